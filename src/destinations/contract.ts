@@ -1,0 +1,169 @@
+import type { TObject } from 'typebox';
+import type { Clock, Random } from '../lib/clock.ts';
+import type { Position } from '../log/log.ts';
+import type { Block, RecordKind } from '../records/block.ts';
+import type { Egress } from './egress.ts';
+
+/**
+ * What a connector is. A connector sees no cursor, no retry count, no timer and no tenant registry: the engine owns
+ * batching, retry, concurrency, metrics and acknowledgement. It gets a configuration once, then batches one at a time,
+ * and says of each what became of it.
+ */
+export interface DestinationType {
+  /** emnify's name, e.g. `RestAPI`; the value of `destination.connection_type`. */
+  readonly connectionType: string;
+  /** For the lookup and the portal: the name a person knows, and one line of use. */
+  readonly title: string;
+  readonly summary: string;
+  readonly formats: readonly Format[];
+  /**
+   * The schema of `destination.credentials`: the one source of validation, OpenAPI, lookup, form, masking and docs.
+   * Each property has `title` and `description`; `default`, `minimum`, `maximum`, `enum`, `examples` where they apply.
+   * `x-secret: "all"` masks the whole value (`***`), `"headers"` the value part of `name:value` strings,
+   * `"connectionString"` the value of SharedAccessKey.
+   */
+  readonly credentials: TObject;
+  /**
+   * Turns credentials that satisfy the schema, defaults filled in, into a configured destination; or says what a schema
+   * cannot (a URL that is none, a connection string without EntityPath). No I/O, loads no SDK.
+   */
+  configure(credentials: Credentials, format: Format): Configured | ConfigurationFault[];
+}
+
+export type Format = 'Json' | 'Csv';
+export type Credentials = Readonly<Record<string, unknown>>;
+
+export interface ConfigurationFault {
+  /** JSON pointer inside `credentials`, e.g. `/url`. */
+  readonly path: string;
+  readonly message: string;
+}
+
+export interface Configured {
+  /** Where it goes, for people, without secrets: `https://example.com/in`, `s3://bucket`. */
+  readonly target: string;
+  /** What must stay the same for a masked secret sent back to mean "keep the stored one": host, namespace, account. */
+  readonly identity: string;
+  readonly gathering: Gathering;
+  /** Loads the SDK if there is one and returns the destination; opens no connection before `verify` or a send. */
+  open(environment: DestinationEnvironment): Promise<Destination>;
+}
+
+/** How the engine gathers records for the connector. */
+export type Gathering =
+  | {
+      readonly by: 'batch';
+      /** The most records and bytes of records in one send. The engine never sends more, and never waits for more. */
+      readonly records: number;
+      readonly bytes: number;
+    }
+  | {
+      readonly by: 'file';
+      /** A file is closed by whichever comes first: this many records, or this long after its first record. */
+      readonly records: number;
+      readonly intervalMs: number;
+    };
+
+export interface DestinationEnvironment {
+  readonly organisationId: number;
+  readonly streamId: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The only way out: checks addresses at connect time. */
+  readonly egress: Egress;
+  /** The process environment, for the vendors' own variables (`AWS_ENDPOINT_URL_KINESIS`, `DD_URL` …). */
+  readonly variables: Readonly<Record<string, string | undefined>>;
+  /** Where a connector may keep a file while it works on it; emptied at start. */
+  readonly scratchDirectory: string;
+}
+
+export type Destination = BatchDestination | FileDestination;
+
+interface Verifiable {
+  /** Reaches the destination and checks what can be checked without delivering a record. */
+  verify(signal: AbortSignal): Promise<Verdict>;
+  /** Gives back connections. Called once; no send is under way. */
+  close(): Promise<void>;
+}
+
+export interface BatchDestination extends Verifiable {
+  readonly takes: 'batches';
+  /** Delivers a batch. Never throws for what the peer does: that is an outcome. Obeys `signal` promptly. */
+  send(batch: Batch, signal: AbortSignal): Promise<Outcome>;
+}
+
+export interface FileDestination extends Verifiable {
+  readonly takes: 'files';
+  /** Stores the records as one object whose name is a function of the first position, so that doing it again overwrites it. */
+  store(file: RecordFile, signal: AbortSignal): Promise<Outcome>;
+}
+
+interface Delivery {
+  /** Stable across retries of the same records; two deliveries with the same id hold the same records. */
+  readonly deliveryId: string;
+  readonly streamId: string;
+  readonly organisationId: number;
+  readonly kind: RecordKind;
+  readonly count: number;
+  readonly first: Position;
+  readonly last: Position;
+  /** When the first record arrived, ms since the epoch. */
+  readonly firstArrivedAt: number;
+}
+
+export interface Batch extends Delivery {
+  /** Bytes of the records, separators not counted. */
+  readonly bytes: number;
+  /** The records, in order. */
+  readonly segments: readonly Segment[];
+}
+
+export interface RecordFile extends Delivery {
+  /** Reads the records from the log, in order, a bounded amount at a time; each call starts again from the first. */
+  segments(): AsyncIterable<Segment>;
+}
+
+/** Neighbouring records of one block: indexes `from` (included) to `to` (excluded). */
+export interface Segment {
+  readonly block: Block;
+  readonly from: number;
+  readonly to: number;
+}
+
+export type Verdict = { readonly type: 'reachable' } | { readonly type: 'failed'; readonly cause: Cause };
+
+/** Why something did not work, fit for the customer's eyes: what happened, where, and the next step; never a secret. */
+export interface Cause {
+  /** Stable and low in cardinality, for metrics and charts: `dns_error`, `connection_refused`, `http_503`, `AccessDenied`. */
+  readonly code: string;
+  readonly message: string;
+  /** The status the remote answered with, where there is one. */
+  readonly remoteStatus?: number;
+}
+
+export type Outcome =
+  /** All records were taken. */
+  | { readonly type: 'delivered'; readonly remoteStatus?: number }
+  /** Nothing was taken, and trying again may help: busy, unreachable, a fault of the service. */
+  | { readonly type: 'retry'; readonly cause: Cause; readonly afterMs?: number }
+  /** All but these were taken. `retry`: send again; `reject`: can never be taken. Indexes count within the batch. */
+  | { readonly type: 'partial'; readonly failures: readonly RecordFailure[]; readonly afterMs?: number }
+  /** A person must mend something: credentials, permission, missing resource. */
+  | { readonly type: 'refused'; readonly cause: Cause }
+  /** The request was too large as a whole: the engine halves it. */
+  | { readonly type: 'too_large'; readonly cause: Cause }
+  /** Some of these records can never be taken, unknown which: the engine bisects. */
+  | { readonly type: 'rejected'; readonly cause: Cause }
+  /** simstream's own fault (out of sockets, forbidden by a shutdown): tried again, never charged to the stream. */
+  | { readonly type: 'platform'; readonly cause: Cause };
+
+export interface RecordFailure {
+  readonly index: number;
+  readonly then: 'retry' | 'reject';
+  readonly cause: Cause;
+}
+
+/** Says that a type is a destination type; the place where TypeScript checks a connector. */
+export function defineDestination(type: DestinationType): DestinationType {
+  return type;
+}

@@ -1,0 +1,117 @@
+import type { Position } from '../log/log.ts';
+import { type Json, registryKey } from './registry.ts';
+
+/**
+ * A data stream is two documents. `stream.<organisation>.<id>` is what people want; the API writes it.
+ * `progress.<organisation>.<id>` is what the engine did; only the holder of the stream's partition writes it.
+ */
+export interface DataStreamDocument {
+  readonly id: string;
+  readonly organisationId: number;
+  readonly name?: string;
+  readonly kind: 'usage' | 'event';
+  /** 1 Own, 2 Children, 3 Both, over the tree of organisations. */
+  readonly relation: 1 | 2 | 3;
+  readonly connectionType: string;
+  readonly format: 'Json' | 'Csv';
+  /** The credentials, sealed by auth/seal.ts; and what may be shown of them, masked. */
+  readonly sealedCredentials: string;
+  readonly maskedCredentials: { readonly [field: string]: Json };
+  /** Where it goes, for people; identity: see Configured in destinations/contract.ts. */
+  readonly target: string;
+  readonly identity: string;
+  /** As validated by delivery/filter.ts. */
+  readonly filters: readonly Json[];
+  readonly desired: 'running' | 'paused';
+  /** Grows with each restart and each change of destination: a stream in Error leaves it when this differs from what it saw. */
+  readonly generation: number;
+  /** The first record to deliver. */
+  readonly start: Position;
+  /** Partition of the log that holds its organisation tree's records. */
+  readonly partition: number;
+  /** UTC, ISO 8601. */
+  readonly created: string;
+  readonly modified: string;
+}
+
+export interface ProgressDocument {
+  /** The fencing epoch of the lease under which this was written. */
+  readonly epoch: number;
+  /** DataStreamDocument.generation that `status` is about. */
+  readonly generation: number;
+  readonly status: StreamStatus;
+  /** Everything before it is delivered, filtered out, quarantined or expired. */
+  readonly cursor: Position;
+  /**
+   * false: the stream was caught up, and goes on from the later of `cursor` and its partition's watermark.
+   * true: it goes on from `cursor`.
+   */
+  readonly detached: boolean;
+  readonly counters: Counters;
+  /** Records between cursor and `countedTo` (a sequence) that pass the filter. */
+  readonly pending: number;
+  readonly countedTo: number;
+  /** Milliseconds since the epoch, or null. */
+  readonly oldestPendingAt: number | null;
+  readonly lastDeliveredAt: number | null;
+  readonly lastError: LastError | null;
+  /** Unbroken failure: since when, how many tries, and why. */
+  readonly retrying: { readonly since: number; readonly tries: number; readonly cause: string } | null;
+  /** Records that expired unseen, by hour of arrival (ms of its start), newest last, at most EXPIRED_HOURS. */
+  readonly expiredHours: readonly { readonly hour: number; readonly records: number }[];
+}
+
+export interface Counters {
+  readonly delivered: number;
+  readonly filtered: number;
+  readonly quarantined: number;
+  readonly expired: number;
+}
+
+export interface StreamStatus {
+  readonly state: StreamState;
+  readonly message: string;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+}
+
+export type StreamState = 'running' | 'paused' | 'error' | 'pending';
+
+export interface LastError {
+  readonly code: string;
+  readonly message: string;
+  readonly at: number;
+}
+
+/** emnify's ids of the states. */
+export const STATUS_IDS = { running: 1, paused: 2, error: 3, pending: 4 } as const satisfies Record<
+  StreamState,
+  number
+>;
+export const STATUS_DESCRIPTIONS = {
+  running: 'Running',
+  paused: 'Paused',
+  error: 'Error',
+  pending: 'Pending',
+} as const;
+
+/** Two weeks of hours: twice the default retention, so that a gap stays visible for a while after it happened. */
+export const EXPIRED_HOURS = 336;
+
+/** One change of state, kept in `history.<organisation>.<id>` as a list, newest last, at most HISTORY_LENGTH. */
+export interface StateChange {
+  readonly at: number;
+  readonly state: StreamState | 'deleted';
+  readonly message: string;
+  /** `user:<username>`, `application:<id>`, `operator`, or `simstream`. */
+  readonly actor: string;
+}
+
+export const HISTORY_LENGTH = 100;
+
+export const streamKey = (organisationId: number, id: string) => registryKey('stream', organisationId, id);
+export const progressKey = (organisationId: number, id: string) =>
+  registryKey('progress', organisationId, id);
+export const historyKey = (organisationId: number, id: string) => registryKey('history', organisationId, id);
+/** `watermark.<partition>`: `{sequence, epoch}`; see delivery/runner.ts. */
+export const watermarkKey = (partition: number) => registryKey('watermark', partition);

@@ -1,0 +1,57 @@
+import { ORGANISATIONS, type OrganisationDocument } from './organisation.ts';
+import type { Change, Registry } from './registry.ts';
+
+/**
+ * The tree of organisations in memory, kept current by a watch: what routing needs per record, in a few map lookups.
+ * An organisation that is not registered is its own root and has no parent.
+ */
+export interface OrganisationTree {
+  /** The root of the tree that this organisation is in. */
+  rootOf(id: number): number;
+  /** Its parent, its parent's parent, … up to the root; empty for a root. */
+  ancestorsOf(id: number): readonly number[];
+  name(id: number): string | undefined;
+  has(id: number): boolean;
+  /** Calls `onChange` whenever an organisation was added; returns how to stop. */
+  subscribe(onChange: (id: number) => void): () => void;
+}
+
+interface Node {
+  readonly name: string;
+  readonly parent: number | null;
+  readonly root: number;
+}
+
+/** Loads the tree and follows it until `signal` aborts. */
+export async function loadOrganisationTree(
+  registry: Registry,
+  signal: AbortSignal,
+): Promise<OrganisationTree> {
+  const nodes = new Map<number, Node>();
+  const subscribers = new Set<(id: number) => void>();
+
+  const apply = (change: Change) => {
+    if (change.value === undefined) return;
+    const document = change.value as unknown as OrganisationDocument;
+    nodes.set(document.id, { name: document.name, parent: document.parentId, root: document.rootId });
+    for (const subscriber of subscribers) subscriber(document.id);
+  };
+  await registry.watch(ORGANISATIONS, apply, signal);
+
+  return {
+    rootOf: (id) => nodes.get(id)?.root ?? id,
+    ancestorsOf: (id) => {
+      const ancestors: number[] = [];
+      // A parent exists before its child and is never changed, so the walk ends.
+      for (let node = nodes.get(id); node?.parent != null; node = nodes.get(node.parent))
+        ancestors.push(node.parent);
+      return ancestors;
+    },
+    name: (id) => nodes.get(id)?.name,
+    has: (id) => nodes.has(id),
+    subscribe: (onChange) => {
+      subscribers.add(onChange);
+      return () => subscribers.delete(onChange);
+    },
+  };
+}
