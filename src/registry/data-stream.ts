@@ -110,8 +110,12 @@ export interface StateChange {
 export const HISTORY_LENGTH = 100;
 
 export const streamKey = (organisationId: number, id: string) => registryKey('stream', organisationId, id);
-export const progressKey = (organisationId: number, id: string) =>
-  registryKey('progress', organisationId, id);
+/** Begins with the partition, so that who takes a partition over reads just its documents. */
+export const progressKey = (stream: {
+  readonly partition: number;
+  readonly organisationId: number;
+  readonly id: string;
+}) => registryKey('progress', stream.partition, stream.organisationId, stream.id);
 export const historyKey = (organisationId: number, id: string) => registryKey('history', organisationId, id);
 /** `watermark.<partition>`: `{sequence, epoch}`; see delivery/runner.ts. */
 export const watermarkKey = (partition: number) => registryKey('watermark', partition);
