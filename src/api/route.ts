@@ -1,0 +1,125 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
+import type { Static, TObject, TSchema } from 'typebox';
+import type { ErrorToken } from '../errors.ts';
+
+/**
+ * One call of the HTTP API. The route table is the single source of routing, access, validation and OpenAPI:
+ * a file per resource exports a function that takes what it needs and returns `Route[]`, app.ts serves them.
+ */
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** In Fastify's form: `/api/v2/data_stream/:id`. */
+  readonly path: string;
+  readonly operationId: string;
+  readonly tags: readonly string[];
+  readonly summary: string;
+  readonly description?: string;
+  /**
+   * Who may call. `public`: anybody. `operator`: the bearer of the operator token. `read`: any identity of an
+   * organisation. `write`: the same without observers. Application tokens act like administrators.
+   */
+  readonly access: Access;
+  readonly params?: TObject;
+  readonly query?: TObject;
+  /** Schema of the JSON body. Members that are null are taken away before validation; unknown ones are ignored. */
+  readonly body?: TSchema;
+  /** Only a call with a JSON body may be made without one when this is true; the handler then gets undefined. */
+  readonly bodyOptional?: boolean;
+  /** Hands the request's body to the handler as an unread stream, whatever its content type; it checks limits itself. */
+  readonly streamBody?: { readonly contentTypes: readonly string[]; readonly description?: string };
+  /** Answers that are no error, by status. */
+  readonly responses: { readonly [status: number]: RouteResponse };
+  /** Errors of this call beyond those that follow from access, parameters and body; for the documentation. */
+  readonly errors?: readonly ErrorToken[];
+  /** Counts against the organisation's rate limit. */
+  readonly rateLimited?: boolean;
+  /** false keeps the call out of the OpenAPI document. */
+  readonly documented?: boolean;
+  handler(request: RouteRequest): Promise<Answer> | Answer;
+}
+
+export type Access = 'public' | 'operator' | 'read' | 'write';
+export type Role = 'administrator' | 'user' | 'observer';
+
+/** Who calls on behalf of an organisation. */
+export interface CustomerIdentity {
+  readonly organisationId: number;
+  readonly role: Role;
+  /** For histories and logs: `user:<username>` or `application:<id>`. */
+  readonly actor: string;
+}
+
+export interface OperatorIdentity {
+  readonly actor: 'operator';
+}
+
+export interface RouteResponse {
+  readonly description: string;
+  /** Absent: the body is empty. */
+  readonly schema?: TSchema;
+  /** Header name → what it says. */
+  readonly headers?: { readonly [name: string]: string };
+}
+
+/** What a handler gets: parameters and body satisfy the route's schemas. */
+export interface RouteRequest<Params = unknown, Query = unknown, Body = unknown, Identity = unknown> {
+  readonly params: Params;
+  readonly query: Query;
+  readonly body: Body;
+  readonly identity: Identity;
+  /** Names in lower case. */
+  readonly headers: IncomingHttpHeaders;
+  /** The caller's address. */
+  readonly ip: string;
+  /** Aborts when the caller goes away before the answer. */
+  readonly signal: AbortSignal;
+}
+
+/** A handler's answer; an error is thrown as ApiError instead. Without `body` the answer's body is empty. */
+export interface Answer {
+  readonly status: number;
+  readonly body?: unknown;
+  readonly headers?: { readonly [name: string]: string };
+}
+
+export type IdentityFor<A extends Access> = A extends 'read' | 'write'
+  ? CustomerIdentity
+  : A extends 'operator'
+    ? OperatorIdentity
+    : undefined;
+
+type StaticOr<S, Otherwise> = S extends TSchema ? Static<S> : Otherwise;
+
+interface TypedRoute<
+  A extends Access,
+  P extends TObject | undefined,
+  Q extends TObject | undefined,
+  B extends TSchema | undefined,
+  S extends Route['streamBody'],
+> extends Omit<Route, 'access' | 'params' | 'query' | 'body' | 'streamBody' | 'handler'> {
+  readonly access: A;
+  readonly params?: P;
+  readonly query?: Q;
+  readonly body?: B;
+  readonly streamBody?: S;
+  handler(
+    request: RouteRequest<
+      StaticOr<P, Record<string, never>>,
+      StaticOr<Q, Record<string, never>>,
+      S extends object ? Readable : StaticOr<B, undefined>,
+      IdentityFor<A>
+    >,
+  ): Promise<Answer> | Answer;
+}
+
+/** Checks a route's handler against its own schemas, and gives it as an entry of the table. */
+export function defineRoute<
+  const A extends Access,
+  P extends TObject | undefined = undefined,
+  Q extends TObject | undefined = undefined,
+  B extends TSchema | undefined = undefined,
+  S extends Route['streamBody'] = undefined,
+>(route: TypedRoute<A, P, Q, B, S>): Route {
+  return route as unknown as Route;
+}
