@@ -1,0 +1,294 @@
+import { createHash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Clock } from '../lib/clock.ts';
+import { BlockFault, decodeBlock } from '../records/block.ts';
+import { groupCommit } from '../storage/group-commit.ts';
+import {
+  type AppendOptions,
+  type AppendOutcome,
+  type Extent,
+  IDEMPOTENCY_WINDOW,
+  type NewBlock,
+  type ReadLimits,
+  type RecordLog,
+  type StoredBlock,
+} from './log.ts';
+import { RECENT_BYTES, recentBlocks } from './recent-blocks.ts';
+import { tails } from './tails.ts';
+
+/**
+ * What the embedded log needs of a store that one process has to itself. Reads are synchronous: the bytes are in
+ * memory or mapped to it.
+ */
+export interface BlockStore {
+  readonly partitions: number;
+  /** What is stored: `next` never goes back, also when everything was removed. */
+  extent(partition: number): Extent;
+  /** Stores all of it or nothing; resolves when it is durable, rejects when it is not. */
+  write(blocks: readonly PlacedBlock[], requests: readonly RememberedRequest[]): Promise<void>;
+  /** The bytes of a block; they stay as they are as long as they are used. */
+  get(partition: number, sequence: number): Uint8Array | undefined;
+  /** Brings blocks near, so that `get` need not wait for a disk. */
+  prefetch?(partition: number, sequences: readonly number[]): Promise<void>;
+  /** Removes the blocks with sequence < `before`; `extent` gives `next` on. */
+  remove(partition: number, before: number): Promise<void>;
+  request(key: string): RememberedRequest | undefined;
+  /** Forgets some of the requests of before `time`; true if there may be more of them. */
+  forgetRequests(time: number): Promise<boolean>;
+  bytes(): number;
+}
+
+export interface PlacedBlock {
+  readonly partition: number;
+  readonly sequence: number;
+  readonly bytes: Uint8Array;
+}
+
+/** A request that had an idempotency key. */
+export interface RememberedRequest {
+  /** SHA-256 of the caller's key, in hexadecimal. */
+  readonly key: string;
+  readonly fingerprint: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
+export interface EmbeddedLogOptions {
+  readonly clock: Clock;
+  /** Budget of the blocks kept in memory for followers that keep up. */
+  readonly recentBytes?: number;
+}
+
+interface Append {
+  readonly blocks: readonly NewBlock[];
+  readonly key: string | undefined;
+  readonly fingerprint: string;
+}
+
+/** 16 MiB: beyond it a larger transaction is no faster, but takes memory and delays the event loop. */
+const GROUP_BYTES = 16 * 2 ** 20;
+/** Ingest turns requests away long before this; here it is the last bound. */
+const WAITING_BYTES = 256 * 2 ** 20;
+/** What a follower that is behind reads at once. */
+const FOLLOW_LIMITS: ReadLimits = { blocks: 64, bytes: 4 * 2 ** 20 };
+/** Forgetting late is harmless: a row is some hundred bytes, and an expired one is not looked at. */
+const FORGET_EVERY = 600_000;
+/** Requests are encoded side by side, so neighbours may stand in the log slightly out of the order of arrival. */
+const SEEK_LOOK_BACK = 16;
+
+/** A record log over a store in this process; see log.ts for the invariants. */
+export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions): RecordLog {
+  const { partitions } = store;
+  const { clock } = options;
+  // The extent that the outside sees: `next` moves only when what is before it is durable.
+  const extents = Array.from({ length: partitions }, (_, partition) => ({ ...store.extent(partition) }));
+  const recent = recentBlocks(partitions, options.recentBytes ?? RECENT_BYTES);
+  const tail = tails(partitions);
+  let forgetAt = Number.NEGATIVE_INFINITY;
+
+  const extentOf = (partition: number) => {
+    const extent = extents[partition];
+    if (!extent) throw new RangeError(`there is no partition ${partition}: the log has ${partitions}`);
+    return extent;
+  };
+
+  /** L1, L2, L4: one transaction for all blocks and keys of the group. */
+  const commit = async (group: readonly Append[]): Promise<AppendOutcome[]> => {
+    const placed: (PlacedBlock & { source: NewBlock })[] = [];
+    const requests = new Map<string, RememberedRequest>();
+    const next = extents.map((extent) => extent.next);
+    const now = clock.now();
+
+    const outcomes = group.map(({ blocks, key, fingerprint }): AppendOutcome => {
+      if (key !== undefined) {
+        const earlier = requests.get(key) ?? store.request(key);
+        if (earlier && now - earlier.at < IDEMPOTENCY_WINDOW)
+          return { type: earlier.fingerprint === fingerprint ? 'duplicate' : 'mismatch' };
+        requests.set(key, { key, fingerprint, at: now });
+      }
+      const positions = blocks.map((source) => {
+        const { partition, bytes } = source;
+        const sequence = next[partition] as number;
+        next[partition] = sequence + 1;
+        placed.push({ partition, sequence, bytes, source });
+        return { partition, sequence };
+      });
+      return { type: 'stored', positions };
+    });
+
+    if (placed.length > 0 || requests.size > 0) {
+      try {
+        await store.write(placed, [...requests.values()]);
+      } catch (error) {
+        // A duplicate of a request of this very group is as little durable as that request.
+        return outcomes.map(() => unavailable(error));
+      }
+    }
+    for (const { partition, sequence, bytes, source } of placed) {
+      recent.add(partition, sequence, { block: source.block, storedLength: bytes.length });
+      extentOf(partition).next = sequence + 1;
+    }
+    for (const partition of new Set(placed.map((block) => block.partition))) tail.advance(partition);
+    await forgetOldRequests(now);
+    return outcomes;
+  };
+
+  const forgetOldRequests = async (now: number) => {
+    if (now < forgetAt) return;
+    try {
+      const more = await store.forgetRequests(now - IDEMPOTENCY_WINDOW);
+      forgetAt = more ? now : now + FORGET_EVERY;
+    } catch {
+      // The blocks are stored; what is not forgotten now is forgotten later.
+      forgetAt = now + FORGET_EVERY;
+    }
+  };
+
+  const appends = groupCommit(commit, { groupBytes: GROUP_BYTES, waitingBytes: WAITING_BYTES });
+
+  const read = async (partition: number, from: number, limits: ReadLimits): Promise<StoredBlock[]> => {
+    const { first, next } = extentOf(partition);
+    const start = Math.max(first, Math.ceil(from));
+    const end = Math.min(next, start + Math.max(1, limits.blocks));
+    await prefetchMissing(partition, start, end);
+    const found: StoredBlock[] = [];
+    let bytes = 0;
+    for (let sequence = start; sequence < end; sequence++) {
+      const { stored, length } = readOne(partition, sequence);
+      if (!stored) continue;
+      bytes += length;
+      if (found.length > 0 && bytes > limits.bytes) break;
+      found.push(stored);
+    }
+    return found;
+  };
+
+  const prefetchMissing = async (partition: number, start: number, end: number) => {
+    if (!store.prefetch) return;
+    const missing: number[] = [];
+    for (let sequence = start; sequence < end; sequence++)
+      if (!recent.get(partition, sequence)) missing.push(sequence);
+    if (missing.length > 0) await store.prefetch(partition, missing);
+  };
+
+  const readOne = (
+    partition: number,
+    sequence: number,
+  ): { stored: StoredBlock | undefined; length: number } => {
+    const hit = recent.get(partition, sequence);
+    if (hit) return { stored: { sequence, block: hit.block }, length: hit.storedLength };
+    const bytes = store.get(partition, sequence);
+    if (!bytes) {
+      // Trimmed while this was reading; or, inside the extent, gone from the store.
+      if (sequence < extentOf(partition).first) return { stored: undefined, length: 0 };
+      return {
+        stored: { sequence, block: undefined, fault: 'the block is missing in the store' },
+        length: 0,
+      };
+    }
+    try {
+      return { stored: { sequence, block: decodeBlock(bytes) }, length: bytes.length };
+    } catch (error) {
+      const fault = error instanceof BlockFault ? error.message : `the block cannot be decoded: ${error}`;
+      return { stored: { sequence, block: undefined, fault }, length: bytes.length };
+    }
+  };
+
+  const arrivedAt = (partition: number, sequence: number) =>
+    readOne(partition, sequence).stored?.block?.arrivedAt;
+
+  return {
+    partitions,
+
+    append: async (blocks, appendOptions: AppendOptions = {}) => {
+      for (const { partition } of blocks) extentOf(partition);
+      const { idempotencyKey, fingerprint = '' } = appendOptions;
+      const key =
+        idempotencyKey === undefined
+          ? undefined
+          : createHash('sha256').update(idempotencyKey, 'utf8').digest('hex');
+      const bytes = blocks.reduce((sum, block) => sum + block.bytes.length, 0);
+      const outcome = appends.submit({ blocks, key, fingerprint }, bytes);
+      return outcome ?? { type: 'unavailable', cause: 'too many records wait to be stored' };
+    },
+
+    extent: async (partition) => ({ ...extentOf(partition) }),
+
+    read,
+
+    seek: async (partition, time) => {
+      const { first, next } = extentOf(partition);
+      let low = first;
+      let high = next;
+      while (low < high) {
+        const middle = Math.floor((low + high) / 2);
+        // A block that cannot be read is passed over towards the front: rather too many records than too few.
+        let probe = middle;
+        while (probe > low && arrivedAt(partition, probe) === undefined) probe--;
+        const arrived = arrivedAt(partition, probe);
+        if (arrived === undefined || arrived < time) low = middle + 1;
+        else high = probe;
+      }
+      let found = low;
+      for (let earlier = low - 1; earlier >= Math.max(first, low - SEEK_LOOK_BACK); earlier--)
+        if ((arrivedAt(partition, earlier) ?? Number.NEGATIVE_INFINITY) >= time) found = earlier;
+      return found;
+    },
+
+    follow: async (partition, from, onBlock, signal) => {
+      let sequence = Math.max(1, Math.ceil(from));
+      while (!signal.aborted) {
+        const { first, next } = extentOf(partition);
+        sequence = Math.max(sequence, first);
+        if (sequence >= next) {
+          await tail.next(partition, signal);
+          continue;
+        }
+        for (const stored of await read(partition, sequence, FOLLOW_LIMITS)) {
+          if (signal.aborted) return;
+          await handOver(onBlock, stored, signal);
+          sequence = stored.sequence + 1;
+        }
+        // A long backlog and a quick follower must leave the event loop its turns.
+        if (sequence < extentOf(partition).next) await nextTurn();
+      }
+    },
+
+    trim: async (partition, before) => {
+      const extent = extentOf(partition);
+      const target = Math.min(Math.ceil(before), extent.next);
+      if (target <= extent.first) return;
+      extent.first = target;
+      recent.trim(partition, target);
+      await store.remove(partition, target);
+    },
+
+    usage: async () => ({ bytes: store.bytes() }),
+  };
+}
+
+async function handOver(
+  onBlock: (stored: StoredBlock) => void | Promise<void>,
+  stored: StoredBlock,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await onBlock(stored);
+  } catch (error) {
+    // What fails because it was told to stop is no fault.
+    if (!signal.aborted) throw error;
+  }
+}
+
+function unavailable(error: unknown): AppendOutcome {
+  return { type: 'unavailable', cause: error instanceof Error ? error.message : String(error) };
+}
+
+/** The number of partitions is part of where a record is: it cannot change under stored records and cursors. */
+export function requireSamePartitions(stored: number, asked: number): void {
+  if (stored === asked) return;
+  throw new Error(
+    `this record log was created with ${stored} partitions and cannot be opened with ${asked}: ` +
+      `set SIMSTREAM_PARTITIONS to ${stored}, or start with an empty data directory`,
+  );
+}

@@ -1,0 +1,182 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { groupCommit } from '../storage/group-commit.ts';
+import type { Change, Entry, Json, Registry, WriteOutcome } from './registry.ts';
+
+/**
+ * What the embedded registry needs of a store that one process has to itself. Reads are synchronous and see every
+ * write that resolved.
+ */
+export interface DocumentStore {
+  get(key: string): StoredDocument | undefined;
+  /** Up to `limit` documents with `after` < key < `end` in the order of the bytes of their keys. */
+  page(after: string, end: string, limit: number): (StoredDocument & { readonly key: string })[];
+  /** The greatest revision ever given; 0 at first. */
+  lastRevision(): number;
+  /** Stores all of it or nothing; resolves when it is durable, rejects when it is not. */
+  write(changes: readonly DocumentChange[], lastRevision: number): Promise<void>;
+}
+
+export interface StoredDocument {
+  readonly revision: number;
+  /** JSON. */
+  readonly text: string;
+}
+
+export interface DocumentChange {
+  readonly key: string;
+  readonly revision: number;
+  /** undefined: removed. */
+  readonly text: string | undefined;
+}
+
+interface Command {
+  readonly key: string;
+  readonly text: string | undefined;
+  readonly expected: number | undefined;
+}
+
+interface Watcher {
+  readonly covers: (key: string) => boolean;
+  readonly notify: (change: Change) => void;
+}
+
+const PAGE = 500;
+const GROUP_BYTES = 8 * 2 ** 20;
+const WAITING_BYTES = 64 * 2 ** 20;
+
+/** A registry over a store in this process; see registry.ts for the invariants. */
+export function createEmbeddedRegistry(store: DocumentStore): Registry {
+  const watchers = new Set<Watcher>();
+  let revision = store.lastRevision();
+  // Watchers were told of all revisions up to this one.
+  let told = revision;
+
+  const commit = async (group: readonly (readonly Command[])[]): Promise<WriteOutcome[][]> => {
+    const changes = new Map<string, DocumentChange>();
+    const current = (key: string) => {
+      const change = changes.get(key);
+      if (change) return change.text === undefined ? 0 : change.revision;
+      return store.get(key)?.revision ?? 0;
+    };
+    const outcomes = group.map((commands) =>
+      commands.map(({ key, text, expected }): WriteOutcome => {
+        const present = current(key);
+        if (expected !== undefined && expected !== present) return { type: 'conflict' };
+        if (text === undefined && present === 0) return { type: 'stored', revision: 0 };
+        revision++;
+        changes.delete(key);
+        changes.set(key, { key, text, revision });
+        return { type: 'stored', revision };
+      }),
+    );
+    if (changes.size > 0) {
+      try {
+        await store.write([...changes.values()], revision);
+      } catch (error) {
+        const cause = error instanceof Error ? error.message : String(error);
+        // A conflict with a write of this very group is no more certain than that write.
+        return group.map((commands) => commands.map(() => ({ type: 'unavailable', cause })));
+      }
+      told = revision;
+      for (const change of changes.values()) tell(change);
+    }
+    return outcomes;
+  };
+
+  const tell = ({ key, text, revision: changed }: DocumentChange) => {
+    const interested = [...watchers].filter(({ covers }) => covers(key));
+    if (interested.length === 0) return;
+    const value = text === undefined ? undefined : (JSON.parse(text) as Json);
+    for (const { notify } of interested) {
+      try {
+        notify({ key, value, revision: changed });
+      } catch (error) {
+        // A bug in one watcher must neither be lost nor reach the others, or the writer.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  };
+
+  const writes = groupCommit(commit, { groupBytes: GROUP_BYTES, waitingBytes: WAITING_BYTES });
+
+  const submit = async (commands: readonly Command[]): Promise<WriteOutcome[]> => {
+    const bytes = commands.reduce((sum, { key, text }) => sum + key.length + (text?.length ?? 0), 0);
+    const outcome = writes.submit(commands, bytes);
+    return (
+      outcome ?? commands.map(() => ({ type: 'unavailable', cause: 'too many writes wait to be stored' }))
+    );
+  };
+
+  const submitOne = async (command: Command) => (await submit([command]))[0] as WriteOutcome;
+
+  const get = async (key: string) => {
+    const document = store.get(key);
+    return document && toEntry(key, document);
+  };
+
+  async function* list(prefix: string): AsyncIterable<Entry> {
+    const range = rangeOf(prefix);
+    for (let { after } = range; ; ) {
+      const page = store.page(after, range.end, PAGE);
+      for (const document of page) yield toEntry(document.key, document);
+      const last = page.at(-1);
+      if (!last || page.length < PAGE) return;
+      after = last.key;
+      await nextTurn();
+    }
+  }
+
+  /** R4: changes during the first listing are kept, the newest per key, and told after it. */
+  const watch = async (prefix: string, onChange: (change: Change) => void, signal: AbortSignal) => {
+    if (signal.aborted) return;
+    const { after, end } = rangeOf(prefix);
+    let meanwhile: Map<string, Change> | undefined = new Map();
+    const watcher: Watcher = {
+      covers: (key) => key > after && key < end,
+      notify: (change) => {
+        if (!meanwhile) return onChange(change);
+        meanwhile.delete(change.key);
+        meanwhile.set(change.key, change);
+      },
+    };
+    watchers.add(watcher);
+    signal.addEventListener('abort', () => watchers.delete(watcher), { once: true });
+    for await (const entry of list(prefix)) {
+      if (signal.aborted) return;
+      // What is newer than what was told, or was told meanwhile, comes as a change: never twice, never backwards.
+      if (entry.revision <= told && !meanwhile.has(entry.key)) onChange(entry);
+    }
+    const kept = meanwhile;
+    meanwhile = undefined;
+    for (const change of kept.values()) if (!signal.aborted) onChange(change);
+  };
+
+  return {
+    get,
+    list,
+    put: (key, value, expected) => submitOne({ key, text: toText(value), expected }),
+    delete: (key, expected) => submitOne({ key, text: undefined, expected }),
+    putMany: async (many) => {
+      if (many.length === 0) return [];
+      return submit(many.map(({ key, value, expected }) => ({ key, text: toText(value), expected })));
+    },
+    watch,
+  };
+}
+
+/** The keys below a prefix: '/' is the character after '.'; all keys for the empty prefix ('{' is after 'z'). */
+function rangeOf(prefix: string): { after: string; end: string } {
+  return prefix === '' ? { after: '', end: '{' } : { after: `${prefix}.`, end: `${prefix}/` };
+}
+
+function toText(value: Json): string {
+  const text = JSON.stringify(value) as string | undefined;
+  if (text === undefined) throw new TypeError('a registry document must be JSON');
+  return text;
+}
+
+function toEntry(key: string, { revision, text }: StoredDocument): Entry {
+  return { key, value: JSON.parse(text) as Json, revision };
+}

@@ -1,0 +1,64 @@
+import { createEmbeddedRegistry, type DocumentStore, type StoredDocument } from './embedded-registry.ts';
+import type { Registry } from './registry.ts';
+
+/** What a memory registry keeps; pass it to a second registry to play a restart. */
+export interface MemoryRegistryStorage {
+  readonly documents: Map<string, StoredDocument>;
+  lastRevision: number;
+}
+
+export interface MemoryRegistryOptions {
+  readonly storage?: MemoryRegistryStorage;
+  /** Stands for the disk: what is written is durable when it resolves, and `unavailable` when it rejects. */
+  readonly sync?: () => Promise<void>;
+}
+
+export function memoryRegistryStorage(): MemoryRegistryStorage {
+  return { documents: new Map(), lastRevision: 0 };
+}
+
+/** A registry in memory: nothing outlives `storage`. */
+export function createMemoryRegistry(options: MemoryRegistryOptions = {}): Registry {
+  return createEmbeddedRegistry(memoryStore(options.storage ?? memoryRegistryStorage(), options.sync));
+}
+
+function memoryStore(storage: MemoryRegistryStorage, sync?: () => Promise<void>): DocumentStore {
+  const { documents } = storage;
+  let sorted: string[] | undefined;
+
+  const keys = () => {
+    sorted ??= [...documents.keys()].sort();
+    return sorted;
+  };
+  /** The position of the first key greater than `key`. */
+  const positionAfter = (key: string) => {
+    let low = 0;
+    let high = keys().length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((keys()[middle] as string) > key) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  };
+
+  return {
+    get: (key) => documents.get(key),
+    page: (after, end, limit) => {
+      const start = positionAfter(after);
+      const page = keys().slice(start, start + limit);
+      return page
+        .filter((key) => key < end)
+        .map((key) => ({ key, ...(documents.get(key) as StoredDocument) }));
+    },
+    lastRevision: () => storage.lastRevision,
+    write: async (changes, lastRevision) => {
+      await sync?.();
+      for (const { key, text, revision } of changes) {
+        if (text === undefined ? documents.delete(key) : !documents.has(key)) sorted = undefined;
+        if (text !== undefined) documents.set(key, { text, revision });
+      }
+      storage.lastRevision = lastRevision;
+    },
+  };
+}
