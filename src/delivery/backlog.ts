@@ -1,0 +1,207 @@
+import type { Position } from '../log/log.ts';
+import type { Block } from '../records/block.ts';
+import type { Selection } from './filter.ts';
+
+/** Some neighbouring records of a block: what a delivery is made of. `block` is missing where it is read again later. */
+export interface Part {
+  readonly sequence: number;
+  readonly block: Block | undefined;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Records taken from the front of a backlog for one delivery. */
+export interface Taken {
+  readonly parts: readonly Part[];
+  readonly count: number;
+  /** At most this many bytes; separators may be counted in. */
+  readonly bytes: number;
+  readonly first: Position;
+  readonly last: Position;
+  readonly firstArrivedAt: number;
+  /** The cursor once these are delivered, and how many records that did not pass the filter it thereby leaves behind. */
+  readonly after: Position;
+  readonly filtered: number;
+}
+
+interface Entry {
+  readonly sequence: number;
+  readonly block: Block | undefined;
+  readonly arrivedAt: number;
+  readonly runs: Uint32Array;
+  readonly starts: Uint32Array | undefined;
+  readonly ends: Uint32Array | undefined;
+  bytes: number;
+  /** The run and the record in it that come next. */
+  run: number;
+  at: number;
+  /** Records left behind when this entry is used up: those of its own block, and of blocks after it without a match. */
+  filtered: number;
+  through: number;
+}
+
+/**
+ * The records of one data stream that wait in memory for delivery, in order: whole blocks with the runs that passed the
+ * filter. Cost is per block and per run, never per record.
+ */
+export class Backlog {
+  readonly #keepBlocks: boolean;
+  #entries: Entry[] = [];
+  #head = 0;
+  #count = 0;
+  #bytes = 0;
+
+  /** @param keepBlocks false for file destinations, which read their records again when a file is closed */
+  constructor(keepBlocks: boolean) {
+    this.#keepBlocks = keepBlocks;
+  }
+
+  /** Records that wait. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Bytes of memory that the waiting records hold, about. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** When the oldest waiting record arrived, ms since the epoch. */
+  get oldestArrivedAt(): number | undefined {
+    return this.#entries[this.#head]?.arrivedAt;
+  }
+
+  /** Adds the records of a block that passed the filter; there is at least one. */
+  push(sequence: number, block: Block, selection: Selection): void {
+    const bytes = this.#keepBlocks ? selection.bytes : 64;
+    this.#entries.push({
+      sequence,
+      block: this.#keepBlocks ? block : undefined,
+      arrivedAt: block.arrivedAt,
+      runs: selection.runs,
+      starts: this.#keepBlocks ? block.starts : undefined,
+      ends: this.#keepBlocks ? block.ends : undefined,
+      bytes,
+      run: 0,
+      at: selection.runs[0] as number,
+      filtered: selection.filtered,
+      through: sequence,
+    });
+    this.#count += selection.count;
+    this.#bytes += bytes;
+  }
+
+  /** Notes a block of which no record passed. False when nothing waits: the cursor may then pass it at once. */
+  pass(sequence: number, filtered: number): boolean {
+    const last = this.#entries[this.#entries.length - 1];
+    if (!last || this.#head === this.#entries.length) return false;
+    last.filtered += filtered;
+    last.through = sequence;
+    return true;
+  }
+
+  clear(): void {
+    this.#entries = [];
+    this.#head = 0;
+    this.#count = 0;
+    this.#bytes = 0;
+  }
+
+  /**
+   * Takes records from the front: at most `records` and `bytes` (but always one), and none after `until`.
+   * undefined when nothing waits.
+   */
+  take(records: number, bytes: number, until?: Position): Taken | undefined {
+    const parts: Part[] = [];
+    let count = 0;
+    let size = 0;
+    let filtered = 0;
+    let after: Position | undefined;
+    const firstArrivedAt = this.oldestArrivedAt;
+    while (this.#head < this.#entries.length) {
+      const entry = this.#entries[this.#head] as Entry;
+      if (until && entry.sequence > until.sequence) break;
+      const fits = this.#fits(entry, records - count, count === 0 ? bytes : bytes - size, count === 0, until);
+      if (fits <= entry.at) break;
+      const partBytes = runBytes(entry, entry.at, fits);
+      parts.push({ sequence: entry.sequence, block: entry.block, from: entry.at, to: fits });
+      count += fits - entry.at;
+      size += partBytes;
+      after = { sequence: entry.sequence, index: fits };
+      entry.at = fits;
+      if (fits === entry.runs[entry.run * 2 + 1]) {
+        entry.run++;
+        if (entry.run * 2 < entry.runs.length) {
+          entry.at = entry.runs[entry.run * 2] as number;
+        } else {
+          filtered += entry.filtered;
+          after = { sequence: entry.through + 1, index: 0 };
+          this.#dropHead();
+        }
+      }
+      if (count >= records || size >= bytes) break;
+    }
+    const head = parts[0];
+    const tail = parts[parts.length - 1];
+    if (!head || !tail || !after || firstArrivedAt === undefined) return undefined;
+    this.#count -= count;
+    return {
+      parts,
+      count,
+      bytes: size,
+      first: { sequence: head.sequence, index: head.from },
+      last: { sequence: tail.sequence, index: tail.to - 1 },
+      firstArrivedAt,
+      after,
+      filtered,
+    };
+  }
+
+  /** The end of the longest piece of the entry's current run that may still be taken. */
+  #fits(entry: Entry, records: number, bytes: number, first: boolean, until?: Position): number {
+    let to = Math.min(entry.runs[entry.run * 2 + 1] as number, entry.at + records);
+    if (until && entry.sequence === until.sequence) to = Math.min(to, until.index + 1);
+    if (runBytes(entry, entry.at, to) <= bytes) return to;
+    let low = entry.at;
+    let high = to - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if (runBytes(entry, entry.at, middle) <= bytes) low = middle;
+      else high = middle - 1;
+    }
+    return first ? Math.max(low, Math.min(to, entry.at + 1)) : low;
+  }
+
+  #dropHead(): void {
+    this.#bytes -= (this.#entries[this.#head] as Entry).bytes;
+    // The array is cut only now and then: shifting it for each entry would cost its length every time.
+    this.#entries[this.#head] = undefined as unknown as Entry;
+    this.#head++;
+    if (this.#head === this.#entries.length || this.#head > 256) {
+      this.#entries = this.#entries.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+}
+
+function runBytes(entry: Entry, from: number, to: number): number {
+  if (to <= from || !entry.starts || !entry.ends) return 0;
+  return (entry.ends[to - 1] as number) - (entry.starts[from] as number);
+}
+
+/** What is left of a selection when the records before `index` are done already. */
+export function selectionFrom(selection: Selection, block: Block, index: number): Selection {
+  if (index === 0) return selection;
+  const runs: number[] = [];
+  let count = 0;
+  let bytes = 0;
+  for (let run = 0; run < selection.runs.length; run += 2) {
+    const from = Math.max(selection.runs[run] as number, index);
+    const to = selection.runs[run + 1] as number;
+    if (from >= to) continue;
+    runs.push(from, to);
+    count += to - from;
+    bytes += (block.ends[to - 1] as number) - (block.starts[from] as number);
+  }
+  return { runs: Uint32Array.from(runs), count, bytes, filtered: selection.filtered };
+}

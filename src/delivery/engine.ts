@@ -1,0 +1,20 @@
+import { Budget } from '../lib/budget.ts';
+import type { Leases } from './leases.ts';
+import { PartitionRunner, type RunnerContext } from './partition-runner.ts';
+
+/**
+ * Bytes of batches in flight at a time on a node. Streams that are well share one budget, those whose last try failed
+ * another: destinations that hang can fill only the second, and never keep the others waiting.
+ */
+const BYTES_IN_FLIGHT = { well: 128 * 2 ** 20, failing: 64 * 2 ** 20 };
+
+export type EngineContext = Omit<RunnerContext, 'budgets'> & { readonly leases: Leases };
+
+/** Delivers: runs every partition that this node holds, until `stop` aborts and all of them have ended. */
+export async function runDelivery(context: EngineContext, stop: AbortSignal): Promise<void> {
+  const { leases, ...rest } = context;
+  const budgets = { well: new Budget(BYTES_IN_FLIGHT.well), failing: new Budget(BYTES_IN_FLIGHT.failing) };
+  const run = (partition: number, epoch: number, signal: AbortSignal) =>
+    new PartitionRunner({ ...rest, budgets }, partition, epoch).run(signal);
+  await leases.hold(context.log.partitions, run, stop);
+}

@@ -1,0 +1,426 @@
+import type { Budget } from '../lib/budget.ts';
+import type { Clock, Random } from '../lib/clock.ts';
+import type { RecordLog, StoredBlock } from '../log/log.ts';
+import type { Block } from '../records/block.ts';
+import {
+  type DataStreamDocument,
+  type ProgressDocument,
+  progressKey,
+  type StreamState,
+  streamKey,
+  watermarkKey,
+} from '../registry/data-stream.ts';
+import { recordStateChange } from '../registry/history.ts';
+import type { OrganisationTree } from '../registry/organisation-tree.ts';
+import type { Json, Registry, Write } from '../registry/registry.ts';
+import { Committer } from './committer.ts';
+import { Progress } from './progress.ts';
+import { Pump } from './pump.ts';
+import type { Attempt, DeliverySettings, Opening, PumpContext, StreamSummary } from './pump-context.ts';
+import { storeQuarantined } from './quarantine.ts';
+import { trimPartition } from './retention.ts';
+import { coverage, Routing } from './routing.ts';
+import type { StreamDirectory } from './stream-directory.ts';
+
+/** What every partition runner of a node shares. */
+export interface RunnerContext {
+  readonly log: RecordLog;
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly settings: DeliverySettings;
+  readonly retentionMs: number;
+  readonly tree: OrganisationTree;
+  readonly directory: StreamDirectory;
+  readonly budgets: { readonly well: Budget; readonly failing: Budget };
+  open(document: DataStreamDocument): Promise<Opening>;
+  readonly telemetry: DeliveryTelemetry;
+}
+
+/** Told of what happens; see telemetry.ts. */
+export interface DeliveryTelemetry {
+  attempted(attempt: Attempt): void;
+  stateChanged(stream: StreamSummary, state: StreamState, message: string): void;
+  recordsExpired(records: number): void;
+  recordsQuarantined(stream: StreamSummary, records: number): void;
+  deliveryFault(message: string, stream?: StreamSummary): void;
+}
+
+/** A data stream of the partition. It has a pump while it is not idle. */
+interface Stream {
+  summary: StreamSummary;
+  pump: Pump | undefined;
+  stop: AbortController | undefined;
+  done: Promise<void> | undefined;
+  revision: number;
+  /** When a block was last offered, monotonic ms. */
+  offeredAt: number;
+}
+
+/** Retention is looked at this often; blocks live for days, so minutes more do not matter. */
+const TRIM_INTERVAL_MS = 60_000;
+/** A pump that had nothing to do for this long is put away with its connection. */
+const IDLE_MS = 60_000;
+/** A pump that ended by a bug is started again after this long: long enough not to spin. */
+const RESTART_MS = 5_000;
+/** Documents of new streams that are written together. */
+const ADOPT_TOGETHER = 500;
+
+/**
+ * Runs one partition under a lease: reads its tail once, hands each block to the streams that get records of it, keeps
+ * their progress durable, and trims by age. Its cost grows with blocks and deliveries, never with idle streams.
+ */
+export class PartitionRunner {
+  readonly #context: RunnerContext;
+  readonly #partition: number;
+  readonly #epoch: number;
+  readonly #streams = new Map<string, Stream>();
+  /** Streams that have a pump. */
+  readonly #active = new Set<Stream>();
+  readonly #routing: Routing<Stream>;
+  readonly #background = new Set<Promise<unknown>>();
+  readonly #fenced = new AbortController();
+  #committer: Committer | undefined;
+  #dispatched = 0;
+  #stopping = false;
+
+  constructor(context: RunnerContext, partition: number, epoch: number) {
+    this.#context = context;
+    this.#partition = partition;
+    this.#epoch = epoch;
+    this.#routing = new Routing(context.tree);
+  }
+
+  /** Runs until `stop` aborts; what is in flight then gets its grace time, and all progress is committed. */
+  async run(lease: AbortSignal): Promise<void> {
+    const stop = AbortSignal.any([lease, this.#fenced.signal]);
+    const unsubscribe = [
+      this.#context.directory.subscribe(this.#partition, (key, stream) => this.#changed(key, stream)),
+      this.#context.tree.subscribe(() => this.#routing.forget()),
+    ];
+    try {
+      if (!(await this.#begin())) return;
+      const committer = this.#committer as Committer;
+      const loops = [committer.run(stop), this.#tidy(stop)];
+      await this.#context.log.follow(
+        this.#partition,
+        this.#dispatched,
+        (stored) => this.#dispatch(stored),
+        stop,
+      );
+      this.#stopping = true;
+      await Promise.all([...loops, this.#stopPumps()]);
+      await Promise.all(this.#background);
+      if (!this.#fenced.signal.aborted) await committer.flush();
+    } finally {
+      for (const end of unsubscribe) end();
+    }
+  }
+
+  async #follow(stop: AbortSignal): Promise<void> {
+    try {
+      await this.#context.log.follow(
+        this.#partition,
+        this.#dispatched,
+        (stored) => this.#dispatch(stored),
+        stop,
+      );
+    } catch (error) {
+      const reason = error instanceof Error ? error.stack : String(error);
+      this.#context.telemetry.deliveryFault(`partition ${this.#partition} stopped: ${reason}`);
+      this.#fenced.abort(error);
+    }
+  }
+
+  /** Takes the partition over: claims the watermark, reads what the streams had reached, starts those with work to do. */
+  async #begin(): Promise<boolean> {
+    const { registry, log } = this.#context;
+    const entry = await registry.get(watermarkKey(this.#partition));
+    const before = entry?.value as { sequence: number; epoch: number } | undefined;
+    if (before && before.epoch > this.#epoch) return false;
+    const { first } = await log.extent(this.#partition);
+    this.#dispatched = Math.max(before?.sequence ?? first, first);
+    const claim = { sequence: this.#dispatched, epoch: this.#epoch };
+    const claimed = await registry.put(watermarkKey(this.#partition), claim, entry?.revision ?? 0);
+    if (claimed.type !== 'stored') return false;
+    this.#committer = new Committer(
+      {
+        partition: this.#partition,
+        epoch: this.#epoch,
+        registry,
+        clock: this.#context.clock,
+        dispatched: () => this.#dispatched,
+        pumps: () => this.#active,
+        fenced: () => this.#fenced.abort(new Error('another node holds the partition')),
+        failed: (cause) => this.#context.telemetry.deliveryFault(`progress cannot be committed: ${cause}`),
+      },
+      this.#dispatched,
+      claimed.revision,
+    );
+    await this.#readStreams();
+    return true;
+  }
+
+  async #readStreams(): Promise<void> {
+    for (const summary of this.#context.directory.inPartition(this.#partition)) this.#add(summary);
+    const known = new Set<string>();
+    for await (const { key, value, revision } of this.#context.registry.list(`progress.${this.#partition}`)) {
+      const stream = this.#streams.get(key.replace(/^progress\.\d+\./, 'stream.'));
+      if (!stream) continue;
+      known.add(streamKey(stream.summary.organisationId, stream.summary.id));
+      stream.revision = revision;
+      const document = value as unknown as ProgressDocument;
+      if (isIdle(stream.summary, document)) continue;
+      this.#start(stream, document);
+    }
+    const unknown = [...this.#streams].filter(([key]) => !known.has(key)).map(([, stream]) => stream);
+    await this.#adopt(unknown);
+  }
+
+  /**
+   * Gives streams that never ran their first progress document. One that begins where the tail does needs no pump for
+   * that: many are created at once, and most stay idle.
+   */
+  async #adopt(streams: readonly Stream[]): Promise<void> {
+    const { clock, registry } = this.#context;
+    const simple: Stream[] = [];
+    for (const stream of streams) {
+      const { summary } = stream;
+      if (stream.pump) continue;
+      if (summary.desired === 'running' && summary.start.sequence >= this.#dispatched) simple.push(stream);
+      else this.#start(stream);
+    }
+    for (let at = 0; at < simple.length; at += ADOPT_TOGETHER) {
+      const group = simple.slice(at, at + ADOPT_TOGETHER);
+      const writes: Write[] = group.map(({ summary }) => {
+        const progress = new Progress(summary.start, summary.generation, clock.now());
+        progress.setState('running', 'Running.', clock.now());
+        const document = progress.toDocument(this.#epoch, false) as unknown as Json;
+        return { key: progressKey(summary), value: document, expected: 0 };
+      });
+      const outcomes = await registry.putMany(writes);
+      group.forEach((stream, index) => {
+        const outcome = outcomes[index];
+        if (outcome?.type === 'stored') stream.revision = outcome.revision;
+        else if (!stream.pump) this.#start(stream);
+      });
+    }
+  }
+
+  #add(summary: StreamSummary): Stream {
+    const stream: Stream = {
+      summary,
+      pump: undefined,
+      stop: undefined,
+      done: undefined,
+      revision: 0,
+      offeredAt: 0,
+    };
+    this.#streams.set(streamKey(summary.organisationId, summary.id), stream);
+    this.#routing.add(stream);
+    return stream;
+  }
+
+  #changed(key: string, summary: StreamSummary | undefined): void {
+    const stream = this.#streams.get(key);
+    if (!summary) {
+      if (!stream) return;
+      stream.pump?.delete();
+      this.#committer?.forget(stream);
+      this.#streams.delete(key);
+      this.#routing.remove(stream);
+      return;
+    }
+    if (!stream) {
+      const added = this.#add(summary);
+      if (this.#committer) this.#start(added);
+      return;
+    }
+    if (stream.summary.relation !== summary.relation) this.#routing.forget();
+    stream.summary = summary;
+    if (stream.pump) stream.pump.update(summary);
+    else if (this.#committer) this.#start(stream);
+  }
+
+  #start(stream: Stream, document?: ProgressDocument): void {
+    if (this.#stopping || stream.pump) return;
+    const controller = new AbortController();
+    const pump = new Pump(stream.summary, this.#pumpContext(stream), this.#dispatched, document);
+    stream.pump = pump;
+    stream.stop = controller;
+    stream.offeredAt = this.#context.clock.monotonic();
+    this.#active.add(stream);
+    stream.done = pump.run(controller.signal).then(() => this.#ended(stream, pump, controller.signal));
+  }
+
+  #ended(stream: Stream, pump: Pump, stop: AbortSignal): void {
+    if (stream.pump !== pump) return;
+    if (this.#stopping) return;
+    if (!stop.aborted && !pump.deleted) {
+      // It ended by a bug. Its committed place is right; start again from there, later.
+      this.#context.clock.after(RESTART_MS, () => {
+        if (stream.pump !== pump) return;
+        this.#put(stream);
+        this.#start(stream);
+      });
+      return;
+    }
+    this.#put(stream);
+  }
+
+  #put(stream: Stream): void {
+    stream.pump = undefined;
+    stream.stop = undefined;
+    stream.done = undefined;
+    this.#active.delete(stream);
+  }
+
+  #pumpContext(stream: Stream): PumpContext {
+    const { log, clock, random, settings, budgets, telemetry, registry, tree } = this.#context;
+    return {
+      partition: this.#partition,
+      log,
+      clock,
+      random,
+      settings,
+      budgets,
+      dispatched: () => this.#dispatched,
+      coverage: (summary, block) => coverage(tree, summary, block),
+      load: (summary) => this.#load(stream, summary),
+      open: (document) => this.#context.open(document),
+      changed: () => {
+        if (this.#streams.has(streamKey(stream.summary.organisationId, stream.summary.id))) {
+          this.#committer?.changed(stream);
+        }
+      },
+      committed: () => this.#committer?.committed() ?? Promise.resolve(),
+      quarantine: async (summary, records) => {
+        await storeQuarantined(registry, summary, records, clock.now());
+        telemetry.recordsQuarantined(summary, records.length);
+      },
+      attempted: (attempt) => telemetry.attempted(attempt),
+      stateChanged: (summary, state, message) => this.#stateChanged(summary, state, message),
+      fault: (message, summary) => telemetry.deliveryFault(message, summary),
+    };
+  }
+
+  async #load(stream: Stream, summary: StreamSummary) {
+    const { registry } = this.#context;
+    const [entry, progress] = await Promise.all([
+      registry.get(streamKey(summary.organisationId, summary.id)),
+      registry.get(progressKey(summary)),
+    ]);
+    if (!entry) return undefined;
+    if (!stream.pump?.progress) stream.revision = progress?.revision ?? 0;
+    return {
+      document: entry.value as unknown as DataStreamDocument,
+      revision: entry.revision,
+      progress: progress?.value as unknown as ProgressDocument | undefined,
+    };
+  }
+
+  #stateChanged(stream: StreamSummary, state: StreamState, message: string): void {
+    this.#context.telemetry.stateChanged(stream, state, message);
+    // Pausing, resuming and restarting are recorded by the API, which knows the person.
+    if (state !== 'error') return;
+    const change = { at: this.#context.clock.now(), state, message, actor: 'simstream' };
+    this.#own(recordStateChange(this.#context.registry, stream.organisationId, stream.id, change));
+  }
+
+  /** Hands a block to the streams of its organisations. */
+  #dispatch(stored: StoredBlock): void {
+    const { sequence, block } = stored;
+    if (block) this.#offer(sequence, block);
+    else
+      this.#context.telemetry.deliveryFault(
+        `block ${sequence} of partition ${this.#partition}: ${stored.fault}`,
+      );
+    this.#dispatched = sequence + 1;
+  }
+
+  #offer(sequence: number, block: Block): void {
+    const { organisations, kind } = block;
+    // The runner is at this block now: a pump that is started for it goes on here.
+    this.#dispatched = sequence;
+    if (organisations.length === 1) {
+      for (const stream of this.#routing.streamsFor(organisations[0] as number))
+        this.#offerTo(stream, sequence, block);
+      return;
+    }
+    const offered = new Set<Stream>();
+    for (let ordinal = 0; ordinal < organisations.length; ordinal++) {
+      for (const stream of this.#routing.streamsFor(organisations[ordinal] as number)) {
+        if (stream.summary.kind === kind) offered.add(stream);
+      }
+    }
+    for (const stream of offered) this.#offerTo(stream, sequence, block);
+  }
+
+  #offerTo(stream: Stream, sequence: number, block: Block): void {
+    if (stream.summary.kind !== block.kind) return;
+    if (!stream.pump) this.#start(stream);
+    stream.offeredAt = this.#context.clock.monotonic();
+    stream.pump?.offer(sequence, block);
+  }
+
+  /** Puts idle pumps away and trims what is older than the retention, now and then. */
+  async #tidy(stop: AbortSignal): Promise<void> {
+    const { clock, log, telemetry, retentionMs } = this.#context;
+    const retention = {
+      partition: this.#partition,
+      log,
+      pumps: () => [...this.#active].flatMap((stream) => stream.pump ?? []),
+      expired: (records: number) => telemetry.recordsExpired(records),
+    };
+    while (!stop.aborted) {
+      await clock.sleep(TRIM_INTERVAL_MS, stop).catch(() => undefined);
+      if (stop.aborted) return;
+      this.#putIdleAway();
+      try {
+        await trimPartition(retention, clock.now() - retentionMs, stop);
+      } catch (error) {
+        telemetry.deliveryFault(
+          `partition ${this.#partition} cannot be trimmed: ${error instanceof Error ? error.message : error}`,
+        );
+      }
+    }
+  }
+
+  #putIdleAway(): void {
+    const before = this.#context.clock.monotonic() - IDLE_MS;
+    for (const stream of this.#active) {
+      if (!stream.pump?.idle || stream.offeredAt > before || this.#committer?.isDirty(stream)) continue;
+      if (stream.pump.progress?.committedDetached !== false) continue;
+      const { stop, done } = stream;
+      if (done) this.#own(done);
+      // From here on a new block starts a new pump, from that block on.
+      this.#put(stream);
+      stop?.abort();
+    }
+  }
+
+  async #stopPumps(): Promise<void> {
+    const ending: Promise<void>[] = [];
+    for (const stream of this.#active) {
+      stream.stop?.abort();
+      if (stream.done) ending.push(stream.done);
+    }
+    await Promise.all(ending);
+  }
+
+  #own(promise: Promise<unknown>): void {
+    const owned = promise
+      .catch((error: unknown) => this.#context.telemetry.deliveryFault(String(error)))
+      .finally(() => this.#background.delete(owned));
+    this.#background.add(owned);
+  }
+}
+
+function isIdle(stream: StreamSummary, document: ProgressDocument): boolean {
+  return (
+    !document.detached &&
+    document.status.state === 'running' &&
+    stream.desired === 'running' &&
+    document.generation === stream.generation
+  );
+}

@@ -1,0 +1,31 @@
+/**
+ * Lets one loop wait until something happened. A `wake` while nobody waits is remembered, once: the next `wait`
+ * returns at once. So "check, then wait" misses nothing.
+ */
+export class Wakeup {
+  #raised = false;
+  #resolve: (() => void) | undefined;
+
+  wake(): void {
+    this.#raised = true;
+    this.#resolve?.();
+  }
+
+  /** Resolves at the next `wake`, or as soon as `signal` aborts. */
+  wait(signal: AbortSignal): Promise<void> {
+    if (this.#raised || signal.aborted) {
+      this.#raised = false;
+      return Promise.resolve();
+    }
+    return new Promise((resolve) => {
+      const done = () => {
+        signal.removeEventListener('abort', done);
+        this.#resolve = undefined;
+        this.#raised = false;
+        resolve();
+      };
+      this.#resolve = done;
+      signal.addEventListener('abort', done, { once: true });
+    });
+  }
+}
