@@ -1,0 +1,143 @@
+import { timingSafeEqual } from 'node:crypto';
+import type { Clock, Random } from '../lib/clock.ts';
+import { type Registry, registryKey } from '../registry/registry.ts';
+import { changeDocument, documentOf, jsonOf, randomId, wasStored } from './documents.ts';
+import { isInRange } from './network.ts';
+import { digestOf } from './secret.ts';
+
+/**
+ * `application_token.<organisation>.<id>`: what a program of a customer logs in with. The token itself is shown once:
+ *
+ *   application_token = "ssapp_" organisation "_" id "_" base64url(32 random bytes)
+ *
+ * Of the random part only the SHA-256 is kept; with 256 bits of chance a slow hash would protect nothing.
+ */
+export interface ApplicationTokenDocument {
+  readonly id: number;
+  readonly organisationId: number;
+  readonly description: string | null;
+  /** base64url. */
+  readonly digest: string;
+  readonly status: 'activated' | 'revoked';
+  /** UTC, ISO 8601, or null for never. */
+  readonly expiryDate: string | null;
+  /** The address or CIDR block that it may be used from, or null for any. */
+  readonly ip: string | null;
+  readonly creator: Creator;
+  readonly created: string;
+}
+
+/** Who made it, as it was then. */
+export interface Creator {
+  readonly id: number;
+  readonly name: string;
+  readonly username: string;
+}
+
+export interface ApplicationTokens {
+  /** The only place that ever tells the token. */
+  create(
+    token: NewApplicationToken,
+  ): Promise<{ readonly document: ApplicationTokenDocument; readonly token: string }>;
+  /** Newest first. */
+  list(organisationId: number): Promise<ApplicationTokenDocument[]>;
+  get(organisationId: number, id: number): Promise<ApplicationTokenDocument | undefined>;
+  change(organisationId: number, id: number, change: ApplicationTokenChange): Promise<ChangeOutcome>;
+  /** The document of a token as its holder presents it, whatever its state; undefined if it is none of ours. */
+  find(token: string): Promise<ApplicationTokenDocument | undefined>;
+  /** Whether it may be used now from that address. */
+  stateOf(document: ApplicationTokenDocument, ip: string): ApplicationTokenState;
+}
+
+export interface NewApplicationToken {
+  readonly organisationId: number;
+  readonly description?: string;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt?: number;
+  readonly ip?: string;
+  readonly creator: Creator;
+}
+
+export interface ApplicationTokenChange {
+  readonly description?: string;
+  readonly status?: ApplicationTokenDocument['status'];
+}
+
+/** A token that was revoked stays so: somebody had a reason. */
+export type ChangeOutcome = 'changed' | 'unknown' | 'revoked-for-good';
+export type ApplicationTokenState = 'usable' | 'revoked' | 'expired' | 'forbidden-address';
+
+const TOKEN = /^ssapp_([1-9]\d{0,15})_([1-9]\d{0,9})_([A-Za-z0-9_-]{43})$/;
+
+export function createApplicationTokens(registry: Registry, clock: Clock, random: Random): ApplicationTokens {
+  const get = async (organisationId: number, id: number) => {
+    const entry = await registry.get(tokenKey(organisationId, id));
+    return entry && documentOf<ApplicationTokenDocument>(entry);
+  };
+
+  return {
+    get,
+
+    create: async ({ organisationId, description, expiresAt, ip, creator }) => {
+      const secret = Buffer.from(random.bytes(32)).toString('base64url');
+      for (;;) {
+        const document: ApplicationTokenDocument = {
+          id: randomId(random),
+          organisationId,
+          description: description ?? null,
+          digest: digestOf(secret).toString('base64url'),
+          status: 'activated',
+          expiryDate: expiresAt === undefined ? null : new Date(expiresAt).toISOString(),
+          ip: ip ?? null,
+          creator,
+          created: new Date(clock.now()).toISOString(),
+        };
+        const outcome = await registry.put(tokenKey(organisationId, document.id), jsonOf(document), 0);
+        if (wasStored(outcome))
+          return { document, token: `ssapp_${organisationId}_${document.id}_${secret}` };
+      }
+    },
+
+    list: async (organisationId) => {
+      const documents: ApplicationTokenDocument[] = [];
+      for await (const entry of registry.list(registryKey('application_token', organisationId))) {
+        documents.push(documentOf(entry));
+      }
+      return documents.sort((a, b) => (a.created < b.created ? 1 : a.created > b.created ? -1 : b.id - a.id));
+    },
+
+    change: async (organisationId, id, change) => {
+      let revokedForGood = false;
+      const changed = await changeDocument<ApplicationTokenDocument>(
+        registry,
+        tokenKey(organisationId, id),
+        (document) => {
+          revokedForGood = document.status === 'revoked' && change.status === 'activated';
+          return revokedForGood ? document : { ...document, ...change };
+        },
+      );
+      if (!changed) return 'unknown';
+      return revokedForGood ? 'revoked-for-good' : 'changed';
+    },
+
+    find: async (token) => {
+      const [, organisation, id, secret] = TOKEN.exec(token) ?? [];
+      const organisationId = Number(organisation);
+      if (!id || !secret || !Number.isSafeInteger(organisationId)) return undefined;
+      const document = await get(organisationId, Number(id));
+      if (!document) return undefined;
+      const known = Buffer.from(document.digest, 'base64url');
+      return timingSafeEqual(known, digestOf(secret)) ? document : undefined;
+    },
+
+    stateOf: ({ status, expiryDate, ip: range }, ip) => {
+      if (status === 'revoked') return 'revoked';
+      if (expiryDate !== null && Date.parse(expiryDate) <= clock.now()) return 'expired';
+      return range === null || isInRange(ip, range) ? 'usable' : 'forbidden-address';
+    },
+  };
+}
+
+function tokenKey(organisationId: number, id: number): string {
+  return registryKey('application_token', organisationId, id);
+}

@@ -1,0 +1,97 @@
+import { timingSafeEqual } from 'node:crypto';
+import { ApiError } from '../errors.ts';
+import type { ApplicationTokens } from './application-tokens.ts';
+import type { Organisations } from './organisations.ts';
+import { digestOf } from './secret.ts';
+import type { TokenSubject, Tokens, UserSubject } from './tokens.ts';
+import type { Role, UserDocument, Users } from './users.ts';
+
+/** Who calls on behalf of an organisation. What they may see follows from this alone, never from the request. */
+export interface Identity {
+  readonly organisationId: number;
+  readonly organisationName: string;
+  readonly role: Role;
+  /** For histories and logs: `user:<username>` or `application:<id>`. */
+  readonly actor: string;
+}
+
+export type Authorize = (authorization: string | undefined, ip: string) => Promise<Identity>;
+export type AuthorizeOperator = (authorization: string | undefined) => void;
+
+/** What a call is checked against besides its token's signature. */
+export interface Accounts {
+  readonly organisations: Pick<Organisations, 'get'>;
+  readonly users: Pick<Users, 'find'>;
+  readonly applicationTokens: Pick<ApplicationTokens, 'get' | 'stateOf'>;
+}
+
+/**
+ * Checks the Authorization header of a customer's call: the token, and then, at every call, that its holder still may
+ * (stricter than emnify, whose tokens outlive a revocation).
+ * @throws ApiError InvalidToken, TokenExpired (401); Forbidden (403) from an address that the token is not for
+ */
+export function createAuthorize(tokens: Pick<Tokens, 'verifyAuthToken'>, accounts: Accounts): Authorize {
+  return async (authorization, ip) => {
+    const verified = await tokens.verifyAuthToken(bearerOf(authorization));
+    if (verified.type === 'expired') throw new ApiError('TokenExpired');
+    if (verified.type === 'invalid') throw new ApiError('InvalidToken');
+    const { subject } = verified;
+    const organisation = await accounts.organisations.get(subject.organisationId);
+    if (!organisation) throw new ApiError('InvalidToken', 'The organisation of the token is gone.');
+    const holder = await holderOf(subject, ip, accounts);
+    return { organisationId: organisation.id, organisationName: organisation.name, ...holder };
+  };
+}
+
+async function holderOf(
+  subject: TokenSubject,
+  ip: string,
+  { users, applicationTokens }: Accounts,
+): Promise<Pick<Identity, 'role' | 'actor'>> {
+  if (subject.type === 'user') {
+    const user = await userOf(subject, users);
+    return { role: user.role, actor: `user:${user.username}` };
+  }
+  const document = await applicationTokens.get(subject.organisationId, subject.applicationId);
+  if (!document) throw new ApiError('InvalidToken');
+  const state = applicationTokens.stateOf(document, ip);
+  if (state === 'revoked') throw new ApiError('InvalidToken', 'The application token was revoked.');
+  if (state === 'expired') throw new ApiError('TokenExpired', 'The application token has expired.');
+  if (state === 'forbidden-address') {
+    throw new ApiError('Forbidden', 'The application token may not be used from this address.');
+  }
+  return { role: 'administrator', actor: `application:${subject.applicationId}` };
+}
+
+/** The user of a token that was verified, if it still holds. @throws ApiError InvalidToken */
+export async function userOf(subject: UserSubject, users: Pick<Users, 'find'>): Promise<UserDocument> {
+  const user = await users.find(subject.username);
+  // A name may have been given to somebody else since: the id tells.
+  const same = user?.id === subject.userId && user.organisationId === subject.organisationId;
+  if (!user || !same || user.status !== 'active' || user.credentialsVersion !== subject.version) {
+    throw new ApiError(
+      'InvalidToken',
+      'The user of the token was removed or disabled, or has a new password.',
+    );
+  }
+  return user;
+}
+
+/**
+ * Checks the Authorization header of the operator API in a time that tells neither the token nor its length.
+ * @throws ApiError InvalidToken
+ */
+export function createAuthorizeOperator(operatorToken: string): AuthorizeOperator {
+  const expected = digestOf(operatorToken);
+  return (authorization) => {
+    const given = digestOf(bearerOf(authorization));
+    if (!timingSafeEqual(given, expected)) throw new ApiError('InvalidToken', 'The operator token is wrong.');
+  };
+}
+
+function bearerOf(authorization: string | undefined): string {
+  const [, token] = /^Bearer +(\S+)$/i.exec(authorization?.trim() ?? '') ?? [];
+  if (!token)
+    throw new ApiError('InvalidToken', 'The header Authorization: Bearer <token> is missing or malformed.');
+  return token;
+}

@@ -1,0 +1,105 @@
+import { ApiError } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
+import { keyToken, type Registry, registryKey } from '../registry/registry.ts';
+import { documentOf } from './documents.ts';
+import { foldUsername, type UserDocument, type Users } from './users.ts';
+
+/**
+ * Login by username and password with emnify's lockout: after three consecutive failures the username is locked for
+ * five minutes, for the right password too.
+ *
+ * Failures of users are kept in the registry (`login.<name>`), so that they hold on every node and over restarts;
+ * those of names that nobody has are kept in bounded memory, so that nobody fills the registry with invented names,
+ * and answers are the same. Tries of one name take turns: parallel guesses cannot slip in before they are counted.
+ */
+export interface Logins {
+  /** @throws ApiError Busy when too many log in at once */
+  login(username: string, sha1Hex: string): Promise<LoginOutcome>;
+}
+
+export type LoginOutcome =
+  | { readonly type: 'accepted'; readonly user: UserDocument }
+  | { readonly type: 'refused' }
+  /** `retryAfter` in seconds. */
+  | { readonly type: 'locked'; readonly retryAfter: number };
+
+interface Failures {
+  readonly count: number;
+  /** Milliseconds since the epoch. */
+  readonly lastAt: number;
+}
+
+export const FAILURES_TO_LOCK = 3;
+/** Failures older than this are forgotten as well: guessing slower than the lockout gains nothing over being locked. */
+export const LOCKOUT_MILLISECONDS = 5 * 60_000;
+const MOST_UNKNOWN_NAMES = 10_000;
+/** Logins under way and waiting, each some hundred bytes: about two seconds of hashing on a small machine. */
+const MOST_PENDING = 200;
+
+export function createLogins(registry: Registry, users: Users, clock: Clock): Logins {
+  const unknownNames = new Map<string, Failures>();
+  const turns = new Map<string, Promise<unknown>>();
+  let pending = 0;
+
+  const failuresOf = async (name: string, known: boolean): Promise<Failures | undefined> => {
+    const entry = known ? await registry.get(failuresKey(name)) : undefined;
+    const failures = known ? entry && documentOf<Failures>(entry) : unknownNames.get(name);
+    return failures && clock.now() - failures.lastAt < LOCKOUT_MILLISECONDS ? failures : undefined;
+  };
+
+  const setFailures = async (name: string, known: boolean, failures: Failures | undefined) => {
+    if (!known) {
+      unknownNames.delete(name);
+      if (failures) unknownNames.set(name, failures);
+      for (const oldest of unknownNames.keys()) {
+        if (unknownNames.size <= MOST_UNKNOWN_NAMES) break;
+        unknownNames.delete(oldest);
+      }
+    } else if (failures) {
+      // A registry that cannot take it now must not keep people out: the count is then this login's loss.
+      await registry.put(failuresKey(name), { ...failures });
+    } else {
+      await registry.delete(failuresKey(name));
+    }
+  };
+
+  const attempt = async (username: string, name: string, sha1Hex: string): Promise<LoginOutcome> => {
+    const known = (await users.find(username)) !== undefined;
+    const before = await failuresOf(name, known);
+    if (before && before.count >= FAILURES_TO_LOCK) {
+      const left = before.lastAt + LOCKOUT_MILLISECONDS - clock.now();
+      return { type: 'locked', retryAfter: Math.ceil(left / 1000) };
+    }
+    const user = await users.check(username, sha1Hex);
+    if (!user) {
+      await setFailures(name, known, { count: (before?.count ?? 0) + 1, lastAt: clock.now() });
+      return { type: 'refused' };
+    }
+    if (before) await setFailures(name, known, undefined);
+    return { type: 'accepted', user };
+  };
+
+  return {
+    login: async (username, sha1Hex) => {
+      if (pending >= MOST_PENDING) {
+        throw new ApiError('Busy', 'Too many logins at once; try again in a moment.', { retryAfter: 2 });
+      }
+      pending++;
+      const name = foldUsername(username);
+      const turn = (turns.get(name) ?? Promise.resolve())
+        .catch(() => undefined)
+        .then(() => attempt(username, name, sha1Hex));
+      turns.set(name, turn);
+      try {
+        return await turn;
+      } finally {
+        pending--;
+        if (turns.get(name) === turn) turns.delete(name);
+      }
+    },
+  };
+}
+
+function failuresKey(name: string): string {
+  return registryKey('login', keyToken(name));
+}

@@ -1,0 +1,52 @@
+import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
+
+/**
+ * An address range as people write it: an IPv4 or IPv6 address, or a CIDR block. undefined if it is none.
+ */
+export function parseRange(text: string): BlockList | undefined {
+  const [address = '', prefix, ...rest] = text.split('/');
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0 || address.includes('%')) return undefined;
+  const family = version === 4 ? 'ipv4' : 'ipv6';
+  const range = new BlockList();
+  if (prefix === undefined) {
+    range.addAddress(address, family);
+    return range;
+  }
+  if (!/^\d{1,3}$/.test(prefix) || Number(prefix) > (version === 4 ? 32 : 128)) return undefined;
+  range.addSubnet(address, Number(prefix), family);
+  return range;
+}
+
+/** Whether an address is in a range as `parseRange` takes it; a text that is neither contains nothing. */
+export function isInRange(address: string, text: string): boolean {
+  const plain = plainAddress(address);
+  const range = parseRange(text);
+  if (!range || isIP(plain) === 0) return false;
+  return range.check(plain, isIPv4(plain) ? 'ipv4' : 'ipv6');
+}
+
+/**
+ * What stands for a source when requests are counted: an IPv4 address; of an IPv6 address its /64, since a household
+ * or a virtual machine has all the 2^64 addresses of one.
+ */
+export function sourceOf(address: string): string {
+  const plain = plainAddress(address);
+  if (!isIPv6(plain)) return plain;
+  const [head = '', tail] = plain.split('%')[0]?.split('::') ?? [];
+  const groups = head === '' ? [] : head.split(':');
+  if (tail !== undefined) {
+    const after = tail === '' ? 0 : tail.split(':').length + (tail.includes('.') ? 1 : 0);
+    while (groups.length + after < 8) groups.push('0');
+  }
+  return `${groups
+    .concat(tail ? tail.split(':') : [])
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(':')}::/64`;
+}
+
+/** A dual-stack socket shows IPv4 callers as ::ffff:192.0.2.1. */
+function plainAddress(address: string): string {
+  return /^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(address) ? address.slice('::ffff:'.length) : address;
+}

@@ -1,0 +1,55 @@
+import type { Clock, Random } from '../lib/clock.ts';
+import { ORGANISATIONS, type OrganisationDocument, organisationKey } from '../registry/organisation.ts';
+import type { Registry } from '../registry/registry.ts';
+import { documentOf, jsonOf, randomId, wasStored } from './documents.ts';
+
+/** The organisations of the installation, which the operator registers. */
+export interface Organisations {
+  create(organisation: NewOrganisation): Promise<OrganisationCreated>;
+  get(id: number): Promise<OrganisationDocument | undefined>;
+  /** In no order that means anything. */
+  list(): AsyncIterable<OrganisationDocument>;
+}
+
+export interface NewOrganisation {
+  /** From 1 to 2^53 - 1; one is chosen if absent. */
+  readonly id?: number;
+  readonly name: string;
+  readonly parentId?: number;
+}
+
+export type OrganisationCreated =
+  | { readonly type: 'created'; readonly organisation: OrganisationDocument }
+  | { readonly type: 'taken' }
+  | { readonly type: 'no-parent' };
+
+export function createOrganisations(registry: Registry, clock: Clock, random: Random): Organisations {
+  const get = async (id: number) => {
+    const entry = await registry.get(organisationKey(id));
+    return entry && documentOf<OrganisationDocument>(entry);
+  };
+
+  return {
+    get,
+    create: async ({ id, name, parentId }) => {
+      const parent = parentId === undefined ? undefined : await get(parentId);
+      if (parentId !== undefined && !parent) return { type: 'no-parent' };
+      for (;;) {
+        const own = id ?? randomId(random);
+        const organisation: OrganisationDocument = {
+          id: own,
+          name,
+          parentId: parent?.id ?? null,
+          rootId: parent?.rootId ?? own,
+          created: new Date(clock.now()).toISOString(),
+        };
+        const outcome = await registry.put(organisationKey(own), jsonOf(organisation), 0);
+        if (wasStored(outcome)) return { type: 'created', organisation };
+        if (id !== undefined) return { type: 'taken' };
+      }
+    },
+    list: async function* () {
+      for await (const entry of registry.list(ORGANISATIONS)) yield documentOf<OrganisationDocument>(entry);
+    },
+  };
+}

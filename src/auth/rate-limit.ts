@@ -1,0 +1,108 @@
+import { ApiError } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
+import { sourceOf } from './network.ts';
+
+/**
+ * Limits of requests, counted per node in memory that is bounded: beyond `MOST_KEYS` callers the one that was counted
+ * longest ago is forgotten. A caller beyond the limit gets 429 with Retry-After.
+ */
+export interface RateLimits {
+  /** Counts a call of /authenticate. @throws ApiError TooManyRequests */
+  authenticate(ip: string): void;
+  /** Counts any call, if the node is set to. @throws ApiError TooManyRequests */
+  request(ip: string): void;
+  /** Counts a call of the data stream API. @throws ApiError TooManyRequests */
+  dataStream(organisationId: number): void;
+}
+
+export interface RateLimitSettings {
+  /** Requests per source address in 5 minutes. 0: no limit. */
+  readonly authenticatePerIp: number;
+  /** Requests of any kind per source address in 5 minutes. 0: no limit. */
+  readonly requestsPerIp: number;
+  /** Data stream calls per organisation: sustained per second, and at once. A rate of 0: no limit. */
+  readonly dataStream: { readonly rate: number; readonly burst: number };
+}
+
+/**
+ * emnify's numbers, but without its 2000 requests per address in general: that guards a public cloud, and at a
+ * self-hosted node a whole company may sit behind one address. The operator can set it.
+ */
+export const DEFAULT_RATE_LIMITS: RateLimitSettings = {
+  authenticatePerIp: 100,
+  requestsPerIp: 0,
+  dataStream: { rate: 10, burst: 20 },
+};
+
+const WINDOW_MILLISECONDS = 5 * 60_000;
+/** About 10 MB of entries. A smaller table would let a swarm of addresses wash out its own counts sooner. */
+const MOST_KEYS = 100_000;
+
+export function createRateLimits(
+  clock: Clock,
+  settings: RateLimitSettings = DEFAULT_RATE_LIMITS,
+): RateLimits {
+  const authenticate = createWindow(clock, settings.authenticatePerIp, WINDOW_MILLISECONDS);
+  const request = createWindow(clock, settings.requestsPerIp, WINDOW_MILLISECONDS);
+  const dataStream = createBuckets(clock, settings.dataStream.rate, settings.dataStream.burst);
+  return {
+    authenticate: (ip) => enforce(authenticate(sourceOf(ip)), 'logins from this address'),
+    request: (ip) => enforce(request(sourceOf(ip)), 'requests from this address'),
+    dataStream: (organisationId) =>
+      enforce(dataStream(String(organisationId)), 'data stream requests of this organisation'),
+  };
+}
+
+function enforce(waitMilliseconds: number, what: string): void {
+  if (waitMilliseconds <= 0) return;
+  const retryAfter = Math.ceil(waitMilliseconds / 1000);
+  throw new ApiError('TooManyRequests', `Too many ${what}; try again in ${retryAfter} s.`, { retryAfter });
+}
+
+/** Counts a call of `key` and answers how many milliseconds it comes too soon; 0: it may pass. */
+export type Limit = (key: string) => number;
+
+/** `requests` per key in `milliseconds`, from the first one on. */
+export function createWindow(clock: Clock, requests: number, milliseconds: number): Limit {
+  // A window that starts anew is put at the end: the map is in order of starts, those that are over come first.
+  const windows = new Map<string, { start: number; count: number }>();
+  return (key) => {
+    if (requests === 0) return 0;
+    const now = clock.monotonic();
+    prune(windows, ({ start }) => now - start >= milliseconds);
+    let window = windows.get(key);
+    if (!window) {
+      window = { start: now, count: 0 };
+      windows.set(key, window);
+    }
+    window.count++;
+    return window.count > requests ? window.start + milliseconds - now : 0;
+  };
+}
+
+/** A token bucket per key: `rate` a second in the long run, `burst` at once. A call that is refused costs nothing. */
+export function createBuckets(clock: Clock, rate: number, burst: number): Limit {
+  // Every call puts its bucket at the end: the map is in order of last use, and a full bucket is as good as none.
+  const buckets = new Map<string, { at: number; tokens: number }>();
+  const refill = ({ at, tokens }: { at: number; tokens: number }, now: number) =>
+    Math.min(burst, tokens + ((now - at) / 1000) * rate);
+  return (key) => {
+    if (rate === 0) return 0;
+    const now = clock.monotonic();
+    prune(buckets, (bucket) => refill(bucket, now) >= burst);
+    const bucket = buckets.get(key);
+    const tokens = bucket ? refill(bucket, now) : burst;
+    const passes = tokens >= 1;
+    buckets.delete(key);
+    buckets.set(key, { at: now, tokens: passes ? tokens - 1 : tokens });
+    return passes ? 0 : ((1 - tokens) / rate) * 1000;
+  };
+}
+
+/** Removes what is over from the front, and the oldest where the table is full. */
+function prune<T>(table: Map<string, T>, isOver: (value: T) => boolean): void {
+  for (const [key, value] of table) {
+    if (!isOver(value) && table.size < MOST_KEYS) return;
+    table.delete(key);
+  }
+}

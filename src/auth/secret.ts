@@ -1,0 +1,195 @@
+import { createHash, hkdfSync, randomUUID } from 'node:crypto';
+import { chmod, link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Random } from '../lib/clock.ts';
+
+/**
+ * The node's secret: 32 bytes from which every key of the node is derived, one per purpose, so that what leaks of one
+ * purpose says nothing about another. While it is rotated, what the previous secret sealed or signed still opens.
+ */
+export interface Secrets {
+  readonly current: Secret;
+  readonly previous?: Secret;
+}
+
+export interface Secret {
+  /** Names the secret without telling it: 8 hex digits. */
+  readonly id: string;
+  /** The key for one purpose, `length` bytes long. */
+  key(purpose: Purpose, length: number): Buffer;
+}
+
+export type Purpose = 'key id' | 'sealing' | 'auth token' | 'refresh token' | 'operator token';
+
+export type Loaded<T> = { readonly type: 'loaded' } & T;
+/** What an operator has to mend; never contains the secret. */
+export interface SecretFault {
+  readonly type: 'fault';
+  readonly message: string;
+}
+
+/** HKDF and HS384 want as much entropy as their keys' strength: 256 bits. */
+const SECRET_BYTES = 32;
+const OPERATOR_TOKEN_BYTES = 32;
+const SECRET_FILE = 'secret';
+const OPERATOR_TOKEN_FILE = 'operator-token';
+
+/** The secret of 32 raw bytes. */
+export function secretOf(bytes: Uint8Array): Secret {
+  if (bytes.length !== SECRET_BYTES)
+    throw new Error(`a secret has ${SECRET_BYTES} bytes, not ${bytes.length}`);
+  const derive = (purpose: Purpose, length: number) =>
+    Buffer.from(hkdfSync('sha256', bytes, 'simstream', purpose, length));
+  return { id: derive('key id', 4).toString('hex'), key: derive };
+}
+
+/**
+ * Reads a secret as people configure it: 32 bytes in base64 or base64url.
+ * @param name the variable it came from, for the fault's message
+ */
+export function parseSecret(text: string, name: string): Loaded<{ secret: Secret }> | SecretFault {
+  const trimmed = text.trim();
+  const bytes = Buffer.from(trimmed, 'base64');
+  if (!/^[A-Za-z0-9+/_-]+={0,2}$/.test(trimmed) || bytes.length !== SECRET_BYTES) {
+    return {
+      type: 'fault',
+      message: `${name} must be ${SECRET_BYTES} bytes in base64 (make one with: openssl rand -base64 32)`,
+    };
+  }
+  return { type: 'loaded', secret: secretOf(bytes) };
+}
+
+export interface SecretSources {
+  /** SIMSTREAM_SECRET. */
+  readonly given: string | undefined;
+  /** SIMSTREAM_SECRET_PREVIOUS. */
+  readonly previous: string | undefined;
+  /** Where a secret that was not given is kept; undefined where nodes must share one, so that it must be given. */
+  readonly directory: string | undefined;
+}
+
+/** The node's secrets: as given, else as kept in the data directory, else generated there. */
+export async function loadSecrets(
+  sources: SecretSources,
+  random: Random,
+): Promise<Loaded<{ secrets: Secrets }> | SecretFault> {
+  const current = await loadCurrent(sources, random);
+  if (current.type === 'fault') return current;
+  if (!sources.previous) return { type: 'loaded', secrets: { current: current.secret } };
+  const previous = parseSecret(sources.previous, 'SIMSTREAM_SECRET_PREVIOUS');
+  if (previous.type === 'fault') return previous;
+  return { type: 'loaded', secrets: { current: current.secret, previous: previous.secret } };
+}
+
+async function loadCurrent(
+  { given, directory }: SecretSources,
+  random: Random,
+): Promise<Loaded<{ secret: Secret }> | SecretFault> {
+  if (given) return parseSecret(given, 'SIMSTREAM_SECRET');
+  if (directory === undefined) {
+    return {
+      type: 'fault',
+      message:
+        'SIMSTREAM_SECRET must be set, to the same value on every node (make one with: openssl rand -base64 32)',
+    };
+  }
+  const file = join(directory, SECRET_FILE);
+  const kept = await readOrCreate(file, () => Buffer.from(random.bytes(SECRET_BYTES)).toString('base64'));
+  return parseSecret(kept.text, file);
+}
+
+export interface OperatorTokenSources {
+  /** SIMSTREAM_OPERATOR_TOKEN. */
+  readonly given: string | undefined;
+  readonly directory: string;
+  /** Set where several nodes share a secret: the token is derived from it, so that all nodes come to the same. */
+  readonly shared?: Secret;
+}
+
+/**
+ * The bearer token of the operator API. `generated` is true only in the start that wrote it down, so that it is
+ * printed once.
+ */
+export async function loadOperatorToken(
+  { given, directory, shared }: OperatorTokenSources,
+  random: Random,
+): Promise<Loaded<{ token: string; generated: boolean }> | SecretFault> {
+  if (given) return checkOperatorToken(given, 'SIMSTREAM_OPERATOR_TOKEN', false);
+  const file = join(directory, OPERATOR_TOKEN_FILE);
+  const make = () => {
+    const bytes =
+      shared?.key('operator token', OPERATOR_TOKEN_BYTES) ?? Buffer.from(random.bytes(OPERATOR_TOKEN_BYTES));
+    return bytes.toString('base64url');
+  };
+  const kept = await readOrCreate(file, make);
+  return checkOperatorToken(kept.text, file, kept.created);
+}
+
+function checkOperatorToken(text: string, name: string, generated: boolean) {
+  const token = text.trim();
+  // What a header can carry, and what no client trims away.
+  if (!/^[\x21-\x7e]+$/.test(token)) {
+    return {
+      type: 'fault',
+      message: `${name} must be a token of printable characters without spaces`,
+    } as const;
+  }
+  return { type: 'loaded', token, generated } as const;
+}
+
+/**
+ * The text of a file that only its owner may read; made by `make` if there is none. Two processes that start at once
+ * come to the same text: a complete file is linked into its place, and the second link fails.
+ */
+async function readOrCreate(file: string, make: () => string): Promise<{ text: string; created: boolean }> {
+  const found = await readPrivate(file);
+  if (found !== undefined) return { text: found, created: false };
+  const directory = dirname(file);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const text = make();
+  const draft = `${file}.${randomUUID()}`;
+  const handle = await open(draft, 'wx', 0o600);
+  try {
+    await handle.writeFile(`${text}\n`);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  try {
+    await link(draft, file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return { text: (await readPrivate(file)) ?? '', created: false };
+  } finally {
+    await unlink(draft);
+  }
+  await syncDirectory(directory);
+  return { text, created: true };
+}
+
+async function readPrivate(file: string): Promise<string | undefined> {
+  try {
+    const text = await readFile(file, 'utf8');
+    // A copy or a restored backup may have lost its mode.
+    if (((await stat(file)).mode & 0o077) !== 0) await chmod(file, 0o600);
+    return text.trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Makes the file's name as durable as its content. */
+async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** SHA-256, for what has so much entropy that a slow hash would protect nothing. */
+export function digestOf(text: string): Buffer {
+  return createHash('sha256').update(text, 'utf8').digest();
+}

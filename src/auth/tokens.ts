@@ -1,0 +1,152 @@
+import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import type { Clock } from '../lib/clock.ts';
+import type { Purpose, Secrets } from './secret.ts';
+
+/**
+ * The JSON Web Tokens that customers hold: HS384, claims as emnify's (`esc.org`, `esc.orgName`, and `esc.app` or
+ * `esc.user`; `iss`, `aud`, `iat`, `exp` in seconds). An auth token and a refresh token are signed with different keys
+ * and name different audiences, so that neither passes for the other. The token says who it was made for; whether
+ * they still may is asked anew at every call (identity.ts).
+ */
+export interface Tokens {
+  /** For a bearer of the API: 240 minutes for a user; for an application 7 days, or until its own expiry if sooner. */
+  issueAuthToken(subject: TokenSubject, expiresAt?: number): Promise<string>;
+  /** 30 days, for users only. It is not rotated: a login makes a new one, a change of the password ends it. */
+  issueRefreshToken(subject: UserSubject): Promise<string>;
+  verifyAuthToken(token: string): Promise<Verified<TokenSubject>>;
+  verifyRefreshToken(token: string): Promise<Verified<UserSubject>>;
+}
+
+export interface UserSubject {
+  readonly type: 'user';
+  readonly organisationId: number;
+  readonly organisationName: string;
+  readonly userId: number;
+  readonly username: string;
+  /** The user's `credentialsVersion` when the token was made. */
+  readonly version: number;
+}
+
+export interface ApplicationSubject {
+  readonly type: 'application';
+  readonly organisationId: number;
+  readonly organisationName: string;
+  readonly applicationId: number;
+}
+
+export type TokenSubject = UserSubject | ApplicationSubject;
+
+export type Verified<S> =
+  | { readonly type: 'verified'; readonly subject: S }
+  | { readonly type: 'invalid' }
+  | { readonly type: 'expired' };
+
+export const USER_TOKEN_SECONDS = 240 * 60;
+export const APPLICATION_TOKEN_SECONDS = 7 * 86_400;
+/** emnify does not say. A month keeps a portal's user signed in over a holiday; a stolen one ends within the month. */
+export const REFRESH_TOKEN_SECONDS = 30 * 86_400;
+
+const ALGORITHM = 'HS384';
+const ISSUER = 'simstream';
+const AUDIENCES = {
+  'auth token': '/api/v1/authenticate',
+  'refresh token': '/api/v1/authenticate/refresh',
+} as const satisfies Partial<Record<Purpose, string>>;
+
+type TokenPurpose = keyof typeof AUDIENCES;
+
+export function createTokens(secrets: Secrets, clock: Clock): Tokens {
+  const keys = (purpose: TokenPurpose) => {
+    const all = [secrets.current, ...(secrets.previous ? [secrets.previous] : [])];
+    return new Map(all.map((secret) => [secret.id, secret.key(purpose, 48)]));
+  };
+  const keyrings = { 'auth token': keys('auth token'), 'refresh token': keys('refresh token') };
+
+  const issue = (purpose: TokenPurpose, subject: TokenSubject, expiresAtSeconds: number) =>
+    new SignJWT(claimsOf(subject))
+      .setProtectedHeader({ alg: ALGORITHM, typ: 'JWT', kid: secrets.current.id })
+      .setIssuer(ISSUER)
+      .setAudience(AUDIENCES[purpose])
+      .setIssuedAt(nowSeconds(clock))
+      .setExpirationTime(expiresAtSeconds)
+      .sign(keyrings[purpose].get(secrets.current.id) as Buffer);
+
+  const verify = async (purpose: TokenPurpose, token: string): Promise<Verified<TokenSubject>> => {
+    try {
+      const { payload } = await jwtVerify(
+        token,
+        (header) => {
+          const key = keyrings[purpose].get(header.kid ?? '');
+          if (!key) throw new errors.JWKSNoMatchingKey();
+          return key;
+        },
+        {
+          algorithms: [ALGORITHM],
+          issuer: ISSUER,
+          audience: AUDIENCES[purpose],
+          requiredClaims: ['exp', 'iat'],
+          currentDate: new Date(clock.now()),
+        },
+      );
+      const subject = subjectOf(payload);
+      return subject ? { type: 'verified', subject } : { type: 'invalid' };
+    } catch (error) {
+      if (error instanceof errors.JWTExpired) return { type: 'expired' };
+      if (error instanceof errors.JOSEError) return { type: 'invalid' };
+      throw error;
+    }
+  };
+
+  return {
+    issueAuthToken: (subject, expiresAt = Number.POSITIVE_INFINITY) => {
+      const seconds = subject.type === 'user' ? USER_TOKEN_SECONDS : APPLICATION_TOKEN_SECONDS;
+      return issue(
+        'auth token',
+        subject,
+        Math.min(nowSeconds(clock) + seconds, Math.floor(expiresAt / 1000)),
+      );
+    },
+    issueRefreshToken: (subject) =>
+      issue('refresh token', subject, nowSeconds(clock) + REFRESH_TOKEN_SECONDS),
+    verifyAuthToken: (token) => verify('auth token', token),
+    verifyRefreshToken: async (token) => {
+      const verified = await verify('refresh token', token);
+      if (verified.type !== 'verified') return verified;
+      const { subject } = verified;
+      return subject.type === 'user' ? { type: 'verified', subject } : { type: 'invalid' };
+    },
+  };
+}
+
+function nowSeconds(clock: Clock): number {
+  return Math.floor(clock.now() / 1000);
+}
+
+function claimsOf(subject: TokenSubject): JWTPayload {
+  const organisation = { 'esc.org': subject.organisationId, 'esc.orgName': subject.organisationName };
+  return subject.type === 'application'
+    ? { ...organisation, 'esc.app': subject.applicationId, sub: `application:${subject.applicationId}` }
+    : { ...organisation, 'esc.user': subject.userId, sub: `user:${subject.username}`, ver: subject.version };
+}
+
+/** Also a token that this program signed may be of an older version of it: every claim is checked. */
+function subjectOf(claims: JWTPayload): TokenSubject | undefined {
+  const organisationId = claims['esc.org'];
+  const organisationName = claims['esc.orgName'];
+  const applicationId = claims['esc.app'];
+  const userId = claims['esc.user'];
+  const { sub, ver } = claims;
+  if (!isId(organisationId) || typeof organisationName !== 'string') return undefined;
+  if (isId(applicationId) && userId === undefined) {
+    return { type: 'application', organisationId, organisationName, applicationId };
+  }
+  if (isId(userId) && applicationId === undefined && sub?.startsWith('user:') && typeof ver === 'number') {
+    const username = sub.slice('user:'.length);
+    return { type: 'user', organisationId, organisationName, userId, username, version: ver };
+  }
+  return undefined;
+}
+
+function isId(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
+}

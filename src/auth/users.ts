@@ -1,0 +1,153 @@
+import type { Clock, Random } from '../lib/clock.ts';
+import { keyToken, type Registry, registryKey } from '../registry/registry.ts';
+import { changeDocument, documentOf, jsonOf, randomId, wasStored } from './documents.ts';
+import type { Passwords } from './passwords.ts';
+
+/**
+ * The people who log in. `user.<name>` is the user, where the name is the username folded and as one key token, so
+ * that a username is unique across the installation. `organisation_user.<organisation>.<name>` lists an
+ * organisation's users; it is written first and may be left without a user, which reading passes over.
+ *
+ * A username is looked up without regard to case or to how Unicode composes it ("Ada@Example.org" is
+ * "ada@example.org"), and shown as it was given.
+ */
+export interface UserDocument {
+  /** Above 0; what tokens and answers call the user by. */
+  readonly id: number;
+  readonly organisationId: number;
+  readonly username: string;
+  readonly name: string;
+  readonly role: Role;
+  readonly status: 'active' | 'disabled';
+  /** Argon2id of the SHA-1 hex of the password; see passwords.ts. */
+  readonly passwordHash: string;
+  /** Grows when the password changes or the user is disabled: tokens of before are refused. */
+  readonly credentialsVersion: number;
+  /** UTC, ISO 8601. */
+  readonly created: string;
+}
+
+export type Role = 'administrator' | 'user' | 'observer';
+
+export interface Users {
+  create(user: NewUser): Promise<UserDocument | 'taken'>;
+  /** Whatever the status. */
+  find(username: string): Promise<UserDocument | undefined>;
+  list(organisationId: number): AsyncIterable<UserDocument>;
+  change(username: string, change: UserChange): Promise<UserDocument | undefined>;
+  /** false if there was none. */
+  remove(username: string): Promise<boolean>;
+  /** The active user whose password it is. Takes as long when there is none. */
+  check(username: string, sha1Hex: string): Promise<UserDocument | undefined>;
+}
+
+export interface NewUser {
+  readonly organisationId: number;
+  readonly username: string;
+  /** SHA-1 of the clear password, as passwords.ts makes it. */
+  readonly sha1Hex: string;
+  readonly name?: string;
+  readonly role?: Role;
+}
+
+export interface UserChange {
+  readonly name?: string;
+  readonly role?: Role;
+  readonly sha1Hex?: string;
+  readonly status?: UserDocument['status'];
+}
+
+/** UTF-8 bytes of a folded username: in base64url it must leave room in a registry key of 400. */
+export const LONGEST_USERNAME = 200;
+
+/** What two spellings of a username have in common. */
+export function foldUsername(username: string): string {
+  return username.normalize('NFKC').toLowerCase();
+}
+
+export function createUsers(registry: Registry, passwords: Passwords, clock: Clock, random: Random): Users {
+  const find = async (username: string) => {
+    const key = userKey(username);
+    const entry = key === undefined ? undefined : await registry.get(key);
+    return entry && documentOf<UserDocument>(entry);
+  };
+
+  const change = async (username: string, { sha1Hex, ...fields }: UserChange) => {
+    const key = userKey(username);
+    if (key === undefined) return undefined;
+    const passwordHash = sha1Hex === undefined ? undefined : await passwords.hash(sha1Hex);
+    return changeDocument<UserDocument>(registry, key, (user) => ({
+      ...user,
+      ...fields,
+      ...(passwordHash === undefined ? {} : { passwordHash }),
+      credentialsVersion:
+        user.credentialsVersion + (passwordHash !== undefined || fields.status === 'disabled' ? 1 : 0),
+    }));
+  };
+
+  return {
+    find,
+    change,
+
+    create: async ({ organisationId, username, sha1Hex, name, role }) => {
+      const key = userKey(username);
+      if (key === undefined) throw new Error('a username is from 1 to LONGEST_USERNAME bytes long');
+      if (await registry.get(key)) return 'taken';
+      const user: UserDocument = {
+        id: randomId(random),
+        organisationId,
+        username,
+        name: name ?? username,
+        role: role ?? 'administrator',
+        status: 'active',
+        passwordHash: await passwords.hash(sha1Hex),
+        credentialsVersion: 1,
+        created: new Date(clock.now()).toISOString(),
+      };
+      wasStored(await registry.put(memberKey(organisationId, username), { username }));
+      return wasStored(await registry.put(key, jsonOf(user), 0)) ? user : 'taken';
+    },
+
+    list: async function* (organisationId) {
+      for await (const entry of registry.list(registryKey('organisation_user', organisationId))) {
+        const user = await find(documentOf<{ username: string }>(entry).username);
+        if (user?.organisationId === organisationId) yield user;
+      }
+    },
+
+    remove: async (username) => {
+      const user = await find(username);
+      if (!user) return false;
+      wasStored(await registry.delete(userKey(username) as string));
+      wasStored(await registry.delete(memberKey(user.organisationId, username)));
+      return true;
+    },
+
+    check: async (username, sha1Hex) => {
+      const user = await find(username);
+      const matches = await passwords.verify(user?.passwordHash, sha1Hex);
+      if (!user || !matches || user.status !== 'active') return undefined;
+      if (passwords.isOutdated(user.passwordHash)) await rehash(user, sha1Hex);
+      return user;
+    },
+  };
+
+  /** The costs were raised since: while the password is at hand its hash is made anew, without ending any session. */
+  async function rehash(user: UserDocument, sha1Hex: string) {
+    const passwordHash = await passwords.hash(sha1Hex);
+    await changeDocument<UserDocument>(registry, userKey(user.username) as string, (now) =>
+      now.passwordHash === user.passwordHash ? { ...now, passwordHash } : now,
+    );
+  }
+}
+
+/** undefined: no user can have this name. */
+function userKey(username: string): string | undefined {
+  const folded = foldUsername(username);
+  if (folded === '' || Buffer.byteLength(folded) > LONGEST_USERNAME) return undefined;
+  return registryKey('user', keyToken(folded));
+}
+
+function memberKey(organisationId: number, username: string): string {
+  return registryKey('organisation_user', organisationId, keyToken(foldUsername(username)));
+}
