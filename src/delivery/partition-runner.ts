@@ -102,12 +102,7 @@ export class PartitionRunner {
       if (!(await this.#begin())) return;
       const committer = this.#committer as Committer;
       const loops = [committer.run(stop), this.#tidy(stop)];
-      await this.#context.log.follow(
-        this.#partition,
-        this.#dispatched,
-        (stored) => this.#dispatch(stored),
-        stop,
-      );
+      await this.#follow(stop);
       this.#stopping = true;
       await Promise.all([...loops, this.#stopPumps()]);
       await Promise.all(this.#background);

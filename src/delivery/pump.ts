@@ -500,10 +500,10 @@ export class Pump {
         this.#ceiling = Math.max(1, pieceCount(piece) >>> 1);
         this.#sinceCeiling = 0;
         if (work.halve()) return;
-        return this.#setAside(work, piece, [{ index: 0, then: 'reject', cause: outcome.cause }]);
+        return this.#setAside(work, piece, [{ index: 0, verdict: 'reject', cause: outcome.cause }]);
       case 'rejected':
         if (work.halve()) return;
-        return this.#setAside(work, piece, [{ index: 0, then: 'reject', cause: outcome.cause }]);
+        return this.#setAside(work, piece, [{ index: 0, verdict: 'reject', cause: outcome.cause }]);
       case 'retry':
         return this.#failed(outcome.cause, false, outcome.afterMs ?? 0, stop);
       case 'refused':
@@ -539,8 +539,8 @@ export class Pump {
     piece: Piece,
     stop: AbortSignal,
   ): Promise<void> {
-    const rejected = failures.filter((failure) => failure.then === 'reject');
-    const again = failures.filter((failure) => failure.then === 'retry');
+    const rejected = failures.filter((failure) => failure.verdict === 'reject');
+    const again = failures.filter((failure) => failure.verdict === 'retry');
     if (failures.length < pieceCount(piece)) this.#succeeded();
     if (rejected.length > 0) {
       const stored = await this.#quarantine(work, piece, rejected);

@@ -159,7 +159,7 @@ export type Outcome =
 
 export interface RecordFailure {
   readonly index: number;
-  readonly then: 'retry' | 'reject';
+  readonly verdict: 'retry' | 'reject';
   readonly cause: Cause;
 }
 
