@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ApiError } from '../errors.ts';
+import { ManualClock } from '../lib/manual-clock.ts';
+import { createBuckets, createRateLimits, createWindow, DEFAULT_RATE_LIMITS } from './rate-limit.ts';
+
+const FIVE_MINUTES = 5 * 60_000;
+
+function retryAfterOf(call: () => void): number | undefined {
+  try {
+    call();
+  } catch (error) {
+    assert.ok(error instanceof ApiError);
+    assert.deepEqual([error.token, error.status, error.body().error_code], ['TooManyRequests', 429, 1105]);
+    return error.retryAfter;
+  }
+  return undefined;
+}
+
+describe('rate limits', () => {
+  test('100 logins per address in five minutes', async () => {
+    const clock = new ManualClock();
+    const limits = createRateLimits(clock);
+    for (let call = 0; call < 100; call++) limits.authenticate('192.0.2.1');
+    assert.equal(
+      retryAfterOf(() => limits.authenticate('192.0.2.1')),
+      300,
+    );
+    assert.equal(
+      retryAfterOf(() => limits.authenticate('::ffff:192.0.2.1')),
+      300,
+    );
+    limits.authenticate('192.0.2.2');
+    await clock.advance(FIVE_MINUTES - 500);
+    assert.equal(
+      retryAfterOf(() => limits.authenticate('192.0.2.1')),
+      1,
+    );
+    await clock.advance(500);
+    for (let call = 0; call < 100; call++) limits.authenticate('192.0.2.1');
+    assert.equal(
+      retryAfterOf(() => limits.authenticate('192.0.2.1')),
+      300,
+    );
+  });
+
+  test('requests in general only when the operator sets it', () => {
+    const clock = new ManualClock();
+    const open = createRateLimits(clock);
+    for (let call = 0; call < 3000; call++) open.request('192.0.2.1');
+    const set = createRateLimits(clock, { ...DEFAULT_RATE_LIMITS, requestsPerIp: 2 });
+    set.request('2001:db8::1');
+    set.request('2001:db8::2');
+    assert.equal(
+      retryAfterOf(() => set.request('2001:db8::3')),
+      300,
+    );
+    set.request('2001:db8:0:1::3');
+  });
+
+  test('an organisation gets 20 data stream calls at once, then 10 a second', async () => {
+    const clock = new ManualClock();
+    const limits = createRateLimits(clock);
+    for (let call = 0; call < 20; call++) limits.dataStream(1);
+    assert.equal(
+      retryAfterOf(() => limits.dataStream(1)),
+      1,
+    );
+    limits.dataStream(2);
+    await clock.advance(100);
+    limits.dataStream(1);
+    assert.equal(
+      retryAfterOf(() => limits.dataStream(1)),
+      1,
+    );
+    let passed = 0;
+    for (let tick = 0; tick < 100; tick++) {
+      await clock.advance(50);
+      if (retryAfterOf(() => limits.dataStream(1)) === undefined) passed++;
+    }
+    assert.equal(passed, 50);
+  });
+
+  test('0 switches a limit off', () => {
+    const clock = new ManualClock();
+    const limits = createRateLimits(clock, {
+      authenticatePerIp: 0,
+      requestsPerIp: 0,
+      dataStream: { rate: 0, burst: 0 },
+    });
+    for (let call = 0; call < 1000; call++) {
+      limits.authenticate('192.0.2.1');
+      limits.dataStream(1);
+    }
+  });
+
+  test('memory is bounded: beyond 100,000 callers the oldest is forgotten, the newest is not', () => {
+    const clock = new ManualClock();
+    for (const limit of [createWindow(clock, 1, FIVE_MINUTES), createBuckets(clock, 0.001, 1)]) {
+      assert.equal(limit('first'), 0);
+      for (let other = 0; other < 99_999; other++) limit(`other-${other}`);
+      assert.ok(limit('other-99998') > 0, 'the newest is remembered');
+      limit('one-more');
+      limit('and-another');
+      assert.equal(limit('first'), 0, 'the oldest is forgotten');
+    }
+  });
+});
