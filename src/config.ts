@@ -1,0 +1,222 @@
+import {
+  boolean,
+  type Checked,
+  choice,
+  cidrList,
+  duration,
+  type Kind,
+  secret,
+  text,
+  urlList,
+  wholeNumber,
+} from './settings.ts';
+
+/** What a node is told from outside; see SETTINGS for each value's meaning. */
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  /** As given; relative to the working directory. */
+  readonly dataDir: string;
+  /** NATS servers, `nats://host:port`; empty: embedded storage. */
+  readonly natsUrl: readonly string[];
+  readonly natsReplicas: number;
+  readonly partitions: number;
+  /** 32 bytes each. Undefined embedded means: generated and kept in the data directory. */
+  readonly secret: Buffer | undefined;
+  readonly secretPrevious: Buffer | undefined;
+  readonly operatorToken: string | undefined;
+  /** Milliseconds. */
+  readonly retention: number;
+  /** Milliseconds. */
+  readonly retryWindow: number;
+  /** `address/prefix`, each. */
+  readonly allowDestinations: readonly string[];
+  readonly verifyDestinations: boolean;
+  readonly logLevel: LogLevel;
+}
+
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+interface Setting<Value> {
+  /** What the value is, how it is read and what is allowed. */
+  readonly kind: Kind<Value>;
+  /** The default in the form in which a user would write it; undefined: unset. */
+  readonly default: string | undefined;
+  /** What `--help` and the documentation say instead of the default, where the default is not the whole truth. */
+  readonly defaultNote?: string;
+  readonly meaning: string;
+}
+
+type Settings = { readonly [Name in keyof Config]: Setting<Config[Name]> };
+
+/** The one table behind parsing, `--help` and docs/configuration.md. A name here is a variable and a flag: see below. */
+export const SETTINGS: Settings = {
+  host: {
+    kind: text('a host name or an IP address', /^[A-Za-z0-9.:_%-]{1,253}$/),
+    default: '127.0.0.1',
+    meaning: 'Address to listen on; `0.0.0.0` or `::` for all.',
+  },
+  port: {
+    kind: wholeNumber(0, 65_535, 'a port, 0 to 65535 (0: any free one)'),
+    default: '8080',
+    meaning: 'Port to listen on.',
+  },
+  dataDir: {
+    kind: text('a directory', /^[^\0]{1,4096}$/),
+    default: './data',
+    meaning: 'Embedded storage and generated secrets (mode 0600).',
+  },
+  natsUrl: {
+    kind: urlList('nats'),
+    default: '',
+    defaultNote: 'unset',
+    meaning: 'Set: distributed, on these NATS servers, separated by commas. Unset: embedded.',
+  },
+  natsReplicas: {
+    kind: wholeNumber(1, 5, 'a whole number, 1 to 5'),
+    default: '1',
+    meaning: 'Replicas of each NATS stream and bucket; 3 in production.',
+  },
+  partitions: {
+    kind: wholeNumber(1, 1024, 'a whole number, 1 to 1024'),
+    default: '16',
+    meaning: 'Partitions of the record log; fixed when the log is first created.',
+  },
+  secret: {
+    kind: secret(),
+    default: undefined,
+    defaultNote: 'generated embedded, required distributed',
+    meaning: 'Key for credentials at rest and for signing tokens.',
+  },
+  secretPrevious: {
+    kind: secret(),
+    default: undefined,
+    meaning: 'The key before `SIMSTREAM_SECRET`, while rotating.',
+  },
+  operatorToken: {
+    kind: text('visible ASCII characters without spaces, at most 512', /^[\x21-\x7e]{1,512}$/),
+    default: undefined,
+    defaultNote: 'generated, printed once',
+    meaning: 'Bearer token of the operator API.',
+  },
+  retention: {
+    kind: duration(1000, 400 * 86_400_000),
+    default: '7d',
+    meaning: 'How long records are kept.',
+  },
+  retryWindow: {
+    kind: duration(1000, 400 * 86_400_000),
+    default: '24h',
+    meaning: 'Unbroken failure after which a stream goes to Error.',
+  },
+  allowDestinations: {
+    kind: cidrList(),
+    default: '',
+    defaultNote: 'unset; the demo adds loopback',
+    meaning:
+      'Otherwise forbidden addresses (loopback, private, link-local …) that destinations may reach, e.g. `127.0.0.0/8,::1/128`.',
+  },
+  verifyDestinations: {
+    kind: boolean(),
+    default: 'true',
+    meaning: 'Probe a destination before a stream is created or its destination changed.',
+  },
+  logLevel: {
+    kind: choice(LOG_LEVELS),
+    default: 'info',
+    meaning: 'Structured JSON lines on stdout; readable on a terminal.',
+  },
+};
+
+export type SettingName = keyof Config;
+export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];
+
+/** dataDir → SIMSTREAM_DATA_DIR */
+export function variableOf(name: SettingName): string {
+  return `SIMSTREAM_${name.replace(/[A-Z]/g, (capital) => `_${capital}`).toUpperCase()}`;
+}
+
+/** dataDir → --data-dir */
+export function flagOf(name: SettingName): string {
+  return `--${name.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`)}`;
+}
+
+export type ConfigOutcome =
+  | { readonly config: Config; readonly warnings: readonly string[] }
+  | { readonly mistakes: readonly string[] };
+
+/**
+ * Reads the configuration. A flag goes before its variable; an empty variable counts as unset, as compose files write it.
+ * @param flags values of command line flags by setting name
+ * @param environment the process environment
+ * @returns the configuration and what is odd about it, or every mistake at once, each with what was wrong and what is
+ *   allowed; the value of a secret is never repeated
+ */
+export function readConfig(
+  flags: Readonly<Partial<Record<SettingName, string>>>,
+  environment: Readonly<Record<string, string | undefined>>,
+): ConfigOutcome {
+  const mistakes: string[] = [];
+  const values: Partial<Record<SettingName, unknown>> = {};
+  for (const name of SETTING_NAMES) {
+    const flag = flags[name];
+    const variable = environment[variableOf(name)];
+    const given = flag ?? (variable === '' ? undefined : variable) ?? SETTINGS[name].default;
+    if (given === undefined) continue;
+    const checked: Checked<unknown> = SETTINGS[name].kind.read(given);
+    if ('value' in checked) values[name] = checked.value;
+    else mistakes.push(`${flag === undefined ? variableOf(name) : flagOf(name)} ${checked.fault}`);
+  }
+  const config = values as unknown as Config;
+  if (mistakes.length === 0) mistakes.push(...contradictions(config));
+  return mistakes.length > 0 ? { mistakes } : { config, warnings: oddities(config, environment) };
+}
+
+function contradictions(config: Config): string[] {
+  const mistakes: string[] = [];
+  if (config.natsUrl.length > 0 && !config.secret) {
+    mistakes.push(
+      `${variableOf('secret')} is required with ${variableOf('natsUrl')}, the same on every node: ${SETTINGS.secret.kind.allowed}`,
+    );
+  }
+  if (config.secretPrevious && !config.secret) {
+    mistakes.push(`${variableOf('secretPrevious')} needs ${variableOf('secret')}, the key that replaces it`);
+  }
+  return mistakes;
+}
+
+/** Shorter tokens than this can be guessed over a network in reasonable time. */
+const SHORT_TOKEN = 16;
+
+function oddities(config: Config, environment: Readonly<Record<string, string | undefined>>): string[] {
+  const known = new Set<string>(SETTING_NAMES.map(variableOf));
+  const warnings = Object.keys(environment)
+    .filter((variable) => variable.startsWith('SIMSTREAM_') && !known.has(variable))
+    .map((variable) => `${variable} is not a variable that simstream knows; it is ignored`);
+  if (config.operatorToken && config.operatorToken.length < SHORT_TOKEN) {
+    warnings.push(
+      `${variableOf('operatorToken')} has only ${config.operatorToken.length} characters; use 32 random ones`,
+    );
+  }
+  if (config.retryWindow > config.retention) {
+    warnings.push(
+      `${variableOf('retryWindow')} is longer than ${variableOf('retention')}: records expire before a failing stream goes to Error`,
+    );
+  }
+  return warnings;
+}
+
+/** The table of docs/configuration.md, in Markdown. */
+export function configurationTable(): string {
+  const rows = SETTING_NAMES.map((name) => {
+    const { kind, default: standard, defaultNote, meaning } = SETTINGS[name];
+    const shown = defaultNote ?? (standard === undefined ? 'unset' : `\`${standard}\``);
+    return `| \`${variableOf(name)}\` | \`${flagOf(name)}\` | ${shown} | ${kind.allowed} | ${meaning} |`;
+  });
+  return [
+    '| variable | flag | default | allowed | meaning |',
+    '| --- | --- | --- | --- | --- |',
+    ...rows,
+  ].join('\n');
+}
