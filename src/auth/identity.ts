@@ -19,7 +19,7 @@ export type Authorize = (authorization: string | undefined, ip: string) => Promi
 export type AuthorizeOperator = (authorization: string | undefined) => void;
 
 /** What a call is checked against besides its token's signature. */
-export interface Accounts {
+export interface Directory {
   readonly organisations: Pick<Organisations, 'get'>;
   readonly users: Pick<Users, 'find'>;
   readonly applicationTokens: Pick<ApplicationTokens, 'get' | 'stateOf'>;
@@ -30,15 +30,15 @@ export interface Accounts {
  * (stricter than emnify, whose tokens outlive a revocation).
  * @throws ApiError InvalidToken, TokenExpired (401); Forbidden (403) from an address that the token is not for
  */
-export function createAuthorize(tokens: Pick<Tokens, 'verifyAuthToken'>, accounts: Accounts): Authorize {
+export function createAuthorize(tokens: Pick<Tokens, 'verifyAuthToken'>, directory: Directory): Authorize {
   return async (authorization, ip) => {
     const verified = await tokens.verifyAuthToken(bearerOf(authorization));
     if (verified.type === 'expired') throw new ApiError('TokenExpired');
     if (verified.type === 'invalid') throw new ApiError('InvalidToken');
     const { subject } = verified;
-    const organisation = await accounts.organisations.get(subject.organisationId);
+    const organisation = await directory.organisations.get(subject.organisationId);
     if (!organisation) throw new ApiError('InvalidToken', 'The organisation of the token is gone.');
-    const holder = await holderOf(subject, ip, accounts);
+    const holder = await holderOf(subject, ip, directory);
     return { organisationId: organisation.id, organisationName: organisation.name, ...holder };
   };
 }
@@ -46,7 +46,7 @@ export function createAuthorize(tokens: Pick<Tokens, 'verifyAuthToken'>, account
 async function holderOf(
   subject: TokenSubject,
   ip: string,
-  { users, applicationTokens }: Accounts,
+  { users, applicationTokens }: Directory,
 ): Promise<Pick<Identity, 'role' | 'actor'>> {
   if (subject.type === 'user') {
     const user = await userOf(subject, users);

@@ -1,0 +1,221 @@
+import Type, { type Static } from 'typebox';
+import type {
+  ApplicationTokenChange,
+  ApplicationTokenDocument,
+  ApplicationTokens,
+  Creator,
+} from '../auth/application-tokens.ts';
+import { parseRange } from '../auth/network.ts';
+import type { Users } from '../auth/users.ts';
+import { ApiError, type FieldFault, faultsToError } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
+import { defineRoute, type Route } from './route.ts';
+
+export interface ApplicationTokenParts {
+  readonly applicationTokens: Pick<ApplicationTokens, 'create' | 'list' | 'change'>;
+  readonly users: Pick<Users, 'find'>;
+  readonly clock: Clock;
+}
+
+const Nullable = (text: string) => Type.Union([Type.String(), Type.Null()], { description: text });
+const Status = Type.Object({
+  id: Type.Integer({ description: '0 Activated, 1 Revoked.' }),
+  description: Type.String(),
+});
+
+export const ApplicationTokenView = Type.Object({
+  id: Type.Integer(),
+  description: Nullable('What it is for.'),
+  created: Type.String({ format: 'date-time' }),
+  status: Status,
+  expiry_date: Nullable('UTC; null: until it is revoked.'),
+  ip: Nullable('The address or CIDR block that it may be used from; null: any.'),
+  creator: Type.Object({ id: Type.Integer(), name: Type.String(), username: Type.String() }),
+});
+
+export const NewApplicationTokenBody = Type.Object({
+  description: Type.Optional(Type.String({ maxLength: 1000 })),
+  expiry_date: Type.Optional(
+    Type.String({
+      maxLength: 40,
+      description: 'ISO 8601 with or without a time; UTC if it names no zone.',
+      examples: ['2030-01-31T00:00:00.000Z'],
+    }),
+  ),
+  ip: Type.Optional(
+    Type.String({ maxLength: 50, description: 'An address or CIDR block.', examples: ['192.0.2.0/24'] }),
+  ),
+});
+
+export const ApplicationTokenPatch = Type.Object({
+  description: Type.Optional(Type.String({ maxLength: 1000 })),
+  status: Type.Optional(
+    Type.Object({
+      id: Type.Integer({ description: '1 revokes it, for good; 0 is for what is active already.' }),
+    }),
+  ),
+});
+
+const IdParameter = Type.Object({ id: Type.String({ description: 'Id of the application token.' }) });
+const tags = ['Application token'];
+
+/** `GET`, `POST` and `PATCH /api/v1/application_token`, for the caller's own organisation. */
+export function applicationTokenRoutes({ applicationTokens, users, clock }: ApplicationTokenParts): Route[] {
+  return [
+    defineRoute({
+      method: 'GET',
+      path: '/api/v1/application_token',
+      operationId: 'GetApplicationTokens',
+      tags,
+      summary: 'List application tokens',
+      description: 'Newest first, revoked and expired ones too. The tokens themselves are never shown again.',
+      access: 'read',
+      responses: { 200: { description: 'The tokens.', schema: Type.Array(ApplicationTokenView) } },
+      handler: async ({ identity }) => ({
+        status: 200,
+        body: (await applicationTokens.list(identity.organisationId)).map(showApplicationToken),
+      }),
+    }),
+    defineRoute({
+      method: 'POST',
+      path: '/api/v1/application_token',
+      operationId: 'CreateApplicationToken',
+      tags,
+      summary: 'Create an application token',
+      description: 'The answer is the only one that ever shows the token. It acts like an administrator.',
+      access: 'write',
+      body: NewApplicationTokenBody,
+      bodyOptional: true,
+      responses: {
+        200: {
+          description: 'The token.',
+          schema: Type.Object({ id: Type.Integer(), application_token: Type.String() }),
+        },
+      },
+      handler: async ({ body, identity }) => {
+        const { document, token } = await applicationTokens.create({
+          ...readNewApplicationToken(body ?? {}, clock),
+          organisationId: identity.organisationId,
+          creator: await creatorOf(identity.actor, users),
+        });
+        return { status: 200, body: { id: document.id, application_token: token } };
+      },
+    }),
+    defineRoute({
+      method: 'PATCH',
+      path: '/api/v1/application_token/:id',
+      operationId: 'PatchApplicationToken',
+      tags,
+      summary: 'Describe or revoke an application token',
+      description: 'What is revoked stays so; auth tokens made from it are refused from then on.',
+      access: 'write',
+      params: IdParameter,
+      body: ApplicationTokenPatch,
+      responses: { 204: { description: 'Changed.' } },
+      errors: ['NotFound'],
+      handler: async ({ params, body, identity }) => {
+        await changeApplicationToken(applicationTokens, identity.organisationId, params.id, body);
+        return { status: 204 };
+      },
+    }),
+  ];
+}
+
+/** Checks what the schema cannot: dates and addresses. @throws ApiError InvalidFormat, OutOfRange */
+export function readNewApplicationToken(
+  { description, expiry_date, ip }: Static<typeof NewApplicationTokenBody>,
+  clock: Clock,
+): { description?: string; expiresAt?: number; ip?: string } {
+  const faults: FieldFault[] = [];
+  const expiresAt = expiry_date === undefined ? undefined : parseTime(expiry_date);
+  if (expiry_date !== undefined && expiresAt === undefined) {
+    const message = 'is not a date and time in ISO 8601, e.g. 2030-01-31T00:00:00Z';
+    faults.push({ token: 'InvalidFormat', path: '/expiry_date', message });
+  } else if (expiresAt !== undefined && expiresAt <= clock.now()) {
+    faults.push({ token: 'OutOfRange', path: '/expiry_date', message: 'must lie in the future' });
+  }
+  if (ip !== undefined && !parseRange(ip)) {
+    const message = 'is neither an IPv4 or IPv6 address nor a CIDR block, e.g. 192.0.2.0/24';
+    faults.push({ token: 'InvalidFormat', path: '/ip', message });
+  }
+  if (faults.length > 0) throw faultsToError(faults);
+  return {
+    ...(description === undefined ? {} : { description }),
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+    ...(ip === undefined ? {} : { ip }),
+  };
+}
+
+/** @throws ApiError BadRequest, NotFound, OutOfRange, NotAllowed */
+export async function changeApplicationToken(
+  applicationTokens: Pick<ApplicationTokens, 'change'>,
+  organisationId: number,
+  id: string,
+  { description, status }: Static<typeof ApplicationTokenPatch>,
+): Promise<void> {
+  if (status && status.id !== 0 && status.id !== 1) {
+    throw faultsToError([
+      { token: 'OutOfRange', path: '/status/id', message: 'is neither 0 (Activated) nor 1 (Revoked)' },
+    ]);
+  }
+  const change: ApplicationTokenChange = {
+    ...(description === undefined ? {} : { description }),
+    ...(status ? { status: status.id === 1 ? 'revoked' : 'activated' } : {}),
+  };
+  const outcome = await applicationTokens.change(organisationId, readId(id), change);
+  if (outcome === 'unknown') throw new ApiError('NotFound', `Application token with Id ${id} not found.`);
+  if (outcome === 'revoked-for-good') {
+    throw new ApiError(
+      'NotAllowed',
+      'A revoked application token cannot be activated again; create a new one.',
+    );
+  }
+}
+
+/** A numeric id from a path. @throws ApiError BadRequest */
+export function readId(text: string): number {
+  const id = Number(text);
+  if (!/^\d{1,16}$/.test(text) || !Number.isSafeInteger(id)) {
+    throw new ApiError('BadRequest', 'The id in the path is not a number.');
+  }
+  return id;
+}
+
+export function showApplicationToken(
+  document: ApplicationTokenDocument,
+): Static<typeof ApplicationTokenView> {
+  return {
+    id: document.id,
+    description: document.description,
+    created: document.created,
+    status:
+      document.status === 'revoked' ? { id: 1, description: 'Revoked' } : { id: 0, description: 'Activated' },
+    expiry_date: document.expiryDate,
+    ip: document.ip,
+    creator: document.creator,
+  };
+}
+
+async function creatorOf(actor: string, users: Pick<Users, 'find'>): Promise<Creator> {
+  const application = /^application:(\d+)$/.exec(actor)?.[1];
+  if (application) {
+    return { id: Number(application), name: `Application token ${application}`, username: actor };
+  }
+  const username = actor.replace(/^user:/, '');
+  const user = await users.find(username);
+  return { id: user?.id ?? 0, name: user?.name ?? username, username };
+}
+
+const TIME = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?) ?(Z|[+-]\d{2}:?\d{2})?)?$/i;
+
+/** Milliseconds since the epoch; undefined for what is no time. */
+function parseTime(text: string): number | undefined {
+  const [, date, time = '00:00:00', zone = 'Z'] = TIME.exec(text.trim()) ?? [];
+  if (!date) return undefined;
+  const midnight = Date.parse(`${date}T00:00:00Z`);
+  // Date.parse takes the 30th of February for the 2nd of March.
+  if (Number.isNaN(midnight) || new Date(midnight).toISOString().slice(0, 10) !== date) return undefined;
+  const offset = zone.toUpperCase() === 'Z' ? 'Z' : `${zone.slice(0, 3)}:${zone.slice(-2)}`;
+  const milliseconds = Date.parse(`${date}T${time}${offset}`);
+  return Number.isNaN(milliseconds) ? undefined : milliseconds;
+}

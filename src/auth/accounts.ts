@@ -1,0 +1,50 @@
+import type { Clock, Random } from '../lib/clock.ts';
+import type { Registry } from '../registry/registry.ts';
+import { type ApplicationTokens, createApplicationTokens } from './application-tokens.ts';
+import { type Authentication, createAuthentication } from './authentication.ts';
+import { type Authorize, createAuthorize } from './identity.ts';
+import { createLogins } from './lockout.ts';
+import { createOrganisations, type Organisations } from './organisations.ts';
+import { createPasswords, type PasswordCosts } from './passwords.ts';
+import type { Secrets } from './secret.ts';
+import { createTokens } from './tokens.ts';
+import { createUsers, type Users } from './users.ts';
+
+/** Who there is, and how they come in: the services of this folder, put together over one registry. */
+export interface Accounts {
+  readonly organisations: Organisations;
+  readonly users: Users;
+  readonly applicationTokens: ApplicationTokens;
+  readonly authentication: Authentication;
+  readonly authorize: Authorize;
+}
+
+export interface AccountsOptions {
+  readonly registry: Registry;
+  readonly secrets: Secrets;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** DEFAULT_COSTS if absent. */
+  readonly passwordCosts?: PasswordCosts;
+}
+
+export function createAccounts({
+  registry,
+  secrets,
+  clock,
+  random,
+  passwordCosts,
+}: AccountsOptions): Accounts {
+  const organisations = createOrganisations(registry, clock, random);
+  const users = createUsers(registry, createPasswords(random, passwordCosts), clock, random);
+  const applicationTokens = createApplicationTokens(registry, clock, random);
+  const tokens = createTokens(secrets, clock);
+  const logins = createLogins(registry, users, clock);
+  return {
+    organisations,
+    users,
+    applicationTokens,
+    authentication: createAuthentication({ tokens, logins, users, applicationTokens, organisations }),
+    authorize: createAuthorize(tokens, { organisations, users, applicationTokens }),
+  };
+}
