@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ApiError } from '../errors.ts';
+import { ManualClock, seededRandom } from '../lib/manual-clock.ts';
+import { createMemoryRegistry } from '../registry/memory.ts';
+import { createLogins } from './lockout.ts';
+import { createPasswords, sha1Hex } from './passwords.ts';
+import { createUsers } from './users.ts';
+
+const RIGHT = sha1Hex('right');
+const WRONG = sha1Hex('wrong');
+
+async function setUp() {
+  const clock = new ManualClock();
+  const registry = createMemoryRegistry();
+  const random = seededRandom(1);
+  const users = createUsers(registry, createPasswords(random, { memory: 64, passes: 1 }), clock, random);
+  await users.create({ organisationId: 1, username: 'ada', sha1Hex: RIGHT });
+  const logins = createLogins(registry, users, clock);
+  const types = async (...passwords: string[]) => {
+    const outcomes: string[] = [];
+    for (const password of passwords) outcomes.push((await logins.login('ada', password)).type);
+    return outcomes;
+  };
+  return { clock, registry, users, logins, types };
+}
+
+describe('lockout', () => {
+  test('three failures in a row lock the name for five minutes, for the right password too', async () => {
+    const { clock, logins, types } = await setUp();
+    assert.deepEqual(await types(WRONG, WRONG, WRONG, RIGHT, WRONG), [
+      'refused',
+      'refused',
+      'refused',
+      'locked',
+      'locked',
+    ]);
+    assert.deepEqual(await logins.login('ADA', RIGHT), { type: 'locked', retryAfter: 300 });
+    await clock.advance(299_999);
+    assert.deepEqual(await logins.login('ada', RIGHT), { type: 'locked', retryAfter: 1 });
+    await clock.advance(1);
+    assert.deepEqual(await types(WRONG, WRONG, RIGHT), ['refused', 'refused', 'accepted']);
+  });
+
+  test('a success in between starts the count anew', async () => {
+    const { types } = await setUp();
+    const pattern = [WRONG, WRONG, RIGHT];
+    const outcomes = ['refused', 'refused', 'accepted'];
+    assert.deepEqual(await types(...pattern, ...pattern), [...outcomes, ...outcomes]);
+  });
+
+  test('a name that nobody has is answered the same way', async () => {
+    const { clock, logins } = await setUp();
+    const outcomes: string[] = [];
+    for (let attempt = 0; attempt < 4; attempt++) outcomes.push((await logins.login('Nobody', WRONG)).type);
+    assert.deepEqual(outcomes, ['refused', 'refused', 'refused', 'locked']);
+    await clock.advance(300_000);
+    assert.equal((await logins.login('nobody', WRONG)).type, 'refused');
+  });
+
+  test('guesses at once are counted one after the other', async () => {
+    const { logins } = await setUp();
+    const outcomes = await Promise.all(Array.from({ length: 20 }, () => logins.login('ada', WRONG)));
+    assert.equal(outcomes.filter((outcome) => outcome.type === 'refused').length, 3);
+  });
+
+  test('logins with the right password at once do not lock each other out', async () => {
+    const { logins } = await setUp();
+    const outcomes = await Promise.all(Array.from({ length: 10 }, () => logins.login('ada', RIGHT)));
+    assert.ok(outcomes.every((outcome) => outcome.type === 'accepted'));
+  });
+
+  test('holds on another node and after a restart', async () => {
+    const { clock, registry, users, types } = await setUp();
+    await types(WRONG, WRONG, WRONG);
+    const other = createLogins(registry, users, clock);
+    assert.equal((await other.login('ada', RIGHT)).type, 'locked');
+  });
+
+  test('names that nobody has leave nothing in the registry', async () => {
+    const { registry, logins } = await setUp();
+    const before = (await Array.fromAsync(registry.list(''))).length;
+    for (const name of ['eve', 'mallory', '', 'x'.repeat(2000)]) await logins.login(name, WRONG);
+    assert.equal((await Array.fromAsync(registry.list(''))).length, before);
+  });
+
+  test('too many at once are told to come back', async () => {
+    const { logins } = await setUp();
+    const all = await Promise.allSettled(Array.from({ length: 250 }, () => logins.login('ada', WRONG)));
+    const refused = all.filter((outcome) => outcome.status === 'rejected');
+    assert.equal(refused.length, 50);
+    assert.ok(refused.every(({ reason }) => reason instanceof ApiError && reason.token === 'Busy'));
+    assert.equal((await logins.login('ada', RIGHT)).type, 'locked', 'and then it goes on');
+  });
+});
