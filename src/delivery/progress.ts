@@ -90,7 +90,7 @@ export class Progress {
   }
 
   /** Counts records that the retention took before they were delivered, under the hour in which they arrived. */
-  expire(records: number, arrivedAt: number): void {
+  expire(records: number, arrivedAt: number, now: number): void {
     if (records === 0) return;
     this.expired += records;
     this.pending = Math.max(0, this.pending - records);
@@ -99,6 +99,15 @@ export class Progress {
     if (last && last.hour >= hour) last.records += records;
     else this.expiredHours.push({ hour, records });
     if (this.expiredHours.length > EXPIRED_HOURS) this.expiredHours.shift();
+    if (this.pending === 0) this.oldestPendingAt = null;
+    this.lastError = { code: 'expired', message: this.#expiryMessage(), at: now };
+  }
+
+  #expiryMessage(): string {
+    const hours = this.expiredHours.map((entry) => new Date(entry.hour).toISOString().slice(0, 13));
+    const range =
+      hours.length > 1 ? `the hours ${hours[0]} to ${hours[hours.length - 1]}` : `the hour ${hours[0]}`;
+    return `${this.expired} records that arrived in ${range} (UTC) were not delivered within the retention and have expired.`;
   }
 
   toDocument(epoch: number, detached: boolean): ProgressDocument {

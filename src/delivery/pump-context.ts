@@ -6,6 +6,7 @@ import type { Block } from '../records/block.ts';
 import type { DataStreamDocument, ProgressDocument, StreamState } from '../registry/data-stream.ts';
 import type { Json } from '../registry/registry.ts';
 import type { RetryPolicy } from './retry.ts';
+import type { Piece } from './work.ts';
 
 /** What the engine keeps in memory of every data stream, idle ones included: as little as routing needs. */
 export interface StreamSummary {
@@ -52,6 +53,8 @@ export interface Attempt {
   readonly latencyMs: number;
   readonly tries: number;
   readonly outcome: Outcome;
+  /** The records it was about. */
+  readonly piece: Piece;
 }
 
 export interface QuarantinedRecord {

@@ -187,3 +187,12 @@ function pick(piece: Piece, indexes: readonly number[]): Part[] {
   }
   return parts;
 }
+
+/** Bytes of the records of a piece that are in memory, separators included. */
+export function pieceBytes(piece: Piece): number {
+  let bytes = 0;
+  for (const { block, from, to } of piece) {
+    if (block) bytes += (block.ends[to - 1] as number) - (block.starts[from] as number);
+  }
+  return bytes;
+}
