@@ -1,0 +1,21 @@
+/** Text that secrets hide in, and how it is shown. Each pattern keeps what names the secret and drops the secret. */
+const PATTERNS: readonly (readonly [RegExp, string])[] = [
+  [/\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{6,}/gi, '$1 ***'],
+  // A JSON Web Token: two base64url parts that begin like an object, with or without a signature.
+  [/\beyJ[A-Za-z0-9_-]{5,}\.eyJ[A-Za-z0-9_-]{5,}(\.[A-Za-z0-9_-]*)?/g, '***'],
+  [/\b(SharedAccessKey|SharedAccessSignature|AccountKey)=[^;\s"',]+/gi, '$1=***'],
+  [/(:\/\/)[^/\s@"']+@/g, '$1***@'],
+  [/([?&](?:api_?key|key|token|secret|signature|sig|password|access_token|write_key)=)[^&\s"']+/gi, '$1***'],
+  [/\bAKIA[0-9A-Z]{12,}|\bASIA[0-9A-Z]{12,}/g, '***'],
+  [/\b(whsec_)[A-Za-z0-9+/=_-]+/g, '$1***'],
+];
+
+/**
+ * Takes away what looks like a secret from free text (the words of a remote, an exception): a second line of defence
+ * behind not putting secrets there.
+ */
+export function redactText(text: string): string {
+  let redacted = text;
+  for (const [pattern, replacement] of PATTERNS) redacted = redacted.replace(pattern, replacement);
+  return redacted;
+}

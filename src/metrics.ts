@@ -1,0 +1,128 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
+/** From what a local store takes to what the slowest answer may take (30 s). */
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+/** From self-clocking at low load to a stream that was paused over the whole retention. */
+const LATENCY = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120, 600, 3600, 21_600, 86_400, 604_800];
+
+/** Most distinct values of one label; the rest count as `other`. A safeguard: names below are few by design. */
+const MOST_LABEL_VALUES = 100;
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/** The metrics of a node; docs/metrics.md lists them. */
+export function createMetrics(registry: Registry, version: string) {
+  const registers = [registry];
+  const counter = <Label extends string>(name: string, help: string, ...labelNames: Label[]) =>
+    new Counter({ name, help, labelNames, registers });
+  const gauge = (name: string, help: string) => new Gauge({ name, help, registers });
+  const histogram = <Label extends string>(
+    name: string,
+    help: string,
+    buckets: number[],
+    ...labelNames: Label[]
+  ) => new Histogram({ name, help, buckets, labelNames, registers });
+
+  new Gauge({
+    name: 'simstream_build_info',
+    help: 'Always 1; the version of simstream and of Node.js that runs it',
+    labelNames: ['version', 'node'],
+    registers,
+  }).set({ version, node: process.version }, 1);
+
+  return {
+    recordsIngested: counter('simstream_records_ingested_total', 'Records taken and durable', 'kind'),
+    ingestedBytes: counter('simstream_ingested_bytes_total', 'Bytes of records taken, decoded', 'kind'),
+    ingestDuration: histogram(
+      'simstream_ingest_duration_seconds',
+      'From the request to the durable answer',
+      SECONDS,
+      'kind',
+    ),
+    ingestRefused: counter(
+      'simstream_ingest_refused_total',
+      'Ingest requests refused as a whole',
+      'kind',
+      'reason',
+    ),
+    blocksAppended: counter('simstream_blocks_appended_total', 'Blocks stored in the record log'),
+    appendedBytes: counter('simstream_appended_bytes_total', 'Bytes stored in the record log'),
+    appendDuration: histogram('simstream_append_duration_seconds', 'Time until a block is durable', SECONDS),
+    blocksTrimmed: counter('simstream_blocks_trimmed_total', 'Blocks removed at the end of the retention'),
+    deliveries: counter(
+      'simstream_deliveries_total',
+      'Tries to deliver a batch',
+      'connection_type',
+      'outcome',
+    ),
+    deliveryFailures: counter(
+      'simstream_delivery_failures_total',
+      'Tries that did not deliver everything, by cause',
+      'connection_type',
+      'cause',
+    ),
+    deliveryDuration: histogram(
+      'simstream_delivery_duration_seconds',
+      'Time of one try to deliver',
+      SECONDS,
+      'connection_type',
+    ),
+    deliveryLatency: histogram(
+      'simstream_delivery_latency_seconds',
+      "From the arrival of a batch's first record to its delivery",
+      LATENCY,
+      'connection_type',
+    ),
+    recordsDelivered: counter(
+      'simstream_records_delivered_total',
+      'Records that destinations took',
+      'connection_type',
+    ),
+    deliveredBytes: counter(
+      'simstream_delivered_bytes_total',
+      'Bytes of records in batches that were delivered whole',
+      'connection_type',
+    ),
+    stateChanges: counter(
+      'simstream_stream_state_changes_total',
+      'Changes of data streams, by new state',
+      'state',
+    ),
+    recordsExpired: counter(
+      'simstream_records_expired_total',
+      'Records that a stream missed: the retention ended',
+    ),
+    recordsQuarantined: counter('simstream_records_quarantined_total', 'Records put aside', 'cause'),
+    cursorsCommitted: counter('simstream_cursors_committed_total', 'Cursors written, by outcome', 'outcome'),
+    commitDuration: histogram('simstream_commit_duration_seconds', 'Time of one commit of cursors', SECONDS),
+    leasesHeld: gauge('simstream_partitions_held', 'Partitions that this node runs'),
+    leasesLost: counter('simstream_partitions_lost_total', 'Partitions given up, by reason', 'reason'),
+    httpRequests: counter('simstream_http_requests_total', 'Requests answered', 'method', 'route', 'status'),
+    httpDuration: histogram(
+      'simstream_http_request_duration_seconds',
+      'Time until the answer was sent',
+      SECONDS,
+      'method',
+      'route',
+    ),
+    platformFaults: counter('simstream_platform_faults_total', "simstream's own faults", 'component'),
+    telemetryFaults: counter('simstream_telemetry_faults_total', 'Events that could not be told'),
+    bounded: boundedValues(),
+  };
+}
+
+/** Gives a label value, or `other` once a label has had as many distinct values as it may. */
+function boundedValues(): (label: string, value: string) => string {
+  const seen = new Map<string, Set<string>>();
+  return (label, value) => {
+    let values = seen.get(label);
+    if (!values) {
+      values = new Set();
+      seen.set(label, values);
+    }
+    if (values.has(value)) return value;
+    if (values.size >= MOST_LABEL_VALUES) return 'other';
+    values.add(value);
+    return value;
+  };
+}
