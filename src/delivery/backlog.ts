@@ -19,8 +19,14 @@ export interface Taken {
   readonly first: Position;
   readonly last: Position;
   readonly firstArrivedAt: number;
-  /** The cursor once these are delivered, and how many records that did not pass the filter it thereby leaves behind. */
+  /** The cursor once these are delivered. */
   readonly after: Position;
+  readonly leftBehind: readonly LeftBehind[];
+}
+
+/** Records that did not pass the filter, in blocks up to `through`: counted when the cursor has passed that block. */
+export interface LeftBehind {
+  readonly through: number;
   readonly filtered: number;
 }
 
@@ -115,7 +121,7 @@ export class Backlog {
     const parts: Part[] = [];
     let count = 0;
     let size = 0;
-    let filtered = 0;
+    const leftBehind: LeftBehind[] = [];
     let after: Position | undefined;
     const firstArrivedAt = this.oldestArrivedAt;
     while (this.#head < this.#entries.length) {
@@ -134,7 +140,7 @@ export class Backlog {
         if (entry.run * 2 < entry.runs.length) {
           entry.at = entry.runs[entry.run * 2] as number;
         } else {
-          filtered += entry.filtered;
+          if (entry.filtered > 0) leftBehind.push({ through: entry.through, filtered: entry.filtered });
           after = { sequence: entry.through + 1, index: 0 };
           this.#dropHead();
         }
@@ -153,7 +159,7 @@ export class Backlog {
       last: { sequence: tail.sequence, index: tail.to - 1 },
       firstArrivedAt,
       after,
-      filtered,
+      leftBehind,
     };
   }
 

@@ -41,6 +41,7 @@ const WATERMARK_INTERVAL_MS = 5_000;
 export class Committer {
   readonly #context: CommitterContext;
   readonly #dirty = new Set<Committed>();
+  #writing = new Set<Committed>();
   readonly #wakeup = new Wakeup();
   #watermark: number;
   #watermarkRevision: number;
@@ -58,8 +59,9 @@ export class Committer {
     this.#wakeup.wake();
   }
 
+  /** Whether something of the stream's progress is not durable yet. */
   isDirty(stream: Committed): boolean {
-    return this.#dirty.has(stream);
+    return this.#dirty.has(stream) || this.#writing.has(stream);
   }
 
   forget(stream: Committed): void {
@@ -93,6 +95,7 @@ export class Committer {
     const watermark = this.#nextWatermark();
     const streams = [...this.#dirty].filter((stream) => stream.pump?.progress);
     this.#dirty.clear();
+    this.#writing = new Set(streams);
     const writes: Write[] = [];
     const detached: boolean[] = [];
     for (const stream of streams) {
@@ -120,6 +123,7 @@ export class Committer {
       const last = outcomes[streams.length];
       if (last) this.#settleWatermark(last, watermark);
     }
+    this.#writing = new Set();
     for (const resolve of waiters) resolve();
   }
 

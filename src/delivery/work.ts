@@ -1,5 +1,5 @@
 import type { Position } from '../log/log.ts';
-import type { Part, Taken } from './backlog.ts';
+import type { LeftBehind, Part, Taken } from './backlog.ts';
 
 /** Records that go into one send, in order. */
 export type Piece = readonly Part[];
@@ -26,14 +26,14 @@ export class Work {
   #passed = 0;
   #passedAside = 0;
   #after: Position;
-  #filtered: number;
+  #leftBehind: LeftBehind[];
   #touched = false;
 
   constructor(taken: Taken) {
     this.#taken = taken;
     this.#pieces = [taken.parts];
     this.#after = taken.after;
-    this.#filtered = taken.filtered;
+    this.#leftBehind = [...taken.leftBehind];
   }
 
   /** What is to be sent next; undefined when all is done. */
@@ -62,7 +62,7 @@ export class Work {
   /** Notes that blocks up to `sequence` behind this work hold nothing for the stream: the cursor will pass them too. */
   pass(sequence: number, filtered: number): void {
     this.#after = { sequence: sequence + 1, index: 0 };
-    this.#filtered += filtered;
+    if (filtered > 0) this.#leftBehind.push({ through: sequence, filtered });
   }
 
   /** The current piece was taken as a whole. */
@@ -108,11 +108,19 @@ export class Work {
       after: boundary ?? this.#after,
       delivered: passed - this.#passed - quarantined,
       quarantined,
-      filtered: boundary ? 0 : this.#filtered,
+      filtered: this.#leave(boundary?.sequence ?? Number.POSITIVE_INFINITY),
     };
     this.#passed = passed;
     this.#passedAside = aside;
     return result;
+  }
+
+  /** Records in blocks before `sequence` that did not pass the filter; each is told once. */
+  #leave(sequence: number): number {
+    let filtered = 0;
+    for (const left of this.#leftBehind) if (left.through < sequence) filtered += left.filtered;
+    this.#leftBehind = this.#leftBehind.filter((left) => left.through >= sequence);
+    return filtered;
   }
 }
 
