@@ -68,10 +68,10 @@ describe('a token is checked at every call', () => {
   });
 
   test('it ends when the organisation is gone', async () => {
-    const { call, login, registry } = await setUpAccounts();
+    const { accounts, login, registry } = await setUpAccounts();
     const token = await login(ADA);
     await registry.delete(organisationKey(1));
-    assert.deepEqual(codes(await call('GET', '/api/v1/organisation/my', { token })), [401, 1102]);
+    await assert.rejects(accounts.authorize(`Bearer ${token}`, '192.0.2.1'), { token: 'InvalidToken' });
   });
 
   test('that of an application is for its addresses, until its expiry', async () => {

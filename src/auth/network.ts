@@ -18,12 +18,11 @@ export function parseRange(text: string): BlockList | undefined {
   return range;
 }
 
-/** Whether an address is in a range as `parseRange` takes it; a text that is neither contains nothing. */
+/** Whether an address is in a range as `parseRange` takes it; BlockList knows IPv4 that is mapped to IPv6. */
 export function isInRange(address: string, text: string): boolean {
-  const plain = plainAddress(address);
   const range = parseRange(text);
-  if (!range || isIP(plain) === 0) return false;
-  return range.check(plain, isIPv4(plain) ? 'ipv4' : 'ipv6');
+  if (!range || isIP(address) === 0) return false;
+  return range.check(address, isIPv4(address) ? 'ipv4' : 'ipv6');
 }
 
 /**

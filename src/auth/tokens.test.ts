@@ -79,6 +79,17 @@ describe('tokens', () => {
     const { tokens } = setUp();
     assert.deepEqual(await tokens.verifyAuthToken(await tokens.issueRefreshToken(user)), { type: 'invalid' });
     assert.deepEqual(await tokens.verifyRefreshToken(await tokens.issueAuthToken(user)), { type: 'invalid' });
+    const relabelled = await new SignJWT({
+      ...decodeJwt(await tokens.issueAuthToken(user)),
+      aud: '/api/v1/authenticate/refresh',
+    })
+      .setProtectedHeader({ alg: 'HS384', kid: secret.id })
+      .sign(secret.key('auth token', 48));
+    assert.deepEqual(
+      await tokens.verifyRefreshToken(relabelled),
+      { type: 'invalid' },
+      'each has its own key',
+    );
   });
 
   test('of another algorithm, key, issuer or audience, or without a needed claim, are invalid', async () => {
