@@ -21,7 +21,7 @@ export interface PasswordCosts {
   readonly passes: number;
 }
 
-/** The first choice of OWASP's password storage cheat sheet for Argon2id: about 20 ms and 19 MiB a password. */
+/** The first choice of OWASP's password storage cheat sheet for Argon2id: 10 to 20 ms and 19 MiB a password. */
 export const DEFAULT_COSTS: PasswordCosts = { memory: 19_456, passes: 2 };
 
 /**
