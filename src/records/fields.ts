@@ -1,0 +1,303 @@
+/**
+ * Reading single values out of a record's bytes, for connectors that must look inside.
+ *
+ * A value is handed out as the place of its literal in the bytes, never as a JavaScript number: ids are 64-bit and costs
+ * have ten decimals. A record is walked once for all fields wanted of it, and what is not wanted is stepped over.
+ * For the 34 columns of a usage record that costs half of `JSON.parse`, and a tenth of `JSON.parse` with a reviver that
+ * keeps the literals (2.1, 4.2 and 20.6 µs a record of 850 bytes).
+ *
+ * The bytes must be a JSON object in UTF-8; ingest has seen to that.
+ */
+export interface FieldReader {
+  /**
+   * Finds the fields in the record that stands at `from` up to `to`.
+   * @returns for field i the start of its literal at `2 * i` and its end at `2 * i + 1`; the start is -1 where the record
+   *   has no such field; of a name that comes twice the last one counts, as with `JSON.parse`. Valid until the next call.
+   */
+  read(bytes: Uint8Array, from: number, to: number): Int32Array;
+}
+
+interface Node {
+  readonly name: string;
+  /** The name's bytes, if it can stand in a record without an escape. */
+  readonly key: Uint8Array;
+  /** The field's number, or -1 for an object that is only on the way. */
+  slot: number;
+  readonly children: Node[];
+  /** The child behind the one found last: producers write their keys in one order. */
+  expected: number;
+  /** Whether the record that is read had it already. */
+  seen: boolean;
+}
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const BACKSLASH = 0x5c;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const SPACE = 0x20;
+
+/** @param paths names joined by dots, e.g. `endpoint.id`; one may be inside another */
+export function compileFields(paths: readonly string[]): FieldReader {
+  const root = newNode('');
+  for (const [slot, path] of paths.entries()) {
+    let node = root;
+    for (const name of path.split('.')) {
+      let child = node.children.find((one) => one.name === name);
+      if (!child) {
+        child = newNode(name);
+        node.children.push(child);
+      }
+      node = child;
+    }
+    if (node.slot >= 0) throw new Error(`the field ${path} is wanted twice`);
+    node.slot = slot;
+  }
+  const walker = new Walker(paths.length);
+  return { read: (bytes, from, to) => walker.walk(root, bytes, from, to) };
+}
+
+function newNode(name: string): Node {
+  return { name, key: Buffer.from(name), slot: -1, children: [], expected: 0, seen: false };
+}
+
+class Walker {
+  readonly #places: Int32Array;
+  #bytes: Uint8Array = new Uint8Array(0);
+  #to = 0;
+
+  constructor(fields: number) {
+    this.#places = new Int32Array(fields * 2);
+  }
+
+  walk(root: Node, bytes: Uint8Array, from: number, to: number): Int32Array {
+    this.#bytes = bytes;
+    this.#to = to;
+    this.#places.fill(-1);
+    const at = skipSpace(bytes, from);
+    if (bytes[at] === OPEN_BRACE) this.#object(root, at + 1);
+    // The record must not be kept alive by who read it last.
+    this.#bytes = root.key;
+    return this.#places;
+  }
+
+  /** Reads an object from behind its brace; returns the place behind it. */
+  #object(node: Node, from: number): number {
+    const bytes = this.#bytes;
+    const to = this.#to;
+    for (const child of node.children) child.seen = false;
+    let at = skipSpace(bytes, from);
+    while (bytes[at] === QUOTE && at < to) {
+      const keyEnd = endOfString(bytes, at, to);
+      const child = childAt(node, bytes, at + 1, keyEnd - 1);
+      at = skipSpace(bytes, keyEnd) + 1;
+      at = skipSpace(bytes, at);
+      if (at >= to) break;
+      at = skipSpace(bytes, child ? this.#value(child, at) : endOfValue(bytes, at, to));
+      if (bytes[at] !== COMMA) break;
+      at = skipSpace(bytes, at + 1);
+    }
+    return at + 1;
+  }
+
+  #value(node: Node, from: number): number {
+    if (node.seen) this.#forget(node);
+    node.seen = true;
+    const inside = node.children.length > 0 && this.#bytes[from] === OPEN_BRACE;
+    const end = inside ? this.#object(node, from + 1) : endOfValue(this.#bytes, from, this.#to);
+    if (node.slot >= 0) {
+      this.#places[node.slot * 2] = from;
+      this.#places[node.slot * 2 + 1] = end;
+    }
+    return end;
+  }
+
+  #forget(node: Node): void {
+    if (node.slot >= 0) this.#places[node.slot * 2] = -1;
+    for (const child of node.children) this.#forget(child);
+  }
+}
+
+function childAt(node: Node, bytes: Uint8Array, from: number, to: number): Node | undefined {
+  const { children } = node;
+  let position = node.expected;
+  for (let tries = children.length; tries > 0; tries--) {
+    if (position >= children.length) position = 0;
+    const child = children[position] as Node;
+    position++;
+    if (hasBytes(child.key, bytes, from, to)) {
+      node.expected = position;
+      return child;
+    }
+  }
+  for (let at = from; at < to; at++) {
+    if (bytes[at] !== BACKSLASH) continue;
+    const name = decodeString(bytes, from - 1, to + 1);
+    return children.find((child) => child.name === name);
+  }
+  return undefined;
+}
+
+function hasBytes(key: Uint8Array, bytes: Uint8Array, from: number, to: number): boolean {
+  if (key.length !== to - from) return false;
+  for (let at = 0; at < key.length; at++) if (key[at] !== bytes[from + at]) return false;
+  return true;
+}
+
+function skipSpace(bytes: Uint8Array, from: number): number {
+  let at = from;
+  while ((bytes[at] as number) <= SPACE) at++;
+  return at;
+}
+
+/** The place behind the closing quote of the string whose opening quote stands at `from`. */
+function endOfString(bytes: Uint8Array, from: number, to: number): number {
+  let at = from + 1;
+  while (at < to) {
+    const byte = bytes[at] as number;
+    if (byte === QUOTE) return at + 1;
+    at += byte === BACKSLASH ? 2 : 1;
+  }
+  return to;
+}
+
+function endOfValue(bytes: Uint8Array, from: number, to: number): number {
+  const first = bytes[from] as number;
+  if (first === QUOTE) return endOfString(bytes, from, to);
+  let at = from;
+  if (first !== OPEN_BRACE && first !== OPEN_BRACKET) {
+    while (at < to) {
+      const byte = bytes[at] as number;
+      if (byte === COMMA || byte === CLOSE_BRACE || byte === CLOSE_BRACKET || byte <= SPACE) return at;
+      at++;
+    }
+    return to;
+  }
+  let depth = 0;
+  while (at < to) {
+    const byte = bytes[at] as number;
+    if (byte === QUOTE) {
+      at = endOfString(bytes, at, to);
+      continue;
+    }
+    at++;
+    if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++;
+    else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+      depth--;
+      if (depth === 0) return at;
+    }
+  }
+  return to;
+}
+
+/** A piece of a record as text. */
+export function sliceText(bytes: Uint8Array, from: number, to: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8', from, to);
+}
+
+/** The text of a JSON string from its opening quote to behind its closing one. */
+function decodeString(bytes: Uint8Array, from: number, to: number): string {
+  const text = sliceText(bytes, from, to);
+  return text.includes('\\') ? (JSON.parse(text) as string) : text.slice(1, -1);
+}
+
+/**
+ * A value as people write it: a string without its quotes, a number in plain notation, `true`, `false`, an object or an
+ * array as it stands. undefined for null and for what is not there (`from` is -1).
+ */
+export function textAt(bytes: Uint8Array, from: number, to: number): string | undefined {
+  if (from < 0) return undefined;
+  const first = bytes[from] as number;
+  if (first === QUOTE) return decodeString(bytes, from, to);
+  const text = sliceText(bytes, from, to);
+  if (text === 'null') return undefined;
+  return first === OPEN_BRACE || first === OPEN_BRACKET ? text : plainNumber(text);
+}
+
+/** The value of one field of a record as `textAt` gives it. For several fields of a record use `compileFields`. */
+export function fieldText(record: Uint8Array, path: string): string | undefined {
+  const at = placeOf(record, path);
+  return at < 0 ? undefined : textAt(record, at, endOfValue(record, at, record.length));
+}
+
+/** The literal of one field of a record (`731904455758751`, `"Data"`, `null`), or undefined. */
+export function literalAt(record: Uint8Array, path: string): string | undefined {
+  const at = placeOf(record, path);
+  return at < 0 ? undefined : sliceText(record, at, endOfValue(record, at, record.length));
+}
+
+/** The id of the endpoint that a record is about, e.g. as a key that keeps an endpoint's records in order. */
+export function endpointIdOf(record: Uint8Array): string | undefined {
+  return fieldText(record, 'endpoint.id');
+}
+
+const chains = new Map<string, readonly Node[]>();
+
+/** Where the value of a field begins; stops as soon as it is found, so of a name that comes twice the first one counts. */
+function placeOf(record: Uint8Array, path: string): number {
+  let chain = chains.get(path);
+  if (!chain) {
+    chain = path.split('.').map((name) => ({ ...newNode(''), children: [newNode(name)] }));
+    // The paths are those that connectors name, so there are a handful.
+    chains.set(path, chain);
+  }
+  let at = skipSpace(record, 0);
+  for (const node of chain) {
+    if (record[at] !== OPEN_BRACE) return -1;
+    at = placeOfMember(node, record, at + 1);
+    if (at < 0) return -1;
+  }
+  return at;
+}
+
+function placeOfMember(node: Node, bytes: Uint8Array, from: number): number {
+  const to = bytes.length;
+  let at = skipSpace(bytes, from);
+  while (bytes[at] === QUOTE) {
+    const keyEnd = endOfString(bytes, at, to);
+    const child = childAt(node, bytes, at + 1, keyEnd - 1);
+    at = skipSpace(bytes, skipSpace(bytes, keyEnd) + 1);
+    if (child) return at;
+    at = skipSpace(bytes, endOfValue(bytes, at, to));
+    if (bytes[at] !== COMMA) return -1;
+    at = skipSpace(bytes, at + 1);
+  }
+  return -1;
+}
+
+const NUMBER = /^(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$/;
+/** Numbers with more zeros than this are left in the notation they came in; no volume, cost or id comes near. */
+const MOST_ZEROS = 64;
+
+/** A number's literal without exponent: `1.5e-7` is `0.00000015`. What is no number stays as it is. */
+export function plainNumber(literal: string): string {
+  return literal.includes('e') || literal.includes('E') ? decimal(literal, 0) : literal;
+}
+
+/**
+ * A number's literal in plain notation with at least `places` decimals. Nothing is rounded: digits beyond are kept,
+ * zeros beyond are not. What is no number stays as it is.
+ */
+export function decimal(literal: string, places: number): string {
+  const match = NUMBER.exec(literal);
+  if (!match) return literal;
+  const [, sign = '', whole = '', fraction = '', exponent] = match;
+  const shift = Number(exponent ?? 0);
+  if (Math.abs(shift) > MOST_ZEROS) return literal;
+  let digits = whole + fraction;
+  let point = whole.length + shift;
+  if (point < 1) {
+    digits = '0'.repeat(1 - point) + digits;
+    point = 1;
+  }
+  digits = digits.padEnd(point + places, '0');
+  let end = digits.length;
+  while (end > point + places && digits[end - 1] === '0') end--;
+  let start = 0;
+  while (start < point - 1 && digits[start] === '0') start++;
+  const before = digits.slice(start, point);
+  const after = digits.slice(point, end);
+  return `${sign}${before}${after ? `.${after}` : ''}`;
+}
