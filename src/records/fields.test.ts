@@ -75,10 +75,11 @@ describe('fields of a record', () => {
   });
 
   test('what is cut short ends, and reads nothing outside', () => {
-    for (let end = 0; end < usage.length; end++) {
-      const places = compileFields(['endpoint.id', 'sim.iccid']).read(usage, 0, end);
+    const record = Buffer.from(usage.toString().replace('\\u0073im', 'sim'));
+    for (let end = 0; end < record.length; end++) {
+      const places = compileFields(['endpoint.id', 'sim.iccid']).read(record, 0, end);
       assert.ok(places.every((place) => place <= end));
-      literalAt(usage.subarray(0, end), 'sim.iccid');
+      literalAt(record.subarray(0, end), 'sim.iccid');
     }
   });
 
