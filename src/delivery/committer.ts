@@ -46,6 +46,7 @@ export class Committer {
   #watermark: number;
   #watermarkRevision: number;
   #watermarkAt = 0;
+  #cancelTick: (() => void) | undefined;
   #waiters: (() => void)[] = [];
 
   constructor(context: CommitterContext, watermark: number, revision: number) {
@@ -80,12 +81,19 @@ export class Committer {
   async run(stop: AbortSignal): Promise<void> {
     const { clock } = this.#context;
     while (!stop.aborted) {
-      const cancel = clock.after(WATERMARK_INTERVAL_MS, () => this.#wakeup.wake());
       await this.#wakeup.wait(stop);
-      cancel();
       await this.flush();
       await clock.sleep(BUSY_INTERVAL_MS, stop).catch(() => undefined);
     }
+    this.#cancelTick?.();
+  }
+
+  /** The runner has handed out a block: the watermark may move, soon. An idle partition wakes nobody. */
+  moved(): void {
+    this.#cancelTick ??= this.#context.clock.after(WATERMARK_INTERVAL_MS, () => {
+      this.#cancelTick = undefined;
+      this.#wakeup.wake();
+    });
   }
 
   async flush(): Promise<void> {

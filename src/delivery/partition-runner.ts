@@ -331,6 +331,7 @@ export class PartitionRunner {
         `block ${sequence} of partition ${this.#partition}: ${stored.fault}`,
       );
     this.#dispatched = sequence + 1;
+    this.#committer?.moved();
   }
 
   #offer(sequence: number, block: Block): void {
