@@ -1,0 +1,277 @@
+import type { Block, RecordKind } from './block.ts';
+import { compileFields, decimal, textAt } from './fields.ts';
+
+/**
+ * Records as CSV, in the columns that emnify's S3 files have. The tables below are a contract with whoever reads the
+ * files: names are irregular, and columns are only ever added, by an option.
+ *
+ *   file   = header row …
+ *   header = cell ("," cell) … "\n"
+ *   row    = [cell] ("," [cell]) … "\n"      a field that is null or missing has no cell: nothing between the commas
+ *   cell   = '"' text '"'                    with each '"' in the text doubled; so an empty text differs from null
+ *
+ * A number is written as its literal in plain notation, volumes with 6 decimals and cost with 10; it never becomes a
+ * binary floating-point number, and digits beyond are kept. Booleans are `true` and `false`, timestamps as they came in.
+ */
+export interface CsvTable {
+  /** The names of the columns, in order. */
+  readonly columns: readonly string[];
+  /** The header, to be written once at the top of each file. */
+  readonly header: Uint8Array;
+  /** The rows of the records `from` (included) to `to` (excluded) of a block, each with its line end. */
+  rows(block: Block, from: number, to: number): Uint8Array;
+}
+
+/** Columns that emnify's files do not have; they come after the others, in the order of this list. */
+export const EXTRA_COLUMNS = ['session_id', 'imsi_id'] as const;
+export type ExtraColumn = (typeof EXTRA_COLUMNS)[number];
+
+interface Column {
+  readonly name: string;
+  /** Where the value is looked for; the first that is neither missing nor null counts. */
+  readonly paths: readonly string[];
+  /** The least number of decimals. */
+  readonly decimals?: number;
+  /** An object as JSON text, and a string with its quotes, so that the cell always parses as JSON. */
+  readonly json?: boolean;
+}
+
+const column = (name: string, ...paths: string[]): Column => ({
+  name,
+  paths: paths.length > 0 ? paths : [name],
+});
+const amount = (name: string, path: string, decimals: number): Column => ({ name, paths: [path], decimals });
+
+/** Decimal(14,6) and Decimal(14,10) in emnify's schema. */
+const VOLUME_DECIMALS = 6;
+const COST_DECIMALS = 10;
+
+const USAGE_COLUMNS: readonly Column[] = [
+  column('id'),
+  column('event_start_timestamp', 'start_timestamp'),
+  column('event_stop_timestamp', 'end_timestamp'),
+  column('organisation_id', 'organisation.id'),
+  column('organisation_name', 'organisation.name'),
+  column('endpoint_id', 'endpoint.id'),
+  column('sim_id', 'sim.id'),
+  column('iccid', 'sim.iccid'),
+  column('imsi'),
+  column('operator_id', 'operator.id'),
+  column('operator_name', 'operator.name'),
+  column('country_id', 'operator.country.id'),
+  column('operator_country_name', 'operator.country.name'),
+  column('traffic_type_id', 'traffic_type.id'),
+  column('traffic_type_description', 'traffic_type.description'),
+  amount('volume', 'volume.total', VOLUME_DECIMALS),
+  amount('volume_tx', 'volume.tx', VOLUME_DECIMALS),
+  amount('volume_rx', 'volume.rx', VOLUME_DECIMALS),
+  amount('cost', 'cost', COST_DECIMALS),
+  column('currency_id', 'currency.id'),
+  column('currency_code', 'currency.code'),
+  column('currency_symbol', 'currency.symbol'),
+  column('ratezone_tariff_id', 'tariff.id'),
+  column('ratezone_tariff_name', 'tariff.name'),
+  column('ratezone_id', 'tariff.ratezone.id'),
+  column('ratezone_name', 'tariff.ratezone.name'),
+  column('endpoint_name', 'endpoint.name'),
+  column('endpoint_ip_address', 'endpoint.ip_address'),
+  column('endpoint_tags', 'endpoint.tags'),
+  column('endpoint_imei', 'endpoint.imei'),
+  column('msisdn_msisdn', 'sim.msisdn'),
+  column('sim_production_date', 'sim.production_date'),
+  column('operator_mncs', 'operator.mnc'),
+  column('country_mcc', 'operator.country.mcc'),
+];
+
+const EVENT_COLUMNS: readonly Column[] = [
+  column('id'),
+  column('timestamp'),
+  column('event_type_id', 'event_type.id'),
+  column('event_type_description', 'event_type.description'),
+  column('event_severity_id', 'event_severity.id'),
+  column('event_severity_description', 'event_severity.description'),
+  column('organisation_id', 'organisation.id'),
+  column('organisation_name', 'organisation.name'),
+  column('alert'),
+  column('description'),
+  { name: 'detail', paths: ['detail'], json: true },
+  column('endpoint_id', 'endpoint.id'),
+  column('endpoint_name', 'endpoint.name'),
+  column('endpoint_imei', 'endpoint.imei'),
+  column('endpoint_ip_address', 'endpoint.ip_address'),
+  column('endpoint_tags', 'endpoint.tags'),
+  column('event_source_id', 'event_source.id'),
+  // The older stream form calls it name, the newer ones description.
+  column('event_source_name', 'event_source.description', 'event_source.name'),
+  column('sim_id', 'sim.id'),
+  column('sim_iccid', 'sim.iccid'),
+  column('msisdn_msisdn', 'sim.msisdn'),
+  column('sim_production_date', 'sim.production_date'),
+  column('imsi_id', 'imsi.id'),
+  column('imsi_imsi', 'imsi.imsi'),
+  column('user_id', 'user.id'),
+  column('user_username', 'user.username'),
+  column('user_name', 'user.name'),
+];
+
+const EXTRAS: Record<RecordKind, Record<ExtraColumn, Column | undefined>> = {
+  usage: { session_id: column('session_id'), imsi_id: column('imsi_id') },
+  // The events of a session carry its id in their detail; their imsi_id is among the fixed columns.
+  event: { session_id: column('session_id', 'detail.session_id'), imsi_id: undefined },
+};
+
+/** @param extra columns to append; one that the kind has anyway is left out */
+export function csvTable(kind: RecordKind, extra: readonly ExtraColumn[] = []): CsvTable {
+  const wanted = EXTRA_COLUMNS.filter((name) => extra.includes(name)).map((name) => EXTRAS[kind][name]);
+  const columns = [
+    ...(kind === 'usage' ? USAGE_COLUMNS : EVENT_COLUMNS),
+    ...wanted.filter((one) => one !== undefined),
+  ];
+  const names = columns.map(({ name }) => name);
+  return {
+    columns: names,
+    header: Buffer.from(`${names.map((name) => `"${name}"`).join(',')}\n`),
+    rows: rowWriter(columns),
+  };
+}
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const LINE_END = 0x0a;
+const BACKSLASH = 0x5c;
+const OPEN_BRACKET = 0x5b;
+const OPEN_BRACE = 0x7b;
+const LETTER_N = 0x6e;
+const SPACE = 0x20;
+
+/** Most bytes that a cell has beyond twice the bytes of its literal: quotes, comma, the zeros of decimals and exponents. */
+const ROOM_OF_CELL = 160;
+/** Rows are shorter than their records, so that a block's rows rarely need more than its payload and this. */
+const SPARE = 64 * 1024;
+
+interface Cell extends Column {
+  /** The numbers of its paths among the fields that the reader reads. */
+  readonly slots: readonly number[];
+}
+
+function rowWriter(columns: readonly Column[]): CsvTable['rows'] {
+  const paths = columns.flatMap((one) => one.paths);
+  const reader = compileFields(paths);
+  let next = 0;
+  const cells: Cell[] = columns.map((one) => ({ ...one, slots: one.paths.map(() => next++) }));
+  return (block, from, to) => {
+    const payload = block.payload();
+    const output = new Output(
+      from < to ? (block.ends[to - 1] as number) - (block.starts[from] as number) : 0,
+    );
+    for (let index = from; index < to; index++) {
+      const start = block.starts[index] as number;
+      const end = block.ends[index] as number;
+      output.reserve((end - start) * 2 + cells.length * ROOM_OF_CELL);
+      const places = reader.read(payload, start, end);
+      for (const cell of cells) writeCell(output, cell, payload, places);
+      output.endRow();
+    }
+    return output.bytes();
+  };
+}
+
+function writeCell(output: Output, cell: Cell, payload: Uint8Array, places: Int32Array): void {
+  for (const slot of cell.slots) {
+    const from = places[slot * 2] as number;
+    const to = places[slot * 2 + 1] as number;
+    if (from < 0 || payload[from] === LETTER_N) continue;
+    const first = payload[from];
+    if (cell.decimals !== undefined) {
+      output.text(decimal(textAt(payload, from, to) as string, cell.decimals));
+    } else if (cell.json || first === OPEN_BRACE || first === OPEN_BRACKET) {
+      output.json(payload, from, to);
+    } else if (first === QUOTE) {
+      if (has(payload, from, to, BACKSLASH)) output.text(textAt(payload, from, to) as string);
+      else output.copy(payload, from + 1, to - 1);
+    } else if (has(payload, from, to, 0x65) || has(payload, from, to, 0x45)) {
+      // `true`, `false`, or a number with an exponent.
+      output.text(textAt(payload, from, to) as string);
+    } else {
+      output.copy(payload, from, to);
+    }
+    break;
+  }
+  output.comma();
+}
+
+function has(bytes: Uint8Array, from: number, to: number, byte: number): boolean {
+  for (let at = from; at < to; at++) if (bytes[at] === byte) return true;
+  return false;
+}
+
+class Output {
+  #buffer: Buffer;
+  #at = 0;
+
+  constructor(expected: number) {
+    this.#buffer = Buffer.allocUnsafe(expected + SPARE);
+  }
+
+  reserve(bytes: number): void {
+    if (this.#at + bytes <= this.#buffer.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, this.#at + bytes));
+    this.#buffer.copy(larger, 0, 0, this.#at);
+    this.#buffer = larger;
+  }
+
+  /** A cell of bytes in which no quote stands. */
+  copy(bytes: Uint8Array, from: number, to: number): void {
+    const buffer = this.#buffer;
+    let at = this.#at;
+    buffer[at++] = QUOTE;
+    for (let next = from; next < to; next++) buffer[at++] = bytes[next] as number;
+    buffer[at++] = QUOTE;
+    this.#at = at;
+  }
+
+  text(text: string): void {
+    this.#buffer[this.#at++] = QUOTE;
+    this.#at += this.#buffer.write(text.includes('"') ? text.replaceAll('"', '""') : text, this.#at);
+    this.#buffer[this.#at++] = QUOTE;
+  }
+
+  /** A cell of JSON text, without the white space between its tokens: so a row is one line. */
+  json(bytes: Uint8Array, from: number, to: number): void {
+    const buffer = this.#buffer;
+    let at = this.#at;
+    buffer[at++] = QUOTE;
+    let inString = false;
+    for (let next = from; next < to; next++) {
+      const byte = bytes[next] as number;
+      if (byte === BACKSLASH) {
+        // An escape is copied whole, so that its quote does not end the string.
+        buffer[at++] = byte;
+        next++;
+        if (bytes[next] === QUOTE) buffer[at++] = QUOTE;
+        buffer[at++] = bytes[next] as number;
+      } else if (byte === QUOTE) {
+        inString = !inString;
+        buffer[at++] = QUOTE;
+        buffer[at++] = QUOTE;
+      } else if (inString || byte > SPACE) {
+        buffer[at++] = byte;
+      }
+    }
+    buffer[at++] = QUOTE;
+    this.#at = at;
+  }
+
+  comma(): void {
+    this.#buffer[this.#at++] = COMMA;
+  }
+
+  /** Ends a row in place of the comma behind its last cell. */
+  endRow(): void {
+    this.#buffer[this.#at - 1] = LINE_END;
+  }
+
+  bytes(): Uint8Array {
+    return this.#buffer.subarray(0, this.#at);
+  }
+}
