@@ -161,6 +161,11 @@ export interface RecordFailure {
   readonly index: number;
   readonly verdict: 'retry' | 'reject';
   readonly cause: Cause;
+  /**
+   * With `reject`: the record itself is the reason (too old for the intake), never the configuration. However many such
+   * come in a row, the stream goes on.
+   */
+  readonly expected?: true;
 }
 
 /** Says that a type is a destination type; the place where TypeScript checks a connector. */
