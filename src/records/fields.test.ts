@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { compileFields, decimal, endpointIdOf, fieldText, literalAt, plainNumber, textAt } from './fields.ts';
+import {
+  addDecimals,
+  compileFields,
+  decimal,
+  endpointIdOf,
+  fieldText,
+  literalAt,
+  plainNumber,
+  textAt,
+} from './fields.ts';
 
 const usage = Buffer.from(`{
   "id": 9223372036854775807 , "organisation":{"id":70412,"name":"N \\"x\\" \\u00e9"},
@@ -169,5 +178,13 @@ describe('numbers in plain notation', () => {
         assert.equal(BigInt(whole + fraction) * 10n ** BigInt(60 - fraction.length), scaled);
       }),
     );
+  });
+
+  test('add up exactly', () => {
+    assert.equal(addDecimals('0.1', '0.2'), '0.3');
+    assert.equal(addDecimals('9999999999999999.9999999999', '0.0000000001'), '10000000000000000.0000000000');
+    assert.equal(addDecimals('-0.05', '0.02'), '-0.03');
+    assert.equal(addDecimals('5', '7'), '12');
+    assert.equal(addDecimals('1', '-1.00'), '0.00');
   });
 });

@@ -301,3 +301,28 @@ export function decimal(literal: string, places: number): string {
   const after = digits.slice(point, end);
   return `${sign}${before}${after ? `.${after}` : ''}`;
 }
+
+/**
+ * The sum of two numbers given as literals, exact: `0.1` and `0.2` make `0.3`. Both must be numbers without exponent, as
+ * `decimal` makes them.
+ */
+export function addDecimals(a: string, b: string): string {
+  const places = Math.max(decimalsOf(a), decimalsOf(b));
+  const scaled = (literal: string) =>
+    BigInt(literal.replace('.', '') + '0'.repeat(places - decimalsOf(literal)));
+  const sum = scaled(a) + scaled(b);
+  const digits = (sum < 0n ? -sum : sum).toString().padStart(places + 1, '0');
+  const whole = digits.slice(0, digits.length - places);
+  const fraction = digits.slice(digits.length - places);
+  return `${sum < 0n ? '-' : ''}${whole}${fraction ? `.${fraction}` : ''}`;
+}
+
+function decimalsOf(literal: string): number {
+  const point = literal.indexOf('.');
+  return point < 0 ? 0 : literal.length - point - 1;
+}
+
+/** Whether a value reads as a JSON number. */
+export function isNumber(text: string): boolean {
+  return NUMBER.test(text);
+}
