@@ -344,7 +344,8 @@ export class Sender {
       return false;
     }
     work.setAside(failures.map((failure) => failure.index));
-    this.#rejectedInRow += failures.length;
+    // Records that are refused for what they are say nothing about the configuration.
+    this.#rejectedInRow += failures.filter((failure) => !failure.expected).length;
     const last = failures[failures.length - 1]?.cause;
     if (last) progress.lastError = { code: last.code, message: last.message, at: clock.now() };
     return true;
