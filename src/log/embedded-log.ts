@@ -65,6 +65,15 @@ interface Append {
   readonly fingerprint: string;
 }
 
+/** Where the blocks of a group go. */
+interface Placement {
+  readonly blocks: readonly (PlacedBlock & NewBlock)[];
+  readonly requests: ReadonlyMap<string, RememberedRequest>;
+  /** Per partition the sequence after the last one. */
+  readonly next: readonly number[];
+  readonly outcomes: AppendOutcome[];
+}
+
 /** 16 MiB: beyond it a larger transaction is no faster, but takes memory and delays the event loop. */
 const GROUP_BYTES = 16 * 2 ** 20;
 /** Ingest turns requests away long before this; here it is the last bound. */
@@ -84,6 +93,7 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
   const extents = Array.from({ length: partitions }, (_, partition) => ({ ...store.extent(partition) }));
   const recent = recentBlocks(partitions, options.recentBytes ?? RECENT_BYTES);
   const tail = tails(partitions);
+  const unsure = new Set<number>();
   let forgetAt = Number.NEGATIVE_INFINITY;
 
   const extentOf = (partition: number) => {
@@ -92,13 +102,46 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
     return extent;
   };
 
+  /** L3: what is before `next` may be seen now. */
+  const move = (partition: number, next: number) => {
+    const extent = extentOf(partition);
+    if (next <= extent.next) return;
+    extent.next = next;
+    tail.advance(partition);
+  };
+
   /** L1, L2, L4: one transaction for all blocks and keys of the group. */
   const commit = async (group: readonly Append[]): Promise<AppendOutcome[]> => {
-    const placed: (PlacedBlock & { source: NewBlock })[] = [];
+    const now = clock.now();
+    let placement: Placement;
+    try {
+      settleUnsure();
+      placement = place(group, now);
+      if (placement.blocks.length > 0 || placement.requests.size > 0)
+        await store.write(placement.blocks, [...placement.requests.values()]);
+    } catch (error) {
+      for (const { partition } of group.flatMap(({ blocks }) => blocks)) unsure.add(partition);
+      const cause = error instanceof Error ? error.message : String(error);
+      // A duplicate of a request of this very group is as little durable as that request.
+      return group.map(() => ({ type: 'unavailable', cause }));
+    }
+    for (const { partition, sequence, bytes, block } of placement.blocks)
+      recent.add(partition, sequence, { block, storedLength: bytes.length });
+    for (const [partition, next] of placement.next.entries()) move(partition, next);
+    await forgetOldRequests(now);
+    return placement.outcomes;
+  };
+
+  /** Should the store hold blocks of a write that failed, then their sequences are taken. */
+  const settleUnsure = () => {
+    for (const partition of unsure) move(partition, store.extent(partition).next);
+    unsure.clear();
+  };
+
+  const place = (group: readonly Append[], now: number): Placement => {
+    const placed: (PlacedBlock & NewBlock)[] = [];
     const requests = new Map<string, RememberedRequest>();
     const next = extents.map((extent) => extent.next);
-    const now = clock.now();
-
     const outcomes = group.map(({ blocks, key, fingerprint }): AppendOutcome => {
       if (key !== undefined) {
         const earlier = requests.get(key) ?? store.request(key);
@@ -107,30 +150,15 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
         requests.set(key, { key, fingerprint, at: now });
       }
       const positions = blocks.map((source) => {
-        const { partition, bytes } = source;
+        const { partition } = source;
         const sequence = next[partition] as number;
         next[partition] = sequence + 1;
-        placed.push({ partition, sequence, bytes, source });
+        placed.push({ ...source, sequence });
         return { partition, sequence };
       });
       return { type: 'stored', positions };
     });
-
-    if (placed.length > 0 || requests.size > 0) {
-      try {
-        await store.write(placed, [...requests.values()]);
-      } catch (error) {
-        // A duplicate of a request of this very group is as little durable as that request.
-        return outcomes.map(() => unavailable(error));
-      }
-    }
-    for (const { partition, sequence, bytes, source } of placed) {
-      recent.add(partition, sequence, { block: source.block, storedLength: bytes.length });
-      extentOf(partition).next = sequence + 1;
-    }
-    for (const partition of new Set(placed.map((block) => block.partition))) tail.advance(partition);
-    await forgetOldRequests(now);
-    return outcomes;
+    return { blocks: placed, requests, next, outcomes };
   };
 
   const forgetOldRequests = async (now: number) => {
@@ -278,10 +306,6 @@ async function handOver(
     // What fails because it was told to stop is no fault.
     if (!signal.aborted) throw error;
   }
-}
-
-function unavailable(error: unknown): AppendOutcome {
-  return { type: 'unavailable', cause: error instanceof Error ? error.message : String(error) };
 }
 
 /** The number of partitions is part of where a record is: it cannot change under stored records and cursors. */

@@ -1,0 +1,165 @@
+import type { Clock } from '../lib/clock.ts';
+import type { Lmdb, Table } from '../storage/lmdb.ts';
+import {
+  type BlockStore,
+  createEmbeddedLog,
+  type RememberedRequest,
+  requireSamePartitions,
+} from './embedded-log.ts';
+import type { Extent, RecordLog } from './log.ts';
+
+/**
+ * The record log's tables in LMDB. Integers are big-endian, so that keys sort by them.
+ *
+ *   log.blocks    = partition:u32 · sequence:u48           → the block
+ *   log.extents   = "partitions"                           → count:u48, written once
+ *                 | partition:u32                          → next:u48, written when blocks are removed
+ *   log.requests  = SHA-256 of the idempotency key         → at:u48 · fingerprint (UTF-8)
+ *   log.requests-by-time = at:u48 · SHA-256                → one byte, 0
+ */
+export interface LmdbLogOptions {
+  /** From 1 on; fixed when the log is first created. */
+  readonly partitions: number;
+  readonly clock: Clock;
+  /** Budget of the blocks kept in memory for followers that keep up. */
+  readonly recentBytes?: number;
+}
+
+const PARTITIONS = Buffer.from('partitions');
+const LAST_SEQUENCE = 2 ** 48 - 1;
+/** Small enough that a write which comes meanwhile need not wait long for its turn. */
+const REMOVED_AT_ONCE = 256;
+const FORGOTTEN_AT_ONCE = 2_000;
+
+/**
+ * Opens the record log in an LMDB store, and creates it where there is none.
+ * @throws Error naming both numbers, when the log was created with another number of partitions
+ */
+export async function createLmdbLog(lmdb: Lmdb, options: LmdbLogOptions): Promise<RecordLog> {
+  const { partitions, clock, recentBytes } = options;
+  const store = await lmdbStore(lmdb, partitions);
+  return createEmbeddedLog(store, recentBytes === undefined ? { clock } : { clock, recentBytes });
+}
+
+async function lmdbStore(lmdb: Lmdb, partitions: number): Promise<BlockStore> {
+  const blocks = lmdb.table('log.blocks');
+  const extents = lmdb.table('log.extents');
+  const requests = lmdb.table('log.requests');
+  const requestsByTime = lmdb.table('log.requests-by-time');
+
+  const created = extents.getBinary(PARTITIONS);
+  if (created) requireSamePartitions(readU48(created, 0), partitions);
+  else await lmdb.write(() => void extents.put(PARTITIONS, u48(partitions)));
+
+  const nextOf = (partition: number) => {
+    const removedUpTo = extents.getBinary(u32(partition));
+    const last = edge(blocks, partition, 'last');
+    return Math.max(removedUpTo ? readU48(removedUpTo, 0) : 1, last === undefined ? 1 : last + 1);
+  };
+
+  return {
+    partitions,
+    extent: (partition): Extent => {
+      const next = nextOf(partition);
+      return { first: edge(blocks, partition, 'first') ?? next, next };
+    },
+    write: (placed, remembered) =>
+      lmdb.write(() => {
+        for (const { partition, sequence, bytes } of placed) blocks.put(blockKey(partition, sequence), bytes);
+        for (const { key, fingerprint, at } of remembered) {
+          const hash = Buffer.from(key, 'hex');
+          requests.put(hash, Buffer.concat([u48(at), Buffer.from(fingerprint, 'utf8')]));
+          requestsByTime.put(Buffer.concat([u48(at), hash]), Buffer.alloc(1));
+        }
+      }),
+    get: (partition, sequence) => blocks.getBinary(blockKey(partition, sequence)),
+    prefetch: (partition, sequences) =>
+      blocks.prefetch(sequences.map((sequence) => blockKey(partition, sequence))),
+    remove: async (partition, before) => {
+      const next = nextOf(partition);
+      for (
+        let from = edge(blocks, partition, 'first');
+        from !== undefined && from < before;
+        from += REMOVED_AT_ONCE
+      ) {
+        const start = from;
+        await lmdb.write(() => {
+          // L2: the next sequence must outlive the blocks that it could be told from.
+          extents.put(u32(partition), u48(next));
+          const end = Math.min(start + REMOVED_AT_ONCE, before);
+          for (let sequence = start; sequence < end; sequence++) blocks.remove(blockKey(partition, sequence));
+        });
+      }
+    },
+    request: (key): RememberedRequest | undefined => {
+      const row = requests.getBinary(Buffer.from(key, 'hex'));
+      return row && { key, at: readU48(row, 0), fingerprint: asBuffer(row).toString('utf8', 6) };
+    },
+    forgetRequests: async (time) => {
+      const old = [...requestsByTime.getKeys({ end: u48(Math.max(0, time)), limit: FORGOTTEN_AT_ONCE })];
+      if (old.length > 0) {
+        await lmdb.write(() => {
+          for (const key of old) {
+            const at = readU48(key, 0);
+            const hash = key.subarray(6);
+            const row = requests.getBinary(hash);
+            // The key may have been used again since.
+            if (row && readU48(row, 0) === at) requests.remove(hash);
+            requestsByTime.remove(key);
+          }
+        });
+      }
+      return old.length === FORGOTTEN_AT_ONCE;
+    },
+    bytes: () => usedBytes(blocks),
+  };
+}
+
+function blockKey(partition: number, sequence: number): Buffer {
+  const key = Buffer.allocUnsafe(10);
+  key.writeUInt32BE(partition, 0);
+  key.writeUIntBE(sequence, 4, 6);
+  return key;
+}
+
+/** The first or last sequence stored of a partition. */
+function edge(blocks: Table, partition: number, which: 'first' | 'last'): number | undefined {
+  const [low, high] = [blockKey(partition, 0), blockKey(partition, LAST_SEQUENCE)];
+  const range = which === 'first' ? { start: low, end: high } : { start: high, end: low, reverse: true };
+  for (const key of blocks.getKeys({ ...range, limit: 1 })) return readU48(key, 4);
+  return undefined;
+}
+
+interface Statistics {
+  readonly treeBranchPageCount: number;
+  readonly treeLeafPageCount: number;
+  readonly overflowPages: number;
+  readonly pageSize: number;
+}
+
+/** Bytes of the pages that a table holds now; what was freed is not among them. */
+function usedBytes(table: Table): number {
+  const statistics = table.getStats() as Statistics;
+  const { treeBranchPageCount, treeLeafPageCount, overflowPages, pageSize } = statistics;
+  return (treeBranchPageCount + treeLeafPageCount + overflowPages) * pageSize;
+}
+
+function u32(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(4);
+  bytes.writeUInt32BE(value, 0);
+  return bytes;
+}
+
+function u48(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(6);
+  bytes.writeUIntBE(Math.floor(value), 0, 6);
+  return bytes;
+}
+
+function readU48(bytes: Uint8Array, offset: number): number {
+  return asBuffer(bytes).readUIntBE(offset, 6);
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

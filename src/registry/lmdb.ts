@@ -1,0 +1,63 @@
+import type { Lmdb } from '../storage/lmdb.ts';
+import { createEmbeddedRegistry, type DocumentStore, type StoredDocument } from './embedded-registry.ts';
+import type { Registry } from './registry.ts';
+
+/**
+ * The registry's tables in LMDB:
+ *
+ *   registry.documents = key (ASCII)  → revision:u48 (big-endian) · JSON (UTF-8)
+ *   registry.revision  = "last"       → revision:u48, the greatest ever given
+ */
+export function createLmdbRegistry(lmdb: Lmdb): Registry {
+  return createEmbeddedRegistry(lmdbStore(lmdb));
+}
+
+const LAST = Buffer.from('last');
+
+function lmdbStore(lmdb: Lmdb): DocumentStore {
+  const documents = lmdb.table('registry.documents');
+  const revisions = lmdb.table('registry.revision');
+
+  return {
+    get: (key) => {
+      const bytes = documents.getBinary(Buffer.from(key));
+      return bytes && decode(bytes);
+    },
+    page: (after, end, limit) => {
+      const page: (StoredDocument & { key: string })[] = [];
+      // The key after `after` is `after` with a zero byte behind it.
+      const range = { start: Buffer.from(`${after}\0`), end: Buffer.from(end), limit };
+      for (const { key, value } of documents.getRange(range))
+        page.push({ key: asBuffer(key).toString('latin1'), ...decode(value) });
+      return page;
+    },
+    lastRevision: () => {
+      const bytes = revisions.getBinary(LAST);
+      return bytes ? asBuffer(bytes).readUIntBE(0, 6) : 0;
+    },
+    write: (changes, lastRevision) =>
+      lmdb.write(() => {
+        for (const { key, text, revision } of changes) {
+          if (text === undefined) documents.remove(Buffer.from(key));
+          else documents.put(Buffer.from(key), encode(text, revision));
+        }
+        revisions.put(LAST, encode('', lastRevision));
+      }),
+  };
+}
+
+function encode(text: string, revision: number): Buffer {
+  const bytes = Buffer.allocUnsafe(6 + Buffer.byteLength(text));
+  bytes.writeUIntBE(revision, 0, 6);
+  bytes.write(text, 6);
+  return bytes;
+}
+
+function decode(bytes: Uint8Array): StoredDocument {
+  const buffer = asBuffer(bytes);
+  return { revision: buffer.readUIntBE(0, 6), text: buffer.toString('utf8', 6) };
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,141 @@
+import { mkdirSync } from 'node:fs';
+import { stat, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import type { Clock } from '../lib/clock.ts';
+import { lockDirectory } from './directory-lock.ts';
+
+/** One LMDB environment in a data directory that this process has to itself, shared by log and registry. */
+export interface Lmdb {
+  readonly directory: string;
+  /** A named table of bytes by bytes, in the order of its keys. At most MOST_TABLES. */
+  table(name: string): Table;
+  /**
+   * Queues the puts and removes that `queue` makes (synchronously) as one transaction.
+   * Resolves when all of them are durable; rejects with StoreFailure when none of them is stored.
+   */
+  write(queue: () => void): Promise<void>;
+  /** Size of the file. It does not shrink: freed space in it is used again. */
+  sizeOnDisk(): Promise<number>;
+  /** Waits for writes under way, then gives the directory free. */
+  close(): Promise<void>;
+}
+
+export type Table = Database<Uint8Array, Uint8Array>;
+
+export interface LmdbOptions {
+  readonly clock: Clock;
+}
+
+/** What the store could not do now; it is intact, and a later try may succeed. */
+export class StoreFailure extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'StoreFailure';
+  }
+}
+
+const FILE = 'simstream.mdb';
+const MOST_TABLES = 16;
+/** bench/log-append.ts: large blocks are written in fewer, longer runs than with 4 KiB, at 6% more space. */
+const PAGE_SIZE = 16_384;
+/**
+ * Address space, not memory and not a limit of the file. LMDB doubles a smaller map as the file grows and keeps the
+ * old maps for a while, so that resident memory would count the same pages twice.
+ */
+const MAP_SIZE = 2 ** 40;
+/** A reader that was killed (a tool that looked at the store) pins old pages until somebody removes it. */
+const READER_CHECK_EVERY = 60_000;
+
+/**
+ * Opens the store, and creates it with its directory (mode 0700) where there is none.
+ * @throws Error that says what to do, when another process uses the directory or the file is no store
+ */
+export async function openLmdb(directory: string, options: LmdbOptions): Promise<Lmdb> {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const lock = await lockDirectory(directory);
+  let environment: RootDatabase<Uint8Array, Uint8Array>;
+  try {
+    environment = openEnvironment(join(directory, FILE));
+  } catch (error) {
+    await lock.release();
+    const cause = error instanceof Error ? error.message : String(error);
+    throw new Error(`the store ${join(directory, FILE)} cannot be opened: ${cause}`, { cause: error });
+  }
+  const stopChecking = checkReaders(environment, options.clock);
+  let closing: Promise<void> | undefined;
+
+  const close = async () => {
+    stopChecking();
+    await environment.close();
+    await lock.release();
+  };
+
+  return {
+    directory,
+    table: (name) =>
+      environment.openDB<Uint8Array, Uint8Array>(name, { encoding: 'binary', keyEncoding: 'binary' }),
+    write: async (queue) => {
+      if (closing) throw new StoreFailure('the store is closed');
+      try {
+        await environment.batch(queue);
+      } catch (error) {
+        throw await storeFailure(directory, error);
+      }
+    },
+    sizeOnDisk: async () => (await stat(join(directory, FILE))).size,
+    close: () => {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+function openEnvironment(path: string): RootDatabase<Uint8Array, Uint8Array> {
+  return open<Uint8Array, Uint8Array>({
+    path,
+    noSubdir: true,
+    encoding: 'binary',
+    keyEncoding: 'binary',
+    maxDbs: MOST_TABLES,
+    pageSize: PAGE_SIZE,
+    mapSize: MAP_SIZE,
+    // The sync belongs to the commit, and a write resolves when both are done. With overlapping syncs (the default) a
+    // failed one leaves its transaction visible though not durable, and neither `flushed` nor `close` ever settles.
+    overlappingSync: false,
+    // `batch` alone says what belongs together. Batching by event turns would add a promise of its own to each commit,
+    // which nobody holds and which ends the process when the commit fails.
+    eventTurnBatching: false,
+    // Freed memory of this process, records of other tenants among it, has no business in the file.
+    noMemInit: false,
+  });
+}
+
+function checkReaders(environment: RootDatabase<Uint8Array, Uint8Array>, clock: Clock): () => void {
+  let cancel = () => {};
+  const check = () => {
+    environment.readerCheck();
+    cancel = clock.after(READER_CHECK_EVERY, check);
+  };
+  check();
+  return () => cancel();
+}
+
+/** LMDB reports a failed commit as a promise of its cause, and a full disk often as a bare I/O error. */
+async function storeFailure(directory: string, error: unknown): Promise<StoreFailure> {
+  const { commitError } = error as { commitError?: Promise<never> };
+  const cause = await Promise.race([
+    Promise.resolve(commitError).catch((reason: unknown) => reason),
+    nextTurn().then(() => error),
+  ]);
+  const { bavail, bsize } = await statfs(directory);
+  const free = Math.floor((bavail * bsize) / 2 ** 20);
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new StoreFailure(
+    `the store in ${directory} cannot write: ${message} (${free} MiB free on its disk)`,
+    {
+      cause,
+    },
+  );
+}
