@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { Type } from 'typebox';
+import type { FieldFault } from '../errors.ts';
+import { type ConfigureResult, configureDestination } from './configure.ts';
+import { defineDestination } from './contract.ts';
+
+const type = defineDestination({
+  connectionType: 'Sample',
+  title: 'Sample',
+  summary: 'For this test.',
+  formats: ['Json', 'Csv'],
+  credentials: Type.Object({
+    host: Type.String({ title: 'Host', description: 'h', minLength: 3, maxLength: 20, pattern: '^[a-z.]*$' }),
+    size: Type.Integer({ title: 'Size', description: 's', minimum: 1, maximum: 10, default: 3 }),
+    mode: Type.Optional(Type.Enum(['fast', 'slow'])),
+    tags: Type.Optional(Type.Array(Type.String(), { maxItems: 2 })),
+    key: Type.Optional(Type.String({ 'x-secret': 'all' })),
+  }),
+  configure(credentials) {
+    const { host } = credentials as { host: string };
+    if (host === 'bad.host') return [{ path: '/host', message: 'cannot be used' }];
+    const open = () => Promise.reject(new Error('not opened here'));
+    return { target: host, identity: host, gathering: { by: 'batch', records: 1, bytes: 1 }, open };
+  },
+});
+
+function faults(result: ConfigureResult): [string, string][] {
+  assert.equal(result.type, 'invalid');
+  return result.faults.map(({ token, path }: FieldFault) => [token, path]);
+}
+
+describe('configuring a destination', () => {
+  test('fills defaults in, takes digits for integers and null for nothing, ignores what it does not know', () => {
+    const result = configureDestination(type, { host: 'a.b', size: '7', mode: null, more: { x: 1 } }, 'Csv');
+    assert.equal(result.type, 'configured');
+    assert.deepEqual(result.credentials, { host: 'a.b', size: 7 });
+    assert.equal(result.format, 'Csv');
+    assert.equal(result.configured.target, 'a.b');
+    const plain = configureDestination(type, { host: 'a.b' });
+    assert.ok(plain.type === 'configured' && plain.format === 'Json' && plain.credentials.size === 3);
+  });
+
+  test('each kind of fault has its token and path, one per field', () => {
+    const of = (raw: unknown, format: unknown = 'Json') => faults(configureDestination(type, raw, format));
+    const at = '/destination/credentials';
+    assert.deepEqual(of(undefined), [['Required', at]]);
+    assert.deepEqual(of('x'), [['InvalidFormat', at]]);
+    assert.deepEqual(of([]), [['InvalidFormat', at]]);
+    assert.deepEqual(of({}), [['Required', `${at}/host`]]);
+    assert.deepEqual(of({ host: 'ab' }), [['OutOfRange', `${at}/host`]]);
+    assert.deepEqual(of({ host: 'a'.repeat(21) }), [['OutOfRange', `${at}/host`]]);
+    assert.deepEqual(of({ host: 'A.B' }), [['InvalidFormat', `${at}/host`]]);
+    assert.deepEqual(of({ host: 5 }), [['InvalidFormat', `${at}/host`]]);
+    assert.deepEqual(of({ host: 'a.b', size: 0 }), [['OutOfRange', `${at}/size`]]);
+    assert.deepEqual(of({ host: 'a.b', size: '11' }), [['OutOfRange', `${at}/size`]]);
+    assert.deepEqual(of({ host: 'a.b', size: 1.5 }), [['InvalidFormat', `${at}/size`]]);
+    assert.deepEqual(of({ host: 'a.b', size: 'x' }), [['InvalidFormat', `${at}/size`]]);
+    assert.deepEqual(of({ host: 'a.b', mode: 'warp' }), [['OutOfRange', `${at}/mode`]]);
+    assert.deepEqual(of({ host: 'a.b', tags: ['x', 1] }), [['InvalidFormat', `${at}/tags/1`]]);
+    assert.deepEqual(of({ host: 'a.b', tags: ['x', 'y', 'z'] }), [['OutOfRange', `${at}/tags`]]);
+    assert.deepEqual(of({ host: 'bad.host' }), [['InvalidFormat', `${at}/host`]]);
+    assert.deepEqual(of({ host: 'a.b' }, 'Xml'), [['OutOfRange', '/destination/format']]);
+    assert.deepEqual(of({ size: 99 }, 5), [
+      ['Required', `${at}/host`],
+      ['OutOfRange', `${at}/size`],
+      ['InvalidFormat', '/destination/format'],
+    ]);
+    assert.deepEqual(of({ key: '***', size: 0, host: 'a.b' }), [
+      ['Required', `${at}/key`],
+      ['OutOfRange', `${at}/size`],
+    ]);
+  });
+
+  test('messages say the range or the choices', () => {
+    const result = configureDestination(type, { host: 'a.b', size: 50, mode: 'x' });
+    assert.equal(result.type, 'invalid');
+    assert.deepEqual(
+      result.faults.map(({ message }) => message),
+      ['must be from 1 to 10', 'must be one of fast, slow'],
+    );
+  });
+
+  test('a masked secret sent back keeps the stored one, as long as it goes to the same place', () => {
+    const stored = { credentials: { host: 'a.b', size: 3, key: 'secret' }, identity: 'a.b' };
+    const same = configureDestination(type, { host: 'a.b', size: 4, key: '***' }, 'Json', stored);
+    assert.ok(same.type === 'configured');
+    assert.deepEqual(same.credentials, { host: 'a.b', size: 4, key: 'secret' });
+    const moved = configureDestination(type, { host: 'evil.example', key: '***' }, 'Json', stored);
+    assert.deepEqual(faults(moved), [['Required', '/destination/credentials']]);
+    const replaced = configureDestination(type, { host: 'c.d', key: 'other' }, 'Json', stored);
+    assert.ok(replaced.type === 'configured');
+  });
+
+  test('the input is not changed, and any JSON is configured or has faults', () => {
+    const value = fc.oneof(fc.jsonValue(), fc.string(), fc.integer());
+    const raw = fc.oneof(
+      fc.jsonValue(),
+      fc.dictionary(fc.constantFrom('host', 'size', 'mode', 'tags', 'key', '__proto__', 'x'), value),
+    );
+    fc.assert(
+      fc.property(raw, (given) => {
+        const before = JSON.stringify(given);
+        const result = configureDestination(type, given, 'Json');
+        assert.equal(JSON.stringify(given), before);
+        if (result.type === 'invalid') assert.ok(result.faults.length > 0);
+      }),
+    );
+  });
+});

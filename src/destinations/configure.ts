@@ -1,0 +1,179 @@
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import addFormats from 'ajv-formats';
+import type { TObject, TSchema } from 'typebox';
+import type { ErrorToken, FieldFault } from '../errors.ts';
+import type { ConfigurationFault, Configured, Credentials, DestinationType, Format } from './contract.ts';
+import { CREDENTIALS_PATH, restoreMasked } from './masking.ts';
+
+export type ConfigureResult =
+  | {
+      readonly type: 'configured';
+      readonly configured: Configured;
+      /** What to store: known fields only, defaults filled in, masks replaced by what they stand for. */
+      readonly credentials: Credentials;
+      readonly format: Format;
+    }
+  | { readonly type: 'invalid'; readonly faults: readonly FieldFault[] };
+
+/** What a stream of the same connection type has stored, when it is being changed. */
+export interface StoredConfiguration {
+  readonly credentials: Credentials;
+  /** Configured.identity of then. */
+  readonly identity: string;
+}
+
+/**
+ * Makes a configured destination of what a client sent as `destination.credentials` and `destination.format`.
+ * Lenient where generated clients need it: null means not given, digits in a string are an integer, unknown fields are
+ * ignored, no format means the first of the type. Strict otherwise; one fault per field, with its path in the body.
+ * @param stored what masks sent back stand for; without it each mask is a fault
+ */
+export function configureDestination(
+  type: DestinationType,
+  raw: unknown,
+  format?: unknown,
+  stored?: StoredConfiguration,
+): ConfigureResult {
+  const chosen = chooseFormat(type, format);
+  const formatFaults = typeof chosen === 'string' ? [] : [chosen];
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
+    const given = raw !== undefined && raw !== null;
+    const fault = given
+      ? newFault('InvalidFormat', CREDENTIALS_PATH, 'must be an object')
+      : newFault('Required', CREDENTIALS_PATH, `is missing: the credentials of ${type.connectionType}`);
+    return { type: 'invalid', faults: [fault, ...formatFaults] };
+  }
+  const known = knownFields(type.credentials, raw as Record<string, unknown>);
+  const restored = restoreMasked(type.credentials, known, stored?.credentials ?? {});
+  if (restored.type === 'invalid') {
+    const masks = new Set(restored.faults.map((fault) => fault.path));
+    const others = schemaFaults(type, known).filter((fault) => !masks.has(fault.path));
+    return { type: 'invalid', faults: [...restored.faults, ...others, ...formatFaults] };
+  }
+  const { credentials } = restored;
+  const faults = [...schemaFaults(type, credentials), ...formatFaults];
+  if (faults.length > 0 || typeof chosen !== 'string') return { type: 'invalid', faults };
+  const configured = type.configure(credentials, chosen);
+  if (Array.isArray(configured)) return { type: 'invalid', faults: configured.map(connectorFault) };
+  if (restored.kept > 0 && configured.identity !== stored?.identity) {
+    const message = `points to another destination than before: give its secrets in full instead of masks`;
+    return { type: 'invalid', faults: [newFault('Required', CREDENTIALS_PATH, message)] };
+  }
+  return { type: 'configured', configured, credentials, format: chosen };
+}
+
+function chooseFormat(type: DestinationType, format: unknown): Format | FieldFault {
+  if (format === undefined || format === null) return type.formats[0] as Format;
+  const known = type.formats.find((each) => each === format);
+  if (known) return known;
+  const message = `${type.connectionType} delivers ${type.formats.join(' or ')}`;
+  return newFault(
+    typeof format === 'string' ? 'OutOfRange' : 'InvalidFormat',
+    '/destination/format',
+    message,
+  );
+}
+
+/** The fields that the schema knows, without nulls, and with integers that came as digits made integers. */
+function knownFields(schema: TObject, raw: Record<string, unknown>): Record<string, unknown> {
+  const known: Record<string, unknown> = {};
+  for (const [field, property] of Object.entries(schema.properties)) {
+    const value = Object.hasOwn(raw, field) ? raw[field] : undefined;
+    if (value === undefined || value === null) continue;
+    const digits = keywords(property).type === 'integer' && typeof value === 'string' && DIGITS.test(value);
+    known[field] = digits ? Number(value) : value;
+  }
+  return known;
+}
+
+/** Up to 15 digits: every such number is exact. */
+const DIGITS = /^-?\d{1,15}$/;
+
+const ajv = new Ajv({ allErrors: true, useDefaults: true, strict: false });
+(addFormats as unknown as (target: Ajv) => void)(ajv);
+const validators = new WeakMap<TObject, ValidateFunction>();
+
+/** Validates against the type's schema, and fills its defaults into `credentials`. One fault per path. */
+function schemaFaults(type: DestinationType, credentials: Credentials): FieldFault[] {
+  let validate = validators.get(type.credentials);
+  if (!validate) {
+    validate = ajv.compile(type.credentials);
+    validators.set(type.credentials, validate);
+  }
+  if (validate(credentials)) return [];
+  const faults = new Map<string, FieldFault>();
+  for (const error of validate.errors ?? []) {
+    const fault = schemaFault(error, type.credentials);
+    if (!faults.has(fault.path)) faults.set(fault.path, fault);
+  }
+  return [...faults.values()];
+}
+
+/** Which token a keyword of JSON Schema amounts to; what is not listed is InvalidFormat. */
+const TOKENS: Readonly<Record<string, ErrorToken>> = {
+  required: 'Required',
+  minimum: 'OutOfRange',
+  maximum: 'OutOfRange',
+  exclusiveMinimum: 'OutOfRange',
+  exclusiveMaximum: 'OutOfRange',
+  minLength: 'OutOfRange',
+  maxLength: 'OutOfRange',
+  minItems: 'OutOfRange',
+  maxItems: 'OutOfRange',
+  enum: 'OutOfRange',
+  const: 'OutOfRange',
+  anyOf: 'OutOfRange',
+};
+
+function schemaFault(error: ErrorObject, schema: TObject): FieldFault {
+  const token = TOKENS[error.keyword] ?? 'InvalidFormat';
+  if (error.keyword === 'required') {
+    const { missingProperty } = error.params as { missingProperty: string };
+    const property = schema.properties[missingProperty];
+    const title = property ? keywords(property).title : undefined;
+    const message = `is missing${title ? `: ${title}` : ''}`;
+    return newFault(token, `${CREDENTIALS_PATH}${error.instancePath}/${missingProperty}`, message);
+  }
+  const field = error.instancePath.split('/')[1] ?? '';
+  return newFault(token, `${CREDENTIALS_PATH}${error.instancePath}`, say(error, schema.properties[field]));
+}
+
+/** The fault in words; ajv's own where they are plain enough. Never the value: it may be a secret. */
+function say(error: ErrorObject, property: TSchema | undefined): string {
+  const { type, minimum, maximum, enum: choices } = property ? keywords(property) : ({} as Keywords);
+  const integer = error.keyword === 'type' && type === 'integer';
+  if (integer || error.keyword === 'minimum' || error.keyword === 'maximum') {
+    if (minimum !== undefined && maximum !== undefined) {
+      return `must be ${integer ? 'an integer ' : ''}from ${minimum} to ${maximum}`;
+    }
+  }
+  if (error.keyword === 'enum' && choices) return `must be one of ${choices.join(', ')}`;
+  if (error.keyword === 'minLength') {
+    const { limit } = error.params as { limit: number };
+    return limit === 1 ? 'must not be empty' : `must be at least ${limit} characters long`;
+  }
+  if (error.keyword === 'maxLength') {
+    return `must be at most ${(error.params as { limit: number }).limit} characters long`;
+  }
+  return error.message ?? `does not satisfy ${error.keyword}`;
+}
+
+interface Keywords {
+  readonly type?: string;
+  readonly title?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly enum?: readonly unknown[];
+}
+
+function keywords(property: TSchema): Keywords {
+  return property as Keywords;
+}
+
+function connectorFault({ path, message }: ConfigurationFault): FieldFault {
+  return newFault('InvalidFormat', `${CREDENTIALS_PATH}${path}`, message);
+}
+
+function newFault(token: ErrorToken, path: string, message: string): FieldFault {
+  return { token, path, message };
+}
