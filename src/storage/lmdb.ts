@@ -77,7 +77,7 @@ export async function openLmdb(directory: string, options: LmdbOptions): Promise
     table: (name) =>
       environment.openDB<Uint8Array, Uint8Array>(name, { encoding: 'binary', keyEncoding: 'binary' }),
     write: async (queue) => {
-      if (closing) throw new StoreFailure('the store is closed');
+      if (closing !== undefined) throw new StoreFailure('the store is closed');
       try {
         await environment.batch(queue);
       } catch (error) {
