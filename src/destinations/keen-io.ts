@@ -1,0 +1,254 @@
+import { Type } from 'typebox';
+import type { RecordKind } from '../records/block.ts';
+import { compileFields, textAt } from '../records/fields.ts';
+import { recordTime } from '../records/record-time.ts';
+import { recordsOf } from './batch.ts';
+import {
+  type Batch,
+  type BatchDestination,
+  type Cause,
+  type DestinationEnvironment,
+  defineDestination,
+  type Outcome,
+  type RecordFailure,
+} from './contract.ts';
+import {
+  type Answer,
+  callVendor,
+  outcomeOfStatus,
+  shown,
+  type VendorCall,
+  verdictOf,
+} from './vendor-call.ts';
+
+/**
+ * Keen: batches of records to one collection, by `POST /3.0/projects/<project>/events`, with `keen.timestamp` from the
+ * record's own time. Keen says of each record of a batch whether it was taken.
+ */
+const LARGEST_BATCH = 10_000;
+/** Keen takes 10 MB a request; this leaves room for 10,000 times the `keen` object. */
+const BATCH_BYTES = 9_000_000;
+
+const credentials = Type.Object({
+  project_id: Type.String({
+    title: 'Project id',
+    description: 'The id of the project, from its Access page.',
+    pattern: '^[A-Za-z0-9_-]+$',
+    maxLength: 100,
+    examples: ['5f2a9c81d0e34b7796ab12cd'],
+  }),
+  write_key: Type.String({
+    title: 'Write key',
+    description: 'A key of the project that may write, from its Access page.',
+    minLength: 1,
+    'x-secret': 'all',
+  }),
+  collection_name: Type.String({
+    title: 'Collection',
+    description: 'The event collection that the records go to; Keen creates it with the first record.',
+    minLength: 1,
+    maxLength: 64,
+    examples: ['usage'],
+  }),
+  size: Type.Integer({
+    title: 'Batch size',
+    description: 'The most records of one request.',
+    default: 3000,
+    minimum: 1,
+    maximum: LARGEST_BATCH,
+  }),
+});
+
+interface Settings {
+  readonly project_id: string;
+  readonly write_key: string;
+  readonly collection_name: string;
+  readonly size: number;
+}
+
+export const keenIo = defineDestination({
+  connectionType: 'KeenIO',
+  title: 'Keen',
+  summary: 'Records as events of one Keen collection.',
+  formats: ['Json'],
+  credentials,
+  configure(given) {
+    const settings = given as unknown as Settings;
+    if (!/^[\x21-\x7e]+$/.test(settings.write_key)) {
+      return [{ path: '/write_key', message: 'has characters that no write key has; copy it again' }];
+    }
+    if (!/^[\x20-\x7e]+$/.test(settings.collection_name) || settings.collection_name.startsWith('$')) {
+      return [{ path: '/collection_name', message: 'must be ASCII text that does not begin with $' }];
+    }
+    return {
+      target: `keen://${settings.project_id}/${settings.collection_name}`,
+      identity: `keen:${settings.project_id}`,
+      gathering: { by: 'batch', records: settings.size, bytes: BATCH_BYTES },
+      open: (environment) => Promise.resolve(openKeen(settings, environment)),
+    };
+  },
+});
+
+/** Keen's own variable for another address of its API. */
+const API_VARIABLE = 'KEEN_API_URL';
+
+function openKeen(settings: Settings, environment: DestinationEnvironment): BatchDestination {
+  const { clock, variables } = environment;
+  const api = variables[API_VARIABLE]?.replace(/\/+$/, '') || 'https://api.keen.io';
+  const callWith = (body: Uint8Array): VendorCall => ({
+    vendor: 'Keen',
+    method: 'POST',
+    url: `${api}/3.0/projects/${settings.project_id}/events`,
+    secret: settings.write_key,
+    headers: {
+      authorization: settings.write_key,
+      'content-type': 'application/json',
+      accept: 'application/json',
+    },
+    body,
+  });
+
+  return {
+    takes: 'batches',
+    // A write key can do nothing but write; a batch of no records does that without leaving a trace.
+    verify: async (signal) => {
+      const call = callWith(bodyOf(settings.collection_name, []));
+      const answer = await callVendor(call, environment, signal);
+      const outcome = outcomeOf(answer, call, settings, [], clock.now());
+      // Key and project were found good before Keen looked at the batch and minded that it is empty.
+      return 'cause' in outcome && outcome.type !== 'rejected' ? verdictOf(outcome) : { type: 'reachable' };
+    },
+    send: async (batch, signal) => {
+      const call = callWith(bodyOf(settings.collection_name, recordParts(batch)));
+      const answer = await callVendor(call, environment, signal);
+      return outcomeOf(answer, call, settings, resultsIn(answer, settings.collection_name), clock.now());
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+const COMMA = Buffer.from(',');
+
+function bodyOf(collection: string, records: readonly (readonly Uint8Array[])[]): Buffer {
+  const parts: Uint8Array[] = [Buffer.from(`{${JSON.stringify(collection)}:[`)];
+  for (const [index, record] of records.entries()) {
+    if (index > 0) parts.push(COMMA);
+    parts.push(...record);
+  }
+  parts.push(Buffer.from(']}'));
+  return Buffer.concat(parts);
+}
+
+/** A record's own time, by kind: the event's moment, or the end of the slice, as in Datadog's metrics. */
+const TIME: Readonly<Record<RecordKind, string>> = { event: 'timestamp', usage: 'end_timestamp' };
+const READERS = {
+  event: compileFields(['keen', TIME.event]),
+  usage: compileFields(['keen', TIME.usage]),
+};
+
+function recordParts(batch: Batch): (readonly Uint8Array[])[] {
+  const parts: (readonly Uint8Array[])[] = [];
+  for (const record of recordsOf(batch.segments)) parts.push(withTimestamp(record, batch.kind));
+  return parts;
+}
+
+/**
+ * A record with `keen.timestamp`, in pieces: its own bytes, with the `keen` object in front, or in the place of the one
+ * that it has. Where its time cannot be read it stays as it is, and Keen takes the time of arrival.
+ */
+export function withTimestamp(record: Uint8Array, kind: RecordKind): readonly Uint8Array[] {
+  const places = READERS[kind].read(record, 0, record.length);
+  const from = places[0] as number;
+  const to = places[1] as number;
+  const time = recordTime(textAt(record, places[2] as number, places[3] as number));
+  if (time === undefined) return [record];
+  const keen = `{"timestamp":"${new Date(time).toISOString()}"}`;
+  if (from >= 0) return [record.subarray(0, from), Buffer.from(keen), record.subarray(to)];
+  const brace = record.indexOf(0x7b);
+  return [Buffer.from(`{"keen":${keen},`), record.subarray(brace + 1)];
+}
+
+interface Result {
+  readonly success?: unknown;
+  readonly error?: { readonly name?: unknown; readonly description?: unknown };
+}
+
+/**
+ * What Keen says of each record, in their order: `{"<collection>": [{"success": true}, {"success": false, "error":
+ * {"name": …, "description": …}}]}`. A record of which a good answer says nothing was taken.
+ */
+function resultsIn(answer: Answer, collection: string): readonly Result[] {
+  const list = answer.type === 'answer' ? jsonOf(answer.text)?.[collection] : undefined;
+  return Array.isArray(list) ? (list as Result[]) : [];
+}
+
+function jsonOf(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function outcomeOf(
+  answer: Answer,
+  call: VendorCall,
+  settings: Settings,
+  results: readonly Result[],
+  now: number,
+): Outcome {
+  if (answer.type === 'failed') return answer.outcome;
+  const { status } = answer;
+  if (status >= 200 && status < 300) return outcomeOfResults(results, settings, status);
+  const { message, error_code: code } = jsonOf(answer.text) ?? {};
+  const words = [code, message].filter((one) => typeof one === 'string').join(': ');
+  if (status === 401 || status === 403 || status === 404)
+    return { type: 'refused', cause: refusal(status, words, settings) };
+  if (code === COLLECTION_ERROR)
+    return { type: 'refused', cause: collectionRefused(words, settings, status) };
+  return outcomeOfStatus(call, answer, words || answer.text, now);
+}
+
+const COLLECTION_ERROR = 'InvalidCollectionNameError';
+/** Errors of Keen that a record will meet again however often it is sent. */
+const PERMANENT = /^Invalid|TooLarge/;
+
+function outcomeOfResults(results: readonly Result[], settings: Settings, status: number): Outcome {
+  const failures: RecordFailure[] = [];
+  for (const [index, { success, error }] of results.entries()) {
+    if (success !== false) continue;
+    const name = typeof error?.name === 'string' ? error.name : 'UnknownError';
+    const words = `${name}: ${typeof error?.description === 'string' ? error.description : 'no reason given'}`;
+    if (name === COLLECTION_ERROR)
+      return { type: 'refused', cause: collectionRefused(words, settings, status) };
+    const cause = {
+      code: name,
+      message: `Keen did not take the record. It said: ${shown(words, settings.write_key)}`,
+      remoteStatus: status,
+    };
+    failures.push({ index, verdict: PERMANENT.test(name) ? 'reject' : 'retry', cause });
+  }
+  return failures.length > 0 ? { type: 'partial', failures } : { type: 'delivered', remoteStatus: status };
+}
+
+function refusal(status: number, words: string, { project_id, write_key }: Settings): Cause {
+  const next =
+    status === 404
+      ? `There is no project ${project_id}: check project_id.`
+      : `Check that write_key is a key of project ${project_id} that may write, and was not revoked.`;
+  const said = words ? ` It said: ${shown(words, write_key)}` : '';
+  return {
+    code: `http_${status}`,
+    message: `Keen refused the request (HTTP ${status}). ${next}${said}`,
+    remoteStatus: status,
+  };
+}
+
+function collectionRefused(words: string, { collection_name, write_key }: Settings, status: number): Cause {
+  return {
+    code: COLLECTION_ERROR,
+    message: `Keen does not accept "${collection_name}" as the name of a collection: change collection_name. It said: ${shown(words, write_key)}`,
+    remoteStatus: status,
+  };
+}
