@@ -1,0 +1,10 @@
+import type { DestinationType } from './contract.ts';
+import { restApi } from './rest-api.ts';
+
+/** Every connection type, in the order in which they are offered. A new connector is one line here. */
+const types: readonly DestinationType[] = [restApi];
+
+/** By emnify's name: the value of `destination.connection_type`. */
+export const destinationTypes: ReadonlyMap<string, DestinationType> = new Map(
+  types.map((type) => [type.connectionType, type]),
+);

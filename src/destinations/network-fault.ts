@@ -1,0 +1,126 @@
+import type { Cause, Outcome } from './contract.ts';
+
+export type NetworkOutcome = Extract<Outcome, { type: 'retry' | 'refused' | 'platform' }>;
+
+interface Meaning {
+  readonly type: NetworkOutcome['type'];
+  readonly code: string;
+  readonly say: (at: string) => string;
+}
+
+/**
+ * What an error of Node.js, OpenSSL or undici means to a person, by its `code`; the first pattern that fits counts.
+ * An invalid certificate is retried, not refused: its renewal mends it, with nothing to do in simstream.
+ */
+const MEANINGS: readonly (readonly [RegExp, Meaning])[] = [
+  [
+    /^ForbiddenAddress$/,
+    meaning('refused', 'forbidden_address', (at) => {
+      return `The address of ${at} is one that this simstream does not connect to (such as a private or loopback address). Use a public address, or ask the operator to allow it.`;
+    }),
+  ],
+  [
+    /^(EMFILE|ENFILE|ENOBUFS|ENOMEM|EADDRNOTAVAIL|OutOfSockets)$/,
+    meaning('platform', 'out_of_sockets', () => 'simstream has no connection to spare; it will try again.'),
+  ],
+  [
+    /^(ENOTFOUND|ENODATA|EAI_NODATA|EAI_NONAME)$/,
+    meaning(
+      'retry',
+      'dns_error',
+      (at) => `The host name of ${at} was not found. Check it for typing errors.`,
+    ),
+  ],
+  [
+    /^(EAI_|ESERVFAIL|ETIMEOUT$|EREFUSED$)/,
+    meaning('retry', 'dns_error', (at) => `The host name of ${at} could not be resolved at the moment.`),
+  ],
+  [
+    /^ECONNREFUSED$/,
+    meaning('retry', 'connection_refused', (at) => {
+      return `${at} refused the connection. Check that the service runs, and the port.`;
+    }),
+  ],
+  [
+    /^(UND_ERR_CONNECT_TIMEOUT|ETIMEDOUT)$/,
+    meaning('retry', 'timeout', (at) => {
+      return `${at} could not be connected to in time. Check that its firewall lets simstream in.`;
+    }),
+  ],
+  [/^UND_ERR_\w*TIMEOUT$/, meaning('retry', 'timeout', (at) => `${at} did not answer in time.`)],
+  [
+    /^(EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EACCES|EPERM)$/,
+    meaning('retry', 'unreachable', (at) => `There is no route to ${at}.`),
+  ],
+  [/^CERT_HAS_EXPIRED$/, tlsFault('has expired')],
+  [/^CERT_NOT_YET_VALID$/, tlsFault('is not valid yet')],
+  [/^DEPTH_ZERO_SELF_SIGNED_CERT$/, tlsFault('is self-signed')],
+  [
+    /^(SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_GET_ISSUER_CERT\w*|CERT_UNTRUSTED)$/,
+    tlsFault('was issued by an authority that is not trusted, or intermediate certificates are missing'),
+  ],
+  [
+    /^UNABLE_TO_VERIFY_LEAF_SIGNATURE$/,
+    tlsFault('cannot be verified: intermediate certificates are missing, or its authority is not trusted'),
+  ],
+  [/^(ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH)$/, tlsFault('is for another host name')],
+  [/^CERT_REVOKED$/, tlsFault('was revoked')],
+  [/^(CERT_|CRL_|UNABLE_TO_|INVALID_|PATH_LENGTH)/, tlsFault('could not be verified')],
+  [
+    /^(EPROTO|ERR_SSL|ERR_TLS)/,
+    meaning('retry', 'tls_error', (at) => {
+      return `No TLS connection with ${at} could be agreed on. Check that the port speaks TLS 1.2 or 1.3.`;
+    }),
+  ],
+  [
+    /^(HPE_|UND_ERR_HEADERS_OVERFLOW)/,
+    meaning('retry', 'invalid_answer', (at) => `${at} answered with something that is not HTTP.`),
+  ],
+  [
+    /^(ECONNRESET|ECONNABORTED|EPIPE|UND_ERR_SOCKET|UND_ERR_RES_CONTENT_LENGTH_MISMATCH|ERR_STREAM_PREMATURE_CLOSE)$/,
+    meaning('retry', 'connection_reset', (at) => `${at} closed the connection without an answer.`),
+  ],
+];
+
+/**
+ * What became of a call that got no answer.
+ * @param error what the client threw; its causes and the errors that it gathers are looked through
+ * @param at who was called, for people: a host name, with port where it matters
+ */
+export function networkFault(error: unknown, at: string): NetworkOutcome {
+  const codes = codesOf(error);
+  for (const [pattern, { type, code, say }] of MEANINGS) {
+    if (codes.some((each) => pattern.test(each))) return { type, cause: { code, message: say(at) } };
+  }
+  const known = codes[0] ? ` (${codes[0]})` : '';
+  return { type: 'retry', cause: { code: 'network_error', message: `The call of ${at} failed${known}.` } };
+}
+
+/** A call that simstream itself broke off: a shutdown, or the stream was changed or deleted. */
+export function cancelled(at: string): NetworkOutcome {
+  return {
+    type: 'platform',
+    cause: { code: 'cancelled', message: `The call of ${at} was broken off by simstream.` },
+  };
+}
+
+export function timedOut(at: string, milliseconds: number): NetworkOutcome {
+  const message = `${at} did not answer within ${Math.round(milliseconds / 1000)} s.`;
+  return { type: 'retry', cause: { code: 'timeout', message } satisfies Cause };
+}
+
+/** The codes of an error, of its causes and of the errors it gathers; outermost first. */
+function codesOf(error: unknown, depth = 0): string[] {
+  if (typeof error !== 'object' || error === null || depth > 4) return [];
+  const { code, cause, errors } = error as { code?: unknown; cause?: unknown; errors?: unknown };
+  const inner = [cause, ...(Array.isArray(errors) ? errors : [])].flatMap((one) => codesOf(one, depth + 1));
+  return typeof code === 'string' ? [code, ...inner] : inner;
+}
+
+function meaning(type: Meaning['type'], code: string, say: Meaning['say']): Meaning {
+  return { type, code, say };
+}
+
+function tlsFault(what: string): Meaning {
+  return meaning('retry', 'tls_error', (at) => `The TLS certificate of ${at} ${what}.`);
+}
