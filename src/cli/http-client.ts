@@ -1,0 +1,73 @@
+/** The answer of a node: its status and, where it has one, its JSON body. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly body: unknown;
+  /** What `Retry-After` asks for, in milliseconds; 0 without it. */
+  readonly retryAfterMs: number;
+}
+
+export interface HttpCall {
+  readonly method: 'GET' | 'POST' | 'PATCH';
+  /** Whole URL. */
+  readonly url: string;
+  readonly token?: string;
+  /** A JSON value, or records one a line. */
+  readonly json?: unknown;
+  readonly lines?: Uint8Array | string;
+  readonly idempotencyKey?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** As long as a node may take for the largest request, and some. */
+const TIMEOUT = 60_000;
+
+/** Calls a node's API. @throws when it cannot be reached, with the cause in plain words */
+export async function callNode(call: HttpCall): Promise<HttpAnswer> {
+  const { method, url, token, json, lines, idempotencyKey, signal } = call;
+  const timeout = AbortSignal.timeout(TIMEOUT);
+  const headers: Record<string, string> = { accept: 'application/json' };
+  if (token !== undefined) headers.authorization = `Bearer ${token}`;
+  if (json !== undefined) headers['content-type'] = 'application/json';
+  if (lines !== undefined) headers['content-type'] = 'application/x-ndjson';
+  if (idempotencyKey !== undefined) headers['idempotency-key'] = idempotencyKey;
+  const body = json === undefined ? lines : JSON.stringify(json);
+  let response: Response;
+  let text: string;
+  try {
+    response = await fetch(url, {
+      method,
+      headers,
+      redirect: 'manual',
+      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+      ...(body === undefined ? {} : { body: body as NonNullable<RequestInit['body']> }),
+    });
+    text = await response.text();
+  } catch (error) {
+    throw new Error(`${new URL(url).origin} cannot be reached: ${causeOf(error)}`, { cause: error });
+  }
+  const seconds = Number(response.headers.get('retry-after') ?? 0);
+  return {
+    status: response.status,
+    body: parse(text),
+    retryAfterMs: Number.isFinite(seconds) ? seconds * 1000 : 0,
+  };
+}
+
+/** The words of an answer that is an error. */
+export function messageOf({ status, body }: HttpAnswer): string {
+  const message = (body as { message?: unknown } | undefined)?.message;
+  return typeof message === 'string' ? message : `the node answered ${status}`;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function causeOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return cause instanceof Error ? cause.message || cause.name : String(cause);
+}

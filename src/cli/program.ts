@@ -1,0 +1,42 @@
+import { Command, CommanderError } from 'commander';
+import { VERSION } from '../version.ts';
+import { EXIT_MISTAKE } from './config-options.ts';
+import { addDemo } from './demo.ts';
+import { addImport } from './import.ts';
+import type { Console, StartServer } from './node.ts';
+import { addServe } from './serve.ts';
+
+/**
+ * The command line. One file per command adds itself here.
+ * @param loadServer loads the composition root: only commands that run a node pay for it
+ * @returns the exit code: 0 done, 1 failed, 2 the command line or the configuration is wrong
+ */
+export async function runCommandLine(
+  args: readonly string[],
+  console: Console,
+  loadServer: () => Promise<StartServer>,
+): Promise<number> {
+  let code = 0;
+  const done = (result: number) => {
+    code = result;
+  };
+  const program = new Command('simstream')
+    .description('The self-hosted, multi-tenant data streamer for cellular IoT.')
+    .version(VERSION, '-V, --version')
+    .configureOutput({
+      writeOut: (text) => console.print(text.trimEnd()),
+      writeErr: (text) => console.printError(text.trimEnd()),
+    })
+    .showHelpAfterError('Add --help to see what there is.')
+    .exitOverride();
+  addServe(program, console, loadServer, done);
+  addDemo(program, console, loadServer, done);
+  addImport(program, console, done);
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? 0 : EXIT_MISTAKE;
+  }
+  return code;
+}

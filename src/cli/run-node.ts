@@ -1,0 +1,116 @@
+import type { Logger } from 'pino';
+import { type Config, flagOf, variableOf } from '../config.ts';
+import { createTelemetry } from '../telemetry.ts';
+import { VERSION } from '../version.ts';
+import { createLogger } from './logger.ts';
+import type { Console, RunningNode, StartServer, StopSignal } from './node.ts';
+
+export interface RunOptions {
+  readonly config: Config;
+  readonly warnings: readonly string[];
+  readonly console: Console;
+  readonly startServer: StartServer;
+  readonly demo: boolean;
+  /** What is done beside the node while it runs, once it listens; ends when `signal` aborts. */
+  beside(node: RunningNode, logger: Logger, signal: AbortSignal): Promise<void>;
+}
+
+/** Numbers of the signals, for the exit code that shells expect: 128 + number. */
+const SIGNAL_NUMBERS = { SIGTERM: 15, SIGINT: 2 } as const;
+
+/**
+ * On Ctrl-C the terminal tells all its programs, and npm tells those that it runs once more: two SIGINT a moment apart
+ * are one wish to stop.
+ */
+const SAME_SIGNAL = 250;
+
+/** Runs a node until it is told to stop. @returns the exit code: 0 after a graceful stop, 1 when it could not start */
+export async function runNode(options: RunOptions): Promise<number> {
+  const { config, console, startServer } = options;
+  const logger = createLogger({ level: config.logLevel, readable: console.terminal });
+  for (const warning of options.warnings) logger.warn(warning);
+  const telemetry = createTelemetry({ logger, version: VERSION });
+  const stopping = stopOnSignal(console, logger);
+  let node: RunningNode;
+  try {
+    node = await startServer(config, { logger, telemetry, demo: options.demo });
+  } catch (error) {
+    stopping.ignore();
+    console.printError(`simstream could not start: ${explainStart(error, config)}`);
+    return 1;
+  }
+  try {
+    if (node.operatorToken.generated) tellToken(console, node.operatorToken.value);
+    logger.info({ event: 'node.started', url: node.url, version: VERSION }, `listening on ${node.url}`);
+    const beside = stopping.signal.aborted
+      ? Promise.resolve()
+      : options.beside(node, logger, stopping.signal);
+    const failed = beside.then(
+      () => new Promise<never>(() => {}),
+      (error: unknown) => ({ error }),
+    );
+    const ended = await Promise.race([stopping.signalled, failed]);
+    if (typeof ended === 'object') {
+      console.printError(`simstream stops: ${messageOf(ended.error)}`);
+      stopping.stop();
+    }
+    await node.close();
+    await beside.catch(() => {});
+    logger.info({ event: 'node.stopped' }, 'stopped');
+    return typeof ended === 'object' ? 1 : 0;
+  } finally {
+    stopping.ignore();
+  }
+}
+
+function stopOnSignal(console: Console, logger: Logger) {
+  const controller = new AbortController();
+  const { promise: signalled, resolve } = Promise.withResolvers<StopSignal>();
+  let first: { signal: StopSignal; at: number } | undefined;
+  const ignore = console.onSignal((signal) => {
+    if (!first) {
+      first = { signal, at: performance.now() };
+      logger.info({ event: 'node.stopping', signal }, 'stopping; a second signal ends the node at once');
+      controller.abort();
+      resolve(signal);
+      return;
+    }
+    if (signal === 'SIGINT' && first.signal === 'SIGINT' && performance.now() - first.at < SAME_SIGNAL)
+      return;
+    console.exit(128 + SIGNAL_NUMBERS[signal]);
+  });
+  return { signal: controller.signal, signalled, ignore, stop: () => controller.abort() };
+}
+
+/** Standard error, and not the log: a secret is never in the log. */
+function tellToken(console: Console, token: string): void {
+  console.printError(
+    `Operator token, generated now and shown this once: ${token}\n` +
+      `Set ${variableOf('operatorToken')} to use one of your own.`,
+  );
+}
+
+/** Why a node did not start, in words that say what to do. */
+function explainStart(error: unknown, config: Config): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const address = `${config.host}:${config.port}`;
+  const choose = `${flagOf('port')} or ${variableOf('port')}`;
+  switch (code) {
+    case 'EADDRINUSE':
+      return `${address} is taken by another program. Stop that program, or choose another port: ${choose}.`;
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return `${config.host} is no address of this machine. Choose another one: ${flagOf('host')} or ${variableOf('host')}.`;
+    case 'EACCES':
+      if ((error as NodeJS.ErrnoException).syscall === 'listen') {
+        return `the system does not let this user listen on ${address}. Choose a port above 1023: ${choose}.`;
+      }
+      return `${messageOf(error)}. ${flagOf('dataDir')} must be a directory that this user can write to.`;
+    default:
+      return messageOf(error);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

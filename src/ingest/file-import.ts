@@ -1,0 +1,148 @@
+import { createHash } from 'node:crypto';
+import { backoffDelay } from '../lib/backoff.ts';
+import type { Clock, Random } from '../lib/clock.ts';
+import type { RecordKind } from '../records/block.ts';
+
+/** Some lines of a file, as they stand there, with what is needed to send them and to talk about them. */
+export interface Portion {
+  /** Lines that hold a record, joined by line feeds. */
+  readonly body: Buffer;
+  /** Number in the file, from 1, of each of these lines. */
+  readonly lines: readonly number[];
+}
+
+/** Large enough for good throughput, small enough to be sent again without regret. */
+const PORTION_RECORDS = 1000;
+const PORTION_BYTES = 4 * 2 ** 20;
+/** More than the largest record that ingest takes: without line feeds, something else than NDJSON is read. */
+const LONGEST_LINE = 2 ** 20;
+
+/** A line that is far too long to be a record. */
+export class LineTooLong extends Error {
+  constructor(line: number) {
+    super(`line ${line} is longer than ${LONGEST_LINE} bytes: is this a file with one record a line?`);
+    this.name = 'LineTooLong';
+  }
+}
+
+/** Cuts NDJSON into portions; memory does not grow with the file. Empty lines are left out. @throws LineTooLong */
+export async function* portionsOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Portion> {
+  let rest: Buffer[] = [];
+  let restLength = 0;
+  let lineNumber = 0;
+  let portion: { parts: Buffer[]; lines: number[]; bytes: number } = { parts: [], lines: [], bytes: 0 };
+
+  const takeLine = (line: Buffer) => {
+    lineNumber++;
+    const end = line.at(-1) === 0x0d ? line.length - 1 : line.length;
+    if (isBlank(line, end)) return;
+    portion.parts.push(line.subarray(0, end), LINE_FEED);
+    portion.lines.push(lineNumber);
+    portion.bytes += end + 1;
+  };
+  const takePortion = (): Portion => {
+    const taken = { body: Buffer.concat(portion.parts), lines: portion.lines };
+    portion = { parts: [], lines: [], bytes: 0 };
+    return taken;
+  };
+
+  for await (const part of chunks) {
+    const chunk = Buffer.from(part.buffer, part.byteOffset, part.byteLength);
+    let from = 0;
+    for (let end = chunk.indexOf(0x0a); end >= 0; end = chunk.indexOf(0x0a, from)) {
+      takeLine(
+        restLength === 0 ? chunk.subarray(from, end) : Buffer.concat([...rest, chunk.subarray(from, end)]),
+      );
+      rest = [];
+      restLength = 0;
+      from = end + 1;
+      if (portion.lines.length >= PORTION_RECORDS || portion.bytes >= PORTION_BYTES) yield takePortion();
+    }
+    // A copy: a stream may use the chunk's memory again.
+    if (from < chunk.length) rest.push(Buffer.from(chunk.subarray(from)));
+    restLength += chunk.length - from;
+    if (restLength > LONGEST_LINE) throw new LineTooLong(lineNumber + 1);
+  }
+  if (restLength > 0) takeLine(Buffer.concat(rest));
+  if (portion.lines.length > 0) yield takePortion();
+}
+
+const LINE_FEED = Buffer.from('\n');
+
+function isBlank(line: Buffer, end: number): boolean {
+  for (let index = 0; index < end; index++) if (line[index] !== 0x20 && line[index] !== 0x09) return false;
+  return true;
+}
+
+export type PostAnswer =
+  | { readonly type: 'accepted'; readonly accepted: number; readonly faults: readonly RecordFault[] }
+  /** Nothing was taken, and trying again may help. */
+  | { readonly type: 'busy'; readonly afterMs: number; readonly cause: string }
+  | { readonly type: 'refused'; readonly cause: string; readonly faults: readonly RecordFault[] };
+
+/** What is wrong with a record; `index` counts within the portion. */
+export interface RecordFault {
+  readonly index: number;
+  readonly path: string;
+  readonly message: string;
+}
+
+export interface ImportOptions {
+  readonly kind: RecordKind;
+  readonly portions: AsyncIterable<Portion>;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Sends a portion; never rejects for what the node or the network does. */
+  post(portion: Portion, key: string): Promise<PostAnswer>;
+  progress(imported: { records: number; waiting?: string }): void;
+}
+
+export interface ImportOutcome {
+  readonly records: number;
+  /** Faults with the number of their line in the file. */
+  readonly faults: readonly { readonly line: number; readonly path: string; readonly message: string }[];
+  /** Why the import stopped early; everything before is stored. */
+  readonly failure: string | undefined;
+}
+
+const BACKOFF = { base: 500, cap: 30_000 };
+/** About four minutes in all: a node that restarts is back by then. */
+const MOST_TRIES = 15;
+/** What a person can read; the rest will be found when these are mended. */
+const MOST_FAULTS = 100;
+
+/**
+ * Sends records portion by portion, in order. The idempotency key follows from the place in the file and the content, so
+ * that an import which broke off can be started again within a day, and stores nothing twice.
+ */
+export async function importRecords(options: ImportOptions): Promise<ImportOutcome> {
+  const { kind, clock, random, post, progress } = options;
+  const faults: ImportOutcome['faults'][number][] = [];
+  let records = 0;
+  try {
+    for await (const portion of options.portions) {
+      const key = keyOf(kind, portion);
+      let answer = await post(portion, key);
+      for (let tries = 0; answer.type === 'busy'; tries++) {
+        if (tries >= MOST_TRIES) return { records, faults, failure: answer.cause };
+        progress({ records, waiting: answer.cause });
+        await clock.sleep(backoffDelay(BACKOFF, tries, random, answer.afterMs));
+        answer = await post(portion, key);
+      }
+      for (const { index, path, message } of answer.faults) {
+        if (faults.length < MOST_FAULTS) faults.push({ line: portion.lines[index] ?? 0, path, message });
+      }
+      if (answer.type === 'refused') return { records, faults, failure: answer.cause };
+      records += answer.accepted;
+      progress({ records });
+    }
+  } catch (error) {
+    return { records, faults, failure: error instanceof Error ? error.message : String(error) };
+  }
+  return { records, faults, failure: undefined };
+}
+
+function keyOf(kind: RecordKind, { body, lines }: Portion): string {
+  const digest = createHash('sha256').update(body).digest('base64url');
+  return `import-${kind}-${lines[0]}-${digest}`;
+}
