@@ -325,7 +325,7 @@ describe('Datadog: what it answers', () => {
     [{ status: 408 }, 'retry', 'http_408'],
     [{ status: 307, headers: { location: 'https://elsewhere.example/x' } }, 'refused', 'http_307'],
     [{ status: 202, body: { errors: ['invalid point'] } }, 'rejected', 'partly_refused'],
-    ['close', 'retry', 'connection_lost'],
+    ['close', 'retry', 'connection_reset'],
   ];
   for (const [answer, type, code, afterMs] of cases) {
     const name =

@@ -13,14 +13,8 @@ import {
 } from './contract.ts';
 import { readEvent } from './datadog-logs.ts';
 import { type Measurement, readUsage, seriesBody, seriesBytes } from './datadog-series.ts';
-import {
-  callVendor,
-  type Failure,
-  outcomeOfStatus,
-  shown,
-  type VendorCall,
-  verdictOf,
-} from './vendor-call.ts';
+import { exchange, type HttpAnswer, type HttpRequest } from './http-exchange.ts';
+import { outcomeOfAnswer, plainText, retryAfterMs } from './http-outcome.ts';
 
 /**
  * Datadog: usage records as metrics (`POST /api/v2/series`), events as logs (`POST /api/v2/logs`), which is Datadog's only
@@ -111,34 +105,25 @@ function addressesOf({ region }: Settings, { variables }: DestinationEnvironment
   };
 }
 
+/** What a request can come to when it was not taken. */
+type Failure = Exclude<Outcome, { type: 'delivered' } | { type: 'partial' }>;
+
 function openDatadog(settings: Settings, environment: DestinationEnvironment): BatchDestination {
   const addresses = addressesOf(settings, environment);
-  const call = (method: 'GET' | 'POST', url: string, body?: Uint8Array): VendorCall => ({
-    vendor: 'Datadog',
-    method,
-    url,
-    secret: settings.api_key,
-    headers: {
-      'dd-api-key': settings.api_key,
-      accept: 'application/json',
-      ...(body ? { 'content-type': 'application/json', 'content-encoding': 'gzip' } : {}),
-    },
-    ...(body ? { body } : {}),
-  });
+  const key = ['dd-api-key', settings.api_key, 'accept', 'application/json'];
 
-  /** Makes a call; a failure, or undefined when it was taken. */
-  const make = async (one: VendorCall, signal: AbortSignal): Promise<Failure | undefined> => {
-    const answer = await callVendor(one, environment, signal);
-    if (answer.type === 'failed') return answer.outcome;
-    const errors = errorsIn(answer.text);
-    if (answer.status === 401 || answer.status === 403)
-      return { type: 'refused', cause: keyRefused(answer.status, one, settings, errors) };
-    if (answer.status < 200 || answer.status > 299) {
-      return outcomeOfStatus(one, answer, errors || answer.text, environment.clock.now());
-    }
-    if (!errors) return undefined;
-    const message = `Datadog took the request but not all of it: ${shown(errors, settings.api_key)}`;
-    return { type: 'rejected', cause: { code: 'partly_refused', message, remoteStatus: answer.status } };
+  /** Makes a call; what became of it, or undefined when it was taken. */
+  const call = async (
+    url: string,
+    body: Uint8Array | undefined,
+    signal: AbortSignal,
+  ): Promise<Failure | undefined> => {
+    const at = new URL(url).host;
+    const request: HttpRequest = body
+      ? { method: 'POST', url: new URL(url), headers: [...key, ...PACKED], body }
+      : { method: 'GET', url: new URL(url), headers: key };
+    const result = await exchange(request, at, environment, signal);
+    return result.type === 'none' ? result.outcome : failureOf(result, at, settings, environment.clock.now());
   };
 
   const sendPart = async (part: Part, url: string, signal: AbortSignal): Promise<Failure | undefined> => {
@@ -147,14 +132,14 @@ function openDatadog(settings: Settings, environment: DestinationEnvironment): B
       const message = `The request has ${body.length} bytes; Datadog takes ${part.limits.compressed}.`;
       return { type: 'too_large', cause: { code: 'request_too_large', message } };
     }
-    return make(call('POST', url, body), signal);
+    return call(url, body, signal);
   };
 
   return {
     takes: 'batches',
     verify: async (signal) => {
-      const failure = await make(call('GET', addresses.validate), signal);
-      return failure ? verdictOf(failure) : { type: 'reachable' };
+      const failure = await call(addresses.validate, undefined, signal);
+      return failure ? { type: 'failed', cause: failure.cause } : { type: 'reachable' };
     },
     send: async (batch, signal) => {
       const { parts, rejected } =
@@ -178,6 +163,7 @@ function openDatadog(settings: Settings, environment: DestinationEnvironment): B
   };
 }
 
+const PACKED = ['content-type', 'application/json', 'content-encoding', 'gzip'];
 const compress = promisify(gzip);
 /** The default level makes these bodies smaller by a sixth only, and takes almost three times as long. */
 const GZIP_LEVEL = 3;
@@ -263,13 +249,34 @@ function interrupted(
   return { type: 'partial', failures: [...rejected, ...again], ...afterMs };
 }
 
-function keyRefused(status: number, call: VendorCall, { region }: Settings, errors: string): Cause {
-  const said = errors ? ` It said: ${shown(errors, call.secret)}` : '';
+function failureOf(answer: HttpAnswer, at: string, settings: Settings, now: number): Failure | undefined {
+  const { status } = answer;
+  const secrets = [settings.api_key];
+  const errors = plainText(errorsIn(answer.text), secrets);
+  if (status === 401 || status === 403)
+    return { type: 'refused', cause: keyRefused(status, at, settings, errors) };
+  const outcome = outcomeOfAnswer(errors ? { ...answer, text: errors } : answer, { at, now, secrets });
+  if (outcome.type === 'partial') throw new Error('one answer is about one request');
+  if (outcome.type === 'delivered') return errors ? partlyRefused(status, errors) : undefined;
+  if (outcome.type !== 'retry' || outcome.afterMs !== undefined) return outcome;
+  const afterMs = retryAfterMs(answer.header('x-ratelimit-reset'), now);
+  return afterMs === undefined ? outcome : { ...outcome, afterMs };
+}
+
+function keyRefused(status: number, at: string, { region }: Settings, errors: string): Cause {
+  const said = errors ? ` It said: “${errors}”` : '';
+  const check = `Check that api_key is an API key, not an application key, that it is not revoked, and that it belongs to region ${region}.`;
   return {
     code: `http_${status}`,
-    message: `Datadog (${new URL(call.url).host}) refused the API key (HTTP ${status}).${said} Check that api_key is an API key, not an application key, that it is not revoked, and that it belongs to region ${region}.`,
+    message: `Datadog (${at}) refused the API key (HTTP ${status}). ${check}${said}`,
     remoteStatus: status,
   };
+}
+
+/** The answer does not say which points it is about: the engine finds out, and to send a point again changes nothing. */
+function partlyRefused(status: number, errors: string): Failure {
+  const message = `Datadog took the request but not all that was in it: “${errors}”`;
+  return { type: 'rejected', cause: { code: 'partly_refused', message, remoteStatus: status } };
 }
 
 /** The texts under `errors` in an answer of Datadog: strings, or objects with title and detail. */

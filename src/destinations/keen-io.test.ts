@@ -183,14 +183,16 @@ describe('Keen: what it answers', () => {
     [{ status: 403 }, 'refused', 'http_403'],
     [{ status: 404 }, 'refused', 'http_404'],
     [{ status: 400, body: { error_code: 'InvalidJSONError', message: 'no' } }, 'rejected', 'http_400'],
+    [{ status: 200, body: { usage: [] } }, 'retry', 'invalid_answer'],
+    [{ status: 200 }, 'retry', 'invalid_answer'],
     [{ status: 413 }, 'too_large', 'http_413'],
     [{ status: 429, headers: { 'retry-after': '60' } }, 'retry', 'http_429', 60_000],
     [{ status: 500 }, 'retry', 'http_500'],
     [{ status: 302, headers: { location: '/login' } }, 'refused', 'http_302'],
-    ['close', 'retry', 'connection_lost'],
+    ['close', 'retry', 'connection_reset'],
   ];
   for (const [answer, type, code, afterMs] of cases) {
-    test(`${typeof answer === 'string' ? answer : answer.status} is ${type}`, async (t) => {
+    test(`${typeof answer === 'string' ? answer : `${answer.status} ${JSON.stringify(answer.body ?? '')}`} is ${type}`, async (t) => {
       const { peer, send } = await start(t);
       peer.next.push(answer);
       const outcome = await send('usage', [usage(1)]);

@@ -12,14 +12,8 @@ import {
   type Outcome,
   type RecordFailure,
 } from './contract.ts';
-import {
-  type Answer,
-  callVendor,
-  outcomeOfStatus,
-  shown,
-  type VendorCall,
-  verdictOf,
-} from './vendor-call.ts';
+import { exchange, type HttpAnswer, type HttpResult, USUAL_LIMITS } from './http-exchange.ts';
+import { outcomeOfAnswer, plainText } from './http-outcome.ts';
 
 /**
  * Keen: batches of records to one collection, by `POST /3.0/projects/<project>/events`, with `keen.timestamp` from the
@@ -92,36 +86,42 @@ export const keenIo = defineDestination({
 /** Keen's own variable for another address of its API. */
 const API_VARIABLE = 'KEEN_API_URL';
 
+/** Keen answers with up to some 200 bytes a record. */
+const LIMITS = { ...USUAL_LIMITS, textBytes: 4 * 2 ** 20 };
+
 function openKeen(settings: Settings, environment: DestinationEnvironment): BatchDestination {
   const { clock, variables } = environment;
   const api = variables[API_VARIABLE]?.replace(/\/+$/, '') || 'https://api.keen.io';
-  const callWith = (body: Uint8Array): VendorCall => ({
-    vendor: 'Keen',
-    method: 'POST',
-    url: `${api}/3.0/projects/${settings.project_id}/events`,
-    secret: settings.write_key,
-    headers: {
-      authorization: settings.write_key,
-      'content-type': 'application/json',
-      accept: 'application/json',
-    },
-    body,
-  });
+  const url = new URL(`${api}/3.0/projects/${settings.project_id}/events`);
+  const at = url.host;
+  const headers = [
+    'authorization',
+    settings.write_key,
+    'content-type',
+    'application/json',
+    'accept',
+    'application/json',
+  ];
+  const call = (records: readonly (readonly Uint8Array[])[], signal: AbortSignal): Promise<HttpResult> => {
+    const body = bodyOf(settings.collection_name, records);
+    return exchange({ method: 'POST', url, headers, body }, at, environment, signal, LIMITS);
+  };
 
   return {
     takes: 'batches',
     // A write key can do nothing but write; a batch of no records does that without leaving a trace.
     verify: async (signal) => {
-      const call = callWith(bodyOf(settings.collection_name, []));
-      const answer = await callVendor(call, environment, signal);
-      const outcome = outcomeOf(answer, call, settings, [], clock.now());
+      const result = await call([], signal);
+      if (result.type === 'none') return { type: 'failed', cause: result.outcome.cause };
+      const failure = failureOf(result, at, settings, clock.now());
       // Key and project were found good before Keen looked at the batch and minded that it is empty.
-      return 'cause' in outcome && outcome.type !== 'rejected' ? verdictOf(outcome) : { type: 'reachable' };
+      if (!failure || failure.type === 'rejected') return { type: 'reachable' };
+      return { type: 'failed', cause: failure.cause };
     },
     send: async (batch, signal) => {
-      const call = callWith(bodyOf(settings.collection_name, recordParts(batch)));
-      const answer = await callVendor(call, environment, signal);
-      return outcomeOf(answer, call, settings, resultsIn(answer, settings.collection_name), clock.now());
+      const result = await call(recordParts(batch), signal);
+      if (result.type === 'none') return result.outcome;
+      return failureOf(result, at, settings, clock.now()) ?? outcomeOfResults(result, batch.count, settings);
     },
     close: () => Promise.resolve(),
   };
@@ -168,6 +168,39 @@ export function withTimestamp(record: Uint8Array, kind: RecordKind): readonly Ui
   return [Buffer.from(`{"keen":${keen},`), record.subarray(brace + 1)];
 }
 
+function jsonOf(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}
+
+const COLLECTION_ERROR = 'InvalidCollectionNameError';
+/** What may become a label of a metric. */
+const ERROR_NAME = /^[A-Za-z]{1,60}$/;
+/** Errors of Keen that a record will meet again however often it is sent. */
+const PERMANENT = /^Invalid|TooLarge/;
+
+type Failure = Exclude<Outcome, { type: 'delivered' } | { type: 'partial' }>;
+
+/** What an answer about the whole request means; undefined when Keen looked at the records. */
+function failureOf(answer: HttpAnswer, at: string, settings: Settings, now: number): Failure | undefined {
+  const { status } = answer;
+  const { message, error_code: code } = jsonOf(answer.text);
+  const words = [code, message].filter((one) => typeof one === 'string').join(': ');
+  if (status === 401 || status === 403 || status === 404) {
+    return { type: 'refused', cause: refusal(status, words, at, settings) };
+  }
+  if (code === COLLECTION_ERROR)
+    return { type: 'refused', cause: collectionRefused(words, settings, status) };
+  const secrets = [settings.write_key];
+  const outcome = outcomeOfAnswer(words ? { ...answer, text: words } : answer, { at, now, secrets });
+  if (outcome.type === 'partial') throw new Error('one answer is about one request');
+  return outcome.type === 'delivered' ? undefined : outcome;
+}
+
 interface Result {
   readonly success?: unknown;
   readonly error?: { readonly name?: unknown; readonly description?: unknown };
@@ -175,80 +208,47 @@ interface Result {
 
 /**
  * What Keen says of each record, in their order: `{"<collection>": [{"success": true}, {"success": false, "error":
- * {"name": …, "description": …}}]}`. A record of which a good answer says nothing was taken.
+ * {"name": …, "description": …}}]}`. An answer that does not say it of each is no proof that they were taken.
  */
-function resultsIn(answer: Answer, collection: string): readonly Result[] {
-  const list = answer.type === 'answer' ? jsonOf(answer.text)?.[collection] : undefined;
-  return Array.isArray(list) ? (list as Result[]) : [];
-}
-
-function jsonOf(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
+function outcomeOfResults({ status, text }: HttpAnswer, count: number, settings: Settings): Outcome {
+  const results = jsonOf(text)[settings.collection_name];
+  if (!Array.isArray(results) || results.length !== count) {
+    const message = `Keen answered ${status} without a result for each of the ${count} records, so they are sent again.`;
+    return { type: 'retry', cause: { code: 'invalid_answer', message, remoteStatus: status } };
   }
-}
-
-function outcomeOf(
-  answer: Answer,
-  call: VendorCall,
-  settings: Settings,
-  results: readonly Result[],
-  now: number,
-): Outcome {
-  if (answer.type === 'failed') return answer.outcome;
-  const { status } = answer;
-  if (status >= 200 && status < 300) return outcomeOfResults(results, settings, status);
-  const { message, error_code: code } = jsonOf(answer.text) ?? {};
-  const words = [code, message].filter((one) => typeof one === 'string').join(': ');
-  if (status === 401 || status === 403 || status === 404)
-    return { type: 'refused', cause: refusal(status, words, settings) };
-  if (code === COLLECTION_ERROR)
-    return { type: 'refused', cause: collectionRefused(words, settings, status) };
-  return outcomeOfStatus(call, answer, words || answer.text, now);
-}
-
-const COLLECTION_ERROR = 'InvalidCollectionNameError';
-/** Errors of Keen that a record will meet again however often it is sent. */
-const PERMANENT = /^Invalid|TooLarge/;
-
-function outcomeOfResults(results: readonly Result[], settings: Settings, status: number): Outcome {
   const failures: RecordFailure[] = [];
-  for (const [index, { success, error }] of results.entries()) {
-    if (success !== false) continue;
-    const name = typeof error?.name === 'string' ? error.name : 'UnknownError';
+  for (const [index, result] of (results as (Result | null)[]).entries()) {
+    if (result?.success === true) continue;
+    const error = result?.error;
+    const name = typeof error?.name === 'string' && ERROR_NAME.test(error.name) ? error.name : 'UnknownError';
     const words = `${name}: ${typeof error?.description === 'string' ? error.description : 'no reason given'}`;
     if (name === COLLECTION_ERROR)
       return { type: 'refused', cause: collectionRefused(words, settings, status) };
-    const cause = {
-      code: name,
-      message: `Keen did not take the record. It said: ${shown(words, settings.write_key)}`,
-      remoteStatus: status,
-    };
-    failures.push({ index, verdict: PERMANENT.test(name) ? 'reject' : 'retry', cause });
+    const message = `Keen did not take the record: “${plainText(words, [settings.write_key])}”`;
+    const verdict = PERMANENT.test(name) ? 'reject' : 'retry';
+    failures.push({ index, verdict, cause: { code: name, message, remoteStatus: status } });
   }
   return failures.length > 0 ? { type: 'partial', failures } : { type: 'delivered', remoteStatus: status };
 }
 
-function refusal(status: number, words: string, { project_id, write_key }: Settings): Cause {
+function refusal(status: number, words: string, at: string, { project_id, write_key }: Settings): Cause {
   const next =
     status === 404
       ? `There is no project ${project_id}: check project_id.`
       : `Check that write_key is a key of project ${project_id} that may write, and was not revoked.`;
-  const said = words ? ` It said: ${shown(words, write_key)}` : '';
+  const said = words ? ` It said: “${plainText(words, [write_key])}”` : '';
   return {
     code: `http_${status}`,
-    message: `Keen refused the request (HTTP ${status}). ${next}${said}`,
+    message: `Keen (${at}) refused the request (HTTP ${status}). ${next}${said}`,
     remoteStatus: status,
   };
 }
 
 function collectionRefused(words: string, { collection_name, write_key }: Settings, status: number): Cause {
+  const said = plainText(words, [write_key]);
   return {
     code: COLLECTION_ERROR,
-    message: `Keen does not accept "${collection_name}" as the name of a collection: change collection_name. It said: ${shown(words, write_key)}`,
+    message: `Keen does not accept “${collection_name}” as the name of a collection: change collection_name. It said: “${said}”`,
     remoteStatus: status,
   };
 }
