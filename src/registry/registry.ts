@@ -2,7 +2,8 @@
  * The registry: small JSON documents by key, for what people configure and what the engine remembers.
  *
  * A key is one or more tokens of [A-Za-z0-9_-] joined by dots, e.g. `stream.70412.5f3a9c1e`. A prefix is a whole
- * number of tokens: `stream.70412` covers `stream.70412.x` and not `stream.704123.x`.
+ * number of tokens: `stream.70412` covers `stream.70412.x`, but neither `stream.704123.x` nor `stream.70412` itself.
+ * The empty prefix covers every key.
  *
  * Invariants, held by every adapter and checked by contract-tests.ts:
  *  R1  A write resolves when it is durable, and a read that starts afterwards sees it.

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ManualClock } from '../lib/manual-clock.ts';
+import { testRecordLog } from './contract-tests.ts';
+import { newBlock, PARTITIONS } from './contract-world.ts';
+import { IDEMPOTENCY_WINDOW } from './log.ts';
+import { createMemoryLog, memoryLogStorage } from './memory.ts';
+
+testRecordLog('memory', {
+  create: async () => {
+    const clock = new ManualClock();
+    const storage = memoryLogStorage();
+    let failing = false;
+    return {
+      clock,
+      open: async ({ partitions = PARTITIONS, ...options } = {}) =>
+        createMemoryLog({
+          partitions,
+          clock,
+          storage,
+          sync: async () => {
+            if (failing) throw new Error('no space left');
+          },
+          ...options,
+        }),
+      close: async () => {},
+      destroy: async () => {},
+      tamper: async (partition, sequence, change) => {
+        const stored = storage.partitions[partition];
+        if (!stored) throw new RangeError(`no partition ${partition}`);
+        const place = sequence - stored.first;
+        stored.blocks[place] = change(stored.blocks[place] as Uint8Array);
+      },
+      failWrites: (fail) => {
+        failing = fail;
+      },
+    };
+  },
+});
+
+test('old idempotency keys are forgotten', async () => {
+  const clock = new ManualClock();
+  const storage = memoryLogStorage();
+  const log = createMemoryLog({ partitions: 1, clock, storage });
+  for (let i = 0; i < 10; i++) await log.append([], { idempotencyKey: `${i}` });
+  await clock.advance(IDEMPOTENCY_WINDOW + 1);
+  await log.append([await newBlock(0, ['a'])]);
+  assert.equal(storage.requests.size, 0);
+});

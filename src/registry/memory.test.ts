@@ -1,0 +1,23 @@
+import { testRegistry } from './contract-tests.ts';
+import { createMemoryRegistry, memoryRegistryStorage } from './memory.ts';
+
+testRegistry('memory', {
+  create: async () => {
+    const storage = memoryRegistryStorage();
+    let failing = false;
+    return {
+      open: async () =>
+        createMemoryRegistry({
+          storage,
+          sync: async () => {
+            if (failing) throw new Error('no space left');
+          },
+        }),
+      close: async () => {},
+      destroy: async () => {},
+      failWrites: (fail) => {
+        failing = fail;
+      },
+    };
+  },
+});
