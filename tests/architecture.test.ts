@@ -46,6 +46,8 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
   'config.ts': { 'settings.ts': 'values' },
   'settings.ts': {},
   'metrics.ts': {},
+  'version.ts': {},
+  'delivery-observer.ts': { 'telemetry.ts': 'types', delivery: 'types' },
   'telemetry.ts': { 'metrics.ts': 'values', delivery: 'types', destinations: 'types', records: 'types' },
   'server.ts': { '*': 'values' },
   'main.ts': { '*': 'values' },

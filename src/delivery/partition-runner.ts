@@ -1,3 +1,4 @@
+import type { Cause } from '../destinations/contract.ts';
 import type { Budget } from '../lib/budget.ts';
 import type { Clock, Random } from '../lib/clock.ts';
 import type { RecordLog, StoredBlock } from '../log/log.ts';
@@ -41,8 +42,10 @@ export interface RunnerContext {
 export interface DeliveryTelemetry {
   attempted(attempt: Attempt): void;
   stateChanged(stream: StreamSummary, state: StreamState, message: string): void;
-  recordsExpired(records: number): void;
-  recordsQuarantined(stream: StreamSummary, records: number): void;
+  /** How many records of a stream wait, now and then. */
+  sampled(stream: StreamSummary, pending: number): void;
+  recordsExpired(stream: StreamSummary, records: number): void;
+  recordsQuarantined(stream: StreamSummary, records: number, cause: Cause | undefined): void;
   deliveryFault(message: string, stream?: StreamSummary): void;
 }
 
@@ -291,7 +294,7 @@ export class PartitionRunner {
       committed: () => this.#committer?.committed() ?? Promise.resolve(),
       quarantine: async (summary, records) => {
         await storeQuarantined(registry, summary, records, clock.now());
-        telemetry.recordsQuarantined(summary, records.length);
+        telemetry.recordsQuarantined(summary, records.length, records[0]?.cause);
       },
       attempted: (attempt) => telemetry.attempted(attempt),
       stateChanged: (summary, state, message) => this.#stateChanged(summary, state, message),
@@ -366,11 +369,14 @@ export class PartitionRunner {
       partition: this.#partition,
       log,
       pumps: () => [...this.#active].flatMap((stream) => stream.pump ?? []),
-      expired: (records: number) => telemetry.recordsExpired(records),
+      expired: (stream: StreamSummary, records: number) => telemetry.recordsExpired(stream, records),
     };
     while (!stop.aborted) {
       await clock.sleep(TRIM_INTERVAL_MS, stop).catch(() => undefined);
       if (stop.aborted) return;
+      for (const { pump, summary } of this.#active) {
+        if (pump?.progress) telemetry.sampled(summary, pump.progress.pending);
+      }
       this.#putIdleAway();
       try {
         await trimPartition(retention, clock.now() - retentionMs, stop);

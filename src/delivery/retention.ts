@@ -1,12 +1,13 @@
 import type { RecordLog } from '../log/log.ts';
 import type { Pump } from './pump.ts';
+import type { StreamSummary } from './pump-context.ts';
 
 export interface RetentionContext {
   readonly partition: number;
   readonly log: RecordLog;
   /** Pumps of streams that may still need old blocks. */
   pumps(): Iterable<Pump>;
-  expired(records: number): void;
+  expired(stream: StreamSummary, records: number): void;
 }
 
 /** Blocks looked at in one read; their indexes suffice, so this is about memory for stored bytes only. */
@@ -50,7 +51,7 @@ async function expireBlocks(
       for (const pump of lagging) {
         const lost = pump.expire(sequence, block);
         if (lost === undefined) return sequence;
-        if (lost > 0) expired(lost);
+        if (lost > 0) expired(pump.stream, lost);
       }
       from = sequence + 1;
     }

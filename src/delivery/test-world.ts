@@ -88,6 +88,7 @@ export class TestWorld {
         telemetry: {
           attempted: (attempt) => this.attempts.push(attempt),
           stateChanged: (stream, state) => this.states.push({ stream: stream.id, state }),
+          sampled: () => {},
           recordsExpired: () => {},
           recordsQuarantined: () => {},
           deliveryFault: (message) => this.faults.push(message),
