@@ -11,7 +11,6 @@ const OPEN_TO_ALL = ['lib', 'errors.ts', 'version.ts'];
 const MAP: Record<string, Record<string, 'values' | 'types'>> = {
   lib: {},
   'errors.ts': {},
-  'version.ts': {},
   records: {},
   storage: {},
   log: { records: 'values', storage: 'values' },
