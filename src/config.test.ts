@@ -101,8 +101,9 @@ describe('mistakes', () => {
       SIMSTREAM_SECRET: wrong,
       SIMSTREAM_SECRET_PREVIOUS: '***hush-hush***',
       SIMSTREAM_NATS_URL: 'http://user:hush@host',
+      SIMSTREAM_OPERATOR_TOKEN: 'hush hush',
     });
-    assert.equal(mistakes.length, 3);
+    assert.equal(mistakes.length, 4);
     assert.doesNotMatch(mistakes.join('\n'), new RegExp(`hush|${wrong}`));
     assert.match(mistakes[1] ?? mistakes.join(), /base64/);
   });

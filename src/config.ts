@@ -6,6 +6,7 @@ import {
   duration,
   type Kind,
   secret,
+  secretText,
   text,
   urlList,
   wholeNumber,
@@ -95,7 +96,7 @@ export const SETTINGS: Settings = {
     meaning: 'The key before `SIMSTREAM_SECRET`, while rotating.',
   },
   operatorToken: {
-    kind: text('visible ASCII characters without spaces, at most 512', /^[\x21-\x7e]{1,512}$/),
+    kind: secretText('visible ASCII characters without spaces, at most 512', /^[\x21-\x7e]{1,512}$/),
     default: undefined,
     defaultNote: 'generated, printed once',
     meaning: 'Bearer token of the operator API.',

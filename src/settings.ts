@@ -17,6 +17,15 @@ export function text(allowed: string, pattern: RegExp): Kind<string> {
   };
 }
 
+/** Like text, but never repeated in a fault. */
+export function secretText(allowed: string, pattern: RegExp): Kind<string> {
+  return {
+    allowed,
+    read: (text) =>
+      pattern.test(text) ? { value: text } : { fault: `has other characters; allowed: ${allowed}` },
+  };
+}
+
 export function wholeNumber(smallest: number, greatest: number, allowed: string): Kind<number> {
   return {
     allowed,

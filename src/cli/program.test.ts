@@ -1,0 +1,255 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import type { Config } from '../config.ts';
+import { VERSION } from '../version.ts';
+import type { Console, RunningNode, StartServer, StopSignal } from './node.ts';
+import { runCommandLine } from './program.ts';
+
+/** A console that writes down what happens, and a node that is none. */
+function createStage(environment: Record<string, string> = {}) {
+  const listeners = new Set<(signal: StopSignal) => void>();
+  const stage = {
+    out: '',
+    err: '',
+    exits: [] as number[],
+    started: [] as { config: Config; demo: boolean | undefined }[],
+    closing: Promise.withResolvers<void>(),
+    /** Settles when a node runs. */
+    running: Promise.withResolvers<void>(),
+    node: {
+      url: 'http://127.0.0.1:1',
+      operatorToken: { value: 'operator-token-of-the-test', generated: false },
+    } as Pick<RunningNode, 'url' | 'operatorToken'>,
+    fails: undefined as Error | undefined,
+    closes: 0,
+    signal: (signal: StopSignal) => {
+      for (const listener of [...listeners]) listener(signal);
+    },
+    listeners,
+  };
+  const console: Console = {
+    environment: { SIMSTREAM_LOG_LEVEL: 'silent', ...environment },
+    terminal: false,
+    print: (text) => {
+      stage.out += `${text}\n`;
+    },
+    printError: (text) => {
+      stage.err += `${text}\n`;
+    },
+    onSignal: (run) => {
+      listeners.add(run);
+      return () => listeners.delete(run);
+    },
+    exit: (code) => stage.exits.push(code),
+  };
+  const startServer: StartServer = async (config, { demo }) => {
+    stage.started.push({ config, demo });
+    if (stage.fails) throw stage.fails;
+    return {
+      ...stage.node,
+      close: async () => {
+        stage.closes++;
+        await stage.closing.promise;
+      },
+      get url() {
+        stage.running.resolve();
+        return stage.node.url;
+      },
+    };
+  };
+  const run = (...args: string[]) => runCommandLine(args, console, async () => startServer);
+  return Object.assign(stage, { run });
+}
+
+describe('the command line', () => {
+  test('tells version and help', async () => {
+    const stage = createStage();
+    assert.equal(await stage.run('--version'), 0);
+    assert.equal(stage.out, `${VERSION}\n`);
+    assert.equal(await stage.run('--help'), 0);
+    for (const command of ['serve', 'demo', 'import'])
+      assert.match(stage.out, new RegExp(`^ {2}${command} `, 'm'));
+    assert.equal(await stage.run('serve', '--help'), 0);
+    assert.match(stage.out, /--data-dir <value>/);
+    assert.match(stage.out, /SIMSTREAM_RETENTION, default: 7d/);
+    assert.equal(stage.err, '');
+  });
+
+  test('ends with 2 for what it does not know', async () => {
+    const stage = createStage();
+    assert.equal(await stage.run('fly'), 2);
+    assert.equal(await stage.run('serve', '--fly'), 2);
+    assert.equal(await stage.run('demo', '--devices', '-1'), 2);
+    assert.equal(await stage.run(), 2);
+    assert.match(stage.err, /unknown command 'fly'/);
+    assert.match(stage.err, /unknown option '--fly'/);
+    assert.match(stage.err, /Allowed: 0 to 100000/);
+  });
+
+  test('tells all mistakes of the configuration and ends with 2', async () => {
+    const stage = createStage({ SIMSTREAM_PORT: 'eighty' });
+    assert.equal(await stage.run('serve', '--partitions', '0', '--retention', 'long'), 2);
+    assert.match(stage.err, /has 3 mistakes:\n {2}SIMSTREAM_PORT is "eighty"; allowed/);
+    assert.match(stage.err, /--partitions is "0"/);
+    assert.deepEqual(stage.started, []);
+  });
+});
+
+describe('serve', () => {
+  test('starts a node with the configuration, and stops it gracefully at a signal', async () => {
+    const stage = createStage({ SIMSTREAM_PARTITIONS: '4' });
+    const code = stage.run('serve', '--port', '9999');
+    await stage.running.promise;
+    assert.deepEqual(
+      stage.started.map(({ config, demo }) => [config.port, config.partitions, demo]),
+      [[9999, 4, false]],
+    );
+    stage.signal('SIGTERM');
+    stage.closing.resolve();
+    assert.equal(await code, 0);
+    assert.deepEqual([stage.closes, stage.exits, stage.listeners.size], [1, [], 0]);
+  });
+
+  test('ends at once at a second signal', async () => {
+    const stage = createStage();
+    const code = stage.run('serve');
+    await stage.running.promise;
+    stage.signal('SIGTERM');
+    stage.signal('SIGTERM');
+    assert.deepEqual(stage.exits, [143]);
+    stage.closing.resolve();
+    await code;
+  });
+
+  test('takes the two SIGINT of one Ctrl-C for one', async () => {
+    const stage = createStage();
+    const code = stage.run('serve');
+    await stage.running.promise;
+    stage.signal('SIGINT');
+    stage.signal('SIGINT');
+    assert.deepEqual(stage.exits, []);
+    stage.signal('SIGTERM');
+    assert.deepEqual(stage.exits, [143]);
+    stage.closing.resolve();
+    await code;
+  });
+
+  test('shows a generated operator token once, and not on standard output', async () => {
+    const stage = createStage();
+    stage.node = { ...stage.node, operatorToken: { value: 'tok-123', generated: true } };
+    const code = stage.run('serve');
+    await stage.running.promise;
+    stage.signal('SIGTERM');
+    stage.closing.resolve();
+    await code;
+    assert.equal(stage.err.match(/tok-123/g)?.length, 1);
+    assert.doesNotMatch(stage.out, /tok-123/);
+  });
+
+  test('says what to do when it cannot start', async () => {
+    const cases: [Partial<NodeJS.ErrnoException>, RegExp][] = [
+      [{ code: 'EADDRINUSE' }, /127\.0\.0\.1:8080 is taken by another program.*--port or SIMSTREAM_PORT/],
+      [{ code: 'EADDRNOTAVAIL' }, /no address of this machine.*--host/],
+      [{ code: 'EACCES', syscall: 'listen' }, /port above 1023/],
+      [{ code: 'EACCES', syscall: 'mkdir', message: 'EACCES: data' }, /EACCES: data.*--data-dir must be/],
+      [{ message: 'the log is of a later version' }, /the log is of a later version/],
+    ];
+    for (const [error, words] of cases) {
+      const stage = createStage();
+      stage.fails = Object.assign(new Error(error.message ?? ''), error);
+      assert.equal(await stage.run('serve'), 1);
+      assert.match(stage.err, words);
+      assert.equal(stage.listeners.size, 0);
+    }
+  });
+});
+
+describe('demo', () => {
+  test('allows loopback beside what is allowed, and stops with 1 when it cannot be set up', async (context) => {
+    const directory = await mkdtemp(join(tmpdir(), 'simstream-'));
+    context.after(() => rm(directory, { recursive: true }));
+    const stage = createStage({ SIMSTREAM_ALLOW_DESTINATIONS: '10.0.0.0/8' });
+    stage.closing.resolve();
+    assert.equal(await stage.run('demo', '--data-dir', directory), 1);
+    const [{ config, demo } = assert.fail()] = stage.started;
+    assert.deepEqual(config.allowDestinations, ['10.0.0.0/8', '127.0.0.0/8', '::1/128']);
+    assert.equal(demo, true);
+    assert.match(stage.err, /simstream stops: http:\/\/127\.0\.0\.1:1 cannot be reached/);
+    assert.equal(stage.closes, 1);
+  });
+});
+
+describe('import', () => {
+  async function startNode(context: TestContext, answer: (call: number) => [status: number, body: unknown]) {
+    const requests: { url: string; key: unknown; token: unknown; body: string }[] = [];
+    const server = createServer(async (request, response) => {
+      const body = (await Array.fromAsync(request as AsyncIterable<Buffer>)).join('');
+      const { 'idempotency-key': key, authorization: token } = request.headers;
+      requests.push({ url: request.url ?? '', key, token, body });
+      const [status, json] = answer(requests.length);
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(json));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const directory = await mkdtemp(join(tmpdir(), 'simstream-'));
+    context.after(async () => {
+      server.close();
+      server.closeAllConnections();
+      await rm(directory, { recursive: true });
+    });
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    return { requests, url, directory };
+  }
+
+  test('sends plain and packed files to the node', async (context) => {
+    const { requests, url, directory } = await startNode(context, () => [202, { accepted: 2 }]);
+    const lines = '{"id":1}\n{"id":9007199254740993}\n';
+    const [plain, packed] = [join(directory, 'a.ndjson'), join(directory, 'b.ndjson.gz')];
+    await writeFile(plain, lines);
+    await writeFile(packed, gzipSync(lines));
+    const stage = createStage({ SIMSTREAM_OPERATOR_TOKEN: 'op' });
+    assert.equal(await stage.run('import', '--kind', 'event', '--url', url, plain, packed), 0);
+    assert.deepEqual(
+      requests.map((request) => [request.url, request.token, request.body]),
+      [
+        ['/operator/v1/records/events', 'Bearer op', lines],
+        ['/operator/v1/records/events', 'Bearer op', lines],
+      ],
+    );
+    assert.match(stage.out, /a\.ndjson: 2 records imported\n.*b\.ndjson\.gz: 2 records imported/);
+  });
+
+  test('names the line of an invalid record and ends with 1', async (context) => {
+    const { url, directory } = await startNode(context, () => [
+      422,
+      {
+        error_code: 1400,
+        message: 'A record is invalid.',
+        errors: [{ index: 1, path: '/id', message: 'is missing' }],
+      },
+    ]);
+    const file = join(directory, 'a.ndjson');
+    await writeFile(file, '{"id":1}\n\n{}\n');
+    const stage = createStage({ SIMSTREAM_OPERATOR_TOKEN: 'op' });
+    assert.equal(await stage.run('import', '--kind', 'usage', '--url', url, file), 1);
+    assert.match(stage.err, /a\.ndjson:3: \/id: is missing\n.*stopped: A record is invalid\./);
+  });
+
+  test('says what is missing', async () => {
+    const stage = createStage();
+    assert.equal(await stage.run('import', '--kind', 'usage', 'x.ndjson'), 2);
+    assert.equal(await stage.run('import', 'x.ndjson'), 2);
+    assert.equal(
+      await stage.run('import', '--kind', 'usage', '--operator-token', 't', '/nowhere/x.ndjson'),
+      1,
+    );
+    assert.match(stage.err, /operator token is missing/);
+    assert.match(stage.err, /'--kind <kind>' not specified/);
+    assert.match(stage.err, /stopped: ENOENT/);
+  });
+});
