@@ -247,7 +247,7 @@ describe('Keen: verification and configuration', () => {
       return Array.isArray(configured) ? configured.map(({ path }) => path) : [];
     };
     assert.deepEqual(paths({}), []);
-    assert.deepEqual(paths({ write_key: 'a\nb' }), ['/write_key']);
+    assert.deepEqual(paths({ write_key: 'a\nb', project_id: '../x' }), ['/project_id', '/write_key']);
     assert.deepEqual(paths({ collection_name: '$x' }), ['/collection_name']);
     assert.deepEqual(paths({ collection_name: 'é' }), ['/collection_name']);
   });

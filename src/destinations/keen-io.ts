@@ -7,6 +7,7 @@ import {
   type Batch,
   type BatchDestination,
   type Cause,
+  type ConfigurationFault,
   type DestinationEnvironment,
   defineDestination,
   type Outcome,
@@ -27,7 +28,7 @@ const credentials = Type.Object({
   project_id: Type.String({
     title: 'Project id',
     description: 'The id of the project, from its Access page.',
-    pattern: '^[A-Za-z0-9_-]+$',
+    minLength: 1,
     maxLength: 100,
     examples: ['5f2a9c81d0e34b7796ab12cd'],
   }),
@@ -68,12 +69,17 @@ export const keenIo = defineDestination({
   credentials,
   configure(given) {
     const settings = given as unknown as Settings;
+    const faults: ConfigurationFault[] = [];
+    if (!/^[A-Za-z0-9_-]+$/.test(settings.project_id)) {
+      faults.push({ path: '/project_id', message: 'has characters that no project id has; copy it again' });
+    }
     if (!/^[\x21-\x7e]+$/.test(settings.write_key)) {
-      return [{ path: '/write_key', message: 'has characters that no write key has; copy it again' }];
+      faults.push({ path: '/write_key', message: 'has characters that no write key has; copy it again' });
     }
     if (!/^[\x20-\x7e]+$/.test(settings.collection_name) || settings.collection_name.startsWith('$')) {
-      return [{ path: '/collection_name', message: 'must be ASCII text that does not begin with $' }];
+      faults.push({ path: '/collection_name', message: 'must be ASCII text that does not begin with $' });
     }
+    if (faults.length > 0) return faults;
     return {
       target: `keen://${settings.project_id}/${settings.collection_name}`,
       identity: `keen:${settings.project_id}`,
