@@ -1,0 +1,97 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { UsageRecords } from '../../tests/support/usage-records.ts';
+import { type Expected, Reconciliation } from '../reconciliation.ts';
+import { answerCalls, machineTime } from './calls.ts';
+
+/**
+ * The receiver, a process of its own: a bare HTTP server that accounts for every record, per path. It answers as the
+ * operator's ingest and as a webhook would, so that a producer may send to it directly (the bare pipe).
+ */
+interface Desk {
+  readonly reconciliation: Reconciliation;
+  firstAt: number;
+  lastAt: number;
+  waiting: (() => void) | undefined;
+}
+
+const desks = new Map<string, Desk>();
+const byOrganisation = new Map<number, UsageRecords>();
+
+const server = createServer((request, response) => {
+  const chunks: Buffer[] = [];
+  request.on('data', (chunk: Buffer) => chunks.push(chunk));
+  request.on('end', () => answer(request, response, Buffer.concat(chunks)));
+});
+server.keepAliveTimeout = 60_000;
+server.listen(0, '127.0.0.1');
+await once(server, 'listening');
+
+function answer(request: IncomingMessage, response: ServerResponse, body: Buffer): void {
+  const at = machineTime();
+  const desk = desks.get(request.url ?? '');
+  if (desk) {
+    const before = desk.reconciliation.distinct;
+    desk.reconciliation.take(body, at);
+    if (before === 0 && desk.reconciliation.distinct > 0) desk.firstAt = at;
+    desk.lastAt = at;
+    if (desk.reconciliation.complete) desk.waiting?.();
+  }
+  response.writeHead(request.method === 'POST' ? 202 : 200, { 'content-type': 'application/json' });
+  response.end('{}');
+}
+
+export interface Desired extends Expected {
+  readonly path: string;
+  readonly organisationId: number;
+}
+
+const handlers = {
+  url: () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+
+  /** Opens a desk for records that are about to come to a path; what came there before is forgotten. */
+  expect: ({ path, organisationId, ...expected }: Desired) => {
+    let records = byOrganisation.get(organisationId);
+    if (!records) {
+      records = new UsageRecords(organisationId);
+      byOrganisation.set(organisationId, records);
+    }
+    const reconciliation = new Reconciliation(records, expected);
+    desks.set(path, { reconciliation, firstAt: 0, lastAt: 0, waiting: undefined });
+  },
+
+  /** Resolves with true when all is there, with false when nothing new came for `stalledMs`. */
+  settled: async ({ path, stalledMs }: { path: string; stalledMs: number }): Promise<boolean> => {
+    const desk = deskOf(path);
+    if (desk.reconciliation.complete) return true;
+    let distinct = -1;
+    return new Promise((resolve) => {
+      const stalled = setInterval(() => {
+        if (desk.reconciliation.distinct === distinct) done(false);
+        distinct = desk.reconciliation.distinct;
+      }, stalledMs);
+      const done = (complete: boolean) => {
+        clearInterval(stalled);
+        resolve(complete);
+      };
+      desk.waiting = () => done(true);
+    });
+  },
+
+  /** Times are machineTime of the first and the last delivery. */
+  result: (path: string) => {
+    const { reconciliation, firstAt, lastAt } = deskOf(path);
+    return { ...reconciliation.result(), firstAt, lastAt, arrivedAt: reconciliation.arrivedAt };
+  },
+};
+
+export type SinkCalls = typeof handlers;
+
+function deskOf(path: string): Desk {
+  const desk = desks.get(path);
+  if (!desk) throw new Error(`nothing is expected at ${path}`);
+  return desk;
+}
+
+answerCalls(handlers);

@@ -1,0 +1,90 @@
+import { OPERATOR_TOKEN } from './node-process.ts';
+
+/** The calls that system tests and benches make; see docs for their shapes. Anything but the expected status throws. */
+export interface ApiClient {
+  readonly url: string;
+  createOrganisation(id: number, name: string, parentId?: number): Promise<void>;
+  /** A bearer token of the customer API for an organisation. */
+  authenticate(organisationId: number): Promise<string>;
+  /** Returns the new stream's id. */
+  createStream(token: string, body: unknown): Promise<string>;
+  stream(token: string, id: string): Promise<StreamView>;
+  /** Any other call. */
+  call(method: string, path: string, token: string, body?: unknown): Promise<Answer>;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+}
+
+/** The part of a data stream that tests look at. */
+export interface StreamView {
+  readonly id: string;
+  readonly status: { readonly id: number; readonly description: string; readonly message?: string };
+  readonly last_error: { readonly code: string; readonly message: string } | null;
+  readonly progress: {
+    readonly delivered: number;
+    readonly filtered: number;
+    readonly quarantined: number;
+    readonly expired: number;
+    readonly pending: number;
+  };
+}
+
+export function createApiClient(url: string, operatorToken = OPERATOR_TOKEN): ApiClient {
+  const call = async (method: string, path: string, token: string, body?: unknown): Promise<Answer> => {
+    const response = await fetch(url + path, {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return { status: response.status, headers: response.headers, text: await response.text() };
+  };
+  const expect = async (status: number, method: string, path: string, token: string, body?: unknown) => {
+    const answer = await call(method, path, token, body);
+    if (answer.status !== status) {
+      throw new Error(`${method} ${path}: ${answer.status} in place of ${status}: ${answer.text}`);
+    }
+    return answer;
+  };
+
+  return {
+    url,
+    call,
+    createOrganisation: async (id, name, parentId) => {
+      const body = { id, name, ...(parentId === undefined ? {} : { parent_id: parentId }) };
+      await expect(201, 'POST', '/operator/v1/organisations', operatorToken, body);
+    },
+    authenticate: async (organisationId) => {
+      const path = `/operator/v1/organisations/${organisationId}/application_tokens`;
+      const made = await expect(201, 'POST', path, operatorToken, {});
+      const { application_token } = JSON.parse(made.text) as { application_token: string };
+      const answer = await expect(200, 'POST', '/api/v1/authenticate', '', { application_token });
+      return (JSON.parse(answer.text) as { auth_token: string }).auth_token;
+    },
+    createStream: async (token, body) => {
+      const answer = await expect(201, 'POST', '/api/v2/data_stream', token, body);
+      const id = answer.headers.get('location')?.split('/').at(-1);
+      if (!id) throw new Error('a data stream was created without a Location');
+      return id;
+    },
+    stream: async (token, id) => {
+      const answer = await expect(200, 'GET', `/api/v2/data_stream/${id}`, token);
+      return JSON.parse(answer.text) as StreamView;
+    },
+  };
+}
+
+/** The body that creates a stream of usage records to a webhook. */
+export function usageWebhook(name: string, url: string, size = 3_000): unknown {
+  return {
+    name,
+    data_stream_type: { id: 1 },
+    destination: { connection_type: 'RestAPI', credentials: { url, size }, format: 'Json' },
+  };
+}
