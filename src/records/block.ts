@@ -66,6 +66,9 @@ const SMALLEST_COMPRESSED = 4096;
 /** Level 1: on usage records 8 to 10 times smaller at about 500 MB/s; higher levels cost several times that for a few percent. */
 const ZSTD_LEVEL = 1;
 
+/** What zlib takes at least. */
+const SMALLEST_CHUNK = 64;
+
 const compress = promisify(zstdCompress);
 
 function columnsLength(kind: number, wide: number, count: number, organisationCount: number): number {
@@ -88,6 +91,8 @@ export async function encodeBlock(
   if (payload.length >= SMALLEST_COMPRESSED) {
     const smaller = await compress(payload, {
       params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL },
+      // Room for all of it at once: every chunk more is a trip through the thread pool.
+      chunkSize: Math.ceil(payload.length / 4),
     });
     if (smaller.length < payload.length * 0.9) {
       stored = smaller;
@@ -120,8 +125,7 @@ export async function encodeBlock(
   put(index.starts);
   put(index.ends);
   if (kindByte === 2) put(index.eventTypes);
-  if (organisations.length > 1)
-    put(wide ? Uint32Array.from(index.ordinals) : Uint16Array.from(index.ordinals));
+  if (organisations.length > 1) put(wide ? new Uint32Array(index.ordinals) : new Uint16Array(index.ordinals));
   if (kindByte === 2) put(index.alerts);
   bytes.writeUInt32LE(crc32(bytes.subarray(0, indexLength)), 36);
   bytes.set(stored, at);
@@ -219,9 +223,19 @@ function unpack(stored: Uint8Array, codec: number, length: number, crc: number):
     if (stored.length !== length) throw new BlockFault('the payload of the block has the wrong length');
     return stored;
   }
-  const payload = zstdDecompressSync(stored, { maxOutputLength: Math.max(1, length) });
+  const payload = decompress(stored, length);
   if (payload.length !== length) throw new BlockFault('the payload of the block has the wrong length');
   return payload;
+}
+
+function decompress(stored: Uint8Array, length: number): Uint8Array {
+  try {
+    // In one chunk: to gather many costs as much again as to decompress.
+    const chunkSize = Math.max(SMALLEST_CHUNK, length);
+    return zstdDecompressSync(stored, { maxOutputLength: Math.max(1, length), chunkSize });
+  } catch (error) {
+    throw new BlockFault(`the payload of the block cannot be decompressed: ${(error as Error).message}`);
+  }
 }
 
 /** The bytes of one record of a block, as they came in; a view, not a copy. */

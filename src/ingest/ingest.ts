@@ -1,0 +1,138 @@
+import { crc32 } from 'node:zlib';
+import type { Clock } from '../lib/clock.ts';
+import type { NewBlock, RecordLog } from '../log/log.ts';
+import { blockInMemory, encodeBlock, type RecordKind } from '../records/block.ts';
+import { RecordReader } from '../records/record-reader.ts';
+import { type BodyFormat, type RecordFault, scanBody } from '../records/scan.ts';
+import { partitionOf } from '../registry/organisation.ts';
+import { Admission, type Ticket } from './admission.ts';
+import { groupByPartition } from './partition.ts';
+
+export interface IngestOptions {
+  readonly log: RecordLog;
+  /** The organisation at the root of an organisation's tree; the organisation itself if it is not known. */
+  readonly rootOf: (organisationId: number) => number;
+  readonly clock: Clock;
+  readonly telemetry?: IngestTelemetry;
+  /** Bytes of decoded bodies that are worked on at once, by default 64 MiB. */
+  readonly bytesInFlight?: number;
+}
+
+export interface IngestTelemetry {
+  recordsIngested(event: { kind: RecordKind; records: number; bytes: number; durationMs: number }): void;
+}
+
+export interface IngestRequest {
+  readonly kind: RecordKind;
+  /** Decoded. It belongs to ingest from now on: it may be changed, and kept as long as the records are in memory. */
+  readonly body: Uint8Array;
+  readonly format: BodyFormat;
+  /** Store the valid records although others are invalid. */
+  readonly skipInvalid: boolean;
+  /** Up to 255 characters; a request that repeats a key of the same kind of records stores nothing. */
+  readonly idempotencyKey?: string;
+  /** What the body was let in with; without it the body is let in here. Released by whoever took it. */
+  readonly ticket?: Ticket;
+}
+
+export type IngestOutcome =
+  /** The records are durable, or were so before if the request is a repetition. `faults` are some of the rejected. */
+  | {
+      readonly type: 'accepted';
+      readonly accepted: number;
+      readonly rejected: number;
+      readonly faults: readonly RecordFault[];
+    }
+  /** Nothing was stored. `faults` are the first MOST_FAULTS of `invalid`; `unreadable`: the body itself is at fault. */
+  | {
+      readonly type: 'invalid';
+      readonly invalid: number;
+      readonly records: number;
+      readonly unreadable: boolean;
+      readonly faults: readonly RecordFault[];
+    }
+  /** Nothing is acknowledged; the same request may be made again after `retryAfter` seconds. */
+  | { readonly type: 'busy'; readonly retryAfter: number; readonly cause: string }
+  /** The idempotency key was used for another body. */
+  | { readonly type: 'mismatch' };
+
+/** The one way in for records: every producer's records pass `accept`. */
+export interface Ingest {
+  readonly admission: Admission;
+  /** Validates, indexes, packs and appends; resolves when all of it is durable, or nothing of it. */
+  accept(request: IngestRequest): Promise<IngestOutcome>;
+}
+
+/** Two of the largest requests. The decoded body, its blocks and their compressed form make about twice as much memory. */
+const BYTES_IN_FLIGHT = 64 * 2 ** 20;
+/** Requests take milliseconds, so room is free again long before. */
+const RETRY_AFTER_SECONDS = 1;
+
+export function createIngest(options: IngestOptions): Ingest {
+  const { log, rootOf, clock, telemetry } = options;
+  const admission = new Admission(options.bytesInFlight ?? BYTES_IN_FLIGHT);
+  const readers = { usage: new RecordReader('usage'), event: new RecordReader('event') };
+
+  const process = async (request: IngestRequest): Promise<IngestOutcome> => {
+    const { kind, body, format, skipInvalid, idempotencyKey } = request;
+    const started = clock.monotonic();
+    const scanned = await scanBody(readers[kind], body, format);
+    const { columns, invalid, faults, unreadable } = scanned;
+    const accepted = columns.count;
+    if (unreadable || (invalid > 0 && !skipInvalid))
+      return { type: 'invalid', invalid, records: accepted + invalid, unreadable, faults };
+
+    // Before the body is changed.
+    const idempotency =
+      idempotencyKey === undefined
+        ? {}
+        : { idempotencyKey: `operator ${kind} ${idempotencyKey}`, fingerprint: fingerprintOf(body) };
+    const groups = groupByPartition(scanned, body, format, (organisation) =>
+      partitionOf(rootOf(organisation), log.partitions),
+    );
+    const arrivedAt = clock.now();
+    const blocks = await Promise.all(
+      groups.map(async ({ partition, index, payload }): Promise<NewBlock> => {
+        const bytes = await encodeBlock(index, payload, arrivedAt);
+        return { partition, bytes, block: blockInMemory(index, payload, arrivedAt) };
+      }),
+    );
+    // A key is remembered also where there is nothing to store, so that its next use is compared with this one.
+    if (blocks.length > 0 || idempotencyKey !== undefined) {
+      const appended = await log.append(blocks, idempotency);
+      if (appended.type === 'mismatch') return { type: 'mismatch' };
+      if (appended.type === 'unavailable')
+        return { type: 'busy', retryAfter: RETRY_AFTER_SECONDS, cause: appended.cause };
+      if (appended.type === 'stored') {
+        const durationMs = clock.monotonic() - started;
+        telemetry?.recordsIngested({ kind, records: accepted, bytes: body.length, durationMs });
+      }
+    }
+    return { type: 'accepted', accepted, rejected: invalid, faults };
+  };
+
+  return {
+    admission,
+    accept: async (request) => {
+      if (request.ticket) return await process(request);
+      const ticket = admission.take(request.body.length);
+      if (!ticket) return busyWith(admission);
+      try {
+        return await process(request);
+      } finally {
+        ticket.release();
+      }
+    },
+  };
+}
+
+export function busyWith(admission: Admission): IngestOutcome & { type: 'busy' } {
+  const megabytes = Math.ceil(admission.held / 2 ** 20);
+  const cause = `The node is working on ${megabytes} MiB of records already.`;
+  return { type: 'busy', retryAfter: RETRY_AFTER_SECONDS, cause };
+}
+
+/** Tells two bodies with one key apart; a producer that reuses a key does so by mistake, not on purpose. */
+function fingerprintOf(body: Uint8Array): string {
+  return `${crc32(body).toString(16).padStart(8, '0')}-${body.length}`;
+}

@@ -1,0 +1,170 @@
+import type { RecordKind } from './block.ts';
+import { LARGEST_TYPE_ID } from './required-fields.ts';
+import { isTimestampAt } from './timestamp.ts';
+import { isRecordId, unsignedAt } from './unsigned.ts';
+
+/** What is wrong with one field of a record. `path` is its names joined by dots; empty for the record itself. */
+export interface RecordFieldFault {
+  readonly path: string;
+  readonly message: string;
+}
+
+export type Examined =
+  | {
+      readonly type: 'valid';
+      readonly organisation: number;
+      readonly eventType: number;
+      readonly alert: 0 | 1;
+    }
+  | { readonly type: 'invalid'; readonly fault: RecordFieldFault };
+
+/** A number of the record as it was written: ids do not fit a JavaScript number. */
+class NumberLiteral {
+  readonly bytes: Uint8Array;
+  constructor(source: string) {
+    this.bytes = Buffer.from(source);
+  }
+}
+
+interface Rule {
+  readonly path: string;
+  /** Completes "must be …". */
+  readonly wanted: string;
+  readonly holds: (value: unknown) => boolean;
+  readonly optional?: boolean;
+}
+
+const recordId: Rule = {
+  path: 'id',
+  wanted: 'an integer from 0 to 18446744073709551615',
+  holds: (value) => value instanceof NumberLiteral && isRecordId(value.bytes, 0, value.bytes.length),
+};
+const organisation: Rule = {
+  path: 'organisation.id',
+  wanted: `an integer from 1 to ${Number.MAX_SAFE_INTEGER}`,
+  holds: (value) => unsigned(value) >= 1,
+};
+
+const RULES: Record<RecordKind, readonly Rule[]> = {
+  usage: [
+    recordId,
+    typeId('traffic_type.id'),
+    timestamp('start_timestamp'),
+    timestamp('end_timestamp'),
+    organisation,
+    number('volume.total'),
+    number('volume.rx'),
+    number('volume.tx'),
+    number('cost'),
+  ],
+  event: [
+    recordId,
+    timestamp('timestamp'),
+    typeId('event_type.id'),
+    organisation,
+    {
+      path: 'alert',
+      wanted: 'true, false, 1 or 0',
+      holds: (value) => typeof value === 'boolean' || [0, 1].includes(unsigned(value)),
+      optional: true,
+    },
+  ],
+};
+
+function typeId(path: string): Rule {
+  return {
+    path,
+    wanted: `an integer from 0 to ${LARGEST_TYPE_ID}`,
+    holds: (value) => unsigned(value) >= 0 && unsigned(value) <= LARGEST_TYPE_ID,
+  };
+}
+
+function timestamp(path: string): Rule {
+  const holds = (value: unknown) => {
+    if (typeof value !== 'string') return false;
+    const bytes = Buffer.from(value);
+    return isTimestampAt(bytes, 0, bytes.length);
+  };
+  return { path, wanted: 'a UTC timestamp such as 2025-03-17T06:02:48Z', holds };
+}
+
+function number(path: string): Rule {
+  return { path, wanted: 'a number', holds: (value) => value instanceof NumberLiteral };
+}
+
+function unsigned(value: unknown): number {
+  return value instanceof NumberLiteral ? unsignedAt(value.bytes, 0, value.bytes.length) : -1;
+}
+
+/**
+ * Says of a record what `RecordReader` cannot: which field is at fault, and whether a record is valid that writes a name
+ * or a timestamp with escapes. It parses the record, so it is for few records only.
+ * @param bytes a well-formed JSON value
+ */
+export function examineRecord(kind: RecordKind, bytes: Uint8Array): Examined {
+  const record = parse(bytes);
+  if (!isObject(record)) return { type: 'invalid', fault: { path: '', message: 'must be a JSON object' } };
+  const faults = RULES[kind].flatMap((rule) => check(rule, record));
+  const [fault, ...others] = faults;
+  if (fault) {
+    const also = others.length > 0 ? `; also at fault: ${others.map((other) => other.path).join(', ')}` : '';
+    return { type: 'invalid', fault: { path: fault.path, message: fault.message + also } };
+  }
+  const alert = valueAt(record, 'alert');
+  return {
+    type: 'valid',
+    organisation: unsigned(valueAt(record, 'organisation.id')),
+    eventType: kind === 'event' ? unsigned(valueAt(record, 'event_type.id')) : 0,
+    alert: kind === 'event' && (alert === true || unsigned(alert) === 1) ? 1 : 0,
+  };
+}
+
+function check(rule: Rule, record: object): RecordFieldFault[] {
+  const value = valueAt(record, rule.path);
+  if (value === undefined || value === null) {
+    if (rule.optional) return [];
+    const what = value === undefined ? 'is missing' : 'is null';
+    return [{ path: rule.path, message: `${what}; it must be ${rule.wanted}` }];
+  }
+  return rule.holds(value)
+    ? []
+    : [{ path: rule.path, message: `must be ${rule.wanted}, not ${shown(value)}` }];
+}
+
+function valueAt(record: object, path: string): unknown {
+  let value: unknown = record;
+  for (const name of path.split('.')) {
+    if (!isObject(value) || !Object.hasOwn(value, name)) return undefined;
+    value = (value as Record<string, unknown>)[name];
+  }
+  return value;
+}
+
+function isObject(value: unknown): value is object {
+  return (
+    typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof NumberLiteral)
+  );
+}
+
+type Reviver = (key: string, value: unknown, context: { source: string }) => unknown;
+
+function parse(bytes: Uint8Array): unknown {
+  const keepNumbers: Reviver = (_key, value, { source }) =>
+    typeof value === 'number' ? new NumberLiteral(source) : value;
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
+  return JSON.parse(text, keepNumbers as (key: string, value: unknown) => unknown);
+}
+
+const LONGEST_SHOWN = 40;
+
+/** The value at fault, as it is in an error message; what is no scalar only by its kind. */
+function shown(value: unknown): string {
+  if (value instanceof NumberLiteral) return shorten(Buffer.from(value.bytes).toString());
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'object') return 'an object';
+  return shorten(JSON.stringify(value));
+}
+
+function shorten(text: string): string {
+  return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
+}

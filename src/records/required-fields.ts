@@ -1,0 +1,195 @@
+import { BACKSLASH, LOWER_T, QUOTE } from './scalars.ts';
+import { isTimestampAt } from './timestamp.ts';
+import { isRecordId, unsignedAt } from './unsigned.ts';
+
+/**
+ * The fields that a record must have (those that are never null, and that routing, filters or connectors rely on), each a bit, so that what a record has is one number.
+ *
+ *   usage: id, traffic_type.id, start_timestamp, end_timestamp, organisation.id, volume.total, volume.rx, volume.tx, cost
+ *   event: id, timestamp, event_type.id, organisation.id; alert may be missing or null, which is false
+ */
+/** Type ids are an open set; the index of a block gives an event's type 32 bits. */
+export const LARGEST_TYPE_ID = 2 ** 32 - 1;
+
+// Fields, by what can stand there. Those that are parents have an object with fields below.
+export const NONE = 0;
+const ID = 1 << 0;
+const TIMESTAMP = 1 << 1;
+const START_TIMESTAMP = 1 << 2;
+const END_TIMESTAMP = 1 << 3;
+const COST = 1 << 4;
+const VOLUME_TOTAL = 1 << 5;
+const VOLUME_RX = 1 << 6;
+const VOLUME_TX = 1 << 7;
+const TRAFFIC_TYPE_ID = 1 << 8;
+const ORGANISATION_ID = 1 << 9;
+const EVENT_TYPE_ID = 1 << 10;
+export const ALERT = 1 << 11;
+const TRAFFIC_TYPE = 1 << 12;
+const ORGANISATION = 1 << 13;
+const EVENT_TYPE = 1 << 14;
+const VOLUME = 1 << 15;
+
+const VOLUMES = VOLUME_TOTAL | VOLUME_RX | VOLUME_TX;
+export const TIMESTAMPS = TIMESTAMP | START_TIMESTAMP | END_TIMESTAMP;
+const NUMBERS = COST | VOLUMES;
+export const PARENTS = TRAFFIC_TYPE | ORGANISATION | EVENT_TYPE | VOLUME;
+/** `alert` may be missing, and then it is false: so it counts as found from the start. */
+export const EVENT_FIELDS = ID | TIMESTAMP | EVENT_TYPE_ID | ORGANISATION_ID | ALERT;
+export const USAGE_FIELDS =
+  ID | TRAFFIC_TYPE_ID | START_TIMESTAMP | END_TIMESTAMP | ORGANISATION_ID | VOLUMES | COST;
+
+/** The bits that a new occurrence of a field takes back. */
+export function cleared(field: number): number {
+  if (field === VOLUME) return VOLUMES;
+  if (field === ORGANISATION) return ORGANISATION_ID;
+  if (field === EVENT_TYPE) return EVENT_TYPE_ID;
+  if (field === TRAFFIC_TYPE) return TRAFFIC_TYPE_ID;
+  return field;
+}
+
+/** A number starts with a minus or a digit; `true`, `false` and `null` lie above. */
+const LARGEST_NUMBER_START = 0x39;
+
+const KEYS = {
+  id: Buffer.from('id'),
+  cost: Buffer.from('cost'),
+  alert: Buffer.from('alert'),
+  volume: Buffer.from('volume'),
+  total: Buffer.from('total'),
+  rx: Buffer.from('rx'),
+  tx: Buffer.from('tx'),
+  timestamp: Buffer.from('timestamp'),
+  event_type: Buffer.from('event_type'),
+  organisation: Buffer.from('organisation'),
+  traffic_type: Buffer.from('traffic_type'),
+  end_timestamp: Buffer.from('end_timestamp'),
+  start_timestamp: Buffer.from('start_timestamp'),
+};
+
+/** What was read of one record; used again for the next one. */
+export class RecordScan {
+  readonly events: boolean;
+  /** Whether it is an object with all required fields. */
+  valid = false;
+  /** An escape stands in a name or a timestamp, which only `examine.ts` can judge: then `valid` is false. */
+  unusual = false;
+  // Of a valid record:
+  organisation = 0;
+  eventType = 0;
+  /** 0 or 1. */
+  alert = 0;
+  /** Where the grammar ends in a fault, or -1. */
+  faultAt = -1;
+  /** Whether the fault is that objects and arrays stand too deep in each other. */
+  tooDeep = false;
+
+  constructor(events: boolean) {
+    this.events = events;
+  }
+}
+
+/** The field that a key of the record itself names. `from` and `to` are within its quotes. */
+export function topField(scan: RecordScan, bytes: Uint8Array, from: number, to: number): number {
+  switch (to - from) {
+    case 2:
+      if (same(bytes, from, to, KEYS.id)) return ID;
+      break;
+    case 4:
+      if (!scan.events && same(bytes, from, to, KEYS.cost)) return COST;
+      break;
+    case 5:
+      if (scan.events && same(bytes, from, to, KEYS.alert)) return ALERT;
+      break;
+    case 6:
+      if (!scan.events && same(bytes, from, to, KEYS.volume)) return VOLUME;
+      break;
+    case 9:
+      if (scan.events && same(bytes, from, to, KEYS.timestamp)) return TIMESTAMP;
+      break;
+    case 10:
+      if (scan.events && same(bytes, from, to, KEYS.event_type)) return EVENT_TYPE;
+      break;
+    case 12:
+      if (same(bytes, from, to, KEYS.organisation)) return ORGANISATION;
+      if (!scan.events && same(bytes, from, to, KEYS.traffic_type)) return TRAFFIC_TYPE;
+      break;
+    case 13:
+      if (!scan.events && same(bytes, from, to, KEYS.end_timestamp)) return END_TIMESTAMP;
+      break;
+    case 15:
+      if (!scan.events && same(bytes, from, to, KEYS.start_timestamp)) return START_TIMESTAMP;
+      break;
+  }
+  if (hasEscape(bytes, from, to)) scan.unusual = true;
+  return NONE;
+}
+
+/** The field that a key in one of the parents names. */
+export function innerField(
+  scan: RecordScan,
+  parent: number,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+): number {
+  if (parent === VOLUME) {
+    if (same(bytes, from, to, KEYS.total)) return VOLUME_TOTAL;
+    if (same(bytes, from, to, KEYS.rx)) return VOLUME_RX;
+    if (same(bytes, from, to, KEYS.tx)) return VOLUME_TX;
+  } else if (same(bytes, from, to, KEYS.id)) {
+    if (parent === ORGANISATION) return ORGANISATION_ID;
+    return parent === TRAFFIC_TYPE ? TRAFFIC_TYPE_ID : EVENT_TYPE_ID;
+  }
+  if (hasEscape(bytes, from, to)) scan.unusual = true;
+  return NONE;
+}
+
+/**
+ * Whether a scalar, which is well formed, is valid for the field; keeps what the index of a block needs of it.
+ * A timestamp with an escape in it is not decided here, see `unusual`.
+ */
+export function takeScalar(
+  scan: RecordScan,
+  field: number,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+): boolean {
+  const first = bytes[from] as number;
+  if (first === QUOTE) return (field & TIMESTAMPS) !== 0 && isTimestampAt(bytes, from + 1, to - 1);
+  if (first > LARGEST_NUMBER_START) {
+    if (field !== ALERT) return false;
+    scan.alert = first === LOWER_T ? 1 : 0;
+    return true;
+  }
+  if ((field & NUMBERS) !== 0) return true;
+  if (field === ID) return isRecordId(bytes, from, to);
+  const value = unsignedAt(bytes, from, to);
+  switch (field) {
+    case ORGANISATION_ID:
+      scan.organisation = value;
+      return value >= 1;
+    case EVENT_TYPE_ID:
+      scan.eventType = value;
+      return value >= 0 && value <= LARGEST_TYPE_ID;
+    case TRAFFIC_TYPE_ID:
+      return value >= 0 && value <= LARGEST_TYPE_ID;
+    case ALERT:
+      scan.alert = value;
+      return value === 0 || value === 1;
+    default:
+      return false;
+  }
+}
+
+function same(bytes: Uint8Array, from: number, to: number, key: Uint8Array): boolean {
+  if (to - from !== key.length) return false;
+  for (let i = 0; i < key.length; i++) if (bytes[from + i] !== key[i]) return false;
+  return true;
+}
+
+export function hasEscape(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if (bytes[at] === BACKSLASH) return true;
+  return false;
+}
