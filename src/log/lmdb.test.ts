@@ -29,8 +29,8 @@ testRecordLog('LMDB', {
       clock,
       open: async ({ partitions = PARTITIONS, ...options } = {}) => {
         const opened = await reopen();
-        const write: Lmdb['write'] = (queue) =>
-          failing ? Promise.reject(new StoreFailure('no space left')) : opened.write(queue);
+        const write: Lmdb['write'] = (changes) =>
+          failing ? Promise.reject(new StoreFailure('no space left')) : opened.write(changes);
         return createLmdbLog({ ...opened, write }, { partitions, clock, ...options });
       },
       close,
@@ -42,10 +42,7 @@ testRecordLog('LMDB', {
         key.writeUInt32BE(partition, 0);
         key.writeUIntBE(sequence, 4, 6);
         const changed = change(Uint8Array.from(blocks.getBinary(key) ?? []));
-        await opened.write(() => {
-          if (changed) blocks.put(key, changed);
-          else blocks.remove(key);
-        });
+        await opened.write([{ table: blocks, key, value: changed }]);
         await close();
       },
       failWrites: (fail) => {

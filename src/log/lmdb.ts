@@ -1,5 +1,5 @@
 import type { Clock } from '../lib/clock.ts';
-import type { Lmdb, Table } from '../storage/lmdb.ts';
+import type { Lmdb, Table, TableChange } from '../storage/lmdb.ts';
 import {
   type BlockStore,
   createEmbeddedLog,
@@ -49,7 +49,7 @@ async function lmdbStore(lmdb: Lmdb, partitions: number): Promise<BlockStore> {
 
   const created = extents.getBinary(PARTITIONS);
   if (created) requireSamePartitions(readU48(created, 0), partitions);
-  else await lmdb.write(() => void extents.put(PARTITIONS, u48(partitions)));
+  else await lmdb.write([{ table: extents, key: PARTITIONS, value: u48(partitions) }]);
 
   const nextOf = (partition: number) => {
     const removedUpTo = extents.getBinary(u32(partition));
@@ -64,14 +64,20 @@ async function lmdbStore(lmdb: Lmdb, partitions: number): Promise<BlockStore> {
       return { first: edge(blocks, partition, 'first') ?? next, next };
     },
     write: (placed, remembered) =>
-      lmdb.write(() => {
-        for (const { partition, sequence, bytes } of placed) blocks.put(blockKey(partition, sequence), bytes);
-        for (const { key, fingerprint, at } of remembered) {
+      lmdb.write([
+        ...placed.map(({ partition, sequence, bytes }) => ({
+          table: blocks,
+          key: blockKey(partition, sequence),
+          value: bytes,
+        })),
+        ...remembered.flatMap(({ key, fingerprint, at }) => {
           const hash = Buffer.from(key, 'hex');
-          requests.put(hash, Buffer.concat([u48(at), Buffer.from(fingerprint, 'utf8')]));
-          requestsByTime.put(Buffer.concat([u48(at), hash]), Buffer.alloc(1));
-        }
-      }),
+          return [
+            { table: requests, key: hash, value: Buffer.concat([u48(at), Buffer.from(fingerprint, 'utf8')]) },
+            { table: requestsByTime, key: Buffer.concat([u48(at), hash]), value: Buffer.alloc(1) },
+          ];
+        }),
+      ]),
     get: (partition, sequence) => blocks.getBinary(blockKey(partition, sequence)),
     prefetch: (partition, sequences) =>
       blocks.prefetch(sequences.map((sequence) => blockKey(partition, sequence))),
@@ -82,13 +88,12 @@ async function lmdbStore(lmdb: Lmdb, partitions: number): Promise<BlockStore> {
         from !== undefined && from < before;
         from += REMOVED_AT_ONCE
       ) {
-        const start = from;
-        await lmdb.write(() => {
-          // L2: the next sequence must outlive the blocks that it could be told from.
-          extents.put(u32(partition), u48(next));
-          const end = Math.min(start + REMOVED_AT_ONCE, before);
-          for (let sequence = start; sequence < end; sequence++) blocks.remove(blockKey(partition, sequence));
-        });
+        // L2: the next sequence must outlive the blocks that it could be told from.
+        const changes: TableChange[] = [{ table: extents, key: u32(partition), value: u48(next) }];
+        const end = Math.min(from + REMOVED_AT_ONCE, before);
+        for (let sequence = from; sequence < end; sequence++)
+          changes.push({ table: blocks, key: blockKey(partition, sequence), value: undefined });
+        await lmdb.write(changes);
       }
     },
     request: (key): RememberedRequest | undefined => {
@@ -97,18 +102,16 @@ async function lmdbStore(lmdb: Lmdb, partitions: number): Promise<BlockStore> {
     },
     forgetRequests: async (time) => {
       const old = [...requestsByTime.getKeys({ end: u48(Math.max(0, time)), limit: FORGOTTEN_AT_ONCE })];
-      if (old.length > 0) {
-        await lmdb.write(() => {
-          for (const key of old) {
-            const at = readU48(key, 0);
-            const hash = key.subarray(6);
-            const row = requests.getBinary(hash);
-            // The key may have been used again since.
-            if (row && readU48(row, 0) === at) requests.remove(hash);
-            requestsByTime.remove(key);
-          }
-        });
+      const changes: TableChange[] = [];
+      for (const key of old) {
+        const hash = key.subarray(6);
+        const row = requests.getBinary(hash);
+        // The key may have been used again since.
+        if (row && readU48(row, 0) === readU48(key, 0))
+          changes.push({ table: requests, key: hash, value: undefined });
+        changes.push({ table: requestsByTime, key, value: undefined });
       }
+      if (changes.length > 0) await lmdb.write(changes);
       return old.length === FORGOTTEN_AT_ONCE;
     },
     bytes: () => usedBytes(blocks),

@@ -22,8 +22,8 @@ testRegistry('LMDB', {
         await close();
         const opened = await openLmdb(directory, { clock: new ManualClock() });
         lmdb = opened;
-        const write: Lmdb['write'] = (queue) =>
-          failing ? Promise.reject(new StoreFailure('no space left')) : opened.write(queue);
+        const write: Lmdb['write'] = (changes) =>
+          failing ? Promise.reject(new StoreFailure('no space left')) : opened.write(changes);
         return createLmdbRegistry({ ...opened, write });
       },
       close,

@@ -36,13 +36,14 @@ function lmdbStore(lmdb: Lmdb): DocumentStore {
       return bytes ? asBuffer(bytes).readUIntBE(0, 6) : 0;
     },
     write: (changes, lastRevision) =>
-      lmdb.write(() => {
-        for (const { key, text, revision } of changes) {
-          if (text === undefined) documents.remove(Buffer.from(key));
-          else documents.put(Buffer.from(key), encode(text, revision));
-        }
-        revisions.put(LAST, encode('', lastRevision));
-      }),
+      lmdb.write([
+        ...changes.map(({ key, text, revision }) => ({
+          table: documents,
+          key: Buffer.from(key),
+          value: text === undefined ? undefined : encode(text, revision),
+        })),
+        { table: revisions, key: LAST, value: encode('', lastRevision) },
+      ]),
   };
 }
 

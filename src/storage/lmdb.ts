@@ -5,17 +5,15 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { Clock } from '../lib/clock.ts';
 import { lockDirectory } from './directory-lock.ts';
+import { requireStoreFile } from './lmdb-file.ts';
 
 /** One LMDB environment in a data directory that this process has to itself, shared by log and registry. */
 export interface Lmdb {
   readonly directory: string;
   /** A named table of bytes by bytes, in the order of its keys. At most MOST_TABLES. */
   table(name: string): Table;
-  /**
-   * Queues the puts and removes that `queue` makes (synchronously) as one transaction.
-   * Resolves when all of them are durable; rejects with StoreFailure when none of them is stored.
-   */
-  write(queue: () => void): Promise<void>;
+  /** Resolves when all changes are durable together; rejects with StoreFailure when none of them is stored. */
+  write(changes: readonly TableChange[]): Promise<void>;
   /** Size of the file. It does not shrink: freed space in it is used again. */
   sizeOnDisk(): Promise<number>;
   /** Waits for writes under way, then gives the directory free. */
@@ -23,6 +21,13 @@ export interface Lmdb {
 }
 
 export type Table = Database<Uint8Array, Uint8Array>;
+
+export interface TableChange {
+  readonly table: Table;
+  readonly key: Uint8Array;
+  /** undefined: removed, if it is there. */
+  readonly value: Uint8Array | undefined;
+}
 
 export interface LmdbOptions {
   readonly clock: Clock;
@@ -59,6 +64,7 @@ export async function openLmdb(directory: string, options: LmdbOptions): Promise
   const lock = await lockDirectory(directory);
   let environment: RootDatabase<Uint8Array, Uint8Array>;
   try {
+    requireStoreFile(join(directory, FILE));
     environment = openEnvironment(join(directory, FILE), options.pageSize ?? PAGE_SIZE);
   } catch (error) {
     await lock.release();
@@ -78,10 +84,15 @@ export async function openLmdb(directory: string, options: LmdbOptions): Promise
     directory,
     table: (name) =>
       environment.openDB<Uint8Array, Uint8Array>(name, { encoding: 'binary', keyEncoding: 'binary' }),
-    write: async (queue) => {
+    write: async (changes) => {
       if (closing !== undefined) throw new StoreFailure('the store is closed');
       try {
-        await environment.batch(queue);
+        await environment.batch(() => {
+          for (const { table, key, value } of changes) {
+            if (value) table.put(key, value);
+            else table.remove(key);
+          }
+        });
       } catch (error) {
         throw await storeFailure(directory, error);
       }

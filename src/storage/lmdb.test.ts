@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { ManualClock } from '../lib/manual-clock.ts';
+import { type Lmdb, openLmdb, StoreFailure, type Table } from './lmdb.ts';
+
+const clock = new ManualClock();
+const IN_USE = /in use by another simstream process.*SIMSTREAM_DATA_DIR/;
+
+async function inDirectory(body: (directory: string) => Promise<void>): Promise<void> {
+  const parent = await mkdtemp(join(tmpdir(), 'simstream-storage-'));
+  try {
+    await body(join(parent, 'data'));
+  } finally {
+    await rm(parent, { recursive: true });
+  }
+}
+
+async function using<T>(directory: string, body: (lmdb: Lmdb) => T | Promise<T>): Promise<T> {
+  const lmdb = await openLmdb(directory, { clock });
+  try {
+    return await body(lmdb);
+  } finally {
+    await lmdb.close();
+  }
+}
+
+const bytes = (text: string) => Buffer.from(text);
+const put = (table: Table, key: string, value: string) => ({ table, key: bytes(key), value: bytes(value) });
+
+/** Another process that opens the store, stores `pid` and waits to be killed. */
+async function startHolder(directory: string) {
+  const script = `
+    import { openLmdb } from ${JSON.stringify(new URL('./lmdb.ts', import.meta.url).href)};
+    import { systemClock } from ${JSON.stringify(new URL('../lib/system-clock.ts', import.meta.url).href)};
+    const lmdb = await openLmdb(${JSON.stringify(directory)}, { clock: systemClock });
+    const table = lmdb.table('t');
+    await lmdb.write([{ table, key: Buffer.from('by'), value: Buffer.from('the holder') }]);
+    console.log('holds');
+    setInterval(() => {}, 1_000_000);
+  `;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  await Promise.race([
+    once(child.stdout, 'data'),
+    exited.then(([code]) => Promise.reject(new Error(`the holder ended with ${code}`))),
+  ]);
+  return {
+    kill: async () => {
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
+describe('the LMDB store', () => {
+  test('creates its directory for its owner alone, and keeps what was written', () =>
+    inDirectory(async (directory) => {
+      const nested = join(directory, 'with', 'more');
+      await using(nested, async (lmdb) => {
+        const table = lmdb.table('t');
+        await lmdb.write([put(table, 'a', '1'), put(table, 'b', '2'), put(table, 'c', '3')]);
+        await lmdb.write([{ table, key: bytes('c'), value: undefined }]);
+      });
+      assert.equal((await stat(nested)).mode & 0o777, 0o700);
+      await using(nested, async (lmdb) => {
+        const keys = [...lmdb.table('t').getKeys()].map((key) => Buffer.from(key).toString());
+        assert.deepEqual(keys, ['a', 'b']);
+        const { length } = lmdb.table('t').getBinary(bytes('a')) ?? [];
+        assert.equal(length, 1);
+        assert.ok((await lmdb.sizeOnDisk()) > 0);
+      });
+    }));
+
+  test('a directory in use is refused until it is given free', () =>
+    inDirectory(async (directory) => {
+      const first = await openLmdb(directory, { clock });
+      await assert.rejects(openLmdb(directory, { clock }), IN_USE);
+      await first.close();
+      await using(directory, () => {});
+      assert.ok(!(await readdir(directory)).includes('in-use.sock'), 'the lock is removed');
+    }));
+
+  test('a directory in use by another process is refused, and free when that was killed', () =>
+    inDirectory(async (directory) => {
+      const holder = await startHolder(directory);
+      try {
+        await assert.rejects(openLmdb(directory, { clock }), IN_USE);
+      } finally {
+        await holder.kill();
+      }
+      assert.ok(
+        (await readdir(directory)).includes('in-use.sock'),
+        'the killed process left its lock behind',
+      );
+      await using(directory, (lmdb) => {
+        assert.equal(Buffer.from(lmdb.table('t').getBinary(bytes('by')) ?? []).toString(), 'the holder');
+      });
+    }));
+
+  test('of many that start at once on a stale lock, one gets the directory', () =>
+    inDirectory(async (directory) => {
+      const holder = await startHolder(directory);
+      await holder.kill();
+      const starts = await Promise.allSettled(
+        Array.from({ length: 8 }, () => openLmdb(directory, { clock })),
+      );
+      const opened = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
+      for (const lmdb of opened) await lmdb.close();
+      assert.equal(opened.length, 1);
+    }));
+
+  test('a path too long for a socket is locked all the same', () =>
+    inDirectory(async (directory) => {
+      const long = join(directory, 'd'.repeat(120), 'e'.repeat(120));
+      const first = await openLmdb(long, { clock });
+      await assert.rejects(openLmdb(long, { clock }), IN_USE);
+      await first.close();
+      const holder = await startHolder(long);
+      await assert.rejects(openLmdb(long, { clock }), IN_USE);
+      await holder.kill();
+      await using(long, () => {});
+    }));
+
+  test('a file that is no store is named, and the directory free again', () =>
+    inDirectory(async (directory) => {
+      await using(directory, () => {});
+      const path = join(directory, 'simstream.mdb');
+      const store = await readFile(path);
+      const other = Buffer.from(store);
+      other.writeUInt32LE(3, 16_384 + 28);
+      const files: [content: Buffer, fault: RegExp][] = [
+        [Buffer.alloc(65_536, 'no store'), /not an LMDB file/],
+        [Buffer.alloc(65_536), /not an LMDB file/],
+        [Buffer.from('abc'), /not an LMDB file/],
+        [store.subarray(0, 20_000), /cut short at 20000 bytes/],
+        [store.subarray(0, 16_384), /cut short at 16384 bytes/],
+        [other, /version 3, not 2/],
+      ];
+      for (const [content, fault] of files) {
+        await writeFile(path, content);
+        await assert.rejects(openLmdb(directory, { clock }), (error: Error) => {
+          assert.match(error.message, /simstream\.mdb cannot be opened: /);
+          return fault.test(error.message);
+        });
+      }
+      await writeFile(path, store);
+      await using(directory, () => {});
+      await writeFile(path, '');
+      await using(directory, () => {});
+    }));
+
+  test('closing waits for writes; later ones are refused', () =>
+    inDirectory(async (directory) => {
+      const lmdb = await openLmdb(directory, { clock });
+      const table = lmdb.table('t');
+      const written = lmdb.write([{ table, key: bytes('a'), value: Buffer.alloc(5_000_000) }]);
+      const closed = lmdb.close();
+      await assert.rejects(lmdb.write([put(table, 'b', '2')]), StoreFailure);
+      await Promise.all([written, closed, lmdb.close()]);
+      await using(directory, (again) => {
+        assert.equal(again.table('t').getBinary(bytes('a'))?.byteLength, 5_000_000);
+        assert.equal(again.table('t').getBinary(bytes('b')), undefined);
+      });
+    }));
+
+  test('the reader check goes on by the clock until the store is closed', () =>
+    inDirectory(async (directory) => {
+      const own = new ManualClock();
+      const lmdb = await openLmdb(directory, { clock: own });
+      await own.advance(180_000);
+      assert.equal(own.waiting, 1);
+      await lmdb.close();
+      assert.equal(own.waiting, 0);
+    }));
+});
