@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { type Dispatcher, request } from 'undici';
 import type { DestinationEnvironment } from './contract.ts';
 import { cancelled, type NetworkOutcome, networkFault, timedOut } from './network-fault.ts';
@@ -79,6 +80,8 @@ export async function exchange(
     if (!response) return { type: 'none', outcome: reason as NetworkOutcome };
     cancelBodyTimer = clock.after(BODY_MS, () => stop.abort());
     const text = await readText(response.body, limits.textBytes);
+    // undici frees a connection a turn of the event loop later; who sends again at once would open a second one.
+    await turn();
     return answer(response, text);
   } catch (error) {
     return { type: 'none', outcome: reason ?? networkFault(error, at) };
