@@ -4,33 +4,25 @@ import { UsageRecords } from '../../tests/support/usage-records.ts';
 import { answerCalls } from './calls.ts';
 
 /** What the machine itself can do, measured in a fresh process, on the same bodies that the node gets. */
-const BODIES = 8;
-
 const handlers = {
   /** Median over rounds of the CPU that `JSON.parse(body.toString())` takes, in microseconds per record. */
-  parse: ({ batch, rounds }: { batch: number; rounds: number }): number => {
-    const bodies = makeBodies(batch);
-    const parse = (times: number) => {
-      for (let time = 0; time < times; time++) {
-        for (const body of bodies) JSON.parse(body.toString());
-      }
-    };
-    // Until the code is compiled, and garbage comes at its steady pace.
-    parse(5);
+  parse: ({ batch, bodies: count, rounds }: { batch: number; bodies: number; rounds: number }): number => {
+    // As many different bodies as a load has, so that none is in the processor's caches because it was just parsed.
+    const bodies = makeBodies(batch, count);
     const measured: number[] = [];
-    for (let round = 0; round < rounds; round++) {
+    // The round before the first is not counted: until then code is compiled and memory is claimed.
+    for (let round = 0; round <= rounds; round++) {
       const before = process.cpuUsage();
-      const times = 10;
-      parse(times);
+      for (const body of bodies) JSON.parse(body.toString());
       const { user, system } = process.cpuUsage(before);
-      measured.push((user + system) / (times * BODIES * batch));
+      if (round > 0) measured.push((user + system) / (count * batch));
     }
     return median(measured);
   },
 
   /** Appends bodies to a file, each synced before the next; records per second. */
   disk: ({ directory, batch, bodies: count }: { directory: string; batch: number; bodies: number }) => {
-    const bodies = makeBodies(batch);
+    const bodies = makeBodies(batch, DISK_BODIES);
     const path = join(directory, 'disk-yardstick');
     const file = openSync(path, 'w');
     try {
@@ -38,7 +30,7 @@ const handlers = {
       const started = performance.now();
       for (let at = 0; at < count; at++) {
         const before = performance.now();
-        writeSync(file, bodies[at % BODIES] as Buffer);
+        writeSync(file, bodies[at % DISK_BODIES] as Buffer);
         fdatasyncSync(file);
         millis.push(performance.now() - before);
       }
@@ -51,11 +43,14 @@ const handlers = {
   },
 };
 
+/** A disk does not care whether it saw the bytes before. */
+const DISK_BODIES = 8;
+
 export type YardstickCalls = typeof handlers;
 
-function makeBodies(batch: number): Buffer[] {
+function makeBodies(batch: number, count: number): Buffer[] {
   const records = new UsageRecords(1);
-  return Array.from({ length: BODIES }, (_, at) => records.batch(at * batch, batch));
+  return Array.from({ length: count }, (_, at) => records.batch(at * batch, batch));
 }
 
 function median(values: number[]): number {

@@ -1,0 +1,151 @@
+import { randomBytes } from 'node:crypto';
+import { type ApiClient, createApiClient, usageWebhook } from '../tests/support/api-client.ts';
+import {
+  type NodeOptions,
+  type NodeProcess,
+  OPERATOR_TOKEN,
+  startNode,
+} from '../tests/support/node-process.ts';
+import { removeDirectory, temporaryDirectory } from '../tests/support/owned.ts';
+import { waitFor } from '../tests/support/wait-for.ts';
+import { cpuTime, type MemoryPeaks, watchMemory } from './process-usage.ts';
+import type { Drive, Rig, Shape, Target } from './rig.ts';
+
+/** A node with one organisation, to be measured. */
+export interface BenchNode {
+  readonly node: NodeProcess;
+  readonly api: ApiClient;
+  readonly stop: () => Promise<void>;
+}
+
+/** The organisation that owns the busy stream of every scenario. */
+export const BUSY_ORGANISATION = 1_000_001;
+/** Fixed per run of the bench, so that a scenario can seal credentials as the node does. */
+export const SECRET = randomBytes(32).toString('base64');
+
+/** `SIMSTREAM_BENCH_NODE_ARGUMENTS`: options for the node's own Node.js, e.g. `--cpu-prof`. */
+const NODE_ARGUMENTS = (process.env.SIMSTREAM_BENCH_NODE_ARGUMENTS ?? '').split(' ').filter(Boolean);
+
+export async function startBenchNode(
+  dataDirectory: string,
+  options: Partial<NodeOptions> = {},
+): Promise<BenchNode> {
+  const node = await startNode({
+    dataDirectory,
+    nodeArguments: NODE_ARGUMENTS,
+    ...options,
+    environment: { SIMSTREAM_SECRET: SECRET, ...options.environment },
+  });
+  return {
+    node,
+    api: createApiClient(node.url),
+    stop: async () => {
+      await node.stop();
+    },
+  };
+}
+
+/** Runs `use` with a new node on a new data directory; both are gone afterwards. */
+export async function withNode<T>(use: (bench: BenchNode) => Promise<T>): Promise<T> {
+  const directory = temporaryDirectory();
+  try {
+    const bench = await startBenchNode(directory);
+    try {
+      return await use(bench);
+    } finally {
+      await bench.stop();
+    }
+  } finally {
+    removeDirectory(directory);
+  }
+}
+
+/** A running data stream that delivers to the sink. */
+export interface BusyStream {
+  readonly target: Target;
+  readonly sinkPath: string;
+  delivered(): Promise<number>;
+  /** Resolves when `records` are delivered in all by the stream's own counters, or says what they say instead. */
+  settled(records: number): Promise<string[]>;
+}
+
+export async function createBusyStream(bench: BenchNode, rig: Rig, name: string): Promise<BusyStream> {
+  const { api } = bench;
+  await api.createOrganisation(BUSY_ORGANISATION, 'Nordlicht Metering');
+  const token = await api.authenticate(BUSY_ORGANISATION);
+  const sinkPath = `/${name}`;
+  const id = await api.createStream(token, usageWebhook(name, rig.sinkUrl + sinkPath));
+  await waitFor(
+    'the stream is running',
+    async () => (await api.stream(token, id)).status.id === 1 || undefined,
+  );
+  const delivered = async () => (await api.stream(token, id)).progress.delivered;
+  return {
+    sinkPath,
+    target: {
+      origin: api.url,
+      path: '/operator/v1/records/usage',
+      token: OPERATOR_TOKEN,
+      organisationId: BUSY_ORGANISATION,
+    },
+    delivered,
+    settled: async (records) => {
+      let last = '';
+      try {
+        await waitFor('', async () => {
+          const { progress } = await api.stream(token, id);
+          last = JSON.stringify(progress);
+          return (progress.delivered === records && progress.pending === 0) || undefined;
+        });
+        return [];
+      } catch {
+        return [`the stream says ${last} after ${records} records`];
+      }
+    },
+  };
+}
+
+/** What the sink does for the bare pipe: it is the receiver of the requests themselves. */
+export function barePipe(rig: Rig): Target {
+  return {
+    origin: rig.sinkUrl,
+    path: '/bare-pipe',
+    token: OPERATOR_TOKEN,
+    organisationId: BUSY_ORGANISATION,
+  };
+}
+
+export interface NodeDrive extends Drive {
+  /** Microseconds of CPU per record, ingest to acknowledged delivery. */
+  readonly cpuMicros: number;
+  /** Of the main thread alone. */
+  readonly mainThreadMicros: number;
+  readonly memory: MemoryPeaks;
+}
+
+/** Drives a load through a node and accounts for its CPU and memory meanwhile. */
+export async function driveNode(
+  { node }: BenchNode,
+  stream: BusyStream,
+  rig: Rig,
+  shape: Shape,
+): Promise<NodeDrive> {
+  const load = rig.allot(shape, stream.target);
+  const deliveredBefore = await stream.delivered();
+  const stopWatching = watchMemory(node.pid);
+  const before = cpuTime(node.pid);
+  try {
+    const drive = await rig.drive(load, stream.sinkPath);
+    const faults = await stream.settled(deliveredBefore + shape.records);
+    const after = cpuTime(node.pid);
+    return {
+      ...drive,
+      faults: [...drive.faults, ...faults],
+      cpuMicros: (after.total - before.total) / shape.records,
+      mainThreadMicros: (after.main - before.main) / shape.records,
+      memory: stopWatching(),
+    };
+  } finally {
+    stopWatching();
+  }
+}

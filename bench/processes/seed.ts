@@ -1,0 +1,82 @@
+import { randomBytes } from 'node:crypto';
+import { createSealer } from '../../src/auth/seal.ts';
+import { secretOf } from '../../src/auth/secret.ts';
+import { systemClock } from '../../src/lib/system-clock.ts';
+import { type DataStreamDocument, streamKey } from '../../src/registry/data-stream.ts';
+import { createLmdbRegistry } from '../../src/registry/lmdb.ts';
+import { type OrganisationDocument, organisationKey, partitionOf } from '../../src/registry/organisation.ts';
+import type { Entry, Json, Write } from '../../src/registry/registry.ts';
+import { openLmdb } from '../../src/storage/lmdb.ts';
+import { answerCalls } from './calls.ts';
+
+/**
+ * Registers many organisations with data streams in a data directory that no node uses at the moment. Through the API
+ * it would take hours: it allows 2,000 requests in five minutes from one address. So a stream that the API made is the
+ * pattern, and every copy gets an id, an organisation, its partition, and credentials sealed for it alone.
+ */
+export interface Seed {
+  readonly directory: string;
+  /** Base64, as in SIMSTREAM_SECRET. */
+  readonly secret: string;
+  readonly partitions: number;
+  /** Its only stream is the pattern. */
+  readonly patternOrganisation: number;
+  readonly firstOrganisation: number;
+  readonly organisations: number;
+  readonly streamsOfEach: number;
+}
+
+/** Organisations that are written together. */
+const CHUNK = 100;
+
+const handlers = {
+  seed: async (seed: Seed): Promise<void> => {
+    const sealer = createSealer(
+      { current: secretOf(Buffer.from(seed.secret, 'base64')) },
+      { next: Math.random, bytes: (length) => randomBytes(length) },
+    );
+    const lmdb = await openLmdb(seed.directory, { clock: systemClock });
+    try {
+      const registry = createLmdbRegistry(lmdb);
+      const patternKey = organisationKey(seed.patternOrganisation);
+      const organisation = (await registry.get(patternKey))?.value as unknown as OrganisationDocument;
+      const streams: Entry[] = [];
+      for await (const entry of registry.list(`stream.${seed.patternOrganisation}`)) streams.push(entry);
+      const [pattern, ...others] = streams;
+      if (!organisation || !pattern || others.length > 0) throw new Error('the pattern is not one stream');
+      const stream = pattern.value as unknown as DataStreamDocument;
+      const opened = sealer.open(stream.sealedCredentials, pattern.key);
+      if (opened.type === 'fault') throw new Error(opened.message);
+
+      for (let at = 0; at < seed.organisations; at += CHUNK) {
+        const writes: Write[] = [];
+        for (let of = at; of < Math.min(at + CHUNK, seed.organisations); of++) {
+          const id = seed.firstOrganisation + of;
+          const owner = { ...organisation, id, rootId: id, parentId: null, name: `Idle ${of}` };
+          writes.push({ key: organisationKey(id), value: owner, expected: 0 });
+          for (let each = 0; each < seed.streamsOfEach; each++) {
+            const streamId = (of * seed.streamsOfEach + each).toString(16).padStart(8, '0');
+            const key = streamKey(id, streamId);
+            const copy: DataStreamDocument = {
+              ...stream,
+              id: streamId,
+              organisationId: id,
+              partition: partitionOf(id, seed.partitions),
+              sealedCredentials: sealer.seal(opened.value, key),
+            };
+            writes.push({ key, value: copy as unknown as Json, expected: 0 });
+          }
+        }
+        const outcomes = await registry.putMany(writes);
+        const failed = outcomes.find((outcome) => outcome.type !== 'stored');
+        if (failed) throw new Error(`a document was not stored: ${failed.type}`);
+      }
+    } finally {
+      await lmdb.close();
+    }
+  },
+};
+
+export type SeedCalls = typeof handlers;
+
+answerCalls(handlers);

@@ -1,0 +1,115 @@
+import { TEMPLATES } from '../tests/support/usage-records.ts';
+import { type Child, startChild } from './processes/calls.ts';
+import type { Load, ProducerCalls, Sent } from './processes/producer.ts';
+import type { SinkCalls } from './processes/sink.ts';
+import type { Reconciled } from './reconciliation.ts';
+
+/** The two ends of every measurement, each a process of its own, for as long as the bench runs. */
+export interface Rig {
+  readonly sinkUrl: string;
+  /** Where to send what: numbers of records are never used twice. */
+  allot(shape: Shape, target: Target): Load;
+  /**
+   * Sends a load as fast as it is taken, and waits until it has arrived at the sink's path.
+   * `started` is called just before the first request, `arrived` just after the last record's arrival.
+   */
+  drive(load: Load, sinkPath: string, hooks?: Hooks): Promise<Drive>;
+  /** Sends a load at a pace, records per second; returns each record's way from request to sink, in milliseconds. */
+  pace(load: Load, rate: number, sinkPath: string): Promise<{ latencies: Float64Array; faults: string[] }>;
+  end(): Promise<void>;
+}
+
+export interface Shape {
+  readonly records: number;
+  readonly batch: number;
+  readonly connections: number;
+}
+
+export type Target = Pick<Load, 'origin' | 'path' | 'token' | 'organisationId'>;
+
+export interface Hooks {
+  started?(): void;
+  arrived?(): void;
+}
+
+export interface Drive {
+  /** From the first request to the last delivery at the sink. */
+  readonly recordsPerSecond: number;
+  /** From the first request to the last acknowledgement. */
+  readonly ackedPerSecond: number;
+  /** Records of a delivery, on average. */
+  readonly delivered: number;
+  readonly producer: Sent;
+  /** What must not be, in words. */
+  readonly faults: string[];
+}
+
+/** When nothing new arrives for this long, what is missing counts as lost. */
+const STALLED_MS = 15_000;
+
+export async function startRig(): Promise<Rig> {
+  const sink: Child<SinkCalls> = startChild('./sink.ts');
+  const producer: Child<ProducerCalls> = startChild('./producer.ts');
+  const sinkUrl = await sink.call.url();
+  let nextNumber = 0;
+
+  const expect = (load: Load, path: string, order: boolean, arrivals: boolean) =>
+    sink.call.expect({
+      path,
+      organisationId: load.organisationId,
+      first: load.first,
+      records: load.records,
+      batch: load.batch,
+      lanes: order ? load.connections : 0,
+      arrivals,
+    });
+
+  return {
+    sinkUrl,
+
+    allot: (shape, target) => {
+      const first = nextNumber;
+      nextNumber += Math.ceil(shape.records / TEMPLATES) * TEMPLATES;
+      return { ...target, ...shape, first };
+    },
+
+    drive: async (load, path, hooks = {}) => {
+      await expect(load, path, true, false);
+      await producer.call.prepare(load);
+      hooks.started?.();
+      const arriving = sink.call.settled({ path, stalledMs: STALLED_MS }).then(() => hooks.arrived?.());
+      const sent = await producer.call.run(load);
+      await arriving;
+      const result = await sink.call.result(path);
+      return {
+        recordsPerSecond: (result.distinct * 1_000) / (result.lastAt - sent.startedAt),
+        ackedPerSecond: (load.records * 1_000) / (sent.endedAt - sent.startedAt),
+        delivered: result.distinct / result.requests,
+        producer: sent,
+        faults: faultsOf(result),
+      };
+    },
+
+    pace: async (load, rate, path) => {
+      await expect(load, path, false, true);
+      await producer.call.prepare(load);
+      const { sentAt } = await producer.call.pace({ load, rate });
+      await sink.call.settled({ path, stalledMs: STALLED_MS });
+      const result = await sink.call.result(path);
+      const latencies = result.arrivedAt.map(
+        (at, index) => at - (sentAt[Math.floor(index / load.batch)] as number),
+      );
+      return { latencies: latencies.filter((ms) => !Number.isNaN(ms)), faults: faultsOf(result) };
+    },
+
+    end: async () => {
+      await Promise.all([sink.end(), producer.end()]);
+    },
+  };
+}
+
+function faultsOf(result: Reconciled): string[] {
+  return (['lost', 'duplicated', 'reordered', 'damaged'] as const)
+    .filter((fate) => result[fate] > 0)
+    .map((fate) => `${result[fate]} records ${fate}`);
+}

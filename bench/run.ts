@@ -1,0 +1,89 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command, InvalidArgumentError } from 'commander';
+import { describeMachine, renderTable } from './report.ts';
+import { startRig } from './rig.ts';
+import { isMet, type ScenarioResult } from './scenario.ts';
+import { SCENARIOS } from './scenarios.ts';
+
+interface Options {
+  readonly records?: number;
+  readonly json?: string;
+  readonly quick?: boolean;
+}
+
+const RESULTS = fileURLToPath(new URL('results/', import.meta.url));
+
+await new Command('npm run bench --')
+  .description('Measures simstream beside the yardsticks of this machine. See docs/benchmarks.md.')
+  .argument(
+    '[scenario...]',
+    `which ones (default: all): ${SCENARIOS.map(({ name }) => name).join(', ')}`,
+    chosen,
+  )
+  .option('--records <n>', 'records per round, a multiple of 1,000', wholeThousands)
+  .option('--json <file>', 'also write the figures to this file (they are always kept in bench/results/)')
+  .option('--quick', 'small numbers, to see that everything works; the figures mean little')
+  .addHelpText(
+    'after',
+    `\nScenarios:\n${SCENARIOS.map(({ name, description }) => `  ${name.padEnd(12)}${description}`).join('\n')}`,
+  )
+  .action(run)
+  .parseAsync();
+
+async function run(names: readonly string[], options: Options): Promise<void> {
+  const scenarios = SCENARIOS.filter(({ name }) => names.length === 0 || names.includes(name));
+  const machine = describeMachine();
+  const results: { [name: string]: ScenarioResult } = {};
+  print(
+    Object.entries(machine)
+      .map(([fact, value]) => `${fact} ${value}`)
+      .join(' · '),
+  );
+
+  for (const scenario of scenarios) {
+    // New ends for each scenario: none starts with what another one compiled, connected or left behind.
+    const rig = await startRig();
+    try {
+      const result = await scenario.run({
+        rig,
+        records: options.records,
+        quick: options.quick ?? false,
+        say: (text) => process.stderr.write(`  … ${scenario.name}: ${text}\n`),
+      });
+      results[scenario.name] = result;
+      print(`\n${renderTable(scenario.name, result)}`);
+    } finally {
+      await rig.end();
+    }
+  }
+
+  const json = `${JSON.stringify({ machine, options, results }, null, 2)}\n`;
+  const kept = join(RESULTS, `${machine.date?.toString().replaceAll(/[:.]/g, '-')}.json`);
+  for (const file of options.json === undefined ? [kept] : [kept, options.json]) {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, json);
+  }
+  const faults = Object.values(results).flatMap((result) => result.faults);
+  const missed = Object.values(results).flatMap((result) =>
+    result.figures.filter((each) => isMet(each) === false),
+  );
+  if (missed.length > 0) print(`\nMissed: ${missed.map(({ name }) => name.trim()).join('; ')}.`);
+  if (faults.length > 0) process.exitCode = 1;
+}
+
+function chosen(name: string, before: readonly string[] = []): readonly string[] {
+  if (SCENARIOS.some((scenario) => scenario.name === name)) return [...before, name];
+  throw new InvalidArgumentError(`It is none of: ${SCENARIOS.map((scenario) => scenario.name).join(', ')}.`);
+}
+
+function wholeThousands(text: string): number {
+  const value = Number(text.replaceAll(/[,_]/g, ''));
+  if (Number.isInteger(value) && value > 0 && value % 1_000 === 0) return value;
+  throw new InvalidArgumentError('It must be a multiple of 1,000.');
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

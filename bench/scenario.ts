@@ -1,0 +1,64 @@
+import type { Rig } from './rig.ts';
+
+/** One question that the bench answers. To add one: a file in scenarios/, and a line in scenarios.ts. */
+export interface Scenario {
+  /** As on the command line. */
+  readonly name: string;
+  readonly description: string;
+  run(context: ScenarioContext): Promise<ScenarioResult>;
+}
+
+export interface ScenarioContext {
+  readonly rig: Rig;
+  /** `--records`: in place of the scenario's own number. */
+  readonly records: number | undefined;
+  /** `--quick`: small numbers, to see that everything works; its figures mean little. */
+  readonly quick: boolean;
+  /** Says what is being done. */
+  say(text: string): void;
+}
+
+export interface ScenarioResult {
+  /** What was measured, with the numbers that make it comparable. */
+  readonly title: string;
+  readonly figures: readonly Figure[];
+  /** What must not be: records lost, duplicated, reordered, damaged, counters that are wrong. Empty: all is well. */
+  readonly faults: readonly string[];
+}
+
+export interface Figure {
+  readonly name: string;
+  /** The median, where there were rounds. */
+  readonly value: number;
+  readonly unit: string;
+  readonly rounds?: readonly number[];
+  readonly target?: Target;
+}
+
+export type Target = { readonly atMost: number } | { readonly atLeast: number };
+
+/** A figure from the values of several rounds, or of one. */
+export function figure(name: string, unit: string, values: readonly number[], target?: Target): Figure {
+  return {
+    name,
+    value: median(values),
+    unit,
+    ...(values.length > 1 ? { rounds: values } : {}),
+    ...(target ? { target } : {}),
+  };
+}
+
+export function median(values: readonly number[]): number {
+  return percentile(values, 0.5);
+}
+
+/** Nearest rank: the smallest value that at least that share of the values does not exceed. */
+export function percentile(values: readonly number[] | Float64Array, share: number): number {
+  const sorted = Float64Array.from(values).sort();
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
+}
+
+export function isMet({ value, target }: Figure): boolean | undefined {
+  if (!target) return undefined;
+  return 'atMost' in target ? value <= target.atMost : value >= target.atLeast;
+}

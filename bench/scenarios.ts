@@ -1,0 +1,8 @@
+import type { Scenario } from './scenario.ts';
+import { idle } from './scenarios/idle.ts';
+import { latency } from './scenarios/latency.ts';
+import { million } from './scenarios/million.ts';
+import { throughput } from './scenarios/throughput.ts';
+
+/** One line each; in this order they run. */
+export const SCENARIOS: readonly Scenario[] = [throughput, latency, million, idle];

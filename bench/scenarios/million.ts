@@ -1,0 +1,35 @@
+import { createBusyStream, driveNode, withNode } from '../bench-node.ts';
+import { figure, type Scenario } from '../scenario.ts';
+import { BATCH, CONNECTIONS } from './throughput.ts';
+
+export const million: Scenario = {
+  name: 'million',
+  description:
+    '1,000,000 records through one stream of a new node: none lost, none twice, in order; peak RSS',
+
+  run: async ({ rig, records = 1_000_000, quick, say }) => {
+    const shape = {
+      records: quick ? Math.min(records, 100_000) : records,
+      batch: BATCH,
+      connections: CONNECTIONS,
+    };
+    return withNode(async (bench) => {
+      const stream = await createBusyStream(bench, rig, 'million');
+      say('node');
+      const drive = await driveNode(bench, stream, rig, shape);
+      const { memory } = drive;
+      return {
+        title: `${shape.records.toLocaleString('en')} records through one stream, from a cold start`,
+        figures: [
+          figure('end to end', 'records/s', [drive.recordsPerSecond]),
+          figure('acknowledged at ingest', 'records/s', [drive.ackedPerSecond]),
+          figure('CPU of the node', 'µs/record', [drive.cpuMicros]),
+          figure('peak RSS of the node', 'MiB', [memory.resident / 2 ** 20], { atMost: 400 }),
+          figure('  anonymous', 'MiB', [memory.anonymous / 2 ** 20]),
+          figure('  mapped files', 'MiB', [memory.file / 2 ** 20]),
+        ],
+        faults: drive.faults,
+      };
+    });
+  },
+};
