@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import type { Outcome, RecordFailure } from './contract.ts';
 import { datadog } from './datadog.ts';
+import { batchOfTexts } from './test-batches.ts';
 import {
-  batchOf,
   openBatches,
-  type PeerAnswer,
-  type PeerRequest,
-  startPeer,
+  startVendor,
   testEnvironment,
+  type VendorAnswer,
+  type VendorRequest,
 } from './vendor-testing.ts';
 
 const KEY = '0123456789abcdef0123456789abcdef';
@@ -24,7 +24,7 @@ interface Series {
 }
 
 /** Datadog as its API reference describes it: key, JSON forms, limits of size and count, and the answers to each. */
-function intake(request: PeerRequest): PeerAnswer {
+function intake(request: VendorRequest): VendorAnswer {
   if (request.headers['dd-api-key'] !== KEY) return { status: 403, body: { errors: ['Forbidden'] } };
   if (request.method === 'GET' && request.path === '/api/v1/validate')
     return { status: 200, body: { valid: true } };
@@ -70,7 +70,7 @@ function intake(request: PeerRequest): PeerAnswer {
 const defaults = { api_key: KEY, region: 'US', include_sms: false, historical_metrics: false };
 
 async function start(t: TestContext, options: Record<string, unknown> = {}) {
-  const peer = await startPeer(t, intake);
+  const peer = await startVendor(t, intake);
   const environment = testEnvironment(t, { DD_URL: peer.url }, NOW);
   const destination = await openBatches(datadog, { ...defaults, ...options }, environment);
   const signal = new AbortController().signal;
@@ -79,7 +79,7 @@ async function start(t: TestContext, options: Record<string, unknown> = {}) {
     environment,
     destination,
     send: (kind: 'usage' | 'event', records: readonly string[]) =>
-      destination.send(batchOf(kind, records, 2), signal),
+      destination.send(batchOfTexts(kind, records, 2), signal),
   };
 }
 
@@ -96,7 +96,7 @@ function event(id: number | string, more = ''): string {
     "endpoint":{"id":41806233},"sim":{"iccid":"8999942310000004410"}${more}}`;
 }
 
-function seriesOf(request: PeerRequest | undefined): Series[] {
+function seriesOf(request: VendorRequest | undefined): Series[] {
   return (JSON.parse(request?.text ?? '') as { series: Series[] }).series;
 }
 
@@ -308,7 +308,7 @@ describe('Datadog: events as logs', () => {
 });
 
 describe('Datadog: what it answers', () => {
-  const cases: [answer: PeerAnswer, outcome: Outcome['type'], code: string, afterMs?: number][] = [
+  const cases: [answer: VendorAnswer, outcome: Outcome['type'], code: string, afterMs?: number][] = [
     [{ status: 403, body: { errors: ['Forbidden'] } }, 'refused', 'http_403'],
     [{ status: 401 }, 'refused', 'http_401'],
     [{ status: 404 }, 'refused', 'http_404'],
@@ -343,28 +343,6 @@ describe('Datadog: what it answers', () => {
       if (code === 'http_307') assert.match(outcome.cause.message, /elsewhere\.example/);
     });
   }
-
-  test('a peer that does not answer is given up after 30 s; the engine can cancel before', async (t) => {
-    const { peer, environment, send, destination } = await start(t);
-    peer.next.push('hang', 'hang');
-    const sent = send('usage', [usage(1)]);
-    await peer.received(1);
-    await environment.clock.advance(30_000);
-    const outcome = await sent;
-    assert.equal(outcome.type === 'retry' && outcome.cause.code, 'timeout');
-    const cancel = new AbortController();
-    const second = destination.send(batchOf('usage', [usage(1).replaceAll('06:0', '06:1')]), cancel.signal);
-    await peer.received(2);
-    cancel.abort();
-    assert.equal((await second).type, 'platform');
-  });
-
-  test('nobody listens', async (t) => {
-    const environment = testEnvironment(t, { DD_URL: 'http://127.0.0.1:1' }, NOW);
-    const destination = await openBatches(datadog, defaults, environment);
-    const outcome = await destination.send(batchOf('usage', [usage(1)]), new AbortController().signal);
-    assert.equal(outcome.type === 'retry' && outcome.cause.code, 'connection_refused');
-  });
 });
 
 describe('Datadog: verification and configuration', () => {
