@@ -138,8 +138,8 @@ describe('Datadog: usage as metrics', () => {
     const { peer, send } = await start(t);
     const other = usage(3).replace('06:03:33.118Z', '06:03:34Z').replace('06:02:48Z', '06:02:49Z');
     await send('usage', [
-      usage(1),
-      usage(2).replace('0.134358', '0.2').replace('06:02:48Z', '06:02:38Z'),
+      usage(1).replace('06:02:48Z', '06:02:38Z'),
+      usage(2).replace('0.134358', '0.2'),
       other,
     ]);
     const volumes = seriesOf(peer.requests[0]).filter((one) => one.metric === 'endpoint.volume');
