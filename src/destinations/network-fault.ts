@@ -73,7 +73,7 @@ const MEANINGS: readonly (readonly [RegExp, Meaning])[] = [
     }),
   ],
   [
-    /^(HPE_|UND_ERR_HEADERS_OVERFLOW)/,
+    /^(HPE_|HTTPParserError$|UND_ERR_HEADERS_OVERFLOW$)/,
     meaning('retry', 'invalid_answer', (at) => `${at} answered with something that is not HTTP.`),
   ],
   [
@@ -109,12 +109,12 @@ export function timedOut(at: string, milliseconds: number): NetworkOutcome {
   return { type: 'retry', cause: { code: 'timeout', message } satisfies Cause };
 }
 
-/** The codes of an error, of its causes and of the errors it gathers; outermost first. */
+/** The codes (a parser's error has but a name) of an error, of its causes and of the errors it gathers; outermost first. */
 function codesOf(error: unknown, depth = 0): string[] {
   if (typeof error !== 'object' || error === null || depth > 4) return [];
-  const { code, cause, errors } = error as { code?: unknown; cause?: unknown; errors?: unknown };
+  const { code, name, cause, errors } = error as Record<string, unknown>;
   const inner = [cause, ...(Array.isArray(errors) ? errors : [])].flatMap((one) => codesOf(one, depth + 1));
-  return typeof code === 'string' ? [code, ...inner] : inner;
+  return [...[code, name].filter((one) => typeof one === 'string'), ...inner];
 }
 
 function meaning(type: Meaning['type'], code: string, say: Meaning['say']): Meaning {
