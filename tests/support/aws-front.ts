@@ -59,8 +59,8 @@ function respond(response: ServerResponse, answer: Misbehaviour): void {
     response.destroy();
     return;
   }
-  const headers = { ...answer.headers, 'content-length': answer.body.length };
-  for (const name of ['transfer-encoding', 'connection', 'keep-alive'] as const) delete headers[name];
+  const headers: OutgoingHttpHeaders = { ...answer.headers, 'content-length': answer.body.length };
+  for (const name of ['transfer-encoding', 'connection', 'keep-alive']) delete headers[name];
   response.writeHead(answer.status, headers);
   response.end(answer.body);
 }

@@ -1,0 +1,429 @@
+import assert from 'node:assert/strict';
+import { describe, type TestContext, test } from 'node:test';
+import { kinesisError, TestKinesis } from '../../tests/support/aws-kinesis.ts';
+import { BASE_KEYS, TestSts } from '../../tests/support/aws-sts.ts';
+import { awsKinesis } from './aws-kinesis.ts';
+import type { BatchDestination, DestinationEnvironment, Outcome } from './contract.ts';
+import { createEgress } from './egress.ts';
+import { batchOf, openBatches, testEnvironment } from './vendor-testing.ts';
+
+const NOW = Date.UTC(2026, 5, 1, 12);
+const ROLE = 'arn:aws:iam::123456789012:role/simstream';
+const CREDENTIALS = { region: 'eu-west-1', stream_name: 'records', role_arn: ROLE };
+const signal = new AbortController().signal;
+
+async function setUp(t: TestContext) {
+  const sts = await TestSts.start(t, [{ arn: ROLE, externalId: 'org-70412' }]);
+  const kinesis = await TestKinesis.start(t, sts);
+  await kinesis.createStream('records');
+  const environment = testEnvironment(
+    t,
+    {
+      AWS_ACCESS_KEY_ID: BASE_KEYS.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: BASE_KEYS.secretAccessKey,
+      AWS_ENDPOINT_URL_STS: sts.url,
+      AWS_ENDPOINT_URL_KINESIS: kinesis.url,
+    },
+    NOW,
+  );
+  const open = (change: object = {}, more: Partial<DestinationEnvironment> = {}): Promise<BatchDestination> =>
+    openBatches(awsKinesis, { ...CREDENTIALS, ...change }, { ...environment, ...more });
+  return { sts, kinesis, environment, open };
+}
+
+function record(id: number, endpoint?: number): string {
+  return JSON.stringify({
+    id,
+    ...(endpoint === undefined ? {} : { endpoint: { id: endpoint } }),
+    note: 'ä "quoted"',
+  });
+}
+
+function range(count: number, make: (n: number) => string): string[] {
+  return Array.from({ length: count }, (_, n) => make(n));
+}
+
+function causeOf(outcome: Outcome) {
+  if (!('cause' in outcome)) throw new Error(`no cause in ${JSON.stringify(outcome)}`);
+  return outcome.cause;
+}
+
+describe('delivering', () => {
+  test('500 records in one call, bytes unchanged, keyed by endpoint, else by organisation', async (t) => {
+    const { kinesis, open, sts } = await setUp(t);
+    const destination = await open();
+    const records = [...range(499, (n) => record(n, 9000 + n)), record(499)];
+    const outcome = await destination.send(batchOf('event', records, 3), signal);
+    assert.deepEqual(outcome, { type: 'delivered', remoteStatus: 200 });
+    assert.equal(kinesis.puts.length, 1);
+    const stored = await kinesis.records('records');
+    assert.deepEqual(stored.map(({ text }) => text).sort(), [...records].sort());
+    for (const { key, text } of stored) {
+      const { id } = JSON.parse(text) as { id: number };
+      assert.equal(key, id === 499 ? '70412' : String(9000 + id));
+    }
+    assert.equal(sts.requests[0]?.get('ExternalId'), 'org-70412');
+    assert.equal(sts.sessions[0]?.sessionName, 'simstream-a1b2c3d4');
+  });
+
+  test('records of one key never share a call, and keep their order', async (t) => {
+    const { kinesis, open } = await setUp(t);
+    const destination = await open();
+    const records = range(20, (n) => record(n, n % 3));
+    assert.equal((await destination.send(batchOf('usage', records), signal)).type, 'delivered');
+    assert.equal(kinesis.puts.length, 7);
+    for (const { Records } of kinesis.puts) {
+      assert.equal(new Set(Records.map(({ PartitionKey }) => PartitionKey)).size, Records.length);
+    }
+    assertOrder(await kinesis.records('records'), 20);
+  });
+
+  test('what was throttled is told apart, and what stands behind it of the same key waits', async (t) => {
+    const { kinesis, open } = await setUp(t);
+    const destination = await open();
+    const throttled = new Set([1]);
+    kinesis.throttles = ({ Data }) => throttled.has(idOf(Data));
+    const batch = batchOf(
+      'usage',
+      range(9, (n) => record(n, n % 3)),
+    );
+    const outcome = await destination.send(batch, signal);
+    assert.equal(outcome.type, 'partial');
+    assert.ok(outcome.type === 'partial');
+    assert.deepEqual(
+      outcome.failures.map(({ index, verdict }) => [index, verdict]),
+      [
+        [1, 'retry'],
+        [4, 'retry'],
+        [7, 'retry'],
+      ],
+    );
+    assert.equal(outcome.failures[0]?.cause.code, 'ProvisionedThroughputExceededException');
+    assert.match(
+      outcome.failures[0]?.cause.message ?? '',
+      /stream\/records has not enough capacity.*Add shards/,
+    );
+    const stored = await kinesis.records('records');
+    assert.deepEqual(stored.map(({ text }) => JSON.parse(text).id as number).sort(), [0, 2, 3, 5, 6, 8]);
+  });
+
+  test('when all are throttled, the batch is tried again as it was', async (t) => {
+    const { kinesis, open } = await setUp(t);
+    const destination = await open();
+    kinesis.throttles = () => true;
+    kinesis.throttleCode = 'InternalFailure';
+    const outcome = await destination.send(
+      batchOf(
+        'usage',
+        range(5, (n) => record(n, n)),
+      ),
+      signal,
+    );
+    assert.equal(outcome.type, 'retry');
+    assert.equal(causeOf(outcome).code, 'InternalFailure');
+  });
+
+  test('a call that fails after others succeeded leaves the rest to be sent again', async (t) => {
+    const { kinesis, open } = await setUp(t);
+    const destination = await open();
+    let calls = 0;
+    kinesis.throttles = () => {
+      if (++calls === 1) kinesis.next.push(kinesisError('InternalFailure', 'oops', 500));
+      return false;
+    };
+    const outcome = await destination.send(
+      batchOf(
+        'usage',
+        range(3, (n) => record(n, 7)),
+      ),
+      signal,
+    );
+    assert.ok(outcome.type === 'partial');
+    assert.deepEqual(
+      outcome.failures.map(({ index, verdict }) => [index, verdict]),
+      [
+        [1, 'retry'],
+        [2, 'retry'],
+      ],
+    );
+  });
+
+  test('a record above the limit is rejected alone, before the call', async (t) => {
+    const { kinesis, open } = await setUp(t);
+    const destination = await open();
+    const large = JSON.stringify({ id: 1, pad: 'x'.repeat(2 ** 20 - 10) });
+    const fits = JSON.stringify({ id: 2, pad: 'x'.repeat(2 ** 20 - 40) });
+    const outcome = await destination.send(batchOf('event', [record(0, 1), large, fits]), signal);
+    assert.ok(outcome.type === 'partial');
+    assert.deepEqual(
+      outcome.failures.map(({ index, verdict, cause }) => [index, verdict, cause.code]),
+      [[1, 'reject', 'record_too_large']],
+    );
+    const stored = await kinesis.records('records');
+    assert.deepEqual(stored.map(({ text }) => JSON.parse(text).id as number).sort(), [0, 2]);
+  });
+});
+
+describe('failures of Kinesis', () => {
+  const faults: [string, number, Outcome['type'], RegExp][] = [
+    ['ProvisionedThroughputExceededException', 400, 'retry', /takes no more records for now/],
+    ['LimitExceededException', 400, 'retry', /for now/],
+    ['KMSThrottlingException', 400, 'retry', /for now/],
+    [
+      'ResourceNotFoundException',
+      400,
+      'refused',
+      /no active stream arn:aws:kinesis:eu-west-1:123456789012:stream\/records/,
+    ],
+    ['AccessDeniedException', 400, 'refused', /needs kinesis:PutRecords on arn:aws:kinesis:/],
+    ['KMSAccessDeniedException', 400, 'refused', /kms:GenerateDataKey/],
+    ['KMSDisabledException', 400, 'refused', /KMS key/],
+    ['UnrecognizedClientException', 403, 'refused', /must be enabled in the account/],
+    ['ValidationException', 400, 'rejected', /cannot take one of the records/],
+    ['SomethingNewException', 400, 'refused', /refused the records/],
+    ['InternalFailure', 500, 'retry', /has a fault/],
+    ['ServiceUnavailable', 503, 'retry', /has a fault/],
+    ['RequestEntityTooLarge', 413, 'too_large', /too large/],
+  ];
+  for (const [code, status, type, words] of faults) {
+    test(`${code} (${status}) is ${type}`, async (t) => {
+      const { kinesis, open } = await setUp(t);
+      const destination = await open();
+      const answer = kinesisError(code, 'in their words', status);
+      kinesis.next.push(answer, answer);
+      const outcome = await destination.send(batchOf('usage', [record(1, 1), record(2, 2)]), signal);
+      assert.equal(outcome.type, type);
+      const cause = causeOf(outcome);
+      assert.equal(cause.code, code);
+      assert.equal(cause.remoteStatus, status);
+      assert.match(cause.message, words);
+      assert.match(cause.message, /AWS said: in their words/);
+    });
+  }
+
+  test('a wrong clock is the operator’s to set, not the customer’s fault', async (t) => {
+    const { kinesis, open } = await setUp(t);
+    const destination = await open();
+    kinesis.next.push(
+      kinesisError('InvalidSignatureException', 'Signature expired: 20260601 is now earlier', 403),
+    );
+    const outcome = await destination.send(batchOf('usage', [record(1)]), signal);
+    assert.equal(outcome.type, 'platform');
+    assert.match(causeOf(outcome).message, /clock/);
+  });
+
+  test('a connection dropped after the records were taken is tried again', async (t) => {
+    const { kinesis, open } = await setUp(t);
+    const destination = await open();
+    kinesis.next.push('drop_after');
+    const batch = batchOf('usage', [record(1)]);
+    const outcome = await destination.send(batch, signal);
+    assert.equal(outcome.type, 'retry');
+    assert.equal(causeOf(outcome).code, 'connection_reset');
+    assert.equal((await destination.send(batch, signal)).type, 'delivered');
+    assert.equal((await kinesis.records('records')).length, 2);
+  });
+
+  test('no answer: after 30 seconds it is tried again', async (t) => {
+    const { kinesis, open, environment } = await setUp(t);
+    const destination = await open();
+    kinesis.next.push('hang');
+    const sending = destination.send(batchOf('usage', [record(1)]), signal);
+    await until(() => kinesis.puts.length === 1);
+    await environment.clock.advance(31_000);
+    const outcome = await sending;
+    assert.equal(outcome.type, 'retry');
+    assert.equal(causeOf(outcome).code, 'timeout');
+  });
+
+  test('an abort ends a call at once', async (t) => {
+    const { kinesis, open } = await setUp(t);
+    const destination = await open();
+    kinesis.next.push('hang');
+    const stop = new AbortController();
+    const sending = destination.send(batchOf('usage', [record(1)]), stop.signal);
+    await until(() => kinesis.puts.length === 1);
+    stop.abort();
+    assert.equal((await sending).type, 'platform');
+  });
+});
+
+describe('credentials', () => {
+  test('expired ones are renewed once, and the call is made again', async (t) => {
+    const { kinesis, sts, open } = await setUp(t);
+    const destination = await open();
+    assert.equal((await destination.send(batchOf('usage', [record(1)]), signal)).type, 'delivered');
+    sts.expireSessions();
+    assert.equal((await destination.send(batchOf('usage', [record(2)]), signal)).type, 'delivered');
+    assert.equal(sts.sessions.length, 2);
+    assert.equal(kinesis.puts.length, 3);
+  });
+
+  test('are kept for the stream and renewed ten minutes before they expire', async (t) => {
+    const { sts, open, environment } = await setUp(t);
+    const destination = await open();
+    const send = () => destination.send(batchOf('usage', [record(1)]), signal);
+    await send();
+    await environment.clock.advance(49 * 60_000);
+    await send();
+    assert.equal(sts.sessions.length, 1);
+    await environment.clock.advance(2 * 60_000);
+    await send();
+    assert.equal(sts.sessions.length, 2);
+  });
+
+  test('hold on while a renewal fails, and not beyond their end', async (t) => {
+    const { sts, open, environment } = await setUp(t);
+    const destination = await open();
+    const send = () => destination.send(batchOf('usage', [record(1)]), signal);
+    await send();
+    await environment.clock.advance(55 * 60_000);
+    sts.next.push('drop');
+    assert.equal((await send()).type, 'delivered');
+    assert.equal(sts.requests.length, 2);
+    assert.equal((await send()).type, 'delivered');
+    assert.equal(sts.requests.length, 2, 'no new try within 30 seconds');
+    await environment.clock.advance(4.5 * 60_000);
+    sts.next.push('drop');
+    const outcome = await send();
+    assert.equal(outcome.type, 'retry');
+    assert.match(causeOf(outcome).message, /127\.0\.0\.1/);
+    assert.equal((await send()).type, 'delivered');
+  });
+
+  test('a renewal is shared by all who wait for it', async (t) => {
+    const { sts, open } = await setUp(t);
+    const destination = await open();
+    const [one, other] = await Promise.all([
+      destination.verify(signal),
+      destination.send(batchOf('usage', [record(1)]), signal),
+    ]);
+    assert.equal(one.type, 'reachable');
+    assert.equal(other.type, 'delivered');
+    assert.equal(sts.requests.length, 1);
+  });
+
+  test('no secret is in any message', async (t) => {
+    const { kinesis, sts, open } = await setUp(t);
+    const destination = await open();
+    await destination.send(batchOf('usage', [record(1)]), signal);
+    const session = sts.sessions[0];
+    assert.ok(session);
+    const words = `The Access Key Id ${session.accessKeyId} you provided is not known`;
+    kinesis.next.push(kinesisError('SomeException', words));
+    const { message } = causeOf(await destination.send(batchOf('usage', [record(1)]), signal));
+    assert.ok(!message.includes(session.accessKeyId), message);
+  });
+});
+
+describe('verification', () => {
+  test('needs the right to put and a stream, and stores nothing', async (t) => {
+    const { kinesis, open } = await setUp(t);
+    const destination = await open();
+    assert.deepEqual(await destination.verify(signal), { type: 'reachable' });
+    assert.deepEqual(await kinesis.records('records'), []);
+    kinesis.allowed = false;
+    const denied = await destination.verify(signal);
+    assert.ok(denied.type === 'failed');
+    assert.match(denied.cause.message, /needs kinesis:PutRecords/);
+  });
+
+  test('names the stream that does not exist', async (t) => {
+    const { open } = await setUp(t);
+    const destination = await open({ stream_name: 'nowhere' });
+    const verdict = await destination.verify(signal);
+    assert.ok(verdict.type === 'failed');
+    assert.equal(verdict.cause.code, 'ResourceNotFoundException');
+    assert.match(verdict.cause.message, /stream\/nowhere.*stream_name and region/);
+  });
+
+  test('a role that does not let simstream in: the statement that its trust policy needs', async (t) => {
+    const { open } = await setUp(t);
+    const destination = await open({}, { organisationId: 70413 });
+    const verdict = await destination.verify(signal);
+    assert.ok(verdict.type === 'failed');
+    assert.equal(verdict.cause.code, 'AccessDenied');
+    const statement = /statement: (\{.*?\})\. AWS said/.exec(verdict.cause.message)?.[1];
+    assert.deepEqual(JSON.parse(statement ?? ''), {
+      Effect: 'Allow',
+      Principal: { AWS: 'arn:aws:iam::999999999999:role/streamer' },
+      Action: 'sts:AssumeRole',
+      Condition: { StringEquals: { 'sts:ExternalId': 'org-70413' } },
+    });
+    const outcome = await destination.send(batchOf('usage', [record(1)]), signal);
+    assert.equal(outcome.type, 'refused');
+  });
+
+  test('a role that AWS finds malformed', async (t) => {
+    const { open } = await setUp(t);
+    const destination = await open({ role_arn: 'arn:aws:iam:1234567890:role/simstream' });
+    const verdict = await destination.verify(signal);
+    assert.ok(verdict.type === 'failed');
+    assert.match(verdict.cause.message, /does not accept role_arn/);
+  });
+
+  test('without credentials of its own simstream says so to its operator', async (t) => {
+    const { open, environment } = await setUp(t);
+    const variables = { ...environment.variables, AWS_SECRET_ACCESS_KEY: 'wrong' };
+    const destination = await open({}, { variables });
+    const outcome = await destination.send(batchOf('usage', [record(1)]), signal);
+    assert.equal(outcome.type, 'platform');
+    assert.match(causeOf(outcome).message, /operator of simstream must renew them/);
+    assert.ok(!causeOf(outcome).message.includes('wrong'));
+  });
+});
+
+describe('the way out', () => {
+  test('obeys the address rules, to STS and to Kinesis', async (t) => {
+    const { open, environment, sts, kinesis } = await setUp(t);
+    const egress = createEgress({ allow: '' });
+    t.after(() => egress.close());
+    const closed = await open({}, { egress });
+    const verdict = await closed.verify(signal);
+    assert.ok(verdict.type === 'failed');
+    assert.equal(verdict.cause.code, 'forbidden_address');
+    assert.equal(sts.requests.length + kinesis.puts.length, 0);
+    const local = createEgress({ allow: '127.0.0.0/8' });
+    t.after(() => local.close());
+    const open127 = await open({}, { egress: local, variables: { ...environment.variables } });
+    assert.deepEqual(await open127.verify(signal), { type: 'reachable' });
+  });
+});
+
+describe('configuration', () => {
+  test('takes the role ARN as emnify’s examples have it', () => {
+    const role_arn = 'arn:aws:iam:123456789012:role/simstream';
+    const configured = awsKinesis.configure({ ...CREDENTIALS, role_arn }, 'Json');
+    assert.ok(!Array.isArray(configured));
+    assert.match(configured.identity, /^arn:aws:iam::123456789012:role\/simstream /);
+  });
+
+  test('names each field that is wrong', () => {
+    const wrong = { region: 'eu-west-1.evil.example/', stream_name: 'a b', role_arn: 'me' };
+    const faults = awsKinesis.configure(wrong, 'Json');
+    assert.ok(Array.isArray(faults));
+    assert.deepEqual(
+      faults.map(({ path }) => path),
+      ['/region', '/role_arn', '/stream_name'],
+    );
+  });
+});
+
+function idOf(data: string): number {
+  return (JSON.parse(Buffer.from(data, 'base64').toString()) as { id: number }).id;
+}
+
+/** Each record once, and per key in ascending order. */
+function assertOrder(stored: readonly { key: string; text: string }[], count: number): void {
+  const last = new Map<string, number>();
+  for (const { key, text } of stored) {
+    const { id } = JSON.parse(text) as { id: number };
+    assert.ok(id > (last.get(key) ?? -1), `record ${id} of ${key} came after ${last.get(key)}`);
+    last.set(key, id);
+  }
+  assert.equal(stored.length, count);
+}
+
+async function until(done: () => boolean): Promise<void> {
+  while (!done()) await new Promise((resolve) => setImmediate(resolve));
+}

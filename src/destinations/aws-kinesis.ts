@@ -1,0 +1,53 @@
+import { Type } from 'typebox';
+import { awsFaults, parseRole, type Role, regionField, roleArnField } from './aws/names.ts';
+import { type ConfigurationFault, defineDestination } from './contract.ts';
+
+/** PutRecords takes 500 records and 5 MiB, keys included, of which each can have 256 bytes. */
+const GATHERED = { by: 'batch', records: 500, bytes: 5 * 2 ** 20 - 500 * 256 } as const;
+
+const STREAM_NAME = /^[a-zA-Z0-9_.-]{1,128}$/;
+
+const credentials = Type.Object({
+  region: regionField,
+  stream_name: Type.String({
+    title: 'Stream name',
+    description: 'The Kinesis data stream. The role needs kinesis:PutRecords on it.',
+    examples: ['simstream-events'],
+    minLength: 1,
+  }),
+  role_arn: roleArnField,
+});
+
+interface Settings {
+  readonly region: string;
+  readonly stream_name: string;
+  readonly role_arn: string;
+}
+
+export const awsKinesis = defineDestination({
+  connectionType: 'AwsKinesis',
+  title: 'Amazon Kinesis',
+  summary: 'Puts each record into a Kinesis data stream, in order per endpoint.',
+  formats: ['Json'],
+  credentials,
+  configure(given) {
+    const { region, stream_name: name, role_arn: roleArn } = given as unknown as Settings;
+    const faults: ConfigurationFault[] = awsFaults(region, roleArn);
+    if (!STREAM_NAME.test(name)) {
+      const message =
+        'is not the name of a Kinesis stream: up to 128 letters, digits, hyphens, underscores and dots';
+      faults.push({ path: '/stream_name', message });
+    }
+    if (faults.length > 0) return faults;
+    const role = parseRole(roleArn) as Role;
+    return {
+      target: `kinesis://${region}/${name}`,
+      identity: `${role.arn} ${region} ${name}`,
+      gathering: GATHERED,
+      open: async (environment) => {
+        const { openKinesis } = await import('./aws/kinesis.ts');
+        return openKinesis(environment, { region, name, role });
+      },
+    };
+  },
+});

@@ -1,0 +1,52 @@
+import type { AwsKeys } from './sign.ts';
+
+/** Where simstream's own keys come from; throws with words for the operator when there are none. */
+export type BaseKeys = () => Promise<AwsKeys>;
+
+type Variables = Readonly<Record<string, string | undefined>>;
+
+/** One chain for all streams of a process: the metadata service of an instance answers a few requests a second only. */
+const chains = new WeakMap<Variables, BaseKeys>();
+
+/**
+ * simstream's own AWS keys, by AWS's standard chain: environment, shared configuration files, web identity, container and
+ * instance metadata. They may do nothing but assume the roles of customers.
+ *
+ * The chain's own requests (to the metadata address of the machine, say) do not obey the rules for destinations: their
+ * addresses come from the operator's machine, never from a stream.
+ */
+export function baseKeysOf(variables: Variables): BaseKeys {
+  let chain = chains.get(variables);
+  if (!chain) {
+    chain = newChain(variables);
+    chains.set(variables, chain);
+  }
+  return chain;
+}
+
+function newChain(variables: Variables): BaseKeys {
+  let provider: ReturnType<typeof loadChain> | undefined;
+  return async () => {
+    const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_PROFILE } = variables;
+    // The chain's first step, without loading it.
+    if (AWS_ACCESS_KEY_ID && AWS_SECRET_ACCESS_KEY && !AWS_PROFILE) {
+      return {
+        accessKeyId: AWS_ACCESS_KEY_ID,
+        secretAccessKey: AWS_SECRET_ACCESS_KEY,
+        ...(AWS_SESSION_TOKEN ? { sessionToken: AWS_SESSION_TOKEN } : {}),
+      };
+    }
+    provider ??= loadChain();
+    const keys = await (await provider)();
+    return {
+      accessKeyId: keys.accessKeyId,
+      secretAccessKey: keys.secretAccessKey,
+      ...(keys.sessionToken ? { sessionToken: keys.sessionToken } : {}),
+    };
+  };
+}
+
+async function loadChain() {
+  const { defaultProvider } = await import('@aws-sdk/credential-provider-node');
+  return defaultProvider();
+}

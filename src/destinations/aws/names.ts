@@ -1,0 +1,87 @@
+import { Type } from 'typebox';
+import type { ConfigurationFault } from '../contract.ts';
+
+/** The parts of `role_arn` that messages and requests need. */
+export interface Role {
+  /** As AWS wants it. */
+  readonly arn: string;
+  readonly partition: string;
+  readonly account: string;
+}
+
+/** The fields that every AWS connection has. */
+export const regionField = Type.String({
+  title: 'Region',
+  description: 'The AWS region that the resource is in.',
+  examples: ['eu-west-1'],
+  minLength: 1,
+});
+export const roleArnField = Type.String({
+  title: 'Role ARN',
+  description:
+    'The IAM role in your account that simstream assumes. Its trust policy must let simstream in with the external id org-<organisation id>.',
+  examples: ['arn:aws:iam::123456789012:role/simstream'],
+  minLength: 1,
+});
+
+/**
+ * The second colon after `iam` may be missing, and the account shorter than twelve digits: emnify's published examples
+ * are so. The colon is put in; a wrong account is for AWS to refuse, with the reason.
+ */
+const ROLE_ARN = /^arn:(aws[a-z0-9-]*):iam::?(\d{1,12}):(role\/[\w+=,.@/-]+)$/;
+/** A region is one label of a host name; which ones exist is for AWS to say, and S3-compatible stores have their own. */
+const REGION = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
+
+export function parseRole(text: string): Role | undefined {
+  const match = ROLE_ARN.exec(text.trim());
+  if (!match) return undefined;
+  const [, partition, account, path] = match as unknown as [string, string, string, string];
+  return { arn: `arn:${partition}:iam::${account}:${path}`, partition, account };
+}
+
+/** What the schema cannot say of region and role. */
+export function awsFaults(region: string, roleArn: string): ConfigurationFault[] {
+  const faults: ConfigurationFault[] = [];
+  if (!REGION.test(region)) {
+    faults.push({ path: '/region', message: 'is not the id of an AWS region, such as eu-west-1' });
+  }
+  if (!parseRole(roleArn)) {
+    const message = 'is not the ARN of an IAM role, such as arn:aws:iam::123456789012:role/simstream';
+    faults.push({ path: '/role_arn', message });
+  }
+  return faults;
+}
+
+/** What the AWS account of the role must expect as `sts:ExternalId`. Never taken from a request: it tells customers apart. */
+export function externalIdOf(organisationId: number): string {
+  return `org-${organisationId}`;
+}
+
+/** The domain that the hosts of a region end in. */
+export function domainOf(region: string): string {
+  if (region.startsWith('cn-')) return 'amazonaws.com.cn';
+  if (region.startsWith('eusc-')) return 'amazonaws.eu';
+  return 'amazonaws.com';
+}
+
+export type Service = 'kinesis' | 's3' | 'sts';
+
+/** Another endpoint that the operator named by AWS's own variables, or undefined. */
+export function customEndpoint(
+  service: Service,
+  variables: Readonly<Record<string, string | undefined>>,
+): URL | undefined {
+  const text = variables[`AWS_ENDPOINT_URL_${service.toUpperCase()}`] || variables.AWS_ENDPOINT_URL;
+  if (!text) return undefined;
+  if (!URL.canParse(text)) throw new Error(`AWS_ENDPOINT_URL for ${service} is not a URL`);
+  return new URL(text);
+}
+
+/** Where a service of a region is reached. */
+export function endpointOf(
+  service: Service,
+  region: string,
+  variables: Readonly<Record<string, string | undefined>>,
+): URL {
+  return customEndpoint(service, variables) ?? new URL(`https://${service}.${region}.${domainOf(region)}/`);
+}
