@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Static, TObject, TSchema } from 'typebox';
+import type { Identity } from '../auth/identity.ts';
 import type { ErrorToken } from '../errors.ts';
 
 /**
@@ -40,15 +41,6 @@ export interface Route {
 }
 
 export type Access = 'public' | 'operator' | 'read' | 'write';
-export type Role = 'administrator' | 'user' | 'observer';
-
-/** Who calls on behalf of an organisation. */
-export interface CustomerIdentity {
-  readonly organisationId: number;
-  readonly role: Role;
-  /** For histories and logs: `user:<username>` or `application:<id>`. */
-  readonly actor: string;
-}
 
 export interface OperatorIdentity {
   readonly actor: 'operator';
@@ -58,16 +50,18 @@ export interface RouteResponse {
   readonly description: string;
   /** Absent: the body is empty. */
   readonly schema?: TSchema;
+  /** Where it is not JSON. */
+  readonly contentType?: string;
   /** Header name → what it says. */
   readonly headers?: { readonly [name: string]: string };
 }
 
 /** What a handler gets: parameters and body satisfy the route's schemas. */
-export interface RouteRequest<Params = unknown, Query = unknown, Body = unknown, Identity = unknown> {
+export interface RouteRequest<Params = unknown, Query = unknown, Body = unknown, Caller = unknown> {
   readonly params: Params;
   readonly query: Query;
   readonly body: Body;
-  readonly identity: Identity;
+  readonly identity: Caller;
   /** Names in lower case. */
   readonly headers: IncomingHttpHeaders;
   /** The caller's address. */
@@ -76,7 +70,10 @@ export interface RouteRequest<Params = unknown, Query = unknown, Body = unknown,
   readonly signal: AbortSignal;
 }
 
-/** A handler's answer; an error is thrown as ApiError instead. Without `body` the answer's body is empty. */
+/**
+ * A handler's answer; an error is thrown as ApiError instead. Without `body` the answer's body is empty; text, bytes and
+ * streams are sent as they are under the `content-type` among `headers`, anything else as JSON.
+ */
 export interface Answer {
   readonly status: number;
   readonly body?: unknown;
@@ -84,7 +81,7 @@ export interface Answer {
 }
 
 export type IdentityFor<A extends Access> = A extends 'read' | 'write'
-  ? CustomerIdentity
+  ? Identity
   : A extends 'operator'
     ? OperatorIdentity
     : undefined;

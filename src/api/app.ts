@@ -1,0 +1,163 @@
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Authorize, AuthorizeOperator, Identity } from '../auth/identity.ts';
+import { ApiError } from '../errors.ts';
+import type { Random } from '../lib/clock.ts';
+import { answerWith } from './answer.ts';
+import { passBodiesOn, readJsonBodies } from './body.ts';
+import { serveDocumentation } from './documentation.ts';
+import { addErrorHandlers, createAnswerError, type ErrorLog, earlyErrorHandlers } from './error-handling.ts';
+import { addCommonHeaders } from './http-headers.ts';
+import { buildOpenApi } from './openapi.ts';
+import { type OperationParts, operationRoutes } from './operations.ts';
+import type { OperatorIdentity, Route, RouteRequest } from './route.ts';
+import { createValidator } from './validation.ts';
+
+export interface AppParts extends OperationParts {
+  readonly routes: readonly Route[];
+  readonly authorize: Authorize;
+  readonly authorizeOperator: AuthorizeOperator;
+  /** Counts a call of a rate-limited route. @throws ApiError TooManyRequests */
+  admit(organisationId: number): void;
+  /** Counts any call, before anything else. @throws ApiError TooManyRequests */
+  admitRequest?(ip: string): void;
+  /** For the ids of requests. */
+  readonly random: Random;
+  /** simstream's version, for the documentation. */
+  readonly version: string;
+  readonly log?: ErrorLog;
+  /** Told of every answer. */
+  answered?(answer: Answered): void;
+  /** Whether X-Forwarded-For is to be believed: only behind a proxy that sets it. */
+  readonly trustProxy?: boolean;
+}
+
+export interface Answered {
+  readonly method: string;
+  /** The route's pattern, never the path of the request; undefined if there was none. */
+  readonly route: string | undefined;
+  readonly status: number;
+  readonly durationMs: number;
+  readonly organisationId?: number;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    identity: Identity | OperatorIdentity | undefined;
+  }
+  interface FastifyContextConfig {
+    /** The call has a JSON body; without it any body is ignored. */
+    takesBody?: boolean;
+  }
+}
+
+/** The largest JSON body: a data stream with a thousand filter values has a few KiB. */
+const BODY_LIMIT = 2 ** 20;
+
+/** Node's own default, which Fastify switches off: who sends a request more slowly than this is cut off. */
+const REQUEST_TIMEOUT_MS = 300_000;
+
+/** The whole head of a request that Node takes: any id reaches its handler, which does not find it. */
+const LONGEST_PARAMETER = 16_384;
+
+/**
+ * Makes the HTTP application of a route table: authentication, validation, errors and documentation follow from the
+ * table. It is ready to `listen` or `inject`; the caller closes it.
+ */
+export async function createApp(parts: AppParts): Promise<FastifyInstance> {
+  const { random, trustProxy = false } = parts;
+  const answerError = createAnswerError(parts.log);
+  const app = Fastify({
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    trustProxy,
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: LONGEST_PARAMETER, ignoreTrailingSlash: true },
+    genReqId: () => Buffer.from(random.bytes(8)).toString('hex'),
+    ...earlyErrorHandlers(answerError),
+  });
+  app.decorateRequest('identity', undefined);
+  addErrorHandlers(app, answerError);
+  readJsonBodies(app);
+  addCommonHeaders(app);
+  if (parts.admitRequest) app.addHook('onRequest', async ({ ip }) => parts.admitRequest?.(ip));
+  if (parts.answered) reportAnswers(app, parts.answered);
+
+  const routes = [...parts.routes, ...operationRoutes(parts)];
+  for (const route of routes) if (!route.streamBody) addRoute(app, route, parts);
+  await app.register((group, _, done) => {
+    passBodiesOn(group);
+    for (const route of routes) if (route.streamBody) addRoute(group, route, parts);
+    done();
+  });
+  await serveDocumentation(app, buildOpenApi(routes, parts.version));
+  return app;
+}
+
+function addRoute(app: FastifyInstance, route: Route, parts: AppParts): void {
+  const validateParams = route.params && createValidator(route.params, 'text');
+  const validateQuery = route.query && createValidator(route.query, 'text');
+  const validateBody = route.body && createValidator(route.body, 'body');
+
+  app.route({
+    method: route.method,
+    url: route.path,
+    config: { takesBody: route.body !== undefined },
+    // Before the body is read: who may not call need not be listened to.
+    onRequest: async (request) => {
+      request.identity = await identify(route, request, parts);
+    },
+    handler: async (request, reply) => {
+      const params = { ...(request.params as object) };
+      const query = { ...(request.query as object) };
+      validateParams?.(params);
+      validateQuery?.(query);
+      if (validateBody && request.body === undefined && !route.bodyOptional) {
+        throw new ApiError('BadRequest', 'The call needs a JSON body.');
+      }
+      if (request.body !== undefined) validateBody?.(request.body);
+      const answer = await route.handler(routeRequest(request, reply, params, query));
+      return answerWith(reply, answer);
+    },
+  });
+}
+
+async function identify(route: Route, request: FastifyRequest, parts: AppParts) {
+  const { authorization } = request.headers;
+  if (route.access === 'public') return undefined;
+  if (route.access === 'operator') {
+    parts.authorizeOperator(authorization);
+    return { actor: 'operator' } as const;
+  }
+  const identity = await parts.authorize(authorization, request.ip);
+  if (route.rateLimited) parts.admit(identity.organisationId);
+  if (route.access === 'write' && identity.role === 'observer') {
+    throw new ApiError('Forbidden', `An observer may only read: ${route.operationId} changes something.`);
+  }
+  return identity;
+}
+
+function routeRequest(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  params: unknown,
+  query: unknown,
+): RouteRequest {
+  const gone = new AbortController();
+  // 'close' comes after every answer too; then nobody listens to the signal any more.
+  reply.raw.once('close', () => gone.abort(new Error('the caller went away')));
+  const { body, identity, headers, ip } = request;
+  return { params, query, body, identity, headers, ip, signal: gone.signal };
+}
+
+function reportAnswers(app: FastifyInstance, answered: (answer: Answered) => void): void {
+  app.addHook('onResponse', async ({ method, routeOptions, identity }, reply) => {
+    const organisationId = identity && 'organisationId' in identity ? identity.organisationId : undefined;
+    answered({
+      method,
+      route: routeOptions.url,
+      status: reply.statusCode,
+      durationMs: reply.elapsedTime,
+      ...(organisationId === undefined ? {} : { organisationId }),
+    });
+  });
+}

@@ -1,0 +1,100 @@
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify';
+import { ApiError, type ErrorToken } from '../errors.ts';
+import { answerWith } from './answer.ts';
+
+/** Where unexpected errors are told; pino's loggers are one. */
+export interface ErrorLog {
+  error(fields: object, message: string): void;
+}
+
+type AnswerError = (error: unknown, request: FastifyRequest, reply: FastifyReply) => FastifyReply;
+
+/** What Fastify finds wrong before a handler is reached. */
+const FRAMEWORK_ERRORS: Readonly<Record<string, readonly [ErrorToken, string]>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: ['PayloadTooLarge', 'The request body is larger than 1 MiB.'],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: ['UnsupportedMediaType', 'The Content-Type is malformed.'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['BadRequest', 'The body does not have the length of Content-Length.'],
+  FST_ERR_BAD_URL: ['BadRequest', 'The path is not a valid URL path.'],
+};
+
+/** Answers any error with emnify's body; what is not meant for the caller is logged and answered as Internal. */
+export function createAnswerError(log: ErrorLog | undefined): AnswerError {
+  return (error, request, reply) => {
+    const known = knownError(error);
+    if (!known) {
+      const fields = { err: error, requestId: request.id, method: request.method, route: routeOf(request) };
+      log?.error(fields, 'a request failed unexpectedly');
+    }
+    return sendError(
+      reply,
+      known ?? new ApiError('Internal', `Something failed inside simstream (${request.id}).`),
+    );
+  };
+}
+
+/** For errors before a request is routed, and for what is no HTTP at all. */
+export function earlyErrorHandlers(
+  answerError: AnswerError,
+): Pick<FastifyServerOptions, 'frameworkErrors' | 'clientErrorHandler'> {
+  return {
+    frameworkErrors: (error, request, reply) => {
+      void answerError(error, request as FastifyRequest, reply as FastifyReply);
+    },
+    clientErrorHandler: answerBrokenRequest,
+  };
+}
+
+export function addErrorHandlers(app: FastifyInstance, answerError: AnswerError): void {
+  app.setErrorHandler(answerError);
+  app.setNotFoundHandler(({ method, url }, reply) => {
+    const path = url.split('?', 1)[0] as string;
+    const shown = path.length > 200 ? `${path.slice(0, 200)}…` : path;
+    return sendError(reply, new ApiError('NotFound', `There is no ${method} ${shown}.`));
+  });
+}
+
+function knownError(error: unknown): ApiError | undefined {
+  if (error instanceof ApiError) return error;
+  const { code, statusCode } = error as { code?: string; statusCode?: number };
+  const [token, message] = FRAMEWORK_ERRORS[code ?? ''] ?? [];
+  if (token) return new ApiError(token, message);
+  // A later version of the framework may find more that is the caller's mistake.
+  const isCallers = code?.startsWith('FST_') && statusCode !== undefined && statusCode < 500;
+  return isCallers ? new ApiError('BadRequest') : undefined;
+}
+
+function sendError(reply: FastifyReply, error: ApiError): FastifyReply {
+  const headers: Record<string, string> = {};
+  if (error.retryAfter !== undefined) headers['retry-after'] = String(Math.ceil(error.retryAfter));
+  if (error.status === 401) headers['www-authenticate'] = 'Bearer';
+  return answerWith(reply, { status: error.status, body: error.body(), headers });
+}
+
+function routeOf(request: FastifyRequest): string | undefined {
+  return request.routeOptions?.url;
+}
+
+const CLIENT_ERRORS: Readonly<Record<string, number>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+};
+
+/** Bytes that are no HTTP request: there is no reply object yet, so the answer is written by hand. */
+function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const status = CLIENT_ERRORS[error.code ?? ''] ?? 400;
+  const message = `${STATUS_CODES[status]}: this is not an HTTP request that can be read.`;
+  const body = JSON.stringify(new ApiError('BadRequest', message).body());
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'Content-Type: application/json; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}

@@ -1,0 +1,50 @@
+import type { TSchema } from 'typebox';
+
+/** What a schema of the route table may carry for the document only; validation ignores both. */
+export interface DocumentKeywords {
+  /** Gives the schema a name: it stands once among the components, and generated clients name a type after it. */
+  readonly 'x-component'?: string;
+  /** The forms that this value can take, where validation looks at them elsewhere. */
+  readonly 'x-any-of'?: readonly TSchema[];
+}
+
+type Schema = { readonly [keyword: string]: unknown } & DocumentKeywords;
+
+/** Translates schemas of the route table to those of the document, and gathers the named ones. */
+export class Components {
+  readonly schemas: Record<string, object> = {};
+
+  translate(schema: TSchema): object {
+    return this.#schema(schema as unknown as Schema);
+  }
+
+  #schema({ 'x-component': name, ...schema }: Schema): object {
+    if (name === undefined) return this.#inline(schema);
+    if (!Object.hasOwn(this.schemas, name)) {
+      // Its place is taken first: a schema may contain itself.
+      this.schemas[name] = {};
+      this.schemas[name] = this.#inline(schema);
+    }
+    return { $ref: `#/components/schemas/${name}` };
+  }
+
+  #inline({ 'x-any-of': forms, ...schema }: Schema): object {
+    const translated: Record<string, unknown> = {};
+    for (const [keyword, value] of Object.entries(schema))
+      translated[keyword] = this.#keyword(keyword, value);
+    if (forms) translated.anyOf = forms.map((form) => this.translate(form));
+    return translated;
+  }
+
+  #keyword(keyword: string, value: unknown): unknown {
+    if (keyword === 'properties' || keyword === 'patternProperties') {
+      const entries = Object.entries(value as Record<string, Schema>);
+      return Object.fromEntries(entries.map(([name, property]) => [name, this.#schema(property)]));
+    }
+    if (keyword === 'anyOf' || keyword === 'oneOf' || keyword === 'allOf' || keyword === 'prefixItems') {
+      return (value as Schema[]).map((each) => this.#schema(each));
+    }
+    const isSchema = keyword === 'items' || keyword === 'not' || keyword === 'additionalProperties';
+    return isSchema && typeof value === 'object' && value !== null ? this.#schema(value as Schema) : value;
+  }
+}

@@ -1,0 +1,59 @@
+import Type from 'typebox';
+import { defineRoute, type Route } from './route.ts';
+
+export interface OperationParts {
+  /** What keeps the node from being ready, in words; empty when it is. */
+  readiness(): Promise<readonly string[]>;
+  /** Prometheus' text form. */
+  metrics(): Promise<string>;
+  readonly metricsContentType: string;
+}
+
+/** For the machines that operate a node: `/healthz`, `/readyz` and `/metrics`. */
+export function operationRoutes({ readiness, metrics, metricsContentType }: OperationParts): Route[] {
+  const tags = ['Operation'];
+  const Health = Type.Object({ status: Type.String(), missing: Type.Optional(Type.Array(Type.String())) });
+  return [
+    defineRoute({
+      method: 'GET',
+      path: '/healthz',
+      operationId: 'GetHealth',
+      tags,
+      summary: 'Whether the process is alive',
+      access: 'public',
+      responses: { 200: { description: 'It is.', schema: Health } },
+      handler: () => ({ status: 200, body: { status: 'alive' } }),
+    }),
+    defineRoute({
+      method: 'GET',
+      path: '/readyz',
+      operationId: 'GetReadiness',
+      tags,
+      summary: 'Whether the node takes requests and delivers',
+      access: 'public',
+      responses: {
+        200: { description: 'It is ready.', schema: Health },
+        503: { description: 'It is not, and what is missing.', schema: Health },
+      },
+      handler: async () => {
+        const missing = await readiness();
+        if (missing.length === 0) return { status: 200, body: { status: 'ready' } };
+        return { status: 503, body: { status: 'not ready', missing } };
+      },
+    }),
+    defineRoute({
+      method: 'GET',
+      path: '/metrics',
+      operationId: 'GetMetrics',
+      tags,
+      summary: 'Metrics of the node for Prometheus',
+      access: 'public',
+      responses: { 200: { description: 'Metrics.', contentType: 'text/plain', schema: Type.String() } },
+      handler: async () => ({
+        status: 200,
+        body: await metrics(),
+        headers: { 'content-type': metricsContentType },
+      }),
+    }),
+  ];
+}

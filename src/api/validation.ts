@@ -1,0 +1,98 @@
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import addFormats from 'ajv-formats';
+import type { TSchema } from 'typebox';
+import { ApiError, type ErrorToken, type FieldFault, faultsToError } from '../errors.ts';
+
+/** As many faults as one answer lists. */
+const MOST_FAULTS = 20;
+
+/** Deeper than any body of the API, and shallow enough for a stack. */
+const DEEPEST_BODY = 64;
+
+/** Which token a keyword of JSON Schema amounts to; what is not listed is InvalidFormat. */
+const TOKENS: Readonly<Record<string, ErrorToken>> = {
+  required: 'Required',
+  minimum: 'OutOfRange',
+  maximum: 'OutOfRange',
+  exclusiveMinimum: 'OutOfRange',
+  exclusiveMaximum: 'OutOfRange',
+  minLength: 'OutOfRange',
+  maxLength: 'OutOfRange',
+  minItems: 'OutOfRange',
+  maxItems: 'OutOfRange',
+  minProperties: 'OutOfRange',
+  maxProperties: 'OutOfRange',
+  enum: 'OutOfRange',
+  const: 'OutOfRange',
+  anyOf: 'OutOfRange',
+  oneOf: 'OutOfRange',
+};
+
+/** Fills defaults in. @throws ApiError with one token per fault, see TOKENS */
+export type Validator = (value: unknown) => void;
+
+// Texts of a query are made numbers and booleans where the schema says so; values of a body never are.
+const bodies = withFormats(new Ajv({ allErrors: true, strict: false, useDefaults: true }));
+const texts = withFormats(new Ajv({ allErrors: true, strict: false, useDefaults: true, coerceTypes: true }));
+
+/** @param from `body`: JSON; `text`: of a query or path, where every value is a text */
+export function createValidator(schema: TSchema, from: 'body' | 'text'): Validator {
+  const validate: ValidateFunction = (from === 'body' ? bodies : texts).compile(schema);
+  return (value) => {
+    if (validate(value)) return;
+    throw faultsToError(toFaults(validate.errors ?? []));
+  };
+}
+
+/** One fault per path; of several keywords that a value offends, the first. */
+function toFaults(errors: readonly ErrorObject[]): FieldFault[] {
+  const faults = new Map<string, FieldFault>();
+  for (const error of errors) {
+    const fault = toFault(error);
+    // Of a union ajv tells what is wrong with each alternative, then that none fits: the last says it best.
+    const isUnion = error.keyword === 'anyOf' || error.keyword === 'oneOf';
+    if (isUnion || !faults.has(fault.path)) faults.set(fault.path, fault);
+    if (faults.size >= MOST_FAULTS) break;
+  }
+  return [...faults.values()];
+}
+
+function toFault({ keyword, instancePath, params, message }: ErrorObject): FieldFault {
+  if (keyword === 'required') {
+    const { missingProperty } = params as { missingProperty: string };
+    return { token: 'Required', path: `${instancePath}/${missingProperty}`, message: 'is missing' };
+  }
+  const token = TOKENS[keyword] ?? 'InvalidFormat';
+  return { token, path: instancePath, message: inWords(keyword, params, message) };
+}
+
+function inWords(keyword: string, params: Record<string, unknown>, message: string | undefined): string {
+  if (keyword === 'type') return `must be of type ${[params.type].flat().join(' or ')}`;
+  if (keyword === 'enum') return `must be one of ${(params.allowedValues as unknown[]).join(', ')}`;
+  if (keyword === 'const') return `must be ${String(params.allowedValue)}`;
+  if (keyword === 'format') return `is not of the form ${String(params.format)}`;
+  if (keyword === 'minLength' && params.limit === 1) return 'must not be empty';
+  return message ?? 'is invalid';
+}
+
+/**
+ * A JSON body without the members that are null: null means not given. Items of arrays stay.
+ * @throws ApiError BadRequest for a body that is nested deeper than any that makes sense
+ */
+export function withoutNulls(value: unknown, depth = 0): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (depth >= DEEPEST_BODY) {
+    throw new ApiError('BadRequest', `The body is nested more than ${DEEPEST_BODY} levels deep.`);
+  }
+  if (Array.isArray(value)) return value.map((item) => withoutNulls(item, depth + 1));
+  const kept: Record<string, unknown> = {};
+  for (const [name, member] of Object.entries(value)) {
+    if (member !== null && name !== '__proto__') kept[name] = withoutNulls(member, depth + 1);
+  }
+  return kept;
+}
+
+function withFormats(ajv: Ajv): Ajv {
+  (addFormats as unknown as (target: Ajv) => void)(ajv);
+  return ajv;
+}
