@@ -34,6 +34,8 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
     'delivery/filter-syntax.ts': 'values',
     'delivery/quarantine.ts': 'values',
     'delivery/activity.ts': 'types',
+    'delivery/resend.ts': 'types',
+    'delivery/tail.ts': 'types',
     'destinations/contract.ts': 'types',
     'destinations/masking.ts': 'values',
     'destinations/configure.ts': 'values',
