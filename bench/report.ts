@@ -3,7 +3,17 @@ import { cpus, release, totalmem } from 'node:os';
 import { type Figure, isMet, type ScenarioResult } from './scenario.ts';
 
 /** What a figure depends on besides the code. */
-export function describeMachine(): { [fact: string]: string | number } {
+export interface Machine {
+  readonly date: string;
+  readonly commit: string;
+  readonly node: string;
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryGiB: number;
+  readonly kernel: string;
+}
+
+export function describeMachine(): Machine {
   return {
     date: new Date().toISOString(),
     commit: commit(),
@@ -25,6 +35,10 @@ function commit(): string {
   } catch {
     return 'unknown';
   }
+}
+
+export function renderMachine({ date, commit, node, cpu, cores, memoryGiB, kernel }: Machine): string {
+  return `${date.slice(0, 10)}, commit ${commit}, Node.js ${node}, ${cores} cores of ${cpu}, ${memoryGiB} GiB, Linux ${kernel}`;
 }
 
 /** A scenario's figures for people. */

@@ -1,8 +1,8 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
-import { describeMachine, renderTable } from './report.ts';
+import { describeMachine, renderMachine, renderTable } from './report.ts';
 import { startRig } from './rig.ts';
 import { isMet, type ScenarioResult } from './scenario.ts';
 import { SCENARIOS } from './scenarios.ts';
@@ -11,9 +11,11 @@ interface Options {
   readonly records?: number;
   readonly json?: string;
   readonly quick?: boolean;
+  readonly writeDocs?: boolean;
 }
 
 const RESULTS = fileURLToPath(new URL('results/', import.meta.url));
+const DOCS = fileURLToPath(new URL('../docs/benchmarks.md', import.meta.url));
 
 await new Command('npm run bench --')
   .description('Measures simstream beside the yardsticks of this machine. See docs/benchmarks.md.')
@@ -25,6 +27,7 @@ await new Command('npm run bench --')
   .option('--records <n>', 'records per round, a multiple of 1,000', wholeThousands)
   .option('--json <file>', 'also write the figures to this file (they are always kept in bench/results/)')
   .option('--quick', 'small numbers, to see that everything works; the figures mean little')
+  .option('--write-docs', 'put the tables into docs/benchmarks.md, in place of those of an earlier run')
   .addHelpText(
     'after',
     `\nScenarios:\n${SCENARIOS.map(({ name, description }) => `  ${name.padEnd(12)}${description}`).join('\n')}`,
@@ -36,11 +39,8 @@ async function run(names: readonly string[], options: Options): Promise<void> {
   const scenarios = SCENARIOS.filter(({ name }) => names.length === 0 || names.includes(name));
   const machine = describeMachine();
   const results: { [name: string]: ScenarioResult } = {};
-  print(
-    Object.entries(machine)
-      .map(([fact, value]) => `${fact} ${value}`)
-      .join(' · '),
-  );
+  const tables = [renderMachine(machine)];
+  print(tables[0] as string);
 
   for (const scenario of scenarios) {
     // New ends for each scenario: none starts with what another one compiled, connected or left behind.
@@ -53,14 +53,16 @@ async function run(names: readonly string[], options: Options): Promise<void> {
         say: (text) => process.stderr.write(`  … ${scenario.name}: ${text}\n`),
       });
       results[scenario.name] = result;
-      print(`\n${renderTable(scenario.name, result)}`);
+      tables.push(renderTable(scenario.name, result));
+      print(`\n${tables.at(-1)}`);
     } finally {
       await rig.end();
     }
   }
 
+  if (options.writeDocs) writeDocs(tables.join('\n\n'));
   const json = `${JSON.stringify({ machine, options, results }, null, 2)}\n`;
-  const kept = join(RESULTS, `${machine.date?.toString().replaceAll(/[:.]/g, '-')}.json`);
+  const kept = join(RESULTS, `${machine.date.replaceAll(/[:.]/g, '-')}.json`);
   for (const file of options.json === undefined ? [kept] : [kept, options.json]) {
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, json);
@@ -71,6 +73,15 @@ async function run(names: readonly string[], options: Options): Promise<void> {
   );
   if (missed.length > 0) print(`\nMissed: ${missed.map(({ name }) => name.trim()).join('; ')}.`);
   if (faults.length > 0) process.exitCode = 1;
+}
+
+function writeDocs(text: string): void {
+  const before = readFileSync(DOCS, 'utf8');
+  const after = before.replace(
+    /(<!-- results -->\n).*(<!-- \/results -->)/s,
+    (_, start: string, end: string) => `${start}\`\`\`\n${text}\n\`\`\`\n${end}`,
+  );
+  writeFileSync(DOCS, after);
 }
 
 function chosen(name: string, before: readonly string[] = []): readonly string[] {
