@@ -5,9 +5,9 @@
  *   number  = [ "-" ] ( "0" | digit1-9 *digit ) [ "." 1*digit ] [ ("e" | "E") [ "+" | "-" ] 1*digit ]
  *   literal = "true" | "false" | "null"
  *
- * Each function reads from `from`, looks at nothing from `to` on, and returns the place behind what it read, or minus the
- * place of a fault. A fault is never at 0: callers start behind a first byte that they have seen. That strings are UTF-8
- * is checked for a whole body at once, elsewhere.
+ * Each function reads from `from`, looks at nothing from `to` on, and returns the place behind what it read, or the
+ * complement (`~`) of the place of a fault, which is negative. That strings are UTF-8 is checked elsewhere, for a whole
+ * body at once.
  */
 
 export const QUOTE = 0x22;
@@ -76,18 +76,18 @@ export function afterString(view: DataView, from: number, to: number): number {
       }
     }
     while (at < to && PLAIN[view.getUint8(at)] === 1) at++;
-    if (at >= to) return -at;
+    if (at >= to) return ~at;
     const c = view.getUint8(at);
     if (c === QUOTE) return at + 1;
-    if (c !== BACKSLASH) return -at;
+    if (c !== BACKSLASH) return ~at;
     const escaped = at + 1 < to ? view.getUint8(at + 1) : 0;
     if (ESCAPED[escaped] === 1) at += 2;
     else if (escaped === LOWER_U) {
       for (let digit = at + 2; digit < at + 6; digit++) {
-        if (digit >= to || HEXADECIMAL[view.getUint8(digit)] !== 1) return -digit;
+        if (digit >= to || HEXADECIMAL[view.getUint8(digit)] !== 1) return ~digit;
       }
       at += 6;
-    } else return -(at + 1);
+    } else return ~(at + 1);
   }
 }
 
@@ -95,14 +95,14 @@ function afterNumber(bytes: Uint8Array, from: number, to: number): number {
   let at = from;
   if (bytes[at] === MINUS) at++;
   let c = at < to ? (bytes[at] as number) : 0;
-  if (DIGIT[c] !== 1) return -at;
+  if (DIGIT[c] !== 1) return ~at;
   at++;
   if (c !== ZERO) while (at < to && DIGIT[bytes[at] as number] === 1) at++;
   c = at < to ? (bytes[at] as number) : 0;
   if (c === POINT) {
     const digits = ++at;
     while (at < to && DIGIT[bytes[at] as number] === 1) at++;
-    if (at === digits) return -at;
+    if (at === digits) return ~at;
     c = at < to ? (bytes[at] as number) : 0;
   }
   if (c === LOWER_E || c === UPPER_E) {
@@ -111,13 +111,13 @@ function afterNumber(bytes: Uint8Array, from: number, to: number): number {
     if (c === PLUS || c === MINUS) at++;
     const digits = at;
     while (at < to && DIGIT[bytes[at] as number] === 1) at++;
-    if (at === digits) return -at;
+    if (at === digits) return ~at;
   }
   return at;
 }
 
 function afterLiteral(bytes: Uint8Array, from: number, to: number): number {
   const word = bytes[from] === LOWER_T ? TRUE : bytes[from] === LOWER_F ? FALSE : NULL;
-  for (let i = 0; i < word.length; i++) if (from + i >= to || bytes[from + i] !== word[i]) return -(from + i);
+  for (let i = 0; i < word.length; i++) if (from + i >= to || bytes[from + i] !== word[i]) return ~(from + i);
   return from + word.length;
 }

@@ -103,9 +103,9 @@ export function scanValue(
       if (!closed && container === OPEN_BRACKET) continue;
     } else {
       const start = at;
-      at = at < to ? afterScalar(bytes, view, at, to) : -at;
+      at = at < to ? afterScalar(bytes, view, at, to) : ~at;
       if (at < 0) {
-        at = -at;
+        at = ~at;
         break;
       }
       if (place < MOST_PLACES) {
@@ -151,7 +151,7 @@ export function scanValue(
     const start = at + 1;
     at = afterString(view, start, to);
     if (at < 0) {
-      at = -at;
+      at = ~at;
       break;
     }
     field = NONE;

@@ -51,7 +51,7 @@ export class Shapes {
             return behind;
           }
           const end = behind < to ? afterScalar(bytes, view, behind, to) : -1;
-          if (end > 0) {
+          if (end >= 0) {
             if (field !== NONE && !takeScalar(scan, field, bytes, behind, end)) return -1;
             at = end;
             break;

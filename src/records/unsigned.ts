@@ -22,7 +22,7 @@ export function unsignedAt(bytes: Uint8Array, from: number, to: number): number 
   for (let at = from; at < to; at++) {
     const byte = bytes[at] as number;
     if (!isDigit(byte)) return -1;
-    value = value * 10 + byte - 0x30;
+    value = value * 10 + (byte - 0x30);
   }
   return value <= Number.MAX_SAFE_INTEGER ? value : -1;
 }

@@ -1,0 +1,192 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
+import { ApiError } from '../errors.ts';
+import type { BodyFormat } from '../records/scan.ts';
+import type { Admission, Ticket } from './admission.ts';
+import { type ContentEncoding, decodeBody, expectedLength, inItsOwnMemory } from './decode.ts';
+import { busyWith } from './ingest.ts';
+
+/** 32 MiB, of interface.md: as it is sent, and decoded. */
+export const LARGEST_BODY = 32 * 2 ** 20;
+
+export const CONTENT_TYPES: ReadonlyMap<string, BodyFormat> = new Map([
+  ['application/json', 'array'],
+  ['application/x-ndjson', 'ndjson'],
+  ['application/ndjson', 'ndjson'],
+  ['application/jsonl', 'ndjson'],
+]);
+
+const ENCODINGS: ReadonlyMap<string, ContentEncoding> = new Map([
+  ['', 'identity'],
+  ['identity', 'identity'],
+  ['gzip', 'gzip'],
+  ['x-gzip', 'gzip'],
+  ['zstd', 'zstd'],
+]);
+
+export interface RecordsBody {
+  /** Decoded; memory of its own. */
+  readonly body: Uint8Array;
+  readonly format: BodyFormat;
+  /** Lets the body in; whoever asked for the body releases it. */
+  readonly ticket: Ticket;
+}
+
+/**
+ * Reads the body of a request for records, and lets it in before it takes memory.
+ * @throws ApiError PayloadTooLarge, UnsupportedMediaType, BadRequest (cut short, damaged), Busy (no room; with retryAfter)
+ */
+export async function readRecordsBody(
+  stream: Readable,
+  headers: IncomingHttpHeaders,
+  admission: Admission,
+  limit = LARGEST_BODY,
+): Promise<RecordsBody> {
+  const format = formatOf(headers['content-type']);
+  const encoding = encodingOf(headers['content-encoding']);
+  const length = headers['content-length'] === undefined ? undefined : Number(headers['content-length']);
+  if (length !== undefined && length > limit) throw tooLarge(limit);
+  const ticket = admission.take(length ?? 0);
+  if (!ticket) throw busy(admission);
+  try {
+    const sent = await readAll(stream, length, limit, (bytes) => {
+      if (!ticket.resize(bytes)) throw busy(admission);
+    });
+    if (encoding === 'identity') return { body: sent, format, ticket };
+    const body = await unpack(encoding, sent, limit, (bytes) => {
+      if (!ticket.resize(sent.length + bytes)) throw busy(admission);
+    });
+    ticket.resize(body.length);
+    return { body, format, ticket };
+  } catch (error) {
+    ticket.release();
+    throw error;
+  }
+}
+
+function formatOf(contentType: string | undefined): BodyFormat {
+  const [type = '', ...parameters] = (contentType ?? '').toLowerCase().split(';');
+  const format = CONTENT_TYPES.get(type.trim());
+  const accepted = [...CONTENT_TYPES.keys()].slice(0, 2).join(' (an array) or ');
+  if (!format) {
+    const got =
+      type.trim() === '' ? 'is missing' : `${JSON.stringify(type.trim().slice(0, 100))} is not supported`;
+    throw new ApiError(
+      'UnsupportedMediaType',
+      `The content type ${got}; send ${accepted} (one record a line).`,
+    );
+  }
+  const charset = /^\s*charset\s*=\s*"?([^"\s]*)"?\s*$/.exec(
+    parameters.find((p) => p.includes('charset')) ?? '',
+  )?.[1];
+  if (charset !== undefined && !['utf-8', 'utf8', 'us-ascii'].includes(charset))
+    throw new ApiError('UnsupportedMediaType', 'Records must be in UTF-8.');
+  return format;
+}
+
+function encodingOf(header: string | undefined): ContentEncoding {
+  const encoding = ENCODINGS.get((header ?? '').trim().toLowerCase());
+  if (encoding) return encoding;
+  const message = 'The content encoding is not supported; send gzip, zstd or identity.';
+  throw new ApiError('UnsupportedMediaType', message);
+}
+
+function tooLarge(limit: number): ApiError {
+  const message = `The request body is larger than ${limit} bytes; send the records in several requests.`;
+  return new ApiError('PayloadTooLarge', message);
+}
+
+function busy(admission: Admission): ApiError {
+  const { cause, retryAfter } = busyWith(admission);
+  return new ApiError('Busy', cause, { retryAfter });
+}
+
+/** What a body of unknown length is let in with at first, and then in steps that double. */
+const FIRST_STEP = 64 * 1024;
+
+/**
+ * Reads a stream into one buffer of its own. When it throws, what is left of the stream is discarded, so that an answer
+ * can reach a client that is still sending.
+ * @param letIn is told how much memory is wanted, before it is; throws if there is none
+ */
+function readAll(
+  stream: Readable,
+  length: number | undefined,
+  limit: number,
+  letIn: (bytes: number) => void,
+): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    let buffer = Buffer.allocUnsafeSlow(length ?? 0);
+    let filled = 0;
+
+    const onData = (chunk: Buffer) => {
+      const needed = filled + chunk.length;
+      try {
+        if (needed > limit) throw tooLarge(limit);
+        if (needed > buffer.length) {
+          const size = Math.min(limit, Math.max(needed, FIRST_STEP, buffer.length * 2));
+          // While it is copied there are both.
+          letIn(buffer.length + size);
+          const larger = Buffer.allocUnsafeSlow(size);
+          buffer.copy(larger, 0, 0, filled);
+          buffer = larger;
+          letIn(size);
+        }
+      } catch (error) {
+        settle();
+        stream.resume();
+        reject(error as Error);
+        return;
+      }
+      chunk.copy(buffer, filled);
+      filled = needed;
+    };
+    const onEnd = () => {
+      settle();
+      if (length !== undefined && filled < length) reject(cutShort());
+      else resolve(inItsOwnMemory(buffer.subarray(0, filled)));
+    };
+    const onCutShort = () => {
+      settle();
+      reject(cutShort());
+    };
+    const settle = () => {
+      stream.off('data', onData);
+      stream.off('end', onEnd);
+      stream.off('close', onCutShort);
+      stream.off('error', onCutShort);
+      // A fault of the connection later on must not be an unhandled one.
+      stream.on('error', () => undefined);
+    };
+    if (stream.destroyed) return onCutShort();
+    stream.on('end', onEnd);
+    stream.on('close', onCutShort);
+    stream.on('error', onCutShort);
+    stream.on('data', onData);
+  });
+}
+
+function cutShort(): ApiError {
+  return new ApiError('BadRequest', 'The connection ended before the whole body had arrived.');
+}
+
+async function unpack(
+  encoding: 'gzip' | 'zstd',
+  sent: Uint8Array,
+  limit: number,
+  letIn: (bytes: number) => void,
+): Promise<Uint8Array> {
+  const expected = expectedLength(encoding, sent);
+  const most = Math.max(1, Math.min(limit, expected));
+  letIn(most);
+  let decoded = await decodeBody(encoding, sent, most, expected);
+  if (decoded.type === 'too-large' && most < limit) {
+    // It was longer than it said, or than was guessed.
+    letIn(limit);
+    decoded = await decodeBody(encoding, sent, limit, limit);
+  }
+  if (decoded.type === 'too-large') throw tooLarge(limit);
+  if (decoded.type === 'damaged')
+    throw new ApiError('BadRequest', `The body is not valid ${encoding}: ${decoded.cause}.`);
+  return decoded.body;
+}
