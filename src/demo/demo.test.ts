@@ -28,7 +28,8 @@ function createStore() {
 
 /** A node with the calls that the demo makes; its answers are those of the API. */
 async function startNode(context: TestContext, store: ReturnType<typeof createStore>) {
-  const app = fastify();
+  // A connection on which no request was sent yet would hold up the close for a minute.
+  const app = fastify({ forceCloseConnections: true });
   app.addContentTypeParser('application/x-ndjson', { parseAs: 'string' }, (_request, body, done) =>
     done(null, body),
   );

@@ -59,7 +59,7 @@ describe('inboxes', () => {
 const json = async (response: Response): Promise<any> => response.json();
 
 async function start(context: TestContext) {
-  const app = fastify();
+  const app = fastify({ forceCloseConnections: true });
   await app.register(inboxPlugin(createInboxes(new ManualClock())));
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
   context.after(() => app.close());
