@@ -78,6 +78,8 @@ interface Placement {
 const GROUP_BYTES = 16 * 2 ** 20;
 /** Ingest turns requests away long before this; here it is the last bound. */
 const WAITING_BYTES = 256 * 2 ** 20;
+/** What a request takes besides its blocks: so that those without blocks are bounded too. */
+const REQUEST_BYTES = 512;
 /** What a follower that is behind reads at once. */
 const FOLLOW_LIMITS: ReadLimits = { blocks: 64, bytes: 4 * 2 ** 20 };
 /** Forgetting late is harmless: a row is some hundred bytes, and an expired one is not looked at. */
@@ -235,7 +237,7 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
         idempotencyKey === undefined
           ? undefined
           : createHash('sha256').update(idempotencyKey, 'utf8').digest('hex');
-      const bytes = blocks.reduce((sum, block) => sum + block.bytes.length, 0);
+      const bytes = blocks.reduce((sum, block) => sum + block.bytes.length, REQUEST_BYTES);
       const outcome = appends.submit({ blocks, key, fingerprint }, bytes);
       return outcome ?? { type: 'unavailable', cause: 'too many records wait to be stored' };
     },
