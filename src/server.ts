@@ -120,7 +120,7 @@ export const startServer: StartServer = async (config, { logger, telemetry, demo
       await activity.persist();
     });
     const app = await buildApp(parts, demo);
-    closing.defer(() => app.close());
+    closing.defer(() => closeApp(app, clock));
     const url = await app.listen({ host: config.host, port: config.port });
     return { url, operatorToken, close: () => closing.disposeAsync() };
   } catch (error) {
@@ -235,6 +235,13 @@ async function buildApp(parts: Parts, demo: boolean): Promise<FastifyInstance> {
   const html = htmlPage(page.title, page.body);
   app.get('/', (_request, reply) => reply.headers(HTML_HEADERS).send(html));
   return app;
+}
+
+/** Requests under way may end; a connection that only stays open is cut after the grace time. */
+async function closeApp(app: FastifyInstance, clock: Clock): Promise<void> {
+  const cancel = clock.after(DEFAULT_SETTINGS.stopGraceMs, () => app.server.closeAllConnections());
+  await app.close();
+  cancel();
 }
 
 /** Sends quarantined records again with a destination opened for it alone. */
