@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { type Dispatcher, request } from 'undici';
 import type { DestinationEnvironment } from './contract.ts';
@@ -8,7 +9,7 @@ export interface HttpRequest {
   readonly url: URL;
   /** Name, value, name, value …; sent as they are. */
   readonly headers: readonly string[];
-  readonly body?: Uint8Array;
+  readonly body?: Uint8Array | Readable;
 }
 
 export interface HttpAnswer {

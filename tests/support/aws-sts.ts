@@ -45,7 +45,7 @@ export class TestSts {
 
   static async start(owner: Owner, roles: readonly TestRole[]): Promise<TestSts> {
     const sts = new TestSts(roles);
-    sts.url = await startServer(owner, async (request) => sts.#answer(request));
+    sts.url = await startServer(owner, async (request) => sts.answer(request));
     return sts;
   }
 
@@ -57,7 +57,8 @@ export class TestSts {
     for (const session of this.sessions) session.expired = true;
   }
 
-  #answer(request: SignedRequest): Misbehaviour {
+  /** What it answers to a request. */
+  answer(request: SignedRequest): Misbehaviour {
     const form = new URLSearchParams(request.body.toString());
     this.requests.push(form);
     const planned = this.next.shift();

@@ -12,18 +12,20 @@ export interface AwsFault {
   readonly region?: string | undefined;
 }
 
-export type AnswerHeaders = Readonly<Record<string, string | string[] | undefined>>;
-
 /** As much of a service's words as a message shows. */
 const SHOWN = 400;
 
 /** Reads the error of an answer: JSON (Kinesis), or XML (S3, STS). */
-export function readFault(status: number, headers: AnswerHeaders, text: string): AwsFault {
+export function readFault(
+  status: number,
+  text: string,
+  header: (name: string) => string | undefined,
+): AwsFault {
   const { code, words, region } = text.trimStart().startsWith('{') ? readJson(text) : readXml(text);
-  const bucketRegion = one(headers['x-amz-bucket-region']) ?? region;
+  const bucketRegion = header('x-amz-bucket-region') ?? region;
   return {
     status,
-    code: bareCode(code ?? one(headers['x-amzn-errortype'])) ?? `http_${status}`,
+    code: bareCode(code ?? header('x-amzn-errortype')) ?? `http_${status}`,
     words: shown(words ?? ''),
     ...(bucketRegion ? { region: bucketRegion } : {}),
   };
@@ -79,10 +81,6 @@ function bareCode(code: string | undefined): string | undefined {
 function shown(words: string): string {
   const line = redactText(words).replace(/\s+/g, ' ').trim();
   return line.length > SHOWN ? `${line.slice(0, SHOWN)}…` : line;
-}
-
-function one(value: string | string[] | undefined): string | undefined {
-  return Array.isArray(value) ? value[0] : value;
 }
 
 /** A cause of a fault: what happened and the next step, then AWS's own words. */
