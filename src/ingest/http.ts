@@ -123,9 +123,9 @@ export interface IngestRoutesOptions extends RecordsHttpOptions {
  * nobody else sees. What is thrown goes to the application's error handler.
  */
 export function registerIngestRoutes(app: FastifyInstance, options: IngestRoutesOptions): void {
-  app.register(async (routes) => {
+  app.register((routes, _options, done) => {
     routes.removeAllContentTypeParsers();
-    routes.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+    routes.addContentTypeParser('*', (_request, payload, parsed) => parsed(null, payload));
     routes.addHook('onRequest', async (request) => options.authorize(request));
     for (const [kind, path] of PATHS) {
       routes.post(path, async (request, reply) => {
@@ -136,5 +136,6 @@ export function registerIngestRoutes(app: FastifyInstance, options: IngestRoutes
         return reply.code(202).send(answer);
       });
     }
+    done();
   });
 }

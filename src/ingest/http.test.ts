@@ -1,0 +1,327 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { request as httpRequest } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { after, before, describe, test } from 'node:test';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { ApiError } from '../errors.ts';
+import type { RecordLog } from '../log/log.ts';
+import { eventText, usageText } from '../records/fixtures.ts';
+import { LARGEST_BODY } from './body.ts';
+import { registerIngestRoutes } from './http.ts';
+import type { Ingest } from './ingest.ts';
+import { storedRecords, testIngest } from './test-ingest.ts';
+
+interface Served {
+  readonly app: FastifyInstance;
+  readonly ingest: Ingest;
+  readonly log: RecordLog;
+  readonly port: number;
+  readonly refused: unknown[];
+}
+
+async function serve(options: Parameters<typeof testIngest>[0] = {}): Promise<Served> {
+  const { ingest, log } = testIngest(options);
+  const app = Fastify();
+  const refused: unknown[] = [];
+  app.setErrorHandler((error, _request, reply) => {
+    if (!(error instanceof ApiError)) return reply.code(500).send({ message: String(error) });
+    if (error.retryAfter !== undefined) reply.header('retry-after', error.retryAfter);
+    return reply.code(error.status).send(error.body());
+  });
+  registerIngestRoutes(app, {
+    ingest,
+    authorize: (request) => {
+      if (request.headers.authorization !== 'Bearer operator') throw new ApiError('InvalidToken');
+    },
+    telemetry: { ingestRefused: (event) => refused.push(event) },
+  });
+  // The application's own parsers stay as they are.
+  app.post('/json', async (request) => ({ got: request.body }));
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  return { app, ingest, log, port: (app.server.address() as AddressInfo).port, refused };
+}
+
+type Call = { kind?: 'usage' | 'events'; query?: string; headers?: Record<string, string>; token?: string };
+
+async function post(
+  { port }: Served,
+  body: string | Uint8Array | ReadableStream | undefined,
+  call: Call = {},
+) {
+  const { kind = 'usage', query = '', headers = {}, token = 'operator' } = call;
+  const answer = await fetch(`http://127.0.0.1:${port}/operator/v1/records/${kind}${query}`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...headers },
+    ...(body === undefined ? {} : { body, duplex: 'half' }),
+  } as RequestInit);
+  // biome-ignore lint/suspicious/noExplicitAny: what the answer is, is what the tests are about
+  return { status: answer.status, headers: answer.headers, body: (await answer.json()) as any };
+}
+
+const LINES = { 'content-type': 'application/x-ndjson' };
+
+describe('posting records', () => {
+  let served: Served;
+  before(async () => {
+    served = await serve();
+  });
+  after(() => served.app.close());
+
+  test('takes arrays and lines of both kinds, and one record alone', async () => {
+    assert.deepEqual((await post(served, `[${usageText()},${usageText()}]`)).body, { accepted: 2 });
+    assert.deepEqual((await post(served, `${eventText()}\n`, { kind: 'events', headers: LINES })).body, {
+      accepted: 1,
+    });
+    for (const type of ['application/ndjson', 'application/jsonl', 'Application/X-NDJSON; charset=UTF-8'])
+      assert.equal((await post(served, usageText(), { headers: { 'content-type': type } })).status, 202);
+    assert.deepEqual((await post(served, usageText())).body, { accepted: 1 });
+    assert.deepEqual((await post(served, '[]')).body, { accepted: 0 });
+    const stored = await storedRecords(served.log);
+    assert.equal(stored.length, 7);
+    assert.equal(stored.filter(({ text }) => text === eventText()).length, 1);
+  });
+
+  test('takes bodies beyond the limits of other routes, with and without a length', async () => {
+    const { ingest, log } = served;
+    const already = (await storedRecords(log)).length;
+    const record = usageText({ x: `"${'x'.repeat(100_000)}"` });
+    const text = `[${Array.from({ length: 60 }, () => record).join()}]`;
+    assert.equal((await post(served, text)).body.accepted, 60);
+    const pieces = new ReadableStream({
+      start: (controller) => {
+        for (let at = 0; at < text.length; at += 1_000_000)
+          controller.enqueue(Buffer.from(text.slice(at, at + 1_000_000)));
+        controller.close();
+      },
+    });
+    assert.equal((await post(served, pieces)).body.accepted, 60);
+    const stored = await storedRecords(log);
+    assert.equal(stored.length - already, 120);
+    assert.ok(stored.slice(already).every((one) => one.text === record));
+    assert.equal(ingest.admission.held, 0);
+  });
+
+  test('unpacks gzip and zstd', async () => {
+    const text = `[${Array.from({ length: 500 }, (_, i) => usageText({ id: `${i}` })).join()}]`;
+    for (const [encoding, body] of [
+      ['gzip', gzipSync(text)],
+      ['zstd', zstdCompressSync(text)],
+      ['gzip', Buffer.concat([gzipSync(text.slice(0, 50_000)), gzipSync(text.slice(50_000))])],
+      ['identity', Buffer.from(text)],
+    ] as const) {
+      const { status, body: answer } = await post(served, new Uint8Array(body), {
+        headers: { 'content-encoding': encoding },
+      });
+      assert.deepEqual([status, answer], [202, { accepted: 500 }], encoding);
+    }
+    assert.equal(served.ingest.admission.held, 0);
+  });
+
+  test('names what is wrong and stores nothing', async () => {
+    const already = (await storedRecords(served.log)).length;
+    const { status, body } = await post(served, `[${usageText()},{},${usageText({ cost: '"1"' })}]`);
+    assert.equal(status, 422);
+    assert.equal(body.error_token, 'InputValidationFailed');
+    assert.equal(body.message, '2 of 3 records are invalid; nothing was stored.');
+    assert.deepEqual(body.errors[1], { index: 2, path: 'cost', message: 'must be a number, not "1"' });
+    assert.equal(body.errors[0].index, 1);
+    const cut = await post(served, '[{"id":1');
+    assert.equal(cut.status, 422);
+    assert.match(cut.body.message, /cannot be read/);
+    assert.deepEqual(
+      cut.body.errors.map((error: { index: number }) => error.index),
+      [0],
+    );
+    assert.equal((await storedRecords(served.log)).length, already);
+  });
+
+  test('lists at most 20 faults', async () => {
+    const { body } = await post(served, `[${Array(50).fill('{}').join()}]`);
+    assert.equal(body.errors.length, 20);
+    assert.match(body.message, /^50 of 50 records/);
+  });
+
+  test('skips invalid records where asked to', async () => {
+    const { status, body } = await post(served, `[1,${usageText()}]`, { query: '?invalid=skip' });
+    assert.equal(status, 202);
+    assert.deepEqual(body, {
+      accepted: 1,
+      rejected: 1,
+      errors: [{ index: 0, path: '', message: 'must be a JSON object' }],
+    });
+    assert.deepEqual((await post(served, '[]', { query: '?invalid=skip' })).body, {
+      accepted: 0,
+      rejected: 0,
+      errors: [],
+    });
+    for (const query of ['?invalid=', '?invalid=no', '?invalid=skip&invalid=skip'])
+      assert.equal((await post(served, '[]', { query })).body.error_token, 'InvalidQueryCriteria');
+  });
+
+  test('asks who it is before it reads anything', async () => {
+    const { status, body } = await post(served, 'not even JSON', {
+      token: 'other',
+      headers: { 'content-type': 'text/x' },
+    });
+    assert.deepEqual([status, body.error_token], [401, 'InvalidToken']);
+  });
+
+  test('knows content types and encodings, and says which', async () => {
+    for (const type of ['text/plain', 'application/xml', 'application/json; charset=latin1']) {
+      const { status, body } = await post(served, '[]', { headers: { 'content-type': type } });
+      assert.deepEqual([status, body.error_token], [415, 'UnsupportedMediaType'], type);
+    }
+    const missing = await served.app.inject({
+      method: 'POST',
+      url: '/operator/v1/records/usage',
+      headers: { authorization: 'Bearer operator' },
+      payload: Buffer.from('[]'),
+    });
+    assert.equal(missing.statusCode, 415);
+    assert.match(missing.json().message, /content type is missing; send application\/json/);
+    assert.equal((await post(served, '[]', { headers: { 'content-encoding': 'br' } })).status, 415);
+    assert.equal((await post(served, undefined)).status, 422);
+    assert.equal((await post(served, undefined, { headers: LINES })).status, 202);
+  });
+
+  test('says when a compressed body is damaged', async () => {
+    const whole = gzipSync(`[${usageText()}]`);
+    for (const [encoding, body] of [
+      ['gzip', '[]'],
+      ['gzip', ''],
+      ['gzip', whole.subarray(0, -9)],
+      ['zstd', zstdCompressSync('[]').subarray(0, 8)],
+      ['zstd', 'zstd'],
+    ] as const) {
+      const { status, body: answer } = await post(served, Uint8Array.from(Buffer.from(body)), {
+        headers: { 'content-encoding': encoding },
+      });
+      assert.deepEqual([status, answer.error_token], [400, 'BadRequest'], `${encoding} ${body}`);
+      assert.match(answer.message, new RegExp(`not valid ${encoding}`));
+    }
+  });
+
+  test('refuses what is too large, as soon as it is known, and does not unpack a bomb', async () => {
+    const { port, ingest } = served;
+    const announced = httpRequest({
+      port,
+      host: '127.0.0.1',
+      method: 'POST',
+      path: '/operator/v1/records/usage',
+      headers: {
+        authorization: 'Bearer operator',
+        'content-type': 'application/json',
+        'content-length': LARGEST_BODY + 1,
+      },
+    });
+    announced.flushHeaders();
+    const [answer] = await once(announced, 'response');
+    assert.equal(answer.statusCode, 413);
+    announced.on('error', () => undefined);
+    announced.destroy();
+
+    const bomb = Buffer.alloc(LARGEST_BODY + 1, ' ');
+    const packed: [string, Uint8Array][] = [
+      ['gzip', gzipSync(bomb, { level: 1 })],
+      ['zstd', zstdCompressSync(bomb)],
+    ];
+    // One whose last part says that it is small.
+    const parts = Buffer.concat([packed[0]?.[1] as Uint8Array, gzipSync('x')]);
+    for (const [encoding, body] of [...packed, ['gzip', parts] as const]) {
+      const { status, body: error } = await post(served, new Uint8Array(body), {
+        headers: { 'content-encoding': encoding },
+      });
+      assert.deepEqual([status, error.error_token], [413, 'PayloadTooLarge']);
+    }
+    const largest = Buffer.concat([Buffer.from('[]'), Buffer.alloc(LARGEST_BODY - 2, ' ')]);
+    assert.equal((await post(served, largest)).status, 202);
+    const endless = new ReadableStream(
+      { pull: (controller) => controller.enqueue(Buffer.alloc(2 ** 20, ' ')) },
+      { highWaterMark: 0 },
+    );
+    const refused = await post(served, endless).catch((error: Error) => error);
+    if (!(refused instanceof Error)) assert.equal(refused.status, 413);
+    assert.equal(ingest.admission.held, 0);
+  });
+
+  test('forgets a body whose sender went away', async () => {
+    const { port, ingest, log, refused } = served;
+    const already = (await storedRecords(log)).length;
+    const seen = refused.length;
+    const socket = connect(port, '127.0.0.1');
+    const head = [
+      'POST /operator/v1/records/usage HTTP/1.1',
+      'Host: x',
+      'Authorization: Bearer operator',
+      'Content-Type: application/json',
+      'Content-Length: 1000',
+      '',
+      `[${usageText()}]`,
+    ];
+    socket.write(head.join('\r\n'));
+    while (ingest.admission.held === 0) await new Promise((resolve) => setImmediate(resolve));
+    socket.destroy();
+    while (ingest.admission.held > 0 || refused.length === seen)
+      await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(refused.slice(seen), [{ kind: 'usage', reason: 'BadRequest' }]);
+    assert.equal((await storedRecords(log)).length, already);
+  });
+
+  test('honours idempotency keys', async () => {
+    const already = (await storedRecords(served.log)).length;
+    const headers = { 'idempotency-key': 'import 7/2025 ~' };
+    for (let i = 0; i < 2; i++)
+      assert.deepEqual((await post(served, `[${usageText()}]`, { headers })).body, { accepted: 1 });
+    assert.equal((await storedRecords(served.log)).length, already + 1);
+    const other = await post(served, `[${usageText({ id: '7' })}]`, { headers });
+    assert.deepEqual([other.status, other.body.error_token], [422, 'NotAllowed']);
+    for (const key of ['', 'x'.repeat(256), 'naïve']) {
+      const { status, body } = await post(served, '[]', { headers: { 'idempotency-key': key } });
+      assert.deepEqual([status, body.error_token], [422, 'InvalidFormat'], key);
+    }
+  });
+
+  test('leaves the parsers of other routes alone', async () => {
+    const answer = await served.app.inject({ method: 'POST', url: '/json', payload: { a: 1 } });
+    assert.deepEqual(answer.json(), { got: { a: 1 } });
+  });
+});
+
+describe('posting records to a node that cannot keep up', () => {
+  test('is answered 503 with Retry-After before the body is read', async () => {
+    const gate = Promise.withResolvers<void>();
+    const text = `[${usageText()}]`;
+    const served = await serve({ bytesInFlight: text.length + 100, sync: () => gate.promise });
+    try {
+      const first = post(served, text);
+      while (served.ingest.admission.held === 0) await new Promise((resolve) => setImmediate(resolve));
+      const second = await post(served, text);
+      assert.deepEqual([second.status, second.body.error_token], [503, 'Busy']);
+      assert.ok(Number(second.headers.get('retry-after')) >= 1);
+      const packed = await post(served, new Uint8Array(gzipSync(text)), {
+        headers: { 'content-encoding': 'gzip' },
+      });
+      assert.equal(packed.status, 503);
+      gate.resolve();
+      assert.equal((await first).status, 202);
+      assert.equal((await post(served, text)).status, 202);
+      assert.equal(served.ingest.admission.held, 0);
+      assert.deepEqual(served.refused, Array(2).fill({ kind: 'usage', reason: 'Busy' }));
+    } finally {
+      await served.app.close();
+    }
+  });
+
+  test('is answered 503 when the log does not take them', async () => {
+    const served = await serve({ sync: () => Promise.reject(new Error('disk full')) });
+    try {
+      const { status, headers } = await post(served, `[${usageText()}]`);
+      assert.equal(status, 503);
+      assert.ok(Number(headers.get('retry-after')) >= 1);
+    } finally {
+      await served.app.close();
+    }
+  });
+});

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { blockInMemory, decodeBlock, encodeBlock, organisationOf, recordBytes } from '../records/block.ts';
+import { eventText, usageText } from '../records/fixtures.ts';
+import { RecordReader } from '../records/record-reader.ts';
+import { type BodyFormat, scanBody } from '../records/scan.ts';
+import { groupByPartition } from './partition.ts';
+
+const PARTITIONS = 3;
+const partitionOf = (organisation: number) => organisation % PARTITIONS;
+
+/** A body with valid records of some organisations (a number) and invalid ones (null). */
+const given = fc.record({
+  kind: fc.constantFrom('usage' as const, 'event' as const),
+  format: fc.constantFrom<BodyFormat>('array', 'ndjson'),
+  records: fc.array(
+    fc.oneof(
+      { weight: 6, arbitrary: fc.integer({ min: 1, max: 5 }) },
+      { weight: 1, arbitrary: fc.constant(null) },
+    ),
+    { maxLength: 30 },
+  ),
+  separators: fc.array(fc.constantFrom('\n', '\r\n', ' \n\n', '\n\t\r\n '), { minLength: 1, maxLength: 4 }),
+});
+
+describe('sharing records out to partitions', () => {
+  test('keeps every valid record, its bytes, its place among its own and its columns', async () => {
+    await fc.assert(
+      fc.asyncProperty(given, async ({ kind, format, records, separators }) => {
+        const texts = records.map((organisation, i) => {
+          if (organisation === null) return '{"id":[1,2]}';
+          const members = {
+            id: `${i}`,
+            organisation: `{"id":${organisation}}`,
+            event_type: `{"id":${i * 7}}`,
+          };
+          return kind === 'usage'
+            ? usageText(members)
+            : eventText({ ...members, alert: i % 2 ? 'true' : '0' });
+        });
+        const body = Buffer.from(bodyOf(format, texts, separators));
+        const groups = groupByPartition(
+          await scanBody(new RecordReader(kind), body, format),
+          body,
+          format,
+          partitionOf,
+        );
+        assert.equal(new Set(groups.map((group) => group.partition)).size, groups.length);
+        for (let partition = 0; partition < PARTITIONS; partition++) {
+          const expected = records.flatMap((organisation, i) =>
+            organisation !== null && partitionOf(organisation) === partition ? [{ i, organisation }] : [],
+          );
+          const group = groups.find((one) => one.partition === partition);
+          assert.equal(group?.index.count ?? 0, expected.length);
+          if (!group) continue;
+          const { index, payload } = group;
+          const block = decodeBlock(await encodeBlock(index, payload, 0));
+          for (const [row, { i, organisation }] of expected.entries()) {
+            assert.equal(Buffer.from(recordBytes(block, row)).toString(), texts[i]);
+            assert.equal(organisationOf(block, row), organisation);
+            assert.equal(organisationOf(blockInMemory(index, payload, 0), row), organisation);
+            if (kind === 'event')
+              assert.deepEqual([block.eventTypes[row], block.alerts[row]], [i * 7, i % 2]);
+          }
+          for (let from = 0; from < expected.length; from++) {
+            const run = Buffer.from(payload).toString('utf8', index.starts[from], index.ends.at(-1));
+            assert.equal(JSON.parse(`[${run}]`).length, expected.length - from);
+          }
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('copies nothing when all records go to one partition', async () => {
+    for (const format of ['array', 'ndjson'] as const) {
+      const body = Buffer.from(bodyOf(format, [usageText(), usageText()], ['\r\n']));
+      const groups = groupByPartition(
+        await scanBody(new RecordReader('usage'), body, format),
+        body,
+        format,
+        partitionOf,
+      );
+      assert.equal(groups.length, 1);
+      assert.equal(groups[0]?.payload, body);
+    }
+  });
+});
+
+function bodyOf(format: BodyFormat, texts: readonly string[], separators: readonly string[]): string {
+  if (format === 'array') return `[${texts.join(separators.map((separator) => `${separator},`)[0])}]`;
+  return texts.map((text, i) => text + separators[i % separators.length]).join('');
+}
