@@ -6,19 +6,18 @@ export interface DocumentKeywords {
   readonly 'x-component'?: string;
   /** The forms that this value can take, where validation looks at them elsewhere. */
   readonly 'x-any-of'?: readonly TSchema[];
+  readonly [keyword: string]: unknown;
 }
-
-type Schema = { readonly [keyword: string]: unknown } & DocumentKeywords;
 
 /** Translates schemas of the route table to those of the document, and gathers the named ones. */
 export class Components {
   readonly schemas: Record<string, object> = {};
 
   translate(schema: TSchema): object {
-    return this.#schema(schema as unknown as Schema);
+    return this.#schema(schema as unknown as DocumentKeywords);
   }
 
-  #schema({ 'x-component': name, ...schema }: Schema): object {
+  #schema({ 'x-component': name, ...schema }: DocumentKeywords): object {
     if (name === undefined) return this.#inline(schema);
     if (!Object.hasOwn(this.schemas, name)) {
       // Its place is taken first: a schema may contain itself.
@@ -28,7 +27,7 @@ export class Components {
     return { $ref: `#/components/schemas/${name}` };
   }
 
-  #inline({ 'x-any-of': forms, ...schema }: Schema): object {
+  #inline({ 'x-any-of': forms, ...schema }: DocumentKeywords): object {
     const translated: Record<string, unknown> = {};
     for (const [keyword, value] of Object.entries(schema))
       translated[keyword] = this.#keyword(keyword, value);
@@ -38,13 +37,15 @@ export class Components {
 
   #keyword(keyword: string, value: unknown): unknown {
     if (keyword === 'properties' || keyword === 'patternProperties') {
-      const entries = Object.entries(value as Record<string, Schema>);
+      const entries = Object.entries(value as Record<string, DocumentKeywords>);
       return Object.fromEntries(entries.map(([name, property]) => [name, this.#schema(property)]));
     }
     if (keyword === 'anyOf' || keyword === 'oneOf' || keyword === 'allOf' || keyword === 'prefixItems') {
-      return (value as Schema[]).map((each) => this.#schema(each));
+      return (value as DocumentKeywords[]).map((each) => this.#schema(each));
     }
     const isSchema = keyword === 'items' || keyword === 'not' || keyword === 'additionalProperties';
-    return isSchema && typeof value === 'object' && value !== null ? this.#schema(value as Schema) : value;
+    return isSchema && typeof value === 'object' && value !== null
+      ? this.#schema(value as DocumentKeywords)
+      : value;
   }
 }
