@@ -16,6 +16,8 @@ export function makeBatch(delivery: Delivery): Batch {
   const segments: Segment[] = [];
   for (const { block, from, to } of delivery.piece) {
     if (!block) throw new Error('a batch needs its records in memory');
+    // Decompresses and checks what was read from the store; a damaged block throws here, not in the connector.
+    block.payload();
     segments.push({ block, from, to });
   }
   return { ...describe(delivery), bytes: delivery.bytes, segments };

@@ -215,6 +215,24 @@ describe('failures', () => {
     );
   });
 
+  test('a stored block that is damaged is set aside, said, and the rest is delivered', async () => {
+    const w = await world();
+    const { peer, state } = recorder();
+    await w.stream('a', peer, { desired: 'paused' });
+    for (const from of [1, 11, 21]) await w.append('usage', usage(from, from + 9));
+    await w.crash();
+    w.damageBlock(2);
+    await w.start();
+    await w.change('a', { desired: 'running' });
+    await w.clock.advance(5_000);
+    assert.deepEqual(state.taken, [...ids(1, 10), ...ids(21, 30)]);
+    const progress = await w.progress('a');
+    assert.equal(progress.counters.quarantined, 10);
+    assert.equal(progress.status.state, 'running');
+    assert.equal(progress.lastError?.code, 'stored_block_damaged');
+    assert.match(w.faults[0] ?? '', /does not match its checksum/);
+  });
+
   test("simstream's own faults are never charged to the stream", async () => {
     const retry = { ...DEFAULT_RETRY, retryWindowMs: 10 * MINUTE };
     const w = await world({ settings: { retry } });

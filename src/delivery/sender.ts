@@ -1,6 +1,6 @@
 import type { Cause, Destination, Gathering, Outcome, RecordFailure } from '../destinations/contract.ts';
 import type { Position } from '../log/log.ts';
-import { recordBytes } from '../records/block.ts';
+import { BlockFault, recordBytes } from '../records/block.ts';
 import type { DataStreamDocument } from '../registry/data-stream.ts';
 import { makeBatch, makeFile } from './batch.ts';
 import type { Progress } from './progress.ts';
@@ -31,6 +31,8 @@ interface Opened {
 
 /** After this many deliveries in a row below a learnt ceiling, twice as many records are tried again. */
 const CEILING_PATIENCE = 64;
+/** Cause of records whose stored bytes do not match their checksum. */
+const DAMAGED = 'stored_block_damaged';
 /** When the log cannot be read, or what was refused cannot be set aside, it is tried again after this long, ms. */
 const PLATFORM_PAUSE = 1_000;
 
@@ -244,6 +246,7 @@ export class Sender {
         this.#context.log.read(this.#context.partition, sequence, { blocks: 1, bytes: 1 });
       return await destination.store(makeFile(delivery, read), cancel);
     } catch (error) {
+      if (error instanceof BlockFault) return this.#damaged(error);
       // A connector that throws has a bug, or the log could not be read: ours, never charged to the stream.
       this.#fault('the delivery failed inside simstream', error);
       return {
@@ -251,6 +254,13 @@ export class Sender {
         cause: { code: 'internal', message: 'The delivery failed inside simstream.' },
       };
     }
+  }
+
+  /** The store gave back other bytes than it took: what is damaged is found by halving, and set aside without its bytes. */
+  #damaged(fault: BlockFault): Outcome {
+    this.#context.fault(fault.message, this.#context.stream());
+    const message = `The record cannot be read from simstream's own storage: ${fault.message}.`;
+    return { type: 'rejected', cause: { code: DAMAGED, message } };
   }
 
   async #apply(outcome: Outcome, work: Work, piece: Piece): Promise<void> {
@@ -313,7 +323,12 @@ export class Sender {
   /** Halves what was refused as a whole; a single record is set aside. */
   async #narrow(work: Work, piece: Piece, cause: Cause): Promise<void> {
     if (work.halve()) return;
-    if (!(await this.#quarantine(work, piece, [{ index: 0, verdict: 'reject', cause }]))) {
+    const failure: RecordFailure = { index: 0, verdict: 'reject', cause };
+    if (
+      !(await this.#quarantine(work, piece, [
+        cause.code === DAMAGED ? { ...failure, expected: true } : failure,
+      ]))
+    ) {
       return this.#context.wait(PLATFORM_PAUSE);
     }
     work.delivered();
@@ -334,7 +349,7 @@ export class Sender {
     const records: QuarantinedRecord[] = failures.map(({ index, cause }) => {
       const position = positionAt(piece, index);
       const block = piece.find((part) => part.sequence === position.sequence)?.block;
-      const bytes = block ? recordBytes(block, position.index) : new Uint8Array();
+      const bytes = block && cause.code !== DAMAGED ? recordBytes(block, position.index) : new Uint8Array();
       return { position, cause, arrivedAt: block?.arrivedAt ?? work.firstArrivedAt, bytes };
     });
     try {

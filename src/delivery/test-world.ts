@@ -193,6 +193,12 @@ export class TestWorld {
     if (outcome.type !== 'stored') throw new Error(outcome.type);
   }
 
+  /** Flips a bit in the stored payload of a block. */
+  damageBlock(sequence: number): void {
+    const bytes = this.#logStorage.partitions[0]?.blocks[sequence - 1] as Uint8Array;
+    bytes[bytes.length - 1] = (bytes[bytes.length - 1] as number) ^ 1;
+  }
+
   #destination(document: DataStreamDocument, life: number): Destination {
     return {
       takes: 'batches',
