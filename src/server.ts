@@ -5,7 +5,9 @@ import type { Logger } from 'pino';
 import { createApp } from './api/app.ts';
 import { applicationTokenRoutes } from './api/application-token.ts';
 import { authenticateRoutes } from './api/authenticate.ts';
+import { dataStreamRoutes } from './api/data-stream.ts';
 import { dataStreamActivityRoutes } from './api/data-stream-activity.ts';
+import { eventTypeRoutes } from './api/data-stream-lookups.ts';
 import { operatorRoutes } from './api/operator.ts';
 import { organisationRoutes } from './api/organisation.ts';
 import { createAccounts } from './auth/accounts.ts';
@@ -28,7 +30,7 @@ import { observeDelivery } from './delivery-observer.ts';
 import { createInboxes } from './demo/inbox.ts';
 import { inboxPlugin } from './demo/inbox-plugin.ts';
 import { destinationTypes } from './destinations/all.ts';
-import type { DestinationEnvironment } from './destinations/contract.ts';
+import type { Configured, DestinationEnvironment, Verdict } from './destinations/contract.ts';
 import { createEgress, type Egress } from './destinations/egress.ts';
 import { createOpener } from './destinations/open.ts';
 import { ApiError } from './errors.ts';
@@ -42,6 +44,7 @@ import type { RecordLog } from './log/log.ts';
 import { minimalPage } from './portal/minimal-page.ts';
 import { type DataStreamDocument, streamKey } from './registry/data-stream.ts';
 import { createLmdbRegistry } from './registry/lmdb.ts';
+import { partitionOf } from './registry/organisation.ts';
 import { loadOrganisationTree, type OrganisationTree } from './registry/organisation-tree.ts';
 import type { Registry } from './registry/registry.ts';
 import { openLmdb } from './storage/lmdb.ts';
@@ -195,7 +198,7 @@ async function emptyDirectory(path: string): Promise<string> {
 }
 
 async function buildApp(parts: Parts, demo: boolean): Promise<FastifyInstance> {
-  const { storage, clock, logger, telemetry, tree, secrets, operatorToken } = parts;
+  const { config, storage, clock, logger, telemetry, tree, secrets, operatorToken } = parts;
   const { log, registry } = storage;
   const accounts = createAccounts({ registry, secrets, clock, random: systemRandom });
   const rateLimits = createRateLimits(clock);
@@ -206,6 +209,18 @@ async function buildApp(parts: Parts, demo: boolean): Promise<FastifyInstance> {
       ...applicationTokenRoutes({ ...accounts, clock }),
       ...organisationRoutes(accounts),
       ...operatorRoutes({ ...accounts, clock }),
+      ...eventTypeRoutes(),
+      ...dataStreamRoutes({
+        registry,
+        destinationTypes,
+        sealer: createSealer(secrets, systemRandom),
+        verify: (configured, stream, signal) => verify(parts, configured, stream, signal),
+        startPosition: (organisationId, time) => startPosition(parts, organisationId, time),
+        clock,
+        random: systemRandom,
+        verifyDestinations: config.verifyDestinations,
+        retentionMs: config.retention,
+      }),
       ...dataStreamActivityRoutes({
         registry,
         activity: (stream) => parts.activity.of(stream.organisationId, stream.id),
@@ -235,6 +250,28 @@ async function buildApp(parts: Parts, demo: boolean): Promise<FastifyInstance> {
   const html = htmlPage(page.title, page.body);
   app.get('/', (_request, reply) => reply.headers(HTML_HEADERS).send(html));
   return app;
+}
+
+/** Where a new data stream begins: at the end of its partition, or at the first block that arrived at `time`. */
+async function startPosition({ storage: { log }, tree }: Parts, organisationId: number, time?: number) {
+  const partition = partitionOf(tree.rootOf(organisationId), log.partitions);
+  const sequence = time === undefined ? (await log.extent(partition)).next : await log.seek(partition, time);
+  return { partition, position: { sequence, index: 0 } };
+}
+
+/** Reaches a destination without delivering anything. */
+async function verify(
+  { environment }: Parts,
+  configured: Configured,
+  stream: { readonly organisationId: number; readonly streamId: string },
+  signal: AbortSignal,
+): Promise<Verdict> {
+  const destination = await configured.open({ ...environment, ...stream });
+  try {
+    return await destination.verify(signal);
+  } finally {
+    await destination.close();
+  }
 }
 
 /** Requests under way may end; a connection that only stays open is cut after the grace time. */
