@@ -38,13 +38,13 @@ export async function patchDataStream(
   parts: CreateParts,
   { params: { id }, body, identity, signal }: Request<PatchBody>,
 ): Promise<Answer> {
-  const { registry, clock } = parts;
+  const { registry, clock, verifyDestinations = true } = parts;
   const { organisationId } = identity;
   let told: readonly Told[] = [];
   await changeStream(registry, organisationId, id, async (stored) => {
     const changes = readChanges(parts, body, stored);
     const { destination } = changes;
-    if (destination && !destination.unchanged && parts.verifyDestinations) {
+    if (destination && !destination.unchanged && verifyDestinations) {
       await mustBeReachable(parts, destination.configured, { organisationId, streamId: id }, signal);
     }
     const state = streamStatus(stored, await findProgress(registry, stored)).state;

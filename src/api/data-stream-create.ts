@@ -28,8 +28,8 @@ export interface CreateParts extends DestinationParts {
     organisationId: number,
     time?: number,
   ): Promise<{ readonly partition: number; readonly position: Position }>;
-  /** Whether creations and changes probe the destination: SIMSTREAM_VERIFY_DESTINATIONS. */
-  readonly verifyDestinations: boolean;
+  /** false: creations and changes do not reach the destination (SIMSTREAM_VERIFY_DESTINATIONS); a dry run still does. */
+  readonly verifyDestinations?: boolean;
   readonly retentionMs: number;
   /** Streams that an organisation may have; see MOST_STREAMS. */
   readonly mostStreams?: number;
@@ -56,7 +56,7 @@ export async function createDataStream(
   parts: CreateParts,
   { body, identity, signal }: RouteRequest<unknown, unknown, CreateBody, Identity>,
 ): Promise<Answer> {
-  const { registry, verifyDestinations } = parts;
+  const { registry, verifyDestinations = true } = parts;
   const { organisationId } = identity;
   const stream = readNewStream(parts, body);
   await mustHaveRoom(parts, organisationId);
