@@ -104,6 +104,8 @@ const KEY_CODES = new Set([
   'TokenRefreshRequired',
 ]);
 
+export const CLOCK_IS_OFF = 'The clock of this simstream node is wrong; its operator must set it.';
+
 /** The clock of this node is off. */
 export function isAboutTime({ code, words }: AwsFault): boolean {
   return (

@@ -1,6 +1,6 @@
 import type { RecordFailure } from '../contract.ts';
 import type { Failure } from './call.ts';
-import { type AwsFault, causeOf, isAboutKeys, isAboutTime, isThrottling } from './fault.ts';
+import { type AwsFault, CLOCK_IS_OFF, causeOf, isAboutKeys, isAboutTime, isThrottling } from './fault.ts';
 import type { KinesisTarget } from './kinesis.ts';
 
 /** What it means that PutRecords refused a call as a whole. */
@@ -9,7 +9,7 @@ export function kinesisFailure(fault: AwsFault, target: KinesisTarget): Failure 
   const { code, status } = fault;
   const outcome = (type: Failure['type'], text: string): Failure => ({ type, cause: causeOf(fault, text) });
   if (isAboutTime(fault)) {
-    return outcome('platform', 'The clock of this simstream node is wrong; its operator must set it.');
+    return outcome('platform', CLOCK_IS_OFF);
   }
   if (isThrottling(fault)) return outcome('retry', `${arn} takes no more records for now.`);
   if (status === 413) return outcome('too_large', `The request was too large for ${arn}.`);

@@ -3,7 +3,15 @@ import type { DestinationEnvironment } from '../contract.ts';
 import { cancelled } from '../network-fault.ts';
 import type { BaseKeys } from './base-keys.ts';
 import type { AwsCall, AwsRequest, Failure } from './call.ts';
-import { type AwsFault, causeOf, isAboutKeys, isAboutTime, isThrottling, xmlText } from './fault.ts';
+import {
+  type AwsFault,
+  CLOCK_IS_OFF,
+  causeOf,
+  isAboutKeys,
+  isAboutTime,
+  isThrottling,
+  xmlText,
+} from './fault.ts';
 import { endpointOf, externalIdOf, type Role } from './names.ts';
 import { type AwsKeys, sha256 } from './sign.ts';
 
@@ -183,8 +191,6 @@ function assumeFailure({ role, environment }: RoleSessionParts, sts: Sts, fault:
     ),
   };
 }
-
-const CLOCK_IS_OFF = 'The clock of this simstream node is wrong; its operator must set it.';
 
 /** Faults of simstream's own credentials or account, which no customer can mend. */
 const OPERATOR_CODES = new Set([

@@ -1,0 +1,71 @@
+import { type Block, recordBytes } from '../../records/block.ts';
+import { csvTable, type ExtraColumn } from '../../records/csv.ts';
+import type { Format, RecordFile } from '../contract.ts';
+
+/** How records are written down. */
+export interface FileForm {
+  readonly format: Format;
+  readonly gzip: boolean;
+  /** Csv only. */
+  readonly extraColumns: readonly ExtraColumn[];
+}
+
+export const CONTENT_TYPES = { Csv: 'text/csv; charset=utf-8', Json: 'application/x-ndjson' } as const;
+const EXTENSIONS = { Csv: '.csv', Json: '.ndjson' } as const;
+
+/** As many bytes of records as are converted at a time: memory and the time that nothing else runs stay small. */
+const PIECE = 256 * 1024;
+
+const LINE_END = 0x0a;
+const RETURN = 0x0d;
+const SPACE = 0x20;
+
+/**
+ * The key of a file's object, a function of the file's first record alone, so that a file that is stored again overwrites
+ * itself. Names of one stream sort by time of arrival, and within a second by position.
+ *
+ *   key = ("events" | "cdr") "_" YYYYMMDD "_" HHmmss "_" stream id "_" sequence "-" index (".csv" | ".ndjson") [".gz"]
+ */
+export function keyOf(file: RecordFile, { format, gzip }: FileForm): string {
+  const time = new Date(file.firstArrivedAt).toISOString().replace(/[-:]/g, '');
+  const kind = file.kind === 'usage' ? 'cdr' : 'events';
+  const sequence = String(file.first.sequence).padStart(12, '0');
+  const index = String(file.first.index).padStart(6, '0');
+  const name = [kind, time.slice(0, 8), time.slice(9, 15), file.streamId, `${sequence}-${index}`].join('_');
+  return `${name}${EXTENSIONS[format]}${gzip ? '.gz' : ''}`;
+}
+
+/** The bytes of a file, piece by piece, before compression. */
+export async function* fileBytes(file: RecordFile, form: FileForm): AsyncGenerator<Uint8Array> {
+  const table = form.format === 'Csv' ? csvTable(file.kind, form.extraColumns) : undefined;
+  if (table) yield table.header;
+  for await (const { block, from, to } of file.segments()) {
+    for (let next = from; next < to; ) {
+      const end = endOfPiece(block, next, to);
+      yield table ? table.rows(block, next, end) : lines(block, next, end);
+      next = end;
+    }
+  }
+}
+
+/** How many records from `from` on make a piece; one at least. */
+function endOfPiece(block: Block, from: number, to: number): number {
+  const limit = (block.starts[from] as number) + PIECE;
+  let end = from + 1;
+  while (end < to && (block.ends[end] as number) <= limit) end++;
+  return end;
+}
+
+/** Records as lines of JSON, as they came in; only a line end between two tokens, which would cut the line, is made a space. */
+function lines(block: Block, from: number, to: number): Uint8Array {
+  const room = (block.ends[to - 1] as number) - (block.starts[from] as number) + to - from;
+  const output = Buffer.allocUnsafe(room);
+  let at = 0;
+  for (let index = from; index < to; index++) {
+    for (const byte of recordBytes(block, index)) {
+      output[at++] = byte === LINE_END || byte === RETURN ? SPACE : byte;
+    }
+    output[at++] = LINE_END;
+  }
+  return output.subarray(0, at);
+}

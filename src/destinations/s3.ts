@@ -1,0 +1,84 @@
+import { Type } from 'typebox';
+import { EXTRA_COLUMNS, type ExtraColumn } from '../records/csv.ts';
+import { awsFaults, parseRole, type Role, regionField, roleArnField } from './aws/names.ts';
+import { type ConfigurationFault, defineDestination } from './contract.ts';
+
+/** AWS's rules for names of buckets, but for the prefixes and suffixes that it keeps for itself. */
+const BUCKET_NAME = /^(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]$/;
+
+const credentials = Type.Object({
+  region: regionField,
+  bucket_name: Type.String({
+    title: 'Bucket name',
+    description:
+      'The bucket that the files go to. The role needs s3:PutObject on its objects, and nothing else.',
+    examples: ['simstream-records'],
+    minLength: 1,
+  }),
+  role_arn: roleArnField,
+  flush_size: Type.Integer({
+    title: 'Records per file',
+    description: 'A file is closed when it has this many records …',
+    default: 10_000,
+    minimum: 10,
+    maximum: 100_000,
+  }),
+  rotate_interval: Type.Integer({
+    title: 'Rotation interval',
+    description: '… or this long after its first record arrived, in milliseconds, whichever comes first.',
+    default: 10_000,
+    minimum: 10_000,
+    maximum: 900_000,
+  }),
+  compression: Type.Enum(['none', 'gzip'], {
+    title: 'Compression',
+    description: 'With gzip, names of files end in .gz.',
+    default: 'none',
+  }),
+  extra_columns: Type.Array(Type.Enum([...EXTRA_COLUMNS]), {
+    title: 'Extra columns',
+    description: `Csv: columns to append to those that every file has, of ${EXTRA_COLUMNS.join(' and ')}.`,
+    default: [],
+  }),
+});
+
+interface Settings {
+  readonly region: string;
+  readonly bucket_name: string;
+  readonly role_arn: string;
+  readonly flush_size: number;
+  readonly rotate_interval: number;
+  readonly compression: 'none' | 'gzip';
+  readonly extra_columns: readonly ExtraColumn[];
+}
+
+export const s3 = defineDestination({
+  connectionType: 'S3',
+  title: 'Amazon S3',
+  summary: 'Stores records as CSV files, or as files of JSON lines, in an S3 bucket.',
+  formats: ['Csv', 'Json'],
+  credentials,
+  configure(given, format) {
+    const settings = given as unknown as Settings;
+    const { region, bucket_name: bucket, role_arn: roleArn } = settings;
+    const faults: ConfigurationFault[] = awsFaults(region, roleArn);
+    if (!BUCKET_NAME.test(bucket)) {
+      const message =
+        'is not the name of a bucket: 3 to 63 lower-case letters, digits, hyphens and single dots';
+      faults.push({ path: '/bucket_name', message });
+    }
+    if (faults.length > 0) return faults;
+    const role = parseRole(roleArn) as Role;
+    const { compression = 'none', extra_columns: extraColumns = [] } = settings;
+    return {
+      target: `s3://${bucket}`,
+      identity: `${role.arn} ${region} ${bucket}`,
+      gathering: { by: 'file', records: settings.flush_size, intervalMs: settings.rotate_interval },
+      open: async (environment) => {
+        const { openBucket } = await import('./aws/s3.ts');
+        const form = { format, gzip: compression === 'gzip', extraColumns };
+        return openBucket(environment, { region, bucket, role }, form);
+      },
+    };
+  },
+});
