@@ -15,7 +15,7 @@ export interface Rig {
    */
   drive(load: Load, sinkPath: string, hooks?: Hooks): Promise<Drive>;
   /** Sends a load at a pace, records per second; returns each record's way from request to sink, in milliseconds. */
-  pace(load: Load, rate: number, sinkPath: string): Promise<{ latencies: Float64Array; faults: string[] }>;
+  pace(load: Load, rate: number, sinkPath: string): Promise<Paced>;
   end(): Promise<void>;
 }
 
@@ -41,6 +41,11 @@ export interface Drive {
   readonly delivered: number;
   readonly producer: Sent;
   /** What must not be, in words. */
+  readonly faults: string[];
+}
+
+export interface Paced {
+  readonly latencies: Float64Array;
   readonly faults: string[];
 }
 

@@ -24,9 +24,9 @@ export const million: Scenario = {
           figure('end to end', 'records/s', [drive.recordsPerSecond]),
           figure('acknowledged at ingest', 'records/s', [drive.ackedPerSecond]),
           figure('CPU of the node', 'µs/record', [drive.cpuMicros]),
-          figure('peak RSS of the node', 'MiB', [memory.resident / 2 ** 20], { atMost: 400 }),
-          figure('  anonymous', 'MiB', [memory.anonymous / 2 ** 20]),
-          figure('  mapped files', 'MiB', [memory.file / 2 ** 20]),
+          figure('peak RSS of the node', 'MB', [memory.resident / 1e6], { atMost: 400 }),
+          figure('  anonymous', 'MB', [memory.anonymous / 1e6]),
+          figure('  mapped files', 'MB', [memory.file / 1e6]),
         ],
         faults: drive.faults,
       };

@@ -43,7 +43,7 @@ export const throughput: Scenario = {
     const of = (pick: (drive: NodeDrive) => number) => nodes.map(pick);
     const parse = yardsticks.parseMicros;
     const pipe = pipes.map((drive) => drive.recordsPerSecond);
-    const peak = (pick: (drive: NodeDrive) => number) => Math.max(...of(pick)) / 2 ** 20;
+    const peak = (pick: (drive: NodeDrive) => number) => Math.max(...of(pick)) / 1e6;
     return {
       title:
         `${shape.records.toLocaleString('en')} usage records in requests of ${BATCH}, ${CONNECTIONS} connections, ` +
@@ -93,9 +93,9 @@ export const throughput: Scenario = {
           '',
           of((drive) => drive.producer.pushedBack),
         ),
-        figure('peak RSS of the node', 'MiB', [peak((drive) => drive.memory.resident)]),
-        figure('  anonymous', 'MiB', [peak((drive) => drive.memory.anonymous)]),
-        figure('  mapped files', 'MiB', [peak((drive) => drive.memory.file)]),
+        figure('peak RSS of the node', 'MB', [peak((drive) => drive.memory.resident)]),
+        figure('  anonymous', 'MB', [peak((drive) => drive.memory.anonymous)]),
+        figure('  mapped files', 'MB', [peak((drive) => drive.memory.file)]),
       ],
       faults: [
         ...pipes.flatMap((drive) => drive.faults.map((fault) => `bare pipe: ${fault}`)),
