@@ -1,4 +1,4 @@
-import type { Position, RecordLog } from '../log/log.ts';
+import { comparePositions, type Position, type RecordLog } from '../log/log.ts';
 import { recordBytes } from '../records/block.ts';
 import type { OrganisationTree } from '../registry/organisation-tree.ts';
 import { compileFilter } from './filter.ts';
@@ -22,7 +22,10 @@ export interface Tail {
   readonly skipped: boolean;
 }
 
-type Selected = Pick<StreamSummary, 'organisationId' | 'relation' | 'kind' | 'partition' | 'filters'>;
+type Selected = Pick<
+  StreamSummary,
+  'organisationId' | 'relation' | 'kind' | 'partition' | 'filters' | 'start'
+>;
 
 /** Blocks looked through at most: a tail is for looking on, and must stay cheap whatever else the partition holds. */
 const MOST_BLOCKS = 512;
@@ -40,13 +43,14 @@ export async function readTail(
   after: Position | undefined,
   limit: number,
 ): Promise<Tail> {
-  const first = Math.max(1, after?.sequence ?? 1, cursor.sequence - MOST_BLOCKS);
+  const since = after && comparePositions(after, stream.start) > 0 ? after : stream.start;
+  const first = Math.max(since.sequence, cursor.sequence - MOST_BLOCKS);
   let found: TailRecord[] = [];
   let skipped = after !== undefined && after.sequence < first;
   // Backwards in steps, each read forwards, until enough is found.
   for (let end = cursor.sequence + 1; end > first && found.length <= limit; end -= STEP) {
     const from = Math.max(first, end - STEP);
-    found = [...(await readRange(parts, stream, from, end, cursor, after)), ...found];
+    found = [...(await readRange(parts, stream, from, end, cursor, since)), ...found];
   }
   if (found.length > limit) {
     skipped = after !== undefined;
@@ -61,33 +65,28 @@ async function readRange(
   from: number,
   end: number,
   cursor: Position,
-  after: Position | undefined,
+  since: Position,
 ): Promise<TailRecord[]> {
   const filter = compileFilter(stream.filters);
   const records: TailRecord[] = [];
-  for (let at = from; at < end; ) {
-    const stored = await log.read(stream.partition, at, { blocks: STEP, bytes: 2 ** 20 });
+  for (let next = from; next < end; ) {
+    const stored = await log.read(stream.partition, next, { blocks: STEP, bytes: 2 ** 20 });
     if (stored.length === 0) break;
     for (const { sequence, block } of stored) {
-      at = sequence + 1;
+      next = sequence + 1;
       if (sequence >= end || block?.kind !== stream.kind) continue;
       const wanted = coverage(tree, stream as StreamSummary, block);
       if (wanted === undefined) continue;
       const { runs } = filter.select(block, wanted);
       for (let run = 0; run < runs.length; run += 2) {
         for (let index = runs[run] as number; index < (runs[run + 1] as number); index++) {
-          if (!isBetween({ sequence, index }, after, cursor)) continue;
+          const at = { sequence, index };
+          if (comparePositions(at, since) < 0 || comparePositions(at, cursor) >= 0) continue;
           const text = Buffer.from(recordBytes(block, index)).toString('utf8');
-          records.push({ position: { sequence, index }, arrivedAt: block.arrivedAt, text });
+          records.push({ position: at, arrivedAt: block.arrivedAt, text });
         }
       }
     }
   }
   return records;
-}
-
-function isBetween(at: Position, after: Position | undefined, cursor: Position): boolean {
-  if (after && (at.sequence < after.sequence || (at.sequence === after.sequence && at.index < after.index)))
-    return false;
-  return at.sequence < cursor.sequence || (at.sequence === cursor.sequence && at.index < cursor.index);
 }
