@@ -35,11 +35,12 @@ const credentials = Type.Object({
     description: 'With gzip, names of files end in .gz.',
     default: 'none',
   }),
-  extra_columns: Type.Array(Type.Enum([...EXTRA_COLUMNS]), {
-    title: 'Extra columns',
-    description: `Csv: columns to append to those that every file has, of ${EXTRA_COLUMNS.join(' and ')}.`,
-    default: [],
-  }),
+  extra_columns: Type.Optional(
+    Type.Array(Type.Enum([...EXTRA_COLUMNS]), {
+      title: 'Extra columns',
+      description: `Csv: columns to append to those that every file has, of ${EXTRA_COLUMNS.join(' and ')}.`,
+    }),
+  ),
 });
 
 interface Settings {
@@ -49,7 +50,7 @@ interface Settings {
   readonly flush_size: number;
   readonly rotate_interval: number;
   readonly compression: 'none' | 'gzip';
-  readonly extra_columns: readonly ExtraColumn[];
+  readonly extra_columns?: readonly ExtraColumn[];
 }
 
 export const s3 = defineDestination({

@@ -174,7 +174,7 @@ function entriesOf(batch: Batch, target: KinesisTarget): { entries: Entry[]; too
       const key = (endpointIdOf(data) || String(organisationOf(block, at))).slice(0, LONGEST_KEY);
       const size = data.length + Buffer.byteLength(key);
       if (size <= LARGEST_RECORD) entries.push({ index, key, data });
-      else tooLarge.push({ index, verdict: 'reject', cause: recordTooLarge(size, target) });
+      else tooLarge.push({ index, verdict: 'reject', cause: recordTooLarge(size, target), expected: true });
     }
   }
   return { entries, tooLarge };
