@@ -304,11 +304,13 @@ describe('posting records to a node that cannot keep up', () => {
         headers: { 'content-encoding': 'gzip' },
       });
       assert.equal(packed.status, 503);
+      const ofUnknownLength = new Blob([text]).stream();
+      assert.equal((await post(served, ofUnknownLength)).status, 503);
       gate.resolve();
       assert.equal((await first).status, 202);
       assert.equal((await post(served, text)).status, 202);
       assert.equal(served.ingest.admission.held, 0);
-      assert.deepEqual(served.refused, Array(2).fill({ kind: 'usage', reason: 'Busy' }));
+      assert.deepEqual(served.refused, Array(3).fill({ kind: 'usage', reason: 'Busy' }));
     } finally {
       await served.app.close();
     }

@@ -36,14 +36,10 @@ export function groupByPartition(
   return copyOut(scanned, body, partitions);
 }
 
-/** Makes the white space between two lines that follow each other a comma with white space. */
-function joinLines({ columns, breaks }: ScannedBody, body: Uint8Array): void {
+/** Makes the white space between two lines a comma with white space. Behind a record's line nothing else can stand. */
+function joinLines({ columns }: ScannedBody, body: Uint8Array): void {
   const { ends, count } = columns;
-  let nextBreak = 0;
-  for (let i = 1; i < count; i++) {
-    if (breaks[nextBreak] === i) nextBreak++;
-    else body[ends[i - 1] as number] = COMMA;
-  }
+  for (let i = 1; i < count; i++) body[ends[i - 1] as number] = COMMA;
 }
 
 interface Part {

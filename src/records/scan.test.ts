@@ -60,13 +60,14 @@ describe('a record that is valid', () => {
   }
 
   test('events give event type and alert in all their forms', async () => {
-    const alerts = ['true', 'false', '1', '0', 'null', undefined];
+    const alerts = ['true', undefined, '1', 'null', 'false', '0'];
     const types = [0, 1, 65, 4711, 2 ** 31, 2 ** 32 - 1];
     const texts = alerts.map((alert, i) => eventText({ alert, event_type: `{"name":"x","id":${types[i]}}` }));
-    const { index, faults } = await scan('event', `[${texts.join()}]`);
+    // Twice, so that their shapes are known the second time.
+    const { index, faults } = await scan('event', `[${[...texts, ...texts].join()}]`);
     assert.deepEqual(faults, []);
-    assert.deepEqual([...index.alerts], [1, 0, 1, 0, 0, 0]);
-    assert.deepEqual([...index.eventTypes], types);
+    assert.deepEqual([...index.alerts], [1, 0, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0]);
+    assert.deepEqual([...index.eventTypes], [...types, ...types]);
   });
 
   for (const { file, kind } of SAMPLES) {
@@ -293,6 +294,13 @@ describe('a body', () => {
     assert.deepEqual(breaks, [2, 3]);
     assert.match(faults[0]?.message ?? '', /the line ends too early, at byte \d+ \(line 4, column 2\)/);
     assert.match(faults[1]?.message ?? '', /unexpected "x" at byte \d+ \(line 6/);
+  });
+
+  test('of lines has records of one line, also where their shape is known from an array', async () => {
+    const reader = new RecordReader('usage');
+    const text = usageText().replaceAll(',"', ',\n  "');
+    assert.equal((await scanBody(reader, Buffer.from(`[${text},${text}]`), 'array')).columns.count, 2);
+    assert.equal((await scanBody(reader, Buffer.from(text), 'ndjson')).columns.count, 0);
   });
 
   test('nests 64 deep and no deeper', async () => {

@@ -1,4 +1,4 @@
-import { NONE, PARENTS, type RecordScan, takeScalar } from './required-fields.ts';
+import { NONE, type RecordScan, takeScalar } from './required-fields.ts';
 import { afterScalar } from './scalars.ts';
 import { MOST_PLACES, type Places } from './scan-value.ts';
 
@@ -78,8 +78,7 @@ export class Shapes {
     let node = 0;
     let at = from;
     for (let place = 0; place < count * 3; place += 3) {
-      // A scalar in the place of an object with required fields is none of them.
-      const field = (values[place + 2] as number) & ~PARENTS;
+      const field = values[place + 2] as number;
       node = this.#childOf(node, view, at, values[place] as number, field);
       if (node === 0) return false;
       at = values[place + 1] as number;
