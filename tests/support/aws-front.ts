@@ -16,8 +16,9 @@ export type Misbehaviour =
   /** The connection is closed before the request is taken, or after it was. */
   | 'drop'
   | 'drop_after'
-  /** There is never an answer. */
-  | 'hang';
+  /** There is never an answer; the request is not taken, or is. */
+  | 'hang'
+  | 'hang_after';
 
 export interface Answer {
   readonly status: number;
@@ -54,7 +55,7 @@ export async function startServer(
 }
 
 function respond(response: ServerResponse, answer: Misbehaviour): void {
-  if (answer === 'hang') return;
+  if (answer === 'hang' || answer === 'hang_after') return;
   if (answer === 'drop' || answer === 'drop_after') {
     response.destroy();
     return;

@@ -113,7 +113,7 @@ export class TestKinesis {
     const body = JSON.parse(request.body.toString()) as PutRecordsBody;
     this.puts.push(body);
     const planned = this.next.shift();
-    if (planned && planned !== 'drop_after') return planned;
+    if (planned && planned !== 'drop_after' && planned !== 'hang_after') return planned;
     const refused = this.#refusal(request, body);
     if (refused) return refused;
     const answer = await this.#put(request, body);

@@ -30,6 +30,8 @@ export class TestS3 {
   /** What the next requests meet. */
   readonly next: Misbehaviour[] = [];
   allowed = true;
+  /** How many objects were taken. */
+  stored = 0;
   readonly #sts: TestSts;
   readonly #client: S3Client;
   readonly #forward: (request: SignedRequest) => Promise<Answer>;
@@ -79,10 +81,11 @@ export class TestS3 {
   async #answer(request: SignedRequest): Promise<Misbehaviour> {
     this.puts.push({ path: request.path, headers: request.headers, length: request.body.length });
     const planned = this.next.shift();
-    if (planned && planned !== 'drop_after') return planned;
+    if (planned && planned !== 'drop_after' && planned !== 'hang_after') return planned;
     const refused = this.#refusal(request);
     if (refused) return refused;
     const answer = await this.#forward(request);
+    this.stored++;
     return planned ?? answer;
   }
 
