@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type ApiClient, createApiClient, usageWebhook } from '../tests/support/api-client.ts';
+import { type ApiClient, ASK_EVERY, createApiClient, usageWebhook } from '../tests/support/api-client.ts';
 import {
   type NodeOptions,
   type NodeProcess,
@@ -78,6 +78,8 @@ export async function createBusyStream(bench: BenchNode, rig: Rig, name: string)
   await waitFor(
     'the stream is running',
     async () => (await api.stream(token, id)).status.id === 1 || undefined,
+    20_000,
+    ASK_EVERY,
   );
   const delivered = async () => (await api.stream(token, id)).progress.delivered;
   return {
@@ -91,15 +93,21 @@ export async function createBusyStream(bench: BenchNode, rig: Rig, name: string)
     delivered,
     settled: async (records) => {
       let last = '';
+      const check = async () => {
+        const { progress } = await api.stream(token, id);
+        last = JSON.stringify(progress);
+        return (progress.delivered === records && progress.pending === 0) || undefined;
+      };
       try {
-        await waitFor('', async () => {
-          const { progress } = await api.stream(token, id);
-          last = JSON.stringify(progress);
-          return (progress.delivered === records && progress.pending === 0) || undefined;
-        });
+        await waitFor(
+          () => `the stream counts ${records} records; it says ${last}`,
+          check,
+          20_000,
+          ASK_EVERY,
+        );
         return [];
-      } catch {
-        return [`the stream says ${last} after ${records} records`];
+      } catch (error) {
+        return [(error as Error).message];
       }
     },
   };

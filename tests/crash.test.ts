@@ -37,11 +37,13 @@ test(`${ROUNDS} times kill -9 under load: all that was acknowledged arrives, in 
   const repeated = order.repeated.reduce((sum, count) => sum + count, 0);
   t.diagnostic(
     `${world.acknowledged} records acknowledged, ${order.count} arrived in ${world.deliveries} deliveries, ` +
-      `${repeated} came again after ${order.repeated.length} crashes (at most ${Math.max(0, ...order.repeated)} at once)`,
+      `${repeated} came again after ${order.repeated.length} crashes (at most ${Math.max(0, ...order.repeated)} at once); ` +
+      `the cursor moved ${order.moved} times`,
   );
   assert.deepEqual(order.faults, []);
   assert.deepEqual(world.missing(), []);
   assert.deepEqual(world.torn(), [], 'a request is stored as a whole or not at all');
+  assert.ok(order.moved > ROUNDS / 2, `the cursor was committed in only ${order.moved} of ${ROUNDS} rounds`);
   assert.equal(progress.quarantined + progress.expired, 0);
 });
 
@@ -76,7 +78,7 @@ async function someLoad(world: CrashWorld, random: () => number): Promise<void> 
 
 /** There is no node now; a new one is killed so many milliseconds after its process began. */
 async function killWhileStarting(world: CrashWorld, afterMs: number): Promise<void> {
-  const killed = AbortSignal.timeout(afterMs);
+  const killed = AbortSignal.timeout(Math.floor(afterMs));
   try {
     await world.start(killed);
     await world.kill();

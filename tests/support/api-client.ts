@@ -80,6 +80,9 @@ export function createApiClient(url: string, operatorToken = OPERATOR_TOKEN): Ap
   };
 }
 
+/** How often to ask for a stream while waiting, ms: an organisation may make 10 data stream calls a second. */
+export const ASK_EVERY = 120;
+
 /** The body that creates a stream of usage records to a webhook. */
 export function usageWebhook(name: string, url: string, size = 3_000): unknown {
   return {

@@ -21,6 +21,7 @@ test('after a crash the end may come again, in the same order', () => {
   const order = judge(1, 11, 2, 'crashed', 11, 2, 3);
   assert.deepEqual(order.faults, []);
   assert.deepEqual(order.repeated, [2]);
+  assert.equal(order.moved, 1);
   assert.equal(order.count, 4);
 });
 

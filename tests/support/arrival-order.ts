@@ -12,6 +12,8 @@ export class ArrivalOrder {
   readonly faults: string[] = [];
   /** How many records came again, by crash; crashes after which nothing came again are left out. */
   readonly repeated: number[] = [];
+  /** How many starts went on further than the one before: the cursor had been committed in between. */
+  moved = 0;
   readonly #laneOf: (record: number) => number;
   readonly #lastOfLane = new Map<number, number>();
   /** Each record's place in the order of the log. */
@@ -58,6 +60,7 @@ export class ArrivalOrder {
       this.#fault(`place ${place} came again, though ${this.#committed} had been committed`);
     }
     if (place < this.#places.size) this.repeated.push(this.#places.size - place);
+    if (place > this.#committed) this.moved++;
     this.#committed = place;
   }
 

@@ -1,5 +1,5 @@
 import { Agent, type Dispatcher, request } from 'undici';
-import { type ApiClient, createApiClient, type StreamView, usageWebhook } from './api-client.ts';
+import { type ApiClient, ASK_EVERY, createApiClient, type StreamView, usageWebhook } from './api-client.ts';
 import { ArrivalOrder } from './arrival-order.ts';
 import { freePort, type NodeProcess, OPERATOR_TOKEN, startNode } from './node-process.ts';
 import { removeDirectory, temporaryDirectory } from './owned.ts';
@@ -110,6 +110,8 @@ export class CrashWorld {
         view = await this.view();
         return view.progress.pending === 0 && view.progress.delivered === this.order.count ? view : undefined;
       },
+      20_000,
+      ASK_EVERY,
     );
   }
 

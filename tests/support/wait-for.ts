@@ -8,6 +8,7 @@ export async function waitFor<T>(
   what: string | (() => string),
   check: () => Promise<T | undefined> | T | undefined,
   withinMs = 20_000,
+  everyMs = 10,
 ): Promise<T> {
   const deadline = performance.now() + withinMs;
   for (;;) {
@@ -16,6 +17,6 @@ export async function waitFor<T>(
     if (performance.now() > deadline) {
       throw new Error(`not within ${withinMs} ms: ${typeof what === 'string' ? what : what()}`);
     }
-    await sleep(10);
+    await sleep(everyMs);
   }
 }
