@@ -115,7 +115,7 @@ function addRoute(app: FastifyInstance, route: Route, parts: AppParts): void {
         throw new ApiError('BadRequest', 'The call needs a JSON body.');
       }
       if (request.body !== undefined) validateBody?.(request.body);
-      const answer = await route.handler(routeRequest(request, reply, params, query));
+      const answer = await route.handler(routeRequest(route, request, reply, params, query));
       return answerWith(reply, answer);
     },
   });
@@ -137,6 +137,7 @@ async function identify(route: Route, request: FastifyRequest, parts: AppParts) 
 }
 
 function routeRequest(
+  route: Route,
   request: FastifyRequest,
   reply: FastifyReply,
   params: unknown,
@@ -145,7 +146,9 @@ function routeRequest(
   const gone = new AbortController();
   // 'close' comes after every answer too; then nobody listens to the signal any more.
   reply.raw.once('close', () => gone.abort(new Error('the caller went away')));
-  const { body, identity, headers, ip } = request;
+  const { identity, headers, ip } = request;
+  // A request without any body has no content type either, and no parser is called: what is unread is empty then.
+  const body = route.streamBody ? (request.body ?? request.raw) : request.body;
   return { params, query, body, identity, headers, ip, signal: gone.signal };
 }
 

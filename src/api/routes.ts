@@ -1,0 +1,31 @@
+import { type ApplicationTokenParts, applicationTokenRoutes } from './application-token.ts';
+import { type AuthenticateParts, authenticateRoutes } from './authenticate.ts';
+import { type DataStreamParts, dataStreamRoutes } from './data-stream.ts';
+import { type DataStreamActivityParts, dataStreamActivityRoutes } from './data-stream-activity.ts';
+import { eventTypeRoutes } from './data-stream-lookups.ts';
+import { type OperatorParts, operatorRoutes } from './operator.ts';
+import { type RecordsParts, recordsRoutes } from './operator-records.ts';
+import { type OrganisationParts, organisationRoutes } from './organisation.ts';
+import type { Route } from './route.ts';
+
+export type ApiParts = AuthenticateParts &
+  ApplicationTokenParts &
+  OrganisationParts &
+  DataStreamParts &
+  DataStreamActivityParts &
+  OperatorParts &
+  RecordsParts;
+
+/** The whole table. A new file of routes is one line here; the tests of isolation and documentation cover it then. */
+export function apiRoutes(parts: ApiParts): Route[] {
+  return [
+    ...authenticateRoutes(parts),
+    ...applicationTokenRoutes(parts),
+    ...organisationRoutes(parts),
+    ...eventTypeRoutes(),
+    ...dataStreamRoutes(parts),
+    ...dataStreamActivityRoutes(parts),
+    ...operatorRoutes(parts),
+    ...recordsRoutes(parts),
+  ];
+}
