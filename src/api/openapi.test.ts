@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { ERRORS } from '../errors.ts';
+import { type ApiFixture, setUpApi } from './api-fixture.ts';
+import { errorsOf } from './openapi.ts';
+
+/** What emnify's published document says: path, method, operation, status of success. */
+const EMNIFY: readonly [string, string, string, string][] = [
+  ['/api/v2/data_stream', 'get', 'ListDataStreamerV2s', '200'],
+  ['/api/v2/data_stream', 'post', 'CreateDataStreamer', '201'],
+  ['/api/v2/data_stream/{id}', 'get', 'GetDataStreamerByIdV2', '200'],
+  ['/api/v2/data_stream/{id}', 'patch', 'PatchV2DataStream', '202'],
+  ['/api/v2/data_stream/{id}', 'delete', 'DeleteDataStreamerV2', '202'],
+  ['/api/v2/data_stream/{id}/restart', 'post', 'DataStreamerV2ByIdRestart', '202'],
+  ['/api/v2/data_stream/status', 'get', 'GetDataStreamerStatuses', '200'],
+  ['/api/v2/data_stream/type', 'get', 'GetDataStreamerDataStreamType', '200'],
+  ['/api/v2/data_stream/filter_field_type', 'get', 'GetDataStreamerEnumFilterFieldType', '200'],
+];
+
+interface Operation {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly security: readonly object[];
+  readonly responses: Readonly<Record<string, { description: string; content?: object }>>;
+}
+interface Document {
+  readonly openapi: string;
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: {
+    readonly schemas: Readonly<Record<string, { required?: string[]; properties?: object }>>;
+  };
+}
+
+let api: ApiFixture;
+let document: Document;
+before(async () => {
+  api = await setUpApi();
+  document = (await api.call('GET', '/api/openapi.json', { token: '' })).body;
+});
+after(() => api.close());
+
+const operations = () =>
+  Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+  );
+
+describe('the OpenAPI document', () => {
+  test('is valid OpenAPI 3.1', async () => {
+    const result = await new Validator().validate(document as unknown as Record<string, unknown>);
+    assert.ok(result.valid, JSON.stringify(result.errors, null, 1));
+    assert.equal(document.openapi, '3.1.0');
+  });
+
+  test('has every route of the table, each with its own name', () => {
+    const listed = operations().map(({ path, method }) => `${method} ${path}`);
+    for (const { method, path } of api.routes) {
+      assert.ok(listed.includes(`${method.toLowerCase()} ${path.replace(/:(\w+)/g, '{$1}')}`), path);
+    }
+    const names = operations().map(({ operation }) => operation.operationId);
+    assert.equal(new Set(names).size, names.length);
+  });
+
+  test("has emnify's operations under emnify's names", () => {
+    for (const [path, method, operationId, status] of EMNIFY) {
+      const operation = document.paths[path]?.[method];
+      assert.equal(operation?.operationId, operationId);
+      const answer = operation.responses[status];
+      assert.ok(answer, `${operationId} ${status}`);
+      assert.equal(answer.content !== undefined, status === '200', operationId);
+    }
+  });
+
+  test('names the credentials of each connection type; what has a default may be left out', () => {
+    const { LetterboxCredentials, BucketCredentials, Destination } = document.components.schemas;
+    assert.deepEqual(LetterboxCredentials?.required, ['url']);
+    assert.deepEqual(BucketCredentials?.required, ['name']);
+    const forms = JSON.stringify(Destination);
+    assert.match(forms, /LetterboxCredentials.*BucketCredentials/);
+  });
+
+  test('keeps its own keywords to itself', () => {
+    assert.doesNotMatch(JSON.stringify(document), /x-component|x-any-of/);
+  });
+
+  test('says who may call what', () => {
+    for (const route of api.routes) {
+      const { security } =
+        document.paths[route.path.replace(/:(\w+)/g, '{$1}')]?.[route.method.toLowerCase()] ?? {};
+      const scheme = {
+        public: [],
+        operator: [{ operator: [] }],
+        read: [{ customer: [] }],
+        write: [{ customer: [] }],
+      };
+      assert.deepEqual(security, scheme[route.access], route.operationId);
+    }
+  });
+
+  test('every error that an operation can answer with is there, with its code', () => {
+    for (const route of api.routes) {
+      const operation = document.paths[route.path.replace(/:(\w+)/g, '{$1}')]?.[route.method.toLowerCase()];
+      for (const token of errorsOf(route)) {
+        const { status, code } = ERRORS[token];
+        assert.match(
+          operation?.responses[status]?.description ?? '',
+          new RegExp(`${code} ${token}`),
+          route.operationId,
+        );
+      }
+    }
+  });
+});
