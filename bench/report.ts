@@ -59,11 +59,12 @@ export function renderTable(name: string, result: ScenarioResult): string {
       .join('  ')
       .trimEnd(),
   );
-  const faults = result.faults.length === 0 ? ['none lost, none duplicated, in order'] : result.faults;
   return [
     `${name}: ${result.title}`,
     ...lines.map((line) => `  ${line}`),
-    ...faults.map((fault) => `  ${result.faults.length > 0 ? 'FAULT: ' : ''}${fault}`),
+    ...(result.faults.length === 0
+      ? [`  ${result.holds}`]
+      : result.faults.map((fault) => `  FAULT: ${fault}`)),
   ].join('\n');
 }
 

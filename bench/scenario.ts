@@ -22,6 +22,8 @@ export interface ScenarioResult {
   /** What was measured, with the numbers that make it comparable. */
   readonly title: string;
   readonly figures: readonly Figure[];
+  /** What was checked besides, and holds if there are no faults. */
+  readonly holds: string;
   /** What must not be: records lost, duplicated, reordered, damaged, counters that are wrong. Empty: all is well. */
   readonly faults: readonly string[];
 }
@@ -36,6 +38,9 @@ export interface Figure {
 }
 
 export type Target = { readonly atMost: number } | { readonly atLeast: number };
+
+/** What a load in a closed loop proves. */
+export const IN_ORDER = 'no record lost, duplicated or changed; all in order';
 
 /** A figure from the values of several rounds, or of one. */
 export function figure(name: string, unit: string, values: readonly number[], target?: Target): Figure {

@@ -12,7 +12,7 @@ import {
 import { memory } from '../process-usage.ts';
 import { startChild } from '../processes/calls.ts';
 import type { SeedCalls } from '../processes/seed.ts';
-import { figure, type Scenario } from '../scenario.ts';
+import { figure, IN_ORDER, type Scenario } from '../scenario.ts';
 import { BATCH, CONNECTIONS } from './throughput.ts';
 
 const STREAMS_OF_EACH = 10;
@@ -101,6 +101,7 @@ export const idle: Scenario = {
           figure('CPU beside them', 'µs/record', cpu(drives.crowded)),
           figure('CPU alone', 'µs/record', cpu(drives.alone)),
         ],
+        holds: IN_ORDER,
         faults: [...drives.alone, ...drives.crowded].flatMap((each) => each.faults),
       };
     } finally {

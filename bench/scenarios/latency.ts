@@ -44,6 +44,7 @@ export const latency: Scenario = {
           ...figuresOf('bare pipe', bare),
           figure('p99 above the bare pipe', 'ms', above, { atMost: 50 }),
         ],
+        holds: 'no record lost, duplicated or changed',
         faults: [
           ...bare.flatMap(({ faults }) => faults.map((fault) => `bare pipe: ${fault}`)),
           ...node.flatMap(({ faults }) => faults),

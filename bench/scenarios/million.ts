@@ -1,5 +1,5 @@
 import { createBusyStream, driveNode, withNode } from '../bench-node.ts';
-import { figure, type Scenario } from '../scenario.ts';
+import { figure, IN_ORDER, type Scenario } from '../scenario.ts';
 import { BATCH, CONNECTIONS } from './throughput.ts';
 
 export const million: Scenario = {
@@ -28,6 +28,7 @@ export const million: Scenario = {
           figure('  anonymous', 'MB', [memory.anonymous / 1e6]),
           figure('  mapped files', 'MB', [memory.file / 1e6]),
         ],
+        holds: IN_ORDER,
         faults: drive.faults,
       };
     });

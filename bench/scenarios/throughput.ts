@@ -1,6 +1,6 @@
 import { barePipe, createBusyStream, driveNode, type NodeDrive, withNode } from '../bench-node.ts';
 import type { Drive } from '../rig.ts';
-import { figure, type Scenario } from '../scenario.ts';
+import { figure, IN_ORDER, type Scenario } from '../scenario.ts';
 import { measureYardsticks } from '../yardsticks.ts';
 
 /** As the producers of a real operator would: whole requests, a few connections. */
@@ -97,6 +97,7 @@ export const throughput: Scenario = {
         figure('  anonymous', 'MB', [peak((drive) => drive.memory.anonymous)]),
         figure('  mapped files', 'MB', [peak((drive) => drive.memory.file)]),
       ],
+      holds: IN_ORDER,
       faults: [
         ...pipes.flatMap((drive) => drive.faults.map((fault) => `bare pipe: ${fault}`)),
         ...nodes.flatMap((drive) => drive.faults),

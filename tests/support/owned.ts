@@ -29,7 +29,8 @@ export function temporaryDirectory(): string {
 }
 
 export function removeDirectory(directory: string): void {
-  rmSync(directory, { recursive: true, force: true });
+  // Again, should a process that was just killed still be writing there.
+  rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
   directories.delete(directory);
 }
 
