@@ -56,7 +56,10 @@ const bucket = defineDestination({
   title: 'Test bucket',
   summary: 'For tests.',
   formats: ['Csv', 'Json'],
-  credentials: Type.Object({ name: Type.String({ title: 'Name', minLength: 1 }) }),
+  credentials: Type.Object({
+    name: Type.String({ title: 'Name', minLength: 1 }),
+    key: Type.Optional(Type.String({ title: 'Key', 'x-secret': 'all' })),
+  }),
   configure: ({ name }) => configuredAt(new URL(`https://${name}.bucket.example/`)),
 });
 
@@ -106,6 +109,8 @@ export interface FixtureOptions {
   readonly mostStreams?: number;
   readonly verifyDestinations?: boolean;
   readonly limited?: boolean;
+  /** Runs before a document is stored: what somebody else does at the worst moment. */
+  readonly beforePut?: (key: string, registry: Registry) => Promise<void>;
 }
 
 export const LETTERBOX = {
@@ -117,7 +122,14 @@ export const STREAM = { name: 'First', data_stream_type: { id: 2 }, destination:
 export async function setUpApi(options: FixtureOptions = {}): Promise<ApiFixture> {
   const clock = new ManualClock();
   const random = seededRandom(7);
-  const registry = createMemoryRegistry();
+  const memory = createMemoryRegistry();
+  const registry: Registry = {
+    ...memory,
+    put: async (key, value, expected) => {
+      await options.beforePut?.(key, memory);
+      return memory.put(key, value, expected);
+    },
+  };
   const secrets = { current: secretOf(Buffer.alloc(32, 1)) };
   const accounts = createAccounts({
     registry,

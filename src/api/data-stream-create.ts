@@ -2,6 +2,7 @@ import type { Static } from 'typebox';
 import type { Identity } from '../auth/identity.ts';
 import { ApiError, faultsToError } from '../errors.ts';
 import type { Random } from '../lib/clock.ts';
+import { createKeyedQueue } from '../lib/keyed-queue.ts';
 import type { Position } from '../log/log.ts';
 import type { RecordKind } from '../records/block.ts';
 import type { DataStreamDocument } from '../registry/data-stream.ts';
@@ -40,6 +41,7 @@ export const MOST_STREAMS = 100;
 
 type CreateBody = Static<DataStreamSchemas['create']>;
 type TestBody = Static<DataStreamSchemas['test']>;
+type CreateRequest<Body> = RouteRequest<unknown, unknown, Body, Identity>;
 
 interface NewStream {
   readonly name: string | undefined;
@@ -52,34 +54,34 @@ interface NewStream {
 }
 
 /** `POST /api/v2/data_stream`: checks everything, reaches the destination, then stores. */
-export async function createDataStream(
-  parts: CreateParts,
-  { body, identity, signal }: RouteRequest<unknown, unknown, CreateBody, Identity>,
-): Promise<Answer> {
+export function createCreation(parts: CreateParts) {
   const { registry, verifyDestinations = true } = parts;
-  const { organisationId } = identity;
-  const stream = readNewStream(parts, body);
-  await mustHaveRoom(parts, organisationId);
-  if (verifyDestinations) {
-    const reference = { organisationId, streamId: newId(parts.random) };
-    await mustBeReachable(parts, stream.destination.configured, reference, signal);
-  }
-  const start = await parts.startPosition(organisationId, stream.startFrom);
-  const document = await insert(parts, organisationId, stream, start);
-  await mustStillHaveRoom(parts, document);
-  await recordStateChange(registry, organisationId, document.id, {
-    at: Date.parse(document.created),
-    state: document.desired === 'paused' ? 'paused' : 'pending',
-    message: document.desired === 'paused' ? 'Created paused.' : 'Created.',
-    actor: identity.actor,
-  });
-  return { status: 201, headers: { location: `/api/v2/data_stream/${document.id}` } };
+  // Creations of an organisation are stored one after the other, so that none looks for room while another takes it.
+  const queue = createKeyedQueue<number>();
+
+  return async ({ body, identity, signal }: CreateRequest<CreateBody>): Promise<Answer> => {
+    const { organisationId } = identity;
+    const stream = readNewStream(parts, body);
+    await mustHaveRoom(parts, organisationId);
+    if (verifyDestinations) {
+      const reference = { organisationId, streamId: newId(parts.random) };
+      await mustBeReachable(parts, stream.destination.configured, reference, signal);
+    }
+    const document = await queue.run(organisationId, () => insert(parts, organisationId, stream));
+    await recordStateChange(registry, organisationId, document.id, {
+      at: Date.parse(document.created),
+      state: document.desired === 'paused' ? 'paused' : 'pending',
+      message: document.desired === 'paused' ? 'Created paused.' : 'Created.',
+      actor: identity.actor,
+    });
+    return { status: 201, headers: { location: `/api/v2/data_stream/${document.id}` } };
+  };
 }
 
 /** `POST /api/v2/data_stream/test`: all of a creation but the storing. */
 export async function testDataStream(
   parts: CreateParts,
-  { body, identity, signal }: RouteRequest<unknown, unknown, TestBody, Identity>,
+  { body, identity, signal }: CreateRequest<TestBody>,
 ): Promise<Answer> {
   const { organisationId } = identity;
   const stored =
@@ -108,14 +110,16 @@ function readNewStream(parts: CreateParts, body: CreateBody, stored?: DataStream
 }
 
 async function insert(
-  { registry, random, clock, sealer }: CreateParts,
+  parts: CreateParts,
   organisationId: number,
   stream: NewStream,
-  start: { readonly partition: number; readonly position: Position },
 ): Promise<DataStreamDocument> {
+  const { registry, clock, sealer } = parts;
+  await mustHaveRoom(parts, organisationId);
+  const start = await parts.startPosition(organisationId, stream.startFrom);
   const created = iso(clock.now());
   for (;;) {
-    const id = newId(random);
+    const id = newId(parts.random);
     const document: DataStreamDocument = {
       id,
       organisationId,
@@ -131,7 +135,9 @@ async function insert(
       created,
       modified: created,
     };
-    if (await insertStream(registry, document)) return document;
+    if (!(await insertStream(registry, document))) continue;
+    await mustStillHaveRoom(parts, document);
+    return document;
   }
 }
 
@@ -140,8 +146,8 @@ async function mustHaveRoom({ registry, mostStreams = MOST_STREAMS }: CreatePart
 }
 
 /**
- * Looks again after the stream was stored, for creations at the same time, also on other nodes: the limit is never
- * exceeded for longer than this takes. Of two that reach for the last place both may go; then there is room again.
+ * Looks again after the stream was stored, for creations on other nodes at the same time: the limit is never exceeded
+ * for longer than this takes. Of two nodes that reach for the last place both may let go; then there is room again.
  */
 async function mustStillHaveRoom(
   { registry, mostStreams = MOST_STREAMS }: CreateParts,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { Registry } from '../registry/registry.ts';
 import { type ApiFixture, LETTERBOX, STREAM, setUpApi } from './api-fixture.ts';
 
 const PATH = '/api/v2/data_stream';
@@ -181,15 +182,32 @@ describe('limits', () => {
     await api.close();
   });
 
-  test('creations at the same time do not exceed it', async () => {
+  test('creations at the same time take what room there is, and no more', async () => {
     const api = await setUpApi({ mostStreams: 3 });
-    const answers = await Promise.all(
-      Array.from({ length: 8 }, () => api.call('POST', PATH, { body: STREAM })),
-    );
-    const { body } = await api.call('GET', PATH);
-    const created = answers.filter(({ status }) => status === 201).length;
-    assert.ok(body.length <= 3);
-    assert.equal(created, body.length);
+    // All of them have found room before the first is stored.
+    const all = Promise.withResolvers<void>();
+    api.verification.before = () => {
+      if (api.verification.asked.length === 8) all.resolve();
+      return all.promise;
+    };
+    const creations = Array.from({ length: 8 }, () => api.call('POST', PATH, { body: STREAM }));
+    const statuses = (await Promise.all(creations)).map(({ status }) => status).sort();
+    assert.deepEqual(statuses, [201, 201, 201, 422, 422, 422, 422, 422]);
+    assert.equal((await api.call('GET', PATH)).body.length, 3);
+    await api.close();
+  });
+
+  test('a creation on another node at the same moment counts', async () => {
+    let theirs = 0;
+    const beforePut = async (key: string, registry: Registry) => {
+      if (!key.startsWith('stream.1.') || theirs > 0) return;
+      theirs++;
+      await registry.put('stream.1.00000001', { id: '00000001', organisationId: 1 });
+    };
+    const api = await setUpApi({ mostStreams: 1, beforePut });
+    const answer = await api.call('POST', PATH, { body: STREAM });
+    assert.deepEqual([answer.status, answer.body.error_code], [422, 1406]);
+    assert.equal(await api.everything(), '[["stream.1.00000001",{"id":"00000001","organisationId":1}]]');
     await api.close();
   });
 

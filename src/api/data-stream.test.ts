@@ -370,9 +370,10 @@ describe('patch', () => {
     assert.deepEqual(codes(await patch(id, { destination: masked })), [422, 1402]);
   });
 
-  test('a change of the type of connection needs the full credentials', async () => {
-    const id = await api.create({ ...STREAM, destination: BUCKET });
-    const masked = { ...LETTERBOX, credentials: { url: 'https://box.example/', key: '***' } };
+  test('a change of the type of connection needs the full credentials, even at the same place', async () => {
+    const credentials = { name: 'meters', key: 'of the bucket' };
+    const id = await api.create({ ...STREAM, destination: { ...BUCKET, credentials } });
+    const masked = { ...LETTERBOX, credentials: { url: 'https://meters.bucket.example/', key: '***' } };
     assert.deepEqual(codes(await patch(id, { destination: masked })), [422, 1402]);
   });
 

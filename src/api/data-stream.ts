@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { stateHistory } from '../registry/history.ts';
 import { deleteDataStream, patchDataStream, restartDataStream } from './data-stream-change.ts';
-import { type CreateParts, createDataStream, testDataStream } from './data-stream-create.ts';
+import { type CreateParts, createCreation, testDataStream } from './data-stream-create.ts';
 import { dataStreamLookupRoutes } from './data-stream-lookups.ts';
 import { DataStreamParameters, dataStreamSchemas } from './data-stream-schema.ts';
 import {
@@ -118,7 +118,7 @@ function writeRoutes(parts: DataStreamParts): Route[] {
         201: { description: 'Created.', headers: { Location: 'Relative address of the new data stream.' } },
       },
       errors: ['Failed', 'NotAllowed', 'Busy'],
-      handler: (request) => createDataStream(parts, request),
+      handler: createCreation(parts),
     }),
     defineRoute({
       ...base,
