@@ -23,3 +23,15 @@ export async function measureYardsticks(batch: number, quick: boolean): Promise<
     removeDirectory(directory);
   }
 }
+
+/** Milliseconds of each append and sync, at a pace, records per second. */
+export async function paceDisk(batch: number, rate: number, records: number): Promise<Float64Array> {
+  const child = startChild<YardstickCalls>('./yardsticks.ts');
+  const directory = temporaryDirectory();
+  try {
+    return await child.call.paceDisk({ directory, batch, rate, bodies: Math.ceil(records / batch) });
+  } finally {
+    await child.end();
+    removeDirectory(directory);
+  }
+}

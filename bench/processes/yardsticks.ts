@@ -1,5 +1,6 @@
 import { closeSync, fdatasyncSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { UsageRecords } from '../../tests/support/usage-records.ts';
 import { answerCalls } from './calls.ts';
 
@@ -41,7 +42,38 @@ const handlers = {
       rmSync(path);
     }
   },
+
+  /** Appends and syncs a body every `batch / rate` seconds; milliseconds of each. */
+  paceDisk: async ({ directory, batch, rate, bodies: count }: PacedDisk): Promise<Float64Array> => {
+    const bodies = makeBodies(batch, DISK_BODIES);
+    const path = join(directory, 'disk-yardstick');
+    const file = openSync(path, 'w');
+    try {
+      const millis = new Float64Array(count);
+      const started = performance.now();
+      for (let at = 0; at < count; at++) {
+        const due = started + (at * batch * 1_000) / rate;
+        if (due > performance.now()) await sleep(due - performance.now());
+        // Counted from when it was due, as a request would wait that comes while another one is being synced.
+        const from = Math.min(due, performance.now());
+        writeSync(file, bodies[at % DISK_BODIES] as Buffer);
+        fdatasyncSync(file);
+        millis[at] = performance.now() - from;
+      }
+      return millis;
+    } finally {
+      closeSync(file);
+      rmSync(path);
+    }
+  },
 };
+
+interface PacedDisk {
+  readonly directory: string;
+  readonly batch: number;
+  readonly rate: number;
+  readonly bodies: number;
+}
 
 /** A disk does not care whether it saw the bytes before. */
 const DISK_BODIES = 8;

@@ -9,7 +9,7 @@ import {
   SECRET,
   startBenchNode,
 } from '../bench-node.ts';
-import { memory } from '../process-usage.ts';
+import { type MemoryPeaks, memory } from '../process-usage.ts';
 import { startChild } from '../processes/calls.ts';
 import type { SeedCalls } from '../processes/seed.ts';
 import { figure, IN_ORDER, type Scenario } from '../scenario.ts';
@@ -82,7 +82,8 @@ export const idle: Scenario = {
       const speed = (of: NodeDrive[]) => of.map((each) => each.recordsPerSecond);
       const cpu = (of: NodeDrive[]) => of.map((each) => each.cpuMicros);
       const ratios = speed(drives.crowded).map((each, at) => each / (speed(drives.alone)[at] as number));
-      const peak = Math.max(...drives.crowded.map((each) => each.memory.resident));
+      const peak = (of: NodeDrive[], part: keyof MemoryPeaks) =>
+        Math.max(...of.map((each) => each.memory[part])) / 1e6;
       return {
         title:
           `${(organisations * STREAMS_OF_EACH).toLocaleString('en')} idle data streams in ` +
@@ -94,7 +95,10 @@ export const idle: Scenario = {
           figure('RSS when ready (peak so far)', 'MB', [atRest.peakResident / 1e6], { atMost: 600 }),
           figure('  anonymous', 'MB', [atRest.anonymous / 1e6]),
           figure('  mapped files', 'MB', [atRest.file / 1e6]),
-          figure('peak RSS with the busy stream', 'MB', [peak / 1e6], { atMost: 600 }),
+          figure('peak RSS with the busy stream', 'MB', [peak(drives.crowded, 'resident')], { atMost: 600 }),
+          figure('  anonymous', 'MB', [peak(drives.crowded, 'anonymous')]),
+          figure('  mapped files', 'MB', [peak(drives.crowded, 'file')]),
+          figure('  peak RSS of a node without them', 'MB', [peak(drives.alone, 'resident')]),
           figure('busy stream beside them', 'records/s', speed(drives.crowded)),
           figure('busy stream alone', 'records/s', speed(drives.alone)),
           figure('beside them / alone', '', ratios, { atLeast: 0.85 }),

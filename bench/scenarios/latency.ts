@@ -1,6 +1,7 @@
 import { barePipe, createBusyStream, withNode } from '../bench-node.ts';
 import type { Paced, Shape, Target } from '../rig.ts';
 import { type Figure, figure, percentile, type Scenario } from '../scenario.ts';
+import { paceDisk } from '../yardsticks.ts';
 
 /** A steady stream of small requests, far from saturation: what is measured is the way, not a queue. */
 const RATE = 1_000;
@@ -28,9 +29,11 @@ export const latency: Scenario = {
       await pace(stream.target, stream.sinkPath, warmUp);
       const bare: Paced[] = [];
       const node: Paced[] = [];
+      const disk: Paced[] = [];
       for (let round = 1; round <= rounds; round++) {
-        say(`round ${round} of ${rounds}: bare pipe, then node`);
+        say(`round ${round} of ${rounds}: bare pipe, disk, node`);
         bare.push(await pace(pipe, pipe.path, shape));
+        disk.push({ latencies: await paceDisk(BATCH, RATE, total), faults: [] });
         node.push(await pace(stream.target, stream.sinkPath, shape));
       }
 
@@ -42,6 +45,7 @@ export const latency: Scenario = {
         figures: [
           ...figuresOf('node', node),
           ...figuresOf('bare pipe', bare),
+          ...figuresOf('disk: append + fdatasync', disk),
           figure('p99 above the bare pipe', 'ms', above, { atMost: 50 }),
         ],
         holds: 'no record lost, duplicated or changed',
