@@ -24,7 +24,11 @@ await new Command('npm run bench --')
     `which ones (default: all): ${SCENARIOS.map(({ name }) => name).join(', ')}`,
     chosen,
   )
-  .option('--records <n>', 'records per round, a multiple of 1,000', wholeThousands)
+  .option(
+    '--records <n>',
+    'records per round, a multiple of 1,000 (not for latency, which keeps to its pace)',
+    wholeThousands,
+  )
   .option('--json <file>', 'also write the figures to this file (they are always kept in bench/results/)')
   .option('--quick', 'small numbers, to see that everything works; the figures mean little')
   .option('--write-docs', 'put the tables into docs/benchmarks.md, in place of those of an earlier run')

@@ -10,7 +10,7 @@ export interface Scenario {
 
 export interface ScenarioContext {
   readonly rig: Rig;
-  /** `--records`: in place of the scenario's own number. */
+  /** `--records`: in place of the scenario's own number, where records are sent as fast as they are taken. */
   readonly records: number | undefined;
   /** `--quick`: small numbers, to see that everything works; its figures mean little. */
   readonly quick: boolean;

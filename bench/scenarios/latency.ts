@@ -7,15 +7,17 @@ import { paceDisk } from '../yardsticks.ts';
 const RATE = 1_000;
 const BATCH = 10;
 const CONNECTIONS = 8;
+/** Of each round. */
+const SECONDS = 10;
 const WARM_UP_SECONDS = 3;
 
 export const latency: Scenario = {
   name: 'latency',
   description: 'ingest to arrival at the sink at 1,000 records/s in requests of 10, beside the bare pipe',
 
-  run: async ({ rig, records, quick, say }) => {
+  run: async ({ rig, quick, say }) => {
     const rounds = quick ? 1 : 3;
-    const total = quick ? 2 * RATE : (records ?? 10 * RATE);
+    const total = (quick ? 2 : SECONDS) * RATE;
     const shape = { records: total, batch: BATCH, connections: CONNECTIONS };
     const warmUp = { ...shape, records: (quick ? 1 : WARM_UP_SECONDS) * RATE };
 
