@@ -94,6 +94,8 @@ export interface ApiFixture {
   readonly logged: unknown[];
   /** What verification answers, and what it was asked. */
   readonly verification: { verdict: Verdict; readonly asked: string[]; before?: () => Promise<void> };
+  /** Deleted streams that others were told of. */
+  readonly forgotten: string[];
   call(method: Route['method'], url: string, options?: CallOptions): Promise<CallResult>;
   /** Creates a stream and gives its id. */
   create(body?: object, token?: string): Promise<string>;
@@ -142,6 +144,7 @@ export async function setUpApi(options: FixtureOptions = {}): Promise<ApiFixture
   const rateLimits = createRateLimits(clock);
   const verification: ApiFixture['verification'] = { verdict: { type: 'reachable' }, asked: [] };
   const logged: unknown[] = [];
+  const forgotten: string[] = [];
 
   const routes = apiRoutes({
     ...accounts,
@@ -161,6 +164,9 @@ export async function setUpApi(options: FixtureOptions = {}): Promise<ApiFixture
       position: { sequence: time === undefined ? 42 : 17, index: 0 },
     }),
     retentionMs: 7 * DAY,
+    forget: async (organisationId, id) => {
+      forgotten.push(`${organisationId}.${id}`);
+    },
     ...(options.mostStreams === undefined ? {} : { mostStreams: options.mostStreams }),
     ...(options.verifyDestinations === undefined ? {} : { verifyDestinations: options.verifyDestinations }),
     activity: async () => ({ attempts: [], series: [] }),
@@ -220,6 +226,7 @@ export async function setUpApi(options: FixtureOptions = {}): Promise<ApiFixture
     registry,
     routes,
     logged,
+    forgotten,
     verification,
     call,
     create: async (body = STREAM, token = 'ada') => {

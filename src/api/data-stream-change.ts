@@ -141,9 +141,10 @@ export async function restartDataStream(
 
 /** `DELETE /api/v2/data_stream/{id}`, in any state; a delivery that is under way is cancelled. */
 export async function deleteDataStream(
-  { registry }: Pick<CreateParts, 'registry'>,
-  { params: { id }, identity }: Request,
+  { registry, forget }: Pick<CreateParts, 'registry' | 'forget'>,
+  { params: { id }, identity: { organisationId } }: Request,
 ): Promise<Answer> {
-  await removeStream(registry, identity.organisationId, id);
+  await removeStream(registry, organisationId, id);
+  await forget?.(organisationId, id);
   return { status: 202 };
 }

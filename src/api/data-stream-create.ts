@@ -32,6 +32,8 @@ export interface CreateParts extends DestinationParts {
   /** false: creations and changes do not reach the destination (SIMSTREAM_VERIFY_DESTINATIONS); a dry run still does. */
   readonly verifyDestinations?: boolean;
   readonly retentionMs: number;
+  /** Told of every stream that was deleted, for what others keep of it. */
+  forget?(organisationId: number, streamId: string): Promise<void>;
   /** Streams that an organisation may have; see MOST_STREAMS. */
   readonly mostStreams?: number;
 }

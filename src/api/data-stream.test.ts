@@ -489,6 +489,7 @@ describe('delete', () => {
       assert.ok(left.includes(`${kind}.${other}`), kind);
     }
     assert.deepEqual(codes(await api.call('DELETE', `${PATH}/${id}`)), [404, 1201]);
+    assert.deepEqual(api.forgotten, [`1.${id}`]);
     assert.deepEqual((await api.call('GET', PATH)).body.length, 1);
   });
 

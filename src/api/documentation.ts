@@ -27,6 +27,12 @@ export async function serveDocumentation(app: FastifyInstance, document: object)
     routePrefix: '/api/docs',
     staticCSP: POLICY,
     theme: { title: 'simstream API' },
-    uiConfig: { deepLinking: true, docExpansion: 'list', tryItOutEnabled: true, persistAuthorization: false },
+    uiConfig: {
+      deepLinking: true,
+      docExpansion: 'list',
+      layout: 'BaseLayout',
+      tryItOutEnabled: true,
+      persistAuthorization: false,
+    },
   });
 }
