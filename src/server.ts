@@ -42,6 +42,7 @@ import { systemClock, systemRandom } from './lib/system-clock.ts';
 import { createLmdbLog } from './log/lmdb.ts';
 import type { RecordLog } from './log/log.ts';
 import { minimalPage } from './portal/minimal-page.ts';
+import { isPortalBuilt, portalFiles } from './portal-files.ts';
 import { type DataStreamDocument, streamKey } from './registry/data-stream.ts';
 import { createLmdbRegistry } from './registry/lmdb.ts';
 import { partitionOf } from './registry/organisation.ts';
@@ -246,9 +247,13 @@ async function buildApp(parts: Parts, demo: boolean): Promise<FastifyInstance> {
     telemetry,
   });
   if (demo) await app.register(inboxPlugin(createInboxes(clock)));
-  const page = minimalPage({ version: VERSION, demo });
-  const html = htmlPage(page.title, page.body);
-  app.get('/', (_request, reply) => reply.headers(HTML_HEADERS).send(html));
+  if (isPortalBuilt()) {
+    await app.register(portalFiles({ random: systemRandom }));
+  } else {
+    const page = minimalPage({ version: VERSION, demo });
+    const html = htmlPage(page.title, page.body);
+    app.get('/', (_request, reply) => reply.headers(HTML_HEADERS).send(html));
+  }
   return app;
 }
 

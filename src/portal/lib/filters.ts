@@ -1,0 +1,66 @@
+/** Which events a stream takes, as the form puts it; `custom` is whatever else the filters of the API can say. */
+export type Choice =
+  | { readonly which: 'all' }
+  | { readonly which: 'only' | 'except'; readonly types: readonly number[]; readonly alerts: Alerts }
+  | { readonly which: 'alerts' }
+  | { readonly which: 'custom'; readonly text: string };
+/** `any`: alerts or not; `must`: alerts only; `too`: alerts of any other type as well. */
+export type Alerts = 'any' | 'must' | 'too';
+
+const ALERT = { field: 'alert', value: true };
+
+/** @throws SyntaxError when custom text is no JSON */
+export function toFilters(choice: Choice): unknown {
+  switch (choice.which) {
+    case 'all':
+      return [];
+    case 'alerts':
+      return [ALERT];
+    case 'custom':
+      return JSON.parse(choice.text);
+    default: {
+      const op = choice.which === 'except' ? { op: 'not_in' } : {};
+      const types = { field: 'event_type_id', value: [...choice.types], ...op };
+      if (choice.alerts === 'must') return [types, ALERT];
+      return choice.alerts === 'too' ? [types, { or: [ALERT] }] : [types];
+    }
+  }
+}
+
+/** The choice that amounts to these filters. */
+export function fromFilters(filters: readonly unknown[]): Choice {
+  if (filters.length === 0) return { which: 'all' };
+  const [first, second, ...more] = filters.map((filter) => JSON.stringify(filter));
+  const alert = JSON.stringify(ALERT);
+  if (more.length === 0) {
+    if (first === alert && second === undefined) return { which: 'alerts' };
+    const types = readTypes(filters[0]);
+    const alerts =
+      second === undefined
+        ? 'any'
+        : second === alert
+          ? 'must'
+          : second === JSON.stringify({ or: [ALERT] })
+            ? 'too'
+            : undefined;
+    if (types && alerts) return { ...types, alerts };
+  }
+  return { which: 'custom', text: JSON.stringify(filters, null, 2) };
+}
+
+function readTypes(filter: unknown) {
+  const { field, value, op, ...others } = filter as Record<string, unknown>;
+  if (field !== 'event_type_id' || !Array.isArray(value) || Object.keys(others).length > 0) return undefined;
+  return { which: op === 'not_in' ? 'except' : 'only', types: value as number[] } as const;
+}
+
+/** In words, for people. */
+export function describeFilters(filters: readonly unknown[], nameOf: (type: number) => string): string {
+  const choice = fromFilters(filters);
+  if (choice.which === 'all') return 'All events';
+  if (choice.which === 'alerts') return 'Alerts only';
+  if (choice.which === 'custom') return 'Filters of your own';
+  const names = choice.types.map(nameOf).join(', ');
+  const types = choice.which === 'only' ? names : `All types except ${names}`;
+  return { any: types, must: `${types}; alerts only`, too: `${types}; and any alert` }[choice.alerts];
+}

@@ -1,0 +1,73 @@
+/** How the portal writes numbers, times and sizes. What is not known is a dash, never a zero. */
+export const UNKNOWN = '–';
+
+const NUMBER = new Intl.NumberFormat('en');
+const COMPACT = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
+
+export function formatCount(count: number | null | undefined): string {
+  return count === null || count === undefined ? UNKNOWN : NUMBER.format(count);
+}
+
+/** For charts and narrow places: 12.3K. */
+export function formatCompact(count: number): string {
+  return COMPACT.format(count);
+}
+
+export function formatBytes(bytes: number | null | undefined): string {
+  if (bytes === null || bytes === undefined) return UNKNOWN;
+  const units = ['B', 'KiB', 'MiB', 'GiB'];
+  let size = bytes;
+  let unit = 0;
+  while (size >= 1024 && unit < units.length - 1) {
+    size /= 1024;
+    unit++;
+  }
+  return `${unit === 0 || size >= 100 ? Math.round(size) : size.toFixed(1)} ${units[unit]}`;
+}
+
+/** A length of time in milliseconds, in its two largest units: `2 h 5 min`. */
+export function formatDuration(milliseconds: number | null | undefined): string {
+  if (milliseconds === null || milliseconds === undefined) return UNKNOWN;
+  if (milliseconds < 1) return '< 1 ms';
+  if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
+  if (milliseconds < 10_000) return `${(milliseconds / 1000).toFixed(1)} s`;
+  const seconds = Math.round(milliseconds / 1000);
+  if (seconds < 60) return `${seconds} s`;
+  const parts: [number, string][] = [
+    [Math.floor(seconds / 86_400), 'd'],
+    [Math.floor((seconds % 86_400) / 3600), 'h'],
+    [Math.floor((seconds % 3600) / 60), 'min'],
+    [seconds % 60, 's'],
+  ];
+  const first = parts.findIndex(([value]) => value > 0);
+  return parts
+    .slice(first, first + 2)
+    .filter(([value]) => value > 0)
+    .map(([value, unit]) => `${value} ${unit}`)
+    .join(' ');
+}
+
+/** `3 min ago`, `just now`; for a time in the future (a clock that is ahead) `just now` too. */
+export function formatAgo(time: string | null | undefined, now: number): string {
+  if (!time) return UNKNOWN;
+  const age = now - Date.parse(time);
+  return age < 2000 ? 'just now' : `${formatDuration(Math.floor(age / 1000) * 1000)} ago`;
+}
+
+/** In the reader's zone. */
+export function formatTime(time: string | null | undefined, zone?: string): string {
+  if (!time) return UNKNOWN;
+  return new Intl.DateTimeFormat('en-GB', {
+    day: '2-digit',
+    month: 'short',
+    year: 'numeric',
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    ...(zone === undefined ? {} : { timeZone: zone }),
+  }).format(new Date(time));
+}
+
+export function formatUtc(time: string): string {
+  return `${formatTime(time, 'UTC')} UTC`;
+}

@@ -1,0 +1,76 @@
+/** The parts of JSON Schema that connectors describe their credentials with. */
+export interface PropertySchema {
+  readonly type?: string;
+  readonly title?: string;
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly enum?: readonly string[];
+  readonly examples?: readonly unknown[];
+  readonly items?: PropertySchema;
+  readonly 'x-secret'?: string;
+}
+export interface CredentialSchema {
+  readonly properties: Readonly<Record<string, PropertySchema>>;
+  readonly required?: readonly string[];
+}
+
+export type FieldKind = 'text' | 'secret' | 'number' | 'choice' | 'switch' | 'lines' | 'choices';
+/** What a field of the form holds: what was typed, as it was typed. */
+export type FieldValue = string | number | boolean | readonly string[];
+export type FormValues = Readonly<Record<string, FieldValue>>;
+
+export function fieldKind(property: PropertySchema): FieldKind {
+  if (property.type === 'array') return property.items?.enum ? 'choices' : 'lines';
+  if (property.enum) return 'choice';
+  if (property.type === 'boolean') return 'switch';
+  if (property.type === 'integer' || property.type === 'number') return 'number';
+  return property['x-secret'] ? 'secret' : 'text';
+}
+
+/** What the form begins with: the stored values where a stream is changed, otherwise the defaults. */
+export function initialValues(
+  schema: CredentialSchema,
+  stored: Readonly<Record<string, unknown>> = {},
+): FormValues {
+  return Object.fromEntries(
+    Object.entries(schema.properties).map(([name, property]) => {
+      const value = stored[name] ?? property.default;
+      switch (fieldKind(property)) {
+        case 'lines':
+          return [name, Array.isArray(value) ? value.join('\n') : ''];
+        case 'choices':
+          return [name, Array.isArray(value) ? value : []];
+        case 'switch':
+          return [name, value === true];
+        case 'number':
+          return [name, typeof value === 'number' ? value : ''];
+        default:
+          return [name, typeof value === 'string' ? value : ''];
+      }
+    }),
+  );
+}
+
+/** The credentials that a call takes: what is empty is left out, so that the node says what is missing. */
+export function toCredentials(schema: CredentialSchema, values: FormValues): Record<string, unknown> {
+  const credentials: Record<string, unknown> = {};
+  for (const [name, property] of Object.entries(schema.properties)) {
+    const value = values[name];
+    if (fieldKind(property) === 'lines') {
+      const lines = String(value ?? '')
+        .split('\n')
+        .map((line) => line.trim())
+        .filter((line) => line !== '');
+      if (lines.length > 0) credentials[name] = lines;
+    } else if (Array.isArray(value)) {
+      if (value.length > 0) credentials[name] = value;
+    } else if (typeof value === 'string') {
+      if (value.trim() !== '') credentials[name] = value.trim();
+    } else if (value !== undefined) {
+      credentials[name] = value;
+    }
+  }
+  return credentials;
+}

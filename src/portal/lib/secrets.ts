@@ -1,0 +1,26 @@
+import type { CredentialSchema } from './schema.ts';
+
+/** What stands in the place of a secret where a call is shown. */
+const placeholder = (name: string) => `<${name}>`;
+
+/** A body of a call as it may be shown: secrets of the destination are placeholders. */
+export function withoutSecrets(
+  body: unknown,
+  schemaOf: (type: string) => CredentialSchema | undefined,
+): unknown {
+  const { destination } = (body ?? {}) as {
+    destination?: { connection_type: string; credentials?: unknown };
+  };
+  if (!destination) return body;
+  const schema = schemaOf(destination.connection_type);
+  const shown = Object.entries((destination.credentials ?? {}) as Record<string, unknown>).map(
+    ([name, value]) => [name, shownValue(name, value, schema?.properties[name]?.['x-secret'])],
+  );
+  return { ...(body as object), destination: { ...destination, credentials: Object.fromEntries(shown) } };
+}
+
+function shownValue(name: string, value: unknown, secret: string | undefined): unknown {
+  if (secret === undefined) return value;
+  if (secret !== 'headers' || !Array.isArray(value)) return placeholder(name);
+  return value.map((line) => String(line).replace(/:.*$/s, ':<value>'));
+}

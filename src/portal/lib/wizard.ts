@@ -1,0 +1,73 @@
+import type { components } from '../generated/api.ts';
+import { type Alerts, type Choice, fromFilters, toFilters } from './filters.ts';
+
+/** What of a new stream stands in the address: all but the destination's own fields, which may hold secrets. */
+export interface Draft {
+  readonly type: string | undefined;
+  readonly step: 'source' | 'destination';
+  readonly name: string;
+  readonly kind: 'usage' | 'events';
+  readonly relation: 1 | 2 | 3;
+  readonly choice: Choice;
+}
+
+export function readDraft(search: URLSearchParams): Draft {
+  const relation = Number(search.get('of') ?? 1);
+  return {
+    type: search.get('type') ?? undefined,
+    step: search.get('step') === 'destination' ? 'destination' : 'source',
+    name: search.get('name') ?? '',
+    kind: search.get('kind') === 'events' ? 'events' : 'usage',
+    relation: relation === 2 || relation === 3 ? relation : 1,
+    choice: readChoice(search),
+  };
+}
+
+export function writeDraft({ type, step, name, kind, relation, choice }: Draft): string {
+  const search = new URLSearchParams();
+  if (type) search.set('type', type);
+  if (step !== 'source') search.set('step', step);
+  if (name) search.set('name', name);
+  if (kind !== 'usage') search.set('kind', kind);
+  if (relation !== 1) search.set('of', String(relation));
+  if (choice.which !== 'all') search.set('filter', choice.which);
+  if ('types' in choice) {
+    if (choice.types.length > 0) search.set('types', choice.types.join('.'));
+    if (choice.alerts !== 'any') search.set('alerts', choice.alerts);
+  }
+  if (choice.which === 'custom') search.set('filters', choice.text);
+  const query = search.toString();
+  return query ? `/data-streams/new?${query}` : '/data-streams/new';
+}
+
+function readChoice(search: URLSearchParams): Choice {
+  const which = search.get('filter');
+  if (which === 'alerts') return { which };
+  if (which === 'custom') return { which, text: search.get('filters') ?? '[]' };
+  if (which === 'only' || which === 'except') {
+    const types = (search.get('types') ?? '').split('.').filter((type) => /^\d{1,10}$/.test(type));
+    const given = search.get('alerts');
+    const alerts: Alerts = given === 'must' || given === 'too' ? given : 'any';
+    return { which, types: types.map(Number), alerts };
+  }
+  return fromFilters([]);
+}
+
+type CreateDataStream = components['schemas']['CreateDataStream'];
+
+/** The body of a creation or a test. */
+export function bodyOf(draft: Draft, credentials: Record<string, unknown>, format: string): CreateDataStream {
+  return {
+    ...(draft.name.trim() === '' ? {} : { name: draft.name.trim() }),
+    data_stream_type: { id: draft.kind === 'usage' ? 1 : 2 },
+    relation_resolution: { id: draft.relation },
+    filters:
+      draft.kind === 'usage' ? [] : (toFilters(draft.choice) as NonNullable<CreateDataStream['filters']>),
+    // Whether they fit the connection type is for the node to say, field by field.
+    destination: {
+      connection_type: draft.type ?? '',
+      credentials: credentials as CreateDataStream['destination']['credentials'],
+      format,
+    },
+  };
+}

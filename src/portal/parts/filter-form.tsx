@@ -1,0 +1,119 @@
+import { JsonInput, MultiSelect, Radio, Select, Stack } from '@mantine/core';
+import { api, read } from '../lib/api.ts';
+import { type Alerts, type Choice, toFilters } from '../lib/filters.ts';
+import { usePolling } from '../lib/polling.ts';
+import { faultAt, type Problem } from '../lib/problem.ts';
+
+export function useEventTypes() {
+  return usePolling('event types', () => read(api.GET('/api/v1/event/type')));
+}
+
+/** Which events a stream takes. */
+export function FilterForm({
+  choice,
+  change,
+  problem,
+}: {
+  readonly choice: Choice;
+  readonly change: (choice: Choice) => void;
+  readonly problem?: Problem | undefined;
+}) {
+  const types = useEventTypes();
+  const select = (which: string) => {
+    if (which === 'all' || which === 'alerts') change({ which });
+    else if (which === 'custom') change({ which, text: textOf(choice) });
+    else {
+      const kept = 'types' in choice ? choice : { types: [], alerts: 'any' as const };
+      change({ types: kept.types, alerts: kept.alerts, which: which as 'only' | 'except' });
+    }
+  };
+  const fault = faultAt(problem, '/filters');
+  const data = (types.data ?? []).map(({ id, description }) => ({
+    value: String(id),
+    label: `${description} (${id})`,
+  }));
+  return (
+    <Stack>
+      <Radio.Group
+        label="Which events"
+        value={choice.which}
+        onChange={select}
+        error={'types' in choice || choice.which === 'custom' ? null : (fault ?? null)}
+      >
+        <Stack gap="xs" mt="xs">
+          <Radio value="all" label="All events" />
+          <Radio value="only" label="Only chosen event types" />
+          <Radio value="except" label="All but chosen event types" />
+          <Radio value="alerts" label="Alerts only" />
+          <Radio value="custom" label="Filters of your own, as JSON" />
+        </Stack>
+      </Radio.Group>
+      {'types' in choice && (
+        <>
+          <MultiSelect
+            label="Event types"
+            placeholder={choice.types.length === 0 ? 'Type to search' : ''}
+            searchable
+            clearable
+            clearButtonProps={{ 'aria-label': 'Clear event types' }}
+            hidePickedOptions
+            data={data}
+            value={choice.types.map(String)}
+            onChange={(chosen) => change({ ...choice, types: chosen.map(Number) })}
+            error={fault ?? types.problem?.message ?? null}
+            nothingFoundMessage="No event type matches"
+            maxDropdownHeight={260}
+          />
+          <Select
+            label="Alerts"
+            allowDeselect={false}
+            data={[
+              { value: 'any', label: 'Whether an event is an alert does not matter' },
+              { value: 'must', label: 'Of these, alerts only' },
+              { value: 'too', label: 'And alerts of any other type too' },
+            ]}
+            value={choice.alerts}
+            onChange={(alerts) => change({ ...choice, alerts: (alerts ?? 'any') as Alerts })}
+          />
+        </>
+      )}
+      {choice.which === 'custom' && (
+        <JsonInput
+          label="Filters"
+          description="A list; its elements are joined by AND. Groups all, any and not hold further filters."
+          value={choice.text}
+          onChange={(text) => change({ which: 'custom', text })}
+          autosize
+          minRows={5}
+          maxRows={16}
+          error={jsonFault(choice.text) ?? fault ?? null}
+        />
+      )}
+    </Stack>
+  );
+}
+
+function textOf(choice: Choice): string {
+  const filters = toFilters(choice) as unknown[];
+  const example = [
+    {
+      any: [
+        { field: 'event_type_id', value: [3, 5] },
+        { field: 'alert', value: true },
+      ],
+    },
+  ];
+  return JSON.stringify(filters.length > 0 ? filters : example, null, 2);
+}
+
+function jsonFault(text: string): string | undefined {
+  try {
+    JSON.parse(text);
+    return undefined;
+  } catch {
+    return 'This is not JSON';
+  }
+}
+
+export const isValidChoice = (choice: Choice) =>
+  choice.which !== 'custom' || jsonFault(choice.text) === undefined;

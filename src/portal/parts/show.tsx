@@ -1,0 +1,101 @@
+import { ActionIcon, Alert, Button, CopyButton, Group, Loader, Stack, Text, Tooltip } from '@mantine/core';
+import type { ReactNode } from 'react';
+import { formatAgo, formatTime, formatUtc, UNKNOWN } from '../lib/format.ts';
+import { useNow } from '../lib/polling.ts';
+import type { Problem } from '../lib/problem.ts';
+import { Icon } from './icons.tsx';
+
+/** A time in the reader's zone; in UTC when it is pointed at. */
+export function Time({ at }: { readonly at: string | null | undefined }) {
+  if (!at) return <>{UNKNOWN}</>;
+  return (
+    <time dateTime={at} title={formatUtc(at)}>
+      {formatTime(at)}
+    </time>
+  );
+}
+
+/** How long ago something was; the time itself, in both zones, when it is pointed at. */
+export function Ago({ at }: { readonly at: string | null | undefined }) {
+  const now = useNow();
+  if (!at) return <>{UNKNOWN}</>;
+  return (
+    <time dateTime={at} title={`${formatTime(at)} (${formatUtc(at)})`}>
+      {formatAgo(at, now)}
+    </time>
+  );
+}
+
+export function Loading({ what }: { readonly what: string }) {
+  return (
+    <Group justify="center" py="xl" role="status">
+      <Loader size="sm" />
+      <Text c="dimmed">Loading {what}…</Text>
+    </Group>
+  );
+}
+
+/** Why something could not be shown or done, and a way on. */
+export function Failed({
+  problem,
+  retry,
+  title = 'That did not work',
+}: {
+  readonly problem: Problem;
+  readonly retry?: () => void;
+  readonly title?: string;
+}) {
+  return (
+    <Alert color="red" variant="outline" title={title} role="alert" className="wrap">
+      <Stack gap="xs" align="flex-start">
+        <Text size="sm">{problem.message}</Text>
+        {retry && (
+          <Button size="xs" variant="default" onClick={retry}>
+            Try again
+          </Button>
+        )}
+      </Stack>
+    </Alert>
+  );
+}
+
+export function Copy({ text, label }: { readonly text: string; readonly label: string }) {
+  return (
+    <CopyButton value={text} timeout={1500}>
+      {({ copied, copy }) => (
+        <Tooltip label={copied ? 'Copied' : label}>
+          <ActionIcon variant="default" onClick={copy} aria-label={copied ? 'Copied' : label}>
+            <Icon name={copied ? 'check' : 'copy'} size={16} />
+          </ActionIcon>
+        </Tooltip>
+      )}
+    </CopyButton>
+  );
+}
+
+/** Text to copy: a policy, a line for a shell. */
+export function CodeBlock({ text, label }: { readonly text: string; readonly label: string }) {
+  return (
+    <div className="coded">
+      <section
+        className="code"
+        // A region that scrolls must be reachable with the keyboard.
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: see above
+        tabIndex={0}
+        aria-label={label}
+      >
+        {text}
+      </section>
+      <Copy text={text} label={`Copy: ${label}`} />
+    </div>
+  );
+}
+
+export function Fact({ name, children }: { readonly name: string; readonly children: ReactNode }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}

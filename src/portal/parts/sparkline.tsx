@@ -1,0 +1,70 @@
+import { useEffect, useRef, useState } from 'react';
+import { api, read } from '../lib/api.ts';
+import { formatCount } from '../lib/format.ts';
+import { usePolling } from '../lib/polling.ts';
+
+const WIDTH = 160;
+const HEIGHT = 36;
+const DAY = 24 * 3_600_000;
+
+/** Records delivered in the last 24 hours, read once the card comes into sight. */
+export function Sparkline({ id }: { readonly id: string }) {
+  const place = useRef<HTMLDivElement>(null);
+  const [seen, setSeen] = useState(false);
+  useEffect(() => {
+    const observer = new IntersectionObserver(([entry]) => {
+      if (entry?.isIntersecting) setSeen(true);
+    });
+    if (place.current) observer.observe(place.current);
+    return () => observer.disconnect();
+  }, []);
+  return (
+    <div className="spark" ref={place} style={{ minHeight: HEIGHT + 18 }}>
+      {seen && <Drawing id={id} />}
+    </div>
+  );
+}
+
+function Drawing({ id }: { readonly id: string }) {
+  const { data } = usePolling(
+    `series ${id} 24h`,
+    () =>
+      read(api.GET('/api/v2/data_stream/{id}/series', { params: { path: { id }, query: { range: '24h' } } })),
+    30_000,
+  );
+  if (!data) return null;
+  const step = data.step_seconds * 1000;
+  const slots = Math.round(DAY / step);
+  const first = Math.floor(Date.now() / step) - slots + 1;
+  const values = new Array<number>(slots).fill(0);
+  for (const { at, delivered } of data.buckets) {
+    const slot = Math.floor(Date.parse(at) / step) - first;
+    if (slot >= 0 && slot < slots) values[slot] = (values[slot] ?? 0) + delivered;
+  }
+  const total = values.reduce((sum, value) => sum + value, 0);
+  const most = Math.max(1, ...values);
+  const width = WIDTH / slots;
+  const bars = values
+    .map((value, slot) => {
+      if (value === 0) return '';
+      const height = Math.max(1.5, (value / most) * HEIGHT);
+      return `M${(slot * width).toFixed(2)} ${HEIGHT}v-${height.toFixed(2)}h${(width * 0.8).toFixed(2)}v${height.toFixed(2)}z`;
+    })
+    .join('');
+  const label = `${formatCount(total)} delivered in 24 h`;
+  return (
+    <>
+      <svg
+        viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+        width="100%"
+        height={HEIGHT}
+        preserveAspectRatio="none"
+        aria-hidden="true"
+      >
+        <path d={`M0 ${HEIGHT - 0.5}h${WIDTH}`} stroke="var(--portal-line)" />
+        <path d={bars} fill="var(--portal-chart)" />
+      </svg>
+      <div style={{ fontSize: 12, color: 'var(--mantine-color-dimmed)' }}>{label}</div>
+    </>
+  );
+}

@@ -1,0 +1,43 @@
+import { Button, Group, Paper, Stack, Text, ThemeIcon, Title } from '@mantine/core';
+import type { ConnectionType } from '../lib/api.ts';
+import { linkTo } from '../lib/router.ts';
+import { useSession } from '../lib/session.ts';
+import { Icon } from './icons.tsx';
+
+/** All connection types, each with a way to add a stream to it. */
+export function Tiles({ types }: { readonly types: readonly ConnectionType[] }) {
+  const { canWrite } = useSession();
+  return (
+    <ul className="tiles">
+      {types.map(({ id, description, summary }) => (
+        <Paper withBorder p="md" component="li" key={id}>
+          <Stack h="100%" gap="sm" justify="space-between">
+            <Stack gap="xs">
+              <Group gap="sm">
+                <ThemeIcon variant="default" size={40}>
+                  <Icon name={id} size={24} />
+                </ThemeIcon>
+                <Title order={2} size="h4">
+                  {description}
+                </Title>
+              </Group>
+              <Text size="sm" c="dimmed">
+                {summary}
+              </Text>
+            </Stack>
+            {canWrite && (
+              <Button
+                component="a"
+                variant="default"
+                aria-label={`Add ${description}`}
+                {...linkTo(`/data-streams/new?type=${encodeURIComponent(id)}`)}
+              >
+                Add
+              </Button>
+            )}
+          </Stack>
+        </Paper>
+      ))}
+    </ul>
+  );
+}

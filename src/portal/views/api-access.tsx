@@ -1,0 +1,3 @@
+export default function ApiAccess() {
+  return <p>API</p>;
+}

@@ -1,0 +1,103 @@
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { type ApiClient, createApiClient } from './api-client.ts';
+import { type NodeProcess, OPERATOR_TOKEN, startNode } from './node-process.ts';
+import { removeDirectory, temporaryDirectory } from './owned.ts';
+import { type ReceivedRequest, type Receiver, type ReceiverAnswer, startReceiver } from './receiver.ts';
+
+/** A real node that serves the portal, a receiver that can be told what to answer, and people who can sign in. */
+export interface PortalWorld {
+  readonly node: NodeProcess;
+  readonly api: ApiClient;
+  readonly receiver: Receiver;
+  /** Bodies that the receiver took. */
+  readonly received: ReceivedRequest[];
+  answerWith(answer: ReceiverAnswer): void;
+  addUser(organisationId: number, username: string, role?: 'administrator' | 'observer'): Promise<void>;
+  sendEvents(events: readonly object[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+export const PASSWORD = 'correct horse battery';
+
+export async function startPortalWorld(): Promise<PortalWorld> {
+  const dataDirectory = temporaryDirectory();
+  const received: ReceivedRequest[] = [];
+  let answer: ReceiverAnswer = { status: 200 };
+  const receiver = await startReceiver((request) => {
+    if (answer.status < 300 && request.body.length > 2) received.push(request);
+    return answer;
+  });
+  const node = await startNode({ dataDirectory });
+  const api = createApiClient(node.url);
+  const operator = async (path: string, body: unknown, expected: number) => {
+    const { status, text } = await api.call('POST', path, OPERATOR_TOKEN, body);
+    if (status !== expected) throw new Error(`${path}: ${status} ${text}`);
+  };
+  return {
+    node,
+    api,
+    receiver,
+    received,
+    answerWith: (next) => {
+      answer = next;
+    },
+    addUser: (organisationId, username, role = 'administrator') =>
+      operator(
+        `/operator/v1/organisations/${organisationId}/users`,
+        { username, password: PASSWORD, name: username, role },
+        201,
+      ),
+    sendEvents: (events) => operator('/operator/v1/records/events', events, 202),
+    close: async () => {
+      await node.stop();
+      await receiver.close();
+      removeDirectory(dataDirectory);
+    },
+  };
+}
+
+let lastId = 10_000;
+
+/** An event as a fleet would send it. */
+export function event(organisation: number, type: number, fields: object = {}): object {
+  return {
+    id: ++lastId,
+    timestamp: new Date().toISOString(),
+    alert: false,
+    description: `Event ${lastId}`,
+    event_type: { id: type, description: `Type ${type}` },
+    event_source: { id: 0, description: 'Network' },
+    event_severity: { id: 0, description: 'INFO' },
+    organisation: { id: organisation, name: `Organisation ${organisation}` },
+    endpoint: null,
+    sim: null,
+    imsi: null,
+    user: null,
+    detail: null,
+    ...fields,
+  };
+}
+
+/** A fresh window of the browser; what goes wrong in the page is kept in `faults`. */
+export async function openWindow(
+  browser: Browser,
+  options: Parameters<Browser['newContext']>[0] = {},
+): Promise<{ context: BrowserContext; page: Page; faults: string[] }> {
+  const context = await browser.newContext({ reducedMotion: 'reduce', ...options });
+  context.setDefaultTimeout(8000);
+  const page = await context.newPage();
+  const faults: string[] = [];
+  page.on('pageerror', (error) => faults.push(String(error)));
+  page.on('console', (message) => {
+    const expected = /status of (4\d\d|5\d\d)/.test(message.text());
+    if (message.type() === 'error' && !expected) faults.push(message.text());
+  });
+  return { context, page, faults };
+}
+
+export async function signIn(page: Page, url: string, username: string, password = PASSWORD): Promise<void> {
+  await page.goto(url);
+  await page.getByLabel('Username').fill(username);
+  await page.getByRole('textbox', { name: 'Password' }).fill(password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+}
