@@ -1,20 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
-import type { Logger } from 'pino';
-import { createApp } from './api/app.ts';
-import { applicationTokenRoutes } from './api/application-token.ts';
-import { authenticateRoutes } from './api/authenticate.ts';
-import { dataStreamRoutes } from './api/data-stream.ts';
-import { dataStreamActivityRoutes } from './api/data-stream-activity.ts';
-import { eventTypeRoutes } from './api/data-stream-lookups.ts';
-import { operatorRoutes } from './api/operator.ts';
-import { organisationRoutes } from './api/organisation.ts';
-import { createAccounts } from './auth/accounts.ts';
-import { createAuthorizeOperator } from './auth/identity.ts';
-import { createRateLimits } from './auth/rate-limit.ts';
-import { createSealer } from './auth/seal.ts';
-import { loadOperatorToken, loadSecrets, type Secrets } from './auth/secret.ts';
+import { loadOperatorToken, loadSecrets } from './auth/secret.ts';
 import type { StartServer } from './cli/node.ts';
 import type { Config } from './config.ts';
 import { type Activity, createActivity } from './delivery/activity.ts';
@@ -22,35 +9,19 @@ import { runDelivery } from './delivery/engine.ts';
 import type { Leases } from './delivery/leases.ts';
 import { embeddedLeases } from './delivery/leases-embedded.ts';
 import { DEFAULT_SETTINGS } from './delivery/pump-context.ts';
-import { type Quarantined, type ResendResult, resendQuarantined } from './delivery/resend.ts';
 import { DEFAULT_RETRY } from './delivery/retry.ts';
 import { loadStreamDirectory } from './delivery/stream-directory.ts';
-import { readTail } from './delivery/tail.ts';
 import { observeDelivery } from './delivery-observer.ts';
-import { createInboxes } from './demo/inbox.ts';
-import { inboxPlugin } from './demo/inbox-plugin.ts';
-import { destinationTypes } from './destinations/all.ts';
-import type { Configured, DestinationEnvironment, Verdict } from './destinations/contract.ts';
-import { createEgress, type Egress } from './destinations/egress.ts';
-import { createOpener } from './destinations/open.ts';
-import { ApiError } from './errors.ts';
-import { registerIngestRoutes } from './ingest/http.ts';
-import { createIngest } from './ingest/ingest.ts';
+import { createEgress } from './destinations/egress.ts';
 import type { Clock } from './lib/clock.ts';
-import { HTML_HEADERS, htmlPage } from './lib/html.ts';
 import { systemClock, systemRandom } from './lib/system-clock.ts';
 import { createLmdbLog } from './log/lmdb.ts';
 import type { RecordLog } from './log/log.ts';
-import { minimalPage } from './portal/minimal-page.ts';
-import { isPortalBuilt, portalFiles } from './portal-files.ts';
-import { type DataStreamDocument, streamKey } from './registry/data-stream.ts';
+import { buildApp, type NodeParts, openerOf } from './node-app.ts';
 import { createLmdbRegistry } from './registry/lmdb.ts';
-import { partitionOf } from './registry/organisation.ts';
-import { loadOrganisationTree, type OrganisationTree } from './registry/organisation-tree.ts';
+import { loadOrganisationTree } from './registry/organisation-tree.ts';
 import type { Registry } from './registry/registry.ts';
 import { openLmdb } from './storage/lmdb.ts';
-import type { Telemetry } from './telemetry.ts';
-import { VERSION } from './version.ts';
 
 /** Where log, registry and leases live; the only choice between embedded and distributed. */
 interface Storage {
@@ -72,21 +43,6 @@ async function openStorage(config: Config, clock: Clock): Promise<Storage> {
   }
 }
 
-/** What a node is made of besides its storage. */
-interface Parts {
-  readonly config: Config;
-  readonly storage: Storage;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly telemetry: Telemetry;
-  readonly tree: OrganisationTree;
-  readonly secrets: Secrets;
-  readonly operatorToken: string;
-  readonly egress: Egress;
-  readonly activity: Activity;
-  readonly environment: Omit<DestinationEnvironment, 'organisationId' | 'streamId'>;
-}
-
 /**
  * Starts a node: opens the storage, takes up delivery, and listens. Whatever was opened is closed again when a later
  * step fails.
@@ -104,7 +60,8 @@ export const startServer: StartServer = async (config, { logger, telemetry, demo
     closing.defer(() => egress.close());
     const scratchDirectory = await emptyDirectory(join(config.dataDir, 'scratch'));
     const activity = createActivity(storage.registry, clock);
-    const parts: Parts = {
+    const delivery: Delivery = { running: true, ended: Promise.resolve() };
+    const parts: NodeParts = {
       config,
       storage,
       clock,
@@ -115,9 +72,10 @@ export const startServer: StartServer = async (config, { logger, telemetry, demo
       operatorToken: operatorToken.value,
       egress,
       activity,
+      readiness: () => whatIsMissing(storage.registry, delivery),
       environment: { clock, random: systemRandom, egress, variables: process.env, scratchDirectory },
     };
-    const delivery = await startDelivery(parts, stop.signal);
+    await startDelivery(parts, storage.leases, delivery, stop.signal);
     closing.defer(async () => {
       stop.abort();
       await delivery.ended;
@@ -149,10 +107,21 @@ async function loadNodeSecrets({ secret, secretPrevious, operatorToken, dataDir,
   return { secrets, operatorToken: { value: token.token, generated: token.generated } };
 }
 
-/** Starts delivery; `ended` settles when it has ended. */
-async function startDelivery(parts: Parts, stop: AbortSignal): Promise<{ ended: Promise<unknown> }> {
+interface Delivery {
+  running: boolean;
+  /** Settles when all that delivers has ended; never rejects. */
+  ended: Promise<unknown>;
+}
+
+/** Starts delivery. Should it end by a bug, the node says that it is not ready, so that it is restarted. */
+async function startDelivery(
+  parts: NodeParts,
+  leases: Leases,
+  delivery: Delivery,
+  stop: AbortSignal,
+): Promise<void> {
   const { config, storage, clock, telemetry, tree, activity } = parts;
-  const { log, registry, leases } = storage;
+  const { log, registry } = storage;
   const directory = await loadStreamDirectory(registry, stop);
   const persisting = persistActivity(activity, clock, stop);
   const running = runDelivery(
@@ -171,25 +140,29 @@ async function startDelivery(parts: Parts, stop: AbortSignal): Promise<{ ended: 
     },
     stop,
   );
-  return { ended: Promise.all([running, persisting]) };
+  const watched = running.catch((error: unknown) => {
+    telemetry.platformFault({ component: 'delivery', message: 'delivery has ended', error });
+    delivery.running = false;
+  });
+  delivery.ended = Promise.all([watched, persisting]);
+}
+
+async function whatIsMissing(registry: Registry, delivery: Delivery): Promise<string[]> {
+  const missing = delivery.running ? [] : ['delivery has ended; restart the node'];
+  try {
+    await registry.get('readiness');
+  } catch (error) {
+    missing.push(`the storage cannot be read: ${error instanceof Error ? error.message : error}`);
+  }
+  return missing;
 }
 
 /** Charts survive a restart but for their last minute. */
 async function persistActivity(activity: Activity, clock: Clock, stop: AbortSignal): Promise<void> {
   while (!stop.aborted) {
     await clock.sleep(60_000, stop).catch(() => undefined);
-    await activity.persist();
+    await activity.persist().catch(() => undefined);
   }
-}
-
-function openerOf({ secrets, environment }: Parts) {
-  const sealer = createSealer(secrets, systemRandom);
-  return createOpener({
-    types: destinationTypes,
-    unseal: ({ sealedCredentials, organisationId, id }) =>
-      sealer.open(sealedCredentials, streamKey(organisationId, id)),
-    environment,
-  });
 }
 
 async function emptyDirectory(path: string): Promise<string> {
@@ -198,106 +171,20 @@ async function emptyDirectory(path: string): Promise<string> {
   return path;
 }
 
-async function buildApp(parts: Parts, demo: boolean): Promise<FastifyInstance> {
-  const { config, storage, clock, logger, telemetry, tree, secrets, operatorToken } = parts;
-  const { log, registry } = storage;
-  const accounts = createAccounts({ registry, secrets, clock, random: systemRandom });
-  const rateLimits = createRateLimits(clock);
-  const authorizeOperator = createAuthorizeOperator(operatorToken);
-  const app = await createApp({
-    routes: [
-      ...authenticateRoutes({ ...accounts, rateLimits }),
-      ...applicationTokenRoutes({ ...accounts, clock }),
-      ...organisationRoutes(accounts),
-      ...operatorRoutes({ ...accounts, clock }),
-      ...eventTypeRoutes(),
-      ...dataStreamRoutes({
-        registry,
-        destinationTypes,
-        sealer: createSealer(secrets, systemRandom),
-        verify: (configured, stream, signal) => verify(parts, configured, stream, signal),
-        startPosition: (organisationId, time) => startPosition(parts, organisationId, time),
-        clock,
-        random: systemRandom,
-        verifyDestinations: config.verifyDestinations,
-        retentionMs: config.retention,
-      }),
-      ...dataStreamActivityRoutes({
-        registry,
-        activity: (stream) => parts.activity.of(stream.organisationId, stream.id),
-        tail: (stream, cursor, after, limit) => readTail({ log, tree }, stream, cursor, after, limit),
-        resend: (stream, records, signal) => resend(parts, stream, records, signal),
-      }),
-    ],
-    authorize: accounts.authorize,
-    authorizeOperator,
-    admit: (organisationId) => rateLimits.dataStream(organisationId),
-    admitRequest: (ip) => rateLimits.request(ip),
-    random: systemRandom,
-    version: VERSION,
-    log: logger,
-    answered: (answer) => telemetry.httpRequest(answer),
-    readiness: async () => [],
-    metrics: () => telemetry.metrics(),
-    metricsContentType: telemetry.metricsContentType,
-  });
-  registerIngestRoutes(app, {
-    ingest: createIngest({ log, rootOf: (id) => tree.rootOf(id), clock, telemetry }),
-    authorize: (request) => authorizeOperator(request.headers.authorization),
-    telemetry,
-  });
-  if (demo) await app.register(inboxPlugin(createInboxes(clock)));
-  if (isPortalBuilt()) {
-    await app.register(portalFiles({ random: systemRandom }));
-  } else {
-    const page = minimalPage({ version: VERSION, demo });
-    const html = htmlPage(page.title, page.body);
-    app.get('/', (_request, reply) => reply.headers(HTML_HEADERS).send(html));
-  }
-  return app;
-}
+/** How often connections are looked through that have become idle while the node stops, ms. */
+const SWEEP_MS = 50;
 
-/** Where a new data stream begins: at the end of its partition, or at the first block that arrived at `time`. */
-async function startPosition({ storage: { log }, tree }: Parts, organisationId: number, time?: number) {
-  const partition = partitionOf(tree.rootOf(organisationId), log.partitions);
-  const sequence = time === undefined ? (await log.extent(partition)).next : await log.seek(partition, time);
-  return { partition, position: { sequence, index: 0 } };
-}
-
-/** Reaches a destination without delivering anything. */
-async function verify(
-  { environment }: Parts,
-  configured: Configured,
-  stream: { readonly organisationId: number; readonly streamId: string },
-  signal: AbortSignal,
-): Promise<Verdict> {
-  const destination = await configured.open({ ...environment, ...stream });
-  try {
-    return await destination.verify(signal);
-  } finally {
-    await destination.close();
-  }
-}
-
-/** Requests under way may end; a connection that only stays open is cut after the grace time. */
+/** Requests under way may end; a connection is closed when its request is done, or when the grace time is over. */
 async function closeApp(app: FastifyInstance, clock: Clock): Promise<void> {
   const cancel = clock.after(DEFAULT_SETTINGS.stopGraceMs, () => app.server.closeAllConnections());
-  await app.close();
+  let stopSweeping = () => {};
+  const sweep = () => {
+    app.server.closeIdleConnections();
+    stopSweeping = clock.after(SWEEP_MS, sweep);
+  };
+  const closed = app.close();
+  sweep();
+  await closed;
+  stopSweeping();
   cancel();
-}
-
-/** Sends quarantined records again with a destination opened for it alone. */
-async function resend(
-  parts: Parts,
-  stream: DataStreamDocument,
-  records: readonly Quarantined[],
-  signal: AbortSignal,
-): Promise<ResendResult> {
-  const opening = await openerOf(parts)(stream);
-  if (opening.type === 'failed') throw new ApiError('Failed', opening.cause.message);
-  try {
-    return await resendQuarantined(parts.storage.registry, stream, opening.destination, records, signal);
-  } finally {
-    await opening.destination.close();
-  }
 }

@@ -51,6 +51,7 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
   'delivery-observer.ts': { 'telemetry.ts': 'types', delivery: 'types' },
   'telemetry.ts': { 'metrics.ts': 'values', delivery: 'types', destinations: 'types', records: 'types' },
   'server.ts': { '*': 'values' },
+  'node-app.ts': { '*': 'values' },
   'main.ts': { '*': 'values' },
 };
 /** The ports' adapters: only the composition root names them. */

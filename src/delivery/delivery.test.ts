@@ -385,3 +385,18 @@ describe('organisations', () => {
     assert.deepEqual(both.state.taken, [1, 2, 11, 12, 13]);
   });
 });
+
+test('a stream whose type is changed goes on with the other kind of record', async () => {
+  const w = await world();
+  const { peer, state } = recorder();
+  await w.stream('a', peer, { desired: 'paused' });
+  await w.append('usage', usage(1, 3));
+  await w.append('event', [{ id: 11, organisation: 1 }]);
+  await w.change('a', { kind: 'event' });
+  await w.append('event', [{ id: 12, organisation: 1 }]);
+  await w.clock.advance(1_000);
+  assert.equal((await w.progress('a')).pending, 2);
+  await w.change('a', { desired: 'running' });
+  await w.clock.advance(1_000);
+  assert.deepEqual(state.taken, [11, 12]);
+});

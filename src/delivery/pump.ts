@@ -228,7 +228,7 @@ export class Pump {
         partition,
         log,
         dispatched,
-        kind: this.#stream.kind,
+        kind: () => this.#stream.kind,
         liveBytes: settings.liveBytes,
         select: (block) => this.#select(block),
         passed: (sequence, filtered) => this.#loaded?.sender.pass(sequence, filtered),
@@ -286,7 +286,8 @@ export class Pump {
     const { progress, source, sender } = loaded;
     if (destinationChanged(before, fresh.document)) await sender.close();
     const filtersChanged = JSON.stringify(before.filters) !== JSON.stringify(fresh.document.filters);
-    const relationChanged = before.relation !== fresh.document.relation;
+    const relationChanged =
+      before.relation !== fresh.document.relation || before.kind !== fresh.document.kind;
     if (filtersChanged || relationChanged || before.connectionType !== fresh.document.connectionType)
       sender.drop();
     if (!filtersChanged && !relationChanged) return;

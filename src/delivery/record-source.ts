@@ -8,7 +8,8 @@ export type Select = (block: Block) => Selection | undefined;
 
 export interface SourceContext {
   readonly partition: number;
-  readonly kind: RecordKind;
+  /** May change with the stream's configuration. */
+  kind(): RecordKind;
   readonly log: RecordLog;
   readonly liveBytes: number;
   /** The sequence of the next block that the runner will hand out. */
@@ -105,7 +106,7 @@ export class RecordSource {
       for (const { sequence, block, ...rest } of stored) {
         if (sequence >= dispatched) break;
         read = sequence + 1;
-        if (block?.kind === this.#context.kind) {
+        if (block?.kind === this.#context.kind()) {
           const selection = this.#context.select(block);
           if (selection) this.#accept(sequence, block, selection);
         }
@@ -136,7 +137,7 @@ export class RecordSource {
       if (stored.length === 0) break;
       for (const { sequence, block } of stored) {
         from = sequence + 1;
-        if (sequence >= before || block?.kind !== this.#context.kind) continue;
+        if (sequence >= before || block?.kind !== this.#context.kind()) continue;
         const whole = this.#context.select(block);
         if (!whole) continue;
         const selection =

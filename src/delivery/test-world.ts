@@ -51,6 +51,7 @@ export class TestWorld {
   readonly states: { stream: string; state: StreamState }[] = [];
   readonly attempts: Attempt[] = [];
   readonly retentionMs: number;
+  readonly #given: Destination | undefined;
   #epoch = 0;
   #life = 0;
   log = createMemoryLog({ partitions: 1, clock: this.clock, storage: this.#logStorage });
@@ -59,8 +60,15 @@ export class TestWorld {
   #running: Promise<void> | undefined;
 
   constructor(
-    options: { settings?: Partial<DeliverySettings>; gathering?: Gathering; retentionMs?: number } = {},
+    options: {
+      settings?: Partial<DeliverySettings>;
+      gathering?: Gathering;
+      retentionMs?: number;
+      /** In place of peers that are functions: what every stream delivers to. */
+      destination?: Destination;
+    } = {},
   ) {
+    this.#given = options.destination;
     this.settings = { ...DEFAULT_SETTINGS, retry: DEFAULT_RETRY, ...options.settings };
     this.gathering = options.gathering ?? { by: 'batch', records: 100, bytes: 2 ** 20 };
     this.retentionMs = options.retentionMs ?? 7 * 86_400_000;
@@ -200,6 +208,7 @@ export class TestWorld {
   }
 
   #destination(document: DataStreamDocument, life: number): Destination {
+    if (this.#given) return this.#given;
     return {
       takes: 'batches',
       verify: async () => ({ type: 'reachable' }),
