@@ -77,13 +77,17 @@ export class Committer {
     });
   }
 
-  /** Commits as long as the partition is held; the last commit, after all pumps have ended, is `flush`. */
-  async run(stop: AbortSignal): Promise<void> {
+  /**
+   * Commits until `ended` aborts, which is when all pumps have ended: one of them may wait for a commit while it stops.
+   * Once `stop` aborts, what waits is committed at once. The last commit is `flush`.
+   */
+  async run(stop: AbortSignal, ended: AbortSignal): Promise<void> {
     const { clock } = this.#context;
-    while (!stop.aborted) {
-      await this.#wakeup.wait(stop);
-      await this.flush();
-      await clock.sleep(BUSY_INTERVAL_MS, stop).catch(() => undefined);
+    while (!ended.aborted) {
+      await this.#wakeup.wait(ended);
+      const durable = await this.flush(stop);
+      if (stop.aborted && durable) continue;
+      await clock.sleep(BUSY_INTERVAL_MS, stop.aborted ? ended : stop).catch(() => undefined);
     }
     this.#cancelTick?.();
   }
@@ -96,7 +100,8 @@ export class Committer {
     });
   }
 
-  async flush(): Promise<void> {
+  /** Returns whether everything is durable now. Who waits for that goes on waiting if not, unless `stop` has aborted. */
+  async flush(stop: AbortSignal): Promise<boolean> {
     const { clock } = this.#context;
     const waiters = this.#waiters;
     this.#waiters = [];
@@ -123,8 +128,10 @@ export class Committer {
       const value = { sequence: watermark, epoch: this.#context.epoch };
       writes.push({ key: watermarkKey(this.#context.partition), value, expected: this.#watermarkRevision });
     }
+    let durable = true;
     if (writes.length > 0) {
       const outcomes = await this.#write(writes);
+      durable = outcomes.every(({ type }) => type !== 'unavailable');
       streams.forEach((stream, index) => {
         this.#settle(stream, outcomes[index] as WriteOutcome, detached[index] as boolean);
       });
@@ -132,7 +139,9 @@ export class Committer {
       if (last) this.#settleWatermark(last, watermark);
     }
     this.#writing = new Set();
-    for (const resolve of waiters) resolve();
+    if (durable || stop.aborted) for (const resolve of waiters) resolve();
+    else this.#waiters.unshift(...waiters);
+    return durable;
   }
 
   /** The furthest that W1 allows. */

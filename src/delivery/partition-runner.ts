@@ -104,12 +104,16 @@ export class PartitionRunner {
     try {
       if (!(await this.#begin())) return;
       const committer = this.#committer as Committer;
-      const loops = [committer.run(stop), this.#tidy(stop)];
+      const ended = new AbortController();
+      const committing = committer.run(stop, ended.signal);
+      const tidying = this.#tidy(stop);
       await this.#follow(stop);
       this.#stopping = true;
-      await Promise.all([...loops, this.#stopPumps()]);
+      await Promise.all([tidying, this.#stopPumps()]);
       await Promise.all(this.#background);
-      if (!this.#fenced.signal.aborted) await committer.flush();
+      ended.abort();
+      await committing;
+      if (!this.#fenced.signal.aborted) await committer.flush(stop);
     } finally {
       for (const end of unsubscribe) end();
     }
