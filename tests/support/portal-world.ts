@@ -1,8 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { type ApiClient, createApiClient } from './api-client.ts';
 import { type NodeProcess, OPERATOR_TOKEN, startNode } from './node-process.ts';
 import { removeDirectory, temporaryDirectory } from './owned.ts';
 import { type ReceivedRequest, type Receiver, type ReceiverAnswer, startReceiver } from './receiver.ts';
+import { waitFor } from './wait-for.ts';
 
 /** A real node that serves the portal, a receiver that can be told what to answer, and people who can sign in. */
 export interface PortalWorld {
@@ -27,7 +29,8 @@ export async function startPortalWorld(): Promise<PortalWorld> {
     if (answer.status < 300 && request.body.length > 2) received.push(request);
     return answer;
   });
-  const node = await startNode({ dataDirectory });
+  // A stream whose destination fails goes to Error within seconds, so that it can be seen.
+  const node = await startNode({ dataDirectory, environment: { SIMSTREAM_RETRY_WINDOW: '1s' } });
   const api = createApiClient(node.url);
   const operator = async (path: string, body: unknown, expected: number) => {
     const { status, text } = await api.call('POST', path, OPERATOR_TOKEN, body);
@@ -76,6 +79,47 @@ export function event(organisation: number, type: number, fields: object = {}): 
     detail: null,
     ...fields,
   };
+}
+
+/**
+ * An organisation with a stream that runs and has delivered, one whose destination fails, and one that is paused.
+ * @returns ids of the first two
+ */
+export async function populate(
+  world: PortalWorld,
+  organisationId: number,
+): Promise<{ running: string; failed: string }> {
+  const token = await world.api.authenticate(organisationId);
+  const failing = await startReceiver(() => ({ status: 503, body: 'over capacity' }));
+  const create = (name: string, url: string, more: object = {}) =>
+    world.api.createStream(token, {
+      name,
+      data_stream_type: { id: 2 },
+      destination: {
+        connection_type: 'RestAPI',
+        credentials: { url, headers: ['Authorization:Bearer a-secret'] },
+        format: 'Json',
+      },
+      ...more,
+    });
+  try {
+    await create('Archive of alerts', `${world.receiver.url}/archive`, { status: { id: 2 } });
+    const failed = await create('Field service', `${failing.url}/tickets`);
+    const running = await create('Operations dashboard', `${world.receiver.url}/dashboard`, {
+      filters: [{ field: 'event_type_id', value: [3, 5] }],
+    });
+    await world.sendEvents([1, 2, 3, 3, 5, 5, 5].map((type) => event(organisationId, type)));
+    // The rate limit of the API leaves room for a few questions a second.
+    const ask = async (id: string) => {
+      await sleep(200);
+      return world.api.stream(token, id);
+    };
+    await waitFor('an error', async () => (await ask(failed)).status.id === 3 || undefined);
+    await waitFor('deliveries', async () => (await ask(running)).progress.delivered === 5 || undefined);
+    return { running, failed };
+  } finally {
+    await failing.close();
+  }
 }
 
 /** A fresh window of the browser; what goes wrong in the page is kept in `faults`. */

@@ -1,0 +1,101 @@
+import { Alert, Button, Group, Stack, Text } from '@mantine/core';
+import { memo, useEffect, useRef, useState } from 'react';
+import { api, read } from '../lib/api.ts';
+import { formatCount } from '../lib/format.ts';
+import { type Problem, problemFrom } from '../lib/problem.ts';
+import { append, formatJson, lineOf, MOST_RECORDS, type TailRecord } from '../lib/tail.ts';
+import { Failed, Time } from '../parts/show.tsx';
+
+const EVERY = 1000;
+
+/** What is being delivered, record by record, newest on top. */
+export function Tail({ id }: { readonly id: string }) {
+  const [records, setRecords] = useState<readonly TailRecord[]>([]);
+  const [paused, setPaused] = useState(false);
+  const [skipped, setSkipped] = useState(false);
+  const [problem, setProblem] = useState<Problem>();
+  const after = useRef<string>(undefined);
+
+  useEffect(() => {
+    if (paused) return undefined;
+    let stopped = false;
+    let timer = 0;
+    const step = async () => {
+      if (document.visibilityState === 'visible') {
+        try {
+          const query = { limit: 100, ...(after.current === undefined ? {} : { after: after.current }) };
+          const tail = await read(
+            api.GET('/api/v2/data_stream/{id}/tail', { params: { path: { id }, query } }),
+          );
+          if (stopped) return;
+          setSkipped(after.current !== undefined && tail.skipped);
+          after.current = tail.next;
+          setRecords((held) => append(held, tail.records));
+          setProblem(undefined);
+        } catch (error) {
+          if (!stopped) setProblem(problemFrom(error));
+        }
+      }
+      if (!stopped) timer = window.setTimeout(step, EVERY);
+    };
+    void step();
+    return () => {
+      stopped = true;
+      window.clearTimeout(timer);
+    };
+  }, [id, paused]);
+
+  return (
+    <Stack gap="sm">
+      <Group justify="space-between">
+        <Text size="sm" c="dimmed">
+          {paused ? 'Paused.' : 'Follows what is delivered.'} The newest {formatCount(MOST_RECORDS)} records
+          are kept.
+        </Text>
+        <Group gap="xs">
+          <Button size="xs" variant="default" onClick={() => setPaused(!paused)} aria-pressed={paused}>
+            {paused ? 'Go on' : 'Pause'}
+          </Button>
+          <Button size="xs" variant="default" onClick={() => setRecords([])}>
+            Clear
+          </Button>
+        </Group>
+      </Group>
+      {problem && <Failed problem={problem} />}
+      {skipped && (
+        <Alert color="gray" variant="outline" p="xs">
+          More is delivered than can be shown; some records are left out here.
+        </Alert>
+      )}
+      <section
+        className="tail"
+        aria-label="Delivered records"
+        // A region that scrolls must be reachable with the keyboard.
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: see above
+        tabIndex={0}
+      >
+        {records.length === 0 ? (
+          <Text p="md" size="sm">
+            No record yet. What is delivered appears here.
+          </Text>
+        ) : (
+          records.map((record) => <Line key={record.id} record={record} />)
+        )}
+      </section>
+    </Stack>
+  );
+}
+
+const Line = memo(({ record }: { readonly record: TailRecord }) => {
+  const [open, setOpen] = useState(false);
+  return (
+    <div>
+      <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+        <summary>
+          <Time at={record.arrived_at} /> {lineOf(record.record)}
+        </summary>
+        {open && <pre>{formatJson(record.record)}</pre>}
+      </details>
+    </div>
+  );
+});

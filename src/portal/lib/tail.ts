@@ -1,0 +1,101 @@
+/** A record of the live tail. */
+export interface TailRecord {
+  readonly id: string;
+  readonly arrived_at: string;
+  readonly record: string;
+}
+
+/** Records and characters that the page holds, whichever is reached first: it may be left open for days. */
+export const MOST_RECORDS = 300;
+export const MOST_CHARACTERS = 2_000_000;
+
+/** The newest records first, and no more of them than the page may hold. */
+export function append(held: readonly TailRecord[], news: readonly TailRecord[]): readonly TailRecord[] {
+  if (news.length === 0) return held;
+  const all = [...news.toReversed(), ...held];
+  let characters = 0;
+  let count = 0;
+  for (const { record } of all) {
+    characters += record.length;
+    if (count >= MOST_RECORDS || (count > 0 && characters > MOST_CHARACTERS)) break;
+    count++;
+  }
+  return all.slice(0, count);
+}
+
+/** One line that says what a record is; the record itself where it is none that we know. */
+export function lineOf(text: string): string {
+  const record = parse(text);
+  if (!record) return text;
+  const name = (value: unknown) =>
+    typeof value === 'object' && value !== null
+      ? String(
+          (value as { description?: unknown; name?: unknown }).description ??
+            (value as { name?: unknown }).name ??
+            '',
+        )
+      : '';
+  const parts =
+    'event_type' in record
+      ? [name(record.event_type), record.description, name(record.endpoint)]
+      : [name(record.traffic_type) || 'Usage', endpointOf(record), volumeOf(record)];
+  return parts.filter((part) => typeof part === 'string' && part !== '').join(' · ') || text;
+}
+
+/** Indented, for reading. Numbers keep all their digits: only white space is put in. */
+export function formatJson(text: string): string {
+  let depth = 0;
+  let quoted = false;
+  let out = '';
+  const line = () => `\n${'  '.repeat(depth)}`;
+  for (let i = 0; i < text.length; i++) {
+    const character = text[i] as string;
+    if (quoted) {
+      out += character;
+      if (character === '\\') out += text[++i] ?? '';
+      else if (character === '"') quoted = false;
+      continue;
+    }
+    if (character === '"') {
+      quoted = true;
+      out += character;
+    } else if (character === '{' || character === '[') {
+      const close = character === '{' ? '}' : ']';
+      const rest = /^\s*(.)/.exec(text.slice(i + 1, i + 50));
+      if (rest?.[1] === close) {
+        out += character + close;
+        i = text.indexOf(close, i);
+      } else {
+        depth++;
+        out += character + line();
+      }
+    } else if (character === '}' || character === ']') {
+      depth--;
+      out += line() + character;
+    } else if (character === ',') out += `,${line()}`;
+    else if (character === ':') out += ': ';
+    else if (!/\s/.test(character)) out += character;
+  }
+  return out;
+}
+
+function parse(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function endpointOf({ endpoint }: Record<string, unknown>): string {
+  const { name, id } = (endpoint ?? {}) as { name?: unknown; id?: unknown };
+  return typeof name === 'string' ? name : id === undefined ? '' : `Endpoint ${id}`;
+}
+
+function volumeOf({ volume }: Record<string, unknown>): string {
+  const { total } = (volume ?? {}) as { total?: unknown };
+  return typeof total === 'number' ? `volume ${total}` : '';
+}
