@@ -70,7 +70,7 @@ export function groupCommit<Request, Outcome>(
       return new Promise((resolve, reject) => {
         waiting.push({ request, bytes, resolve, reject });
         waitingBytes += bytes;
-        running ??= Promise.resolve().then(run);
+        if (running === undefined) running = Promise.resolve().then(run);
       });
     },
     idle: async () => {
