@@ -43,6 +43,8 @@ export class TestKinesis {
   throttles: (record: PutRecordsBody['Records'][number]) => boolean = () => false;
   throttleCode = 'ProvisionedThroughputExceededException';
   allowed = true;
+  /** Called with each call of PutRecords, before its fate is decided. */
+  onPut: () => void = () => {};
   readonly #sts: TestSts;
   readonly #client: KinesisClient;
   readonly #forward: (request: SignedRequest) => Promise<Answer>;
@@ -112,6 +114,7 @@ export class TestKinesis {
   async #answer(request: SignedRequest): Promise<Misbehaviour> {
     const body = JSON.parse(request.body.toString()) as PutRecordsBody;
     this.puts.push(body);
+    this.onPut();
     const planned = this.next.shift();
     if (planned && planned !== 'drop_after' && planned !== 'hang_after') return planned;
     const refused = this.#refusal(request, body);
