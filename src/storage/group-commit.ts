@@ -70,7 +70,8 @@ export function groupCommit<Request, Outcome>(
       return new Promise((resolve, reject) => {
         waiting.push({ request, bytes, resolve, reject });
         waitingBytes += bytes;
-        if (running === undefined) running = Promise.resolve().then(run);
+        // biome-ignore lint/nursery/noFloatingPromises: it is kept in `running`, which `idle` awaits; it never rejects.
+        running ??= Promise.resolve().then(run);
       });
     },
     idle: async () => {
