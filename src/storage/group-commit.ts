@@ -70,12 +70,13 @@ export function groupCommit<Request, Outcome>(
       return new Promise((resolve, reject) => {
         waiting.push({ request, bytes, resolve, reject });
         waitingBytes += bytes;
-        // biome-ignore lint/nursery/noFloatingPromises: it is kept in `running`, which `idle` awaits; it never rejects.
         running ??= Promise.resolve().then(run);
       });
     },
     idle: async () => {
-      while (running !== undefined) await running;
+      while (running !== undefined) {
+        await running;
+      }
     },
   };
 }
