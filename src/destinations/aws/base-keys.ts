@@ -1,7 +1,12 @@
 import type { AwsKeys } from './sign.ts';
 
-/** Where simstream's own keys come from; throws with words for the operator when there are none. */
-export type BaseKeys = () => Promise<AwsKeys>;
+/** Where simstream's own keys come from. */
+export interface BaseKeys {
+  /** Throws with words for the operator when there are none. */
+  get(): Promise<AwsKeys>;
+  /** AWS refused them: they are looked for anew, since an operator may have replaced them. */
+  discard(): void;
+}
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
@@ -26,27 +31,28 @@ export function baseKeysOf(variables: Variables): BaseKeys {
 
 function newChain(variables: Variables): BaseKeys {
   let provider: ReturnType<typeof loadChain> | undefined;
-  return async () => {
-    const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_PROFILE } = variables;
-    // The chain's first step, without loading it.
-    if (AWS_ACCESS_KEY_ID && AWS_SECRET_ACCESS_KEY && !AWS_PROFILE) {
-      return {
-        accessKeyId: AWS_ACCESS_KEY_ID,
-        secretAccessKey: AWS_SECRET_ACCESS_KEY,
-        ...(AWS_SESSION_TOKEN ? { sessionToken: AWS_SESSION_TOKEN } : {}),
-      };
-    }
-    provider ??= loadChain();
-    const keys = await (await provider)();
-    return {
-      accessKeyId: keys.accessKeyId,
-      secretAccessKey: keys.secretAccessKey,
-      ...(keys.sessionToken ? { sessionToken: keys.sessionToken } : {}),
-    };
+  return {
+    get: async () => {
+      const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_PROFILE } = variables;
+      // The chain's first step, without loading it.
+      if (AWS_ACCESS_KEY_ID && AWS_SECRET_ACCESS_KEY && !AWS_PROFILE) {
+        return keysOf(AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN);
+      }
+      provider ??= loadChain();
+      const { accessKeyId, secretAccessKey, sessionToken } = await (await provider)();
+      return keysOf(accessKeyId, secretAccessKey, sessionToken);
+    },
+    discard: () => {
+      provider = undefined;
+    },
   };
 }
 
 async function loadChain() {
   const { defaultProvider } = await import('@aws-sdk/credential-provider-node');
-  return defaultProvider();
+  return defaultProvider({ ignoreCache: true });
+}
+
+function keysOf(accessKeyId: string, secretAccessKey: string, sessionToken: string | undefined): AwsKeys {
+  return { accessKeyId, secretAccessKey, ...(sessionToken ? { sessionToken } : {}) };
 }

@@ -118,7 +118,7 @@ async function assumeRole(parts: RoleSessionParts, sts: Sts, signal: AbortSignal
   const { environment, role } = parts;
   let base: AwsKeys;
   try {
-    base = await parts.baseKeys();
+    base = await parts.baseKeys.get();
   } catch (error) {
     return failed('platform', 'no_aws_credentials', noBaseKeys(error));
   }
@@ -143,7 +143,10 @@ async function assumeRole(parts: RoleSessionParts, sts: Sts, signal: AbortSignal
   };
   const answer = await parts.call(request, base, signal);
   if (answer.type === 'failed') return answer;
-  if (answer.type === 'fault') return { type: 'failed', outcome: assumeFailure(parts, sts, answer.fault) };
+  if (answer.type === 'fault') {
+    if (isAboutBaseKeys(answer.fault)) parts.baseKeys.discard();
+    return { type: 'failed', outcome: assumeFailure(parts, sts, answer.fault) };
+  }
   return readKeys(answer.text, environment.clock.now(), sts.url);
 }
 
@@ -179,7 +182,7 @@ function assumeFailure({ role, environment }: RoleSessionParts, sts: Sts, fault:
       cause: causeOf(fault, trustNeeded(arn, environment.organisationId, fault.words)),
     };
   }
-  if (isAboutKeys(fault) || OPERATOR_CODES.has(fault.code)) {
+  if (isAboutBaseKeys(fault)) {
     const text = `AWS refused simstream's own credentials, before it looked at ${arn}. The operator of simstream must renew them; or STS is not active in the region ${sts.region}, and AWS_REGION must name another.`;
     return { type: 'platform', cause: causeOf(fault, text) };
   }
@@ -200,6 +203,10 @@ const OPERATOR_CODES = new Set([
   'OptInRequired',
   'RegionDisabledException',
 ]);
+
+function isAboutBaseKeys(fault: AwsFault): boolean {
+  return isAboutKeys(fault) || OPERATOR_CODES.has(fault.code);
+}
 
 /** AWS says who knocked: an assumed role of ours shows as a session, where a trust policy names the role itself. */
 function trustNeeded(arn: string, organisationId: number, words: string): string {
