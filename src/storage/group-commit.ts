@@ -74,9 +74,7 @@ export function groupCommit<Request, Outcome>(
       });
     },
     idle: async () => {
-      while (running !== undefined) {
-        await running;
-      }
+      for (let current = running; current; current = running) await current;
     },
   };
 }
