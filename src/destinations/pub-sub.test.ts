@@ -127,19 +127,19 @@ describe('PubSub: ordering key', () => {
   test('what was taken of some endpoints is not sent again, and of a failed one nothing behind it is sent', async (t) => {
     const { service, messages, send } = await start(t, { ordering_key: 'endpoint_id' });
     let failed = 0;
-    service.throttles = ({ body }) => body.includes('"orderingKey":"101"') && ++failed > 1;
-    // 1,500 messages of an endpoint are two requests, of which the second fails.
-    const records = many(3_000, (n) => usage(n, 100 + (n % 2)));
+    service.throttles = ({ body }) => body.includes('"orderingKey":"101"') && ++failed === 2;
+    // 2,500 messages of an endpoint are three requests, of which the second fails.
+    const records = many(5_000, (n) => usage(n, 100 + (n % 2)));
     const outcome = await send(records);
     assert.ok(outcome.type === 'partial', JSON.stringify(outcome).slice(0, 300));
     const left = outcome.failures.map(({ index }) => index);
     assert.deepEqual(
       left,
-      many(500, String).map((_, n) => 2_001 + 2 * n),
+      many(1_500, String).map((_, n) => 2_001 + 2 * n),
     );
     service.throttles = () => false;
     await send(left.map((index) => records[index] as string));
-    assert.equal(messages().length, 3_000);
+    assert.equal(messages().length, 5_000);
     assert.deepEqual(
       messages()
         .filter(({ orderingKey }) => orderingKey === '101')
