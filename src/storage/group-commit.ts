@@ -74,7 +74,8 @@ export function groupCommit<Request, Outcome>(
       });
     },
     idle: async () => {
-      for (let current = running; current; current = running) await current;
+      // biome-ignore lint/nursery/noFloatingPromises: it is awaited here; the rule loses sight of that in a loop's condition.
+      while (running !== undefined) await running;
     },
   };
 }
