@@ -64,7 +64,11 @@ describe('keyed requests', () => {
       'rejected',
       'too_large',
     );
-    const keys = fc.array(fc.constantFrom('a', 'b', 'c', '', 'huge'), { minLength: 1, maxLength: 40 });
+    const keys = fc.array(fc.constantFrom('a', 'b', 'c', '', 'huge'), {
+      minLength: 1,
+      maxLength: 40,
+      size: 'max',
+    });
     await fc.assert(
       fc.asyncProperty(keys, fc.infiniteStream(types), async (all, answers) => {
         const { outcome, taken, requests, most } = await sendKeys(all, () => {
