@@ -26,9 +26,9 @@ export const roleArnField = Type.String({
 
 /**
  * The second colon after `iam` may be missing, and the account shorter than twelve digits: emnify's published examples
- * are so. The colon is put in; a wrong account is for AWS to refuse, with the reason.
+ * are so; and Ceph has roles without an account. The colon is put in; a wrong account is for AWS to refuse, with the reason.
  */
-const ROLE_ARN = /^arn:(aws[a-z0-9-]*):iam::?(\d{1,12}):(role\/[\w+=,.@/-]+)$/;
+const ROLE_ARN = /^arn:(aws[a-z0-9-]*):iam::?(\d{0,12}):(role\/[\w+=,.@/-]+)$/;
 /** A region is one label of a host name; which ones exist is for AWS to say, and S3-compatible stores have their own. */
 const REGION = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
 

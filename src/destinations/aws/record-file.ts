@@ -62,10 +62,15 @@ function lines(block: Block, from: number, to: number): Uint8Array {
   const output = Buffer.allocUnsafe(room);
   let at = 0;
   for (let index = from; index < to; index++) {
-    for (const byte of recordBytes(block, index)) {
-      output[at++] = byte === LINE_END || byte === RETURN ? SPACE : byte;
-    }
+    const record = recordBytes(block, index);
+    output.set(record, at);
+    if (record.includes(LINE_END) || record.includes(RETURN)) joinLines(output, at, at + record.length);
+    at += record.length;
     output[at++] = LINE_END;
   }
   return output.subarray(0, at);
+}
+
+function joinLines(bytes: Uint8Array, from: number, to: number): void {
+  for (let at = from; at < to; at++) if (bytes[at] === LINE_END || bytes[at] === RETURN) bytes[at] = SPACE;
 }
