@@ -1,52 +1,10 @@
 import assert from 'node:assert/strict';
-import { describe, type TestContext, test } from 'node:test';
-import { kinesisError, TestKinesis } from '../../tests/support/aws-kinesis.ts';
-import { BASE_KEYS, TestSts } from '../../tests/support/aws-sts.ts';
+import { describe, test } from 'node:test';
+import { kinesisError } from '../../tests/support/aws-kinesis.ts';
+import { CREDENTIALS, causeOf, range, record, setUp, signal } from './aws/test-kinesis.ts';
 import { awsKinesis } from './aws-kinesis.ts';
-import type { BatchDestination, DestinationEnvironment, Outcome } from './contract.ts';
 import { createEgress } from './egress.ts';
-import { batchOf, openBatches, testEnvironment } from './vendor-testing.ts';
-
-const NOW = Date.UTC(2026, 5, 1, 12);
-const ROLE = 'arn:aws:iam::123456789012:role/simstream';
-const CREDENTIALS = { region: 'eu-west-1', stream_name: 'records', role_arn: ROLE };
-const signal = new AbortController().signal;
-
-async function setUp(t: TestContext) {
-  const sts = await TestSts.start(t, [{ arn: ROLE, externalId: 'org-70412' }]);
-  const kinesis = await TestKinesis.start(t, sts);
-  await kinesis.createStream('records');
-  const environment = testEnvironment(
-    t,
-    {
-      AWS_ACCESS_KEY_ID: BASE_KEYS.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: BASE_KEYS.secretAccessKey,
-      AWS_ENDPOINT_URL_STS: sts.url,
-      AWS_ENDPOINT_URL_KINESIS: kinesis.url,
-    },
-    NOW,
-  );
-  const open = (change: object = {}, more: Partial<DestinationEnvironment> = {}): Promise<BatchDestination> =>
-    openBatches(awsKinesis, { ...CREDENTIALS, ...change }, { ...environment, ...more });
-  return { sts, kinesis, environment, open };
-}
-
-function record(id: number, endpoint?: number): string {
-  return JSON.stringify({
-    id,
-    ...(endpoint === undefined ? {} : { endpoint: { id: endpoint } }),
-    note: 'ä "quoted"',
-  });
-}
-
-function range(count: number, make: (n: number) => string): string[] {
-  return Array.from({ length: count }, (_, n) => make(n));
-}
-
-function causeOf(outcome: Outcome) {
-  if (!('cause' in outcome)) throw new Error(`no cause in ${JSON.stringify(outcome)}`);
-  return outcome.cause;
-}
+import { batchOf } from './vendor-testing.ts';
 
 describe('delivering', () => {
   test('500 records in one call, bytes unchanged, keyed by endpoint, else by organisation', async (t) => {
@@ -161,90 +119,6 @@ describe('delivering', () => {
     );
     const stored = await kinesis.records('records');
     assert.deepEqual(stored.map(({ text }) => JSON.parse(text).id as number).sort(), [0, 2]);
-  });
-});
-
-describe('failures of Kinesis', () => {
-  const faults: [string, number, Outcome['type'], RegExp][] = [
-    ['ProvisionedThroughputExceededException', 400, 'retry', /takes no more records for now/],
-    ['LimitExceededException', 400, 'retry', /for now/],
-    ['KMSThrottlingException', 400, 'retry', /for now/],
-    [
-      'ResourceNotFoundException',
-      400,
-      'refused',
-      /no active stream arn:aws:kinesis:eu-west-1:123456789012:stream\/records/,
-    ],
-    ['AccessDeniedException', 400, 'refused', /needs kinesis:PutRecords on arn:aws:kinesis:/],
-    ['KMSAccessDeniedException', 400, 'refused', /kms:GenerateDataKey/],
-    ['KMSDisabledException', 400, 'refused', /KMS key/],
-    ['UnrecognizedClientException', 403, 'refused', /must be enabled in the account/],
-    ['ValidationException', 400, 'rejected', /cannot take one of the records/],
-    ['SomethingNewException', 400, 'refused', /refused the records/],
-    ['InternalFailure', 500, 'retry', /has a fault/],
-    ['ServiceUnavailable', 503, 'retry', /has a fault/],
-    ['RequestEntityTooLarge', 413, 'too_large', /too large/],
-  ];
-  for (const [code, status, type, words] of faults) {
-    test(`${code} (${status}) is ${type}`, async (t) => {
-      const { kinesis, open } = await setUp(t);
-      const destination = await open();
-      const answer = kinesisError(code, 'in their words', status);
-      kinesis.next.push(answer, answer);
-      const outcome = await destination.send(batchOf('usage', [record(1, 1), record(2, 2)]), signal);
-      assert.equal(outcome.type, type);
-      const cause = causeOf(outcome);
-      assert.equal(cause.code, code);
-      assert.equal(cause.remoteStatus, status);
-      assert.match(cause.message, words);
-      assert.match(cause.message, /AWS said: in their words/);
-    });
-  }
-
-  test('a wrong clock is the operator’s to set, not the customer’s fault', async (t) => {
-    const { kinesis, open } = await setUp(t);
-    const destination = await open();
-    kinesis.next.push(
-      kinesisError('InvalidSignatureException', 'Signature expired: 20260601 is now earlier', 403),
-    );
-    const outcome = await destination.send(batchOf('usage', [record(1)]), signal);
-    assert.equal(outcome.type, 'platform');
-    assert.match(causeOf(outcome).message, /clock/);
-  });
-
-  test('a connection dropped after the records were taken is tried again', async (t) => {
-    const { kinesis, open } = await setUp(t);
-    const destination = await open();
-    kinesis.next.push('drop_after');
-    const batch = batchOf('usage', [record(1)]);
-    const outcome = await destination.send(batch, signal);
-    assert.equal(outcome.type, 'retry');
-    assert.equal(causeOf(outcome).code, 'connection_reset');
-    assert.equal((await destination.send(batch, signal)).type, 'delivered');
-    assert.equal((await kinesis.records('records')).length, 2);
-  });
-
-  test('no answer: after 30 seconds it is tried again', async (t) => {
-    const { kinesis, open, environment } = await setUp(t);
-    const destination = await open();
-    kinesis.next.push('hang');
-    const sending = destination.send(batchOf('usage', [record(1)]), signal);
-    await until(() => kinesis.puts.length === 1);
-    await environment.clock.advance(31_000);
-    const outcome = await sending;
-    assert.equal(outcome.type, 'retry');
-    assert.equal(causeOf(outcome).code, 'timeout');
-  });
-
-  test('an abort ends a call at once', async (t) => {
-    const { kinesis, open } = await setUp(t);
-    const destination = await open();
-    kinesis.next.push('hang');
-    const stop = new AbortController();
-    const sending = destination.send(batchOf('usage', [record(1)]), stop.signal);
-    await until(() => kinesis.puts.length === 1);
-    stop.abort();
-    assert.equal((await sending).type, 'platform');
   });
 });
 
@@ -422,8 +296,4 @@ function assertOrder(stored: readonly { key: string; text: string }[], count: nu
     last.set(key, id);
   }
   assert.equal(stored.length, count);
-}
-
-async function until(done: () => boolean): Promise<void> {
-  while (!done()) await new Promise((resolve) => setImmediate(resolve));
 }
