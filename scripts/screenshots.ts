@@ -33,7 +33,7 @@ try {
       await signIn(page, world.node.url, 'ben');
       await page.getByRole('link', { name: 'Add Webhook' }).waitFor();
       await shoot('empty');
-      await page.evaluate(() => sessionStorage.clear());
+      await page.evaluate('sessionStorage.clear()');
       await signIn(page, world.node.url, 'ada');
       await page.getByRole('heading', { name: 'Data Streams' }).waitFor();
       for (const view of views(streams)) {

@@ -85,7 +85,7 @@ function Header({ leave }: { readonly leave: () => void }) {
     <header className="bar">
       <a className="brand" {...linkTo('/data-streams')}>
         <img src={icon} alt="" width={24} height={24} />
-        <span>simstream</span>
+        <span className="brand-name">simstream</span>
       </a>
       <nav aria-label="Main">
         <a {...linkTo('/data-streams')} {...here('/data-streams')}>

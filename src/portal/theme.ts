@@ -7,7 +7,7 @@ export const theme = createTheme({
   respectReducedMotion: true,
   fontFamily: 'Inter, system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif',
   fontFamilyMonospace: 'ui-monospace, "SFMono-Regular", Menlo, Consolas, "DejaVu Sans Mono", monospace',
-  headings: { fontWeight: '650' },
+  headings: { fontWeight: '650', sizes: { h1: { fontSize: 'clamp(1.5rem, 5vw, 2rem)' } } },
   components: {
     // Its titles are in the colour of the alert, which has too little contrast with the page.
     Alert: Alert.extend({ styles: { title: { color: 'var(--mantine-color-text)' } } }),

@@ -43,8 +43,8 @@ describe('axe finds nothing to object to', () => {
       for (const view of views(streams)) {
         await view.open(page);
         found.push(...(await violations(page, view.name)));
-        const sideways = await page.evaluate(
-          () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+        const sideways = Number(
+          await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth'),
         );
         if (sideways > 0) found.push(`${view.name}: ${sideways} px wider than the window`);
       }
@@ -63,10 +63,8 @@ interface Results {
 }
 
 async function violations(page: Page, view: string): Promise<string[]> {
-  if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(AXE);
-  const results = (await page.evaluate(() =>
-    (globalThis as unknown as { axe: { run(): Promise<unknown> } }).axe.run(),
-  )) as Results;
+  if (!(await page.evaluate("'axe' in globalThis"))) await page.evaluate(AXE);
+  const results = (await page.evaluate('axe.run()')) as Results;
   return results.violations.flatMap(({ id, nodes }) =>
     nodes.map(({ html, failureSummary }) => `${view}: ${id}: ${html.slice(0, 200)} ${failureSummary ?? ''}`),
   );

@@ -29,7 +29,7 @@ export function Chart({
   const sum = known.reduce((all, value) => all + value, 0);
   const summary =
     known.length === 0
-      ? `${label}: nothing in this time`
+      ? `${label}: no figures in this time`
       : `${label}: ${total ? `${format(sum)} in all, ` : ''}at most ${format(most)}`;
   const timeOf = (slot: number) => new Date(first + slot * step).toISOString();
   return (

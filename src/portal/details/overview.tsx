@@ -3,6 +3,7 @@ import { api, type DataStream, read } from '../lib/api.ts';
 import { describeFilters } from '../lib/filters.ts';
 import { formatCount, UNKNOWN } from '../lib/format.ts';
 import { usePolling } from '../lib/polling.ts';
+import type { CredentialSchema } from '../lib/schema.ts';
 import { useEventTypes } from '../parts/filter-form.tsx';
 import { Ago, Copy, Fact, Failed, Loading, Time } from '../parts/show.tsx';
 import { WideTable } from '../parts/wide-table.tsx';
@@ -58,6 +59,9 @@ export function Overview({ stream }: { readonly stream: DataStream }) {
 
 function Setup({ stream }: { readonly stream: DataStream }) {
   const types = useEventTypes();
+  const connectionTypes = usePolling('types', () => read(api.GET('/api/v2/data_stream/connection_type')));
+  const type = connectionTypes.data?.find(({ id }) => id === stream.destination.connection_type);
+  const schema = type?.schema as CredentialSchema | undefined;
   const nameOf = (type: number) => types.data?.find(({ id }) => id === type)?.description ?? `Type ${type}`;
   const { destination, data_stream_type, relation_resolution } = stream;
   const filters =
@@ -67,7 +71,7 @@ function Setup({ stream }: { readonly stream: DataStream }) {
       <Title order={2} size="h4" mb="sm">
         Configuration
       </Title>
-      <dl className="facts">
+      <dl className="facts wide">
         <Fact name="Id">
           <span style={{ display: 'inline-flex', alignItems: 'center', gap: 8 }}>
             <code>{stream.id}</code>
@@ -78,10 +82,10 @@ function Setup({ stream }: { readonly stream: DataStream }) {
         <Fact name="Filter">{filters}</Fact>
         <Fact name="Organisations">{relation_resolution.description}</Fact>
         <Fact name="Destination">
-          {destination.connection_type}, {destination.format}
+          {type?.description ?? destination.connection_type}, {destination.format}
         </Fact>
         {Object.entries(destination.credentials).map(([name, value]) => (
-          <Fact key={name} name={name}>
+          <Fact key={name} name={schema?.properties[name]?.title ?? name}>
             {Array.isArray(value) ? value.join(', ') : String(value)}
           </Fact>
         ))}

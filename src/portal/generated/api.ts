@@ -622,7 +622,7 @@ export interface components {
       "name"?: string;
       "destination": {
         "connection_type": string;
-        "credentials": components['schemas']['RestAPICredentials'] | components['schemas']['AwsKinesisCredentials'] | components['schemas']['S3Credentials'] | components['schemas']['KeenIOCredentials'] | components['schemas']['DatadogCredentials'];
+        "credentials": components['schemas']['RestAPICredentials'] | components['schemas']['AwsKinesisCredentials'] | components['schemas']['S3Credentials'] | components['schemas']['EventHubsCredentials'] | components['schemas']['PubSubCredentials'] | components['schemas']['KeenIOCredentials'] | components['schemas']['DatadogCredentials'];
         "format": string;
         /** Where it goes, without secrets. */
         "target": string;
@@ -724,6 +724,20 @@ export interface components {
       /** Csv: columns to append to those that every file has, of session_id and imsi_id. */
       "extra_columns"?: Array<"session_id" | "imsi_id">;
     };
+    EventHubsCredentials: {
+      /** Of a shared access policy with the Send right, and with EntityPath: in Azure, copy it from the event hub, not from the namespace. */
+      "connection_string": string;
+      /** none: events are spread over all partitions. endpoint_id: events of one endpoint go to one partition, in order. */
+      "partition_key"?: "none" | "endpoint_id";
+    };
+    PubSubCredentials: {
+      /** The id of the Google Cloud project that the topic is in. */
+      "cps_project": string;
+      /** The id of the topic, on which simstream’s service account needs the role roles/pubsub.publisher. */
+      "cps_topic": string;
+      /** none: messages have no order. endpoint_id: subscriptions with message ordering get those of one endpoint in order. */
+      "ordering_key"?: "none" | "endpoint_id";
+    };
     KeenIOCredentials: {
       /** The id of the project, from its Access page. */
       "project_id": string;
@@ -797,10 +811,10 @@ export interface components {
       "start_from"?: string;
     };
     Destination: {
-      /** RestAPI, AwsKinesis, S3, KeenIO, Datadog */
+      /** RestAPI, AwsKinesis, S3, EventHubs, PubSub, KeenIO, Datadog */
       "connection_type": string;
       /** Secrets are masked (`***`) in answers; a mask that is sent back keeps the stored secret. */
-      "credentials": components['schemas']['RestAPICredentials'] | components['schemas']['AwsKinesisCredentials'] | components['schemas']['S3Credentials'] | components['schemas']['KeenIOCredentials'] | components['schemas']['DatadogCredentials'];
+      "credentials": components['schemas']['RestAPICredentials'] | components['schemas']['AwsKinesisCredentials'] | components['schemas']['S3Credentials'] | components['schemas']['EventHubsCredentials'] | components['schemas']['PubSubCredentials'] | components['schemas']['KeenIOCredentials'] | components['schemas']['DatadogCredentials'];
       /** `Json` or `Csv`, as the connection type has it. */
       "format"?: string;
     };

@@ -27,6 +27,9 @@ export function rememberSchemas(types: readonly ConnectionType[]): void {
 }
 
 const OPEN = '/api/v1/authenticate';
+/** How often, and for how many seconds at most, the portal waits by itself when the node says: too many calls. */
+const MOST_WAITS = 3;
+const LONGEST_WAIT = 5;
 const copies = new WeakMap<Request, Request>();
 
 const authorization: Middleware = {
@@ -38,15 +41,22 @@ const authorization: Middleware = {
     return request;
   },
   async onResponse({ request, response, schemaPath }) {
+    const copy = copies.get(request);
+    if (!copy || schemaPath === OPEN) return response;
     let answer = response;
-    if (response.status === 401 && schemaPath !== OPEN) {
+    if (answer.status === 401) {
       const token = await renew();
-      const again = copies.get(request);
-      if (token && again) {
+      if (token) {
         authToken = token;
-        again.headers.set('authorization', `Bearer ${token}`);
-        answer = await fetch(again);
+        copy.headers.set('authorization', `Bearer ${token}`);
+        answer = await fetch(copy.clone());
       }
+    }
+    // Refused before anything was done: whatever the call is, it may be made again.
+    for (let tries = 0; answer.status === 429 && tries < MOST_WAITS; tries++) {
+      const seconds = Math.min(Number(answer.headers.get('retry-after')) || 1, LONGEST_WAIT);
+      await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+      answer = await fetch(copy.clone());
     }
     return answer;
   },

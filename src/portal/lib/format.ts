@@ -50,8 +50,9 @@ export function formatDuration(milliseconds: number | null | undefined): string 
 /** `3 min ago`, `just now`; for a time in the future (a clock that is ahead) `just now` too. */
 export function formatAgo(time: string | null | undefined, now: number): string {
   if (!time) return UNKNOWN;
-  const age = now - Date.parse(time);
-  return age < 2000 ? 'just now' : `${formatDuration(Math.floor(age / 1000) * 1000)} ago`;
+  const seconds = Math.floor((now - Date.parse(time)) / 1000);
+  if (seconds < 2) return 'just now';
+  return seconds < 60 ? `${seconds} s ago` : `${formatDuration(seconds * 1000)} ago`;
 }
 
 /** In the reader's zone. */

@@ -68,6 +68,30 @@ function stepsFor(type: string, organisationId: number): ReactNode {
           <List.Item>Choose a collection; Keen creates it with the first record.</List.Item>
         </Steps>
       );
+    case 'EventHubs':
+      return (
+        <Steps>
+          <List.Item>
+            In the Azure portal, open your event hub, not only its namespace, and then{' '}
+            <strong>Shared access policies</strong>.
+          </List.Item>
+          <List.Item>Add a policy with the claim Send alone.</List.Item>
+          <List.Item>
+            Copy its connection string; it ends with <code>EntityPath=</code> and the name of the event hub.
+          </List.Item>
+        </Steps>
+      );
+    case 'PubSub':
+      return (
+        <Steps>
+          <List.Item>In Google Cloud, create a topic in your project.</List.Item>
+          <List.Item>
+            Grant the service account of this platform, which its operator tells you, the role Pub/Sub
+            Publisher on the topic.
+          </List.Item>
+          <List.Item>Copy the ids of project and topic into the form.</List.Item>
+        </Steps>
+      );
     default:
       return <Text size="sm">The help beside each field says where to find its value.</Text>;
   }

@@ -2,10 +2,10 @@ import { useEffect, useRef, useState } from 'react';
 import { api, read } from '../lib/api.ts';
 import { formatCount } from '../lib/format.ts';
 import { usePolling } from '../lib/polling.ts';
+import { slotsOf } from '../lib/series.ts';
 
 const WIDTH = 160;
 const HEIGHT = 36;
-const DAY = 24 * 3_600_000;
 
 /** Records delivered in the last 24 hours, read once the card comes into sight. */
 export function Sparkline({ id }: { readonly id: string }) {
@@ -33,17 +33,11 @@ function Drawing({ id }: { readonly id: string }) {
     30_000,
   );
   if (!data) return null;
-  const step = data.step_seconds * 1000;
-  const slots = Math.round(DAY / step);
-  const first = Math.floor(Date.now() / step) - slots + 1;
-  const values = new Array<number>(slots).fill(0);
-  for (const { at, delivered } of data.buckets) {
-    const slot = Math.floor(Date.parse(at) / step) - first;
-    if (slot >= 0 && slot < slots) values[slot] = (values[slot] ?? 0) + delivered;
-  }
+  const { slots } = slotsOf(data, '24h', Date.now());
+  const values = slots.map((bucket) => bucket?.delivered ?? 0);
   const total = values.reduce((sum, value) => sum + value, 0);
   const most = Math.max(1, ...values);
-  const width = WIDTH / slots;
+  const width = WIDTH / slots.length;
   const bars = values
     .map((value, slot) => {
       if (value === 0) return '';

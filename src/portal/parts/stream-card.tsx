@@ -48,13 +48,14 @@ export const StreamCard = memo(
         <Sparkline id={stream.id} />
         <Stack gap="sm" style={{ gridColumn: '1 / -1' }}>
           <Waiting stream={stream} />
-          <Group gap="xs">
+          <Group gap={6}>
             <OnOff stream={stream} changed={changed} disabled={!canWrite} />
             <div style={{ flex: 1 }} />
             <Button
               component="a"
               variant="default"
               size="xs"
+              px="sm"
               {...linkTo(details)}
               aria-label={`Details of ${name}`}
             >
@@ -63,6 +64,7 @@ export const StreamCard = memo(
             {canWrite && stream.status.id === STATUS.error && (
               <Button
                 size="xs"
+                px="sm"
                 aria-label={`Restart ${name}`}
                 onClick={async () => {
                   await restartStream(stream);
@@ -76,6 +78,7 @@ export const StreamCard = memo(
               <Button
                 variant="default"
                 size="xs"
+                px="sm"
                 aria-label={`Delete ${name}`}
                 onClick={() => remove(stream)}
               >

@@ -13,7 +13,7 @@ export function Tiles({ types }: { readonly types: readonly ConnectionType[] }) 
         <Paper withBorder p="md" component="li" key={id}>
           <Stack h="100%" gap="sm" justify="space-between">
             <Stack gap="xs">
-              <Group gap="sm">
+              <Group gap="sm" wrap="nowrap">
                 <ThemeIcon variant="default" size={40}>
                   <Icon name={id} size={24} />
                 </ThemeIcon>

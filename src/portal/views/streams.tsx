@@ -12,7 +12,7 @@ import { StreamCard } from '../parts/stream-card.tsx';
 import { Tiles } from '../parts/tiles.tsx';
 
 /** One cheap call: a list of a hundred streams is a few dozen KiB from this node's memory. */
-const REFRESH = 3000;
+const REFRESH = 2000;
 /** From this many on there is a field to search them. */
 const SEARCHABLE = 5;
 

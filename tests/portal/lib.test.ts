@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { curlOf } from '../../src/portal/lib/call-log.ts';
+import { type Choice, describeFilters, fromFilters, toFilters } from '../../src/portal/lib/filters.ts';
+import {
+  formatAgo,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatUtc,
+} from '../../src/portal/lib/format.ts';
+import { faultAt, problemOf, unshown } from '../../src/portal/lib/problem.ts';
+import { initialValues, toCredentials } from '../../src/portal/lib/schema.ts';
+import { withoutSecrets } from '../../src/portal/lib/secrets.ts';
+import { slotsOf } from '../../src/portal/lib/series.ts';
+import {
+  append,
+  formatJson,
+  MOST_CHARACTERS,
+  MOST_RECORDS,
+  type TailRecord,
+} from '../../src/portal/lib/tail.ts';
+import { bodyOf, readDraft, writeDraft } from '../../src/portal/lib/wizard.ts';
+
+const choices: fc.Arbitrary<Choice> = fc.oneof(
+  fc.constantFrom<Choice>({ which: 'all' }, { which: 'alerts' }),
+  fc.record(
+    {
+      which: fc.constantFrom('only', 'except'),
+      types: fc.uniqueArray(fc.nat(100), { minLength: 1 }),
+      alerts: fc.constantFrom('any', 'must', 'too'),
+    },
+    { noNullPrototype: true },
+  ),
+);
+
+describe('filters', () => {
+  test('a choice is found again in the filters that it makes', () => {
+    fc.assert(
+      fc.property(choices, (choice) => assert.deepEqual(fromFilters(toFilters(choice) as unknown[]), choice)),
+    );
+  });
+  test('what the form cannot say is kept as it is', () => {
+    const filters = [{ any: [{ field: 'alert', value: true }] }];
+    const choice = fromFilters(filters);
+    assert.equal(choice.which, 'custom');
+    assert.deepEqual(toFilters(choice), filters);
+    assert.equal(describeFilters(filters, String), 'Filters of your own');
+  });
+});
+
+describe('the flow of a new stream', () => {
+  test('its state survives the address', () => {
+    const draft = fc.record(
+      {
+        type: fc.constantFrom('RestAPI', 'S3'),
+        step: fc.constantFrom('source', 'destination') as fc.Arbitrary<'source' | 'destination'>,
+        name: fc.string(),
+        kind: fc.constantFrom('usage', 'events') as fc.Arbitrary<'usage' | 'events'>,
+        relation: fc.constantFrom(1, 2, 3) as fc.Arbitrary<1 | 2 | 3>,
+        choice: choices,
+      },
+      { noNullPrototype: true },
+    );
+    fc.assert(
+      fc.property(draft, (given) => {
+        const { searchParams } = new URL(writeDraft(given), 'http://localhost');
+        assert.deepEqual(readDraft(searchParams), given);
+      }),
+    );
+  });
+  test('usage is never filtered', () => {
+    const draft = readDraft(new URLSearchParams('type=S3&filter=alerts'));
+    assert.deepEqual(bodyOf(draft, {}, 'Csv').filters, []);
+  });
+});
+
+test('numbers and times as people write them; a dash for what is not known', () => {
+  assert.equal(formatCount(undefined), '–');
+  assert.equal(formatCount(0), '0');
+  assert.equal(formatCount(1234567), '1,234,567');
+  assert.deepEqual([0, 1023, 1536, 5 * 2 ** 20].map(formatBytes), ['0 B', '1023 B', '1.5 KiB', '5.0 MiB']);
+  assert.deepEqual([0.2, 42, 1500, 59_000, 61_000, 3_600_000, 90_000_000].map(formatDuration), [
+    '< 1 ms',
+    '42 ms',
+    '1.5 s',
+    '59 s',
+    '1 min 1 s',
+    '1 h',
+    '1 d 1 h',
+  ]);
+  const now = Date.parse('2026-01-02T00:00:00Z');
+  assert.equal(formatAgo(null, now), '–');
+  assert.equal(formatAgo('2026-01-02T00:00:05Z', now), 'just now');
+  assert.equal(formatAgo('2026-01-01T23:59:51Z', now), '9 s ago');
+  assert.equal(formatAgo('2026-01-01T21:55:00Z', now), '2 h 5 min ago');
+  assert.equal(formatUtc('2026-01-02T03:04:05Z'), '02 Jan 2026, 03:04:05 UTC');
+});
+
+test('faults find their fields', () => {
+  const problem = problemOf(422, {
+    message: 'several',
+    errors: [
+      { path: '/destination/credentials/url', message: 'is no URL' },
+      { path: '/destination/credentials/headers/1', message: 'has no colon' },
+      { path: '/destination', message: 'refused' },
+    ],
+  });
+  assert.equal(faultAt(problem, '/destination/credentials/url'), 'Is no URL');
+  assert.equal(faultAt(problem, '/destination/credentials/headers'), 'Line 2: Has no colon');
+  assert.equal(faultAt(problem, '/name'), undefined);
+  assert.deepEqual(unshown(problem, ['/destination/credentials/url', '/destination/credentials/headers']), [
+    'Refused',
+  ]);
+});
+
+const schema = {
+  properties: {
+    url: { type: 'string' },
+    method: { enum: ['POST', 'PUT'], default: 'POST' },
+    size: { type: 'integer', default: 3000 },
+    key: { type: 'string', 'x-secret': 'all' },
+    headers: { type: 'array', items: { type: 'string' }, 'x-secret': 'headers' },
+    sms: { type: 'boolean', default: false },
+  },
+};
+
+test('the form begins with defaults, and leaves out what is empty', () => {
+  const values = initialValues(schema);
+  assert.deepEqual(values, { url: '', method: 'POST', size: 3000, key: '', headers: '', sms: false });
+  assert.deepEqual(toCredentials(schema, { ...values, url: ' http://a ', headers: 'a:1\n\n b:2 ' }), {
+    url: 'http://a',
+    method: 'POST',
+    size: 3000,
+    headers: ['a:1', 'b:2'],
+    sms: false,
+  });
+});
+
+test('a call is shown without secrets', () => {
+  const body = {
+    name: "Ada's",
+    destination: {
+      connection_type: 'X',
+      credentials: { url: 'http://a', key: 'hidden', headers: ['Authorization:hidden'] },
+    },
+  };
+  const shown = curlOf({ method: 'POST', path: '/x', body: withoutSecrets(body, () => schema) }, 'http://b');
+  assert.doesNotMatch(shown, /hidden/);
+  assert.match(shown, /"key": "<key>"/);
+  assert.match(shown, /Ada'\\''s/);
+});
+
+test('the live tail holds a bounded number of records and characters', () => {
+  let held: readonly TailRecord[] = [];
+  for (let second = 0; second < 3600; second++) {
+    const news = Array.from({ length: 5 }, (_, n) => ({
+      id: `${second}.${n}`,
+      arrived_at: '2026-01-01T00:00:00Z',
+      record: 'x'.repeat(900),
+    }));
+    held = append(held, news);
+  }
+  assert.equal(held.length, MOST_RECORDS);
+  assert.equal(held[0]?.id, '3599.4');
+  const large = { id: '1', arrived_at: '', record: 'x'.repeat(MOST_CHARACTERS * 0.6) };
+  assert.equal(append([large], [{ ...large, id: '2' }]).length, 1);
+});
+
+test('records are indented without changing a digit', () => {
+  const text =
+    '{"id":731904455127947123,"cost":0.10000000000,"list":[1,{"a":"x, \\"y\\": {"}],"none":{},"e":[ ]}';
+  const shown = formatJson(text);
+  assert.match(shown, /731904455127947123/);
+  assert.match(shown, /0\.10000000000/);
+  fc.assert(
+    fc.property(fc.json(), (json) => {
+      assert.deepEqual(JSON.parse(formatJson(json)), JSON.parse(json));
+    }),
+  );
+});
+
+test('buckets of a series fall into their slots up to now', () => {
+  const now = Date.parse('2026-01-01T01:00:30Z');
+  const bucket = {
+    delivered: 3,
+    attempts: 1,
+    failures: 0,
+    causes: {},
+    latency_avg_ms: 1,
+    latency_max_ms: 1,
+    pending: null,
+  };
+  const series = {
+    step_seconds: 60,
+    buckets: [
+      { ...bucket, at: '2025-12-31T23:00:00.000Z' },
+      { ...bucket, at: '2026-01-01T00:01:00.000Z' },
+      { ...bucket, at: '2026-01-01T01:00:00.000Z' },
+    ],
+  };
+  const { slots, first } = slotsOf(series, '1h', now);
+  assert.equal(slots.length, 60);
+  assert.equal(first, Date.parse('2026-01-01T00:01:00Z'));
+  assert.deepEqual(
+    slots.flatMap((slot, index) => (slot ? [index] : [])),
+    [0, 59],
+  );
+});
