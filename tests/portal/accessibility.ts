@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import type { Browser, Page } from 'playwright-core';
+import { buildPortal } from '../../scripts/build-portal.ts';
+import { chromiumFor } from '../support/browser.ts';
+import { views } from '../support/portal-views.ts';
+import { openWindow, type PortalWorld, populate, signIn, startPortalWorld } from '../support/portal-world.ts';
+
+const AXE = readFileSync(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
+
+export function accessibilityTests(): void {
+  describe('axe finds nothing to object to', { concurrency: 1 }, () => {
+    let world: PortalWorld;
+    let browser: Browser | undefined;
+    let streams: { running: string; failed: string };
+    before(async () => {
+      await buildPortal();
+      world = await startPortalWorld();
+      await world.api.createOrganisation(7, 'Nordlicht');
+      await world.addUser(7, 'ada');
+      streams = await populate(world, 7);
+    });
+    after(async () => {
+      await browser?.close();
+      await world?.close();
+    });
+
+    for (const [colorScheme, width] of [
+      ['light', 1280],
+      ['dark', 360],
+    ] as const) {
+      test(`in any view, ${colorScheme}, ${width} px wide`, async (t) => {
+        browser ??= await chromiumFor(t);
+        if (!browser) return;
+        // axe is put into the page from outside, which the policy of the page forbids to everybody else.
+        const options = { colorScheme, viewport: { width, height: 800 }, bypassCSP: true } as const;
+        const { page, faults, context } = await openWindow(browser, options);
+        await page.goto(world.node.url);
+        await page.getByRole('button', { name: 'Sign in' }).waitFor();
+        const found = [...(await violations(page, 'login'))];
+        await signIn(page, world.node.url, 'ada');
+        await page.getByRole('heading', { name: 'Data Streams' }).waitFor();
+        for (const view of views(streams)) {
+          await view.open(page);
+          found.push(...(await violations(page, view.name)));
+          const sideways = Number(
+            await page.evaluate(
+              'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+            ),
+          );
+          if (sideways > 0) found.push(`${view.name}: ${sideways} px wider than the window`);
+        }
+        assert.deepEqual(found, []);
+        assert.deepEqual(faults, []);
+        await context.close();
+      });
+    }
+  });
+}
+
+interface Results {
+  readonly violations: readonly {
+    readonly id: string;
+    readonly nodes: readonly { readonly html: string; readonly failureSummary?: string }[];
+  }[];
+}
+
+async function violations(page: Page, view: string): Promise<string[]> {
+  if (!(await page.evaluate("'axe' in globalThis"))) await page.evaluate(AXE);
+  const results = (await page.evaluate('axe.run()')) as Results;
+  return results.violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${view}: ${id}: ${html.slice(0, 200)} ${failureSummary ?? ''}`),
+  );
+}

@@ -1,0 +1,242 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { Browser, Page } from 'playwright-core';
+import { buildPortal } from '../../scripts/build-portal.ts';
+import { destinationTypes } from '../../src/destinations/all.ts';
+import { chromiumFor } from '../support/browser.ts';
+import { go } from '../support/portal-views.ts';
+import { openWindow, type PortalWorld, signIn, startPortalWorld } from '../support/portal-world.ts';
+
+/** Per connection type what a person may type wrongly: values of the fields, and what the field at fault then says. */
+const WRONG: Readonly<
+  Record<
+    string,
+    readonly { readonly type: Record<string, string>; readonly at: string; readonly says: RegExp }[]
+  >
+> = {
+  RestAPI: [
+    { type: { url: 'not a url' }, at: 'url', says: /url/i },
+    { type: { url: 'https://user:pass@example.com/' }, at: 'url', says: /header|password|user/i },
+    { type: { url: 'https://example.com/', size: '0' }, at: 'size', says: /1/ },
+    { type: { url: 'https://example.com/', size: '10001' }, at: 'size', says: /10,?000/ },
+    { type: { url: 'https://example.com/', headers: 'X-One:1\nno colon' }, at: 'headers', says: /^Line 2: / },
+    { type: { url: 'https://example.com/', signing_secret: 'short' }, at: 'signing_secret', says: /8/ },
+  ],
+  AwsKinesis: [
+    {
+      type: { region: 'Mars', stream_name: 'a', role_arn: 'arn:aws:iam::123456789012:role/r' },
+      at: 'region',
+      says: /region/,
+    },
+    { type: { region: 'eu-west-1', stream_name: 'a', role_arn: 'role' }, at: 'role_arn', says: /ARN/ },
+    {
+      type: { region: 'eu-west-1', stream_name: 'a b', role_arn: 'arn:aws:iam::123456789012:role/r' },
+      at: 'stream_name',
+      says: /name/,
+    },
+  ],
+  S3: [
+    {
+      type: { region: 'eu-west-1', bucket_name: 'No_Bucket', role_arn: 'arn:aws:iam::123456789012:role/r' },
+      at: 'bucket_name',
+      says: /bucket/,
+    },
+    {
+      type: {
+        region: 'eu-west-1',
+        bucket_name: 'bucket',
+        role_arn: 'arn:aws:iam::123456789012:role/r',
+        flush_size: '9',
+      },
+      at: 'flush_size',
+      says: /10/,
+    },
+    {
+      type: {
+        region: 'eu-west-1',
+        bucket_name: 'bucket',
+        role_arn: 'arn:aws:iam::123456789012:role/r',
+        rotate_interval: '900001',
+      },
+      at: 'rotate_interval',
+      says: /900,?000/,
+    },
+  ],
+  KeenIO: [
+    {
+      type: {
+        project_id: '5f2a9c81d0e34b7796ab12cd',
+        write_key: 'k',
+        collection_name: 'usage',
+        size: '10001',
+      },
+      at: 'size',
+      says: /10,?000/,
+    },
+  ],
+  Datadog: [{ type: { api_key: 'a key with ü' }, at: 'api_key', says: /characters/ }],
+  PubSub: [{ type: { cps_project: 'Not A Project', cps_topic: 't' }, at: 'cps_project', says: /./ }],
+  EventHubs: [
+    {
+      type: { connection_string: 'Endpoint=sb://example.servicebus.windows.net/' },
+      at: 'connection_string',
+      says: /./,
+    },
+  ],
+};
+
+export function formTests(): void {
+  describe('the form of a new data stream', { concurrency: 1 }, () => {
+    let world: PortalWorld;
+    let browser: Browser | undefined;
+    let page: Page;
+    before(async () => {
+      await buildPortal();
+      world = await startPortalWorld();
+      await world.api.createOrganisation(7, 'Nordlicht');
+      await world.addUser(7, 'ada');
+    });
+    after(async () => {
+      await browser?.close();
+      await world?.close();
+    });
+
+    const create = async () => {
+      const answered = page.waitForResponse(
+        (answer) =>
+          answer.url().endsWith('/api/v2/data_stream') &&
+          answer.request().method() === 'POST' &&
+          // The portal waits and asks again.
+          answer.status() !== 429,
+      );
+      await page.getByRole('button', { name: 'Create', exact: true }).click();
+      return (await answered).status();
+    };
+    const faultOf = (name: string) =>
+      page
+        .locator('.mantine-InputWrapper-root', { has: page.locator(`[name="${name}"]`) })
+        .locator('.mantine-InputWrapper-error');
+
+    for (const { connectionType, title, credentials } of destinationTypes.values()) {
+      test(`${title}: each fault is shown at its field, and what was typed stays`, async (t) => {
+        if (!browser) {
+          browser = await chromiumFor(t);
+          if (!browser) return;
+          ({ page } = await openWindow(browser));
+          await signIn(page, world.node.url, 'ada');
+          await page.getByText('There are no data streams yet').waitFor();
+        }
+        const open = async () => {
+          await go(page, '/data-streams');
+          await page.getByText('There are no data streams yet').waitFor();
+          await go(page, `/data-streams/new?type=${connectionType}&step=destination`);
+          await page.getByRole('button', { name: 'Create', exact: true }).waitFor();
+        };
+        await open();
+        assert.equal(await create(), 422);
+        const { properties, required = [] } = credentials as unknown as {
+          properties: Record<string, { default?: unknown }>;
+          required?: string[];
+        };
+        const needed = required.filter((name) => properties[name]?.default === undefined);
+        assert.ok(needed.length > 0);
+        for (const name of needed) await faultOf(name).first().waitFor();
+
+        for (const { type, at, says } of WRONG[connectionType] ?? []) {
+          await open();
+          for (const [name, value] of Object.entries(type))
+            await page.locator(`[name="${name}"]`).fill(value);
+          assert.equal(await create(), 422);
+          await faultOf(at).first().waitFor();
+          assert.match(await faultOf(at).first().innerText(), says);
+          for (const [name, value] of Object.entries(type)) {
+            assert.equal(await page.locator(`[name="${name}"]`).inputValue(), value);
+          }
+        }
+      });
+    }
+
+    test('a destination that cannot be reached is told in plain words, and nothing is created', async (t) => {
+      if (!browser) return t.skip();
+      const { url } = world.receiver;
+      await world.receiver.close();
+      await go(page, '/data-streams/new?type=RestAPI&step=destination');
+      await page.getByLabel('URL').fill(url);
+      await page.getByRole('button', { name: 'Test connection' }).click();
+      await page
+        .getByRole('alert')
+        .getByText(/refused|reach|connect/i)
+        .waitFor();
+      assert.equal(await create(), 422);
+      await page
+        .getByRole('alert')
+        .getByText(/refused|reach|connect/i)
+        .waitFor();
+      assert.equal(await page.getByLabel('URL').inputValue(), url);
+      await go(page, '/data-streams');
+      await page.getByText('There are no data streams yet').waitFor();
+    });
+
+    test('a fault of the filters leads back to the step that has them', async (t) => {
+      if (!browser) return t.skip();
+      const filters = encodeURIComponent('[{"field":"colour","value":1}]');
+      await go(
+        page,
+        `/data-streams/new?type=RestAPI&step=destination&kind=events&filter=custom&filters=${filters}`,
+      );
+      await page.getByLabel('URL').fill('https://example.com/');
+      assert.equal(await create(), 422);
+      await page
+        .getByRole('form', { name: 'Source' })
+        .getByText(/event_type_id or alert/)
+        .waitFor();
+    });
+
+    test('a thousand streams: the one that is looked for is found', async (t) => {
+      if (!browser) return t.skip();
+      const view = (index: number) => ({
+        id: `id${index}`,
+        name: `Stream ${index}`,
+        destination: {
+          connection_type: 'RestAPI',
+          credentials: {},
+          format: 'Json',
+          target: 'https://example.com',
+        },
+        filters: [],
+        data_stream_type: { id: 1, description: 'Usage' },
+        relation_resolution: { id: 1, description: 'Own' },
+        status: { id: 1, description: 'Running', message: 'Running.', since: '2026-01-01T00:00:00Z' },
+        created: '2026-01-01T00:00:00Z',
+        modified: '2026-01-01T00:00:00Z',
+        last_error: null,
+        retrying: null,
+        progress: {
+          delivered: index,
+          filtered: 0,
+          quarantined: 0,
+          expired: 0,
+          pending: 0,
+          oldest_pending_at: null,
+          last_delivered_at: null,
+        },
+        expired_hours: [],
+      });
+      const streams = Array.from({ length: 1000 }, (_, index) => view(index));
+      let series = 0;
+      await page.route('**/api/v2/data_stream', (route) => route.fulfill({ json: streams }));
+      await page.route('**/series?*', (route) => {
+        series++;
+        return route.fulfill({ json: { step_seconds: 900, buckets: [] } });
+      });
+      await go(page, '/api-access');
+      await go(page, '/data-streams');
+      await page.getByText('1,000 of 1,000 data streams').waitFor();
+      await page.getByLabel('Search').fill('stream 777');
+      await page.getByText('1 of 1,000 data streams').waitFor();
+      assert.equal(await page.getByRole('article').count(), 1);
+      assert.ok(series < 50, `charts are read for what is in sight, not for all: ${series}`);
+      await page.unrouteAll({ behavior: 'ignoreErrors' });
+    });
+  });
+}

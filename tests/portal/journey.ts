@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { Browser, Page } from 'playwright-core';
+import { buildPortal } from '../../scripts/build-portal.ts';
+import { chromiumFor } from '../support/browser.ts';
+import { go } from '../support/portal-views.ts';
+import {
+  event,
+  openWindow,
+  PASSWORD,
+  type PortalWorld,
+  signIn,
+  startPortalWorld,
+} from '../support/portal-world.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+const ORGANISATION = 7;
+const NAME = 'My first stream';
+
+export function journeyTests(): void {
+  describe('a customer in a browser', { concurrency: 1 }, () => {
+    let world: PortalWorld;
+    let browser: Browser | undefined;
+    let page: Page;
+    let faults: string[];
+    before(async () => {
+      await buildPortal();
+      world = await startPortalWorld();
+      await world.api.createOrganisation(ORGANISATION, 'Nordlicht');
+      await world.api.createOrganisation(8, 'Southern Fleet');
+      await world.addUser(ORGANISATION, 'ada');
+      await world.addUser(ORGANISATION, 'olga', 'observer');
+      await world.addUser(8, 'ben');
+    });
+    after(async () => {
+      await browser?.close();
+      await world?.close();
+    });
+    const card = (name = NAME) => page.getByRole('article', { name });
+    const fact = (name: string, value: string) =>
+      card()
+        .locator('dl > div')
+        .filter({ has: page.getByText(name, { exact: true }) })
+        .getByText(value, { exact: true })
+        .waitFor();
+    const typesReceived = () =>
+      world.received.flatMap(({ body }) => {
+        const records = JSON.parse(body.toString()) as { event_type: { id: number } }[];
+        return records.map((record) => record.event_type.id);
+      });
+
+    test('from the first login to the first record that is delivered', async (t) => {
+      browser = await chromiumFor(t);
+      if (!browser) return;
+      ({ page, faults } = await openWindow(browser));
+      await signIn(page, world.node.url, 'ada', 'a wrong password');
+      await page.getByText('You are not signed in').waitFor();
+      await page.getByRole('textbox', { name: 'Password' }).fill(PASSWORD);
+      await page.getByRole('button', { name: 'Sign in' }).click();
+
+      await page.getByRole('link', { name: 'Add Webhook' }).click();
+      await page.getByLabel('Name').fill(NAME);
+      await page.getByRole('radio', { name: 'Events' }).check();
+      await page.getByRole('button', { name: 'Next: destination' }).click();
+      await page.getByLabel('URL').fill(`${world.receiver.url}/in`);
+      await page.getByLabel('Headers').fill('Authorization:Bearer a-secret');
+      assert.ok(
+        !page.url().includes('secret') && !page.url().includes(String(new URL(world.receiver.url).port)),
+      );
+      await page.getByRole('button', { name: 'Test connection' }).click();
+      await page.getByText('The destination can be used').waitFor();
+      await page.getByRole('button', { name: 'Create', exact: true }).click();
+      await card().getByText('Running', { exact: true }).waitFor();
+
+      await world.sendEvents([event(ORGANISATION, 3)]);
+      await waitFor('a delivery', () => world.received[0]);
+      await fact('Delivered', '1');
+    });
+
+    test('the call that was made, without the secret', async (t) => {
+      if (!browser) return t.skip();
+      await page.getByRole('button', { name: 'Show as API call' }).last().click();
+      const shown = await page.getByRole('dialog').getByRole('region', { name: 'API call' }).innerText();
+      assert.match(shown, /^curl -X POST 'http:\/\/127\.0\.0\.1:\d+\/api\/v2\/data_stream'/);
+      assert.match(shown, /"Authorization:<value>"/);
+      assert.doesNotMatch(shown, /a-secret/);
+      await page.keyboard.press('Escape');
+    });
+
+    test('pause, and resume while records wait', async (t) => {
+      if (!browser) return t.skip();
+      await card().getByRole('switch').press('Space');
+      await card().getByText('Paused', { exact: true }).waitFor();
+      await world.sendEvents([event(ORGANISATION, 1), event(ORGANISATION, 2)]);
+      await fact('Pending', '2');
+      assert.deepEqual(typesReceived(), [3]);
+      await card().getByRole('switch').press('Space');
+      await waitFor('the records that waited', () => typesReceived().length === 3 || undefined);
+      assert.deepEqual(typesReceived(), [3, 1, 2]);
+      await card().getByText('Running', { exact: true }).waitFor();
+      await fact('Delivered', '3');
+    });
+
+    test('an error says its cause and the next step; after a restart what waited is delivered', async (t) => {
+      if (!browser) return t.skip();
+      world.answerWith({ status: 503, body: 'closed for repair' });
+      await world.sendEvents([event(ORGANISATION, 4)]);
+      await card().getByText('Error', { exact: true }).waitFor();
+      await card()
+        .getByText(/answered 503.*closed for repair/)
+        .waitFor();
+      await card()
+        .getByText(/then restart/)
+        .waitFor();
+      world.answerWith({ status: 200 });
+      await card()
+        .getByRole('button', { name: `Restart ${NAME}` })
+        .click();
+      await waitFor('the record that waited', () => typesReceived().includes(4) || undefined);
+      await card().getByText('Running', { exact: true }).waitFor();
+    });
+
+    test('filters and name are changed on the live stream', async (t) => {
+      if (!browser) return t.skip();
+      await card()
+        .getByRole('link', { name: `Details of ${NAME}` })
+        .click();
+      await page.getByRole('tab', { name: 'Settings' }).click();
+      const filters = page.getByRole('region', { name: 'Filters' });
+      await filters.getByRole('radio', { name: 'Only chosen event types' }).check();
+      await filters.getByPlaceholder('Type to search').fill('purge gprs');
+      await page.getByRole('option', { name: 'Purge GPRS location (16)' }).click();
+      await page.keyboard.press('Escape');
+      await filters.getByRole('button', { name: 'Update filters' }).click();
+      await page.getByText('The filters are changed.').waitFor();
+      const name = page.getByRole('region', { name: 'Name' });
+      await name.getByRole('textbox').fill('Purges');
+      await name.getByRole('button', { name: 'Rename' }).click();
+      await page.getByRole('heading', { name: 'Purges' }).waitFor();
+      const before = world.received.length;
+      await world.sendEvents([event(ORGANISATION, 1), event(ORGANISATION, 16)]);
+      await waitFor('the record that passes', () => typesReceived().includes(16) || undefined);
+      assert.equal(world.received.length, before + 1);
+      assert.equal(typesReceived().filter((type) => type === 1).length, 1);
+      await page.getByRole('tab', { name: 'Live tail' }).click();
+      await page.locator('.tail summary').filter({ hasText: 'Type 16' }).waitFor();
+    });
+
+    test('a record that is refused alone waits in quarantine, and can be sent again', async (t) => {
+      if (!browser) return t.skip();
+      world.answerWith({ status: 422, body: 'no such field' });
+      await world.sendEvents([event(ORGANISATION, 16)]);
+      await page.getByRole('tab', { name: 'Quarantine (1)' }).click();
+      await page.getByRole('cell', { name: /no such field/ }).waitFor();
+      const downloading = page.waitForEvent('download');
+      await page.getByRole('button', { name: /^Download/ }).click();
+      assert.equal((await downloading).suggestedFilename(), 'quarantine-Purges.ndjson');
+      world.answerWith({ status: 200 });
+      await page.getByRole('button', { name: /^Send again/ }).click();
+      await page.getByText('1 records were delivered.').waitFor();
+      await page.getByText('Nothing here').waitFor();
+    });
+
+    test('an application token is shown once, and revoked', async (t) => {
+      if (!browser) return t.skip();
+      await page.getByRole('link', { name: 'API', exact: true }).click();
+      await page.getByLabel('Only from address').fill('nowhere');
+      await page.getByRole('button', { name: 'Create token' }).click();
+      await page.getByText(/neither an IPv4 or IPv6 address/).waitFor();
+      await page.getByLabel('Only from address').fill('127.0.0.1');
+      await page.getByLabel('Description').fill('nightly job');
+      await page.getByRole('button', { name: 'Create token' }).click();
+      const token = await page.getByRole('region', { name: 'Application token', exact: true }).innerText();
+      const answer = await world.api.call('POST', '/api/v1/authenticate', '', { application_token: token });
+      assert.equal(answer.status, 200);
+      await page.getByRole('button', { name: 'I have copied it' }).click();
+      assert.ok(!(await page.content()).includes(token));
+      await page
+        .getByRole('row', { name: /nightly job/ })
+        .getByRole('button', { name: /Revoke/ })
+        .click();
+      await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
+      await page.getByRole('row', { name: /nightly job Revoked/ }).waitFor();
+    });
+
+    test('an observer sees everything and can change nothing', async (t) => {
+      if (!browser) return t.skip();
+      const window = await openWindow(browser);
+      await signIn(window.page, world.node.url, 'olga');
+      const seen = window.page.getByRole('article', { name: 'Purges' });
+      await seen.waitFor();
+      assert.ok(await seen.getByRole('switch').isDisabled());
+      assert.equal(await window.page.getByRole('button', { name: /Delete|Restart/ }).count(), 0);
+      assert.equal(await window.page.getByRole('link', { name: 'Add new data stream' }).count(), 0);
+      await seen.getByRole('link', { name: 'Details of Purges' }).click();
+      await window.page.getByRole('tab', { name: 'Attempts' }).waitFor();
+      assert.equal(await window.page.getByRole('tab', { name: 'Settings' }).count(), 0);
+      await go(window.page, '/data-streams/new?type=RestAPI');
+      await window.page.getByText('Your role may look').waitFor();
+      assert.deepEqual(window.faults, []);
+      await window.context.close();
+    });
+
+    test('another organisation sees none of it', async (t) => {
+      if (!browser) return t.skip();
+      const id = await streamId();
+      const window = await openWindow(browser);
+      await signIn(window.page, world.node.url, 'ben');
+      await window.page.getByText('There are no data streams yet').waitFor();
+      await go(window.page, `/data-streams/${id}`);
+      await window.page.getByText('cannot be shown').waitFor();
+      assert.equal(await window.page.getByText('Purges').count(), 0);
+      await window.context.close();
+    });
+
+    async function streamId(): Promise<string> {
+      const token = await world.api.authenticate(ORGANISATION);
+      const { text } = await world.api.call('GET', '/api/v2/data_stream', token);
+      return (JSON.parse(text) as { id: string }[])[0]?.id ?? '';
+    }
+
+    test('a reload keeps the login, and no token lies where others find it', async (t) => {
+      if (!browser) return t.skip();
+      await page.goto(world.node.url);
+      await card('Purges').waitFor();
+      const stored = await page.evaluate('JSON.stringify(localStorage) + location.href + document.cookie');
+      assert.doesNotMatch(String(stored), /eyJ/);
+    });
+
+    test('deletion names the stream and what is lost', async (t) => {
+      if (!browser) return t.skip();
+      await card('Purges').getByRole('button', { name: 'Delete Purges' }).click();
+      const dialog = page.getByRole('dialog');
+      await dialog.getByText('Purges').waitFor();
+      await dialog.getByText(/What is lost/).waitFor();
+      await dialog.getByRole('button', { name: 'Delete' }).click();
+      await page.getByText('There are no data streams yet').waitFor();
+      assert.deepEqual(faults, []);
+    });
+
+    test('when the login has run out, it is asked for again', async (t) => {
+      if (!browser) return t.skip();
+      const refuse = {
+        status: 401,
+        body: JSON.stringify({ error_code: 1103, message: 'The token has expired.' }),
+      };
+      await page.route('**/api/**', (route) => route.fulfill(refuse));
+      await page.getByText('Your login has expired').waitFor();
+      await page.unroute('**/api/**');
+    });
+  });
+}
