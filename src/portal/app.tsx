@@ -55,11 +55,13 @@ export function App() {
         Skip to content
       </a>
       <Header leave={() => leave(false)} />
-      <Container size="lg" py="lg" component="main" id="content" tabIndex={-1}>
-        <Suspense fallback={<Loading what="the view" />}>
-          <View />
-        </Suspense>
-      </Container>
+      <main id="content" tabIndex={-1}>
+        <Container size="lg" py="lg">
+          <Suspense fallback={<Loading what="the view" />}>
+            <View />
+          </Suspense>
+        </Container>
+      </main>
       <Notices />
     </SessionContext>
   );

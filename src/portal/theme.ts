@@ -1,4 +1,4 @@
-import { Alert, type CSSVariablesResolver, createTheme, Modal } from '@mantine/core';
+import { Alert, Badge, type CSSVariablesResolver, createTheme, Modal } from '@mantine/core';
 
 export const theme = createTheme({
   primaryColor: 'indigo',
@@ -9,6 +9,8 @@ export const theme = createTheme({
   fontFamilyMonospace: 'ui-monospace, "SFMono-Regular", Menlo, Consolas, "DejaVu Sans Mono", monospace',
   headings: { fontWeight: '650', sizes: { h1: { fontSize: 'clamp(1.5rem, 5vw, 2rem)' } } },
   components: {
+    // A chip says one word, which is never cut.
+    Badge: Badge.extend({ styles: { root: { minWidth: 'max-content' } } }),
     // Its titles are in the colour of the alert, which has too little contrast with the page.
     Alert: Alert.extend({ styles: { title: { color: 'var(--mantine-color-text)' } } }),
     // Inside the main part of the page, where the header of a dialog is no second header of the page.

@@ -18,7 +18,7 @@ export function StatusChip({ stream }: { readonly stream: DataStream }) {
 /** What a person can do about it. */
 export function nextStep(stream: DataStream): string | undefined {
   if (stream.status.id !== STATUS.error) return undefined;
-  return 'Mend the cause at the destination, or change the destination in Details, then restart. Records wait meanwhile.';
+  return 'Mend the cause at the destination, or change it in the settings of the stream, then restart. Records wait meanwhile.';
 }
 
 export function streamName(stream: DataStream): string {
