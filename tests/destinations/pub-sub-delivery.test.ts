@@ -1,30 +1,26 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Policy, TestHub } from '../../tests/support/event-hubs-hub.ts';
-import { hubError, TestHubRest, throttled } from '../../tests/support/event-hubs-rest.ts';
-import { TestWorld } from '../delivery/test-world.ts';
-import { seededRandom } from '../lib/manual-clock.ts';
-import { eventHubs } from './event-hubs.ts';
-import { openBatches, testEnvironment } from './vendor-testing.ts';
+import { TestWorld } from '../../src/delivery/test-world.ts';
+import { pubSub } from '../../src/destinations/pub-sub.ts';
+import { openBatches, testEnvironment } from '../../src/destinations/vendor-testing.ts';
+import { seededRandom } from '../../src/lib/manual-clock.ts';
+import { googleError, newServiceAccount, TestPubSub } from '../support/pub-sub-rest.ts';
 
 const RECORDS = 10_000;
 const ENDPOINTS = 40;
+const TOPIC = 'projects/iot-records/topics/usage';
 /** Fewer records a batch than the connector takes, so that there are batches enough for every fault. */
 const BATCH = 800;
+const account = newServiceAccount('streamer@sim-operator.iam.gserviceaccount.com');
+process.env.GOOGLE_APPLICATION_CREDENTIALS = account.keyFile;
 
-for (const partition_key of ['none', 'endpoint_id'] as const) {
-  test(`10,000 records arrive while the hub misbehaves; partition_key ${partition_key}`, async (t) => {
-    const policy: Policy = { name: 'send', keys: ['Zmlyc3Q=', 'c2Vjb25k'], rights: ['Send'] };
-    const environment = testEnvironment(t, {}, Date.UTC(2026, 5, 1));
-    const hub = new TestHub('usage', [policy], () => environment.clock.now());
-    const rest = await TestHubRest.start(t, hub);
-    const keyed = partition_key === 'endpoint_id';
-    const credentials = (key: string | undefined) => ({
-      connection_string: rest.connectionString(policy, key),
-      partition_key,
-    });
-    const first = await openBatches(eventHubs, credentials(policy.keys[0]), environment);
-    const second = await openBatches(eventHubs, credentials(policy.keys[1]), environment);
+for (const ordering_key of ['none', 'endpoint_id'] as const) {
+  test(`10,000 records arrive while Pub/Sub misbehaves; ordering_key ${ordering_key}`, async (t) => {
+    const service = await TestPubSub.start(t, account, [TOPIC]);
+    const variables = { CLOUDSDK_API_ENDPOINT_OVERRIDES_PUBSUB: service.url };
+    const environment = testEnvironment(t, variables, Date.UTC(2026, 5, 1));
+    const credentials = { cps_project: 'iot-records', cps_topic: 'usage', ordering_key };
+    const destination = await openBatches(pubSub, credentials, environment);
     const world = new TestWorld({ gathering: { by: 'batch', records: BATCH, bytes: 2 ** 20 } });
     await world.organisation(1);
     await world.start();
@@ -36,20 +32,18 @@ for (const partition_key of ['none', 'endpoint_id'] as const) {
     await world.stream('s', async (_, batch, signal) => {
       sends++;
       sending++;
-      if (sends === 2) rest.next.push(throttled({ 'retry-after': '2' }), hubError(500, 'oops'));
-      if (sends === 4) rest.throttles = () => random.next() < 0.3;
-      if (sends === 7) rest.throttles = () => false;
-      if (sends === 5) rest.next.push('drop');
-      if (sends === 8) rest.disabled = true;
-      if (sends === 9) rest.disabled = false;
+      if (sends === 2) service.next.push(googleError(503, 'UNAVAILABLE', 'later'));
+      if (sends === 3) service.next.push('drop', googleError(500, 'INTERNAL', 'oops'));
+      if (sends === 4) service.throttles = () => random.next() < 0.3;
+      if (sends === 7) service.throttles = () => false;
+      if (sends === 8) service.publishers.clear();
+      if (sends === 9) service.publishers.add(account.email);
       if (sends % 4 === 2) {
-        rest.next.push('drop_after');
+        service.next.push('drop_after');
         dropped++;
       }
-      // The key is regenerated in Azure while the stream runs, and was replaced here before.
-      if (sends === 6) policy.keys.shift();
       try {
-        return await (sends < 6 ? first : second).send(batch, signal);
+        return await destination.send(batch, signal);
       } finally {
         sending--;
       }
@@ -71,14 +65,16 @@ for (const partition_key of ['none', 'endpoint_id'] as const) {
       'it never gave up',
     );
     assert.ok(dropped >= 1 && sends > 8, `the faults were met: ${sends} sends, ${dropped} drops`);
-    const seen = new Set<number>();
+    const messages = service.messages(TOPIC);
+    const seen = new Set<string>();
     const order = new Map<string, number[]>();
-    for (const { body, partitionKey = '' } of hub.events) {
-      const { id, endpoint } = JSON.parse(body) as { id: number; endpoint: { id: number } };
-      if (keyed) assert.equal(partitionKey, String(endpoint.id));
-      if (seen.has(id)) continue;
-      seen.add(id);
-      order.set(partitionKey, [...(order.get(partitionKey) ?? []), id]);
+    for (const { data, attributes, orderingKey } of messages) {
+      const { id, endpoint } = JSON.parse(data) as { id: number; endpoint: { id: number } };
+      assert.equal(orderingKey, ordering_key === 'none' ? '' : String(endpoint.id));
+      assert.equal(attributes.record_id, String(id));
+      if (seen.has(attributes.record_id)) continue;
+      seen.add(attributes.record_id);
+      order.set(orderingKey, [...(order.get(orderingKey) ?? []), id]);
     }
     assert.equal(seen.size, RECORDS);
     for (const [key, ids] of order) {
@@ -88,7 +84,7 @@ for (const partition_key of ['none', 'endpoint_id'] as const) {
         `records of ${key || 'all endpoints'}`,
       );
     }
-    const duplicates = hub.events.length - RECORDS;
+    const duplicates = messages.length - RECORDS;
     assert.ok(duplicates > 0 && duplicates <= dropped * BATCH, `${duplicates} after ${dropped} drops`);
 
     /** Time passes only while nothing is in flight: what is in flight takes real time. */

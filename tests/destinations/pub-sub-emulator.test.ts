@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, type TestContext, test } from 'node:test';
+import { pubSub } from '../../src/destinations/pub-sub.ts';
+import { batchOfTexts, sampleBatch, sampleId, sampleRecord } from '../../src/destinations/test-batches.ts';
+import { openBatches, testEnvironment } from '../../src/destinations/vendor-testing.ts';
 import {
   type Emulator,
   type PulledMessage,
   startEmulator,
   whyNoEmulator,
-} from '../../tests/support/pub-sub-emulator.ts';
-import { pubSub } from './pub-sub.ts';
-import { batchOfTexts, sampleBatch, sampleId, sampleRecord } from './test-batches.ts';
-import { openBatches, testEnvironment } from './vendor-testing.ts';
+} from '../support/pub-sub-emulator.ts';
 
 /**
  * Against Google's own emulator. Where it is not installed these tests are skipped, saying why; the stand-in of

@@ -7,14 +7,14 @@ import {
   earliestEventPosition,
   type ReceivedEventData,
 } from '@azure/event-hubs';
-import { startHubAmqp } from '../../tests/support/event-hubs-amqp.ts';
-import { TestHub } from '../../tests/support/event-hubs-hub.ts';
-import { TestHubRest } from '../../tests/support/event-hubs-rest.ts';
-import { eventHubs } from './event-hubs.ts';
-import { parseConnectionString } from './event-hubs-connection.ts';
-import { sharedAccessSignature } from './event-hubs-token.ts';
-import { sampleBatch, sampleRecord } from './test-batches.ts';
-import { openBatches, testEnvironment } from './vendor-testing.ts';
+import { eventHubs } from '../../src/destinations/event-hubs.ts';
+import { parseConnectionString } from '../../src/destinations/event-hubs-connection.ts';
+import { sharedAccessSignature } from '../../src/destinations/event-hubs-token.ts';
+import { sampleBatch, sampleRecord } from '../../src/destinations/test-batches.ts';
+import { openBatches, testEnvironment } from '../../src/destinations/vendor-testing.ts';
+import { startHubAmqp } from '../support/event-hubs-amqp.ts';
+import { TestHub } from '../support/event-hubs-hub.ts';
+import { TestHubRest } from '../support/event-hubs-rest.ts';
 
 /**
  * What Azure's own client says to the same things: how a token is signed, how a connection string is read, and what is in

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { kinesisError, TestKinesis } from '../../tests/support/aws-kinesis.ts';
-import { BASE_KEYS, TestSts } from '../../tests/support/aws-sts.ts';
-import { TestWorld } from '../delivery/test-world.ts';
-import { seededRandom } from '../lib/manual-clock.ts';
-import { awsKinesis } from './aws-kinesis.ts';
-import { openBatches, testEnvironment } from './vendor-testing.ts';
+import { TestWorld } from '../../src/delivery/test-world.ts';
+import { awsKinesis } from '../../src/destinations/aws-kinesis.ts';
+import { openBatches, testEnvironment } from '../../src/destinations/vendor-testing.ts';
+import { seededRandom } from '../../src/lib/manual-clock.ts';
+import { kinesisError, TestKinesis } from '../support/aws-kinesis.ts';
+import { BASE_KEYS, TestSts } from '../support/aws-sts.ts';
 
 const ROLE = 'arn:aws:iam::123456789012:role/simstream';
 const RECORDS = 10_000;
