@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { type ApiClient, ASK_EVERY, createApiClient, usageWebhook } from '../tests/support/api-client.ts';
 import {
   type NodeOptions,
@@ -23,8 +24,20 @@ export const BUSY_ORGANISATION = 1_000_001;
 /** Fixed per run of the bench, so that a scenario can seal credentials as the node does. */
 export const SECRET = randomBytes(32).toString('base64');
 
-/** `SIMSTREAM_BENCH_NODE_ARGUMENTS`: options for the node's own Node.js, e.g. `--cpu-prof`. */
-const NODE_ARGUMENTS = (process.env.SIMSTREAM_BENCH_NODE_ARGUMENTS ?? '').split(' ').filter(Boolean);
+/**
+ * Options of the node's own Node.js: those of `npm run simstream`, then those of `SIMSTREAM_BENCH_NODE_ARGUMENTS`, e.g.
+ * `--cpu-prof`.
+ */
+const NODE_ARGUMENTS = [
+  ...optionsOfScript(),
+  ...(process.env.SIMSTREAM_BENCH_NODE_ARGUMENTS ?? '').split(' ').filter(Boolean),
+];
+
+function optionsOfScript(): string[] {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  const { scripts } = JSON.parse(text) as { scripts: { simstream: string } };
+  return scripts.simstream.split(' ').filter((word) => word.startsWith('--'));
+}
 
 export async function startBenchNode(
   dataDirectory: string,

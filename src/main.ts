@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=2
 import type { Console, StopSignal } from './cli/node.ts';
 import { runCommandLine } from './cli/program.ts';
 
