@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { kinesisError } from '../../tests/support/aws-kinesis.ts';
-import { CREDENTIALS, causeOf, range, record, setUp, signal } from './aws/test-kinesis.ts';
-import { awsKinesis } from './aws-kinesis.ts';
-import { createEgress } from './egress.ts';
-import { batchOf } from './vendor-testing.ts';
+import {
+  CREDENTIALS,
+  causeOf,
+  range,
+  record,
+  setUp,
+  signal,
+} from '../../src/destinations/aws/test-kinesis.ts';
+import { awsKinesis } from '../../src/destinations/aws-kinesis.ts';
+import { createEgress } from '../../src/destinations/egress.ts';
+import { batchOf } from '../../src/destinations/vendor-testing.ts';
+import { kinesisError } from '../support/aws-kinesis.ts';
 
 describe('delivering', () => {
   test('500 records in one call, bytes unchanged, keyed by endpoint, else by organisation', async (t) => {
