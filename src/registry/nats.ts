@@ -1,0 +1,98 @@
+import type { Nats } from '../storage/nats.ts';
+import { type Bucket, type BucketEntry, openBucket } from '../storage/nats-bucket.ts';
+import type { Change, Entry, Json, Registry, Write, WriteOutcome } from './registry.ts';
+
+export interface NatsRegistryOptions {
+  /** What the bucket's name begins with; several installations on one cluster need different ones. */
+  readonly prefix?: string;
+}
+
+/** Writes of one `putMany` that are under way at a time. */
+const TOGETHER = 256;
+
+/**
+ * The registry in a bucket of NATS KV; a document's revision is its sequence in the bucket's stream.
+ * Reads that NATS does not answer in time reject with StoreUnavailable. `list` holds the documents of its prefix in
+ * memory: JetStream has them in the order of their writes, not of their keys.
+ */
+export async function createNatsRegistry(nats: Nats, options: NatsRegistryOptions = {}): Promise<Registry> {
+  const bucket = await openBucket(nats, { name: `${options.prefix ?? 'simstream'}-registry` });
+
+  const put = async (key: string, value: Json, expected?: number): Promise<WriteOutcome> => {
+    const bytes = toBytes(value);
+    if (bytes.length > nats.mostBytes)
+      return { type: 'unavailable', cause: tooLarge(key, bytes.length, nats.mostBytes) };
+    return bucket.write(key, bytes, expected);
+  };
+
+  return {
+    get: async (key) => {
+      const entry = await bucket.get(key);
+      return entry && toEntry(entry);
+    },
+    list: (prefix) => listed(bucket, prefix),
+    put,
+    delete: (key, expected) => bucket.write(key, undefined, expected),
+    putMany: (writes) => putInOrder(writes, put),
+    watch: (prefix, onChange, signal) => bucket.watch(prefix, (entry) => onChange(toChange(entry)), signal),
+  };
+}
+
+/**
+ * Writes go side by side, but none before an earlier one of its key was answered, and the last of all only when every
+ * other was stored or refused: what is written last may rely on what was written before it.
+ */
+async function putInOrder(
+  writes: readonly Write[],
+  put: (key: string, value: Json, expected?: number) => Promise<WriteOutcome>,
+): Promise<WriteOutcome[]> {
+  const outcomes: WriteOutcome[] = [];
+  for (let at = 0; at < writes.length; ) {
+    const end = endOfGroup(writes, at);
+    const failed = outcomes.find(({ type }) => type === 'unavailable');
+    if (failed) {
+      while (outcomes.length < writes.length) outcomes.push(failed);
+      break;
+    }
+    const group = writes.slice(at, end);
+    outcomes.push(...(await Promise.all(group.map(({ key, value, expected }) => put(key, value, expected)))));
+    at = end;
+  }
+  return outcomes;
+}
+
+function endOfGroup(writes: readonly Write[], start: number): number {
+  const keys = new Set<string>();
+  let end = start;
+  while (end < writes.length && end - start < TOGETHER) {
+    const { key } = writes[end] as Write;
+    if (keys.has(key) || (end === writes.length - 1 && end > start)) break;
+    keys.add(key);
+    end++;
+  }
+  return end;
+}
+
+async function* listed(bucket: Bucket, prefix: string): AsyncIterable<Entry> {
+  const entries = await bucket.list(prefix);
+  entries.sort((a, b) => (a.key < b.key ? -1 : 1));
+  for (const entry of entries) yield toEntry(entry);
+}
+
+function toEntry({ key, value, revision }: BucketEntry): Entry {
+  return { key, value: JSON.parse(Buffer.from(value ?? []).toString('utf8')) as Json, revision };
+}
+
+function toChange(entry: BucketEntry): Change {
+  return entry.value === undefined ? { ...entry, value: undefined } : toEntry(entry);
+}
+
+function toBytes(value: Json): Uint8Array {
+  const text = JSON.stringify(value) as string | undefined;
+  if (text === undefined) throw new TypeError('a registry document must be JSON');
+  return Buffer.from(text, 'utf8');
+}
+
+function tooLarge(key: string, bytes: number, most: number): string {
+  return `the document ${key} has ${bytes} bytes, more than a NATS message may have (${most}): raise max_payload`;
+}

@@ -1,0 +1,203 @@
+import { DiscardPolicy, type JsMsg, RetentionPolicy, StorageType, type StoredMsg } from '@nats-io/jetstream';
+import { nanos } from '@nats-io/transport-node';
+import { DUPLICATE_WINDOW_MS, type Nats, type NewStream, StoreUnavailable } from './nats.ts';
+import { followStream } from './nats-follow.ts';
+
+/**
+ * A key-value bucket of NATS: a stream that keeps the last message of each subject. Laid out as NATS' own clients do
+ * (`KV_<name>`, `$KV.<name>.<key>`, a header on deletions), so that their tools can look into it.
+ *
+ *  B1  Reads ask the stream's leader, so that a read which begins after a write sees it. A replica may lag behind.
+ *  B2  Writes carry a message id, so that one that is sent again is not taken for another: its own first try would
+ *      otherwise be the conflict it meets.
+ */
+export interface Bucket {
+  get(key: string): Promise<BucketEntry | undefined>;
+  /** Everything under a prefix, in no order; see watch for prefixes. */
+  list(prefix: string): Promise<BucketEntry[]>;
+  /** Writes, or deletes where `value` is undefined. `expected`: the revision there must be; 0: there is none. */
+  write(key: string, value: Uint8Array | undefined, expected?: number): Promise<BucketOutcome>;
+  /**
+   * Tells what there is, then resolves, and tells every later change until `signal` aborts. May skip what a later
+   * change replaced. The empty prefix is all keys, `a` all that begin with `a.`
+   */
+  watch(prefix: string, onChange: (entry: BucketEntry) => void, signal: AbortSignal): Promise<void>;
+}
+
+export interface BucketEntry {
+  readonly key: string;
+  /** undefined: deleted. */
+  readonly value: Uint8Array | undefined;
+  readonly revision: number;
+}
+
+export type BucketOutcome =
+  | { readonly type: 'stored'; readonly revision: number }
+  | { readonly type: 'conflict' }
+  | { readonly type: 'unavailable'; readonly cause: string };
+
+export interface BucketOptions {
+  readonly name: string;
+  /** Entries vanish this long after they were written; watchers are not told. */
+  readonly ttlMs?: number;
+  /** How long a read or a write is tried. */
+  readonly withinMs?: number;
+}
+
+const OPERATION = 'KV-Operation';
+/** Documents are small: some hundred bytes to some kilobytes. */
+const AHEAD = 500;
+const encoder = new TextEncoder();
+
+export async function openBucket(nats: Nats, options: BucketOptions): Promise<Bucket> {
+  const { name, withinMs } = options;
+  const stream = `KV_${name}`;
+  const subjectOf = (key: string) => `$KV.${name}.${key}`;
+  const filterOf = (prefix: string) => subjectOf(prefix === '' ? '>' : `${prefix}.>`);
+  const prefixLength = subjectOf('').length;
+  await nats.ensureStream(streamOf(stream, subjectOf('>'), options));
+
+  const last = (subject: string) =>
+    nats.ask(
+      `${stream} cannot be read`,
+      () => nats.manager.streams.getMessage(stream, { last_by_subj: subject }),
+      withinMs,
+    );
+
+  const publish = async (key: string, value: Uint8Array | undefined, expected: number | undefined) => {
+    const published = await nats.publish(subjectOf(key), value ?? encoder.encode(''), {
+      id: nats.uniqueId(),
+      ...(value ? {} : { headers: { [OPERATION]: 'DEL' } }),
+      ...(expected === undefined ? {} : { expected }),
+      ...(withinMs === undefined ? {} : { withinMs }),
+    });
+    return published.type === 'conflict'
+      ? published
+      : { type: 'stored' as const, revision: published.sequence };
+  };
+
+  const write = async (
+    key: string,
+    value: Uint8Array | undefined,
+    expected: number | undefined,
+  ): Promise<BucketOutcome> => {
+    if (value) {
+      const outcome = await publish(key, value, expected);
+      if (outcome.type !== 'conflict' || expected !== 0) return outcome;
+      // What was deleted does not exist, but its marker has a revision.
+      const marker = await last(subjectOf(key));
+      if (!marker || !isDeletion(marker)) return outcome;
+      return publish(key, value, marker.seq);
+    }
+    const present = await last(subjectOf(key));
+    const revision = !present || isDeletion(present) ? 0 : present.seq;
+    if (expected !== undefined && expected !== revision) return { type: 'conflict' };
+    if (revision === 0) return { type: 'stored', revision: 0 };
+    return publish(key, undefined, expected);
+  };
+
+  const toEntry = (message: JsMsg | StoredMsg): BucketEntry => ({
+    key: message.subject.slice(prefixLength),
+    value: isDeletion(message) ? undefined : message.data,
+    revision: message.seq,
+  });
+
+  const watch = async (prefix: string, onChange: (entry: BucketEntry) => void, signal: AbortSignal) => {
+    if (signal.aborted) return;
+    const filter = filterOf(prefix);
+    // B1 for a consumer, which reads a replica: it is ready when it has told the newest message that the leader has.
+    const newest = (await last(filter))?.seq ?? 0;
+    const ready = Promise.withResolvers<void>();
+    if (newest === 0) ready.resolve();
+    const following = followStream(
+      nats,
+      { stream, filter, start: { lastPerSubject: true }, ahead: AHEAD },
+      (message) => {
+        if (signal.aborted) return;
+        try {
+          onChange(toEntry(message));
+        } catch (error) {
+          // A bug in one watcher must not be lost, nor end what it watches.
+          queueMicrotask(() => {
+            throw error;
+          });
+        }
+        if (message.seq >= newest) ready.resolve();
+      },
+      signal,
+    );
+    await Promise.race([ready.promise, following]);
+  };
+
+  return {
+    get: async (key) => {
+      const message = await last(subjectOf(key));
+      return message && !isDeletion(message) ? toEntry(message) : undefined;
+    },
+    list: async (prefix) => {
+      const found = new Map<string, BucketEntry>();
+      const stop = new AbortController();
+      await watch(prefix, (entry) => found.set(entry.key, entry), stop.signal);
+      stop.abort();
+      await addMissing(nats, stream, filterOf(prefix), prefixLength, found, async (subject) => {
+        const message = await last(subject);
+        return message ? toEntry(message) : undefined;
+      });
+      return [...found.values()].filter(({ value }) => value !== undefined);
+    },
+    write: async (key, value, expected) => {
+      try {
+        return await write(key, value, expected);
+      } catch (error) {
+        if (error instanceof StoreUnavailable) return { type: 'unavailable', cause: error.message };
+        throw error;
+      }
+    },
+    watch,
+  };
+}
+
+/**
+ * What was written anew while the consumer was on its way comes later to it than the end of the listing: the leader's
+ * list of subjects shows what is missing.
+ */
+async function addMissing(
+  nats: Nats,
+  stream: string,
+  filter: string,
+  prefixLength: number,
+  found: Map<string, BucketEntry>,
+  read: (subject: string) => Promise<BucketEntry | undefined>,
+): Promise<void> {
+  const info = await nats.ask(`${stream} cannot be listed`, () =>
+    nats.manager.streams.info(stream, { subjects_filter: filter }),
+  );
+  for (const subject of Object.keys(info.state.subjects ?? {})) {
+    const key = subject.slice(prefixLength);
+    if (found.has(key)) continue;
+    const entry = await read(subject);
+    if (entry) found.set(key, entry);
+  }
+}
+
+function streamOf(name: string, subject: string, { ttlMs }: BucketOptions): NewStream {
+  return {
+    name,
+    subjects: [subject],
+    retention: RetentionPolicy.Limits,
+    storage: StorageType.File,
+    discard: DiscardPolicy.New,
+    max_msgs_per_subject: 1,
+    allow_rollup_hdrs: true,
+    deny_delete: true,
+    allow_direct: false,
+    duplicate_window: nanos(Math.min(DUPLICATE_WINDOW_MS, ttlMs ?? DUPLICATE_WINDOW_MS)),
+    ...(ttlMs === undefined ? {} : { max_age: nanos(ttlMs) }),
+  };
+}
+
+function isDeletion(message: JsMsg | StoredMsg): boolean {
+  const headers = 'headers' in message ? message.headers : (message as StoredMsg).header;
+  const operation = headers?.get(OPERATION) ?? '';
+  return operation === 'DEL' || operation === 'PURGE';
+}

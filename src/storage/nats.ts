@@ -1,0 +1,304 @@
+import {
+  JetStreamApiError,
+  type JetStreamClient,
+  type JetStreamManager,
+  jetstream,
+  jetstreamManager,
+  type StreamConfig,
+  type StreamInfo,
+} from '@nats-io/jetstream';
+import {
+  type ConnectionOptions,
+  connect,
+  errors,
+  headers,
+  type NatsConnection,
+  NoRespondersError,
+  nuid,
+  RequestError,
+  TimeoutError,
+} from '@nats-io/transport-node';
+import type { Clock } from '../lib/clock.ts';
+
+/** One connection to NATS JetStream, shared by log, registry and leases. */
+export interface Nats {
+  readonly jetstream: JetStreamClient;
+  readonly manager: JetStreamManager;
+  readonly clock: Clock;
+  /** Of every stream that is created. */
+  readonly replicas: number;
+  /** Bytes that a message may have, room for its headers taken off. */
+  readonly mostBytes: number;
+  /**
+   * Stores one message. It is sent again until the server answers or time is up; the id makes that safe.
+   * @throws StoreUnavailable when it is not known to be stored
+   */
+  publish(subject: string, bytes: Uint8Array, options: PublishOptions): Promise<Published>;
+  /**
+   * Asks until there is an answer or time is up.
+   * @throws StoreUnavailable when NATS gave no answer in time; what the call threw when another try is of no use
+   */
+  ask<T>(what: string, call: () => Promise<T>, withinMs?: number): Promise<T>;
+  /** Creates a stream, or brings what may change of an existing one (age, replicas) up to date. */
+  ensureStream(config: NewStream): Promise<StreamInfo>;
+  /** Calls back whenever the connection was lost and is there again; returns how to stop. */
+  onReconnect(listener: () => void): () => void;
+  /** A text that was never given before. */
+  uniqueId(): string;
+  /** Sends what waits, then ends the connection. */
+  close(): Promise<void>;
+}
+
+export type NewStream = Partial<StreamConfig> & { readonly name: string; readonly subjects: string[] };
+
+export interface PublishOptions {
+  /** JetStream's message id: of messages with the same id within the duplicate window one is stored. */
+  readonly id: string;
+  /** The sequence that the subject's last message must have; 0: there is none. */
+  readonly expected?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly withinMs?: number;
+}
+
+export type Published =
+  | { readonly type: 'stored'; readonly sequence: number; readonly duplicate: boolean }
+  /** `expected` did not hold. */
+  | { readonly type: 'conflict' };
+
+export interface NatsOptions {
+  /** `nats://[user:password@]host:port` or `tls://…`; those of the cluster that are not named are found out. */
+  readonly servers: readonly string[];
+  readonly replicas: number;
+  readonly clock: Clock;
+  /** How long to wait for the first connection and for JetStream, ms. */
+  readonly startWithinMs?: number;
+}
+
+/** NATS gave no answer, or none that settles the matter: what was asked for may have happened or not. */
+export class StoreUnavailable extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'StoreUnavailable';
+  }
+}
+
+/** A cluster of three has elected its leaders anew after about five seconds; a restart of it takes some more. */
+const ANSWER_WITHIN_MS = 15_000;
+/** A request to a leader that is gone gets no answer at all; one that is alive answers within milliseconds. */
+const ATTEMPT_MS = 2_000;
+const BETWEEN_ATTEMPTS_MS = 100;
+const START_WITHIN_MS = 60_000;
+/** Subject, message id and expectations, with plenty of room. */
+const HEADER_BYTES = 2_048;
+/** A record of 256 KiB must fit into a message. */
+const LEAST_PAYLOAD = 512 * 1024;
+const WRONG_LAST_SEQUENCE = 10_071;
+const STREAM_NOT_FOUND = 10_059;
+/** Two minutes, as JetStream itself would set it: retries of a publish end long before. */
+export const DUPLICATE_WINDOW_MS = 120_000;
+
+/**
+ * Connects, and waits until JetStream answers.
+ * @throws Error that says what to do, when there is no connection in time, or the server refuses it or lacks something
+ */
+export async function openNats(options: NatsOptions): Promise<Nats> {
+  const { clock, replicas, servers } = options;
+  const deadline = clock.monotonic() + (options.startWithinMs ?? START_WITHIN_MS);
+  const connection = await untilDeadline(
+    clock,
+    deadline,
+    isConnectionFault,
+    () => connect(toOptions(servers)),
+    {
+      failed: (cause) =>
+        new Error(
+          `no connection to NATS at ${servers.map(withoutCredentials).join(', ')}: ${cause}; check SIMSTREAM_NATS_URL`,
+        ),
+    },
+  );
+  try {
+    const manager = await untilDeadline(
+      clock,
+      deadline,
+      isTransient,
+      async () => {
+        const found = await jetstreamManager(connection, { timeout: ATTEMPT_MS, checkAPI: false });
+        await found.getAccountInfo();
+        return found;
+      },
+      {
+        failed: (cause) =>
+          new Error(`JetStream does not answer: ${cause}; is it switched on in every NATS server?`),
+      },
+    );
+    const most = connection.info?.max_payload ?? 0;
+    if (most < LEAST_PAYLOAD) {
+      throw new Error(
+        `NATS takes messages of ${most} bytes only: set max_payload to ${LEAST_PAYLOAD} or more (1 MB is its default)`,
+      );
+    }
+    return shareConnection(connection, manager, { clock, replicas, mostBytes: most - HEADER_BYTES });
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+function shareConnection(
+  connection: NatsConnection,
+  manager: JetStreamManager,
+  { clock, replicas, mostBytes }: { clock: Clock; replicas: number; mostBytes: number },
+): Nats {
+  const client = jetstream(connection, { timeout: ATTEMPT_MS });
+  const listeners = new Set<() => void>();
+  const watching = (async () => {
+    for await (const { type } of connection.status())
+      if (type === 'reconnect') for (const tell of [...listeners]) tell();
+  })();
+
+  const ask = <T>(what: string, call: () => Promise<T>, withinMs = ANSWER_WITHIN_MS): Promise<T> =>
+    untilDeadline(clock, clock.monotonic() + withinMs, isTransient, call, {
+      failed: (cause, error) => new StoreUnavailable(`NATS: ${what}: ${cause}`, { cause: error }),
+      refused: (error) => error,
+    });
+
+  return {
+    jetstream: client,
+    manager,
+    clock,
+    replicas,
+    mostBytes,
+    ask,
+    publish: async (subject, bytes, { id, expected, headers: more = {}, withinMs }) => {
+      const expect = expected === undefined ? {} : { expect: { lastSubjectSequence: expected } };
+      const given = headers();
+      for (const [name, value] of Object.entries(more)) given.set(name, value);
+      try {
+        const ack = await ask(
+          `a message for ${subject} is not stored`,
+          () => client.publish(subject, bytes, { msgID: id, timeout: ATTEMPT_MS, headers: given, ...expect }),
+          withinMs,
+        );
+        return { type: 'stored', sequence: ack.seq, duplicate: ack.duplicate };
+      } catch (error) {
+        if (error instanceof JetStreamApiError && error.code === WRONG_LAST_SEQUENCE)
+          return { type: 'conflict' };
+        if (error instanceof StoreUnavailable) throw error;
+        throw new StoreUnavailable(`NATS: a message for ${subject} is refused: ${messageOf(error)}`, {
+          cause: error,
+        });
+      }
+    },
+    ensureStream: (config) => ensureStream(manager, ask, { num_replicas: replicas, ...config }),
+    onReconnect: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    uniqueId: () => nuid.next(),
+    close: async () => {
+      // A drain waits for the server's answer, which may never come when NATS is gone.
+      const drained = connection.isClosed() ? Promise.resolve() : connection.drain().catch(() => undefined);
+      await Promise.race([drained, clock.sleep(ATTEMPT_MS)]);
+      await connection.close();
+      await watching;
+    },
+  };
+}
+
+async function ensureStream(
+  manager: JetStreamManager,
+  ask: Nats['ask'],
+  config: NewStream,
+): Promise<StreamInfo> {
+  const what = `the stream ${config.name} cannot be opened`;
+  const found = await ask(what, () => manager.streams.info(config.name).catch(notFound));
+  if (!found) {
+    // Of several nodes that start at once one creates it; the others ask for the very same.
+    return ask(what, () => manager.streams.add(config), START_WITHIN_MS);
+  }
+  const { max_age, num_replicas } = found.config;
+  const asked = { max_age: config.max_age ?? 0, num_replicas: config.num_replicas ?? 1 };
+  if (max_age === asked.max_age && num_replicas === asked.num_replicas) return found;
+  return ask(what, () => manager.streams.update(config.name, asked), START_WITHIN_MS);
+}
+
+function notFound(error: unknown): undefined {
+  if (error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND) return undefined;
+  throw error;
+}
+
+interface Failures {
+  readonly failed: (cause: string, error: unknown) => Error;
+  /** For faults that another try does not mend; by default as `failed`. */
+  readonly refused?: (error: unknown) => unknown;
+}
+
+async function untilDeadline<T>(
+  clock: Clock,
+  deadline: number,
+  mayPass: (error: unknown) => boolean,
+  call: () => Promise<T>,
+  { failed, refused }: Failures,
+): Promise<T> {
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!mayPass(error)) throw refused ? refused(error) : failed(messageOf(error), error);
+      if (clock.monotonic() + BETWEEN_ATTEMPTS_MS > deadline) throw failed(messageOf(error), error);
+      await clock.sleep(BETWEEN_ATTEMPTS_MS);
+    }
+  }
+}
+
+function toOptions(servers: readonly string[]): ConnectionOptions {
+  const urls = servers.map((server) => new URL(server));
+  const login = urls.find(({ username }) => username !== '');
+  const secured = urls.some(({ protocol }) => protocol === 'tls:');
+  return {
+    servers: urls.map(({ host, hostname, port }) => (port ? host : `${hostname}:4222`)),
+    name: 'simstream',
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 250,
+    // A server that vanished without a word is noticed after four to six seconds.
+    pingInterval: 2_000,
+    maxPingOut: 2,
+    timeout: 5_000,
+    ...(login ? credentialsOf(login) : {}),
+    ...(secured ? { tls: {} } : {}),
+  };
+}
+
+/** `user:password@`, or `token@` alone. */
+function credentialsOf({ username, password }: URL): Partial<ConnectionOptions> {
+  const [user, pass] = [decodeURIComponent(username), decodeURIComponent(password)];
+  return pass === '' ? { token: user } : { user, pass };
+}
+
+function withoutCredentials(server: string): string {
+  return server.replace(/\/\/.*@/, '//');
+}
+
+/** JetStream's codes of faults that pass: peers missing, no leader yet, system unavailable, stream offline. */
+const PASSING_CODES = new Set([10_005, 10_008, 10_009, 10_023, 10_118]);
+const SERVER_FAULT = 500;
+
+/** Whether the same call may succeed a moment later: no leader just now, a lost request, a server that starts. */
+export function isTransient(error: unknown): boolean {
+  if (error instanceof TimeoutError || error instanceof NoRespondersError) return true;
+  if (error instanceof errors.ConnectionError) return true;
+  // Not exported as a class; said when no server has JetStream just now.
+  if (error instanceof Error && error.name === 'JetStreamNotEnabled') return true;
+  if (error instanceof RequestError) return error.isNoResponders() || isTransient(error.cause);
+  if (error instanceof JetStreamApiError)
+    return error.status >= SERVER_FAULT || PASSING_CODES.has(error.code);
+  return false;
+}
+
+function isConnectionFault(error: unknown): boolean {
+  return !(error instanceof errors.AuthorizationError || error instanceof errors.InvalidArgumentError);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

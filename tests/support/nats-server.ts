@@ -1,0 +1,114 @@
+import type { ChildProcess } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from '../../src/lib/system-clock.ts';
+import { openNats } from '../../src/storage/nats.ts';
+import { freePort } from './node-process.ts';
+import { removeDirectory, spawnOwned, temporaryDirectory } from './owned.ts';
+
+/** One or more `nats-server` processes with JetStream, on loopback and with a store of their own. */
+export interface NatsServers {
+  /** For SIMSTREAM_NATS_URL. */
+  readonly urls: readonly string[];
+  /** `kill -9`. Resolves when the process is gone. */
+  kill(server: number): Promise<void>;
+  /** Starts one again that was killed, on its port and its store. */
+  restart(server: number): Promise<void>;
+  /** Stops (SIGSTOP) or continues a server. */
+  pause(server: number, paused: boolean): void;
+  /** Bytes of resident memory. */
+  processIds(): number[];
+  dispose(): Promise<void>;
+}
+
+const INSTALL = 'nats-server is missing: apt-get install -y --no-install-recommends nats-server';
+const READY_WITHIN_MS = 20_000;
+
+/**
+ * Why tests that need NATS are skipped here; undefined: they run. In CI a missing server is a failure.
+ * @throws Error that says how to install it, when CI is set
+ */
+export function natsMissing(): string | undefined {
+  if (spawnSync('nats-server', ['--version']).status === 0) return undefined;
+  if (process.env.CI) throw new Error(INSTALL);
+  return INSTALL;
+}
+
+/** Starts the servers and waits until JetStream has a leader. */
+export async function startNats(
+  options: { servers?: number; maxPayload?: string } = {},
+): Promise<NatsServers> {
+  const { servers = 1, maxPayload = '1MB' } = options;
+  const directory = temporaryDirectory();
+  const ports = await freePorts(servers);
+  const routes = await freePorts(servers);
+  const children: ChildProcess[] = [];
+  const urls = ports.map((port) => `nats://127.0.0.1:${port}`);
+
+  const start = (server: number) => {
+    const path = join(directory, `${server}.conf`);
+    children[server] = spawnOwned('nats-server', ['-c', path], { stdio: 'ignore' });
+  };
+  for (let server = 0; server < servers; server++) {
+    writeFileSync(join(directory, `${server}.conf`), configOf(server));
+    start(server);
+  }
+
+  function configOf(server: number): string {
+    const cluster = `cluster { name: simstream, listen: "127.0.0.1:${routes[server]}", routes: [${routes
+      .map((port) => `"nats://127.0.0.1:${port}"`)
+      .join(', ')}] }`;
+    return [
+      `server_name: n${server}`,
+      `listen: "127.0.0.1:${ports[server]}"`,
+      `max_payload: ${maxPayload}`,
+      `jetstream { store_dir: "${join(directory, `store-${server}`)}", max_mem: 256MB, max_file: 20GB }`,
+      ...(servers > 1 ? [cluster] : []),
+    ].join('\n');
+  }
+
+  const kill = async (server: number) => {
+    const child = children[server] as ChildProcess;
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
+  };
+  const dispose = async () => {
+    await Promise.all(children.map((_, server) => kill(server)));
+    removeDirectory(directory);
+  };
+  try {
+    const probe = await openNats({
+      servers: urls,
+      replicas: 1,
+      clock: systemClock,
+      startWithinMs: READY_WITHIN_MS,
+    });
+    await probe.close();
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+  return {
+    urls,
+    kill,
+    restart: async (server) => {
+      await kill(server);
+      start(server);
+    },
+    pause: (server, paused) => {
+      children[server]?.kill(paused ? 'SIGSTOP' : 'SIGCONT');
+    },
+    processIds: () => children.flatMap(({ pid }) => pid ?? []),
+    dispose,
+  };
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const ports = new Set<number>();
+  while (ports.size < count) ports.add(await freePort());
+  return [...ports];
+}
