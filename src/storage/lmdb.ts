@@ -61,13 +61,13 @@ const READER_CHECK_EVERY = 60_000;
  */
 export async function openLmdb(directory: string, options: LmdbOptions): Promise<Lmdb> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const lock = await lockDirectory(directory);
+  const lock = lockDirectory(directory);
   let environment: RootDatabase<Uint8Array, Uint8Array>;
   try {
     requireStoreFile(join(directory, FILE));
     environment = openEnvironment(join(directory, FILE), options.pageSize ?? PAGE_SIZE);
   } catch (error) {
-    await lock.release();
+    lock.release();
     const cause = error instanceof Error ? error.message : String(error);
     throw new Error(`the store ${join(directory, FILE)} cannot be opened: ${cause}`, { cause: error });
   }
@@ -77,7 +77,7 @@ export async function openLmdb(directory: string, options: LmdbOptions): Promise
   const close = async () => {
     stopChecking();
     await environment.close();
-    await lock.release();
+    lock.release();
   };
 
   return {
