@@ -1,9 +1,9 @@
 import { after, before, describe } from 'node:test';
-import { type NatsServers, natsMissing, startNats } from '../../tests/support/nats-server.ts';
-import { systemClock } from '../lib/system-clock.ts';
-import { type Nats, openNats, StoreUnavailable } from '../storage/nats.ts';
-import { testRegistry } from './contract-tests.ts';
-import { createNatsRegistry } from './nats.ts';
+import { systemClock } from '../../src/lib/system-clock.ts';
+import { testRegistry } from '../../src/registry/contract-tests.ts';
+import { createNatsRegistry } from '../../src/registry/nats.ts';
+import { type Nats, openNats, StoreUnavailable } from '../../src/storage/nats.ts';
+import { type NatsServers, natsMissing, startNats } from '../support/nats-server.ts';
 
 const skip = natsMissing() ?? false;
 
