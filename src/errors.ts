@@ -77,6 +77,14 @@ export class ApiError extends Error {
   }
 }
 
+/** The storage gave no answer in time, or none that settles the matter: what was asked for may have happened or not. */
+export class StoreUnavailable extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'StoreUnavailable';
+  }
+}
+
 /** The error a list of faults amounts to: one fault is itself, several are InputValidationFailed with `errors[]`. */
 export function faultsToError(faults: readonly FieldFault[]): ApiError {
   const [first] = faults;

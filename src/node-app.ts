@@ -68,7 +68,7 @@ export async function buildApp(parts: NodeParts, demo: boolean): Promise<Fastify
   const accounts = createAccounts({ registry, secrets, clock, random: systemRandom });
   const rateLimits = createRateLimits(clock);
   const authorizeOperator = createAuthorizeOperator(operatorToken);
-  const ingest = createIngest({ log, rootOf: (id) => tree.rootOf(id), clock, telemetry });
+  const ingest = createIngest({ log, tree, clock, telemetry });
   const app = await createApp({
     routes: apiRoutes({
       ...accounts,
@@ -113,6 +113,7 @@ export async function buildApp(parts: NodeParts, demo: boolean): Promise<Fastify
 
 /** Where a new data stream begins: at the end of its partition, or at the first block that arrived at `time`. */
 async function startPosition({ storage: { log }, tree }: NodeParts, organisationId: number, time?: number) {
+  await tree.learn([organisationId]);
   const partition = partitionOf(tree.rootOf(organisationId), log.partitions);
   const sequence = time === undefined ? (await log.extent(partition)).next : await log.seek(partition, time);
   return { partition, position: { sequence, index: 0 } };

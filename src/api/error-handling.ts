@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify';
-import { ApiError, type ErrorToken } from '../errors.ts';
+import { ApiError, type ErrorToken, StoreUnavailable } from '../errors.ts';
 import { answerWith } from './answer.ts';
 
 /** Where unexpected errors are told; pino's loggers are one. */
@@ -55,8 +55,15 @@ export function addErrorHandlers(app: FastifyInstance, answerError: AnswerError)
   });
 }
 
+/** A cluster that lost a server has elected its leaders anew by then. */
+const STORE_RETRY_AFTER_SECONDS = 5;
+
 function knownError(error: unknown): ApiError | undefined {
   if (error instanceof ApiError) return error;
+  if (error instanceof StoreUnavailable)
+    return new ApiError('Busy', 'The storage does not answer; try again later.', {
+      retryAfter: STORE_RETRY_AFTER_SECONDS,
+    });
   const { code, statusCode } = error as { code?: string; statusCode?: number };
   const [token, message] = FRAMEWORK_ERRORS[code ?? ''] ?? [];
   if (token) return new ApiError(token, message);

@@ -1,6 +1,6 @@
 import type { Clock } from '../lib/clock.ts';
 import { Wakeup } from '../lib/wakeup.ts';
-import { type ProgressDocument, progressKey, watermarkKey } from '../registry/data-stream.ts';
+import { type ProgressDocument, progressKey, streamKey, watermarkKey } from '../registry/data-stream.ts';
 import type { Json, Registry, Write, WriteOutcome } from '../registry/registry.ts';
 import type { Pump } from './pump.ts';
 
@@ -36,7 +36,10 @@ const WATERMARK_INTERVAL_MS = 5_000;
  *      So the watermark never passes the cursor of such a stream, and a stream is written as attached only when its
  *      cursor is at or behind the watermark written with it.
  *  W2  Documents are written before the watermark that relies on them.
- *  W3  Every write is compared with the revision that this holder wrote or read: after a takeover it fails (fenced).
+ *  W3  Every write is compared with the revision that this holder wrote or read. Where that fails, the epoch of what is
+ *      there decides: a greater one means that another node holds the partition (fenced); the own one is an earlier
+ *      write of which no answer came; a smaller one was written by the holder before, after this one had read it. The
+ *      last two are written over, with what this holder knows.
  */
 export class Committer {
   readonly #context: CommitterContext;
@@ -132,11 +135,10 @@ export class Committer {
     if (writes.length > 0) {
       const outcomes = await this.#write(writes);
       durable = outcomes.every(({ type }) => type !== 'unavailable');
-      streams.forEach((stream, index) => {
-        this.#settle(stream, outcomes[index] as WriteOutcome, detached[index] as boolean);
-      });
+      for (const [index, stream] of streams.entries())
+        await this.#settle(stream, outcomes[index] as WriteOutcome, detached[index] as boolean);
       const last = outcomes[streams.length];
-      if (last) this.#settleWatermark(last, watermark);
+      if (last) await this.#settleWatermark(last, watermark);
     }
     this.#writing = new Set();
     if (durable || stop.aborted) for (const resolve of waiters) resolve();
@@ -169,26 +171,54 @@ export class Committer {
     }
   }
 
-  #settle(stream: Committed, outcome: WriteOutcome, detached: boolean): void {
+  async #settle(stream: Committed, outcome: WriteOutcome, detached: boolean): Promise<void> {
     const pump = stream.pump;
     if (outcome.type === 'stored') {
       stream.revision = outcome.revision;
       if (pump?.progress) pump.progress.committedDetached = detached;
-    } else if (outcome.type === 'conflict') {
-      // A deleted stream's document is gone; any other conflict means that somebody else runs this partition.
-      if (pump && !pump.deleted) this.#context.fenced();
-    } else {
+    } else if (outcome.type === 'unavailable') {
       this.#context.failed(outcome.cause);
+      this.changed(stream);
+    } else if (pump && !pump.deleted) {
+      const revision = await this.#revisionToReplace(progressKey(pump.stream));
+      const { organisationId, id } = pump.stream;
+      // Deleted, and the watch has not said so yet.
+      if (revision === 0 && !(await this.#exists(streamKey(organisationId, id)))) return;
+      stream.revision = revision ?? stream.revision;
       this.changed(stream);
     }
   }
 
-  #settleWatermark(outcome: WriteOutcome, watermark: number): void {
+  async #settleWatermark(outcome: WriteOutcome, watermark: number): Promise<void> {
     if (outcome.type === 'stored') {
       this.#watermark = watermark;
       this.#watermarkRevision = outcome.revision;
       this.#watermarkAt = this.#context.clock.monotonic();
-    } else if (outcome.type === 'conflict') this.#context.fenced();
-    else this.#context.failed(outcome.cause);
+    } else if (outcome.type === 'unavailable') this.#context.failed(outcome.cause);
+    else {
+      const revision = await this.#revisionToReplace(watermarkKey(this.#context.partition));
+      this.#watermarkRevision = revision ?? this.#watermarkRevision;
+    }
+  }
+
+  /** W3. undefined: fenced, or not known. */
+  async #revisionToReplace(key: string): Promise<number | undefined> {
+    try {
+      const entry = await this.#context.registry.get(key);
+      const { epoch } = (entry?.value ?? { epoch: 0 }) as { epoch: number };
+      if (epoch <= this.#context.epoch) return entry?.revision ?? 0;
+      this.#context.fenced();
+    } catch (error) {
+      this.#context.failed(error instanceof Error ? error.message : String(error));
+    }
+    return undefined;
+  }
+
+  async #exists(key: string): Promise<boolean> {
+    try {
+      return (await this.#context.registry.get(key)) !== undefined;
+    } catch {
+      return true;
+    }
   }
 }

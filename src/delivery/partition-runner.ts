@@ -1,4 +1,5 @@
 import type { Cause } from '../destinations/contract.ts';
+import { StoreUnavailable } from '../errors.ts';
 import type { Budget } from '../lib/budget.ts';
 import type { Clock, Random } from '../lib/clock.ts';
 import type { RecordLog, StoredBlock } from '../log/log.ts';
@@ -66,6 +67,8 @@ const TRIM_INTERVAL_MS = 60_000;
 const IDLE_MS = 60_000;
 /** A pump that ended by a bug is started again after this long: long enough not to spin. */
 const RESTART_MS = 5_000;
+/** Between two tries while the storage does not answer. */
+const STORE_PAUSE_MS = 1_000;
 /** Documents of new streams that are written together. */
 const ADOPT_TOGETHER = 500;
 
@@ -85,7 +88,7 @@ export class PartitionRunner {
   readonly #fenced = new AbortController();
   #committer: Committer | undefined;
   #dispatched = 0;
-  #stopping = false;
+  readonly #ending = new AbortController();
 
   constructor(context: RunnerContext, partition: number, epoch: number) {
     this.#context = context;
@@ -102,13 +105,15 @@ export class PartitionRunner {
       this.#context.tree.subscribe(() => this.#routing.forget()),
     ];
     try {
-      if (!(await this.#begin())) return;
+      if (!(await this.#untilAnswered(() => this.#claim(), stop))) return;
+      this.#addAll();
+      await this.#untilAnswered(() => this.#readStreams(), stop);
       const committer = this.#committer as Committer;
       const ended = new AbortController();
       const committing = committer.run(stop, ended.signal);
       const tidying = this.#tidy(stop);
       await this.#follow(stop);
-      this.#stopping = true;
+      this.#ending.abort();
       await Promise.all([tidying, this.#stopPumps()]);
       await Promise.all(this.#background);
       ended.abort();
@@ -124,7 +129,7 @@ export class PartitionRunner {
       await this.#context.log.follow(
         this.#partition,
         this.#dispatched,
-        (stored) => this.#dispatch(stored),
+        (stored) => this.#dispatch(stored, stop),
         stop,
       );
     } catch (error) {
@@ -134,8 +139,8 @@ export class PartitionRunner {
     }
   }
 
-  /** Takes the partition over: claims the watermark, reads what the streams had reached, starts those with work to do. */
-  async #begin(): Promise<boolean> {
+  /** Takes the partition over. False: another node has done so since. */
+  async #claim(): Promise<boolean> {
     const { registry, log } = this.#context;
     const entry = await registry.get(watermarkKey(this.#partition));
     const before = entry?.value as { sequence: number; epoch: number } | undefined;
@@ -144,7 +149,9 @@ export class PartitionRunner {
     this.#dispatched = Math.max(before?.sequence ?? first, first);
     const claim = { sequence: this.#dispatched, epoch: this.#epoch };
     const claimed = await registry.put(watermarkKey(this.#partition), claim, entry?.revision ?? 0);
-    if (claimed.type !== 'stored') return false;
+    if (claimed.type === 'unavailable') throw new StoreUnavailable(claimed.cause);
+    // The holder before, or a try of this one that got no answer: the epoch that is there now decides.
+    if (claimed.type === 'conflict') return this.#claim();
     this.#committer = new Committer(
       {
         partition: this.#partition,
@@ -159,17 +166,24 @@ export class PartitionRunner {
       this.#dispatched,
       claimed.revision,
     );
-    await this.#readStreams();
     return true;
   }
 
+  #addAll(): void {
+    for (const summary of this.#context.directory.inPartition(this.#partition)) {
+      // What changed during the claim was added then.
+      if (!this.#streams.has(streamKey(summary.organisationId, summary.id))) this.#add(summary);
+    }
+  }
+
+  /** Reads what the streams had reached, and starts those with work to do. May be called again when it failed. */
   async #readStreams(): Promise<void> {
-    for (const summary of this.#context.directory.inPartition(this.#partition)) this.#add(summary);
     const known = new Set<string>();
     for await (const { key, value, revision } of this.#context.registry.list(`progress.${this.#partition}`)) {
       const stream = this.#streams.get(key.replace(/^progress\.\d+\./, 'stream.'));
       if (!stream) continue;
       known.add(streamKey(stream.summary.organisationId, stream.summary.id));
+      if (stream.pump) continue;
       stream.revision = revision;
       const document = value as unknown as ProgressDocument;
       if (isIdle(stream.summary, document)) continue;
@@ -245,7 +259,7 @@ export class PartitionRunner {
   }
 
   #start(stream: Stream, document?: ProgressDocument): void {
-    if (this.#stopping || stream.pump) return;
+    if (this.#ending.signal.aborted || stream.pump) return;
     const controller = new AbortController();
     const pump = new Pump(stream.summary, this.#pumpContext(stream), this.#dispatched, document);
     stream.pump = pump;
@@ -257,7 +271,7 @@ export class PartitionRunner {
 
   #ended(stream: Stream, pump: Pump, stop: AbortSignal): void {
     if (stream.pump !== pump) return;
-    if (this.#stopping) return;
+    if (this.#ending.signal.aborted) return;
     if (!stop.aborted && !pump.deleted) {
       // It ended by a bug. Its committed place is right; start again from there, later.
       this.#context.clock.after(RESTART_MS, () => {
@@ -308,10 +322,15 @@ export class PartitionRunner {
 
   async #load(stream: Stream, summary: StreamSummary) {
     const { registry } = this.#context;
-    const [entry, progress] = await Promise.all([
-      registry.get(streamKey(summary.organisationId, summary.id)),
-      registry.get(progressKey(summary)),
-    ]);
+    const documents = await this.#untilAnswered(
+      () =>
+        Promise.all([
+          registry.get(streamKey(summary.organisationId, summary.id)),
+          registry.get(progressKey(summary)),
+        ]),
+      this.#ending.signal,
+    );
+    const [entry, progress] = documents ?? [];
     if (!entry) return undefined;
     if (!stream.pump?.progress) stream.revision = progress?.revision ?? 0;
     return {
@@ -329,8 +348,32 @@ export class PartitionRunner {
     this.#own(recordStateChange(this.#context.registry, stream.organisationId, stream.id, change));
   }
 
-  /** Hands a block to the streams of its organisations. */
-  #dispatch(stored: StoredBlock): void {
+  /** Hands a block to the streams of its organisations, once it is known where in the tree those are. */
+  #dispatch(stored: StoredBlock, stop: AbortSignal): void | Promise<void> {
+    const organisations = stored.block?.organisations ?? [];
+    const { tree } = this.#context;
+    if (!hasUnknown(tree, organisations)) return this.#handOut(stored);
+    const known = this.#untilAnswered(() => tree.learn(organisations), stop);
+    return known.then(() => {
+      if (!stop.aborted) this.#handOut(stored);
+    });
+  }
+
+  /** Asks again while the storage does not answer. */
+  async #untilAnswered<T>(ask: () => T, stop: AbortSignal): Promise<Awaited<T> | undefined> {
+    while (!stop.aborted) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error;
+        this.#context.telemetry.deliveryFault(`partition ${this.#partition} waits: ${error.message}`);
+        await this.#context.clock.sleep(STORE_PAUSE_MS, stop).catch(() => undefined);
+      }
+    }
+    return undefined;
+  }
+
+  #handOut(stored: StoredBlock): void {
     const { sequence, block } = stored;
     if (block) this.#offer(sequence, block);
     else
@@ -420,6 +463,12 @@ export class PartitionRunner {
       .finally(() => this.#background.delete(owned));
     this.#background.add(owned);
   }
+}
+
+function hasUnknown(tree: OrganisationTree, organisations: ArrayLike<number>): boolean {
+  for (let ordinal = 0; ordinal < organisations.length; ordinal++)
+    if (!tree.has(organisations[ordinal] as number)) return true;
+  return false;
 }
 
 function isIdle(stream: StreamSummary, document: ProgressDocument): boolean {

@@ -5,13 +5,13 @@ import { blockInMemory, encodeBlock, type RecordKind } from '../records/block.ts
 import { RecordReader } from '../records/record-reader.ts';
 import { type BodyFormat, type RecordFault, scanBody } from '../records/scan.ts';
 import { partitionOf } from '../registry/organisation.ts';
+import type { OrganisationTree } from '../registry/organisation-tree.ts';
 import { Admission, type Ticket } from './admission.ts';
 import { groupByPartition } from './partition.ts';
 
 export interface IngestOptions {
   readonly log: RecordLog;
-  /** The organisation at the root of an organisation's tree; the organisation itself if it is not known. */
-  readonly rootOf: (organisationId: number) => number;
+  readonly tree: Pick<OrganisationTree, 'rootOf' | 'learn'>;
   readonly clock: Clock;
   readonly telemetry?: IngestTelemetry;
   /** Bytes of decoded bodies that are worked on at once, by default 64 MiB. */
@@ -69,7 +69,7 @@ const BYTES_IN_FLIGHT = 64 * 2 ** 20;
 const RETRY_AFTER_SECONDS = 1;
 
 export function createIngest(options: IngestOptions): Ingest {
-  const { log, rootOf, clock, telemetry } = options;
+  const { log, tree, clock, telemetry } = options;
   const admission = new Admission(options.bytesInFlight ?? BYTES_IN_FLIGHT);
   const readers = { usage: new RecordReader('usage'), event: new RecordReader('event') };
 
@@ -87,8 +87,9 @@ export function createIngest(options: IngestOptions): Ingest {
       idempotencyKey === undefined
         ? {}
         : { idempotencyKey: `operator ${kind} ${idempotencyKey}`, fingerprint: fingerprintOf(body) };
+    await tree.learn(columns.organisations);
     const groups = groupByPartition(scanned, body, format, (organisation) =>
-      partitionOf(rootOf(organisation), log.partitions),
+      partitionOf(tree.rootOf(organisation), log.partitions),
     );
     const arrivedAt = clock.now();
     const blocks = await Promise.all(

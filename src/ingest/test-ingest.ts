@@ -11,7 +11,7 @@ export function testIngest(
   const { partitions = 4, sync, ...rest } = options;
   const clock = new ManualClock();
   const log = createMemoryLog({ partitions, clock, ...(sync ? { sync } : {}) });
-  const ingest = createIngest({ log, rootOf: (id) => id, clock, ...rest });
+  const ingest = createIngest({ log, tree: { rootOf: (id) => id, learn: () => undefined }, clock, ...rest });
   return { ingest, log, clock };
 }
 

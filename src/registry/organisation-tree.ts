@@ -1,4 +1,4 @@
-import { ORGANISATIONS, type OrganisationDocument } from './organisation.ts';
+import { ORGANISATIONS, type OrganisationDocument, organisationKey } from './organisation.ts';
 import type { Change, Registry } from './registry.ts';
 
 /**
@@ -12,6 +12,12 @@ export interface OrganisationTree {
   ancestorsOf(id: number): readonly number[];
   name(id: number): string | undefined;
   has(id: number): boolean;
+  /**
+   * Looks up those that are not known: another node may have registered them a moment ago, and the watch is on its
+   * way. undefined where all are known, so that the usual case waits for nothing.
+   * @throws StoreUnavailable
+   */
+  learn(ids: ArrayLike<number>): Promise<void> | undefined;
   /** Calls `onChange` whenever an organisation was added; returns how to stop. */
   subscribe(onChange: (id: number) => void): () => void;
 }
@@ -21,6 +27,9 @@ interface Node {
   readonly parent: number | null;
   readonly root: number;
 }
+
+/** A request may hold records of thousands of organisations that nobody registered. */
+const LEARN_TOGETHER = 256;
 
 /** Loads the tree and follows it until `signal` aborts. */
 export async function loadOrganisationTree(
@@ -37,6 +46,18 @@ export async function loadOrganisationTree(
     for (const subscriber of subscribers) subscriber(document.id);
   };
   await registry.watch(ORGANISATIONS, apply, signal);
+  /** With its ancestors, from the root down: a parent is known before its child. */
+  const learn = async (id: number): Promise<void> => {
+    const entry = await registry.get(organisationKey(id));
+    if (!entry) return;
+    const { parentId } = entry.value as unknown as OrganisationDocument;
+    if (parentId !== null && !nodes.has(parentId)) await learn(parentId);
+    apply(entry);
+  };
+  const learnAll = async (ids: readonly number[]): Promise<void> => {
+    for (let at = 0; at < ids.length; at += LEARN_TOGETHER)
+      await Promise.all(ids.slice(at, at + LEARN_TOGETHER).map(learn));
+  };
 
   return {
     rootOf: (id) => nodes.get(id)?.root ?? id,
@@ -49,6 +70,10 @@ export async function loadOrganisationTree(
     },
     name: (id) => nodes.get(id)?.name,
     has: (id) => nodes.has(id),
+    learn: (ids) => {
+      const unknown = Array.from(ids).filter((id) => !nodes.has(id));
+      return unknown.length === 0 ? undefined : learnAll(unknown);
+    },
     subscribe: (onChange) => {
       subscribers.add(onChange);
       return () => subscribers.delete(onChange);

@@ -18,7 +18,10 @@ import {
   RequestError,
   TimeoutError,
 } from '@nats-io/transport-node';
+import { StoreUnavailable } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
+
+export { StoreUnavailable };
 
 /** One connection to NATS JetStream, shared by log, registry and leases. */
 export interface Nats {
@@ -72,14 +75,6 @@ export interface NatsOptions {
   readonly clock: Clock;
   /** How long to wait for the first connection and for JetStream, ms. */
   readonly startWithinMs?: number;
-}
-
-/** NATS gave no answer, or none that settles the matter: what was asked for may have happened or not. */
-export class StoreUnavailable extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'StoreUnavailable';
-  }
 }
 
 /** A cluster of three has elected its leaders anew after about five seconds; a restart of it takes some more. */

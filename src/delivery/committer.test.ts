@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ManualClock } from '../lib/manual-clock.ts';
+import { type ProgressDocument, progressKey, streamKey, watermarkKey } from '../registry/data-stream.ts';
+import { createMemoryRegistry } from '../registry/memory.ts';
+import type { Json, Registry } from '../registry/registry.ts';
+import { type Committed, Committer } from './committer.ts';
+import { Progress } from './progress.ts';
+import type { Pump } from './pump.ts';
+
+const STREAM = { id: 's1', organisationId: 7, partition: 0 };
+const EPOCH = 5;
+const never = new AbortController().signal;
+
+/** A committer of one stream, whose documents were read when they had the given revisions. */
+async function setUp(registry: Registry, revisions: { progress: number; watermark: number }) {
+  const progress = new Progress({ sequence: 3, index: 0 }, 1, 0);
+  const pump = { stream: STREAM, progress, deleted: false, live: false, place: progress.cursor };
+  const stream: Committed = { pump: pump as unknown as Pump, revision: revisions.progress };
+  let isFenced = false;
+  const committer = new Committer(
+    {
+      partition: 0,
+      epoch: EPOCH,
+      registry,
+      clock: new ManualClock(),
+      dispatched: () => 9,
+      pumps: () => [stream],
+      fenced: () => {
+        isFenced = true;
+      },
+      failed: () => {},
+    },
+    1,
+    revisions.watermark,
+  );
+  await registry.put(streamKey(7, 's1'), {});
+  const commit = async () => {
+    committer.changed(stream);
+    await committer.flush(never);
+  };
+  const stored = async () => (await registry.get(progressKey(STREAM)))?.value as ProgressDocument | undefined;
+  return { progress, stream, commit, stored, isFenced: () => isFenced };
+}
+
+const written = (registry: Registry, epoch: number, sequence: number) =>
+  registry.put(progressKey(STREAM), { epoch, cursor: { sequence, index: 0 } } as Json);
+
+describe('what is there when a commit meets another revision than it expects', () => {
+  test('a greater epoch: another node holds the partition, and nothing of it is written over', async () => {
+    const registry = createMemoryRegistry();
+    const { commit, stored, isFenced } = await setUp(registry, { progress: 0, watermark: 0 });
+    await written(registry, EPOCH + 1, 8);
+    await commit();
+    assert.ok(isFenced());
+    assert.deepEqual((await stored())?.cursor, { sequence: 8, index: 0 });
+  });
+
+  test('a greater epoch of the watermark', async () => {
+    const registry = createMemoryRegistry();
+    const { commit, isFenced } = await setUp(registry, { progress: 0, watermark: 0 });
+    await registry.put(watermarkKey(0), { sequence: 8, epoch: EPOCH + 1 });
+    await commit();
+    await commit();
+    assert.ok(isFenced());
+  });
+
+  test('a smaller epoch: the holder before wrote late, and is written over', async () => {
+    const registry = createMemoryRegistry();
+    const { commit, stored, isFenced } = await setUp(registry, { progress: 0, watermark: 0 });
+    await written(registry, EPOCH - 1, 8);
+    await commit();
+    await commit();
+    assert.ok(!isFenced());
+    assert.deepEqual((await stored())?.cursor, { sequence: 3, index: 0 });
+    assert.equal((await stored())?.epoch, EPOCH);
+  });
+
+  test('the own epoch: a commit of which no answer came had been stored', async () => {
+    const memory = createMemoryRegistry();
+    let answers = true;
+    const registry: Registry = {
+      ...memory,
+      putMany: async (writes) => {
+        const outcomes = await memory.putMany(writes);
+        return answers ? outcomes : outcomes.map(() => ({ type: 'unavailable', cause: 'no answer' }));
+      },
+    };
+    const { progress, commit, stored, isFenced } = await setUp(registry, { progress: 0, watermark: 0 });
+    answers = false;
+    await commit();
+    answers = true;
+    progress.cursor = { sequence: 4, index: 0 };
+    await commit();
+    await commit();
+    assert.ok(!isFenced());
+    assert.deepEqual((await stored())?.cursor, { sequence: 4, index: 0 });
+  });
+
+  test('nothing, of a stream that was deleted on another node: it is not brought back', async () => {
+    const registry = createMemoryRegistry();
+    const { stream, commit, stored, isFenced } = await setUp(registry, { progress: 0, watermark: 0 });
+    await commit();
+    await registry.delete(progressKey(STREAM));
+    await registry.delete(streamKey(7, 's1'));
+    await commit();
+    await commit();
+    assert.ok(!isFenced());
+    assert.equal(await stored(), undefined);
+    assert.ok(stream.revision > 0);
+  });
+});
