@@ -52,6 +52,8 @@ export interface Activity {
   of(organisationId: number, streamId: string): Promise<StreamActivity>;
   /** Writes what changed since the last time. */
   persist(): Promise<void>;
+  /** Writes what is known of a partition's streams and lets go of it: another node goes on with them. */
+  release(partition: number): Promise<void>;
   forget(organisationId: number, streamId: string): Promise<void>;
 }
 
@@ -67,8 +69,12 @@ const ATTEMPTS = 50;
 const MOST_STREAMS = 2_000;
 const MOST_CAUSES = 8;
 
+type Place = Pick<StreamSummary, 'organisationId' | 'id' | 'partition'>;
+
 interface Held {
   readonly stream: Pick<StreamSummary, 'organisationId' | 'id'>;
+  /** undefined: read for somebody who asked, not held. */
+  readonly partition: number | undefined;
   attempts: AttemptView[];
   series: Bucket[][];
   changed: boolean;
@@ -86,24 +92,26 @@ export function createActivity(registry: Registry, clock: Clock): Activity {
     const stored = entry?.value as { attempts: AttemptView[]; series: Bucket[][] } | undefined;
     return {
       stream: { organisationId, id },
+      partition: undefined,
       attempts: stored?.attempts ?? [],
       series: stored?.series ?? SERIES.map(() => []),
       changed: false,
     };
   };
   /** Brings a stream's activity into memory, what happened before it was read included. */
-  const hold = (stream: Pick<StreamSummary, 'organisationId' | 'id'>): Held => {
-    const key = activityKey(stream.organisationId, stream.id);
+  const hold = ({ organisationId, id, partition }: Place): Held => {
+    const stream = { organisationId, id };
+    const key = activityKey(organisationId, id);
     let there = held.get(key);
     if (there) {
       held.delete(key);
       held.set(key, there);
       return there;
     }
-    there = { stream, attempts: [], series: SERIES.map(() => []), changed: true };
+    there = { stream, partition, attempts: [], series: SERIES.map(() => []), changed: true };
     held.set(key, there);
     const fresh = there;
-    const read = load(stream.organisationId, stream.id).then(
+    const read = load(organisationId, id).then(
       (stored) => merge(fresh, stored),
       () => fresh,
     );
@@ -119,6 +127,12 @@ export function createActivity(registry: Registry, clock: Clock): Activity {
         value: { attempts, series } as unknown as Json,
       })),
     );
+  };
+
+  const writeChanged = async (holds: readonly Held[]): Promise<void> => {
+    const changed = holds.filter((there) => there.changed);
+    for (const there of changed) there.changed = false;
+    for (let at = 0; at < changed.length; at += 100) await write(changed.slice(at, at + 100));
   };
 
   return {
@@ -143,11 +157,15 @@ export function createActivity(registry: Registry, clock: Clock): Activity {
       });
       return { attempts: there.attempts, series };
     },
+    release: async (partition) => {
+      await Promise.all(loading.values());
+      const leaving = [...held].filter(([, there]) => there.partition === partition);
+      for (const [key] of leaving) held.delete(key);
+      await writeChanged(leaving.map(([, there]) => there));
+    },
     persist: async () => {
       await Promise.all(loading.values());
-      const changed = [...held.values()].filter((there) => there.changed);
-      for (const there of changed) there.changed = false;
-      for (let at = 0; at < changed.length; at += 100) await write(changed.slice(at, at + 100));
+      await writeChanged([...held.values()]);
       for (const key of held.keys()) {
         if (held.size <= MOST_STREAMS) break;
         held.delete(key);

@@ -25,6 +25,7 @@ export { StoreUnavailable };
 
 /** One connection to NATS JetStream, shared by log, registry and leases. */
 export interface Nats {
+  readonly connection: NatsConnection;
   readonly jetstream: JetStreamClient;
   readonly manager: JetStreamManager;
   readonly clock: Clock;
@@ -158,6 +159,7 @@ function shareConnection(
     });
 
   return {
+    connection,
     jetstream: client,
     manager,
     clock,
