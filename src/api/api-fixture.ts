@@ -6,7 +6,12 @@ import { createAuthorizeOperator, type Identity } from '../auth/identity.ts';
 import { createRateLimits } from '../auth/rate-limit.ts';
 import { createSealer } from '../auth/seal.ts';
 import { secretOf } from '../auth/secret.ts';
-import { type Configured, defineDestination, type Verdict } from '../destinations/contract.ts';
+import {
+  type Configured,
+  type DestinationType,
+  defineDestination,
+  type Verdict,
+} from '../destinations/contract.ts';
 import { ApiError } from '../errors.ts';
 import { ManualClock, seededRandom } from '../lib/manual-clock.ts';
 import {
@@ -63,6 +68,8 @@ const bucket = defineDestination({
   configure: ({ name }) => configuredAt(new URL(`https://${name}.bucket.example/`)),
 });
 
+const TEST_TYPES = new Map([letterbox, bucket].map((type) => [type.connectionType, type]));
+
 function configuredAt(url: URL): Configured {
   return {
     target: `${url.origin}${url.pathname}`,
@@ -100,6 +107,8 @@ export interface ApiFixture {
   /** Creates a stream and gives its id. */
   create(body?: object, token?: string): Promise<string>;
   document(id: string, organisationId?: number): Promise<DataStreamDocument | undefined>;
+  /** A stream's credentials as they are stored, unsealed. */
+  credentials(id: string): Promise<unknown>;
   /** Plays the engine. */
   progress(id: string, progress?: Partial<ProgressDocument>, organisationId?: number): Promise<void>;
   /** Every key and value in the registry. */
@@ -111,6 +120,8 @@ export interface FixtureOptions {
   readonly mostStreams?: number;
   readonly verifyDestinations?: boolean;
   readonly limited?: boolean;
+  /** In place of two of the tests' own. */
+  readonly destinationTypes?: ReadonlyMap<string, DestinationType>;
   /** Runs before a document is stored: what somebody else does at the worst moment. */
   readonly beforePut?: (key: string, registry: Registry) => Promise<void>;
 }
@@ -142,6 +153,7 @@ export async function setUpApi(options: FixtureOptions = {}): Promise<ApiFixture
   });
   for (const id of [1, 2]) await accounts.organisations.create({ id, name: `Organisation ${id}` });
   const rateLimits = createRateLimits(clock);
+  const sealer = createSealer(secrets, random);
   const verification: ApiFixture['verification'] = { verdict: { type: 'reachable' }, asked: [] };
   const logged: unknown[] = [];
   const forgotten: string[] = [];
@@ -152,8 +164,8 @@ export async function setUpApi(options: FixtureOptions = {}): Promise<ApiFixture
     clock,
     registry,
     random,
-    destinationTypes: new Map([letterbox, bucket].map((type) => [type.connectionType, type])),
-    sealer: createSealer(secrets, random),
+    destinationTypes: options.destinationTypes ?? TEST_TYPES,
+    sealer,
     verify: async ({ target }, { organisationId, streamId }) => {
       verification.asked.push(`${organisationId} ${streamId.length} ${target}`);
       await verification.before?.();
@@ -235,6 +247,11 @@ export async function setUpApi(options: FixtureOptions = {}): Promise<ApiFixture
       return String(headers.location).slice('/api/v2/data_stream/'.length);
     },
     document,
+    credentials: async (id) => {
+      const opened = sealer.open((await document(id))?.sealedCredentials ?? '', streamKey(1, id));
+      assert.ok(opened.type === 'opened', JSON.stringify(opened));
+      return opened.value;
+    },
     progress: async (id, progress = {}, organisationId = 1) => {
       const stream = (await document(id, organisationId)) as DataStreamDocument;
       await registry.put(progressKey(stream), {

@@ -14,6 +14,7 @@ const credentials = Type.Object({
     description: 'The Kinesis data stream. The role needs kinesis:PutRecords on it.',
     examples: ['simstream-events'],
     minLength: 1,
+    maxLength: 128,
   }),
   role_arn: roleArnField,
 });

@@ -43,6 +43,8 @@ const credentials = Type.Object({
     description:
       'An API key of the Datadog organisation, from Organization Settings → API Keys. Not an application key.',
     minLength: 1,
+    /** A key has 32 characters. */
+    maxLength: 256,
     'x-secret': 'all',
   }),
   region: Type.Enum(Object.keys(SITES) as Region[], {

@@ -36,6 +36,8 @@ const credentials = Type.Object({
     title: 'Write key',
     description: 'A key of the project that may write, from its Access page.',
     minLength: 1,
+    /** Scoped keys of old are encrypted texts of some hundred characters. */
+    maxLength: 2048,
     'x-secret': 'all',
   }),
   collection_name: Type.String({

@@ -123,13 +123,15 @@ function restoreHeaders(value: unknown, stored: readonly string[]): RestoredValu
     const nth = seen.get(key) ?? 0;
     seen.set(key, nth + 1);
     if (text !== MASK) return item;
-    const same = stored.map(splitHeader).filter((header) => header.name.toLowerCase() === key)[nth];
-    if (!same) {
+    const same = stored.filter((header) => splitHeader(header).name.toLowerCase() === key)[nth];
+    if (same === undefined) {
       missing.push(`/${index}`);
       return item;
     }
     kept++;
-    return `${name}:${same.value}`;
+    const before = splitHeader(same);
+    // As it was written: a header that is sent back as it was shown is no change.
+    return before.name === name ? same : `${name}:${before.value}`;
   });
   return { value: restored, kept, missing };
 }

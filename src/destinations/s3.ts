@@ -13,7 +13,8 @@ const credentials = Type.Object({
     description:
       'The bucket that the files go to. The role needs s3:PutObject on its objects, and nothing else.',
     examples: ['simstream-records'],
-    minLength: 1,
+    minLength: 3,
+    maxLength: 63,
   }),
   role_arn: roleArnField,
   flush_size: Type.Integer({
@@ -38,6 +39,7 @@ const credentials = Type.Object({
   extra_columns: Type.Optional(
     Type.Array(Type.Enum([...EXTRA_COLUMNS]), {
       title: 'Extra columns',
+      maxItems: EXTRA_COLUMNS.length,
       description: `Csv: columns to append to those that every file has, of ${EXTRA_COLUMNS.join(' and ')}.`,
     }),
   ),

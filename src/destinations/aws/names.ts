@@ -15,6 +15,7 @@ export const regionField = Type.String({
   description: 'The AWS region that the resource is in.',
   examples: ['eu-west-1'],
   minLength: 1,
+  maxLength: 40,
 });
 export const roleArnField = Type.String({
   title: 'Role ARN',
@@ -22,6 +23,8 @@ export const roleArnField = Type.String({
     'The IAM role in your account that simstream assumes. Its trust policy must let simstream in with the external id org-<organisation id>.',
   examples: ['arn:aws:iam::123456789012:role/simstream'],
   minLength: 1,
+  /** IAM's own limit. */
+  maxLength: 2048,
 });
 
 /**
