@@ -1,0 +1,188 @@
+import { crc32 } from 'node:zlib';
+import type { Clock } from '../lib/clock.ts';
+import type { Block } from '../records/block.ts';
+import { DUPLICATE_WINDOW_MS, type Nats, StoreUnavailable } from '../storage/nats.ts';
+import type { AppendOptions, AppendOutcome, NewBlock } from './log.ts';
+import { findStored } from './nats-find.ts';
+import type { Request, Requests } from './nats-requests.ts';
+import type { RecentBlocks } from './recent-blocks.ts';
+import { splitBlock } from './split-block.ts';
+
+/** A partition's stream, and its extent as far as this node knows: both ends only ever grow. */
+export interface NatsPartition {
+  readonly partition: number;
+  readonly stream: string;
+  readonly subject: string;
+  first: number;
+  next: number;
+}
+
+export interface AppendParts {
+  readonly nats: Nats;
+  readonly partitions: readonly NatsPartition[];
+  readonly recent: RecentBlocks;
+  readonly requests: Requests;
+  readonly clock: Clock;
+}
+
+export interface Appends {
+  append(blocks: readonly NewBlock[], options: AppendOptions): Promise<AppendOutcome>;
+  /** Blocks that this node is publishing, by message id: its followers may meet them before the acknowledgement. */
+  readonly inFlight: ReadonlyMap<string, Block>;
+}
+
+interface Placed {
+  readonly partition: number;
+  readonly sequence: number;
+  readonly duplicate: boolean;
+}
+
+/** Longer than NATS takes to elect new leaders, shorter than producers wait. */
+const APPEND_WITHIN_MS = 15_000;
+const LEAST_MS = 1_000;
+/** Ingest turns requests away long before this; here it is the last bound. */
+const WAITING_BYTES = 256 * 2 ** 20;
+/** Half of what JetStream looks back itself: the nodes' clocks may differ somewhat. */
+const SURELY_REMEMBERED_MS = DUPLICATE_WINDOW_MS / 2;
+
+export function openAppends({ nats, partitions, recent, requests, clock }: AppendParts): Appends {
+  const inFlight = new Map<string, Block>();
+  const turns = new Map<string, Promise<unknown>>();
+  let waiting = 0;
+
+  const publish = async (block: NewBlock, id: string, deadline: number): Promise<Placed> => {
+    const to = partitions[block.partition] as NatsPartition;
+    const { partition } = to;
+    inFlight.set(id, block.block);
+    try {
+      const withinMs = Math.max(LEAST_MS, deadline - nats.clock.monotonic());
+      const published = await nats.publish(to.subject, block.bytes, { id, withinMs });
+      if (published.type === 'conflict')
+        throw new StoreUnavailable(`${to.stream} refuses a block without a reason`);
+      const { sequence, duplicate } = published;
+      if (!duplicate)
+        recent.add(partition, sequence, { block: block.block, storedLength: block.bytes.length });
+      to.next = Math.max(to.next, sequence + 1);
+      return { partition, sequence, duplicate };
+    } finally {
+      inFlight.delete(id);
+    }
+  };
+
+  /** The blocks of one partition one after the other: a request's records keep their order whatever happens. */
+  const store = async (
+    blocks: readonly NewBlock[],
+    idOf: (block: NewBlock, ordinal: number) => string,
+    deadline: number,
+    stored: ReadonlyMap<string, number> = new Map(),
+  ): Promise<Placed[]> => {
+    const placed: Placed[] = [];
+    const storePartition = async (partition: number) => {
+      for (const [ordinal, block] of blocks.entries()) {
+        if (block.partition !== partition) continue;
+        const id = idOf(block, ordinal);
+        const sequence = stored.get(id);
+        placed[ordinal] =
+          sequence === undefined
+            ? await publish(block, id, deadline)
+            : { partition, sequence, duplicate: true };
+      }
+    };
+    const involved = [...new Set(blocks.map(({ partition }) => partition))];
+    const outcomes = await Promise.allSettled(involved.map(storePartition));
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+    return placed;
+  };
+
+  const storeRequest = async (
+    blocks: readonly NewBlock[],
+    key: string,
+    fingerprint: string,
+    deadline: number,
+  ): Promise<AppendOutcome> => {
+    const begun = await requests.begin(key, fingerprint);
+    if (begun.type !== 'begun') return begun;
+    const { request } = begun;
+    const idOf = (block: NewBlock, ordinal: number) => idInRequest(request, block, ordinal);
+    const remembered = request.repeated ? await storedBefore(request, blocks, idOf) : undefined;
+    const placed = await store(blocks, idOf, deadline, remembered);
+    await requests.done(request);
+    if (request.repeated && placed.every(({ duplicate }) => duplicate)) return { type: 'duplicate' };
+    return { type: 'stored', positions: placed.map(toPosition) };
+  };
+
+  const storedBefore = async (
+    request: Request,
+    blocks: readonly NewBlock[],
+    idOf: (block: NewBlock, ordinal: number) => string,
+  ) => {
+    if (clock.now() - request.at < SURELY_REMEMBERED_MS) return undefined;
+    const wanted = new Set(blocks.map(idOf));
+    const involved = partitions.filter(({ partition }) =>
+      blocks.some((block) => block.partition === partition),
+    );
+    return findStored(nats, involved, request.at, wanted);
+  };
+
+  /** L4: of calls with one key each waits for the one before. */
+  const inTurn = <T>(key: string, work: () => Promise<T>): Promise<T> => {
+    const before = turns.get(key);
+    const own = before ? before.then(work, work) : work();
+    turns.set(key, own);
+    const leave = () => {
+      if (turns.get(key) === own) turns.delete(key);
+    };
+    own.then(leave, leave);
+    return own;
+  };
+
+  const fitted = (blocks: readonly NewBlock[]): readonly NewBlock[] | Promise<NewBlock[]> => {
+    const most = nats.mostBytes;
+    if (blocks.every(({ bytes }) => bytes.length <= most)) return blocks;
+    return Promise.all(blocks.map((block) => splitBlock(block, most))).then((cut) => cut.flat());
+  };
+
+  const append = async (blocks: readonly NewBlock[], options: AppendOptions): Promise<AppendOutcome> => {
+    const { idempotencyKey, fingerprint = '' } = options;
+    const deadline = nats.clock.monotonic() + APPEND_WITHIN_MS;
+    const cut = fitted(blocks);
+    // L2: what need not be cut is published before anything is waited for.
+    const fit = cut instanceof Promise ? await cut : cut;
+    if (idempotencyKey !== undefined) {
+      return inTurn(idempotencyKey, () => storeRequest(fit, idempotencyKey, fingerprint, deadline));
+    }
+    const base = nats.uniqueId();
+    const placed = await store(fit, (_, ordinal) => `${base}.${ordinal}`, deadline);
+    return { type: 'stored', positions: placed.map(toPosition) };
+  };
+
+  return {
+    inFlight,
+    append: async (blocks, options) => {
+      const bytes = blocks.reduce((sum, block) => sum + block.bytes.length, 0);
+      if (waiting > 0 && waiting + bytes > WAITING_BYTES)
+        return { type: 'unavailable', cause: 'too many records wait to be stored' };
+      waiting += bytes;
+      try {
+        return await append(blocks, options);
+      } catch (error) {
+        if (error instanceof StoreUnavailable) return { type: 'unavailable', cause: error.message };
+        throw error;
+      } finally {
+        waiting -= bytes;
+      }
+    },
+  };
+}
+
+/**
+ * The same for every repetition, as long as it is the same records that go to the partition: should the tree of
+ * organisations have changed in between, they may be stored twice, but none is taken for another.
+ */
+function idInRequest(request: Request, { partition, block }: NewBlock, ordinal: number): string {
+  return `${request.id}.${partition}.${ordinal}.${crc32(block.payload()).toString(16)}`;
+}
+
+function toPosition({ partition, sequence }: Placed) {
+  return { partition, sequence };
+}

@@ -1,0 +1,144 @@
+import type { JsMsg } from '@nats-io/jetstream';
+import { type Block, BlockFault, decodeBlock } from '../records/block.ts';
+import type { Nats } from '../storage/nats.ts';
+import type { Extent, ReadLimits, StoredBlock } from './log.ts';
+import type { NatsPartition } from './nats-append.ts';
+import { MESSAGE_ID } from './nats-find.ts';
+import type { RecentBlocks } from './recent-blocks.ts';
+
+export interface ReaderParts {
+  readonly nats: Nats;
+  readonly recent: RecentBlocks;
+  readonly inFlight: ReadonlyMap<string, Block>;
+}
+
+/** Reads of a JetStream record log; all reject with StoreUnavailable when NATS does not answer. */
+export interface NatsReader {
+  /** As the stream's leader says. */
+  extent(partition: NatsPartition): Promise<Extent>;
+  read(partition: NatsPartition, from: number, limits: ReadLimits): Promise<StoredBlock[]>;
+  seek(partition: NatsPartition, time: number): Promise<number>;
+  /** The block of a followed message, and before it those from `next` on that the follower did not get. */
+  upTo(partition: NatsPartition, next: number, message: JsMsg): Promise<StoredBlock[]>;
+}
+
+interface Found {
+  readonly stored: StoredBlock;
+  readonly length: number;
+}
+
+/** Blocks that are asked for side by side at first; later as many as the bytes that are left will take. */
+const FIRST_WAVE = 4;
+const MOST_AT_ONCE = 64;
+/** Requests are encoded side by side, so neighbours may stand in the log slightly out of the order of arrival. */
+const SEEK_LOOK_BACK = 16;
+
+export function natsReader({ nats, recent, inFlight }: ReaderParts): NatsReader {
+  const extent = async (partition: NatsPartition): Promise<Extent> => {
+    const { stream } = partition;
+    const { state } = await nats.ask(`${stream} cannot be asked`, () => nats.manager.streams.info(stream));
+    partition.next = Math.max(partition.next, state.last_seq + 1);
+    partition.first = Math.max(partition.first, state.messages === 0 ? state.last_seq + 1 : state.first_seq);
+    const { first, next } = partition;
+    return { first, next };
+  };
+
+  const readOne = async (partition: NatsPartition, sequence: number): Promise<Found | undefined> => {
+    const hit = recent.get(partition.partition, sequence);
+    if (hit) return { stored: { sequence, block: hit.block }, length: hit.storedLength };
+    const { stream } = partition;
+    const what = `block ${sequence} of ${stream} cannot be read`;
+    // Any replica may answer; one that lags behind does not have the block yet, so the leader has the last word.
+    const message =
+      (await nats.ask(what, () => nats.manager.direct.getMessage(stream, { seq: sequence }))) ??
+      (await nats.ask(what, () => nats.manager.streams.getMessage(stream, { seq: sequence })));
+    if (message) return decoded(sequence, message.data);
+    // Trimmed, or inside the extent and gone from the store.
+    if (sequence < partition.first || sequence < (await extent(partition)).first) return undefined;
+    return { stored: { sequence, block: undefined, fault: 'the block is missing in the store' }, length: 0 };
+  };
+
+  const read = async (partition: NatsPartition, from: number, limits: ReadLimits): Promise<StoredBlock[]> => {
+    let at = Math.max(1, Math.ceil(from));
+    // Other nodes append too: where this one knows too little, the leader is asked.
+    if (at < partition.first || at + Math.max(1, limits.blocks) > partition.next) await extent(partition);
+    at = Math.max(at, partition.first);
+    const end = Math.min(partition.next, at + Math.max(1, limits.blocks));
+    const found: StoredBlock[] = [];
+    let bytes = 0;
+    for (let wave = FIRST_WAVE; at < end; ) {
+      const size = Math.min(wave, MOST_AT_ONCE, end - at);
+      const start = at;
+      const answers = await Promise.all(
+        Array.from({ length: size }, (_, i) => readOne(partition, start + i)),
+      );
+      for (const answer of answers) {
+        if (!answer) continue;
+        bytes += answer.length;
+        if (found.length > 0 && bytes > limits.bytes) return found;
+        found.push(answer.stored);
+      }
+      at += size;
+      const average = Math.max(1, bytes / Math.max(1, found.length));
+      wave = Math.max(1, Math.min(2 * size, Math.floor((limits.bytes - bytes) / average)));
+    }
+    return found;
+  };
+
+  /** What a follower was not given: trimmed (then nothing), missing in the store, or lost on the way. */
+  const between = async (partition: NatsPartition, from: number, to: number) => {
+    const start = Math.max(from, (await extent(partition)).first);
+    return start < to ? read(partition, start, { blocks: to - start, bytes: Number.MAX_SAFE_INTEGER }) : [];
+  };
+
+  const arrivedAt = async (partition: NatsPartition, sequence: number) =>
+    (await readOne(partition, sequence))?.stored.block?.arrivedAt;
+
+  return {
+    extent,
+    read,
+
+    seek: async (partition, time) => {
+      const { first, next } = await extent(partition);
+      let low = first;
+      let high = next;
+      while (low < high) {
+        const middle = Math.floor((low + high) / 2);
+        // A block that cannot be read is passed over towards the front: rather too many records than too few.
+        let probe = middle;
+        let arrived = await arrivedAt(partition, probe);
+        while (probe > low && arrived === undefined) arrived = await arrivedAt(partition, --probe);
+        if (arrived === undefined || arrived < time) low = middle + 1;
+        else high = probe;
+      }
+      let found = low;
+      for (let earlier = low - 1; earlier >= Math.max(first, low - SEEK_LOOK_BACK); earlier--)
+        if (((await arrivedAt(partition, earlier)) ?? Number.NEGATIVE_INFINITY) >= time) found = earlier;
+      return found;
+    },
+
+    upTo: async (partition, next, message) => {
+      const { seq, data } = message;
+      if (seq < next || seq < partition.first) return [];
+      partition.next = Math.max(partition.next, seq + 1);
+      const before = seq === next ? [] : await between(partition, next, seq);
+      const known =
+        recent.get(partition.partition, seq)?.block ?? inFlight.get(message.headers?.get(MESSAGE_ID) ?? '');
+      if (known) return [...before, { sequence: seq, block: known }];
+      const { stored, length } = decoded(seq, data);
+      if (stored.block) recent.add(partition.partition, seq, { block: stored.block, storedLength: length });
+      return [...before, stored];
+    },
+  };
+}
+
+/** The bytes are copied: what NATS hands over is a view of a larger buffer, which a kept block would keep as well. */
+function decoded(sequence: number, data: Uint8Array): Found {
+  const { length } = data;
+  try {
+    return { stored: { sequence, block: decodeBlock(data.slice()) }, length };
+  } catch (error) {
+    const fault = error instanceof BlockFault ? error.message : `the block cannot be decoded: ${error}`;
+    return { stored: { sequence, block: undefined, fault }, length };
+  }
+}

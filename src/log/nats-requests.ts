@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import type { Clock } from '../lib/clock.ts';
+import { type Nats, StoreUnavailable } from '../storage/nats.ts';
+import { type Bucket, openBucket } from '../storage/nats-bucket.ts';
+import { IDEMPOTENCY_WINDOW } from './log.ts';
+
+/**
+ * What is remembered of requests with an idempotency key, in a bucket of NATS KV. A request is begun before its blocks
+ * are published, and done when all of them are stored. Its id is part of the blocks' message ids, so that who repeats
+ * a request that was only begun stores what is missing and nothing twice.
+ */
+export interface Requests {
+  /** @throws StoreUnavailable */
+  begin(key: string, fingerprint: string): Promise<Begun>;
+  done(request: Request): Promise<void>;
+}
+
+export type Begun =
+  | { readonly type: 'begun'; readonly request: Request }
+  | { readonly type: 'duplicate' }
+  | { readonly type: 'mismatch' };
+
+export interface Request {
+  readonly key: string;
+  readonly id: string;
+  readonly fingerprint: string;
+  /** When it was begun first, ms since the epoch. */
+  readonly at: number;
+  readonly revision: number;
+  /** Somebody began it before. */
+  readonly repeated: boolean;
+}
+
+interface RequestDocument {
+  readonly id: string;
+  readonly fingerprint: string;
+  readonly at: number;
+  readonly done: boolean;
+}
+
+/** The bucket forgets by the servers' clocks, `begin` by the node's: the later of both would otherwise win. */
+const CLOCKS_APART_MS = 3_600_000;
+
+export async function openRequests(
+  nats: Nats,
+  { name, clock }: { name: string; clock: Clock },
+): Promise<Requests> {
+  const bucket = await openBucket(nats, { name, ttlMs: IDEMPOTENCY_WINDOW + CLOCKS_APART_MS });
+  return {
+    begin: async (idempotencyKey, fingerprint) => {
+      const key = createHash('sha256').update(idempotencyKey, 'utf8').digest('hex');
+      const fresh: RequestDocument = { id: nats.uniqueId(), fingerprint, at: clock.now(), done: false };
+      for (let expected = 0; ; ) {
+        const outcome = await bucket.write(key, encode(fresh), expected);
+        if (outcome.type === 'unavailable') throw new StoreUnavailable(outcome.cause);
+        if (outcome.type === 'stored') {
+          return { type: 'begun', request: { ...fresh, key, revision: outcome.revision, repeated: false } };
+        }
+        const earlier = await read(bucket, key);
+        if (earlier && clock.now() - earlier.at < IDEMPOTENCY_WINDOW) {
+          if (earlier.fingerprint !== fingerprint) return { type: 'mismatch' };
+          if (earlier.done) return { type: 'duplicate' };
+          return { type: 'begun', request: { ...earlier, key, repeated: true } };
+        }
+        expected = earlier?.revision ?? 0;
+      }
+    },
+    done: async ({ key, id, fingerprint, at, revision }) => {
+      // Should it fail, or another node be first: a repetition finds the blocks stored, only at greater cost.
+      await bucket.write(key, encode({ id, fingerprint, at, done: true }), revision);
+    },
+  };
+}
+
+async function read(
+  bucket: Bucket,
+  key: string,
+): Promise<(RequestDocument & { revision: number }) | undefined> {
+  const entry = await bucket.get(key);
+  if (!entry?.value) return undefined;
+  const document = JSON.parse(Buffer.from(entry.value).toString('utf8')) as RequestDocument;
+  return { ...document, revision: entry.revision };
+}
+
+function encode(document: RequestDocument): Uint8Array {
+  return Buffer.from(JSON.stringify(document), 'utf8');
+}

@@ -1,0 +1,149 @@
+import { DiscardPolicy, RetentionPolicy, StorageType } from '@nats-io/jetstream';
+import { nanos } from '@nats-io/transport-node';
+import type { Clock } from '../lib/clock.ts';
+import { DUPLICATE_WINDOW_MS, type Nats } from '../storage/nats.ts';
+import { followStream } from '../storage/nats-follow.ts';
+import type { RecordLog } from './log.ts';
+import { type NatsPartition, openAppends } from './nats-append.ts';
+import { natsReader } from './nats-read.ts';
+import { openRequests } from './nats-requests.ts';
+import { RECENT_BYTES, recentBlocks } from './recent-blocks.ts';
+
+export interface NatsLogOptions {
+  /** From 1 on; fixed when the log is first created. */
+  readonly partitions: number;
+  readonly clock: Clock;
+  readonly retentionMs: number;
+  /** What the names of streams and buckets begin with; several installations on one cluster need different ones. */
+  readonly prefix?: string;
+  /** Budget of the blocks kept in memory for followers that keep up. */
+  readonly recentBytes?: number;
+}
+
+/**
+ * The servers remove blocks this much later than the nodes do, who count what no data stream has seen before they
+ * trim: the servers' part is what happens when no node runs.
+ */
+const EXPIRY_MARGIN_MS = 3_600_000;
+/** Blocks fetched ahead of a follower; each may have as many bytes as a message. */
+const AHEAD = 32;
+/** Streams that are opened side by side. */
+const OPENED_TOGETHER = 8;
+
+/**
+ * The record log in JetStream: partition p of n is the stream `<prefix>-log-<p>` with the one subject
+ * `<prefix>.log.<n>.<p>`; a message is a block, its sequence the block's. See log.ts for the invariants; here
+ *  - several nodes append to one partition, and JetStream gives the sequences. Blocks of calls that one node makes at
+ *    the same time may change places while NATS changes its leaders; the blocks of one call to one partition never do.
+ *  - durable means that a quorum of replicas has the block in its file, not that the disks were told to sync.
+ *  - an append that is `unavailable` may have stored some of its blocks, or store them yet. With an idempotency key,
+ *    its repetition stores the rest and nothing twice.
+ *  - blocks longer than a NATS message are cut into several.
+ * @throws Error naming both numbers, when the log was created with another number of partitions
+ */
+export async function createNatsLog(nats: Nats, options: NatsLogOptions): Promise<RecordLog> {
+  const { clock, partitions: count, prefix = 'simstream' } = options;
+  const partitions = await openPartitions(nats, options);
+  const recent = recentBlocks(count, options.recentBytes ?? RECENT_BYTES);
+  const requests = await openRequests(nats, { name: `${prefix}-requests`, clock });
+  const append = openAppends({ nats, partitions, recent, requests, clock });
+  const reader = natsReader({ nats, recent, inFlight: append.inFlight });
+
+  const partitionAt = (partition: number): NatsPartition => {
+    const found = partitions[partition];
+    if (!found) throw new RangeError(`there is no partition ${partition}: the log has ${count}`);
+    return found;
+  };
+
+  return {
+    partitions: count,
+
+    append: async (blocks, appendOptions = {}) => {
+      for (const { partition } of blocks) partitionAt(partition);
+      return append.append(blocks, appendOptions);
+    },
+
+    extent: async (partition) => reader.extent(partitionAt(partition)),
+
+    read: async (partition, from, limits) => reader.read(partitionAt(partition), from, limits),
+
+    seek: async (partition, time) => reader.seek(partitionAt(partition), time),
+
+    follow: async (partition, from, onBlock, signal) => {
+      const followed = partitionAt(partition);
+      let next = Math.max(1, Math.ceil(from));
+      await followStream(
+        nats,
+        { stream: followed.stream, start: { sequence: next }, ahead: AHEAD },
+        async (message) => {
+          for (const stored of await reader.upTo(followed, next, message)) {
+            if (signal.aborted) return;
+            try {
+              await onBlock(stored);
+            } catch (error) {
+              // What fails because it was told to stop is no fault.
+              if (!signal.aborted) throw error;
+            }
+          }
+          next = Math.max(next, message.seq + 1);
+        },
+        signal,
+      );
+    },
+
+    trim: async (partition, before) => {
+      const trimmed = partitionAt(partition);
+      const { first, next } = await reader.extent(trimmed);
+      const target = Math.min(Math.ceil(before), next);
+      if (target <= first) return;
+      trimmed.first = target;
+      recent.trim(partition, target);
+      await nats.ask(`${trimmed.stream} cannot be trimmed`, () =>
+        nats.manager.streams.purge(trimmed.stream, { seq: target }),
+      );
+    },
+
+    usage: async () => {
+      const infos = partitions.map(({ stream }) =>
+        nats.ask(`${stream} cannot be asked`, () => nats.manager.streams.info(stream)),
+      );
+      return { bytes: (await Promise.all(infos)).reduce((sum, { state }) => sum + state.bytes, 0) };
+    },
+  };
+}
+
+async function openPartitions(nats: Nats, options: NatsLogOptions): Promise<NatsPartition[]> {
+  const { partitions: count, retentionMs, prefix = 'simstream' } = options;
+  const maxAge = retentionMs + EXPIRY_MARGIN_MS;
+  const open = async (partition: number): Promise<NatsPartition> => {
+    const stream = `${prefix}-log-${partition}`;
+    const subject = `${prefix}.log.${count}.${partition}`;
+    const { config } = await nats.ensureStream({
+      name: stream,
+      subjects: [subject],
+      retention: RetentionPolicy.Limits,
+      storage: StorageType.File,
+      discard: DiscardPolicy.New,
+      max_age: nanos(maxAge),
+      allow_direct: true,
+      duplicate_window: nanos(DUPLICATE_WINDOW_MS),
+    });
+    const created = /\.log\.(\d+)\.\d+$/.exec(config.subjects?.[0] ?? '')?.[1];
+    if (created !== String(count)) {
+      throw new Error(
+        `this record log was created with ${created} partitions and cannot be opened with ${count}: ` +
+          `set SIMSTREAM_PARTITIONS to ${created}`,
+      );
+    }
+    return { partition, stream, subject, first: 1, next: 1 };
+  };
+  // The first one alone: it decides for all, also between nodes that start at once.
+  const partitions = [await open(0)];
+  while (partitions.length < count) {
+    const some = Math.min(OPENED_TOGETHER, count - partitions.length);
+    partitions.push(
+      ...(await Promise.all(Array.from({ length: some }, (_, i) => open(partitions.length + i)))),
+    );
+  }
+  return partitions;
+}
