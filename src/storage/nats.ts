@@ -7,19 +7,12 @@ import {
   type StreamConfig,
   type StreamInfo,
 } from '@nats-io/jetstream';
-import {
-  type ConnectionOptions,
-  connect,
-  errors,
-  headers,
-  type NatsConnection,
-  NoRespondersError,
-  nuid,
-  RequestError,
-  TimeoutError,
-} from '@nats-io/transport-node';
+import { connect, headers, type NatsConnection, nuid } from '@nats-io/transport-node';
 import { StoreUnavailable } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
+import { isConnectionFault, isTransient, messageOf } from './nats-faults.ts';
+import { type NatsLink, watchLink } from './nats-link.ts';
+import { connectionOptions, withoutCredentials } from './nats-options.ts';
 
 export { StoreUnavailable };
 
@@ -45,6 +38,8 @@ export interface Nats {
   ask<T>(what: string, call: () => Promise<T>, withinMs?: number): Promise<T>;
   /** Creates a stream, or brings what may change of an existing one (age, replicas) up to date. */
   ensureStream(config: NewStream): Promise<StreamInfo>;
+  /** Whether there is a connection just now: for a node's readiness. */
+  connected(): boolean;
   /** Calls back whenever the connection was lost and is there again; returns how to stop. */
   onReconnect(listener: () => void): () => void;
   /** A text that was never given before. */
@@ -79,7 +74,7 @@ export interface NatsOptions {
 }
 
 /** A cluster of three has elected its leaders anew after about five seconds; a restart of it takes some more. */
-const ANSWER_WITHIN_MS = 15_000;
+const ANSWER_WITHIN_MS = 10_000;
 /** A request to a leader that is gone gets no answer at all; one that is alive answers within milliseconds. */
 const ATTEMPT_MS = 2_000;
 const BETWEEN_ATTEMPTS_MS = 100;
@@ -104,7 +99,7 @@ export async function openNats(options: NatsOptions): Promise<Nats> {
     clock,
     deadline,
     isConnectionFault,
-    () => connect(toOptions(servers)),
+    () => connect(connectionOptions(servers)),
     {
       failed: (cause) =>
         new Error(
@@ -146,17 +141,8 @@ function shareConnection(
   { clock, replicas, mostBytes }: { clock: Clock; replicas: number; mostBytes: number },
 ): Nats {
   const client = jetstream(connection, { timeout: ATTEMPT_MS });
-  const listeners = new Set<() => void>();
-  const watching = (async () => {
-    for await (const { type } of connection.status())
-      if (type === 'reconnect') for (const tell of [...listeners]) tell();
-  })();
-
-  const ask = <T>(what: string, call: () => Promise<T>, withinMs = ANSWER_WITHIN_MS): Promise<T> =>
-    untilDeadline(clock, clock.monotonic() + withinMs, isTransient, call, {
-      failed: (cause, error) => new StoreUnavailable(`NATS: ${what}: ${cause}`, { cause: error }),
-      refused: (error) => error,
-    });
+  const link = watchLink(connection, clock);
+  const ask = asker(link, clock);
 
   return {
     connection,
@@ -187,18 +173,32 @@ function shareConnection(
       }
     },
     ensureStream: (config) => ensureStream(manager, ask, { num_replicas: replicas, ...config }),
-    onReconnect: (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    connected: link.connected,
+    onReconnect: link.onReconnect,
     uniqueId: () => nuid.next(),
     close: async () => {
       // A drain waits for the server's answer, which may never come when NATS is gone.
       const drained = connection.isClosed() ? Promise.resolve() : connection.drain().catch(() => undefined);
       await Promise.race([drained, clock.sleep(ATTEMPT_MS)]);
       await connection.close();
-      await watching;
+      await link.ended;
     },
+  };
+}
+
+/** A call is repeated on the next connection when the one it was made on was lost. */
+function asker(link: NatsLink, clock: Clock): Nats['ask'] {
+  return (what, call, withinMs = ANSWER_WITHIN_MS) => {
+    const deadline = clock.monotonic() + withinMs;
+    const failed = (cause: string, error: unknown) =>
+      new StoreUnavailable(`NATS: ${what}: ${cause}`, { cause: error });
+    const attempt = async () => {
+      await link.up(deadline).catch((error) => {
+        throw failed(messageOf(error), error);
+      });
+      return link.whileUp(call);
+    };
+    return untilDeadline(clock, deadline, isTransient, attempt, { failed, refused: (error) => error });
   };
 }
 
@@ -246,56 +246,4 @@ async function untilDeadline<T>(
       await clock.sleep(BETWEEN_ATTEMPTS_MS);
     }
   }
-}
-
-function toOptions(servers: readonly string[]): ConnectionOptions {
-  const urls = servers.map((server) => new URL(server));
-  const login = urls.find(({ username }) => username !== '');
-  const secured = urls.some(({ protocol }) => protocol === 'tls:');
-  return {
-    servers: urls.map(({ host, hostname, port }) => (port ? host : `${hostname}:4222`)),
-    name: 'simstream',
-    maxReconnectAttempts: -1,
-    reconnectTimeWait: 250,
-    // A server that vanished without a word is noticed after four to six seconds.
-    pingInterval: 2_000,
-    maxPingOut: 2,
-    timeout: 5_000,
-    ...(login ? credentialsOf(login) : {}),
-    ...(secured ? { tls: {} } : {}),
-  };
-}
-
-/** `user:password@`, or `token@` alone. */
-function credentialsOf({ username, password }: URL): Partial<ConnectionOptions> {
-  const [user, pass] = [decodeURIComponent(username), decodeURIComponent(password)];
-  return pass === '' ? { token: user } : { user, pass };
-}
-
-function withoutCredentials(server: string): string {
-  return server.replace(/\/\/.*@/, '//');
-}
-
-/** JetStream's codes of faults that pass: peers missing, no leader yet, system unavailable, stream offline. */
-const PASSING_CODES = new Set([10_005, 10_008, 10_009, 10_023, 10_118]);
-const SERVER_FAULT = 500;
-
-/** Whether the same call may succeed a moment later: no leader just now, a lost request, a server that starts. */
-export function isTransient(error: unknown): boolean {
-  if (error instanceof TimeoutError || error instanceof NoRespondersError) return true;
-  if (error instanceof errors.ConnectionError) return true;
-  // Not exported as a class; said when no server has JetStream just now.
-  if (error instanceof Error && error.name === 'JetStreamNotEnabled') return true;
-  if (error instanceof RequestError) return error.isNoResponders() || isTransient(error.cause);
-  if (error instanceof JetStreamApiError)
-    return error.status >= SERVER_FAULT || PASSING_CODES.has(error.code);
-  return false;
-}
-
-function isConnectionFault(error: unknown): boolean {
-  return !(error instanceof errors.AuthorizationError || error instanceof errors.InvalidArgumentError);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

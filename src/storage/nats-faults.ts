@@ -1,0 +1,28 @@
+import { JetStreamApiError } from '@nats-io/jetstream';
+import { errors, NoRespondersError, RequestError, TimeoutError } from '@nats-io/transport-node';
+import { ConnectionLost } from './nats-link.ts';
+
+/** JetStream's codes of faults that pass: peers missing, no leader yet, system unavailable, stream offline. */
+const PASSING_CODES = new Set([10_005, 10_008, 10_009, 10_023, 10_118]);
+const SERVER_FAULT = 500;
+
+/** Whether the same call may succeed a moment later: no leader just now, a lost request, a server that starts. */
+export function isTransient(error: unknown): boolean {
+  if (error instanceof TimeoutError || error instanceof NoRespondersError) return true;
+  if (error instanceof errors.ConnectionError || error instanceof ConnectionLost) return true;
+  // Not exported as a class; said when no server has JetStream just now.
+  if (error instanceof Error && error.name === 'JetStreamNotEnabled') return true;
+  if (error instanceof RequestError) return error.isNoResponders() || isTransient(error.cause);
+  if (error instanceof JetStreamApiError)
+    return error.status >= SERVER_FAULT || PASSING_CODES.has(error.code);
+  return false;
+}
+
+/** Whether a first connection may be had a moment later. */
+export function isConnectionFault(error: unknown): boolean {
+  return !(error instanceof errors.AuthorizationError || error instanceof errors.InvalidArgumentError);
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
