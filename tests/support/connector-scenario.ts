@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test';
 import { type ApiClient, createApiClient, type StreamView } from './api-client.ts';
 import { type NodeProcess, OPERATOR_TOKEN, startNode } from './node-process.ts';
 import { removeDirectory, temporaryDirectory } from './owned.ts';
-import { FIRST_ID, UsageRecords } from './usage-records.ts';
+import { FIRST_ID, TEMPLATES, UsageRecords } from './usage-records.ts';
 import { waitFor } from './wait-for.ts';
 
 /**
@@ -156,12 +156,14 @@ const usage = new UsageRecords(ORGANISATION);
 /** Records `first` to `first + count - 1`, as texts. */
 function generated(kind: Kind, first: number, count: number): string[] {
   if (kind === 'events') return Array.from({ length: count }, (_, n) => event(first + n));
-  return Array.from({ length: count }, (_, n) =>
-    usage
-      .batch(first + n, 1)
-      .toString()
-      .slice(1, -1),
-  );
+  return Array.from({ length: count }, (_, n) => usageRecord(first + n));
+}
+
+/** What repeats the template of an earlier one is a year older, so that no two are about the same device and time. */
+function usageRecord(n: number): string {
+  const text = usage.batch(n, 1).toString().slice(1, -1);
+  const years = Math.floor(n / TEMPLATES);
+  return text.replaceAll('_timestamp":"2026-', `_timestamp":"${2026 - years}-`);
 }
 
 /** Events happen now: some destinations take no old ones. */
