@@ -10,6 +10,7 @@ import type { Secrets } from './auth/secret.ts';
 import type { Config } from './config.ts';
 import type { Activity } from './delivery/activity.ts';
 import { type Quarantined, type ResendResult, resendQuarantined } from './delivery/resend.ts';
+import type { SharedActivity } from './delivery/shared-activity.ts';
 import { readTail } from './delivery/tail.ts';
 import { createInboxes } from './demo/inbox.ts';
 import { inboxPlugin } from './demo/inbox-plugin.ts';
@@ -45,6 +46,8 @@ export interface NodeParts {
   readonly operatorToken: string;
   readonly egress: Egress;
   readonly activity: Activity;
+  /** Of any stream, whichever node runs it. */
+  readonly activityOf: SharedActivity['of'];
   /** What keeps the node from being ready, in words. */
   readiness(): Promise<readonly string[]>;
   readonly environment: Omit<DestinationEnvironment, 'organisationId' | 'streamId'>;
@@ -83,7 +86,7 @@ export async function buildApp(parts: NodeParts, demo: boolean): Promise<Fastify
       startPosition: (organisationId, time) => startPosition(parts, organisationId, time),
       retentionMs: config.retention,
       forget: (organisationId, id) => parts.activity.forget(organisationId, id),
-      activity: (stream) => parts.activity.of(stream.organisationId, stream.id),
+      activity: (stream) => parts.activityOf(stream),
       tail: (stream, cursor, after, limit) => readTail({ log, tree }, stream, cursor, after, limit),
       resend: (stream, records, signal) => resend(parts, stream, records, signal),
       takeRecords: (call) => takeRecords({ ingest, telemetry }, call),

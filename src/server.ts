@@ -1,4 +1,5 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { loadOperatorToken, loadSecrets } from './auth/secret.ts';
@@ -6,42 +7,18 @@ import type { StartServer } from './cli/node.ts';
 import type { Config } from './config.ts';
 import { type Activity, createActivity } from './delivery/activity.ts';
 import { runDelivery } from './delivery/engine.ts';
-import type { Leases } from './delivery/leases.ts';
-import { embeddedLeases } from './delivery/leases-embedded.ts';
 import { DEFAULT_SETTINGS } from './delivery/pump-context.ts';
 import { DEFAULT_RETRY } from './delivery/retry.ts';
-import { loadStreamDirectory } from './delivery/stream-directory.ts';
+import { type SharedActivity, shareActivity } from './delivery/shared-activity.ts';
+import { loadStreamDirectory, type StreamDirectory } from './delivery/stream-directory.ts';
 import { observeDelivery } from './delivery-observer.ts';
 import { createEgress } from './destinations/egress.ts';
 import type { Clock } from './lib/clock.ts';
 import { systemClock, systemRandom } from './lib/system-clock.ts';
-import { createLmdbLog } from './log/lmdb.ts';
-import type { RecordLog } from './log/log.ts';
 import { buildApp, type NodeParts, openerOf } from './node-app.ts';
-import { createLmdbRegistry } from './registry/lmdb.ts';
+import { openStorage } from './node-storage.ts';
 import { loadOrganisationTree } from './registry/organisation-tree.ts';
 import type { Registry } from './registry/registry.ts';
-import { openLmdb } from './storage/lmdb.ts';
-
-/** Where log, registry and leases live; the only choice between embedded and distributed. */
-interface Storage {
-  readonly log: RecordLog;
-  readonly registry: Registry;
-  readonly leases: Leases;
-  close(): Promise<void>;
-}
-
-async function openStorage(config: Config, clock: Clock): Promise<Storage> {
-  const lmdb = await openLmdb(config.dataDir, { clock });
-  try {
-    const registry = createLmdbRegistry(lmdb);
-    const log = await createLmdbLog(lmdb, { partitions: config.partitions, clock });
-    return { log, registry, leases: embeddedLeases(registry), close: () => lmdb.close() };
-  } catch (error) {
-    await lmdb.close();
-    throw error;
-  }
-}
 
 /**
  * Starts a node: opens the storage, takes up delivery, and listens. Whatever was opened is closed again when a later
@@ -58,8 +35,11 @@ export const startServer: StartServer = async (config, { logger, telemetry, demo
     const { secrets, operatorToken } = await loadNodeSecrets(config);
     const egress = createEgress({ allow: config.allowDestinations });
     closing.defer(() => egress.close());
-    const scratchDirectory = await emptyDirectory(join(config.dataDir, 'scratch'));
+    const scratchDirectory = await openScratch(config);
+    closing.defer(() => rm(scratchDirectory, { recursive: true, force: true }));
     const activity = createActivity(storage.registry, clock);
+    const directory = await loadStreamDirectory(storage.registry, stop.signal);
+    const shared = shareActivity({ activity, directory, leases: storage.leases, calls: storage.calls });
     const delivery: Delivery = { running: true, ended: Promise.resolve() };
     const parts: NodeParts = {
       config,
@@ -72,10 +52,11 @@ export const startServer: StartServer = async (config, { logger, telemetry, demo
       operatorToken: operatorToken.value,
       egress,
       activity,
+      activityOf: shared.of,
       readiness: () => whatIsMissing(storage.registry, delivery),
       environment: { clock, random: systemRandom, egress, variables: process.env, scratchDirectory },
     };
-    await startDelivery(parts, storage.leases, delivery, stop.signal);
+    startDelivery(parts, directory, shared.leases, delivery, stop.signal);
     closing.defer(async () => {
       stop.abort();
       await delivery.ended;
@@ -114,15 +95,15 @@ interface Delivery {
 }
 
 /** Starts delivery. Should it end by a bug, the node says that it is not ready, so that it is restarted. */
-async function startDelivery(
+function startDelivery(
   parts: NodeParts,
-  leases: Leases,
+  directory: StreamDirectory,
+  leases: SharedActivity['leases'],
   delivery: Delivery,
   stop: AbortSignal,
-): Promise<void> {
+): void {
   const { config, storage, clock, telemetry, tree, activity } = parts;
   const { log, registry } = storage;
-  const directory = await loadStreamDirectory(registry, stop);
   const persisting = persistActivity(activity, clock, stop);
   const running = runDelivery(
     {
@@ -165,7 +146,10 @@ async function persistActivity(activity: Activity, clock: Clock, stop: AbortSign
   }
 }
 
-async function emptyDirectory(path: string): Promise<string> {
+/** For files that a destination works on. Nodes of a cluster on one machine may be given one data directory. */
+async function openScratch({ dataDir, natsUrl }: Config): Promise<string> {
+  if (natsUrl.length > 0) return mkdtemp(join(tmpdir(), 'simstream-'));
+  const path = join(dataDir, 'scratch');
   await rm(path, { recursive: true, force: true });
   await mkdir(path, { recursive: true, mode: 0o700 });
   return path;
