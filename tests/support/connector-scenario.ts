@@ -41,6 +41,8 @@ export interface Scenario {
   stream(id: string): Promise<StreamView>;
   /** Gives a stream other credentials by PATCH: what `changes` names, over those that it has. */
   rotate(id: string, destination: DestinationBody, changes: Readonly<Record<string, unknown>>): Promise<void>;
+  /** Ingests these records in one request. */
+  send(kind: Kind, texts: readonly string[]): Promise<void>;
   /**
    * Ingests the samples of a kind, then GENERATED records in PARTS requests.
    * @param between awaited after each of these requests, with its number from 0
@@ -66,7 +68,7 @@ export async function startScenario(
   await client.createOrganisation(ORGANISATION, 'Nordlicht Metering');
   const token = await client.authenticate(ORGANISATION);
 
-  const take = async (kind: Kind, texts: readonly string[]) => {
+  const send = async (kind: Kind, texts: readonly string[]) => {
     const response = await fetch(`${node.url}/operator/v1/records/${kind}`, {
       method: 'POST',
       headers: { authorization: `Bearer ${OPERATOR_TOKEN}`, 'content-type': 'application/x-ndjson' },
@@ -78,6 +80,7 @@ export async function startScenario(
     node,
     client,
     token,
+    send,
     create: (kind, destination) =>
       client.createStream(token, { data_stream_type: { id: TYPE_IDS[kind] }, destination }),
     stream: (id) => client.stream(token, id),
@@ -88,12 +91,12 @@ export async function startScenario(
       assert.equal(answer.status, 202, answer.text);
     },
     ingest: async (kind, between = () => {}) => {
-      await take(kind, SAMPLES[kind]);
+      await send(kind, SAMPLES[kind]);
       const texts = [...SAMPLES[kind]];
       for (let part = 0; part < PARTS; part++) {
         const first = (part * GENERATED) / PARTS;
         const more = generated(kind, first, GENERATED / PARTS);
-        await take(kind, more);
+        await send(kind, more);
         texts.push(...more);
         await between(part);
       }
