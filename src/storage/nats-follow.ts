@@ -22,6 +22,8 @@ const PULL_EXPIRES_MS = 20_000;
 /** A consumer that nobody pulls from is removed by the server. */
 const FORGOTTEN_AFTER_MS = 60_000;
 const AGAIN_AFTER_MS = 200;
+const OPENED_WITHIN_MS = 5_000;
+const CHECK_EVERY_MS = 5_000;
 
 /** Notifications after which the consumer may have missed something, or is gone. */
 const LOST = new Set([
@@ -47,16 +49,22 @@ export async function followStream(
 ): Promise<void> {
   let seen = 0;
   while (!signal.aborted) {
-    const messages = await openConsumer(nats, options, seen).catch(() => undefined);
-    if (!messages) {
+    const opened = await openConsumer(nats, options, seen).catch(() => undefined);
+    if (!opened) {
       await nats.clock.sleep(AGAIN_AFTER_MS, signal).catch(() => undefined);
       continue;
     }
-    const stop = () => void messages.close().catch(() => undefined);
+    const { messages, name } = opened;
+    const over = new AbortController();
+    const stop = () => {
+      over.abort();
+      void messages.close().catch(() => undefined);
+    };
     const forget = nats.onReconnect(stop);
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
     void stopWhenLost(messages, stop);
+    void stopWhenMissed(nats, options.stream, name, messages, stop, over.signal);
     let delivered = 0;
     try {
       for await (const message of failSafe(messages)) {
@@ -70,6 +78,8 @@ export async function followStream(
       forget();
       signal.removeEventListener('abort', stop);
       stop();
+      // Not waited for: the server would forget it by itself, only later.
+      if (nats.connected()) void nats.manager.consumers.delete(options.stream, name).catch(() => undefined);
     }
     // A consumer that ends at once, again and again, must not keep the server busy.
     if (!signal.aborted) await nats.clock.sleep(AGAIN_AFTER_MS, signal).catch(() => undefined);
@@ -94,9 +104,47 @@ async function stopWhenLost(messages: ConsumerMessages, stop: () => void): Promi
   }
 }
 
-async function openConsumer(nats: Nats, options: FollowOptions, seen: number): Promise<ConsumerMessages> {
+/**
+ * A message that was lost on its way from server to server shows only by the next one, which may be long in coming: in
+ * quiet times the server is asked how many it sent.
+ */
+async function stopWhenMissed(
+  nats: Nats,
+  stream: string,
+  name: string,
+  messages: ConsumerMessages,
+  stop: () => void,
+  over: AbortSignal,
+): Promise<void> {
+  let before = -1;
+  let missed = false;
+  for (;;) {
+    await nats.clock.sleep(CHECK_EVERY_MS, over).catch(() => undefined);
+    if (over.aborted) return;
+    const received = messages.getReceived();
+    const quiet = received === before;
+    before = received;
+    if (!quiet) {
+      missed = false;
+      continue;
+    }
+    const sent = await nats.manager.consumers
+      .info(stream, name)
+      .then(({ delivered }) => delivered.consumer_seq)
+      .catch(() => received);
+    // Twice: the first time it may still be on its way.
+    if (sent > messages.getReceived() && missed) return stop();
+    missed = sent > messages.getReceived();
+  }
+}
+
+async function openConsumer(
+  nats: Nats,
+  options: FollowOptions,
+  seen: number,
+): Promise<{ messages: ConsumerMessages; name: string }> {
   const { stream, filter, headersOnly = false, ahead } = options;
-  const info = await nats.manager.consumers.add(stream, {
+  const config = {
     ...startOf(options.start, seen),
     ...(filter === undefined ? {} : { filter_subject: filter }),
     ack_policy: AckPolicy.None,
@@ -104,13 +152,19 @@ async function openConsumer(nats: Nats, options: FollowOptions, seen: number): P
     inactive_threshold: nanos(FORGOTTEN_AFTER_MS),
     mem_storage: true,
     num_replicas: 1,
-  });
-  return nats.jetstream.consumers.getConsumerFromInfo(info).consume({
+  };
+  const info = await nats.ask(
+    `${stream} cannot be followed`,
+    () => nats.manager.consumers.add(stream, config),
+    OPENED_WITHIN_MS,
+  );
+  const messages = await nats.jetstream.consumers.getConsumerFromInfo(info).consume({
     // Not `max_bytes`: server 2.9 leaves a message out when the bytes do not come out even, and then stalls.
     max_messages: ahead,
     expires: PULL_EXPIRES_MS,
     idle_heartbeat: HEARTBEAT_MS,
   });
+  return { messages, name: info.name };
 }
 
 function startOf(start: FollowOptions['start'], seen: number) {
