@@ -9,6 +9,7 @@ import {
 } from '../tests/support/node-process.ts';
 import { removeDirectory, temporaryDirectory } from '../tests/support/owned.ts';
 import { waitFor } from '../tests/support/wait-for.ts';
+import type { NumberedKind } from './numbered-records.ts';
 import { cpuTime, type MemoryPeaks, watchMemory } from './process-usage.ts';
 import type { Drive, Rig, Shape, Target } from './rig.ts';
 
@@ -59,10 +60,13 @@ export async function startBenchNode(
 }
 
 /** Runs `use` with a new node on a new data directory; both are gone afterwards. */
-export async function withNode<T>(use: (bench: BenchNode) => Promise<T>): Promise<T> {
+export async function withNode<T>(
+  use: (bench: BenchNode) => Promise<T>,
+  options: Partial<NodeOptions> = {},
+): Promise<T> {
   const directory = temporaryDirectory();
   try {
-    const bench = await startBenchNode(directory);
+    const bench = await startBenchNode(directory, options);
     try {
       return await use(bench);
     } finally {
@@ -73,21 +77,36 @@ export async function withNode<T>(use: (bench: BenchNode) => Promise<T>): Promis
   }
 }
 
-/** A running data stream that delivers to the sink. */
-export interface BusyStream {
+/** A running data stream. */
+export interface RunningStream {
+  /** Where its records are sent to. */
   readonly target: Target;
-  readonly sinkPath: string;
   delivered(): Promise<number>;
   /** Resolves when `records` are delivered in all by the stream's own counters, or says what they say instead. */
   settled(records: number): Promise<string[]>;
 }
 
+/** A running data stream that delivers to the sink. */
+export interface BusyStream extends RunningStream {
+  readonly sinkPath: string;
+}
+
 export async function createBusyStream(bench: BenchNode, rig: Rig, name: string): Promise<BusyStream> {
-  const { api } = bench;
-  await api.createOrganisation(BUSY_ORGANISATION, 'Nordlicht Metering');
-  const token = await api.authenticate(BUSY_ORGANISATION);
   const sinkPath = `/${name}`;
-  const id = await api.createStream(token, usageWebhook(name, rig.sinkUrl + sinkPath));
+  const body = usageWebhook(name, rig.sinkUrl + sinkPath);
+  return { ...(await createStream(bench, BUSY_ORGANISATION, 'usage', body)), sinkPath };
+}
+
+/** Makes an organisation and its stream of records of a kind; `body` is that of the API. */
+export async function createStream(
+  { api }: BenchNode,
+  organisationId: number,
+  kind: NumberedKind,
+  body: unknown,
+): Promise<RunningStream> {
+  await api.createOrganisation(organisationId, 'Nordlicht Metering');
+  const token = await api.authenticate(organisationId);
+  const id = await api.createStream(token, body);
   await waitFor(
     'the stream is running',
     async () => (await api.stream(token, id)).status.id === 1 || undefined,
@@ -96,12 +115,12 @@ export async function createBusyStream(bench: BenchNode, rig: Rig, name: string)
   );
   const delivered = async () => (await api.stream(token, id)).progress.delivered;
   return {
-    sinkPath,
     target: {
       origin: api.url,
-      path: '/operator/v1/records/usage',
+      path: `/operator/v1/records/${kind}`,
       token: OPERATOR_TOKEN,
-      organisationId: BUSY_ORGANISATION,
+      organisationId,
+      kind,
     },
     delivered,
     settled: async (records) => {
@@ -133,6 +152,7 @@ export function barePipe(rig: Rig): Target {
     path: '/bare-pipe',
     token: OPERATOR_TOKEN,
     organisationId: BUSY_ORGANISATION,
+    kind: 'usage',
   };
 }
 

@@ -60,10 +60,20 @@ export class Reconciliation {
     return this.#distinct;
   }
 
+  /** Counts a delivery. */
+  delivery(bytes: number): void {
+    this.#requests++;
+    this.#bytes += bytes;
+  }
+
   /** Takes a delivery: a JSON array of records without white space, or one bare record. */
   take(body: Buffer, at: number): void {
-    this.#requests++;
-    this.#bytes += body.length;
+    this.delivery(body.length);
+    this.records(body, at);
+  }
+
+  /** Takes the records of a delivery that is counted otherwise, in the same form. */
+  records(body: Buffer, at: number): void {
     if (body.length === 0) return;
     let start = body[0] === 0x5b ? 1 : 0;
     const end = body.length - start;
@@ -80,7 +90,7 @@ export class Reconciliation {
         start = found < 0 ? end : found + 1;
         continue;
       }
-      this.#record(n - this.expected.first, at);
+      this.record(n, at);
       start = next + 1;
     }
   }
@@ -97,8 +107,10 @@ export class Reconciliation {
     };
   }
 
-  #record(index: number, at: number): void {
-    const { records, batch, lanes, arrivals } = this.expected;
+  /** Takes a record of which only the number is known; -1: what was taken for one is none. */
+  record(n: number, at: number): void {
+    const { first, records, batch, lanes, arrivals } = this.expected;
+    const index = n - first;
     if (index < 0 || index >= records) {
       this.#damaged++;
       return;

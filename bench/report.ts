@@ -43,29 +43,53 @@ export function renderMachine({ date, commit, node, cpu, cores, memoryGiB, kerne
 
 /** A scenario's figures for people. */
 export function renderTable(name: string, result: ScenarioResult): string {
-  const rows = result.figures.map((each) => [
-    each.name,
-    number(each.value),
-    each.unit,
-    each.rounds ? `${number(Math.min(...each.rounds))} – ${number(Math.max(...each.rounds))}` : '',
-    verdict(each),
-  ]);
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => (row[column] as string).length)));
-  const lines = rows.map((row) =>
-    row
-      .map((cell, column) =>
-        column === 1 ? cell.padStart(widths[1] as number) : cell.padEnd(widths[column] ?? 0),
-      )
-      .join('  ')
-      .trimEnd(),
-  );
+  const alike = result.figures.filter(({ row }) => row !== undefined);
+  const lines = result.figures
+    .filter(({ row }) => row === undefined)
+    .map((each) => [each.name, number(each.value), each.unit, range(each), verdict(each)]);
   return [
     `${name}: ${result.title}`,
-    ...lines.map((line) => `  ${line}`),
+    ...aligned(tableOf(alike), (column) => column % 2 === 1).map((line) => `  ${line}`),
+    ...aligned(lines, (column) => column === 1).map((line) => `  ${line}`),
     ...(result.faults.length === 0
       ? [`  ${result.holds}`]
       : result.faults.map((fault) => `  FAULT: ${fault}`)),
   ].join('\n');
+}
+
+/** A line for each row: of each of its figures the value, and the range in the column behind it. */
+function tableOf(figures: readonly Figure[]): string[][] {
+  const rows = [...Map.groupBy(figures, ({ row }) => row)];
+  const [first] = rows;
+  if (!first) return [];
+  const cells = (each: readonly Figure[], of: (figure: Figure) => readonly [string, string]) =>
+    each.flatMap(of);
+  return [
+    ['', ...cells(first[1], ({ name }) => [name, ''])],
+    ['', ...cells(first[1], ({ unit }) => [unit, ''])],
+    ...rows.map(([row, each]) => [row ?? '', ...cells(each, (one) => [number(one.value), range(one)])]),
+  ];
+}
+
+function aligned(rows: readonly string[][], toTheRight: (column: number) => boolean): string[] {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] as string).length)),
+  );
+  return rows.map((row) =>
+    row
+      .map((cell, column) => {
+        const width = widths[column] as number;
+        return toTheRight(column) ? cell.padStart(width) : cell.padEnd(width);
+      })
+      // A column of nothing takes no room.
+      .filter((_, column) => (widths[column] as number) > 0)
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+function range({ rounds }: Figure): string {
+  return rounds ? `${number(Math.min(...rounds))} – ${number(Math.max(...rounds))}` : '';
 }
 
 function verdict(each: Figure): string {

@@ -14,6 +14,8 @@ export interface Rig {
    * `started` is called just before the first request, `arrived` just after the last record's arrival.
    */
   drive(load: Load, sinkPath: string, hooks?: Hooks): Promise<Drive>;
+  /** Sends a load as fast as it is taken; where it arrives is not the sink's business. */
+  produce(load: Load): Promise<Sent>;
   /** Sends a load at a pace, records per second; returns each record's way from request to sink, in milliseconds. */
   pace(load: Load, rate: number, sinkPath: string): Promise<Paced>;
   end(): Promise<void>;
@@ -25,7 +27,7 @@ export interface Shape {
   readonly connections: number;
 }
 
-export type Target = Pick<Load, 'origin' | 'path' | 'token' | 'organisationId'>;
+export type Target = Pick<Load, 'origin' | 'path' | 'token' | 'organisationId' | 'kind'>;
 
 export interface Hooks {
   started?(): void;
@@ -62,6 +64,7 @@ export async function startRig(): Promise<Rig> {
     sink.call.expect({
       path,
       organisationId: load.organisationId,
+      kind: load.kind,
       first: load.first,
       records: load.records,
       batch: load.batch,
@@ -95,6 +98,11 @@ export async function startRig(): Promise<Rig> {
       };
     },
 
+    produce: async (load) => {
+      await producer.call.prepare(load);
+      return producer.call.run(load);
+    },
+
     pace: async (load, rate, path) => {
       await expect(load, path, false, true);
       await producer.call.prepare(load);
@@ -113,7 +121,8 @@ export async function startRig(): Promise<Rig> {
   };
 }
 
-function faultsOf(result: Reconciled): string[] {
+/** What of it must not be, in words. */
+export function faultsOf(result: Omit<Reconciled, 'distinct' | 'requests' | 'bytes'>): string[] {
   return (['lost', 'duplicated', 'reordered', 'damaged'] as const)
     .filter((fate) => result[fate] > 0)
     .map((fate) => `${result[fate]} records ${fate}`);

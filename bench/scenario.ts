@@ -30,6 +30,8 @@ export interface ScenarioResult {
 
 export interface Figure {
   readonly name: string;
+  /** What it is about, where several are measured alike: they are shown as a table, with the name as its column. */
+  readonly row?: string;
   /** The median, where there were rounds. */
   readonly value: number;
   readonly unit: string;

@@ -1,8 +1,9 @@
 import type { Scenario } from './scenario.ts';
+import { connectors } from './scenarios/connectors.ts';
 import { idle } from './scenarios/idle.ts';
 import { latency } from './scenarios/latency.ts';
 import { million } from './scenarios/million.ts';
 import { throughput } from './scenarios/throughput.ts';
 
 /** One line each; in this order they run: `latency` first, before anything has filled the disk's own buffers. */
-export const SCENARIOS: readonly Scenario[] = [latency, throughput, million, idle];
+export const SCENARIOS: readonly Scenario[] = [latency, throughput, million, idle, connectors];

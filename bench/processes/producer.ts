@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'undici';
-import { TEMPLATES, UsageRecords } from '../../tests/support/usage-records.ts';
+import { TEMPLATES, type UsageRecords } from '../../tests/support/usage-records.ts';
+import { type NumberedKind, numberedRecords } from '../numbered-records.ts';
 import { answerCalls, machineTime } from './calls.ts';
 
 /** The operator's side, a process of its own: sends usage records as fast as they are taken, or at a given pace. */
@@ -10,6 +11,7 @@ export interface Load {
   readonly path: string;
   readonly token: string;
   readonly organisationId: number;
+  readonly kind: NumberedKind;
   /** Number of the first record. */
   readonly first: number;
   readonly records: number;
@@ -34,17 +36,14 @@ interface Lane {
   readonly bodies: readonly { readonly body: Buffer; madeFor: number }[];
 }
 
-let records: { readonly organisationId: number; readonly made: UsageRecords } | undefined;
+let made: UsageRecords;
 let lanes: Lane[] = [];
 
 const handlers = {
   /** Makes bodies and opens connections. */
   prepare: async (load: Load): Promise<void> => {
     await Promise.all(lanes.map(({ client }) => client.destroy()));
-    if (records?.organisationId !== load.organisationId) {
-      records = { organisationId: load.organisationId, made: new UsageRecords(load.organisationId) };
-    }
-    const { made } = records;
+    made = numberedRecords(load.kind, load.organisationId);
     if (load.first % TEMPLATES !== 0) throw new Error(`the first record must be a multiple of ${TEMPLATES}`);
     const stride = load.connections * load.batch;
     lanes = Array.from({ length: load.connections }, (_, lane) => ({
@@ -68,7 +67,6 @@ const handlers = {
 
   /** Open loop: a request every `batch / rate` seconds, whether or not those before were answered. */
   pace: async ({ load, rate }: { load: Load; rate: number }): Promise<{ sentAt: Float64Array }> => {
-    const made = (records as { made: UsageRecords }).made;
     const requests = load.records / load.batch;
     const bodies = Array.from({ length: requests }, (_, at) =>
       made.batch(load.first + at * load.batch, load.batch),
@@ -92,7 +90,6 @@ const handlers = {
 export type ProducerCalls = typeof handlers;
 
 async function runLane(load: Load, { client, bodies }: Lane, lane: number): Promise<number> {
-  const { made } = records as { made: UsageRecords };
   const { first, batch, connections } = load;
   let pushedBack = 0;
   for (let at = 0, offset = lane * batch; offset < load.records; at++, offset += connections * batch) {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { UsageRecords } from '../../tests/support/usage-records.ts';
+import { type NumberedKind, numberedRecords } from '../numbered-records.ts';
 import { type Expected, Reconciliation } from '../reconciliation.ts';
 import { answerCalls, machineTime } from './calls.ts';
 
@@ -17,7 +17,6 @@ interface Desk {
 }
 
 const desks = new Map<string, Desk>();
-const byOrganisation = new Map<number, UsageRecords>();
 
 const server = createServer((request, response) => {
   const chunks: Buffer[] = [];
@@ -45,19 +44,15 @@ function answer(request: IncomingMessage, response: ServerResponse, body: Buffer
 export interface Desired extends Expected {
   readonly path: string;
   readonly organisationId: number;
+  readonly kind: NumberedKind;
 }
 
 const handlers = {
   url: () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
 
   /** Opens a desk for records that are about to come to a path; what came there before is forgotten. */
-  expect: ({ path, organisationId, ...expected }: Desired) => {
-    let records = byOrganisation.get(organisationId);
-    if (!records) {
-      records = new UsageRecords(organisationId);
-      byOrganisation.set(organisationId, records);
-    }
-    const reconciliation = new Reconciliation(records, expected);
+  expect: ({ path, organisationId, kind, ...expected }: Desired) => {
+    const reconciliation = new Reconciliation(numberedRecords(kind, organisationId), expected);
     desks.set(path, { reconciliation, firstAt: 0, lastAt: 0, waiting: undefined });
   },
 

@@ -1,5 +1,5 @@
 /**
- * Usage records for load: shaped like a real fleet's (docs/records.md), about 870 bytes each, and known by number.
+ * Records for load, usage records unless other templates are given: shaped like a real fleet's (docs/records.md), about 870 bytes each, and known by number.
  *
  *   record n = template n mod TEMPLATES, with the id FIRST_ID + n (15 digits at ID_OFFSET)
  *
@@ -9,8 +9,9 @@
 export class UsageRecords {
   readonly #templates: readonly Buffer[];
 
-  constructor(organisationId: number) {
-    this.#templates = Array.from({ length: TEMPLATES }, (_, index) => template(index, organisationId));
+  /** @param make makes a template; its record begins with the id FIRST_ID */
+  constructor(organisationId: number, make: (index: number, organisationId: number) => Buffer = template) {
+    this.#templates = Array.from({ length: TEMPLATES }, (_, index) => make(index, organisationId));
   }
 
   /** Bytes of record `n`. */
