@@ -38,7 +38,7 @@ interface Placed {
 }
 
 /** Longer than NATS takes to elect new leaders, shorter than producers wait. */
-const APPEND_WITHIN_MS = 15_000;
+const APPEND_WITHIN_MS = 10_000;
 const LEAST_MS = 1_000;
 /** Ingest turns requests away long before this; here it is the last bound. */
 const WAITING_BYTES = 256 * 2 ** 20;

@@ -32,6 +32,8 @@ const FIRST_WAVE = 4;
 const MOST_AT_ONCE = 64;
 /** Requests are encoded side by side, so neighbours may stand in the log slightly out of the order of arrival. */
 const SEEK_LOOK_BACK = 16;
+/** Blocks that follow the one at hand. */
+const AT_THE_TAIL = 16;
 
 export function natsReader({ nats, recent, inFlight }: ReaderParts): NatsReader {
   const extent = async (partition: NatsPartition): Promise<Extent> => {
@@ -126,7 +128,9 @@ export function natsReader({ nats, recent, inFlight }: ReaderParts): NatsReader 
         recent.get(partition.partition, seq)?.block ?? inFlight.get(message.headers?.get(MESSAGE_ID) ?? '');
       if (known) return [...before, { sequence: seq, block: known }];
       const { stored, length } = decoded(seq, data);
-      if (stored.block) recent.add(partition.partition, seq, { block: stored.block, storedLength: length });
+      // A follower that is far behind must not push out what those at the tail need.
+      if (stored.block && message.info.pending < AT_THE_TAIL)
+        recent.add(partition.partition, seq, { block: stored.block, storedLength: length });
       return [...before, stored];
     },
   };

@@ -40,6 +40,8 @@ interface RequestDocument {
 
 /** The bucket forgets by the servers' clocks, `begin` by the node's: the later of both would otherwise win. */
 const CLOCKS_APART_MS = 3_600_000;
+/** The records are stored, and the producer waits for its answer: a second try, no more. */
+const DONE_WITHIN_MS = 2_500;
 
 export async function openRequests(
   nats: Nats,
@@ -67,7 +69,7 @@ export async function openRequests(
     },
     done: async ({ key, id, fingerprint, at, revision }) => {
       // Should it fail, or another node be first: a repetition finds the blocks stored, only at greater cost.
-      await bucket.write(key, encode({ id, fingerprint, at, done: true }), revision);
+      await bucket.write(key, encode({ id, fingerprint, at, done: true }), revision, DONE_WITHIN_MS);
     },
   };
 }

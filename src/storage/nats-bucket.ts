@@ -15,8 +15,17 @@ export interface Bucket {
   get(key: string): Promise<BucketEntry | undefined>;
   /** Everything under a prefix, in no order; see watch for prefixes. */
   list(prefix: string): Promise<BucketEntry[]>;
-  /** Writes, or deletes where `value` is undefined. `expected`: the revision there must be; 0: there is none. */
-  write(key: string, value: Uint8Array | undefined, expected?: number): Promise<BucketOutcome>;
+  /**
+   * Writes, or deletes where `value` is undefined.
+   * @param expected the revision there must be; 0: there is none
+   * @param within how long it is tried, ms; by default as the bucket's `withinMs`
+   */
+  write(
+    key: string,
+    value: Uint8Array | undefined,
+    expected?: number,
+    within?: number,
+  ): Promise<BucketOutcome>;
   /**
    * Tells what there is, then resolves, and tells every later change until `signal` aborts. May skip what a later
    * change replaced. The empty prefix is all keys, `a` all that begin with `a.`
@@ -47,6 +56,7 @@ export interface BucketOptions {
 const OPERATION = 'KV-Operation';
 /** Documents are small: some hundred bytes to some kilobytes. */
 const AHEAD = 500;
+const ASK_EVERY_MS = 1_000;
 const encoder = new TextEncoder();
 
 export async function openBucket(nats: Nats, options: BucketOptions): Promise<Bucket> {
@@ -64,12 +74,17 @@ export async function openBucket(nats: Nats, options: BucketOptions): Promise<Bu
       withinMs,
     );
 
-  const publish = async (key: string, value: Uint8Array | undefined, expected: number | undefined) => {
+  const publish = async (
+    key: string,
+    value: Uint8Array | undefined,
+    expected: number | undefined,
+    within = withinMs,
+  ) => {
     const published = await nats.publish(subjectOf(key), value ?? encoder.encode(''), {
       id: nats.uniqueId(),
       ...(value ? {} : { headers: { [OPERATION]: 'DEL' } }),
       ...(expected === undefined ? {} : { expected }),
-      ...(withinMs === undefined ? {} : { withinMs }),
+      ...(within === undefined ? {} : { withinMs: within }),
     });
     return published.type === 'conflict'
       ? published
@@ -80,20 +95,21 @@ export async function openBucket(nats: Nats, options: BucketOptions): Promise<Bu
     key: string,
     value: Uint8Array | undefined,
     expected: number | undefined,
+    within: number | undefined,
   ): Promise<BucketOutcome> => {
     if (value) {
-      const outcome = await publish(key, value, expected);
+      const outcome = await publish(key, value, expected, within);
       if (outcome.type !== 'conflict' || expected !== 0) return outcome;
       // What was deleted does not exist, but its marker has a revision.
       const marker = await last(subjectOf(key));
       if (!marker || !isDeletion(marker)) return outcome;
-      return publish(key, value, marker.seq);
+      return publish(key, value, marker.seq, within);
     }
     const present = await last(subjectOf(key));
     const revision = !present || isDeletion(present) ? 0 : present.seq;
     if (expected !== undefined && expected !== revision) return { type: 'conflict' };
     if (revision === 0) return { type: 'stored', revision: 0 };
-    return publish(key, undefined, expected);
+    return publish(key, undefined, expected, within);
   };
 
   const toEntry = (message: JsMsg | StoredMsg): BucketEntry => ({
@@ -109,6 +125,7 @@ export async function openBucket(nats: Nats, options: BucketOptions): Promise<Bu
     const newest = (await last(filter))?.seq ?? 0;
     const ready = Promise.withResolvers<void>();
     if (newest === 0) ready.resolve();
+    let told = 0;
     const following = followStream(
       nats,
       { stream, filter, start: { lastPerSubject: true }, ahead: AHEAD },
@@ -122,11 +139,16 @@ export async function openBucket(nats: Nats, options: BucketOptions): Promise<Bu
             throw error;
           });
         }
-        if (message.seq >= newest) ready.resolve();
+        told = message.seq;
+        if (told >= newest) ready.resolve();
       },
       signal,
     );
-    await Promise.race([ready.promise, following]);
+    // The newest may have vanished, by age, before it was told: then nothing is left that is newer.
+    const stopAsking = repeat(nats, async () => {
+      if (((await last(filter))?.seq ?? 0) <= told) ready.resolve();
+    });
+    await Promise.race([ready.promise, following]).finally(stopAsking);
   };
 
   return {
@@ -145,15 +167,35 @@ export async function openBucket(nats: Nats, options: BucketOptions): Promise<Bu
       });
       return [...found.values()].filter(({ value }) => value !== undefined);
     },
-    write: async (key, value, expected) => {
+    write: async (key, value, expected, within) => {
       try {
-        return await write(key, value, expected);
+        return await write(key, value, expected, within);
       } catch (error) {
         if (error instanceof StoreUnavailable) return { type: 'unavailable', cause: error.message };
         throw error;
       }
     },
     watch,
+  };
+}
+
+/** Runs something every second, until told to stop; what fails is tried the next time. */
+function repeat(nats: Nats, run: () => Promise<void>): () => void {
+  let cancel = () => {};
+  let stopped = false;
+  const again = () => {
+    cancel = nats.clock.after(ASK_EVERY_MS, () => {
+      void run()
+        .catch(() => undefined)
+        .then(() => {
+          if (!stopped) again();
+        });
+    });
+  };
+  again();
+  return () => {
+    stopped = true;
+    cancel();
   };
 }
 
