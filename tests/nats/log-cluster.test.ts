@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { systemClock } from '../../src/lib/system-clock.ts';
+import { labelOf, newBlock, startFollower } from '../../src/log/contract-world.ts';
+import type { RecordLog } from '../../src/log/log.ts';
+import { createNatsLog } from '../../src/log/nats.ts';
+import { type Nats, openNats } from '../../src/storage/nats.ts';
+import { type NatsServers, natsMissing, startNats } from '../support/nats-server.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+const skip = natsMissing() ?? false;
+const RETENTION_MS = 7 * 86_400_000;
+const WRITERS = 4;
+const BEFORE = 100;
+const AFTER = 50;
+
+describe('the record log on three NATS servers', { skip }, () => {
+  let servers: NatsServers;
+  let appending: Nats;
+  let following: Nats;
+  before(async () => {
+    servers = await startNats({ servers: 3 });
+    // Two nodes: one of them loses its own connection when the leader is killed, or none does.
+    appending = await openNats({ servers: servers.urls, replicas: 3, clock: systemClock });
+    following = await openNats({ servers: servers.urls, replicas: 3, clock: systemClock });
+  });
+  after(async () => {
+    await appending?.close();
+    await following?.close();
+    await servers?.dispose();
+  });
+
+  test('the leader is killed while blocks are appended and followed: none lost, none twice, order kept', async () => {
+    const options = { partitions: 1, clock: systemClock, retentionMs: RETENTION_MS };
+    const log = await createNatsLog(appending, options);
+    const follower = startFollower(await createNatsLog(following, options), 0, 1);
+
+    const acknowledged: { label: string; sequence: number | undefined }[] = [];
+    const reached = (count: number) => () => acknowledged.length >= count;
+    let enough = false;
+    const write = async (writer: number) => {
+      for (let i = 0; !enough; i++) {
+        const label = `${writer}.${i}`;
+        acknowledged.push({ label, sequence: await appendUntilStored(log, label) });
+      }
+    };
+    const writers = Array.from({ length: WRITERS }, (_, writer) => write(writer));
+    await until(reached(BEFORE));
+    const leader = await leaderOf(appending, 'simstream-log-0');
+    await servers.kill(leader);
+    const atKill = acknowledged.length;
+    await until(reached(atKill + WRITERS + AFTER));
+    await servers.restart(leader);
+    enough = true;
+    await Promise.all(writers);
+
+    const { next } = await log.extent(0);
+    await follower.until(next - 1);
+    await follower.stop();
+    const seen = follower.seen.map((stored) => ({
+      sequence: stored.sequence,
+      label: labelOf(stored).slice(`${stored.sequence}:`.length),
+    }));
+    assert.deepEqual(
+      seen.map(({ sequence }) => sequence),
+      seen.map((_, i) => i + 1),
+    );
+    assert.deepEqual(
+      seen.map(({ label }) => label).toSorted(),
+      acknowledged.map(({ label }) => label).toSorted(),
+    );
+    for (const { label, sequence } of acknowledged)
+      if (sequence !== undefined) assert.equal(seen[sequence - 1]?.label, label);
+    for (let writer = 0; writer < WRITERS; writer++) {
+      const own = seen.map(({ label }) => label).filter((label) => label.startsWith(`${writer}.`));
+      assert.deepEqual(
+        own,
+        own.map((_, i) => `${writer}.${i}`),
+      );
+    }
+  });
+});
+
+/** As a producer does: the same request under the same key until it is acknowledged. */
+async function appendUntilStored(log: RecordLog, label: string): Promise<number | undefined> {
+  const block = await newBlock(0, [label]);
+  for (;;) {
+    const outcome = await log.append([block], { idempotencyKey: label });
+    if (outcome.type === 'stored') return outcome.positions[0]?.sequence;
+    if (outcome.type === 'duplicate') return undefined;
+    assert.equal(outcome.type, 'unavailable');
+  }
+}
+
+async function leaderOf({ manager }: Nats, stream: string): Promise<number> {
+  const { cluster } = await manager.streams.info(stream);
+  const leader = /^n(\d)$/.exec(cluster?.leader ?? '')?.[1];
+  assert.ok(leader, `${stream} has no leader`);
+  return Number(leader);
+}
+
+async function until(reached: () => boolean): Promise<void> {
+  await waitFor('enough blocks are acknowledged', () => reached() || undefined);
+}
