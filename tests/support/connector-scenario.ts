@@ -49,8 +49,11 @@ export interface Scenario {
    * @returns the texts of all records, in order
    */
   ingest(kind: Kind, between?: (part: number) => Promise<void> | void): Promise<string[]>;
-  /** Waits until `check` gives a value; fails with `what` and the node's output. */
-  arrived<T>(what: string, check: () => Promise<T | undefined> | T | undefined): Promise<T>;
+  /**
+   * Waits until `check` gives a value; fails with `what` and the node's output. A check that calls the API asks every
+   * half second: an organisation has ten calls a second.
+   */
+  arrived<T>(what: string, check: () => Promise<T | undefined> | T | undefined, everyMs?: number): Promise<T>;
 }
 
 /** Starts a node with these settings beside its own, and makes the organisation. All is gone at the end of the test. */
@@ -102,7 +105,7 @@ export async function startScenario(
       }
       return texts;
     },
-    arrived: (what, check) => waitFor(() => `${what}\n${node.output()}`, check, 60_000),
+    arrived: (what, check, everyMs) => waitFor(() => `${what}\n${node.output()}`, check, 60_000, everyMs),
   };
 }
 
