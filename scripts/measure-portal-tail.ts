@@ -1,0 +1,154 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Browser, CDPSession } from 'playwright-core';
+import { go } from '../tests/support/portal-views.ts';
+import { event, openWindow, signIn, startPortalWorld } from '../tests/support/portal-world.ts';
+
+/** What the page holds at one moment, after a garbage collection. */
+export interface TailSample {
+  /** Since the tail was opened. */
+  readonly minutes: number;
+  readonly sent: number;
+  /** Records that are shown. */
+  readonly rows: number;
+  /** JavaScript objects, bytes. */
+  readonly heap: number;
+  /** DOM nodes, those that are detached but still referenced among them. */
+  readonly nodes: number;
+  readonly listeners: number;
+  /** Resident memory of the page's whole process, bytes; undefined where it cannot be told. */
+  readonly resident: number | undefined;
+}
+
+export interface TailReport {
+  readonly perSecond: number;
+  readonly samples: readonly TailSample[];
+  /** Messages of the page's console, and errors. */
+  readonly faults: readonly string[];
+}
+
+const ORGANISATION = 7;
+
+/**
+ * Leaves the live tail open while records are delivered, and looks at the page's memory once a minute.
+ * @param each called with every sample as it is taken
+ */
+export async function measureTail(
+  browser: Browser,
+  { minutes, perSecond }: { readonly minutes: number; readonly perSecond: number },
+  each: (sample: TailSample) => void,
+): Promise<TailReport> {
+  const world = await startPortalWorld();
+  const stop = new AbortController();
+  let sent = 0;
+  const produce = async () => {
+    for (let due = performance.now(); !stop.signal.aborted; due += 1000) {
+      await world.sendEvents(Array.from({ length: perSecond }, () => fleetEvent(sent++)));
+      await sleep(Math.max(0, due + 1000 - performance.now()), undefined, { ref: false });
+    }
+  };
+  try {
+    await world.api.createOrganisation(ORGANISATION, 'Nordlicht');
+    await world.addUser(ORGANISATION, 'ada');
+    const id = await world.api.createStream(await world.api.authenticate(ORGANISATION), {
+      name: 'Everything',
+      data_stream_type: { id: 2 },
+      destination: {
+        connection_type: 'RestAPI',
+        credentials: { url: `${world.receiver.url}/in` },
+        format: 'Json',
+      },
+    });
+    const { page, context, faults } = await openWindow(browser, { viewport: { width: 1280, height: 900 } });
+    const session = await context.newCDPSession(page);
+    await session.send('HeapProfiler.enable');
+    await session.send('Performance.enable');
+    await signIn(page, world.node.url, 'ada');
+    await page.getByRole('heading', { name: 'Data Streams' }).waitFor();
+    await go(page, `/data-streams/${id}?tab=tail`);
+    const producing = produce();
+    producing.catch((error: unknown) => faults.push(String(error)));
+    await page.locator('.tail summary').first().waitFor();
+
+    const samples: TailSample[] = [];
+    const started = performance.now();
+    for (let minute = 0; minute <= minutes; minute++) {
+      await sleep(Math.max(0, started + minute * 60_000 - performance.now()));
+      // A reader opens one now and then: what was opened must not be kept for ever either.
+      if (minute > 0) await page.locator('.tail summary').first().dispatchEvent('click');
+      const sample = {
+        minutes: (performance.now() - started) / 60_000,
+        sent,
+        rows: await page.locator('.tail > div').count(),
+        ...(await memoryOf(session)),
+        resident: await residentOf(browser),
+      };
+      samples.push(sample);
+      each(sample);
+      // What was taken is not looked at here.
+      world.received.length = 0;
+    }
+    stop.abort();
+    await producing;
+    await context.close();
+    return { perSecond, samples, faults };
+  } finally {
+    stop.abort();
+    await world.close();
+  }
+}
+
+/** The JavaScript heap and the DOM once everything that can be collected is. */
+async function memoryOf(session: CDPSession): Promise<Pick<TailSample, 'heap' | 'nodes' | 'listeners'>> {
+  // A second time for what only the first one made collectable.
+  await session.send('HeapProfiler.collectGarbage');
+  await session.send('HeapProfiler.collectGarbage');
+  const { metrics } = await session.send('Performance.getMetrics');
+  const of = (name: string) => metrics.find((metric) => metric.name === name)?.value ?? Number.NaN;
+  return { heap: of('JSHeapUsedSize'), nodes: of('Nodes'), listeners: of('JSEventListeners') };
+}
+
+/** Of the largest of the browser's page processes: there is one page, and spare ones are small. */
+async function residentOf(browser: Browser): Promise<number | undefined> {
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = await session.send('SystemInfo.getProcessInfo');
+  await session.detach();
+  const sizes = processInfo
+    .filter(({ type }) => type === 'renderer')
+    .map(({ id }) => {
+      try {
+        return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${id}/status`, 'utf8'))?.[1]) * 1024;
+      } catch {
+        return Number.NaN;
+      }
+    })
+    .filter((size) => size > 0);
+  return sizes.length > 0 ? Math.max(...sizes) : undefined;
+}
+
+const TYPES = [1, 2, 3, 4, 5, 16, 28, 33];
+
+/** An event with as much in it as one of a real SIM: about 900 bytes. */
+function fleetEvent(number: number): object {
+  const sim = 1_000 + (number % 500);
+  return event(ORGANISATION, TYPES[number % TYPES.length] as number, {
+    alert: number % 40 === 0,
+    description: `New location received from VLR for IMSI='90143${sim}', now attached to VLR='49170${number % 7}'.`,
+    imsi: { id: sim, imsi: `90143${sim}`, import_date: '2026-01-31T08:00:00Z' },
+    sim: { id: sim, iccid: `8988303000000${sim}`, production_date: '2026-01-31T08:00:00Z' },
+    endpoint: {
+      id: sim,
+      name: `Meter ${sim}`,
+      ip_address: `10.1.${sim % 250}.7`,
+      imei: `35960407${sim}`,
+      tags: null,
+    },
+    detail: {
+      country: { id: 74, name: 'Germany', country_code: '49', mcc: '262', iso_code: 'de' },
+      name: `Operator ${number % 5}`,
+      tapcode: [{ id: number % 5, tapcode: `DEUD${number % 5}` }],
+      mnc: [{ id: number % 5, mnc: `0${number % 5}` }],
+      note: 'x'.repeat(number % 200),
+    },
+  });
+}

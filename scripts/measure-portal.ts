@@ -1,0 +1,51 @@
+import { appendFileSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { launchChromium } from '../tests/support/browser.ts';
+import { buildPortal } from './build-portal.ts';
+import { measureTail, type TailSample } from './measure-portal-tail.ts';
+
+/** `npm run measure-portal -- tail --minutes 60`: what the portal costs the browser that shows it. See docs/portal.md. */
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    minutes: { type: 'string', default: '5' },
+    rate: { type: 'string', default: '50' },
+    /** Where the samples go as well, one JSON object a line. */
+    output: { type: 'string' },
+  },
+});
+const wanted = positionals.length > 0 ? positionals : ['tail'];
+
+await buildPortal();
+const browser = await launchChromium();
+if (!browser) throw new Error('No Chromium was found: install one, or name it in CHROMIUM_PATH.');
+try {
+  console.log(`Chromium ${browser.version()}`);
+  if (values.output) writeFileSync(values.output, '');
+  if (wanted.includes('tail')) await tail();
+} finally {
+  await browser.close();
+}
+
+async function tail(): Promise<void> {
+  console.log('| minute | records sent | shown | heap, MiB | DOM nodes | listeners | process, MiB |');
+  console.log('| ---: | ---: | ---: | ---: | ---: | ---: | ---: |');
+  const report = await measureTail(
+    browser as NonNullable<typeof browser>,
+    { minutes: Number(values.minutes), perSecond: Number(values.rate) },
+    (sample) => {
+      console.log(rowOf(sample));
+      if (values.output) appendFileSync(values.output, `${JSON.stringify(sample)}\n`);
+    },
+  );
+  for (const fault of report.faults) console.log(`Fault in the page: ${fault}`);
+}
+
+function rowOf({ minutes, sent, rows, heap, nodes, listeners, resident }: TailSample): string {
+  const cells = [minutes.toFixed(1), sent, rows, mebibytes(heap), nodes, listeners, mebibytes(resident)];
+  return `| ${cells.join(' | ')} |`;
+}
+
+function mebibytes(bytes: number | undefined): string {
+  return bytes === undefined ? '–' : (bytes / 2 ** 20).toFixed(1);
+}
