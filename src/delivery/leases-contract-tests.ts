@@ -109,10 +109,14 @@ export function testLeases(name: string, harness: LeasesHarness): void {
 
     inWorld('a bug in one run ends all of them and comes out of hold', async (world) => {
       const node = world.node();
+      const all = Promise.withResolvers<void>();
+      let started = 0;
       let ended = 0;
       const held = node.hold(
         PARTITIONS,
         async (partition, _epoch, signal) => {
+          if (++started === PARTITIONS) all.resolve();
+          await all.promise;
           if (partition === 2) throw new TypeError('a bug');
           await aborted(signal);
           ended++;

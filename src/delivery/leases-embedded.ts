@@ -1,33 +1,91 @@
+import type { Clock } from '../lib/clock.ts';
 import { type Registry, registryKey } from '../registry/registry.ts';
 import type { Leases } from './leases.ts';
+import type { LeaseTelemetry, NodeDescription, Nodes } from './nodes.ts';
 
 /** `lease.epoch`: `{epoch}`, the epoch of the latest start. */
 const EPOCH_KEY = registryKey('lease', 'epoch');
+
+export interface EmbeddedLeasesOptions {
+  readonly clock: Clock;
+  readonly node: NodeDescription;
+  readonly telemetry?: LeaseTelemetry;
+}
 
 /**
  * The leases of a node that has its store to itself: it holds every partition from start to stop. Each start has an
  * epoch greater by one, so that what an earlier start left under way can be told from what this one does (E1, E3).
  */
-export function embeddedLeases(registry: Registry): Leases {
+export function embeddedLeases(
+  registry: Registry,
+  options: EmbeddedLeasesOptions = { clock: { now: () => 0 } as Clock, node: { name: 'x', version: 'x' } },
+): Leases & { readonly nodes: Nodes } {
+  const { telemetry } = options;
+  const alone = lonelyNode(options);
   return {
+    nodes: alone.nodes,
     hold: async (partitions, run, signal) => {
       if (signal.aborted) return;
       const epoch = await nextEpoch(registry);
+      alone.taken(partitions, epoch);
       const stop = new AbortController();
       const ended = AbortSignal.any([signal, stop.signal]);
       const runs = Array.from({ length: partitions }, async (_, partition) => {
+        telemetry?.leaseAcquired({ partition, epoch, from: 'none' });
         try {
           await run(partition, epoch, ended);
         } catch (error) {
           // A bug in one partition ends the node's part in all of them: half a node must not look like a whole one.
           stop.abort(error);
           throw error;
+        } finally {
+          alone.ended(partition);
+          telemetry?.leaseLost({ partition, epoch, reason: ended.aborted ? 'stopped' : 'ended' });
         }
       });
       // E2: given up only when every run has settled, the failed ones included.
       const outcomes = await Promise.allSettled(runs);
       const failed = outcomes.find((outcome) => outcome.status === 'rejected');
       if (failed) throw failed.reason;
+    },
+  };
+}
+
+/** The view of a node that has no others. */
+function lonelyNode({ clock, node, telemetry }: EmbeddedLeasesOptions) {
+  const listeners = new Set<() => void>();
+  const started = clock.now();
+  const unheld = new Set<number>();
+  let held = { partitions: 0, epoch: 0, since: 0 };
+  const tell = () => {
+    for (const listener of [...listeners]) listener();
+  };
+  const nodes: Nodes = {
+    snapshot: () => {
+      const all = Array.from({ length: held.partitions }, (_, partition) => partition);
+      const { epoch, since } = held;
+      const partitions = all
+        .filter((partition) => !unheld.has(partition))
+        .map((partition) => ({ partition, epoch, since }));
+      const view = { ...node, session: node.name, self: true, state: 'alive' as const, started, partitions };
+      return { nodes: [view], unheld: all.filter((partition) => unheld.has(partition)) };
+    },
+    subscribe: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+  return {
+    nodes,
+    taken: (partitions: number, epoch: number) => {
+      unheld.clear();
+      held = { partitions, epoch, since: clock.now() };
+      telemetry?.nodesCounted({ alive: 1 });
+      tell();
+    },
+    ended: (partition: number) => {
+      unheld.add(partition);
+      tell();
     },
   };
 }
