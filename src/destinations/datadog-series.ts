@@ -9,21 +9,26 @@ export type Reading =
   | { readonly type: 'unwanted' }
   | { readonly type: 'rejected'; readonly cause: Cause };
 
+/**
+ * Texts in it are of one character a byte (latin1 of the UTF-8), as they are written: most are copied from the record, and
+ * half a request's text would otherwise take two bytes a character.
+ */
 export interface Measurement {
   /** Seconds since the epoch: the end of the slice. */
   readonly timestamp: number;
   /** The length of the slice in seconds. */
   readonly interval: number;
-  readonly values: readonly MetricValue[];
-}
-
-interface MetricValue {
-  readonly metric: string;
-  readonly unit: string | undefined;
-  /** The tags as a JSON array. */
+  /** Of messages, in place of data. */
+  readonly sms: boolean;
+  /** What stands in a JSON array of tags. */
   readonly tags: string;
-  /** A number's literal in plain notation. */
-  readonly value: string;
+  /** The same with the currency: amounts of different currencies must never add up. */
+  readonly costTags: string;
+  /** Numbers' literals in plain notation; of volume or messages, and of the cost. */
+  readonly total: string | undefined;
+  readonly tx: string | undefined;
+  readonly rx: string | undefined;
+  readonly cost: string | undefined;
 }
 
 export interface SeriesOptions {
@@ -47,6 +52,7 @@ const COUNT = 1;
 /** Datadog cuts tags here. */
 const LONGEST_TAG = 200;
 
+/** In the order of SLOT. */
 const FIELDS = [
   'end_timestamp',
   'start_timestamp',
@@ -63,7 +69,18 @@ const FIELDS = [
   'cost',
   'currency.code',
 ] as const;
-type Field = (typeof FIELDS)[number];
+const SLOT = Object.fromEntries(FIELDS.map((field, slot) => [field, slot])) as Record<
+  (typeof FIELDS)[number],
+  number
+>;
+const TAGS = [
+  ['org', SLOT['organisation.id']],
+  ['endpoint', SLOT['endpoint.id']],
+  ['iccid', SLOT['sim.iccid']],
+  ['operator', SLOT['operator.name']],
+  ['country', SLOT['operator.country.name']],
+  ['traffic_type', SLOT['traffic_type.description']],
+] as const;
 
 const reader = compileFields(FIELDS);
 
@@ -74,47 +91,31 @@ const reader = compileFields(FIELDS);
  */
 export function readUsage(record: Uint8Array, options: SeriesOptions, now: number): Reading {
   const places = reader.read(record, 0, record.length);
-  const field = (name: Field) => {
-    const slot = FIELDS.indexOf(name);
-    return textAt(record, places[slot * 2] as number, places[slot * 2 + 1] as number);
-  };
-  const isSms = field('traffic_type.id') === SMS;
-  if (isSms && !options.includeSms) return { type: 'unwanted' };
-  const end = recordTime(field('end_timestamp'));
+  const sms = textOf(record, places, SLOT['traffic_type.id']) === SMS;
+  if (sms && !options.includeSms) return { type: 'unwanted' };
+  const end = recordTime(textOf(record, places, SLOT.end_timestamp));
   const cause = end === undefined ? NO_TIME : ageFault(end, now, options.historical);
   if (end === undefined || cause) return { type: 'rejected', cause: cause ?? NO_TIME };
-  const start = recordTime(field('start_timestamp')) ?? end;
+  const start = recordTime(textOf(record, places, SLOT.start_timestamp)) ?? end;
 
-  const tags = [
-    tag('org', field('organisation.id')),
-    tag('endpoint', field('endpoint.id')),
-    tag('iccid', field('sim.iccid')),
-    tag('operator', field('operator.name')),
-    tag('country', field('operator.country.name')),
-    tag('traffic_type', field('traffic_type.description')),
-  ].filter((one) => one !== undefined);
-  const shared = JSON.stringify(tags);
-  // Amounts of different currencies must never add up.
-  const currency = tag('currency', field('currency.code'));
-  const withCurrency = currency ? JSON.stringify([...tags, currency]) : shared;
-
-  const values: MetricValue[] = [];
-  const add = (metric: string, name: Field, unit: string | undefined, of: string) => {
-    const text = field(name);
-    if (text === undefined || !isNumber(text)) return;
-    const value = decimal(text, 0);
-    // An exponent that is left means a number far beyond what Datadog can hold.
-    if (!/[eE]/.test(value)) values.push({ metric, unit, tags: of, value });
-  };
-  const volume = isSms ? 'endpoint.sms' : 'endpoint.volume';
-  const unit = isSms ? 'message' : 'megabyte';
-  add(volume, 'volume.total', unit, shared);
-  add(`${volume}_tx`, 'volume.tx', unit, shared);
-  add(`${volume}_rx`, 'volume.rx', unit, shared);
-  add('endpoint.cost', 'cost', undefined, withCurrency);
-  if (values.length === 0) return { type: 'rejected', cause: NO_VALUES };
+  const total = amountAt(record, places, SLOT['volume.total']);
+  const tx = amountAt(record, places, SLOT['volume.tx']);
+  const rx = amountAt(record, places, SLOT['volume.rx']);
+  const cost = amountAt(record, places, SLOT.cost);
+  if ((total ?? tx ?? rx ?? cost) === undefined) return { type: 'rejected', cause: NO_VALUES };
+  let tags = '';
+  for (const [name, slot] of TAGS) tags = withTag(tags, name, record, places, slot);
+  const costTags = withTag(tags, 'currency', record, places, SLOT['currency.code']);
   const interval = Math.max(1, Math.round((end - start) / 1000));
-  return { type: 'measured', measurement: { timestamp: Math.floor(end / 1000), interval, values } };
+  const timestamp = Math.floor(end / 1000);
+  return {
+    type: 'measured',
+    measurement: { timestamp, interval, sms, tags, costTags, total, tx, rx, cost },
+  };
+}
+
+function textOf(record: Uint8Array, places: Int32Array, slot: number): string | undefined {
+  return textAt(record, places[slot * 2] as number, places[slot * 2 + 1] as number);
 }
 
 const NO_TIME: Cause = {
@@ -143,18 +144,103 @@ function ageFault(end: number, now: number, historical: boolean): Cause | undefi
   };
 }
 
-function tag(name: string, value: string | undefined): string | undefined {
-  return value === undefined || value === ''
-    ? undefined
-    : `${name}:${value}`.slice(0, LONGEST_TAG).toWellFormed();
+/** A number's literal in plain notation; undefined for what is none, and for one far beyond what Datadog can hold. */
+function amountAt(record: Uint8Array, places: Int32Array, slot: number): string | undefined {
+  const from = places[slot * 2] as number;
+  const to = places[slot * 2 + 1] as number;
+  if (isPlainNumber(record, from, to)) return bytesText(record, from, to);
+  const text = textAt(record, from, to);
+  if (text === undefined || !isNumber(text)) return undefined;
+  const value = decimal(text, 0);
+  return /[eE]/.test(value) ? undefined : value;
+}
+
+const QUOTE = 0x22;
+const MINUS = 0x2d;
+const POINT = 0x2e;
+const ZERO = 0x30;
+const NINE = 0x39;
+const BACKSLASH = 0x5c;
+
+/** Whether a literal is a number that `decimal` would leave as it is. */
+function isPlainNumber(bytes: Uint8Array, from: number, to: number): boolean {
+  if (from < 0) return false;
+  let fraction = false;
+  for (let at = from; at < to; at++) {
+    const byte = bytes[at] as number;
+    if (byte >= ZERO && byte <= NINE) continue;
+    if (byte === POINT) fraction = true;
+    else if (byte !== MINUS) return false;
+  }
+  return !fraction || bytes[to - 1] !== ZERO;
+}
+
+/** Adds a tag, `"name:value"`, if the field has a value. */
+function withTag(tags: string, name: string, record: Uint8Array, places: Int32Array, slot: number): string {
+  const from = places[slot * 2] as number;
+  const to = places[slot * 2 + 1] as number;
+  const comma = tags === '' ? '' : ',';
+  if (to - from < LONGEST_TAG - name.length) {
+    // What needs no escape in the record needs none in the tag.
+    if (isPlainNumber(record, from, to)) return `${tags}${comma}"${name}:${bytesText(record, from, to)}"`;
+    if (isPlainString(record, from, to)) {
+      return to - from === 2 ? tags : `${tags}${comma}"${name}:${bytesText(record, from + 1, to - 1)}"`;
+    }
+  }
+  const value = textAt(record, from, to);
+  if (value === undefined || value === '') return tags;
+  const text = JSON.stringify(`${name}:${value}`.slice(0, LONGEST_TAG).toWellFormed());
+  return `${tags}${comma}${Buffer.from(text).toString('latin1')}`;
+}
+
+function isPlainString(bytes: Uint8Array, from: number, to: number): boolean {
+  if (from < 0 || bytes[from] !== QUOTE) return false;
+  for (let at = from; at < to; at++) if (bytes[at] === BACKSLASH) return false;
+  return true;
+}
+
+/** The bytes as a text of one character a byte. */
+function bytesText(bytes: Uint8Array, from: number, to: number): string {
+  const buffer = Buffer.isBuffer(bytes)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return buffer.toString('latin1', from, to);
 }
 
 /** About how many bytes a measurement is at most in the body, alone in its series. */
-export function seriesBytes({ values }: Measurement): number {
-  return values.reduce(
-    (sum, { tags, metric, value }) => sum + Buffer.byteLength(tags) + metric.length + value.length + 160,
-    0,
-  );
+export function seriesBytes({ tags, costTags, total, tx, rx, cost }: Measurement): number {
+  let bytes = 0;
+  for (const value of [total, tx, rx]) if (value !== undefined) bytes += tags.length + value.length + AROUND;
+  return cost === undefined ? bytes : bytes + costTags.length + cost.length + AROUND;
+}
+
+/** What stands around tags and value of a point that is alone in its series, its numbers included. */
+const AROUND = 180;
+
+/** Measurements that may share series, because their tags are the same. */
+interface Group {
+  readonly of: keyof typeof METRICS;
+  readonly tags: string;
+  readonly first: Measurement;
+  /** Those behind the first; most groups have none. */
+  more: Measurement[] | undefined;
+}
+
+type Value = 'total' | 'tx' | 'rx' | 'cost';
+
+/** The metrics of each kind of group: the beginning of the series' text, and whose values they are. */
+const METRICS = {
+  volume: metrics({ total: 'endpoint.volume', tx: 'endpoint.volume_tx', rx: 'endpoint.volume_rx' }),
+  sms: metrics({ total: 'endpoint.sms', tx: 'endpoint.sms_tx', rx: 'endpoint.sms_rx' }),
+  cost: metrics({ cost: 'endpoint.cost' }),
+} as const;
+const UNITS = { volume: '"unit":"megabyte",', sms: '"unit":"message",', cost: '' } as const;
+
+function metrics(names: Partial<Record<Value, string>>): { value: Value; head: string }[] {
+  return Object.entries(names).map(([value, metric]) => ({
+    value: value as Value,
+    head: `{"metric":"${metric}","type":${COUNT},"interval":`,
+  }));
 }
 
 /**
@@ -162,24 +248,64 @@ export function seriesBytes({ values }: Measurement): number {
  * and second, so they are added up here.
  */
 export function seriesBody(measurements: readonly Measurement[]): Buffer {
-  const series = new Map<string, { first: MetricValue; points: Map<number, Point> }>();
-  for (const { timestamp, interval, values } of measurements) {
-    for (const value of values) {
-      const key = `${value.metric}${value.tags}`;
-      let one = series.get(key);
-      if (!one) {
-        one = { first: value, points: new Map() };
-        series.set(key, one);
-      }
-      const before = one.points.get(timestamp);
-      one.points.set(timestamp, {
-        interval: Math.max(interval, before?.interval ?? 0),
-        value: before ? addDecimals(before.value, value.value) : value.value,
-      });
+  const groups: Group[] = [];
+  const known = {
+    volume: new Map<string, Group>(),
+    sms: new Map<string, Group>(),
+    cost: new Map<string, Group>(),
+  };
+  const put = (of: Group['of'], tags: string, measurement: Measurement) => {
+    const group = known[of].get(tags);
+    if (!group) {
+      const made: Group = { of, tags, first: measurement, more: undefined };
+      known[of].set(tags, made);
+      groups.push(made);
+    } else if (group.more) group.more.push(measurement);
+    else group.more = [measurement];
+  };
+  for (const measurement of measurements) {
+    const { total, tx, rx, cost, tags, costTags, sms } = measurement;
+    if ((total ?? tx ?? rx) !== undefined) put(sms ? 'sms' : 'volume', tags, measurement);
+    if (cost !== undefined) put('cost', costTags, measurement);
+  }
+  const parts: Buffer[] = [];
+  let text = '{"series":[';
+  for (const [index, group] of groups.entries()) {
+    const series = group.more ? sharedSeries(group, group.more) : ownSeries(group);
+    text += index > 0 ? series : series.slice(1);
+    if (text.length < PIECE) continue;
+    parts.push(Buffer.from(text, 'latin1'));
+    text = '';
+  }
+  parts.push(Buffer.from(`${text}]}`, 'latin1'));
+  return Buffer.concat(parts);
+}
+
+/** Text is turned into bytes in pieces of about this many characters: so the texts that it is made of are soon garbage. */
+const PIECE = 8_192;
+
+/** The series of a measurement that shares them with none, each with a comma before it. */
+function ownSeries({ of, tags, first }: Group): string {
+  const middle = `${first.interval},${UNITS[of]}"tags":[${tags}],"points":[{"timestamp":${first.timestamp},"value":`;
+  let text = '';
+  for (const { value, head } of METRICS[of]) {
+    const literal = first[value];
+    if (literal !== undefined) text += `,${head}${middle}${literal}}]}`;
+  }
+  return text;
+}
+
+/** The series of several measurements: an interval belongs to a series, so the points that share one are together. */
+function sharedSeries({ of, tags, first }: Group, more: readonly Measurement[]): string {
+  let text = '';
+  for (const { value, head } of METRICS[of]) {
+    const byInterval = Map.groupBy(pointsOf(value, [first, ...more]), ([, { interval }]) => interval);
+    for (const [interval, points] of byInterval) {
+      const list = points.map(([timestamp, point]) => `{"timestamp":${timestamp},"value":${point.value}}`);
+      text += `,${head}${interval},${UNITS[of]}"tags":[${tags}],"points":[${list.join(',')}]}`;
     }
   }
-  const parts = [...series.values()].flatMap(({ first, points }) => seriesText(first, points));
-  return Buffer.from(`{"series":[${parts.join(',')}]}`);
+  return text;
 }
 
 interface Point {
@@ -187,14 +313,16 @@ interface Point {
   readonly value: string;
 }
 
-/** The points of one metric and its tags: an interval belongs to a series, so those that share one are together. */
-function seriesText({ metric, unit, tags }: MetricValue, points: ReadonlyMap<number, Point>): string[] {
-  const byInterval = Map.groupBy(points, ([, { interval }]) => interval);
-  return [...byInterval].map(([interval, group]) => {
-    const list = group
-      .map(([timestamp, { value }]) => `{"timestamp":${timestamp},"value":${value}}`)
-      .join(',');
-    const unitText = unit ? `"unit":"${unit}",` : '';
-    return `{"metric":"${metric}","type":${COUNT},"interval":${interval},${unitText}"tags":${tags},"points":[${list}]}`;
-  });
+/** One point for each second. */
+function pointsOf(value: Value, measurements: readonly Measurement[]): Map<number, Point> {
+  const points = new Map<number, Point>();
+  for (const { timestamp, interval, [value]: literal } of measurements) {
+    if (literal === undefined) continue;
+    const before = points.get(timestamp);
+    points.set(timestamp, {
+      interval: Math.max(interval, before?.interval ?? 0),
+      value: before ? addDecimals(before.value, literal) : literal,
+    });
+  }
+  return points;
 }
