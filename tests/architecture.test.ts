@@ -22,6 +22,12 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
     registry: 'values',
     'destinations/contract.ts': 'types',
   },
+  migrate: {
+    records: 'values',
+    log: 'values',
+    registry: 'values',
+    'delivery/quarantine.ts': 'values',
+  },
   auth: { registry: 'values', 'api/route.ts': 'types' },
   ingest: { records: 'values', log: 'values', registry: 'values', auth: 'values' },
   api: {
@@ -34,6 +40,7 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
     'delivery/filter-syntax.ts': 'values',
     'delivery/quarantine.ts': 'values',
     'delivery/activity.ts': 'types',
+    'delivery/nodes.ts': 'types',
     'delivery/resend.ts': 'types',
     'delivery/tail.ts': 'types',
     'destinations/contract.ts': 'types',

@@ -3,6 +3,7 @@ import { VERSION } from '../version.ts';
 import { EXIT_MISTAKE } from './config-options.ts';
 import { addDemo } from './demo.ts';
 import { addImport } from './import.ts';
+import { addMigrate } from './migrate.ts';
 import type { Console, StartServer } from './node.ts';
 import { addServe } from './serve.ts';
 
@@ -32,6 +33,7 @@ export async function runCommandLine(
   addServe(program, console, loadServer, done);
   addDemo(program, console, loadServer, done);
   addImport(program, console, done);
+  addMigrate(program, console, done);
   try {
     await program.parseAsync([...args], { from: 'user' });
   } catch (error) {

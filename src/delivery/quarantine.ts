@@ -1,3 +1,4 @@
+import type { Position } from '../log/log.ts';
 import { type Json, type Registry, registryKey } from '../registry/registry.ts';
 import type { QuarantinedRecord, StreamSummary } from './pump-context.ts';
 
@@ -17,6 +18,17 @@ export interface QuarantineDocument {
 export const quarantinePrefix = (organisationId: number, id: string) =>
   registryKey('quarantine', organisationId, id);
 
+export function quarantineKey(organisationId: number, id: string, { sequence, index }: Position): string {
+  const place = `${String(sequence).padStart(16, '0')}-${String(index).padStart(8, '0')}`;
+  return `${quarantinePrefix(organisationId, id)}.${place}`;
+}
+
+/** The position that the last part of a key of `quarantineKey` stands for. */
+export function readPlace(place: string): Position | undefined {
+  const [, sequence, index] = /^(\d+)-(\d+)$/.exec(place) ?? [];
+  return sequence && index ? { sequence: Number(sequence), index: Number(index) } : undefined;
+}
+
 /** Sets records aside for a person to look at. Resolves when they are durable; rejects when they cannot be stored. */
 export async function storeQuarantined(
   registry: Registry,
@@ -25,7 +37,6 @@ export async function storeQuarantined(
   now: number,
 ): Promise<void> {
   const writes = records.map(({ position, arrivedAt, cause, bytes }) => {
-    const place = `${String(position.sequence).padStart(16, '0')}-${String(position.index).padStart(8, '0')}`;
     const document: QuarantineDocument = {
       kind: stream.kind,
       at: now,
@@ -36,7 +47,7 @@ export async function storeQuarantined(
       record: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'),
     };
     return {
-      key: `${quarantinePrefix(stream.organisationId, stream.id)}.${place}`,
+      key: quarantineKey(stream.organisationId, stream.id, position),
       value: document as unknown as Json,
     };
   });

@@ -43,7 +43,7 @@ export class StoreFailure extends Error {
   }
 }
 
-const FILE = 'simstream.mdb';
+export const LMDB_FILE = 'simstream.mdb';
 const MOST_TABLES = 16;
 /** Against 4 KiB: blocks of 100 KB are written somewhat faster, and those of 1 KB take half the space (bench/log-append.ts). */
 const PAGE_SIZE = 16_384;
@@ -64,12 +64,12 @@ export async function openLmdb(directory: string, options: LmdbOptions): Promise
   const lock = lockDirectory(directory);
   let environment: RootDatabase<Uint8Array, Uint8Array>;
   try {
-    requireStoreFile(join(directory, FILE));
-    environment = openEnvironment(join(directory, FILE), options.pageSize ?? PAGE_SIZE);
+    requireStoreFile(join(directory, LMDB_FILE));
+    environment = openEnvironment(join(directory, LMDB_FILE), options.pageSize ?? PAGE_SIZE);
   } catch (error) {
     lock.release();
     const cause = error instanceof Error ? error.message : String(error);
-    throw new Error(`the store ${join(directory, FILE)} cannot be opened: ${cause}`, { cause: error });
+    throw new Error(`the store ${join(directory, LMDB_FILE)} cannot be opened: ${cause}`, { cause: error });
   }
   const stopChecking = checkReaders(environment, options.clock);
   let closing: Promise<void> | undefined;
@@ -97,7 +97,7 @@ export async function openLmdb(directory: string, options: LmdbOptions): Promise
         throw await storeFailure(directory, error);
       }
     },
-    sizeOnDisk: async () => (await stat(join(directory, FILE))).size,
+    sizeOnDisk: async () => (await stat(join(directory, LMDB_FILE))).size,
     close: () => {
       closing ??= close();
       return closing;

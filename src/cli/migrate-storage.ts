@@ -1,0 +1,75 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Config } from '../config.ts';
+import type { Clock } from '../lib/clock.ts';
+import { createLmdbLog } from '../log/lmdb.ts';
+import { createNatsLog } from '../log/nats.ts';
+import { beginNatsPartition } from '../log/nats-begin.ts';
+import type { MigrationSource } from '../migrate/source.ts';
+import type { MigrationTarget } from '../migrate/target.ts';
+import { PREFIX } from '../node-storage-nats.ts';
+import { createLmdbRegistry } from '../registry/lmdb.ts';
+import { createNatsRegistry } from '../registry/nats.ts';
+import { LMDB_FILE, openLmdb } from '../storage/lmdb.ts';
+import { type Nats, openNats } from '../storage/nats.ts';
+
+type Closing = { close(): Promise<void> };
+
+/** What was read or written comes from the store and not from memory: only so does reading back tell something. */
+const recentBytes = 0;
+
+/**
+ * Opens an embedded storage, and locks it: a node that runs on it is in the way.
+ * @throws Error that says what to do
+ */
+export async function openMigrationSource(config: Config, clock: Clock): Promise<MigrationSource & Closing> {
+  const { dataDir, partitions } = config;
+  if (!existsSync(join(dataDir, LMDB_FILE)))
+    throw new Error(`${dataDir} holds no storage of simstream (${LMDB_FILE})`);
+  const lmdb = await openLmdb(dataDir, { clock });
+  try {
+    const log = await createLmdbLog(lmdb, { partitions, clock, recentBytes });
+    return { log, registry: createLmdbRegistry(lmdb), close: () => lmdb.close() };
+  } catch (error) {
+    await lmdb.close();
+    throw error;
+  }
+}
+
+/**
+ * Opens the storage of distributed nodes, and creates it where there is none.
+ * @returns undefined where there is none and `create` is false
+ */
+export async function openMigrationTarget(
+  config: Config,
+  clock: Clock,
+  create: boolean,
+): Promise<(MigrationTarget & Closing) | undefined> {
+  const nats = await openNats({ servers: config.natsUrl, replicas: config.natsReplicas, clock });
+  try {
+    if (!create && !(await exists(nats))) {
+      await nats.close();
+      return undefined;
+    }
+    const { partitions, retention: retentionMs } = config;
+    return {
+      log: await createNatsLog(nats, { prefix: PREFIX, partitions, clock, retentionMs, recentBytes }),
+      registry: await createNatsRegistry(nats, { prefix: PREFIX }),
+      nodes: await createNatsRegistry(nats, { prefix: `${PREFIX}-leases` }),
+      mostBytes: nats.mostBytes,
+      begin: (partition, sequence) => beginNatsPartition(nats, { prefix: PREFIX, partition, sequence }),
+      close: () => nats.close(),
+    };
+  } catch (error) {
+    await nats.close();
+    throw error;
+  }
+}
+
+/** Whether any node or migration was ever there. */
+async function exists(nats: Nats): Promise<boolean> {
+  const names = await nats.ask('its streams cannot be listed', () =>
+    Array.fromAsync(nats.manager.streams.names()),
+  );
+  return names.some((name) => name.includes(`${PREFIX}-`));
+}

@@ -1,0 +1,166 @@
+import { isDeepStrictEqual } from 'node:util';
+import { quarantineKey, readPlace } from '../delivery/quarantine.ts';
+import type { DataStreamDocument, ProgressDocument } from '../registry/data-stream.ts';
+import { type Entry, type Json, type Registry, registryKey } from '../registry/registry.ts';
+import { Difference } from './copy-records.ts';
+import { type Patience, requireStored } from './patience.ts';
+import type { PositionMap } from './position-map.ts';
+import { INSTALLATION, LEASE_EPOCH, leaseEpoch } from './source.ts';
+import { MIGRATION } from './target.ts';
+
+export interface DocumentCopy {
+  readonly source: Registry;
+  readonly target: Registry;
+  /** By partition. */
+  readonly positions: readonly PositionMap[];
+  readonly patience: Patience;
+  readonly signal: AbortSignal;
+  advanced(documents: number): void;
+}
+
+/** Documents by the first part of their key. */
+export type DocumentCounts = { readonly [prefix: string]: number };
+
+interface Copied {
+  readonly key: string;
+  readonly value: Json;
+}
+
+/** About these the target knows better. */
+const NOT_COPIED = new Set([MIGRATION, INSTALLATION, 'lease', 'node']);
+const TOGETHER = 256;
+
+/** Copies every document, written over what an interrupted migration wrote. @throws StoreUnavailable */
+export async function copyDocuments(copy: DocumentCopy): Promise<void> {
+  const { target, patience, signal } = copy;
+  for await (const group of groupsOf(copy)) {
+    await patience(async () => {
+      const outcomes = await target.putMany(group);
+      for (const [index, outcome] of outcomes.entries()) requireStored(outcome, (group[index] as Copied).key);
+    });
+    copy.advanced(group.length);
+  }
+  if (!signal.aborted) await patience(() => raiseEpoch(copy));
+}
+
+/**
+ * Reads every document back.
+ * @throws Difference with the counts of every kind of document of which one is missing or differs
+ */
+export async function checkDocuments(copy: DocumentCopy): Promise<DocumentCounts> {
+  const { target, patience } = copy;
+  const read: Record<string, number> = {};
+  const found: Record<string, number> = {};
+  const first: Record<string, string> = {};
+  for await (const group of groupsOf(copy)) {
+    const entries = await patience(() => Promise.all(group.map(({ key }) => target.get(key))));
+    for (const [index, { key, value }] of group.entries()) {
+      const prefix = prefixOf(key);
+      read[prefix] = (read[prefix] ?? 0) + 1;
+      if (isDeepStrictEqual(entries[index]?.value, JSON.parse(JSON.stringify(value))))
+        found[prefix] = (found[prefix] ?? 0) + 1;
+      else first[prefix] ??= key;
+    }
+    copy.advanced(group.length);
+  }
+  const faults = Object.entries(first).map(
+    ([prefix, key]) =>
+      `${read[prefix]} ${prefix} documents at the source, ${found[prefix] ?? 0} equal at the target (${key} is not)`,
+  );
+  if (faults.length > 0) throw new Difference(faults.join('; '));
+  return read;
+}
+
+/** How many documents a migration would copy. */
+export async function countDocuments(source: Registry): Promise<DocumentCounts> {
+  const counts: Record<string, number> = {};
+  for await (const { key } of source.list('')) {
+    const prefix = prefixOf(key);
+    if (!NOT_COPIED.has(prefix)) counts[prefix] = (counts[prefix] ?? 0) + 1;
+  }
+  return counts;
+}
+
+async function* groupsOf({ source, positions, signal }: DocumentCopy): AsyncGenerator<Copied[]> {
+  let group: Copied[] = [];
+  for await (const entry of source.list('')) {
+    if (signal.aborted) return;
+    if (NOT_COPIED.has(prefixOf(entry.key))) continue;
+    group.push(await atTarget(entry, source, positions));
+    if (group.length < TOGETHER) continue;
+    yield group;
+    group = [];
+  }
+  if (group.length > 0) yield group;
+}
+
+function prefixOf(key: string): string {
+  return key.split('.', 1)[0] as string;
+}
+
+/** A document as the target has it: every place in the log is where it is there, and nobody holds a lease yet. */
+async function atTarget(
+  { key, value }: Entry,
+  source: Registry,
+  positions: readonly PositionMap[],
+): Promise<Copied> {
+  switch (prefixOf(key)) {
+    case 'stream': {
+      const stream = value as unknown as DataStreamDocument;
+      const { partition, start } = stream;
+      return {
+        key,
+        value: { ...stream, start: mapOf(positions, partition).position(start) } as unknown as Json,
+      };
+    }
+    case 'progress': {
+      const progress = value as unknown as ProgressDocument;
+      const map = mapOf(positions, Number(key.split('.')[1]));
+      const { cursor, countedTo } = progress;
+      const moved = { epoch: 0, cursor: map.position(cursor), countedTo: map.sequence(countedTo) };
+      return { key, value: { ...progress, ...moved } as unknown as Json };
+    }
+    case 'watermark': {
+      const { sequence } = value as { sequence: number };
+      const map = mapOf(positions, Number(key.split('.')[1]));
+      return { key, value: { ...(value as object), sequence: map.sequence(sequence), epoch: 0 } };
+    }
+    case 'quarantine':
+      return { key: await quarantineKeyAtTarget(key, source, positions), value };
+    default:
+      return { key, value };
+  }
+}
+
+/** The key ends with the record's place in the partition of its data stream. */
+async function quarantineKeyAtTarget(
+  key: string,
+  source: Registry,
+  positions: readonly PositionMap[],
+): Promise<string> {
+  const [, organisation = '', id = '', place = ''] = key.split('.');
+  const stream = (await source.get(registryKey('stream', organisation, id)))?.value;
+  const position = readPlace(place);
+  if (!stream || !position) return key;
+  const { partition } = stream as unknown as DataStreamDocument;
+  return quarantineKey(Number(organisation), id, mapOf(positions, partition).position(position));
+}
+
+function mapOf(positions: readonly PositionMap[], partition: number): PositionMap {
+  const map = positions[partition];
+  if (!map)
+    throw new Difference(
+      `a document at the source names partition ${partition}, which its log does not have`,
+    );
+  return map;
+}
+
+/**
+ * Documents come with epoch 0, below that of any lease. Where leases count on from `lease.epoch`, they go on after
+ * the source's all the same: an epoch is never given twice.
+ */
+async function raiseEpoch({ source, target }: DocumentCopy): Promise<void> {
+  const epoch = await leaseEpoch(source);
+  if (epoch <= (await leaseEpoch(target))) return;
+  requireStored(await target.put(LEASE_EPOCH, { epoch }), LEASE_EPOCH);
+}

@@ -1,0 +1,146 @@
+import type { RecordLog } from '../log/log.ts';
+import {
+  type DataStreamDocument,
+  type ProgressDocument,
+  progressKey,
+  streamKey,
+  watermarkKey,
+} from '../registry/data-stream.ts';
+import type { Json, Registry } from '../registry/registry.ts';
+import { requireStored } from './patience.ts';
+import type { RecordCounts } from './target.ts';
+
+/** What a migration reads. It has the source to itself: no node runs on it. */
+export interface MigrationSource {
+  readonly log: RecordLog;
+  readonly registry: Registry;
+}
+
+/** `installation` at the source, written by its first migration: by this id an unfinished one knows it again. */
+export interface SourceDocument {
+  readonly id: string;
+  /** Milliseconds since the epoch: when a migration of it was finished. */
+  readonly migratedAt?: number;
+}
+
+export const INSTALLATION = 'installation';
+export const LEASE_EPOCH = 'lease.epoch';
+
+/** The epoch of the latest start of a node that has its storage to itself; 0 if there was none. */
+export async function leaseEpoch(registry: Registry): Promise<number> {
+  return ((await registry.get(LEASE_EPOCH))?.value as { epoch: number } | undefined)?.epoch ?? 0;
+}
+
+export async function readSource(registry: Registry): Promise<SourceDocument | undefined> {
+  return (await registry.get(INSTALLATION))?.value as unknown as SourceDocument | undefined;
+}
+
+export async function writeSource(registry: Registry, document: SourceDocument): Promise<void> {
+  requireStored(await registry.put(INSTALLATION, document as unknown as Json), INSTALLATION);
+}
+
+/**
+ * The first sequence to copy of every partition: what is within the retention; and older blocks as far as a data
+ * stream is not done with them, so that the engine at the target counts them as expired like this one would have.
+ */
+export async function startsOf(source: MigrationSource, cutoff: number): Promise<number[]> {
+  const { log } = source;
+  const needed = await firstNeeded(source);
+  const starts: number[] = [];
+  for (let partition = 0; partition < log.partitions; partition++) {
+    const { first, next } = await log.extent(partition);
+    const young = await log.seek(partition, cutoff);
+    starts.push(Math.min(next, Math.max(first, Math.min(young, needed[partition] as number))));
+  }
+  return starts;
+}
+
+/** Per partition the lowest sequence that a data stream still has to look at. */
+async function firstNeeded({ log, registry }: MigrationSource): Promise<number[]> {
+  const needed = Array.from({ length: log.partitions }, () => Number.MAX_SAFE_INTEGER);
+  const watermarks: number[] = [];
+  for (let partition = 0; partition < log.partitions; partition++) {
+    const watermark = (await registry.get(watermarkKey(partition)))?.value as
+      | { sequence: number }
+      | undefined;
+    watermarks.push(watermark?.sequence ?? 0);
+  }
+  for await (const { value } of registry.list('stream')) {
+    const stream = value as unknown as DataStreamDocument;
+    const { partition } = stream;
+    const progress = (await registry.get(progressKey(stream)))?.value as unknown as
+      | ProgressDocument
+      | undefined;
+    let place = (progress?.cursor ?? stream.start).sequence;
+    if (progress && !progress.detached) place = Math.max(place, watermarks[partition] as number);
+    needed[partition] = Math.min(needed[partition] as number, place);
+  }
+  return needed;
+}
+
+/**
+ * Whether the secret that the target's nodes will have opens the data streams' credentials.
+ * @param opens why what was sealed for a context does not open, or undefined
+ * @returns what to tell, where one does not
+ */
+export async function secretFault(
+  registry: Registry,
+  opens: (sealed: string, context: string) => string | undefined,
+): Promise<string | undefined> {
+  let sealed = 0;
+  let closed = 0;
+  let first = '';
+  for await (const { value } of registry.list('stream')) {
+    const { sealedCredentials, organisationId, id } = value as unknown as DataStreamDocument;
+    if (sealedCredentials === '') continue;
+    sealed++;
+    const fault = opens(sealedCredentials, streamKey(organisationId, id));
+    if (fault === undefined) continue;
+    closed++;
+    first ||= `data stream ${id} of organisation ${organisationId}: ${fault}`;
+  }
+  if (closed === 0) return undefined;
+  return (
+    `the credentials of ${closed} of ${sealed} data streams do not open with this secret (${first}). ` +
+    "SIMSTREAM_SECRET must be the secret of the source: the one its node was given, or the file 'secret' in its data directory"
+  );
+}
+
+export interface Survey {
+  /** Per partition what would be copied. */
+  readonly partitions: readonly (RecordCounts & { readonly blocks: number; readonly damaged: number })[];
+}
+
+/** Counts the records that a migration would copy. */
+export async function survey(
+  source: MigrationSource,
+  cutoff: number,
+  signal: AbortSignal,
+  advanced: (done: number, total: number) => void,
+): Promise<Survey> {
+  const { log } = source;
+  const starts = await startsOf(source, cutoff);
+  const extents = await Promise.all(starts.map((_, partition) => log.extent(partition)));
+  const total = extents.reduce((sum, { next }, partition) => sum + next - (starts[partition] as number), 0);
+  const partitions = [];
+  let done = 0;
+  for (const [partition, { next }] of extents.entries()) {
+    const counts = { usage: 0, event: 0, blocks: 0, damaged: 0 };
+    for (let from = starts[partition] as number; from < next && !signal.aborted; ) {
+      const read = await log.read(partition, from, READ);
+      for (const { block, sequence } of read) {
+        counts.blocks++;
+        if (block) counts[block.kind] += block.count;
+        else counts.damaged++;
+        from = sequence + 1;
+      }
+      done += read.length;
+      advanced(done, total);
+    }
+    partitions.push(counts);
+  }
+  return { partitions };
+}
+
+/** Their indexes suffice: this is about memory for stored bytes only. */
+const READ = { blocks: 256, bytes: 8 * 2 ** 20 };
