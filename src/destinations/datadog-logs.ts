@@ -1,11 +1,18 @@
-import { compileFields, sliceText, textAt } from '../records/fields.ts';
+import { compileFields, textAt } from '../records/fields.ts';
 import { recordTime } from '../records/record-time.ts';
 import type { Cause } from './contract.ts';
 
 /** What one event comes to. */
 export type LogReading =
-  | { readonly type: 'entry'; readonly entry: Buffer }
+  | { readonly type: 'entry'; readonly entry: LogEntry }
   | { readonly type: 'rejected'; readonly cause: Cause };
+
+/** The JSON of a log entry in two pieces, to be closed by a brace. */
+export interface LogEntry {
+  readonly head: Buffer;
+  /** The record's own bytes; not copied. */
+  readonly record: Uint8Array;
+}
 
 /**
  * The logs intake takes entries of up to 18 hours ago. Half a minute less, the time a request may take: an entry that is
@@ -27,6 +34,7 @@ const FIELDS = [
   'sim.iccid',
 ] as const;
 type Field = (typeof FIELDS)[number];
+const SLOT = Object.fromEntries(FIELDS.map((field, slot) => [field, slot])) as Record<Field, number>;
 
 const reader = compileFields(FIELDS);
 
@@ -47,7 +55,7 @@ const STATUS: Readonly<Record<string, string>> = {
 export function readEvent(record: Uint8Array, now: number): LogReading {
   const places = reader.read(record, 0, record.length);
   const field = (name: Field) => {
-    const slot = FIELDS.indexOf(name);
+    const slot = SLOT[name];
     return textAt(record, places[slot * 2] as number, places[slot * 2 + 1] as number);
   };
   const time = recordTime(field('timestamp'));
@@ -75,8 +83,24 @@ export function readEvent(record: Uint8Array, now: number): LogReading {
     // Entries of one event type belong together, as events with this key do in Datadog's event stream.
     aggregation_key: `event_type:${type}`,
   };
-  const head = JSON.stringify(attributes).slice(0, -1);
-  return { type: 'entry', entry: Buffer.from(`${head},"event":${sliceText(record, 0, record.length)}}`) };
+  const head = `${JSON.stringify(attributes).slice(0, -1)},"event":`;
+  return { type: 'entry', entry: { head: Buffer.from(head), record } };
+}
+
+const OPEN = Buffer.from('[');
+const NEXT = Buffer.from('},');
+const CLOSE = Buffer.from('}]');
+
+/** Bytes of an entry in a body. */
+export function logBytes({ head, record }: LogEntry): number {
+  return head.length + record.length + NEXT.length;
+}
+
+/** The body of a call of the logs intake; each record is copied once. */
+export function logsBody(entries: readonly LogEntry[]): Buffer {
+  const parts: Uint8Array[] = [];
+  for (const { head, record } of entries) parts.push(parts.length > 0 ? NEXT : OPEN, head, record);
+  return Buffer.concat([...parts, CLOSE]);
 }
 
 /** A comma would end the tag. */

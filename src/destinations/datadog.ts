@@ -11,7 +11,7 @@ import {
   type Outcome,
   type RecordFailure,
 } from './contract.ts';
-import { readEvent } from './datadog-logs.ts';
+import { type LogEntry, logBytes, logsBody, readEvent } from './datadog-logs.ts';
 import { type Measurement, readUsage, seriesBody, seriesBytes } from './datadog-series.ts';
 import { exchange, type HttpAnswer, type HttpRequest } from './http-exchange.ts';
 import { outcomeOfAnswer, plainText, retryAfterMs } from './http-outcome.ts';
@@ -192,14 +192,7 @@ function usageParts(batch: Batch, settings: Settings, now: number): Parts {
 }
 
 function eventParts(batch: Batch, now: number): Parts {
-  const bodyOf = (entries: readonly Buffer[]) => Buffer.from(`[${entries.join(',')}]`);
-  return split<Buffer>(
-    batch,
-    (record) => readEvent(record, now),
-    (entry) => entry.length + 1,
-    LOGS_LIMITS,
-    bodyOf,
-  );
+  return split<LogEntry>(batch, (record) => readEvent(record, now), logBytes, LOGS_LIMITS, logsBody);
 }
 
 /** Cuts a batch where a request would be larger than the intake's limits. */
