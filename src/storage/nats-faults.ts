@@ -23,6 +23,11 @@ export function isConnectionFault(error: unknown): boolean {
   return !(error instanceof errors.AuthorizationError || error instanceof errors.InvalidArgumentError);
 }
 
+/** This process closes its connection, or has closed it. */
+export function isClosing(error: unknown): boolean {
+  return error instanceof errors.ClosedConnectionError || error instanceof errors.DrainingConnectionError;
+}
+
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -63,6 +63,7 @@ export function watchLink(connection: NatsConnection, clock: Clock): NatsLink {
     },
 
     up: async (deadline) => {
+      if (connection.isClosed()) throw new ConnectionLost();
       if (lostAt === undefined) return;
       const patience = Math.min(deadline, lostAt + PATIENCE_MS) - clock.monotonic();
       if (patience <= 0) throw new ConnectionLost();

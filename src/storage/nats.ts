@@ -10,7 +10,7 @@ import {
 import { connect, headers, type NatsConnection, nuid } from '@nats-io/transport-node';
 import { StoreUnavailable } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
-import { isConnectionFault, isTransient, messageOf } from './nats-faults.ts';
+import { isClosing, isConnectionFault, isTransient, messageOf } from './nats-faults.ts';
 import { type NatsLink, watchLink } from './nats-link.ts';
 import { connectionOptions, withoutCredentials } from './nats-options.ts';
 
@@ -198,7 +198,8 @@ function asker(link: NatsLink, clock: Clock): Nats['ask'] {
       });
       return link.whileUp(call);
     };
-    return untilDeadline(clock, deadline, isTransient, attempt, { failed, refused: (error) => error });
+    const refused = (error: unknown) => (isClosing(error) ? failed(messageOf(error), error) : error);
+    return untilDeadline(clock, deadline, isTransient, attempt, { failed, refused });
   };
 }
 

@@ -164,6 +164,23 @@ describe('the record log on NATS', { skip }, () => {
       assert.deepEqual(stored.flatMap(textsOf), ['before', ...texts]);
     }));
 
+  test('after the connection was closed nothing can be stored or read', () =>
+    withLog('closed', async (log, { nats }) => {
+      const follower = startFollower(log, 0, 1);
+      const block = await newBlock(0, ['a']);
+      await log.append([block]);
+      await follower.until(1);
+      const closing = nats.close();
+      const meanwhile = log.append([block]);
+      await closing;
+      assert.equal((await meanwhile).type, 'unavailable');
+      assert.equal((await log.append([block], KEY)).type, 'unavailable');
+      await assert.rejects(log.extent(0), StoreUnavailable);
+      await assert.rejects(log.read(0, 2, PLENTY), StoreUnavailable);
+      await follower.stop();
+      assert.deepEqual(follower.labels(), ['1:a']);
+    }));
+
   test('while NATS is away appends are unavailable in bounded time; then everything goes on', () =>
     withLog('away', async (log, { nats }) => {
       await log.append([await newBlock(0, ['a'])]);
