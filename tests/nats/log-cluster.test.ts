@@ -4,6 +4,8 @@ import { systemClock } from '../../src/lib/system-clock.ts';
 import { labelOf, newBlock, startFollower } from '../../src/log/contract-world.ts';
 import type { RecordLog } from '../../src/log/log.ts';
 import { createNatsLog } from '../../src/log/nats.ts';
+import { createNatsRegistry } from '../../src/registry/nats.ts';
+import type { Change, Entry } from '../../src/registry/registry.ts';
 import { type Nats, openNats } from '../../src/storage/nats.ts';
 import { type NatsServers, natsMissing, startNats } from '../support/nats-server.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -77,6 +79,59 @@ describe('the record log on three NATS servers', { skip }, () => {
         own,
         own.map((_, i) => `${writer}.${i}`),
       );
+    }
+  });
+});
+
+describe('the registry on three NATS servers', { skip }, () => {
+  test('the leader is killed: no write is lost or taken for a conflict, reads see it, a watcher is told the last of each', async () => {
+    const servers = await startNats({ servers: 3 });
+    const writing = await openNats({ servers: servers.urls, replicas: 3, clock: systemClock });
+    const watching = await openNats({ servers: servers.urls, replicas: 3, clock: systemClock });
+    const stop = new AbortController();
+    try {
+      const registry = await createNatsRegistry(writing);
+      const told = new Map<string, Change>();
+      const elsewhere = await createNatsRegistry(watching);
+      const tell = (change: Change) => {
+        const before = told.get(change.key);
+        assert.ok(!before || change.revision > before.revision, 'told twice or backwards');
+        told.set(change.key, change);
+      };
+      await elsewhere.watch('counter', tell, stop.signal);
+
+      const count = async (key: string, until: () => boolean) => {
+        let [value, revision] = [0, 0];
+        while (!until()) {
+          const outcome = await registry.put(key, ++value, revision);
+          assert.equal(outcome.type, 'stored', `${key}=${value} after revision ${revision}`);
+          if (outcome.type === 'stored') revision = outcome.revision;
+          written++;
+        }
+        return { key, value, revision };
+      };
+      let written = 0;
+      let enough = Number.POSITIVE_INFINITY;
+      const counts = ['counter.a', 'counter.b', 'counter.c'].map((key) => count(key, () => written > enough));
+      await until(() => written > BEFORE);
+      await servers.kill(await leaderOf(writing, 'KV_simstream-registry'));
+      enough = written + AFTER;
+      const last = await Promise.all(counts);
+      for (const entry of last) {
+        assert.deepEqual(await elsewhere.get(entry.key), entry);
+        await waitFor(
+          `${entry.key} is told`,
+          () => told.get(entry.key)?.revision === entry.revision || undefined,
+        );
+      }
+      const listed: Entry[] = [];
+      for await (const entry of elsewhere.list('counter')) listed.push(entry);
+      assert.deepEqual(listed, last);
+    } finally {
+      stop.abort();
+      await writing.close();
+      await watching.close();
+      await servers.dispose();
     }
   });
 });
