@@ -96,7 +96,13 @@ export function createMetrics(registry: Registry, version: string) {
     cursorsCommitted: counter('simstream_cursors_committed_total', 'Cursors written, by outcome', 'outcome'),
     commitDuration: histogram('simstream_commit_duration_seconds', 'Time of one commit of cursors', SECONDS),
     leasesHeld: gauge('simstream_partitions_held', 'Partitions that this node runs'),
+    leasesTaken: counter(
+      'simstream_partitions_taken_total',
+      'Partitions taken, by whoever had them before: none, a lost node, or this one',
+      'from',
+    ),
     leasesLost: counter('simstream_partitions_lost_total', 'Partitions given up, by reason', 'reason'),
+    nodes: gauge('simstream_nodes', 'Nodes that are alive, as this one sees it'),
     httpRequests: counter('simstream_http_requests_total', 'Requests answered', 'method', 'route', 'status'),
     httpDuration: histogram(
       'simstream_http_request_duration_seconds',

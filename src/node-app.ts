@@ -9,12 +9,14 @@ import { createSealer } from './auth/seal.ts';
 import type { Secrets } from './auth/secret.ts';
 import type { Config } from './config.ts';
 import type { Activity } from './delivery/activity.ts';
+import type { Nodes } from './delivery/nodes.ts';
 import { type Quarantined, type ResendResult, resendQuarantined } from './delivery/resend.ts';
 import type { SharedActivity } from './delivery/shared-activity.ts';
 import { readTail } from './delivery/tail.ts';
 import { createInboxes } from './demo/inbox.ts';
 import { inboxPlugin } from './demo/inbox-plugin.ts';
 import { destinationTypes } from './destinations/all.ts';
+import { externalIdOf } from './destinations/aws/names.ts';
 import type { Configured, DestinationEnvironment, Verdict } from './destinations/contract.ts';
 import type { Egress } from './destinations/egress.ts';
 import { createOpener } from './destinations/open.ts';
@@ -37,7 +39,11 @@ import { VERSION } from './version.ts';
 /** What a node is made of, for its HTTP side. */
 export interface NodeParts {
   readonly config: Config;
-  readonly storage: { readonly log: RecordLog; readonly registry: Registry };
+  readonly storage: {
+    readonly log: RecordLog;
+    readonly registry: Registry;
+    readonly leases: { readonly nodes: Nodes };
+  };
   readonly clock: Clock;
   readonly logger: Logger;
   readonly telemetry: Telemetry;
@@ -85,10 +91,17 @@ export async function buildApp(parts: NodeParts, demo: boolean): Promise<Fastify
       verifyDestinations: config.verifyDestinations,
       startPosition: (organisationId, time) => startPosition(parts, organisationId, time),
       retentionMs: config.retention,
+      mostStreams: config.streamsPerOrganisation,
+      platform: {
+        awsPrincipal: config.awsPrincipal,
+        googleServiceAccount: config.googleServiceAccount,
+        externalIdOf,
+      },
       forget: (organisationId, id) => parts.activity.forget(organisationId, id),
       activity: (stream) => parts.activityOf(stream),
       tail: (stream, cursor, after, limit) => readTail({ log, tree }, stream, cursor, after, limit),
       resend: (stream, records, signal) => resend(parts, stream, records, signal),
+      nodes: () => storage.leases.nodes.snapshot(),
       takeRecords: (call) => takeRecords({ ingest, telemetry }, call),
     }),
     authorize: accounts.authorize,

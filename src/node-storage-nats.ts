@@ -1,24 +1,41 @@
 import type { Config } from './config.ts';
-import { embeddedLeases } from './delivery/leases-embedded.ts';
-import type { Clock } from './lib/clock.ts';
+import { createSharedLeases } from './delivery/leases-shared.ts';
+import type { NodeDescription } from './delivery/nodes.ts';
 import { createNatsLog } from './log/nats.ts';
-import type { NodeStorage } from './node-storage.ts';
+import type { NodeStorage, StorageParts } from './node-storage.ts';
+import { watermarkKey } from './registry/data-stream.ts';
 import { createNatsRegistry } from './registry/nats.ts';
 import { openNats } from './storage/nats.ts';
 import { createNatsCalls } from './storage/nats-calls.ts';
 
+/** What the names of streams, buckets and subjects begin with. */
+export const PREFIX = 'simstream';
+
 /** Log, registry and leases on one connection to NATS, shared with other nodes. */
-export async function openDistributed(config: Config, clock: Clock): Promise<NodeStorage> {
+export async function openDistributed(
+  config: Config,
+  parts: StorageParts,
+  node: NodeDescription,
+): Promise<NodeStorage> {
+  const { clock } = parts;
   const nats = await openNats({ servers: config.natsUrl, replicas: config.natsReplicas, clock });
   try {
-    const registry = await createNatsRegistry(nats);
+    const registry = await createNatsRegistry(nats, { prefix: PREFIX });
     const { partitions, retention } = config;
-    const log = await createNatsLog(nats, { partitions, clock, retentionMs: retention });
+    const log = await createNatsLog(nats, { prefix: PREFIX, partitions, clock, retentionMs: retention });
     return {
       log,
       registry,
-      leases: embeddedLeases(registry),
-      calls: createNatsCalls(nats),
+      leases: createSharedLeases({
+        store: await createNatsRegistry(nats, { prefix: `${PREFIX}-leases` }),
+        lastEpoch: async (partition) => {
+          const watermark = await registry.get(watermarkKey(partition));
+          return (watermark?.value as { epoch: number } | undefined)?.epoch ?? 0;
+        },
+        ...parts,
+        node,
+      }),
+      calls: createNatsCalls(nats, PREFIX),
       close: () => nats.close(),
     };
   } catch (error) {

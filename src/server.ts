@@ -29,7 +29,7 @@ export const startServer: StartServer = async (config, { logger, telemetry, demo
   const clock = systemClock;
   const closing = new AsyncDisposableStack();
   try {
-    const storage = await openStorage(config, clock);
+    const storage = await openStorage(config, { clock, random: systemRandom, telemetry });
     closing.defer(() => storage.close());
     const stop = new AbortController();
     const { secrets, operatorToken } = await loadNodeSecrets(config);

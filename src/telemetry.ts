@@ -25,8 +25,11 @@ export interface Telemetry {
     outcome: 'stored' | 'fenced' | 'unavailable';
     durationMs: number;
   }): void;
-  leaseAcquired(event: { partition: number; epoch: number }): void;
+  /** `from`: whoever had it before; see LeaseTelemetry. */
+  leaseAcquired(event: { partition: number; epoch: number; from: string }): void;
   leaseLost(event: { partition: number; epoch: number; reason: string }): void;
+  /** How many nodes are alive, as this one sees it; told when it changes. */
+  nodesCounted(event: { alive: number }): void;
   /** `route` is the pattern of the route table, never the path of the request. */
   httpRequest(event: {
     method: string;
@@ -165,12 +168,20 @@ function events(metrics: Metrics, logger: Logger): Events {
     },
     leaseAcquired: (event) => {
       metrics.leasesHeld.inc();
-      logger.debug({ event: 'lease.acquired', ...event }, 'partition taken');
+      metrics.leasesTaken.inc({ from: metrics.bounded('from', event.from) });
+      logger[event.from === 'lost' ? 'info' : 'debug'](
+        { event: 'lease.acquired', ...event },
+        'partition taken',
+      );
     },
     leaseLost: (event) => {
       metrics.leasesHeld.dec();
       metrics.leasesLost.inc({ reason: metrics.bounded('reason', event.reason) });
       logger.debug({ event: 'lease.lost', ...event }, `partition given up: ${event.reason}`);
+    },
+    nodesCounted: (event) => {
+      metrics.nodes.set(event.alive);
+      logger.info({ event: 'nodes.counted', ...event }, `${event.alive} nodes are alive`);
     },
     httpRequest: (event) => {
       const route = event.route === undefined ? 'none' : metrics.bounded('route', event.route);

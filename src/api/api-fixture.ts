@@ -6,6 +6,7 @@ import { createAuthorizeOperator, type Identity } from '../auth/identity.ts';
 import { createRateLimits } from '../auth/rate-limit.ts';
 import { createSealer } from '../auth/seal.ts';
 import { secretOf } from '../auth/secret.ts';
+import type { NodesSnapshot } from '../delivery/nodes.ts';
 import {
   type Configured,
   type DestinationType,
@@ -37,6 +38,30 @@ export const IDENTITIES: Readonly<Record<string, Identity>> = {
   bea: { organisationId: 2, organisationName: 'Two', role: 'administrator', actor: 'application:7' },
 };
 export const DAY = 86_400_000;
+/** The nodes that the tests' own one knows. */
+const NODES: NodesSnapshot = {
+  nodes: [
+    {
+      name: 'a:8080',
+      session: 'first',
+      self: true,
+      state: 'alive',
+      started: DAY,
+      version: '1.2.3',
+      partitions: [{ partition: 1, epoch: 4, since: 2 * DAY }],
+    },
+    {
+      name: 'b:8080',
+      session: 'second',
+      self: false,
+      state: 'silent',
+      started: 0,
+      version: '1.2.3',
+      partitions: [],
+    },
+  ],
+  unheld: [0],
+};
 
 /** A webhook of sorts: one field of each kind of secret. */
 const letterbox = defineDestination({
@@ -184,6 +209,7 @@ export async function setUpApi(options: FixtureOptions = {}): Promise<ApiFixture
     activity: async () => ({ attempts: [], series: [] }),
     tail: async (_, cursor) => ({ records: [], next: cursor, skipped: false }),
     resend: async () => ({ delivered: 0, failed: [] }),
+    nodes: () => NODES,
     takeRecords: async () => ({ accepted: 0 }),
   });
 

@@ -4,6 +4,7 @@ import { type DataStreamParts, dataStreamRoutes } from './data-stream.ts';
 import { type DataStreamActivityParts, dataStreamActivityRoutes } from './data-stream-activity.ts';
 import { eventTypeRoutes } from './data-stream-lookups.ts';
 import { type OperatorParts, operatorRoutes } from './operator.ts';
+import { type NodesParts, nodesRoutes } from './operator-nodes.ts';
 import { type RecordsParts, recordsRoutes } from './operator-records.ts';
 import { type OrganisationParts, organisationRoutes } from './organisation.ts';
 import type { Route } from './route.ts';
@@ -14,6 +15,7 @@ export type ApiParts = AuthenticateParts &
   DataStreamParts &
   DataStreamActivityParts &
   OperatorParts &
+  NodesParts &
   RecordsParts;
 
 /** The whole table. A new file of routes is one line here; the tests of isolation and documentation cover it then. */
@@ -26,6 +28,7 @@ export function apiRoutes(parts: ApiParts): Route[] {
     ...dataStreamRoutes(parts),
     ...dataStreamActivityRoutes(parts),
     ...operatorRoutes(parts),
+    ...nodesRoutes(parts),
     ...recordsRoutes(parts),
   ];
 }

@@ -18,7 +18,7 @@ export interface EmbeddedLeasesOptions {
  */
 export function embeddedLeases(
   registry: Registry,
-  options: EmbeddedLeasesOptions = { clock: { now: () => 0 } as Clock, node: { name: 'x', version: 'x' } },
+  options: EmbeddedLeasesOptions,
 ): Leases & { readonly nodes: Nodes } {
   const { telemetry } = options;
   const alone = lonelyNode(options);

@@ -870,6 +870,25 @@ export interface components {
       };
       "destination"?: components['schemas']['Destination'];
     };
+    Node: {
+      "name": string;
+      /** Of this start of its process. */
+      "session": string;
+      /** Whether it is the node that answers. */
+      "self": boolean;
+      /** `leaving`: hands over what it holds. `silent`: nothing was heard of it for some seconds. */
+      "state": "alive" | "leaving" | "silent";
+      "started": string;
+      "version": string;
+      "address"?: string;
+      /** What it holds. */
+      "partitions": Array<{
+        "partition": number;
+        /** Grows with each holder of the partition. */
+        "epoch": number;
+        "since": string;
+      }>;
+    };
     RecordFault: {
       /** Which record, from 0. */
       "index": number;
