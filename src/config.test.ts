@@ -41,6 +41,7 @@ describe('the defaults', () => {
       retryWindow: 86_400_000,
       allowDestinations: [],
       verifyDestinations: true,
+      streamsPerOrganisation: 100,
       logLevel: 'info',
     });
   });

@@ -33,6 +33,10 @@ export interface Config {
   /** `address/prefix`, each. */
   readonly allowDestinations: readonly string[];
   readonly verifyDestinations: boolean;
+  /** An AWS account's number, or the ARN of a role or user. */
+  readonly awsPrincipal: string | undefined;
+  readonly googleServiceAccount: string | undefined;
+  readonly streamsPerOrganisation: number;
   readonly logLevel: LogLevel;
 }
 
@@ -122,6 +126,25 @@ export const SETTINGS: Settings = {
     kind: boolean(),
     default: 'true',
     meaning: 'Probe a destination before a stream is created or its destination changed.',
+  },
+  awsPrincipal: {
+    kind: text(
+      'an AWS account number of 12 digits, or an ARN such as `arn:aws:iam::123456789012:role/streams`',
+      /^(\d{12}|arn:aws[a-z-]{0,20}:(iam|sts)::\d{12}:[\w+=,.@/:-]{1,512})$/,
+    ),
+    default: undefined,
+    meaning:
+      "Who this node is in AWS: shown to customers for the trust policy of their role, together with their organisation's external id.",
+  },
+  googleServiceAccount: {
+    kind: text("a service account's e-mail address", /^[\w.-]{1,128}@[\w-]{1,128}(\.[\w-]{1,128}){1,8}$/),
+    default: undefined,
+    meaning: 'Who this node is in Google Cloud: shown to customers, who let it publish to their topic.',
+  },
+  streamsPerOrganisation: {
+    kind: wholeNumber(1, 100_000, 'a whole number, 1 to 100000'),
+    default: '100',
+    meaning: 'Data streams that one organisation may have.',
   },
   logLevel: {
     kind: choice(LOG_LEVELS),

@@ -3,6 +3,7 @@ import { stateHistory } from '../registry/history.ts';
 import { deleteDataStream, patchDataStream, restartDataStream } from './data-stream-change.ts';
 import { type CreateParts, createCreation, testDataStream } from './data-stream-create.ts';
 import { dataStreamLookupRoutes } from './data-stream-lookups.ts';
+import { dataStreamPlatformRoute, type PlatformParts } from './data-stream-platform.ts';
 import { DataStreamParameters, dataStreamSchemas } from './data-stream-schema.ts';
 import {
   findProgress,
@@ -15,7 +16,7 @@ import { iso, showDataStream, showState } from './data-stream-view.ts';
 import { PAGE_HEADERS, PageQuery, paginate } from './pagination.ts';
 import { defineRoute, type Route } from './route.ts';
 
-export type DataStreamParts = CreateParts;
+export type DataStreamParts = CreateParts & PlatformParts;
 
 const PATH = '/api/v2/data_stream';
 const base = { tags: ['Data Streamer'], rateLimited: true } as const;
@@ -32,7 +33,12 @@ const HistoryEntry = Type.Object(
 
 /** `/api/v2/data_stream`: emnify's calls, and a dry run and the history beside them. */
 export function dataStreamRoutes(parts: DataStreamParts): Route[] {
-  return [...dataStreamLookupRoutes(parts.destinationTypes), ...readRoutes(parts), ...writeRoutes(parts)];
+  return [
+    ...dataStreamLookupRoutes(parts.destinationTypes),
+    dataStreamPlatformRoute(parts),
+    ...readRoutes(parts),
+    ...writeRoutes(parts),
+  ];
 }
 
 function readRoutes({ registry, destinationTypes }: DataStreamParts): Route[] {

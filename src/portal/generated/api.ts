@@ -270,6 +270,24 @@ export interface paths {
     delete?: never;
     patch?: never;
   };
+  "/api/v2/data_stream/platform": {
+    parameters: { query?: never; header?: never; path?: never; cookie?: never };
+    get: {
+      parameters: { query?: never; header?: never; path?: never; cookie?: never };
+      requestBody?: never;
+      responses: {
+        200: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Platform'] } };
+        401: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        403: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+      };
+    };
+    put?: never;
+    post?: never;
+    delete?: never;
+    patch?: never;
+  };
   "/api/v2/data_stream": {
     parameters: { query?: never; header?: never; path?: never; cookie?: never };
     get: {
@@ -616,6 +634,16 @@ export interface components {
     NamedLookupEntry: {
       "id": string;
       "description": string;
+    };
+    Platform: {
+      /** Whom the trust policy of an AWS role has to name; null: the operator has not said. */
+      "aws_principal": string | null;
+      /** The external id that AWS roles are assumed with: this organisation’s alone. */
+      "aws_external_id": string | null;
+      /** Who has to have the role Pub/Sub Publisher on a topic; null: the operator has not said. */
+      "google_service_account": string | null;
+      /** How long records are kept. */
+      "retention_seconds": number;
     };
     DataStream: {
       "id": string;
