@@ -35,12 +35,14 @@ async function setUp(registry: Registry, revisions: { progress: number; watermar
     revisions.watermark,
   );
   await registry.put(streamKey(7, 's1'), {});
+  const watermark = async () =>
+    ((await registry.get(watermarkKey(0)))?.value as { sequence: number } | undefined)?.sequence;
   const commit = async () => {
     committer.changed(stream);
     await committer.flush(never);
   };
   const stored = async () => (await registry.get(progressKey(STREAM)))?.value as ProgressDocument | undefined;
-  return { progress, stream, commit, stored, isFenced: () => isFenced };
+  return { progress, stream, commit, stored, watermark, isFenced: () => isFenced };
 }
 
 const written = (registry: Registry, epoch: number, sequence: number) =>
@@ -109,4 +111,22 @@ describe('what is there when a commit meets another revision than it expects', (
     assert.equal(await stored(), undefined);
     assert.ok(stream.revision > 0);
   });
+
+  for (const detached of [false, true]) {
+    test(`a late write of the holder before, of a stream that was ${detached ? 'behind' : 'caught up'}: the watermark waits for it to be written over`, async () => {
+      const registry = createMemoryRegistry();
+      const { progress, commit, stored, watermark } = await setUp(registry, { progress: 0, watermark: 0 });
+      // As it was read at the takeover; then the holder before says that the stream is caught up.
+      Object.assign(progress, { committedDetached: detached, written: false });
+      const late = { epoch: EPOCH - 1, cursor: { sequence: 4, index: 0 }, detached: false };
+      await registry.put(progressKey(STREAM), late as Json);
+      await commit();
+      assert.equal((await stored())?.epoch, EPOCH - 1);
+      assert.ok(((await watermark()) ?? 0) <= 3, 'who starts from here would go on at the watermark');
+      await commit();
+      assert.deepEqual((await stored())?.detached, true);
+      await commit();
+      assert.equal(await watermark(), 9);
+    });
+  }
 });

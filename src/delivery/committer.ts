@@ -35,7 +35,8 @@ const WATERMARK_INTERVAL_MS = 5_000;
  *  W1  Every stream whose committed document says `detached: false` is done with everything before the watermark.
  *      So the watermark never passes the cursor of such a stream, and a stream is written as attached only when its
  *      cursor is at or behind the watermark written with it.
- *  W2  Documents are written before the watermark that relies on them.
+ *  W2  Documents are stored before the watermark that relies on them is written. That includes those of streams that
+ *      were behind at the takeover: the holder before might still write that they had caught up.
  *  W3  Every write is compared with the revision that this holder wrote or read. Where that fails, the epoch of what is
  *      there decides: a greater one means that another node holds the partition (fenced); the own one is an earlier
  *      write of which no answer came; a smaller one was written by the holder before, after this one had read it. The
@@ -154,9 +155,10 @@ export class Committer {
       if (!pump?.progress) {
         // Its documents are being read: it goes on from the first block that it was offered.
         watermark = Math.min(watermark, pump?.offeredFrom ?? watermark);
-      } else if (!pump.progress.committedDetached) {
-        if (pump.live) watermark = Math.min(watermark, pump.place?.sequence ?? watermark);
-        else this.#dirty.add(stream);
+      } else if (!pump.progress.committedDetached || !pump.progress.written) {
+        // W2. One that is not live lets the watermark pass as soon as its document says so, and is fenced.
+        watermark = Math.min(watermark, pump.place?.sequence ?? watermark);
+        if (!pump.live) this.#dirty.add(stream);
       }
     }
     return Math.max(watermark, this.#watermark);
@@ -175,7 +177,10 @@ export class Committer {
     const pump = stream.pump;
     if (outcome.type === 'stored') {
       stream.revision = outcome.revision;
-      if (pump?.progress) pump.progress.committedDetached = detached;
+      if (pump?.progress) {
+        pump.progress.committedDetached = detached;
+        pump.progress.written = true;
+      }
     } else if (outcome.type === 'unavailable') {
       this.#context.failed(outcome.cause);
       this.changed(stream);

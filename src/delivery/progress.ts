@@ -29,6 +29,8 @@ export class Progress {
   expiredHours: { hour: number; records: number }[] = [];
   /** As committed last; a new stream counts as detached until its first commit. */
   committedDetached = true;
+  /** Whether its document was written by this holder: until then a late write of the one before may replace it. */
+  written = false;
 
   /** A stream that never ran: it begins at `start`. */
   constructor(start: Position, generation: number, now: number) {
