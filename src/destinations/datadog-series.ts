@@ -1,5 +1,6 @@
 import { addDecimals, compileFields, decimal, isNumber, textAt } from '../records/fields.ts';
 import { recordTime } from '../records/record-time.ts';
+import { type ByteText, bytesOf, byteText, toByteText } from './byte-text.ts';
 import type { Cause } from './contract.ts';
 
 /** What one usage record comes to. */
@@ -9,10 +10,6 @@ export type Reading =
   | { readonly type: 'unwanted' }
   | { readonly type: 'rejected'; readonly cause: Cause };
 
-/**
- * Texts in it are of one character a byte (latin1 of the UTF-8), as they are written: most are copied from the record, and
- * half a request's text would otherwise take two bytes a character.
- */
 export interface Measurement {
   /** Seconds since the epoch: the end of the slice. */
   readonly timestamp: number;
@@ -21,9 +18,9 @@ export interface Measurement {
   /** Of messages, in place of data. */
   readonly sms: boolean;
   /** What stands in a JSON array of tags. */
-  readonly tags: string;
+  readonly tags: ByteText;
   /** The same with the currency: amounts of different currencies must never add up. */
-  readonly costTags: string;
+  readonly costTags: ByteText;
   /** Numbers' literals in plain notation; of volume or messages, and of the cost. */
   readonly total: string | undefined;
   readonly tx: string | undefined;
@@ -148,7 +145,7 @@ function ageFault(end: number, now: number, historical: boolean): Cause | undefi
 function amountAt(record: Uint8Array, places: Int32Array, slot: number): string | undefined {
   const from = places[slot * 2] as number;
   const to = places[slot * 2 + 1] as number;
-  if (isPlainNumber(record, from, to)) return bytesText(record, from, to);
+  if (isPlainNumber(record, from, to)) return byteText(record, from, to);
   const text = textAt(record, from, to);
   if (text === undefined || !isNumber(text)) return undefined;
   const value = decimal(text, 0);
@@ -182,29 +179,21 @@ function withTag(tags: string, name: string, record: Uint8Array, places: Int32Ar
   const comma = tags === '' ? '' : ',';
   if (to - from < LONGEST_TAG - name.length) {
     // What needs no escape in the record needs none in the tag.
-    if (isPlainNumber(record, from, to)) return `${tags}${comma}"${name}:${bytesText(record, from, to)}"`;
+    if (isPlainNumber(record, from, to)) return `${tags}${comma}"${name}:${byteText(record, from, to)}"`;
     if (isPlainString(record, from, to)) {
-      return to - from === 2 ? tags : `${tags}${comma}"${name}:${bytesText(record, from + 1, to - 1)}"`;
+      return to - from === 2 ? tags : `${tags}${comma}"${name}:${byteText(record, from + 1, to - 1)}"`;
     }
   }
   const value = textAt(record, from, to);
   if (value === undefined || value === '') return tags;
   const text = JSON.stringify(`${name}:${value}`.slice(0, LONGEST_TAG).toWellFormed());
-  return `${tags}${comma}${Buffer.from(text).toString('latin1')}`;
+  return `${tags}${comma}${toByteText(text)}`;
 }
 
 function isPlainString(bytes: Uint8Array, from: number, to: number): boolean {
   if (from < 0 || bytes[from] !== QUOTE) return false;
   for (let at = from; at < to; at++) if (bytes[at] === BACKSLASH) return false;
   return true;
-}
-
-/** The bytes as a text of one character a byte. */
-function bytesText(bytes: Uint8Array, from: number, to: number): string {
-  const buffer = Buffer.isBuffer(bytes)
-    ? bytes
-    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return buffer.toString('latin1', from, to);
 }
 
 /** About how many bytes a measurement is at most in the body, alone in its series. */
@@ -274,10 +263,10 @@ export function seriesBody(measurements: readonly Measurement[]): Buffer {
     const series = group.more ? sharedSeries(group, group.more) : ownSeries(group);
     text += index > 0 ? series : series.slice(1);
     if (text.length < PIECE) continue;
-    parts.push(Buffer.from(text, 'latin1'));
+    parts.push(bytesOf(text));
     text = '';
   }
-  parts.push(Buffer.from(`${text}]}`, 'latin1'));
+  parts.push(bytesOf(`${text}]}`));
   return Buffer.concat(parts);
 }
 

@@ -1,7 +1,8 @@
 import { Type } from 'typebox';
 import { type Block, recordBytes } from '../records/block.ts';
-import { endpointIdOf, sliceText } from '../records/fields.ts';
+import { endpointIdOf } from '../records/fields.ts';
 import { VERSION } from '../version.ts';
+import { bytesOf, byteText, toByteText } from './byte-text.ts';
 import {
   type BatchDestination,
   type Cause,
@@ -133,13 +134,12 @@ function isAboutEmptiness({ type, cause }: Failure): boolean {
 function entryOf(block: Block, at: number, index: number, keyed: boolean, hub: HubConnection): Entry | Cause {
   const record = recordBytes(block, at);
   const key = keyed ? (endpointIdOf(record) ?? '').slice(0, LONGEST_KEY) : '';
-  const properties = key ? `"PartitionKey":${JSON.stringify(key)},` : '';
-  const body = JSON.stringify(sliceText(record, 0, record.length));
+  const properties = key ? `"PartitionKey":${toByteText(JSON.stringify(key))},` : '';
+  // What JSON escapes is ASCII, so text of bytes is escaped as the text itself.
+  const body = JSON.stringify(byteText(record));
   const text = `{"Body":${body},"BrokerProperties":{${properties}"ContentType":"application/json"}}`;
   const most = LIMITS.bytes - LIMITS.around;
-  // A character has three bytes at most: what is short enough need not be measured.
-  if (text.length * 3 > most && Buffer.byteLength(text) > most) return tooLarge(Buffer.byteLength(text), hub);
-  return { index, key, text };
+  return text.length > most ? tooLarge(text.length, hub) : { index, key, text };
 }
 
 function tooLarge(bytes: number, hub: HubConnection): Cause {
@@ -148,7 +148,7 @@ function tooLarge(bytes: number, hub: HubConnection): Cause {
 }
 
 function bodyOf(entries: readonly Entry[]): Buffer {
-  return Buffer.from(`[${entries.map(({ text }) => text).join(',')}]`);
+  return bytesOf(`[${entries.map(({ text }) => text).join(',')}]`);
 }
 
 /** What Azure might repeat in an answer and must not be shown. */

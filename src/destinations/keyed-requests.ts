@@ -1,3 +1,4 @@
+import type { ByteText } from './byte-text.ts';
 import type { Batch, Cause, Outcome, RecordFailure } from './contract.ts';
 
 /**
@@ -15,7 +16,7 @@ export interface Entry {
   /** '' where records have no key. */
   readonly key: string;
   /** The record as it stands in a request. */
-  readonly text: string;
+  readonly text: ByteText;
 }
 
 export interface RequestLimits {
@@ -55,7 +56,7 @@ export async function sendKeyed(
         rejected.push({ index, verdict: 'reject', cause: entry, expected: true });
         continue;
       }
-      const bytes = Buffer.byteLength(entry.text) + 1;
+      const bytes = entry.text.length + 1;
       const lane = lanes.get(entry.key) ?? [];
       const room = rooms.get(entry.key) ?? { records: 0, bytes: 0 };
       if (lane.length === 0) lanes.set(entry.key, lane);

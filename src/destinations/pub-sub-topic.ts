@@ -1,6 +1,7 @@
 import { type Block, organisationOf, recordBytes } from '../records/block.ts';
 import { endpointIdOf, fieldText } from '../records/fields.ts';
 import { VERSION } from '../version.ts';
+import { type ByteText, bytesOf, toByteText } from './byte-text.ts';
 import type { BatchDestination, Cause, DestinationEnvironment, Verdict } from './contract.ts';
 import { exchange, type HttpAnswer, USUAL_LIMITS } from './http-exchange.ts';
 import { type Entry, type Failure, type RequestLimits, sendKeyed } from './keyed-requests.ts';
@@ -29,7 +30,7 @@ const EXCHANGE = { ...USUAL_LIMITS, textBytes: 2 ** 20 };
 type Answered =
   | { readonly type: 'answer'; readonly answer: HttpAnswer; readonly secrets: readonly string[] }
   | { readonly type: 'failed'; readonly outcome: Failure };
-type Call = (method: string, body: string, signal: AbortSignal) => Promise<Answered>;
+type Call = (method: string, body: ByteText, signal: AbortSignal) => Promise<Answered>;
 
 /**
  * Opens a topic. All messages of a request must have the same ordering key, so with keys there is a request for each
@@ -47,7 +48,7 @@ export function openTopic(topic: Topic, environment: DestinationEnvironment): Ba
     if (signed.type === 'failed') return signed;
     const url = new URL(`${path}:${method}`);
     const headers = [...signed.headers, ...HEADERS];
-    const call = { method: 'POST', url, headers, body: Buffer.from(body) } as const;
+    const call = { method: 'POST', url, headers, body: bytesOf(body) } as const;
     const result = await exchange(call, at, environment, signal, EXCHANGE);
     if (result.type === 'none') return { type: 'failed', outcome: result.outcome };
     return { type: 'answer', answer: result, secrets: signed.secrets };
@@ -129,7 +130,8 @@ function entryOf(block: Block, at: number, index: number, ordered: boolean): Ent
     ...(block.kind === 'event' ? { event_type_id: String(block.eventTypes[at]) } : {}),
   };
   const data = Buffer.from(record.buffer, record.byteOffset, record.byteLength).toString('base64');
-  const ordering = key ? `,"orderingKey":${JSON.stringify(key)}` : '';
+  const ordering = key ? `,"orderingKey":${toByteText(JSON.stringify(key))}` : '';
+  // All attributes are ASCII.
   const text = `{"data":"${data}","attributes":${JSON.stringify(attributes)}${ordering}}`;
   if (text.length <= LIMITS.bytes - LIMITS.around) return { index, key, text };
   return {
