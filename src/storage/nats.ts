@@ -7,12 +7,13 @@ import {
   type StreamConfig,
   type StreamInfo,
 } from '@nats-io/jetstream';
-import { connect, headers, type NatsConnection, nuid } from '@nats-io/transport-node';
+import { connect, type NatsConnection, nuid } from '@nats-io/transport-node';
 import { StoreUnavailable } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import { isClosing, isConnectionFault, isTransient, messageOf } from './nats-faults.ts';
 import { type NatsLink, watchLink } from './nats-link.ts';
 import { connectionOptions, withoutCredentials } from './nats-options.ts';
+import { ATTEMPT_MS, publisher } from './nats-publish.ts';
 
 export { StoreUnavailable };
 
@@ -75,15 +76,12 @@ export interface NatsOptions {
 
 /** A cluster of three has elected its leaders anew after about five seconds; a restart of it takes some more. */
 const ANSWER_WITHIN_MS = 10_000;
-/** A request to a leader that is gone gets no answer at all; one that is alive answers within milliseconds. */
-const ATTEMPT_MS = 2_000;
 const BETWEEN_ATTEMPTS_MS = 100;
 const START_WITHIN_MS = 60_000;
 /** Subject, message id and expectations, with plenty of room. */
 const HEADER_BYTES = 2_048;
 /** A record of 256 KiB must fit into a message. */
 const LEAST_PAYLOAD = 512 * 1024;
-const WRONG_LAST_SEQUENCE = 10_071;
 const STREAM_NOT_FOUND = 10_059;
 /** Two minutes, as JetStream itself would set it: retries of a publish end long before. */
 export const DUPLICATE_WINDOW_MS = 120_000;
@@ -152,26 +150,7 @@ function shareConnection(
     replicas,
     mostBytes,
     ask,
-    publish: async (subject, bytes, { id, expected, headers: more = {}, withinMs }) => {
-      const expect = expected === undefined ? {} : { expect: { lastSubjectSequence: expected } };
-      const given = headers();
-      for (const [name, value] of Object.entries(more)) given.set(name, value);
-      try {
-        const ack = await ask(
-          `a message for ${subject} is not stored`,
-          () => client.publish(subject, bytes, { msgID: id, timeout: ATTEMPT_MS, headers: given, ...expect }),
-          withinMs,
-        );
-        return { type: 'stored', sequence: ack.seq, duplicate: ack.duplicate };
-      } catch (error) {
-        if (error instanceof JetStreamApiError && error.code === WRONG_LAST_SEQUENCE)
-          return { type: 'conflict' };
-        if (error instanceof StoreUnavailable) throw error;
-        throw new StoreUnavailable(`NATS: a message for ${subject} is refused: ${messageOf(error)}`, {
-          cause: error,
-        });
-      }
-    },
+    publish: publisher(manager, client, ask),
     ensureStream: (config) => ensureStream(manager, ask, { num_replicas: replicas, ...config }),
     connected: link.connected,
     onReconnect: link.onReconnect,
@@ -179,7 +158,10 @@ function shareConnection(
     close: async () => {
       // A drain waits for the server's answer, which may never come when NATS is gone.
       const drained = connection.isClosed() ? Promise.resolve() : connection.drain().catch(() => undefined);
-      await Promise.race([drained, clock.sleep(ATTEMPT_MS)]);
+      const done = new AbortController();
+      await Promise.race([drained, clock.sleep(ATTEMPT_MS, done.signal).catch(() => undefined)]);
+      // A timer that is left would keep the process.
+      done.abort();
       await connection.close();
       await link.ended;
     },
