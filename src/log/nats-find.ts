@@ -1,11 +1,11 @@
 import type { Nats } from '../storage/nats.ts';
 import { followStream } from '../storage/nats-follow.ts';
+import { MESSAGE_ID } from '../storage/nats-publish.ts';
 import type { NatsPartition } from './nats-append.ts';
 
 /** The servers stamp messages by their clocks, requests are begun by the nodes'. */
 const CLOCKS_APART_MS = 60_000;
 const AHEAD = 1_000;
-export const MESSAGE_ID = 'Nats-Msg-Id';
 
 /**
  * Finds out which blocks are stored already, further back than JetStream itself remembers: looks through the headers

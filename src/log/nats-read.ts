@@ -1,9 +1,9 @@
 import type { JsMsg } from '@nats-io/jetstream';
 import { type Block, BlockFault, decodeBlock } from '../records/block.ts';
 import type { Nats } from '../storage/nats.ts';
+import { MESSAGE_ID } from '../storage/nats-publish.ts';
 import type { Extent, ReadLimits, StoredBlock } from './log.ts';
 import type { NatsPartition } from './nats-append.ts';
-import { MESSAGE_ID } from './nats-find.ts';
 import type { RecentBlocks } from './recent-blocks.ts';
 
 export interface ReaderParts {

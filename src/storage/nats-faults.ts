@@ -10,8 +10,7 @@ const SERVER_FAULT = 500;
 export function isTransient(error: unknown): boolean {
   if (error instanceof TimeoutError || error instanceof NoRespondersError) return true;
   if (error instanceof errors.ConnectionError || error instanceof ConnectionLost) return true;
-  // Not exported as a class; said when no server has JetStream just now.
-  if (error instanceof Error && error.name === 'JetStreamNotEnabled') return true;
+  if (isWithoutJetStream(error)) return true;
   if (error instanceof RequestError) return error.isNoResponders() || isTransient(error.cause);
   if (error instanceof JetStreamApiError)
     return error.status >= SERVER_FAULT || PASSING_CODES.has(error.code);
@@ -21,6 +20,18 @@ export function isTransient(error: unknown): boolean {
 /** Whether a first connection may be had a moment later. */
 export function isConnectionFault(error: unknown): boolean {
   return !(error instanceof errors.AuthorizationError || error instanceof errors.InvalidArgumentError);
+}
+
+/** No leader was there to take a request, or it answered that it does not: the request had no effect. */
+export function wasNotSent(error: unknown): boolean {
+  if (error instanceof NoRespondersError || isWithoutJetStream(error)) return true;
+  if (error instanceof RequestError) return error.isNoResponders();
+  return error instanceof JetStreamApiError;
+}
+
+/** Not exported as a class; said when nobody listens on a stream's subject just now. */
+function isWithoutJetStream(error: unknown): boolean {
+  return error instanceof Error && error.name === 'JetStreamNotEnabled';
 }
 
 /** This process closes its connection, or has closed it. */
