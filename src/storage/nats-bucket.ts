@@ -57,6 +57,8 @@ const OPERATION = 'KV-Operation';
 /** Documents are small: some hundred bytes to some kilobytes. */
 const AHEAD = 500;
 const ASK_EVERY_MS = 1_000;
+/** Up to so many documents are read by key: the server takes 60 ms to make a consumer over 100,000, 0.3 ms to read one. */
+const READ_ONE_BY_ONE = 256;
 const encoder = new TextEncoder();
 
 export async function openBucket(nats: Nats, options: BucketOptions): Promise<Bucket> {
@@ -157,15 +159,24 @@ export async function openBucket(nats: Nats, options: BucketOptions): Promise<Bu
       return message && !isDeletion(message) ? toEntry(message) : undefined;
     },
     list: async (prefix) => {
-      const found = new Map<string, BucketEntry>();
-      const stop = new AbortController();
-      await watch(prefix, (entry) => found.set(entry.key, entry), stop.signal);
-      stop.abort();
-      await addMissing(nats, stream, filterOf(prefix), prefixLength, found, async (subject) => {
+      const filter = filterOf(prefix);
+      const read = async (subject: string) => {
         const message = await last(subject);
         return message ? toEntry(message) : undefined;
-      });
-      return [...found.values()].filter(({ value }) => value !== undefined);
+      };
+      const few = await subjectsOf(nats, stream, filter);
+      const entries =
+        few.length <= READ_ONE_BY_ONE
+          ? await Promise.all(few.map(read))
+          : await listMany(
+              nats,
+              stream,
+              filter,
+              (onEntry, signal) => watch(prefix, onEntry, signal),
+              read,
+              subjectOf,
+            );
+      return entries.filter((entry) => entry !== undefined).filter(({ value }) => value !== undefined);
     },
     write: async (key, value, expected, within) => {
       try {
@@ -199,27 +210,34 @@ function repeat(nats: Nats, run: () => Promise<void>): () => void {
   };
 }
 
-/**
- * What was written anew while the consumer was on its way comes later to it than the end of the listing: the leader's
- * list of subjects shows what is missing.
- */
-async function addMissing(
-  nats: Nats,
-  stream: string,
-  filter: string,
-  prefixLength: number,
-  found: Map<string, BucketEntry>,
-  read: (subject: string) => Promise<BucketEntry | undefined>,
-): Promise<void> {
+/** By the stream's leader. */
+async function subjectsOf(nats: Nats, stream: string, filter: string): Promise<string[]> {
   const info = await nats.ask(`${stream} cannot be listed`, () =>
     nats.manager.streams.info(stream, { subjects_filter: filter }),
   );
-  for (const subject of Object.keys(info.state.subjects ?? {})) {
-    const key = subject.slice(prefixLength);
-    if (found.has(key)) continue;
-    const entry = await read(subject);
-    if (entry) found.set(key, entry);
-  }
+  return Object.keys(info.state.subjects ?? {});
+}
+
+/**
+ * Reads with a consumer. What was written anew while it was on its way comes later to it than the end of the listing:
+ * the leader's list of subjects shows what is missing.
+ */
+async function listMany(
+  nats: Nats,
+  stream: string,
+  filter: string,
+  watch: (onEntry: (entry: BucketEntry) => void, signal: AbortSignal) => Promise<void>,
+  read: (subject: string) => Promise<BucketEntry | undefined>,
+  subjectOf: (key: string) => string,
+): Promise<(BucketEntry | undefined)[]> {
+  const found = new Map<string, BucketEntry>();
+  const stop = new AbortController();
+  await watch((entry) => found.set(subjectOf(entry.key), entry), stop.signal);
+  stop.abort();
+  const entries: (BucketEntry | undefined)[] = [...found.values()];
+  for (const subject of await subjectsOf(nats, stream, filter))
+    if (!found.has(subject)) entries.push(await read(subject));
+  return entries;
 }
 
 function streamOf(name: string, subject: string, { ttlMs }: BucketOptions): NewStream {

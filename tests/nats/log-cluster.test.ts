@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { TimeoutError } from '@nats-io/transport-node';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import { labelOf, newBlock, startFollower } from '../../src/log/contract-world.ts';
 import type { RecordLog } from '../../src/log/log.ts';
 import { createNatsLog } from '../../src/log/nats.ts';
 import { createNatsRegistry } from '../../src/registry/nats.ts';
 import type { Change, Entry } from '../../src/registry/registry.ts';
-import { type Nats, openNats } from '../../src/storage/nats.ts';
+import { type Nats, openNats, StoreUnavailable } from '../../src/storage/nats.ts';
+import { publisher } from '../../src/storage/nats-publish.ts';
 import { type NatsServers, natsMissing, startNats } from '../support/nats-server.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -100,6 +102,8 @@ describe('the registry on three NATS servers', { skip }, () => {
       };
       await elsewhere.watch('counter', tell, stop.signal);
 
+      await retriesAreNoConflicts(writing);
+
       const count = async (key: string, until: () => boolean) => {
         let [value, revision] = [0, 0];
         while (!until()) {
@@ -135,6 +139,31 @@ describe('the registry on three NATS servers', { skip }, () => {
     }
   });
 });
+
+/** An acknowledgement is lost: the second try meets what the first one stored. */
+async function retriesAreNoConflicts(nats: Nats): Promise<void> {
+  const subject = '$KV.simstream-registry.retried';
+  const bytes = Buffer.from('1');
+  const losing = (between: () => Promise<unknown>) => {
+    let lost = false;
+    const publish: Nats['jetstream']['publish'] = async (...call) => {
+      const ack = await nats.jetstream.publish(...call);
+      if (lost) return ack;
+      lost = true;
+      await between();
+      throw new TimeoutError();
+    };
+    return publisher(nats.manager, { ...nats.jetstream, publish }, nats.ask);
+  };
+  const first = await nats.publish(subject, bytes, { id: nats.uniqueId(), expected: 0 });
+  assert.ok(first.type === 'stored');
+  const nothing = async () => {};
+  const second = await losing(nothing)(subject, bytes, { id: nats.uniqueId(), expected: first.sequence });
+  assert.deepEqual(second, { type: 'stored', sequence: first.sequence + 1, duplicate: true });
+  const replace = () => nats.publish(subject, bytes, { id: nats.uniqueId() });
+  const third = losing(replace)(subject, bytes, { id: nats.uniqueId(), expected: first.sequence + 1 });
+  await assert.rejects(third, StoreUnavailable);
+}
 
 /** As a producer does: the same request under the same key until it is acknowledged. */
 async function appendUntilStored(log: RecordLog, label: string): Promise<number | undefined> {
