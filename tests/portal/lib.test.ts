@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { compileFilter, parseFilters } from '../../src/delivery/filter.ts';
 import { curlOf } from '../../src/portal/lib/call-log.ts';
+import { type GroupRule, type How, type Rule, treeOf } from '../../src/portal/lib/filter-tree.ts';
 import { type Choice, describeFilters, fromFilters, toFilters } from '../../src/portal/lib/filters.ts';
 import {
   formatAgo,
@@ -15,6 +17,13 @@ import { initialValues, toCredentials } from '../../src/portal/lib/schema.ts';
 import { withoutSecrets } from '../../src/portal/lib/secrets.ts';
 import { slotsOf } from '../../src/portal/lib/series.ts';
 import {
+  fromLocalInput,
+  readStart,
+  type Start,
+  startFrom,
+  toLocalInput,
+} from '../../src/portal/lib/start.ts';
+import {
   append,
   formatJson,
   MOST_CHARACTERS,
@@ -22,6 +31,8 @@ import {
   type TailRecord,
 } from '../../src/portal/lib/tail.ts';
 import { bodyOf, readDraft, writeDraft } from '../../src/portal/lib/wizard.ts';
+import type { RecordIndex } from '../../src/records/block.ts';
+import type { Json } from '../../src/registry/registry.ts';
 
 const choices: fc.Arbitrary<Choice> = fc.oneof(
   fc.constantFrom<Choice>({ which: 'all' }, { which: 'alerts' }),
@@ -35,6 +46,76 @@ const choices: fc.Arbitrary<Choice> = fc.oneof(
   ),
 );
 
+const plainRecord = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
+  fc.record<T>(model, { noNullPrototype: true }) as fc.Arbitrary<T>;
+const rules: fc.Memo<Rule> = fc.memo((depth) =>
+  fc.oneof(
+    plainRecord({ is: fc.constant('alert' as const), value: fc.boolean() }),
+    plainRecord({
+      is: fc.constant('types' as const),
+      not: fc.boolean(),
+      types: fc.uniqueArray(fc.nat(4), { minLength: 1, maxLength: 3 }),
+    }),
+    ...(depth > 1 ? [groups(depth)] : []),
+  ),
+);
+const groups: fc.Memo<GroupRule> = fc.memo((depth) =>
+  plainRecord({
+    is: fc.constant('group' as const),
+    how: fc.constantFrom<How[]>('all', 'any', 'none', 'not-all'),
+    rules: fc.array(rules(depth - 1), { minLength: 1, maxLength: 3 }),
+  }),
+);
+const roots = groups(3);
+
+const EVENTS = [0, 1, 2, 3, 4, 5].flatMap((type) => [[type, false] as const, [type, true] as const]);
+
+/** What the words of the editor mean. */
+function holds(rule: Rule, type: number, alert: boolean): boolean {
+  if (rule.is === 'alert') return alert === rule.value;
+  if (rule.is === 'types') return rule.types.includes(type) !== rule.not;
+  const results = rule.rules.map((each) => holds(each, type, alert));
+  switch (rule.how) {
+    case 'all':
+      return results.every(Boolean);
+    case 'any':
+      return results.some(Boolean);
+    case 'none':
+      return !results.some(Boolean);
+    case 'not-all':
+      return !results.every(Boolean);
+  }
+}
+
+/** What the node makes of filters. */
+function passing(filters: readonly Json[]): boolean[] {
+  const block: RecordIndex = {
+    kind: 'event',
+    count: EVENTS.length,
+    organisations: [1],
+    ordinals: new Uint16Array(0),
+    starts: Uint32Array.from(EVENTS, (_, index) => 2 * index),
+    ends: Uint32Array.from(EVENTS, (_, index) => 2 * index + 1),
+    eventTypes: Uint32Array.from(EVENTS, ([type]) => type),
+    alerts: Uint8Array.from(EVENTS, ([, alert]) => Number(alert)),
+  };
+  const { runs } = compileFilter(filters).select(block, 'all');
+  return EVENTS.map((_, index) => {
+    for (let at = 0; at < runs.length; at += 2) {
+      if (index >= (runs[at] as number) && index < (runs[at + 1] as number)) return true;
+    }
+    return false;
+  });
+}
+
+const starts: fc.Arbitrary<Start> = fc.constantFrom<Start[]>(
+  { from: 'now' },
+  { from: 'all' },
+  { from: 'last', seconds: 3600 },
+  { from: 'time', at: '2026-01-31T08:00:00.000Z' },
+  { from: 'time', at: '' },
+);
+
 describe('filters', () => {
   test('a choice is found again in the filters that it makes', () => {
     fc.assert(
@@ -42,11 +123,44 @@ describe('filters', () => {
     );
   });
   test('what the form cannot say is kept as it is', () => {
-    const filters = [{ any: [{ field: 'alert', value: true }] }];
+    const filters = [{ field: 'alert', value: [true, false] }];
     const choice = fromFilters(filters);
     assert.equal(choice.which, 'custom');
     assert.deepEqual(toFilters(choice), filters);
-    assert.equal(describeFilters(filters, String), 'Filters of your own');
+    assert.match(describeFilters(filters, String), /^Filters of your own/);
+  });
+  test('groups make filters that the node takes, and that mean what the groups say', () => {
+    fc.assert(
+      fc.property(roots, (root) => {
+        const parsed = parseFilters(toFilters({ which: 'groups', root }), 'event');
+        assert.ok(parsed.type === 'valid');
+        const shown = treeOf(parsed.filters);
+        assert.ok(shown);
+        const meant = EVENTS.map(([type, alert]) => holds(root, type, alert));
+        assert.deepEqual(passing(parsed.filters), meant);
+        assert.deepEqual(
+          EVENTS.map(([type, alert]) => holds(shown, type, alert)),
+          meant,
+        );
+      }),
+    );
+  });
+  test('the documented pair, types or any alert, has its groups', () => {
+    const types = { field: 'event_type_id', value: [1, 2] };
+    const root = treeOf([
+      types,
+      { field: 'event_type_id', value: [1] },
+      { or: [{ field: 'alert', value: true }] },
+    ]);
+    assert.ok(root);
+    assert.deepEqual(
+      EVENTS.map(([type, alert]) => holds(root, type, alert)),
+      EVENTS.map(([type, alert]) => type === 1 || alert),
+    );
+    assert.equal(
+      describeFilters([{ any: [types, { not: { field: 'alert', value: true } }] }], (type) => `T${type}`),
+      'Events that are of type T1, T2 or not (an alert)',
+    );
   });
 });
 
@@ -59,7 +173,8 @@ describe('the flow of a new stream', () => {
         name: fc.string(),
         kind: fc.constantFrom('usage', 'events') as fc.Arbitrary<'usage' | 'events'>,
         relation: fc.constantFrom(1, 2, 3) as fc.Arbitrary<1 | 2 | 3>,
-        choice: choices,
+        choice: fc.oneof(choices, plainRecord({ which: fc.constant('groups' as const), root: roots })),
+        start: starts,
       },
       { noNullPrototype: true },
     );
@@ -72,8 +187,21 @@ describe('the flow of a new stream', () => {
   });
   test('usage is never filtered', () => {
     const draft = readDraft(new URLSearchParams('type=S3&filter=alerts'));
-    assert.deepEqual(bodyOf(draft, {}, 'Csv').filters, []);
+    assert.deepEqual(bodyOf(draft, {}, 'Csv', { now: 0, retention: 0 }).filters, []);
   });
+});
+
+test('a stream begins now, some time ago, or with the oldest record that is kept', () => {
+  const now = Date.parse('2026-01-08T00:00:00Z');
+  const of = (from: string) => startFrom(readStart(from), now, 7 * 86_400);
+  assert.equal(of('nonsense'), undefined);
+  assert.equal(of('3600s'), '2026-01-07T23:00:00.000Z');
+  assert.equal(of('at:2026-01-05T10:00:00Z'), '2026-01-05T10:00:00Z');
+  // A little later than the end of the retention, which moves on while the call is made.
+  assert.equal(of('all'), '2026-01-01T00:01:00.000Z');
+  const at = '2026-01-05T10:00:00.000Z';
+  assert.equal(fromLocalInput(toLocalInput(at)), at);
+  assert.equal(fromLocalInput(''), '');
 });
 
 test('numbers and times as people write them; a dash for what is not known', () => {

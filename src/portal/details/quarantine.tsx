@@ -1,5 +1,6 @@
 import { Button, Checkbox, Group, Stack, Table, Text } from '@mantine/core';
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
+import type { paths } from '../generated/api.ts';
 import { api, perform, read } from '../lib/api.ts';
 import { formatCount, UNKNOWN } from '../lib/format.ts';
 import { usePolling } from '../lib/polling.ts';
@@ -10,7 +11,34 @@ import { tell, tellFailure } from '../parts/notices.tsx';
 import { Failed, Loading, Time } from '../parts/show.tsx';
 import { WideTable } from '../parts/wide-table.tsx';
 
-const SHOWN = 200;
+type QuarantinedRecord =
+  paths['/api/v2/data_stream/{id}/quarantine']['get']['responses'][200]['content']['application/json'][number];
+
+/** Shown at first, and more at a time. */
+const PAGE = 200;
+/** Records that one call lists, sends again or removes at most. */
+const MOST_PER_CALL = 1000;
+
+interface Held {
+  readonly records: readonly QuarantinedRecord[];
+  readonly more: boolean;
+}
+
+/** The oldest `count` records, and whether there are more. */
+async function readHeld(id: string, count: number): Promise<Held> {
+  const records: QuarantinedRecord[] = [];
+  while (records.length <= count) {
+    const limit = Math.min(MOST_PER_CALL, count + 1 - records.length);
+    const after = records.at(-1)?.id;
+    const query = { limit, ...(after === undefined ? {} : { after }) };
+    const page = await read(
+      api.GET('/api/v2/data_stream/{id}/quarantine', { params: { path: { id }, query } }),
+    );
+    records.push(...page);
+    if (page.length < limit) break;
+  }
+  return { records: records.slice(0, count), more: records.length > count };
+}
 
 /** Records that the destination refused for good: why, and what can be done with them. */
 export function Quarantine({
@@ -25,16 +53,13 @@ export function Quarantine({
   const { canWrite } = useSession();
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [busy, setBusy] = useState(false);
-  const records = usePolling(
-    `quarantine ${id}`,
-    () =>
-      read(
-        api.GET('/api/v2/data_stream/{id}/quarantine', {
-          params: { path: { id }, query: { limit: SHOWN } },
-        }),
-      ),
-    5000,
-  );
+  const [count, setCount] = useState(PAGE);
+  const records = usePolling(`quarantine ${id}`, () => readHeld(id, count), 5000);
+  const { reload } = records;
+  // The polling reads as many as were asked for last; here it is told that there are more to read.
+  useEffect(() => {
+    if (count > PAGE) void reload();
+  }, [count, reload]);
   if (!records.data) {
     return records.problem ? (
       <Failed problem={records.problem} retry={() => void records.reload()} />
@@ -42,33 +67,21 @@ export function Quarantine({
       <Loading what="the quarantine" />
     );
   }
-  if (records.data.length === 0) {
+  if (records.data.records.length === 0) {
     return <Text>Nothing here: the destination has not refused any record that is still kept.</Text>;
   }
-  const here = records.data;
+  const { records: here, more } = records.data;
   const selected = here.filter((record) => chosen.has(record.id));
   const meant = selected.length > 0 ? selected : here;
   const which =
     selected.length > 0 ? `${formatCount(selected.length)} chosen` : `${formatCount(here.length)} shown`;
-  const body = { ids: meant.map((record) => record.id) };
 
   const run = async (what: 'resend' | 'discard') => {
     setBusy(true);
-    const params = { path: { id } };
-    const path = `/api/v2/data_stream/${id}/quarantine/${what}`;
     try {
-      if (what === 'resend') {
-        const call = api.POST('/api/v2/data_stream/{id}/quarantine/resend', { params, body });
-        const { data, logged } = await perform('POST', path, body, call);
-        const [first] = data.failed;
-        const failed = first
-          ? ` ${formatCount(data.failed.length)} were refused again: ${first.message}`
-          : '';
-        tell(`${formatCount(data.delivered)} records were delivered.${failed}`, logged);
-      } else {
-        const call = api.POST('/api/v2/data_stream/{id}/quarantine/discard', { params, body });
-        const { data, logged } = await perform('POST', path, body, call);
-        tell(`${formatCount(data.discarded)} records were removed.`, logged);
+      for (let first = 0; first < meant.length; first += MOST_PER_CALL) {
+        const ids = meant.slice(first, first + MOST_PER_CALL).map((record) => record.id);
+        await (what === 'resend' ? resend(id, ids) : discard(id, ids));
       }
     } catch (error) {
       tellFailure(problemFrom(error).message);
@@ -149,13 +162,41 @@ export function Quarantine({
           ))}
         </Table.Tbody>
       </WideTable>
-      {here.length === SHOWN && (
-        <Text size="sm" c="dimmed">
-          The oldest {formatCount(SHOWN)} are shown; the others follow when these are gone.
-        </Text>
+      {more && (
+        <Group>
+          <Button
+            size="xs"
+            variant="default"
+            onClick={() => setCount(here.length + PAGE)}
+            loading={count > here.length}
+          >
+            Show {formatCount(PAGE)} more
+          </Button>
+          <Text size="sm" c="dimmed">
+            The oldest {formatCount(here.length)} are shown.
+          </Text>
+        </Group>
       )}
     </Stack>
   );
+}
+
+async function resend(id: string, ids: readonly string[]): Promise<void> {
+  const body = { ids: [...ids] };
+  const params = { path: { id } };
+  const call = api.POST('/api/v2/data_stream/{id}/quarantine/resend', { params, body });
+  const { data, logged } = await perform('POST', `/api/v2/data_stream/${id}/quarantine/resend`, body, call);
+  const [first] = data.failed;
+  const failed = first ? ` ${formatCount(data.failed.length)} were refused again: ${first.message}` : '';
+  tell(`${formatCount(data.delivered)} records were delivered.${failed}`, logged);
+}
+
+async function discard(id: string, ids: readonly string[]): Promise<void> {
+  const body = { ids: [...ids] };
+  const params = { path: { id } };
+  const call = api.POST('/api/v2/data_stream/{id}/quarantine/discard', { params, body });
+  const { data, logged } = await perform('POST', `/api/v2/data_stream/${id}/quarantine/discard`, body, call);
+  tell(`${formatCount(data.discarded)} records were removed.`, logged);
 }
 
 /** The records as they came in, one per line. */

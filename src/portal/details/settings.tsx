@@ -2,11 +2,11 @@ import { Alert, Button, Group, Paper, Select, Stack, Text, TextInput, Title } fr
 import { type ReactNode, useState } from 'react';
 import type { components } from '../generated/api.ts';
 import { api, type ConnectionType, type DataStream, perform, read } from '../lib/api.ts';
-import { fromFilters, toFilters } from '../lib/filters.ts';
+import { fromFilters, isValidChoice, toFilters } from '../lib/filters.ts';
 import { usePolling } from '../lib/polling.ts';
 import { faultAt, type Problem, problemFrom, unshown } from '../lib/problem.ts';
 import { type CredentialSchema, initialValues, toCredentials } from '../lib/schema.ts';
-import { FilterForm, isValidChoice } from '../parts/filter-form.tsx';
+import { FilterForm } from '../parts/filter-form.tsx';
 import { tell } from '../parts/notices.tsx';
 import { SchemaForm } from '../parts/schema-form.tsx';
 import { SetupGuide } from '../parts/setup-guide.tsx';

@@ -1,8 +1,11 @@
-/** Which events a stream takes, as the form puts it; `custom` is whatever else the filters of the API can say. */
+import { describeRule, filtersOf, type GroupRule, isComplete, NEW_RULE, treeOf } from './filter-tree.ts';
+
+/** Which events a stream takes, as the form puts it; `custom` is whatever else the filters of the API can say, as JSON. */
 export type Choice =
   | { readonly which: 'all' }
   | { readonly which: 'only' | 'except'; readonly types: readonly number[]; readonly alerts: Alerts }
   | { readonly which: 'alerts' }
+  | { readonly which: 'groups'; readonly root: GroupRule }
   | { readonly which: 'custom'; readonly text: string };
 /** `any`: alerts or not; `must`: alerts only; `too`: alerts of any other type as well. */
 export type Alerts = 'any' | 'must' | 'too';
@@ -16,6 +19,8 @@ export function toFilters(choice: Choice): unknown {
       return [];
     case 'alerts':
       return [ALERT];
+    case 'groups':
+      return filtersOf(choice.root);
     case 'custom':
       return JSON.parse(choice.text);
     default: {
@@ -45,7 +50,37 @@ export function fromFilters(filters: readonly unknown[]): Choice {
             : undefined;
     if (types && alerts) return { ...types, alerts };
   }
-  return { which: 'custom', text: JSON.stringify(filters, null, 2) };
+  const root = treeOf(filters);
+  return root ? { which: 'groups', root } : { which: 'custom', text: JSON.stringify(filters, null, 2) };
+}
+
+/** What the groups begin with: what was chosen before, as far as they can say it. */
+export function groupsFrom(choice: Choice): Choice {
+  if (choice.which === 'groups') return choice;
+  let root: GroupRule | undefined;
+  try {
+    const filters = toFilters(choice);
+    root = Array.isArray(filters) ? treeOf(filters) : undefined;
+  } catch {
+    // Text that is no JSON says nothing.
+  }
+  if (!root || root.rules.length === 0) root = { is: 'group', how: 'all', rules: [NEW_RULE] };
+  return { which: 'groups', root };
+}
+
+/** It can be sent; whether the filters mean something is for the node to say. */
+export function isValidChoice(choice: Choice): boolean {
+  if (choice.which === 'groups') return isComplete(choice.root);
+  return choice.which !== 'custom' || jsonFault(choice.text) === undefined;
+}
+
+export function jsonFault(text: string): string | undefined {
+  try {
+    JSON.parse(text);
+    return undefined;
+  } catch {
+    return 'This is not JSON';
+  }
 }
 
 function readTypes(filter: unknown) {
@@ -59,7 +94,8 @@ export function describeFilters(filters: readonly unknown[], nameOf: (type: numb
   const choice = fromFilters(filters);
   if (choice.which === 'all') return 'All events';
   if (choice.which === 'alerts') return 'Alerts only';
-  if (choice.which === 'custom') return 'Filters of your own';
+  if (choice.which === 'custom') return `Filters of your own: ${JSON.stringify(filters)}`;
+  if (choice.which === 'groups') return `Events that are ${describeRule(choice.root, nameOf)}`;
   const names = choice.types.map(nameOf).join(', ');
   const types = choice.which === 'only' ? names : `All types except ${names}`;
   return { any: types, must: `${types}; alerts only`, too: `${types}; and any alert` }[choice.alerts];

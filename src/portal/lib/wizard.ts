@@ -1,5 +1,7 @@
 import type { components } from '../generated/api.ts';
-import { type Alerts, type Choice, fromFilters, toFilters } from './filters.ts';
+import { elementOf, ruleOf } from './filter-tree.ts';
+import { type Alerts, type Choice, fromFilters, groupsFrom, toFilters } from './filters.ts';
+import { readStart, type Start, startFrom, writeStart } from './start.ts';
 
 /** What of a new stream stands in the address: all but the destination's own fields, which may hold secrets. */
 export interface Draft {
@@ -9,6 +11,7 @@ export interface Draft {
   readonly kind: 'usage' | 'events';
   readonly relation: 1 | 2 | 3;
   readonly choice: Choice;
+  readonly start: Start;
 }
 
 export function readDraft(search: URLSearchParams): Draft {
@@ -20,10 +23,11 @@ export function readDraft(search: URLSearchParams): Draft {
     kind: search.get('kind') === 'events' ? 'events' : 'usage',
     relation: relation === 2 || relation === 3 ? relation : 1,
     choice: readChoice(search),
+    start: readStart(search.get('from')),
   };
 }
 
-export function writeDraft({ type, step, name, kind, relation, choice }: Draft): string {
+export function writeDraft({ type, step, name, kind, relation, choice, start }: Draft): string {
   const search = new URLSearchParams();
   if (type) search.set('type', type);
   if (step !== 'source') search.set('step', step);
@@ -36,6 +40,10 @@ export function writeDraft({ type, step, name, kind, relation, choice }: Draft):
     if (choice.alerts !== 'any') search.set('alerts', choice.alerts);
   }
   if (choice.which === 'custom') search.set('filters', choice.text);
+  // As one element, not as a list: a list of one group would lose what is around it.
+  if (choice.which === 'groups') search.set('filters', JSON.stringify(elementOf(choice.root)));
+  const from = writeStart(start);
+  if (from !== undefined) search.set('from', from);
   const query = search.toString();
   return query ? `/data-streams/new?${query}` : '/data-streams/new';
 }
@@ -44,6 +52,7 @@ function readChoice(search: URLSearchParams): Choice {
   const which = search.get('filter');
   if (which === 'alerts') return { which };
   if (which === 'custom') return { which, text: search.get('filters') ?? '[]' };
+  if (which === 'groups') return readGroups(search.get('filters') ?? '');
   if (which === 'only' || which === 'except') {
     const types = (search.get('types') ?? '').split('.').filter((type) => /^\d{1,10}$/.test(type));
     const given = search.get('alerts');
@@ -53,16 +62,36 @@ function readChoice(search: URLSearchParams): Choice {
   return fromFilters([]);
 }
 
+function readGroups(text: string): Choice {
+  try {
+    const root = ruleOf(JSON.parse(text));
+    if (root?.is === 'group') return { which: 'groups', root };
+  } catch {
+    // An address that somebody shortened.
+  }
+  return groupsFrom({ which: 'all' });
+}
+
 type CreateDataStream = components['schemas']['CreateDataStream'];
 
-/** The body of a creation or a test. */
-export function bodyOf(draft: Draft, credentials: Record<string, unknown>, format: string): CreateDataStream {
+/**
+ * The body of a creation or a test.
+ * @param now milliseconds since the epoch, and how many seconds records are kept: for where the stream begins
+ */
+export function bodyOf(
+  draft: Draft,
+  credentials: Record<string, unknown>,
+  format: string,
+  { now, retention }: { readonly now: number; readonly retention: number },
+): CreateDataStream {
+  const start_from = startFrom(draft.start, now, retention);
   return {
     ...(draft.name.trim() === '' ? {} : { name: draft.name.trim() }),
     data_stream_type: { id: draft.kind === 'usage' ? 1 : 2 },
     relation_resolution: { id: draft.relation },
     filters:
       draft.kind === 'usage' ? [] : (toFilters(draft.choice) as NonNullable<CreateDataStream['filters']>),
+    ...(start_from === undefined ? {} : { start_from }),
     // Whether they fit the connection type is for the node to say, field by field.
     destination: {
       connection_type: draft.type ?? '',

@@ -1,8 +1,9 @@
-import { JsonInput, MultiSelect, Radio, Select, Stack } from '@mantine/core';
+import { JsonInput, Radio, Select, Stack, Text } from '@mantine/core';
 import { api, read } from '../lib/api.ts';
-import { type Alerts, type Choice, toFilters } from '../lib/filters.ts';
+import { type Alerts, type Choice, groupsFrom, jsonFault, toFilters } from '../lib/filters.ts';
 import { usePolling } from '../lib/polling.ts';
 import { faultAt, type Problem } from '../lib/problem.ts';
+import { FilterGroups, TypesSelect } from './filter-groups.tsx';
 
 export function useEventTypes() {
   return usePolling('event types', () => read(api.GET('/api/v1/event/type')));
@@ -21,6 +22,7 @@ export function FilterForm({
   const types = useEventTypes();
   const select = (which: string) => {
     if (which === 'all' || which === 'alerts') change({ which });
+    else if (which === 'groups') change(groupsFrom(choice));
     else if (which === 'custom') change({ which, text: textOf(choice) });
     else {
       const kept = 'types' in choice ? choice : { types: [], alerts: 'any' as const };
@@ -38,31 +40,25 @@ export function FilterForm({
         label="Which events"
         value={choice.which}
         onChange={select}
-        error={'types' in choice || choice.which === 'custom' ? null : (fault ?? null)}
+        error={choice.which === 'all' || choice.which === 'alerts' ? (fault ?? null) : null}
       >
         <Stack gap="xs" mt="xs">
           <Radio value="all" label="All events" />
           <Radio value="only" label="Only chosen event types" />
           <Radio value="except" label="All but chosen event types" />
           <Radio value="alerts" label="Alerts only" />
-          <Radio value="custom" label="Filters of your own, as JSON" />
+          <Radio value="groups" label="Conditions in groups" />
+          <Radio value="custom" label="As JSON" description="Just as the API takes it" />
         </Stack>
       </Radio.Group>
       {'types' in choice && (
         <>
-          <MultiSelect
+          <TypesSelect
             label="Event types"
-            placeholder={choice.types.length === 0 ? 'Type to search' : ''}
-            searchable
-            clearable
-            clearButtonProps={{ 'aria-label': 'Clear event types' }}
-            hidePickedOptions
-            data={data}
-            value={choice.types.map(String)}
-            onChange={(chosen) => change({ ...choice, types: chosen.map(Number) })}
-            error={fault ?? types.problem?.message ?? null}
-            nothingFoundMessage="No event type matches"
-            maxDropdownHeight={260}
+            types={data}
+            chosen={choice.types}
+            change={(types) => change({ ...choice, types })}
+            error={fault ?? types.problem?.message}
           />
           <Select
             label="Alerts"
@@ -75,6 +71,20 @@ export function FilterForm({
             value={choice.alerts}
             onChange={(alerts) => change({ ...choice, alerts: (alerts ?? 'any') as Alerts })}
           />
+        </>
+      )}
+      {choice.which === 'groups' && (
+        <>
+          <FilterGroups
+            root={choice.root}
+            change={(root) => change({ which: 'groups', root })}
+            types={data}
+          />
+          {(fault ?? types.problem?.message) && (
+            <Text size="sm" c="var(--mantine-color-error)" role="alert" className="wrap">
+              {fault ?? types.problem?.message}
+            </Text>
+          )}
         </>
       )}
       {choice.which === 'custom' && (
@@ -94,7 +104,7 @@ export function FilterForm({
 }
 
 function textOf(choice: Choice): string {
-  const filters = toFilters(choice) as unknown[];
+  const filters = choice.which === 'custom' ? [] : (toFilters(choice) as unknown[]);
   const example = [
     {
       any: [
@@ -105,15 +115,3 @@ function textOf(choice: Choice): string {
   ];
   return JSON.stringify(filters.length > 0 ? filters : example, null, 2);
 }
-
-function jsonFault(text: string): string | undefined {
-  try {
-    JSON.parse(text);
-    return undefined;
-  } catch {
-    return 'This is not JSON';
-  }
-}
-
-export const isValidChoice = (choice: Choice) =>
-  choice.which !== 'custom' || jsonFault(choice.text) === undefined;

@@ -1,12 +1,19 @@
 import { List, Paper, Stack, Text, Title } from '@mantine/core';
 import type { ReactNode } from 'react';
+import type { components } from '../generated/api.ts';
 import { useSession } from '../lib/session.ts';
 import { CodeBlock } from './show.tsx';
+import { usePlatform } from './start-form.tsx';
+
+type Platform = components['schemas']['Platform'];
+/** Stands where the operator has not said who the platform is in AWS. */
+const UNKNOWN_PRINCIPAL = 'ARN-OF-THE-PLATFORM';
 
 /** What has to be done at the destination before a stream can go there. */
 export function SetupGuide({ type }: { readonly type: string }) {
   const { organisation } = useSession();
-  const steps = stepsFor(type, organisation.id);
+  const platform = usePlatform();
+  const steps = stepsFor(type, platform.data, organisation.id);
   return (
     <Paper withBorder p="md" component="aside" aria-label="Setup guide">
       <Stack gap="sm">
@@ -28,7 +35,7 @@ const Steps = ({ children }: { readonly children: ReactNode }) => (
   </List>
 );
 
-function stepsFor(type: string, organisationId: number): ReactNode {
+function stepsFor(type: string, platform: Platform | undefined, organisationId: number): ReactNode {
   switch (type) {
     case 'RestAPI':
       return (
@@ -47,7 +54,7 @@ function stepsFor(type: string, organisationId: number): ReactNode {
       );
     case 'AwsKinesis':
     case 'S3':
-      return <AwsSteps type={type} organisationId={organisationId} />;
+      return <AwsSteps type={type} platform={platform} organisationId={organisationId} />;
     case 'Datadog':
       return (
         <Steps>
@@ -86,8 +93,13 @@ function stepsFor(type: string, organisationId: number): ReactNode {
         <Steps>
           <List.Item>In Google Cloud, create a topic in your project.</List.Item>
           <List.Item>
-            Grant the service account of this platform, which its operator tells you, the role Pub/Sub
-            Publisher on the topic.
+            On the topic, add a principal with the role <strong>Pub/Sub Publisher</strong>:{' '}
+            {platform?.google_service_account
+              ? 'the service account of this platform.'
+              : 'the service account of this platform, which its operator tells you.'}
+            {platform?.google_service_account && (
+              <CodeBlock text={platform.google_service_account} label="Service account" />
+            )}
           </List.Item>
           <List.Item>Copy the ids of project and topic into the form.</List.Item>
         </Steps>
@@ -99,9 +111,11 @@ function stepsFor(type: string, organisationId: number): ReactNode {
 
 function AwsSteps({
   type,
+  platform,
   organisationId,
 }: {
   readonly type: 'AwsKinesis' | 'S3';
+  readonly platform: Platform | undefined;
   readonly organisationId: number;
 }) {
   const resource =
@@ -114,10 +128,15 @@ function AwsSteps({
   return (
     <Stack gap="sm">
       <Text size="sm">
-        1. In AWS IAM, create a role with this trust policy. The operator of this platform tells you the
-        number of its AWS account; the external id is yours alone.
+        1. In AWS IAM, create a role with this trust policy. The external id is yours alone.{' '}
+        {platform && !platform.aws_principal && (
+          <>
+            Put the ARN of this platform, which its operator tells you, in the place of{' '}
+            <code>{UNKNOWN_PRINCIPAL}</code>.
+          </>
+        )}
       </Text>
-      <CodeBlock text={JSON.stringify(trustPolicy(organisationId), null, 2)} label="Trust policy" />
+      <CodeBlock text={JSON.stringify(trustPolicy(platform, organisationId), null, 2)} label="Trust policy" />
       <Text size="sm">
         2. Give the role this permission, with the name of your {type === 'S3' ? 'bucket' : 'stream'}.
       </Text>
@@ -128,15 +147,17 @@ function AwsSteps({
 }
 
 /** Lets the platform's account assume the role, for this organisation only. */
-function trustPolicy(organisationId: number) {
+function trustPolicy(platform: Platform | undefined, organisationId: number) {
   return {
     Version: '2012-10-17',
     Statement: [
       {
         Effect: 'Allow',
-        Principal: { AWS: 'arn:aws:iam::PLATFORM-ACCOUNT:root' },
+        Principal: { AWS: platform?.aws_principal ?? UNKNOWN_PRINCIPAL },
         Action: 'sts:AssumeRole',
-        Condition: { StringEquals: { 'sts:ExternalId': `org-${organisationId}` } },
+        Condition: {
+          StringEquals: { 'sts:ExternalId': platform?.aws_external_id ?? `org-${organisationId}` },
+        },
       },
     ],
   };

@@ -14,17 +14,20 @@ import {
 } from '@mantine/core';
 import { useState } from 'react';
 import { api, type ConnectionType, perform, read } from '../lib/api.ts';
+import { isValidChoice } from '../lib/filters.ts';
 import { usePolling } from '../lib/polling.ts';
 import { faultAt, type Problem, problemFrom, unshown } from '../lib/problem.ts';
 import { linkTo, navigate, useAddress } from '../lib/router.ts';
 import { type CredentialSchema, initialValues, toCredentials } from '../lib/schema.ts';
 import { useSession } from '../lib/session.ts';
+import { isValidStart } from '../lib/start.ts';
 import { bodyOf, type Draft, readDraft, writeDraft } from '../lib/wizard.ts';
-import { FilterForm, isValidChoice } from '../parts/filter-form.tsx';
+import { FilterForm } from '../parts/filter-form.tsx';
 import { tell } from '../parts/notices.tsx';
 import { SchemaForm } from '../parts/schema-form.tsx';
 import { SetupGuide } from '../parts/setup-guide.tsx';
 import { Failed, Loading } from '../parts/show.tsx';
+import { StartForm } from '../parts/start-form.tsx';
 import { Tiles } from '../parts/tiles.tsx';
 
 /** The flow of a new stream. Which type, which step and what of the source stand in the address. */
@@ -79,7 +82,10 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
     setProblem(undefined);
     setReached(undefined);
     try {
-      const body = bodyOf(draft, toCredentials(schema, values), format);
+      const body = bodyOf(draft, toCredentials(schema, values), format, {
+        now: Date.now(),
+        retention: await retentionFor(draft),
+      });
       if (what === 'test') {
         const path = '/api/v2/data_stream/test';
         const { data } = await perform('POST', path, body, api.POST(path, { body }));
@@ -107,7 +113,7 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
         active={active}
         size="sm"
         onStepClick={(step) => goTo(step === 0 ? 'source' : 'destination')}
-        allowNextStepsSelect={isValidChoice(draft.choice)}
+        allowNextStepsSelect={isReady(draft)}
         aria-label="Steps"
       >
         <Stepper.Step label="Source" description="What is delivered" />
@@ -205,6 +211,16 @@ function Outcome({
   return <Failed problem={{ ...problem, message }} title="The data stream cannot be created like this" />;
 }
 
+/** Seconds that records are kept, asked for where the start depends on it. */
+async function retentionFor({ start }: Draft): Promise<number> {
+  if (start.from !== 'all') return 0;
+  return (await read(api.GET('/api/v2/data_stream/platform'))).retention_seconds;
+}
+
+/** Nothing of the source is still to be filled in. */
+const isReady = ({ kind, choice, start }: Draft) =>
+  isValidStart(start) && (kind === 'usage' || isValidChoice(choice));
+
 const OF = [
   { value: '1', label: 'This organisation' },
   { value: '2', label: 'Organisations below it' },
@@ -266,8 +282,13 @@ function SourceStep({
             allowDeselect={false}
             onChange={(value) => change({ relation: Number(value ?? 1) as 1 | 2 | 3 })}
           />
+          <StartForm
+            start={draft.start}
+            change={(start) => change({ start })}
+            fault={faultAt(problem, '/start_from')}
+          />
           <Group justify="flex-end">
-            <Button type="submit" disabled={!isValidChoice(draft.choice)}>
+            <Button type="submit" disabled={!isReady(draft)}>
               Next: destination
             </Button>
           </Group>

@@ -1,0 +1,128 @@
+/**
+ * Filters as the editor shows them: conditions in groups, and groups in groups. Whatever the API's `all`, `any`, `not` and
+ * `or` can say about single values has its tree; src/delivery/filter-syntax.ts is the grammar.
+ */
+export type Rule = TypesRule | AlertRule | GroupRule;
+export interface TypesRule {
+  readonly is: 'types';
+  readonly not: boolean;
+  readonly types: readonly number[];
+}
+export interface AlertRule {
+  readonly is: 'alert';
+  readonly value: boolean;
+}
+export interface GroupRule {
+  readonly is: 'group';
+  readonly how: How;
+  readonly rules: readonly Rule[];
+}
+/** Which of a group's rules have to hold. */
+export type How = 'all' | 'any' | 'none' | 'not-all';
+
+export const NEW_RULE: Rule = { is: 'types', not: false, types: [] };
+
+/** A list of filters for the API. */
+export function filtersOf(root: GroupRule): unknown[] {
+  return root.how === 'all' ? root.rules.map(elementOf) : [elementOf(root)];
+}
+
+/** The element of the API that says what the rule says. A group keeps being one, so that `ruleOf` gives it back. */
+export function elementOf(rule: Rule): unknown {
+  if (rule.is === 'alert') return { field: 'alert', value: rule.value };
+  if (rule.is === 'types') {
+    return { field: 'event_type_id', value: [...rule.types], ...(rule.not ? { op: 'not_in' } : {}) };
+  }
+  const elements = rule.rules.map(elementOf);
+  switch (rule.how) {
+    case 'all':
+      return { all: elements };
+    case 'any':
+      return { any: elements };
+    case 'not-all':
+      return { not: { all: elements } };
+    case 'none':
+      return { not: { any: elements } };
+  }
+}
+
+/** The tree that amounts to a list of filters; undefined where it cannot be shown as one. */
+export function treeOf(filters: readonly unknown[]): GroupRule | undefined {
+  const plain: Rule[] = [];
+  const or: Rule[] = [];
+  for (const filter of filters) {
+    const members = (filter as { or?: unknown } | null)?.or;
+    const place = Array.isArray(members) ? or : plain;
+    for (const element of Array.isArray(members) ? members : [filter]) {
+      const rule = ruleOf(element);
+      if (!rule) return undefined;
+      place.push(rule);
+    }
+  }
+  const [first] = plain;
+  if (or.length > 0) {
+    const rest: Rule[] =
+      plain.length > 1 ? [{ is: 'group', how: 'all', rules: plain }] : first ? [first] : [];
+    return { is: 'group', how: 'any', rules: [...rest, ...or] };
+  }
+  return plain.length === 1 && first?.is === 'group' ? first : { is: 'group', how: 'all', rules: plain };
+}
+
+/** The rule that an element amounts to; undefined where there is none. */
+export function ruleOf(element: unknown): Rule | undefined {
+  if (typeof element !== 'object' || element === null || Array.isArray(element)) return undefined;
+  const { field, value, op, all, any, not, ...others } = element as Readonly<Record<string, unknown>>;
+  const given = [field, all, any, not].filter((each) => each !== undefined);
+  if (given.length !== 1 || Object.keys(others).length > 0) return undefined;
+  if (all !== undefined) return groupOf('all', all);
+  if (any !== undefined) return groupOf('any', any);
+  if (not !== undefined) {
+    const inner = ruleOf(not);
+    if (inner?.is === 'group' && inner.how === 'all') return { ...inner, how: 'not-all' };
+    if (inner?.is === 'group' && inner.how === 'any') return { ...inner, how: 'none' };
+    return inner && { is: 'group', how: 'none', rules: [inner] };
+  }
+  if (op !== undefined && op !== 'in' && op !== 'not_in') return undefined;
+  if (field === 'alert' && typeof value === 'boolean') {
+    return { is: 'alert', value: value === (op !== 'not_in') };
+  }
+  const types = field === 'event_type_id' && Array.isArray(value) ? value : undefined;
+  if (!types?.every((type) => Number.isInteger(type) && type >= 0)) return undefined;
+  return { is: 'types', not: op === 'not_in', types };
+}
+
+function groupOf(how: How, members: unknown): GroupRule | undefined {
+  if (!Array.isArray(members)) return undefined;
+  const rules = members.map(ruleOf);
+  return rules.every((rule) => rule !== undefined) ? { is: 'group', how, rules } : undefined;
+}
+
+/** Nothing in it is still to be filled in. */
+export function isComplete(rule: Rule): boolean {
+  if (rule.is === 'group') return rule.rules.length > 0 && rule.rules.every(isComplete);
+  return rule.is === 'alert' || rule.types.length > 0;
+}
+
+const JOINED: Readonly<Record<How, readonly [string, string, string]>> = {
+  all: ['', ' and ', ''],
+  any: ['', ' or ', ''],
+  none: ['neither ', ' nor ', ''],
+  'not-all': ['not all of ', ' and ', ''],
+};
+
+/** In words, for people. */
+export function describeRule(rule: Rule, nameOf: (type: number) => string, inside = false): string {
+  if (rule.is === 'alert') return rule.value ? 'an alert' : 'no alert';
+  if (rule.is === 'types') {
+    const names = rule.types.map(nameOf).join(', ');
+    return rule.not ? `none of the types ${names}` : `of type ${names}`;
+  }
+  const [only] = rule.rules;
+  if (only && rule.rules.length === 1) {
+    const words = describeRule(only, nameOf, true);
+    return rule.how === 'all' || rule.how === 'any' ? words : `not (${words})`;
+  }
+  const [before, between, after] = JOINED[rule.how];
+  const words = `${before}${rule.rules.map((each) => describeRule(each, nameOf, true)).join(between)}${after}`;
+  return inside ? `(${words})` : words;
+}

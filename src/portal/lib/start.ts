@@ -1,0 +1,56 @@
+/** Where a new stream begins: at what comes from now on, at what came in the last so many seconds, at a time, or at all that is kept. */
+export type Start =
+  | { readonly from: 'now' | 'all' }
+  | { readonly from: 'last'; readonly seconds: number }
+  | { readonly from: 'time'; readonly at: string };
+
+export const HOUR = 3600;
+/** What may be chosen as "the last". */
+export const LASTS = [HOUR, 24 * HOUR, 72 * HOUR] as const;
+
+/** The oldest records are on their way out: what begins exactly at the end of the retention could be too early on arrival. */
+const MARGIN = 60;
+
+/**
+ * `start_from` of a creation; undefined: from now on.
+ * @param now milliseconds since the epoch
+ * @param retention seconds that records are kept
+ */
+export function startFrom(start: Start, now: number, retention: number): string | undefined {
+  if (start.from === 'now') return undefined;
+  if (start.from === 'time') return start.at;
+  const margin = Math.min(MARGIN, retention / 10);
+  const seconds = start.from === 'last' ? start.seconds : retention - margin;
+  return new Date(now - seconds * 1000).toISOString();
+}
+
+export const isValidStart = (start: Start) => start.from !== 'time' || start.at !== '';
+
+/** As it stands in the address; undefined: from now on. */
+export function writeStart(start: Start): string | undefined {
+  if (start.from === 'last') return `${start.seconds}s`;
+  if (start.from === 'time') return `at:${start.at}`;
+  return start.from === 'all' ? 'all' : undefined;
+}
+
+export function readStart(text: string | null): Start {
+  if (text === 'all') return { from: 'all' };
+  const [, seconds] = /^(\d{1,9})s$/.exec(text ?? '') ?? [];
+  if (seconds !== undefined) return { from: 'last', seconds: Number(seconds) };
+  const [, at] = /^at:([\d:.TZ-]{0,30})$/.exec(text ?? '') ?? [];
+  if (at === undefined) return { from: 'now' };
+  return { from: 'time', at: at === '' || Number.isFinite(Date.parse(at)) ? at : '' };
+}
+
+/** A time in the reader's zone as an input of the browser has it; empty if there is none. */
+export function toLocalInput(at: string): string {
+  const time = new Date(at);
+  if (Number.isNaN(time.getTime())) return '';
+  return new Date(time.getTime() - time.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
+/** The UTC time that an input of the browser says; empty if it says none. */
+export function fromLocalInput(text: string): string {
+  const time = new Date(text);
+  return text === '' || Number.isNaN(time.getTime()) ? '' : time.toISOString();
+}

@@ -1,0 +1,183 @@
+import { Button, CloseButton, Group, MultiSelect, Select, Stack } from '@mantine/core';
+import { type GroupRule, type How, NEW_RULE, type Rule } from '../lib/filter-tree.ts';
+
+/** Groups that may be added inside each other; the API takes more, which people can no longer read. */
+const DEEPEST = 3;
+
+const HOWS: readonly { value: How; label: string }[] = [
+  { value: 'all', label: 'All of these hold' },
+  { value: 'any', label: 'Any of these holds' },
+  { value: 'none', label: 'None of these holds' },
+  { value: 'not-all', label: 'Not all of these hold' },
+];
+const KINDS = [
+  { value: 'types', label: 'Event type is one of' },
+  { value: 'not-types', label: 'Event type is none of' },
+  { value: 'alert', label: 'It is an alert' },
+  { value: 'no-alert', label: 'It is no alert' },
+];
+
+interface EventTypeChoice {
+  readonly value: string;
+  readonly label: string;
+}
+
+/** An editor of groups of conditions, each of which may hold further groups. */
+export function FilterGroups({
+  root,
+  change,
+  types,
+}: {
+  readonly root: GroupRule;
+  readonly change: (root: GroupRule) => void;
+  readonly types: readonly EventTypeChoice[];
+}) {
+  return <GroupEditor group={root} change={change} types={types} place="" depth={1} />;
+}
+
+interface GroupProps {
+  readonly group: GroupRule;
+  readonly change: (group: GroupRule) => void;
+  readonly types: readonly EventTypeChoice[];
+  /** `2.1`: the first rule of the second; empty: the outermost group. */
+  readonly place: string;
+  readonly depth: number;
+}
+
+function GroupEditor({ group, change, types, place, depth }: GroupProps) {
+  const set = (rules: readonly Rule[]) => change({ ...group, rules });
+  const name = place === '' ? 'Filter' : `Group ${place}`;
+  return (
+    <Stack gap="xs" className="group" component="fieldset" aria-label={name}>
+      <Select
+        aria-label={`${name}: how its conditions count`}
+        data={HOWS}
+        value={group.how}
+        allowDeselect={false}
+        onChange={(how) => change({ ...group, how: (how ?? group.how) as How })}
+      />
+      {group.rules.map((rule, index) => {
+        const at = place === '' ? `${index + 1}` : `${place}.${index + 1}`;
+        const put = (changed: Rule) => set(group.rules.with(index, changed));
+        const remove = () => set(group.rules.toSpliced(index, 1));
+        return (
+          <Group
+            // biome-ignore lint/suspicious/noArrayIndexKey: a rule is its place in the group
+            key={index}
+            gap="xs"
+            wrap="nowrap"
+            align="flex-start"
+          >
+            <div style={{ flex: 1, minWidth: 0 }}>
+              {rule.is === 'group' ? (
+                <GroupEditor group={rule} change={put} types={types} place={at} depth={depth + 1} />
+              ) : (
+                <Condition rule={rule} change={put} types={types} place={at} />
+              )}
+            </div>
+            <CloseButton
+              aria-label={`Remove ${rule.is === 'group' ? 'group' : 'condition'} ${at}`}
+              onClick={remove}
+            />
+          </Group>
+        );
+      })}
+      <Group gap="xs">
+        <Button
+          size="compact-sm"
+          variant="default"
+          onClick={() => set([...group.rules, NEW_RULE])}
+          aria-label={`Add condition to ${name.toLowerCase()}`}
+        >
+          Add condition
+        </Button>
+        {depth < DEEPEST && (
+          <Button
+            size="compact-sm"
+            variant="default"
+            onClick={() => set([...group.rules, { is: 'group', how: 'any', rules: [NEW_RULE] }])}
+            aria-label={`Add group to ${name.toLowerCase()}`}
+          >
+            Add group
+          </Button>
+        )}
+      </Group>
+    </Stack>
+  );
+}
+
+function Condition({
+  rule,
+  change,
+  types,
+  place,
+}: {
+  readonly rule: Exclude<Rule, GroupRule>;
+  readonly change: (rule: Rule) => void;
+  readonly types: readonly EventTypeChoice[];
+  readonly place: string;
+}) {
+  const kind = rule.is === 'alert' ? (rule.value ? 'alert' : 'no-alert') : rule.not ? 'not-types' : 'types';
+  const select = (next: string | null) => {
+    if (next === 'alert' || next === 'no-alert') return change({ is: 'alert', value: next === 'alert' });
+    change({ is: 'types', not: next === 'not-types', types: rule.is === 'types' ? rule.types : [] });
+  };
+  return (
+    <Stack gap={6}>
+      <Select
+        aria-label={`Condition ${place}`}
+        data={KINDS}
+        value={kind}
+        allowDeselect={false}
+        onChange={select}
+      />
+      {rule.is === 'types' && (
+        <TypesSelect
+          label={`Event types of condition ${place}`}
+          types={types}
+          chosen={rule.types}
+          change={(chosen) => change({ ...rule, types: chosen })}
+          hidden
+        />
+      )}
+    </Stack>
+  );
+}
+
+/** Event types to choose from, by name or number. */
+export function TypesSelect({
+  label,
+  types,
+  chosen,
+  change,
+  error,
+  hidden = false,
+}: {
+  readonly label: string;
+  readonly types: readonly EventTypeChoice[];
+  readonly chosen: readonly number[];
+  readonly change: (types: number[]) => void;
+  readonly error?: string | undefined;
+  /** The label is for those who do not see what stands around it. */
+  readonly hidden?: boolean;
+}) {
+  const known = new Set(types.map(({ value }) => value));
+  // The API takes types that have no name here, and the form must not lose them.
+  const unnamed = chosen.map(String).filter((type) => !known.has(type));
+  return (
+    <MultiSelect
+      {...(hidden ? { 'aria-label': label } : { label })}
+      placeholder={chosen.length === 0 ? 'Type to search' : ''}
+      searchable
+      clearable
+      clearButtonProps={{ 'aria-label': 'Clear event types' }}
+      hidePickedOptions
+      data={[...types, ...unnamed.map((type) => ({ value: type, label: `Type ${type}` }))]}
+      value={chosen.map(String)}
+      onChange={(values) => change(values.map(Number))}
+      error={error ?? null}
+      nothingFoundMessage="No event type matches"
+      maxDropdownHeight={260}
+    />
+  );
+}
