@@ -52,7 +52,7 @@ export class TestTarget {
       part: () => Promise<unknown> = async () => {},
     ): Promise<T> => {
       this.steps++;
-      if (this.steps > this.killAt) return new Promise<never>(() => {});
+      if (this.steps > this.killAt) throw new Killed();
       if (this.steps < this.killAt) return whole();
       if (this.killAt % 3 === 1) await part();
       if (this.killAt % 3 === 2) await whole();
