@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { launchChromium } from '../tests/support/browser.ts';
-import { views } from '../tests/support/portal-views.ts';
+import { observerViews, troubledViews, views } from '../tests/support/portal-views.ts';
 import { openWindow, populate, signIn, startPortalWorld } from '../tests/support/portal-world.ts';
 import { buildPortal } from './build-portal.ts';
 
@@ -21,6 +21,7 @@ try {
     await world.api.createOrganisation(id, name);
     await world.addUser(id, user);
   }
+  await world.addUser(7, 'olga', 'observer');
   const streams = await populate(world, 7);
   for (const colorScheme of ['light', 'dark'] as const) {
     for (const width of [360, 1440]) {
@@ -36,7 +37,15 @@ try {
       await page.evaluate('sessionStorage.clear()');
       await signIn(page, world.node.url, 'ada');
       await page.getByRole('heading', { name: 'Data Streams' }).waitFor();
-      for (const view of views(streams)) {
+      for (const view of [...views(streams), ...troubledViews(world.node.url, streams)]) {
+        await view.open(page);
+        await shoot(view.name);
+      }
+      await page.unrouteAll({ behavior: 'ignoreErrors' });
+      await page.evaluate('sessionStorage.clear()');
+      await signIn(page, world.node.url, 'olga');
+      await page.getByRole('heading', { name: 'Data Streams' }).waitFor();
+      for (const view of observerViews(streams)) {
         await view.open(page);
         await shoot(view.name);
       }

@@ -6,6 +6,7 @@ import {
   Text,
   useComputedColorScheme,
   useMantineColorScheme,
+  VisuallyHidden,
 } from '@mantine/core';
 import { lazy, Suspense, useCallback, useEffect, useState } from 'react';
 import icon from './icon.svg';
@@ -57,13 +58,23 @@ export function App() {
       <Header leave={() => leave(false)} />
       <main id="content" tabIndex={-1}>
         <Container size="lg" py="lg">
-          <Suspense fallback={<Loading what="the view" />}>
+          <Suspense fallback={<Coming />}>
             <View />
           </Suspense>
         </Container>
       </main>
       <Notices />
     </SessionContext>
+  );
+}
+
+/** While the code of a view is on its way. */
+function Coming() {
+  return (
+    <>
+      <VisuallyHidden component="h1">simstream</VisuallyHidden>
+      <Loading what="the view" />
+    </>
   );
 }
 

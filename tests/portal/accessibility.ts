@@ -4,8 +4,15 @@ import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { buildPortal } from '../../scripts/build-portal.ts';
 import { chromiumFor } from '../support/browser.ts';
-import { views } from '../support/portal-views.ts';
-import { openWindow, type PortalWorld, populate, signIn, startPortalWorld } from '../support/portal-world.ts';
+import { observerViews, troubledViews, type View, views } from '../support/portal-views.ts';
+import {
+  openWindow,
+  type Populated,
+  type PortalWorld,
+  populate,
+  signIn,
+  startPortalWorld,
+} from '../support/portal-world.ts';
 
 const AXE = readFileSync(new URL(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
 
@@ -13,12 +20,13 @@ export function accessibilityTests(): void {
   describe('axe finds nothing to object to', { concurrency: 1 }, () => {
     let world: PortalWorld;
     let browser: Browser | undefined;
-    let streams: { running: string; failed: string };
+    let streams: Populated;
     before(async () => {
       await buildPortal();
       world = await startPortalWorld();
       await world.api.createOrganisation(7, 'Nordlicht');
       await world.addUser(7, 'ada');
+      await world.addUser(7, 'olga', 'observer');
       streams = await populate(world, 7);
     });
     after(async () => {
@@ -41,22 +49,44 @@ export function accessibilityTests(): void {
         const found = [...(await violations(page, 'login'))];
         await signIn(page, world.node.url, 'ada');
         await page.getByRole('heading', { name: 'Data Streams' }).waitFor();
-        for (const view of views(streams)) {
-          await view.open(page);
-          found.push(...(await violations(page, view.name)));
-          const sideways = Number(
-            await page.evaluate(
-              'document.documentElement.scrollWidth - document.documentElement.clientWidth',
-            ),
-          );
-          if (sideways > 0) found.push(`${view.name}: ${sideways} px wider than the window`);
-        }
+        found.push(...(await objections(page, views(streams))));
         assert.deepEqual(found, []);
         assert.deepEqual(faults, []);
         await context.close();
       });
     }
+
+    for (const [who, name, colorScheme] of [
+      ['ada', 'while it is read, or cannot be', 'light'],
+      ['olga', 'as somebody sees it who may look only', 'dark'],
+    ] as const) {
+      test(`in any view ${name}`, async (t) => {
+        browser ??= await chromiumFor(t);
+        if (!browser) return;
+        const options = { colorScheme, viewport: { width: 360, height: 800 }, bypassCSP: true } as const;
+        const { page, faults, context } = await openWindow(browser, options);
+        await signIn(page, world.node.url, who);
+        await page.getByRole('heading', { name: 'Data Streams' }).waitFor();
+        const shown = who === 'ada' ? troubledViews(world.node.url, streams) : observerViews(streams);
+        assert.deepEqual(await objections(page, shown), []);
+        assert.deepEqual(faults, []);
+        await context.close();
+      });
+    }
   });
+}
+
+async function objections(page: Page, shown: readonly View[]): Promise<string[]> {
+  const found: string[] = [];
+  for (const view of shown) {
+    await view.open(page);
+    found.push(...(await violations(page, view.name)));
+    const sideways = Number(
+      await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth'),
+    );
+    if (sideways > 0) found.push(`${view.name}: ${sideways} px wider than the window`);
+  }
+  return found;
 }
 
 interface Results {

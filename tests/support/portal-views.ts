@@ -1,4 +1,5 @@
 import type { Page } from 'playwright-core';
+import type { Populated } from './portal-world.ts';
 
 /** A view of the portal, and how to come to it once somebody is signed in. */
 export interface View {
@@ -17,8 +18,21 @@ export async function go(page: Page, path: string): Promise<void> {
   );
 }
 
+const GROUPS = {
+  all: [
+    { field: 'event_type_id', value: [3, 5] },
+    { field: 'alert', value: false },
+    {
+      any: [
+        { field: 'event_type_id', value: [16], op: 'not_in' },
+        { not: { any: [{ field: 'alert', value: true }] } },
+      ],
+    },
+  ],
+};
+
 /** Every view, in the state in which a customer with streams meets it. */
-export function views({ running, failed }: { readonly running: string; readonly failed: string }): View[] {
+export function views({ running, failed, quarantined }: Populated): View[] {
   const tab = (name: string, label: string, ready: (page: Page) => Promise<unknown>): View => ({
     name: `details-${name}`,
     open: async (page) => {
@@ -62,6 +76,18 @@ export function views({ running, failed }: { readonly running: string; readonly 
       },
     },
     {
+      name: 'new-filter-groups',
+      open: async (page) => {
+        const filters = encodeURIComponent(JSON.stringify(GROUPS));
+        await go(
+          page,
+          `/data-streams/new?type=RestAPI&kind=events&filter=groups&filters=${filters}&from=at:2026-01-31T08:00:00Z`,
+        );
+        await page.getByRole('group', { name: 'Group 3', exact: true }).waitFor();
+        await page.getByText('Purge GPRS location (16)').first().waitFor();
+      },
+    },
+    {
       name: 'new-webhook-faults',
       open: async (page) => {
         await go(page, '/data-streams/new?type=RestAPI&step=destination');
@@ -69,7 +95,7 @@ export function views({ running, failed }: { readonly running: string; readonly 
         await page.getByText('cannot be created like this').waitFor();
       },
     },
-    ...['AwsKinesis', 'S3', 'KeenIO', 'Datadog'].map(
+    ...['AwsKinesis', 'S3', 'KeenIO', 'Datadog', 'EventHubs', 'PubSub'].map(
       (type): View => ({
         name: `new-${type.toLowerCase()}`,
         open: async (page) => {
@@ -92,6 +118,14 @@ export function views({ running, failed }: { readonly running: string; readonly 
       },
     },
     {
+      name: 'details-quarantine-filled',
+      open: async (page) => {
+        await go(page, `/data-streams/${quarantined}?tab=quarantine`);
+        await page.getByText('The oldest 200 are shown.').waitFor();
+        await page.locator('summary').first().click();
+      },
+    },
+    {
       name: 'details-missing',
       open: async (page) => {
         await go(page, '/data-streams/00000000');
@@ -111,6 +145,96 @@ export function views({ running, failed }: { readonly running: string; readonly 
       open: async (page) => {
         await go(page, '/data-streams/a/b');
         await heading(page, 'There is nothing here');
+      },
+    },
+  ];
+}
+
+/** Calls that a view waits for, by the part of their address that tells them. */
+const WAITED_FOR = {
+  list: '/api/v2/data_stream',
+  'new-tiles': '/api/v2/data_stream/connection_type',
+  'details-overview': '/series',
+  'details-attempts': '/attempt',
+  'details-tail': '/tail',
+  'details-quarantine': '/quarantine',
+  'details-settings': '/api/v2/data_stream/connection_type',
+  api: '/api/v1/application_token',
+} as const;
+const ADDRESSES: Readonly<Record<keyof typeof WAITED_FOR, (stream: string) => string>> = {
+  list: () => '/data-streams',
+  'new-tiles': () => '/data-streams/new',
+  'details-overview': (stream) => `/data-streams/${stream}`,
+  'details-attempts': (stream) => `/data-streams/${stream}?tab=attempts`,
+  'details-tail': (stream) => `/data-streams/${stream}?tab=tail`,
+  'details-quarantine': (stream) => `/data-streams/${stream}?tab=quarantine`,
+  'details-settings': (stream) => `/data-streams/${stream}?tab=settings`,
+  api: () => '/api-access',
+};
+
+/**
+ * The views while what they show is being read, and when it cannot be. Each begins with a reload: what was read before
+ * would be shown, otherwise.
+ */
+export function troubledViews(url: string, { running }: Pick<Populated, 'running'>): View[] {
+  return (Object.keys(WAITED_FOR) as (keyof typeof WAITED_FOR)[]).flatMap((name) =>
+    (['loading', 'failed'] as const).map(
+      (state): View => ({
+        name: `${name}-${state}`,
+        open: async (page) => {
+          await page.unrouteAll({ behavior: 'ignoreErrors' });
+          // Where nothing is read but who is signed in.
+          await page.goto(`${url}/data-streams/a/b`);
+          await heading(page, 'There is nothing here');
+          await page.route(
+            ({ pathname }) => pathname.endsWith(WAITED_FOR[name]),
+            (route) =>
+              state === 'failed'
+                ? route.fulfill({ status: 503, json: { message: 'The storage cannot be read just now.' } })
+                : undefined,
+          );
+          await go(page, ADDRESSES[name](running));
+          await (state === 'failed'
+            ? page.getByText('The storage cannot be read just now.').first().waitFor()
+            : page
+                .getByText(/^Loading (?!the view)/)
+                .first()
+                .waitFor());
+        },
+      }),
+    ),
+  );
+}
+
+/** What somebody sees who may look only. */
+export function observerViews({ running }: Pick<Populated, 'running'>): View[] {
+  return [
+    {
+      name: 'observer-list',
+      open: async (page) => {
+        await go(page, '/data-streams');
+        await page.getByText('delivered in 24 h').first().waitFor();
+      },
+    },
+    {
+      name: 'observer-details',
+      open: async (page) => {
+        await go(page, `/data-streams/${running}`);
+        await page.getByRole('img', { name: /^Delivered: / }).waitFor();
+      },
+    },
+    {
+      name: 'observer-new',
+      open: async (page) => {
+        await go(page, '/data-streams/new');
+        await page.getByText('Your role may look').waitFor();
+      },
+    },
+    {
+      name: 'observer-api',
+      open: async (page) => {
+        await go(page, '/api-access');
+        await heading(page, 'API');
       },
     },
   ];

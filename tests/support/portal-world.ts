@@ -21,7 +21,10 @@ export interface PortalWorld {
 
 export const PASSWORD = 'correct horse battery';
 
-export async function startPortalWorld(): Promise<PortalWorld> {
+/** @param environment more settings of the node */
+export async function startPortalWorld(
+  environment: Readonly<Record<string, string>> = {},
+): Promise<PortalWorld> {
   const dataDirectory = temporaryDirectory();
   const received: ReceivedRequest[] = [];
   let answer: ReceiverAnswer = { status: 200 };
@@ -30,7 +33,10 @@ export async function startPortalWorld(): Promise<PortalWorld> {
     return answer;
   });
   // A stream whose destination fails goes to Error within seconds, so that it can be seen.
-  const node = await startNode({ dataDirectory, environment: { SIMSTREAM_RETRY_WINDOW: '1s' } });
+  const node = await startNode({
+    dataDirectory,
+    environment: { SIMSTREAM_RETRY_WINDOW: '1s', ...environment },
+  });
   const api = createApiClient(node.url);
   const operator = async (path: string, body: unknown, expected: number) => {
     const { status, text } = await api.call('POST', path, OPERATOR_TOKEN, body);
@@ -81,16 +87,27 @@ export function event(organisation: number, type: number, fields: object = {}): 
   };
 }
 
+/** Ids of streams that are shown. */
+export interface Populated {
+  readonly running: string;
+  readonly failed: string;
+  /** More than one page of its records is in quarantine. */
+  readonly quarantined: string;
+}
+const QUARANTINED = 230;
+/** A stream gives up where a hundred in a row are refused: one in so many is taken. */
+const TAKEN = 40;
+
 /**
- * An organisation with a stream that runs and has delivered, one whose destination fails, and one that is paused.
- * @returns ids of the first two
+ * An organisation with a stream that runs and has delivered, one whose destination fails, one that is paused, and one
+ * whose destination refuses most records for good.
  */
-export async function populate(
-  world: PortalWorld,
-  organisationId: number,
-): Promise<{ running: string; failed: string }> {
+export async function populate(world: PortalWorld, organisationId: number): Promise<Populated> {
   const token = await world.api.authenticate(organisationId);
   const failing = await startReceiver(() => ({ status: 503, body: 'over capacity' }));
+  const refusing = await startReceiver(({ body }) =>
+    body.includes('"alert":true') ? { status: 422, body: 'no such field: sim.iccid' } : { status: 200 },
+  );
   const create = (name: string, url: string, more: object = {}) =>
     world.api.createStream(token, {
       name,
@@ -105,10 +122,18 @@ export async function populate(
   try {
     await create('Archive of alerts', `${world.receiver.url}/archive`, { status: { id: 2 } });
     const failed = await create('Field service', `${failing.url}/tickets`);
+    const quarantined = await create('Meter readings', `${refusing.url}/readings`, {
+      filters: [{ field: 'event_type_id', value: [9] }],
+    });
     const running = await create('Operations dashboard', `${world.receiver.url}/dashboard`, {
       filters: [{ field: 'event_type_id', value: [3, 5] }],
     });
     await world.sendEvents([1, 2, 3, 3, 5, 5, 5].map((type) => event(organisationId, type)));
+    await world.sendEvents(
+      Array.from({ length: QUARANTINED + QUARANTINED / TAKEN }, (_, index) =>
+        event(organisationId, 9, { alert: index % TAKEN !== 0 }),
+      ),
+    );
     // The rate limit of the API leaves room for a few questions a second.
     const ask = async (id: string) => {
       await sleep(200);
@@ -116,9 +141,14 @@ export async function populate(
     };
     await waitFor('an error', async () => (await ask(failed)).status.id === 3 || undefined);
     await waitFor('deliveries', async () => (await ask(running)).progress.delivered === 5 || undefined);
-    return { running, failed };
+    await waitFor(
+      'a quarantine',
+      async () => (await ask(quarantined)).progress.quarantined > 200 || undefined,
+    );
+    return { running, failed, quarantined };
   } finally {
     await failing.close();
+    await refusing.close();
   }
 }
 

@@ -8,7 +8,7 @@ import { problemFrom } from '../lib/problem.ts';
 import { useSession } from '../lib/session.ts';
 import { formatJson } from '../lib/tail.ts';
 import { tell, tellFailure } from '../parts/notices.tsx';
-import { Failed, Loading, Time } from '../parts/show.tsx';
+import { Code, Failed, Loading, Time } from '../parts/show.tsx';
 import { WideTable } from '../parts/wide-table.tsx';
 
 type QuarantinedRecord =
@@ -155,7 +155,7 @@ export function Quarantine({
               <Table.Td>
                 <details>
                   <summary>Show</summary>
-                  <pre className="code">{formatJson(record.record)}</pre>
+                  <Code text={formatJson(record.record)} label={`Record ${record.id}`} />
                 </details>
               </Table.Td>
             </Table.Tr>

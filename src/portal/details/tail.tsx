@@ -4,7 +4,7 @@ import { api, read } from '../lib/api.ts';
 import { formatCount } from '../lib/format.ts';
 import { type Problem, problemFrom } from '../lib/problem.ts';
 import { append, formatJson, lineOf, MOST_RECORDS, type TailRecord } from '../lib/tail.ts';
-import { Failed, Time } from '../parts/show.tsx';
+import { Failed, Loading, Time } from '../parts/show.tsx';
 
 const EVERY = 1000;
 
@@ -13,6 +13,7 @@ export function Tail({ id }: { readonly id: string }) {
   const [records, setRecords] = useState<readonly TailRecord[]>([]);
   const [paused, setPaused] = useState(false);
   const [skipped, setSkipped] = useState(false);
+  const [answered, setAnswered] = useState(false);
   const [problem, setProblem] = useState<Problem>();
   const after = useRef<string>(undefined);
 
@@ -30,6 +31,7 @@ export function Tail({ id }: { readonly id: string }) {
           if (stopped) return;
           setSkipped(after.current !== undefined && tail.skipped);
           after.current = tail.next;
+          setAnswered(true);
           setRecords((held) => append(held, tail.records));
           setProblem(undefined);
         } catch (error) {
@@ -75,14 +77,21 @@ export function Tail({ id }: { readonly id: string }) {
         tabIndex={0}
       >
         {records.length === 0 ? (
-          <Text p="md" size="sm">
-            No record yet. What is delivered appears here.
-          </Text>
+          <Nothing answered={answered} failed={problem !== undefined} />
         ) : (
           records.map((record) => <Line key={record.id} record={record} />)
         )}
       </section>
     </Stack>
+  );
+}
+
+function Nothing({ answered, failed }: { readonly answered: boolean; readonly failed: boolean }) {
+  if (!answered) return failed ? null : <Loading what="what was delivered last" />;
+  return (
+    <Text p="md" size="sm">
+      No record yet. What is delivered appears here.
+    </Text>
   );
 }
 

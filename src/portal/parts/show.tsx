@@ -73,19 +73,26 @@ export function Copy({ text, label }: { readonly text: string; readonly label: s
   );
 }
 
+/** Text of a machine, as it is. */
+export function Code({ text, label }: { readonly text: string; readonly label: string }) {
+  return (
+    <section
+      className="code"
+      // A region that scrolls must be reachable with the keyboard.
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: see above
+      tabIndex={0}
+      aria-label={label}
+    >
+      {text}
+    </section>
+  );
+}
+
 /** Text to copy: a policy, a line for a shell. */
 export function CodeBlock({ text, label }: { readonly text: string; readonly label: string }) {
   return (
     <div className="coded">
-      <section
-        className="code"
-        // A region that scrolls must be reachable with the keyboard.
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: see above
-        tabIndex={0}
-        aria-label={label}
-      >
-        {text}
-      </section>
+      <Code text={text} label={label} />
       <Copy text={text} label={`Copy: ${label}`} />
     </div>
   );

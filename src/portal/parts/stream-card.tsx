@@ -19,80 +19,76 @@ export interface CardProps {
 }
 
 /** One stream of the list. Drawn again only when something of it changed. */
-export const StreamCard = memo(
-  ({ stream, typeName, changed, remove }: CardProps) => {
-    const { canWrite } = useSession();
-    const name = streamName(stream);
-    const details = `/data-streams/${stream.id}`;
-    const next = nextStep(stream);
-    return (
-      <Paper withBorder p="md" className="stream" component="article" aria-label={name}>
-        <ThemeIcon variant="default" size={40} title={typeName}>
-          <Icon name={stream.destination.connection_type} size={24} />
-        </ThemeIcon>
-        <Stack gap={4}>
-          <Group gap="xs">
-            <Title order={2} size="h4" className="wrap">
-              <Anchor inherit c="inherit" {...linkTo(details)}>
-                {name}
-              </Anchor>
-            </Title>
-            <StatusChip stream={stream} />
-          </Group>
-          <Text size="sm" c="dimmed" className="wrap">
-            {stream.data_stream_type.description} → {typeName}, {stream.destination.target}
-          </Text>
-          <Message stream={stream} />
-          {next && <Text size="sm">{next}</Text>}
-        </Stack>
-        <Sparkline id={stream.id} />
-        <Stack gap="sm" style={{ gridColumn: '1 / -1' }}>
-          <Waiting stream={stream} />
-          <Group gap={6}>
-            <OnOff stream={stream} changed={changed} disabled={!canWrite} />
-            <div style={{ flex: 1 }} />
+export const StreamCard = memo(({ stream, typeName, changed, remove }: CardProps) => {
+  const { canWrite } = useSession();
+  const name = streamName(stream);
+  const details = `/data-streams/${stream.id}`;
+  const next = nextStep(stream);
+  return (
+    <Paper withBorder p="md" className="stream" component="article" aria-label={name}>
+      <ThemeIcon variant="default" size={40} title={typeName}>
+        <Icon name={stream.destination.connection_type} size={24} />
+      </ThemeIcon>
+      <Stack gap={4}>
+        <Group gap="xs">
+          <Title order={2} size="h4" className="wrap">
+            <Anchor inherit c="inherit" {...linkTo(details)}>
+              {name}
+            </Anchor>
+          </Title>
+          <StatusChip stream={stream} />
+        </Group>
+        <Text size="sm" c="dimmed" className="wrap">
+          {stream.data_stream_type.description} → {typeName}, {stream.destination.target}
+        </Text>
+        <Message stream={stream} />
+        {next && <Text size="sm">{next}</Text>}
+      </Stack>
+      <Sparkline id={stream.id} />
+      <Stack gap="sm" style={{ gridColumn: '1 / -1' }}>
+        <Waiting stream={stream} />
+        <Group gap={6}>
+          <OnOff stream={stream} changed={changed} disabled={!canWrite} />
+          <div style={{ flex: 1 }} />
+          <Button
+            component="a"
+            variant="default"
+            size="xs"
+            px="sm"
+            {...linkTo(details)}
+            aria-label={`Details of ${name}`}
+          >
+            Details
+          </Button>
+          {canWrite && stream.status.id === STATUS.error && (
             <Button
-              component="a"
+              size="xs"
+              px="sm"
+              aria-label={`Restart ${name}`}
+              onClick={async () => {
+                await restartStream(stream);
+                await changed();
+              }}
+            >
+              Restart
+            </Button>
+          )}
+          {canWrite && (
+            <Button
               variant="default"
               size="xs"
               px="sm"
-              {...linkTo(details)}
-              aria-label={`Details of ${name}`}
+              aria-label={`Delete ${name}`}
+              onClick={() => remove(stream)}
             >
-              Details
+              Delete
             </Button>
-            {canWrite && stream.status.id === STATUS.error && (
-              <Button
-                size="xs"
-                px="sm"
-                aria-label={`Restart ${name}`}
-                onClick={async () => {
-                  await restartStream(stream);
-                  await changed();
-                }}
-              >
-                Restart
-              </Button>
-            )}
-            {canWrite && (
-              <Button
-                variant="default"
-                size="xs"
-                px="sm"
-                aria-label={`Delete ${name}`}
-                onClick={() => remove(stream)}
-              >
-                Delete
-              </Button>
-            )}
-          </Group>
-        </Stack>
-      </Paper>
-    );
-  },
-  (before, after) =>
-    before.typeName === after.typeName && JSON.stringify(before.stream) === JSON.stringify(after.stream),
-);
+          )}
+        </Group>
+      </Stack>
+    </Paper>
+  );
+});
 
 function Message({ stream }: { readonly stream: DataStream }) {
   const bad = stream.status.id === STATUS.error;

@@ -35,12 +35,24 @@ export default function Create() {
   const { canWrite } = useSession();
   const draft = readDraft(useAddress().searchParams);
   const types = usePolling('types', () => read(api.GET('/api/v2/data_stream/connection_type')));
-  if (!canWrite) return <Text>Your role may look at data streams, and not add any.</Text>;
+  if (!canWrite) {
+    return (
+      <Stack>
+        <Title order={1}>Add new data stream</Title>
+        <Text>Your role may look at data streams, and not add any.</Text>
+      </Stack>
+    );
+  }
   if (!types.data) {
-    return types.problem ? (
-      <Failed problem={types.problem} retry={() => void types.reload()} />
-    ) : (
-      <Loading what="connection types" />
+    return (
+      <Stack>
+        <Title order={1}>Add new data stream</Title>
+        {types.problem ? (
+          <Failed problem={types.problem} retry={() => void types.reload()} />
+        ) : (
+          <Loading what="connection types" />
+        )}
+      </Stack>
     );
   }
   const type = types.data.find(({ id }) => id === draft.type);
