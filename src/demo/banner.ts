@@ -13,12 +13,12 @@ export interface BannerFacts {
 export function demoBanner({ url, version, devices, username, password, inbox }: BannerFacts): string {
   return `
 simstream ${version} runs at ${url} with a demo: ${devices} simulated SIMs.
-  Login       user ${username}, password ${password} (organisation Demo)
+  Portal      ${url}/ in a browser: user ${username}, password ${password} (organisation Demo)
   Watch       ${url}/inbox/${inbox} shows what the first data stream delivers
   API         ${url}/api/docs documents every call, and lets you try it
-Log in and list the data streams:
+Or log in and list the data streams from a shell:
   ${listStreamsCommand(url, username, password)}
-Next: "Your first data stream" in README.md adds one of your own. Ctrl-C stops; everything is kept for the next start.
+Next: "Your first data stream over the API" in README.md adds one of your own. Ctrl-C stops; everything is kept for the next start.
 `;
 }
 

@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { buildPortal } from '../../scripts/build-portal.ts';
 import { chromiumFor } from '../support/browser.ts';
-import { observerViews, troubledViews, type View, views } from '../support/portal-views.ts';
+import { go, observerViews, troubledViews, type View, views } from '../support/portal-views.ts';
 import {
   openWindow,
   type Populated,
@@ -55,6 +55,21 @@ export function accessibilityTests(): void {
         await context.close();
       });
     }
+
+    test('more records in quarantine than one page holds', async (t) => {
+      browser ??= await chromiumFor(t);
+      if (!browser) return;
+      const { page, context } = await openWindow(browser);
+      await signIn(page, world.node.url, 'ada');
+      await page.getByRole('heading', { name: 'Data Streams' }).waitFor();
+      await go(page, `/data-streams/${streams.quarantined}?tab=quarantine`);
+      const rows = page.getByRole('checkbox', { name: /^Choose record/ });
+      await page.getByRole('button', { name: 'Show 200 more' }).click();
+      await page.getByRole('button', { name: /^Send again \(2[123]\d shown\)$/ }).waitFor();
+      assert.ok((await rows.count()) > 200);
+      assert.equal(await page.getByRole('button', { name: /^Show/ }).count(), 0);
+      await context.close();
+    });
 
     for (const [who, name, colorScheme] of [
       ['ada', 'while it is read, or cannot be', 'light'],

@@ -92,7 +92,10 @@ export function formTests(): void {
     let page: Page;
     before(async () => {
       await buildPortal();
-      world = await startPortalWorld();
+      world = await startPortalWorld({
+        SIMSTREAM_AWS_PRINCIPAL: '210987654321',
+        SIMSTREAM_GOOGLE_SERVICE_ACCOUNT: 'streams@example.iam.gserviceaccount.com',
+      });
       await world.api.createOrganisation(7, 'Nordlicht');
       await world.addUser(7, 'ada');
     });
@@ -155,6 +158,25 @@ export function formTests(): void {
         }
       });
     }
+
+    test('the guides name the platform, and the external id of the organisation', async (t) => {
+      if (!browser) return t.skip();
+      for (const type of ['S3', 'AwsKinesis']) {
+        await go(page, `/data-streams/new?type=${type}&step=destination`);
+        const policy = page.getByRole('region', { name: 'Trust policy' });
+        await policy.getByText('210987654321').waitFor();
+        const [statement] = (JSON.parse(await policy.innerText()) as { Statement: unknown[] }).Statement;
+        assert.deepEqual(statement, {
+          Effect: 'Allow',
+          Principal: { AWS: 'arn:aws:iam::210987654321:root' },
+          Action: 'sts:AssumeRole',
+          Condition: { StringEquals: { 'sts:ExternalId': 'org-7' } },
+        });
+      }
+      await go(page, '/data-streams/new?type=PubSub&step=destination');
+      const account = page.getByRole('region', { name: 'Service account' });
+      await account.getByText('streams@example.iam.gserviceaccount.com').waitFor();
+    });
 
     test('a destination that cannot be reached is told in plain words, and nothing is created', async (t) => {
       if (!browser) return t.skip();

@@ -219,6 +219,27 @@ export function journeyTests(): void {
       return (JSON.parse(text) as { id: string }[])[0]?.id ?? '';
     }
 
+    test('a stream that begins in the past delivers what came before it', async (t) => {
+      if (!browser) return t.skip();
+      await go(page, '/data-streams/new?type=RestAPI&kind=events&name=Again');
+      await page.getByRole('combobox', { name: 'Begin with' }).click();
+      await page.getByRole('option', { name: 'All records that are kept, 7 d' }).click();
+      await page.getByRole('button', { name: 'Next: destination' }).click();
+      await page.getByLabel('URL').fill(`${world.receiver.url}/again`);
+      await page.getByRole('button', { name: 'Create', exact: true }).click();
+      await card('Again').waitFor();
+      const again = () =>
+        world.received
+          .filter(({ path }) => path === '/again')
+          .flatMap(({ body }) => JSON.parse(body.toString()) as { event_type: { id: number } }[])
+          .map((record) => record.event_type.id);
+      await waitFor('the first records', () => again().length >= 3 || undefined);
+      assert.deepEqual(again().slice(0, 3), [3, 1, 2]);
+      await card('Again').getByRole('button', { name: 'Delete Again' }).click();
+      await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+      await card('Again').waitFor({ state: 'detached' });
+    });
+
     test('a reload keeps the login, and no token lies where others find it', async (t) => {
       if (!browser) return t.skip();
       await page.goto(world.node.url);
