@@ -1,0 +1,182 @@
+import { randomBytes } from 'node:crypto';
+import { systemClock } from '../../src/lib/system-clock.ts';
+import { type Nats, openNats } from '../../src/storage/nats.ts';
+import { createApiClient } from './api-client.ts';
+import { type NatsServers, startNats } from './nats-server.ts';
+import { freePort, type NodeProcess, OPERATOR_TOKEN, startNode } from './node-process.ts';
+import { removeDirectory, temporaryDirectory } from './owned.ts';
+import { waitFor } from './wait-for.ts';
+
+export interface ClusterOptions {
+  readonly nodes: number;
+  readonly servers: number;
+  readonly replicas: number;
+  readonly partitions: number;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** What `GET /operator/v1/nodes` says, as far as tests look at it. */
+export interface ClusterView {
+  readonly nodes: readonly {
+    readonly name: string;
+    readonly state: string;
+    readonly partitions: readonly { readonly partition: number }[];
+  }[];
+  readonly unheld: readonly number[];
+}
+
+const READY_WITHIN_MS = 60_000;
+const CALM_WITHIN_MS = 60_000;
+
+/** A cluster of nodes and NATS servers as processes on this machine, to be broken and mended one at a time. */
+export class ClusterWorld {
+  readonly #options: ClusterOptions;
+  readonly #nodes: (NodeProcess | undefined)[] = [];
+  #ports: number[] = [];
+  readonly #directories: string[] = [];
+  readonly #secret = randomBytes(32).toString('base64');
+  #nats: NatsServers | undefined;
+
+  constructor(options: ClusterOptions) {
+    this.#options = options;
+  }
+
+  /** URLs of the nodes that have not been killed; a stopped one is among them. */
+  get urls(): string[] {
+    return this.#nodes.flatMap((node) => node?.url ?? []);
+  }
+
+  get nats(): NatsServers {
+    if (!this.#nats) throw new Error('the cluster has not begun');
+    return this.#nats;
+  }
+
+  node(index: number): NodeProcess {
+    const node = this.#nodes[index];
+    if (!node) throw new Error(`node ${index} is not running`);
+    return node;
+  }
+
+  async begin(): Promise<void> {
+    const { servers, nodes } = this.#options;
+    this.#nats = await startNats({ servers });
+    this.#ports = await Promise.all(Array.from({ length: nodes }, freePort));
+    // The first one creates what the others find.
+    for (let index = 0; index < nodes; index++) await this.startNode(index);
+    await this.calm();
+  }
+
+  async startNode(index: number): Promise<void> {
+    const { replicas, partitions, environment } = this.#options;
+    this.#directories[index] ??= temporaryDirectory();
+    this.#nodes[index] = await startNode({
+      dataDirectory: this.#directories[index],
+      port: this.#ports[index] as number,
+      readyWithinMs: READY_WITHIN_MS,
+      environment: {
+        SIMSTREAM_NATS_URL: this.nats.urls.join(','),
+        SIMSTREAM_NATS_REPLICAS: String(replicas),
+        SIMSTREAM_PARTITIONS: String(partitions),
+        SIMSTREAM_SECRET: this.#secret,
+        ...environment,
+      },
+    });
+  }
+
+  /** `kill -9`. */
+  async killNode(index: number): Promise<void> {
+    const node = this.node(index);
+    this.#nodes[index] = undefined;
+    await node.kill();
+  }
+
+  /** SIGTERM, and until the process is gone. */
+  async drainNode(index: number): Promise<void> {
+    const node = this.node(index);
+    this.#nodes[index] = undefined;
+    const exit = await node.stop(30_000);
+    if (exit.code !== 0) throw new Error(`the node ended with ${JSON.stringify(exit)}\n${node.output()}`);
+  }
+
+  /** Stops (SIGSTOP) or continues a node. */
+  pauseNode(index: number, paused: boolean): void {
+    process.kill(this.node(index).pid, paused ? 'SIGSTOP' : 'SIGCONT');
+  }
+
+  /** What a node says of the cluster. */
+  async view(index: number): Promise<ClusterView> {
+    const api = createApiClient(this.node(index).url);
+    const { status, text } = await api.call('GET', '/operator/v1/nodes', OPERATOR_TOKEN);
+    if (status !== 200) throw new Error(`GET /operator/v1/nodes: ${status}: ${text}`);
+    return JSON.parse(text) as ClusterView;
+  }
+
+  /**
+   * Resolves when every partition is held, each by one of `among`, all of which hold some, as the first of them sees it.
+   * @returns how long it took, ms
+   */
+  async shared(among: readonly number[], withinMs = CALM_WITHIN_MS): Promise<number> {
+    const started = performance.now();
+    const names = new Set(among.map((index) => this.#ports[index]));
+    let last: unknown;
+    await waitFor(
+      () => `every partition is held by nodes ${among.join(', ')}; ${JSON.stringify(last)}`,
+      async () => {
+        const seen = await this.view(among[0] as number).catch((error: unknown) => String(error));
+        last = seen;
+        if (typeof seen === 'string') return undefined;
+        const holders = seen.nodes.filter(({ partitions }) => partitions.length > 0);
+        const held = holders.reduce((sum, { partitions }) => sum + partitions.length, 0);
+        const isRight = holders.every(({ name }) => names.has(Number(name.split(':').at(-1))));
+        return (held === this.#options.partitions && holders.length === names.size && isRight) || undefined;
+      },
+      withinMs,
+      25,
+    );
+    return performance.now() - started;
+  }
+
+  /** Resolves when all nodes and servers are there, share all partitions, and every replica is up to date. */
+  async calm(): Promise<void> {
+    const all = this.#ports.map((_, index) => index);
+    await this.shared(all);
+    const nats = await openNats({ servers: this.nats.urls, replicas: 1, clock: systemClock });
+    try {
+      let lagging: string[] = [];
+      await waitFor(
+        () => `every replica is up to date; ${lagging.join(', ')}`,
+        async () => {
+          lagging = await this.#lagging(nats).catch((error: unknown) => [String(error)]);
+          return lagging.length === 0 || undefined;
+        },
+        CALM_WITHIN_MS,
+        200,
+      );
+    } finally {
+      await nats.close();
+    }
+  }
+
+  /** Streams of which a replica is not up to date. */
+  async #lagging({ manager }: Nats): Promise<string[]> {
+    const lagging: string[] = [];
+    for await (const { config, cluster } of manager.streams.list()) {
+      const replicas = cluster?.replicas ?? [];
+      const behind = replicas.some(({ current, offline }) => !current || offline);
+      if (behind || !cluster?.leader || replicas.length < this.#options.replicas - 1)
+        lagging.push(config.name);
+    }
+    return lagging;
+  }
+
+  /** What the nodes printed lately. */
+  output(): string {
+    return this.#nodes.map((node, index) => `--- node ${index} ---\n${node?.output() ?? 'gone'}`).join('\n');
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.#nodes.map((node) => node?.kill()));
+    await this.#nats?.dispose();
+    for (const directory of this.#directories) removeDirectory(directory);
+  }
+}
