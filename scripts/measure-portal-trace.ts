@@ -28,13 +28,10 @@ export interface Frames {
 /** What a trace says of frames, and of the main thread of the page. */
 export function framesOf(events: readonly TraceEvent[]): Frames {
   const main = mainThread(events);
-  const tasks = events.filter(
-    ({ name, ph, pid, tid }) =>
-      ph === 'X' &&
-      pid === main.pid &&
-      tid === main.tid &&
-      (name === 'RunTask' || name === 'ThreadControllerImpl::RunTask'),
-  );
+  const own = events.filter(({ ph, pid, tid }) => ph === 'X' && pid === main.pid && tid === main.tid);
+  // Versions of the browser differ in the name, and some use both, one inside the other.
+  const named = own.filter(({ name }) => name === 'RunTask');
+  const tasks = named.length > 0 ? named : own.filter(({ name }) => name === 'ThreadControllerImpl::RunTask');
   const of = (name: string) =>
     events.filter((event) => event.name === name && event.pid === main.pid).map(({ ts }) => ts);
   const drawn = of('DrawFrame').sort((a, b) => a - b);

@@ -5,16 +5,16 @@ import { type GroupRule, type How, NEW_RULE, type Rule } from '../lib/filter-tre
 const DEEPEST = 3;
 
 const HOWS: readonly { value: How; label: string }[] = [
-  { value: 'all', label: 'All of these hold' },
-  { value: 'any', label: 'Any of these holds' },
-  { value: 'none', label: 'None of these holds' },
-  { value: 'not-all', label: 'Not all of these hold' },
+  { value: 'all', label: 'All of these' },
+  { value: 'any', label: 'Any of these' },
+  { value: 'none', label: 'None of these' },
+  { value: 'not-all', label: 'Not all of these' },
 ];
 const KINDS = [
-  { value: 'types', label: 'Event type is one of' },
-  { value: 'not-types', label: 'Event type is none of' },
-  { value: 'alert', label: 'It is an alert' },
-  { value: 'no-alert', label: 'It is no alert' },
+  { value: 'types', label: 'Type is one of' },
+  { value: 'not-types', label: 'Type is none of' },
+  { value: 'alert', label: 'Is an alert' },
+  { value: 'no-alert', label: 'Is no alert' },
 ];
 
 interface EventTypeChoice {
