@@ -36,6 +36,7 @@ export async function openDistributed(
         node,
       }),
       calls: createNatsCalls(nats, PREFIX),
+      connected: () => nats.connected(),
       close: () => nats.close(),
     };
   } catch (error) {

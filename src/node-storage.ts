@@ -18,6 +18,8 @@ export interface NodeStorage {
   readonly registry: Registry;
   readonly leases: Leases & { readonly nodes: Nodes };
   readonly calls: NodeCalls;
+  /** Whether there is a way to the storage, without asking it. */
+  connected(): boolean;
   close(): Promise<void>;
 }
 
@@ -49,7 +51,14 @@ async function openEmbedded(config: Config, { clock, telemetry }: StorageParts):
     const registry = createLmdbRegistry(lmdb);
     const log = await createLmdbLog(lmdb, { partitions: config.partitions, clock });
     const leases = embeddedLeases(registry, { clock, telemetry, node: describeNode(config) });
-    return { log, registry, leases, calls: noCalls, close: () => lmdb.close() };
+    return {
+      log,
+      registry,
+      leases,
+      calls: noCalls,
+      connected: () => true,
+      close: () => lmdb.close(),
+    };
   } catch (error) {
     await lmdb.close();
     throw error;

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
 import { loadOperatorToken, loadSecrets } from './auth/secret.ts';
 import type { StartServer } from './cli/node.ts';
 import type { Config } from './config.ts';
@@ -15,8 +16,10 @@ import { observeDelivery } from './delivery-observer.ts';
 import { createEgress } from './destinations/egress.ts';
 import type { Clock } from './lib/clock.ts';
 import { systemClock, systemRandom } from './lib/system-clock.ts';
+import { readSource } from './migrate/source.ts';
+import { unfinishedMigration } from './migrate/target.ts';
 import { buildApp, type NodeParts, openerOf } from './node-app.ts';
-import { openStorage } from './node-storage.ts';
+import { type NodeStorage, openStorage } from './node-storage.ts';
 import { loadOrganisationTree } from './registry/organisation-tree.ts';
 import type { Registry } from './registry/registry.ts';
 
@@ -31,6 +34,7 @@ export const startServer: StartServer = async (config, { logger, telemetry, demo
   try {
     const storage = await openStorage(config, { clock, random: systemRandom, telemetry });
     closing.defer(() => storage.close());
+    await lookAtMigrations(config, storage.registry, logger);
     const stop = new AbortController();
     const { secrets, operatorToken } = await loadNodeSecrets(config);
     const egress = createEgress({ allow: config.allowDestinations });
@@ -53,7 +57,7 @@ export const startServer: StartServer = async (config, { logger, telemetry, demo
       egress,
       activity,
       activityOf: shared.of,
-      readiness: () => whatIsMissing(storage.registry, delivery),
+      readiness: () => whatIsMissing(storage, delivery),
       environment: { clock, random: systemRandom, egress, variables: process.env, scratchDirectory },
     };
     startDelivery(parts, directory, shared.leases, delivery, stop.signal);
@@ -71,6 +75,27 @@ export const startServer: StartServer = async (config, { logger, telemetry, demo
     throw error;
   }
 };
+
+/**
+ * @throws Error where a migration to this storage is not finished: the node would deliver from a part of the records.
+ * Where one from this storage is, a node is most likely started by mistake; but it is the way back, so it may.
+ */
+async function lookAtMigrations(
+  { natsUrl, dataDir }: Config,
+  registry: Registry,
+  logger: Logger,
+): Promise<void> {
+  const unfinished = await unfinishedMigration(registry);
+  if (unfinished) throw new Error(unfinished);
+  const migratedAt = natsUrl.length === 0 ? (await readSource(registry))?.migratedAt : undefined;
+  if (migratedAt === undefined) return;
+  const at = new Date(migratedAt).toISOString();
+  logger.warn(
+    { event: 'storage.migrated', dataDir, migratedAt: at },
+    `what ${dataDir} holds was migrated to NATS at ${at}; data streams that run there deliver the same records again ` +
+      'from here: stop this node and set SIMSTREAM_NATS_URL, unless you mean to go back',
+  );
+}
 
 async function loadNodeSecrets({ secret, secretPrevious, operatorToken, dataDir, natsUrl }: Config) {
   const directory = natsUrl.length > 0 ? undefined : dataDir;
@@ -128,8 +153,10 @@ function startDelivery(
   delivery.ended = Promise.all([watched, persisting]);
 }
 
-async function whatIsMissing(registry: Registry, delivery: Delivery): Promise<string[]> {
+async function whatIsMissing({ registry, connected }: NodeStorage, delivery: Delivery): Promise<string[]> {
   const missing = delivery.running ? [] : ['delivery has ended; restart the node'];
+  // Known at once, where a read would wait for the connection first.
+  if (!connected()) return [...missing, 'there is no connection to NATS'];
   try {
     await registry.get('readiness');
   } catch (error) {

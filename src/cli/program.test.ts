@@ -77,7 +77,7 @@ describe('the command line', () => {
       assert.match(stage.out, new RegExp(`^ {2}${command} `, 'm'));
     assert.equal(await stage.run('serve', '--help'), 0);
     assert.match(stage.out, /--data-dir <value>/);
-    assert.match(stage.out, /SIMSTREAM_RETENTION, default: 7d/);
+    assert.match(stage.out, /SIMSTREAM_RETENTION, default:\s+7d/);
     assert.equal(stage.err, '');
   });
 

@@ -101,19 +101,21 @@ test('an embedded node moves to NATS: both of its streams go on where they were'
     /Refused, and nothing was written: the credentials of 2 of 2 data streams do not open/,
   );
 
+  const own = temporaryDirectory();
+  t.after(() => removeDirectory(own));
+  const distributed = {
+    dataDirectory: own,
+    environment: { ...settings, SIMSTREAM_NATS_URL: nats.urls.join(','), SIMSTREAM_SECRET: secret },
+  };
   await run({ SIMSTREAM_SECRET: secret }, [], /copying records/);
+  await assert.rejects(startNode(distributed), /a migration to this storage is not finished/);
   const done = await run({ SIMSTREAM_SECRET: secret });
   assert.equal(done.code, 0, done.err);
   assert.match(done.out, new RegExp(`in all: ${sent.toLocaleString('en')} usage records, 0 events`));
   assert.match(done.out, /documents stream: 2\n/);
   assert.equal((await run({ SIMSTREAM_SECRET: secret })).code, 0);
 
-  const own = temporaryDirectory();
-  t.after(() => removeDirectory(own));
-  const node = await startNode({
-    dataDirectory: own,
-    environment: { ...settings, SIMSTREAM_NATS_URL: nats.urls.join(','), SIMSTREAM_SECRET: secret },
-  });
+  const node = await startNode(distributed);
   t.after(() => node.kill());
   const after = createApiClient(node.url);
   // Tokens of before are good.
