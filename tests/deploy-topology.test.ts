@@ -4,9 +4,11 @@ import { connect } from '@nats-io/transport-node';
 import { readConfig } from '../src/config.ts';
 import { systemClock } from '../src/lib/system-clock.ts';
 import { openNats } from '../src/storage/nats.ts';
+import { createApiClient } from './support/api-client.ts';
 import { readCompose } from './support/deploy-compose.ts';
 import { startTopology, type Topology } from './support/deploy-topology.ts';
 import { natsMissing } from './support/nats-server.ts';
+import { freePort, type NodeProcess, OPERATOR_TOKEN, startNode } from './support/node-process.ts';
 import { waitFor } from './support/wait-for.ts';
 
 /** What /jsz says of the servers that together are JetStream. */
@@ -74,6 +76,43 @@ describe('the compose file, as processes', { skip: natsMissing() }, () => {
     } finally {
       await nats.close();
     }
+  });
+
+  test('the nodes of the file run on them, and share the partitions', async (t) => {
+    const nodes: NodeProcess[] = [];
+    t.after(() => Promise.all(nodes.map((node) => node.kill())));
+    for (const options of topology.nodes) {
+      const environment: Record<string, string> = { ...options.environment, SIMSTREAM_HOST: '127.0.0.1' };
+      const port = await freePort();
+      const operatorToken = environment.SIMSTREAM_OPERATOR_TOKEN ?? OPERATOR_TOKEN;
+      nodes.push(
+        await startNode({
+          ...options,
+          port,
+          operatorToken,
+          environment: { ...environment, SIMSTREAM_PORT: String(port) },
+          readyWithinMs: 60_000,
+        }),
+      );
+    }
+    const { url } = nodes[2] as NodeProcess;
+    const token = topology.nodes[2]?.environment?.SIMSTREAM_OPERATOR_TOKEN ?? OPERATOR_TOKEN;
+    let seen: unknown;
+    await waitFor(
+      () => `three nodes share all partitions: ${JSON.stringify(seen)}`,
+      async () => {
+        const answer = await createApiClient(url).call('GET', '/operator/v1/nodes', token);
+        assert.equal(answer.status, 200, answer.text);
+        const view = JSON.parse(answer.text) as {
+          nodes: { partitions: unknown[] }[];
+          unheld_partitions: unknown[];
+        };
+        seen = view;
+        const isShared =
+          view.nodes.length === 3 && view.nodes.every(({ partitions }) => partitions.length > 0);
+        return (isShared && view.unheld_partitions.length === 0) || undefined;
+      },
+    );
   });
 
   test('without the password a server takes nobody', async () => {

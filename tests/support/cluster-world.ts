@@ -22,7 +22,6 @@ export interface ClusterView {
     readonly state: string;
     readonly partitions: readonly { readonly partition: number }[];
   }[];
-  readonly unheld: readonly number[];
 }
 
 const READY_WITHIN_MS = 60_000;
