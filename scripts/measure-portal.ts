@@ -5,7 +5,7 @@ import { buildPortal } from './build-portal.ts';
 import { type ListReport, measureList } from './measure-portal-list.ts';
 import { measureTail, type TailSample } from './measure-portal-tail.ts';
 
-/** `npm run measure-portal -- list tail --minutes 60`: what the portal costs the browser that shows it. See docs/portal.md. */
+/** `npm run measure:portal -- list tail --minutes 60`: what the portal costs the browser that shows it. See docs/portal.md. */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
