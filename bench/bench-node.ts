@@ -29,7 +29,7 @@ export const SECRET = randomBytes(32).toString('base64');
  * Options of the node's own Node.js: those of `npm run simstream`, then those of `SIMSTREAM_BENCH_NODE_ARGUMENTS`, e.g.
  * `--cpu-prof`.
  */
-const NODE_ARGUMENTS = [
+export const NODE_ARGUMENTS = [
   ...optionsOfScript(),
   ...(process.env.SIMSTREAM_BENCH_NODE_ARGUMENTS ?? '').split(' ').filter(Boolean),
 ];

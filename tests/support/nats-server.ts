@@ -18,7 +18,7 @@ export interface NatsServers {
   restart(server: number): Promise<void>;
   /** Stops (SIGSTOP) or continues a server. */
   pause(server: number, paused: boolean): void;
-  /** Bytes of resident memory. */
+  /** Of the server processes, in their order. */
   processIds(): number[];
   dispose(): Promise<void>;
 }
