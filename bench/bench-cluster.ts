@@ -49,7 +49,8 @@ export function benchNode(world: ClusterWorld, index: number): BenchNode {
 export async function organisationOf(world: ClusterWorld, holder: number): Promise<number> {
   const { nodes } = await world.view(holder);
   const { port } = world.node(holder);
-  const held = nodes.find(({ name }) => name.endsWith(`:${port}`))?.partitions ?? [];
+  // One that died may still be listed beside the one that came in its place.
+  const held = nodes.filter(({ name }) => name.endsWith(`:${port}`)).flatMap(({ partitions }) => partitions);
   for (let id = FIRST_ORGANISATION + given; ; id++) {
     given++;
     if (held.some(({ partition }) => partition === partitionOf(id, PARTITIONS))) return id;
@@ -76,6 +77,8 @@ export interface ClusterDrive {
   readonly recordsPerSecond: number;
   /** Microseconds of CPU per record: of all nodes, and of all NATS servers. */
   readonly nodeMicros: number;
+  /** The part of the nodes' in which JavaScript runs, on one core of each. */
+  readonly mainMicros: number;
   readonly serverMicros: number;
   /** Bytes per record: that the log takes in one replica, and that all NATS servers received, and wrote to disk. */
   readonly stored: number;
@@ -141,6 +144,7 @@ export class ClusterLoad {
     return {
       recordsPerSecond: (records * 1_000) / (Math.max(...arrived) - Math.min(...started)),
       nodeMicros: perRecord('nodes'),
+      mainMicros: perRecord('mainThreads'),
       serverMicros: perRecord('servers'),
       stored: perRecord('stored'),
       received: perRecord('received'),
@@ -154,6 +158,7 @@ export class ClusterLoad {
     const nodes = this.#world.urls.map((_, index) => this.#world.node(index).pid);
     return {
       nodes: sum(nodes.map((pid) => cpuTime(pid).total)),
+      mainThreads: sum(nodes.map((pid) => cpuTime(pid).main)),
       servers: sum(servers.map((pid) => cpuTime(pid).total)),
       received: sum(servers.map((pid) => bytesOf(pid).read)),
       written: sum(servers.map((pid) => bytesOf(pid).toDisk)),
@@ -180,6 +185,6 @@ function bytesOf(pid: number): { read: number; toDisk: number } {
   return { read: field('rchar'), toDisk: field('write_bytes') };
 }
 
-export function sum(values: readonly number[]): number {
+function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }

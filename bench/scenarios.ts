@@ -1,5 +1,6 @@
 import type { Scenario } from './scenario.ts';
 import { cluster } from './scenarios/cluster.ts';
+import { clusterIdle } from './scenarios/cluster-idle.ts';
 import { connectors } from './scenarios/connectors.ts';
 import { idle } from './scenarios/idle.ts';
 import { latency } from './scenarios/latency.ts';
@@ -7,4 +8,12 @@ import { million } from './scenarios/million.ts';
 import { throughput } from './scenarios/throughput.ts';
 
 /** One line each; in this order they run: `latency` first, before anything has filled the disk's own buffers. */
-export const SCENARIOS: readonly Scenario[] = [latency, throughput, million, idle, connectors, cluster];
+export const SCENARIOS: readonly Scenario[] = [
+  latency,
+  throughput,
+  million,
+  idle,
+  connectors,
+  cluster,
+  clusterIdle,
+];

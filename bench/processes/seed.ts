@@ -4,18 +4,22 @@ import { secretOf } from '../../src/auth/secret.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import { type DataStreamDocument, streamKey } from '../../src/registry/data-stream.ts';
 import { createLmdbRegistry } from '../../src/registry/lmdb.ts';
+import { createNatsRegistry } from '../../src/registry/nats.ts';
 import { type OrganisationDocument, organisationKey, partitionOf } from '../../src/registry/organisation.ts';
-import type { Entry, Json, Write } from '../../src/registry/registry.ts';
+import type { Entry, Json, Registry, Write } from '../../src/registry/registry.ts';
 import { openLmdb } from '../../src/storage/lmdb.ts';
+import { openNats } from '../../src/storage/nats.ts';
 import { answerCalls } from './calls.ts';
 
 /**
- * Registers many organisations with data streams in a data directory that no node uses at the moment. Through the API
- * it would take hours: it allows 2,000 requests in five minutes from one address. So a stream that the API made is the
- * pattern, and every copy gets an id, an organisation, its partition, and credentials sealed for it alone.
+ * Registers many organisations with data streams in a data directory or in NATS servers that no node uses at the moment.
+ * Through the API it would take hours: it allows 2,000 requests in five minutes from one address. So a stream that the
+ * API made is the pattern, and every copy gets an id, an organisation, its partition, and credentials sealed for it alone.
  */
 export interface Seed {
-  readonly directory: string;
+  readonly into:
+    | { readonly directory: string }
+    | { readonly natsUrls: readonly string[]; readonly replicas: number };
   /** Base64, as in SIMSTREAM_SECRET. */
   readonly secret: string;
   readonly partitions: number;
@@ -35,9 +39,8 @@ const handlers = {
       { current: secretOf(Buffer.from(seed.secret, 'base64')) },
       { next: Math.random, bytes: (length) => randomBytes(length) },
     );
-    const lmdb = await openLmdb(seed.directory, { clock: systemClock });
+    const { registry, close } = await openRegistry(seed.into);
     try {
-      const registry = createLmdbRegistry(lmdb);
       const patternKey = organisationKey(seed.patternOrganisation);
       const organisation = (await registry.get(patternKey))?.value as unknown as OrganisationDocument;
       const streams: Entry[] = [];
@@ -72,10 +75,19 @@ const handlers = {
         if (failed) throw new Error(`a document was not stored: ${failed.type}`);
       }
     } finally {
-      await lmdb.close();
+      await close();
     }
   },
 };
+
+async function openRegistry(into: Seed['into']): Promise<{ registry: Registry; close(): Promise<void> }> {
+  if ('directory' in into) {
+    const lmdb = await openLmdb(into.directory, { clock: systemClock });
+    return { registry: createLmdbRegistry(lmdb), close: () => lmdb.close() };
+  }
+  const nats = await openNats({ servers: into.natsUrls, replicas: into.replicas, clock: systemClock });
+  return { registry: await createNatsRegistry(nats), close: () => nats.close() };
+}
 
 export type SeedCalls = typeof handlers;
 

@@ -11,11 +11,11 @@ import {
 } from '../bench-node.ts';
 import { type MemoryPeaks, memory } from '../process-usage.ts';
 import { startChild } from '../processes/calls.ts';
-import type { SeedCalls } from '../processes/seed.ts';
+import type { Seed, SeedCalls } from '../processes/seed.ts';
 import { figure, IN_ORDER, type Scenario } from '../scenario.ts';
 import { BATCH, CONNECTIONS } from './throughput.ts';
 
-const STREAMS_OF_EACH = 10;
+export const STREAMS_OF_EACH = 10;
 const PATTERN_ORGANISATION = 2_000_000;
 const FIRST_ORGANISATION = 2_000_001;
 const PARTITIONS = 16;
@@ -54,7 +54,7 @@ export const idle: Scenario = {
       const first = await start(directories.crowded);
       await createPattern(first, rig.sinkUrl);
       await stop(first);
-      await seed(directories.crowded, organisations);
+      await seed({ directory: directories.crowded }, organisations);
       say('first start with them');
       const beginning = await start(directories.crowded);
       const firstStartMs = beginning.node.startedInMs;
@@ -115,17 +115,18 @@ export const idle: Scenario = {
   },
 };
 
-async function createPattern({ api }: BenchNode, sinkUrl: string): Promise<void> {
+/** Makes the stream of which the idle ones are copies. */
+export async function createPattern({ api }: BenchNode, sinkUrl: string): Promise<void> {
   await api.createOrganisation(PATTERN_ORGANISATION, 'Idle');
   const token = await api.authenticate(PATTERN_ORGANISATION);
   await api.createStream(token, usageWebhook('idle', `${sinkUrl}/idle`));
 }
 
-async function seed(directory: string, organisations: number): Promise<void> {
+export async function seed(into: Seed['into'], organisations: number): Promise<void> {
   const child = startChild<SeedCalls>('./seed.ts');
   try {
     await child.call.seed({
-      directory,
+      into,
       secret: SECRET,
       partitions: PARTITIONS,
       patternOrganisation: PATTERN_ORGANISATION,
