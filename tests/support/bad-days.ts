@@ -1,21 +1,27 @@
 import type { VendorAnswer } from '../../src/destinations/vendor-testing.ts';
 
 /**
- * What a peer of an HTTP API does wrong, on purpose. Ten requests make a round, in which it throttles one and drops one
- * connection after it took what came; in the first it also refuses two in a row, and its throttling asks for a second.
- * Between two of these a request is taken, so that the node's pauses stay short.
+ * What a peer of an HTTP API does wrong, on purpose. Ten requests make a round, or as many as the test says; in each the
+ * peer throttles one and drops one connection after it took what came. In the first it also refuses two in a row, and
+ * its throttling asks for a second. Between two of these a request is taken, so that the node's pauses stay short.
  */
 export class BadDays {
   /** What was done, so that a test can see that it was. */
   readonly done = { throttled: 0, refused: 0, dropped: 0 };
+  readonly #round: number;
   #requests = 0;
+
+  /** @param round how many requests make a round: more, where a batch takes many */
+  constructor(round = ROUND) {
+    this.#round = round;
+  }
 
   /** What is answered in place of looking at the request; undefined: it is looked at. */
   instead(): VendorAnswer | undefined {
     const request = this.#requests++;
-    if (request % ROUND === THROTTLED) {
+    if (request % this.#round === THROTTLED) {
       this.done.throttled++;
-      return { status: 429, headers: { 'retry-after': request < ROUND ? '1' : '0' } };
+      return { status: 429, headers: { 'retry-after': request < this.#round ? '1' : '0' } };
     }
     if (REFUSED.has(request)) {
       this.done.refused++;
@@ -26,7 +32,7 @@ export class BadDays {
 
   /** The answer to a request that was taken: what it should be, or none. */
   taken(answer: VendorAnswer): VendorAnswer {
-    if ((this.#requests - 1) % ROUND !== DROPPED) return answer;
+    if ((this.#requests - 1) % this.#round !== DROPPED) return answer;
     this.done.dropped++;
     return 'close';
   }

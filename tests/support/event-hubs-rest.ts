@@ -10,6 +10,8 @@ export class TestHubRest {
   readonly requests: SignedRequest[] = [];
   /** What the next requests meet. */
   readonly next: Misbehaviour[] = [];
+  /** What a request meets for which `next` plans nothing; undefined: its answer. */
+  meets: (request: SignedRequest) => Misbehaviour | undefined = () => undefined;
   /** As many bytes of a request as the tier takes. */
   largest = 2 ** 20;
   disabled = false;
@@ -42,7 +44,7 @@ export class TestHubRest {
     const woken = this.#waiting;
     this.#waiting = [];
     for (const wake of woken) wake();
-    const planned = this.next.shift();
+    const planned = this.next.shift() ?? this.meets(request);
     if (planned === 'drop_after' || planned === 'hang_after') this.answer(request);
     return planned ?? this.answer(request);
   }

@@ -22,10 +22,13 @@ export interface ServiceAccount {
   readonly privateKey: string;
 }
 
-export function newServiceAccount(email: string): ServiceAccount {
+/** A new key of an account, in a file of its own or in the place of an older key's. */
+export function newServiceAccount(
+  email: string,
+  keyFile = join(temporaryDirectory(), 'key.json'),
+): ServiceAccount {
   const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-  const keyFile = join(temporaryDirectory(), 'key.json');
   const key = {
     type: 'service_account',
     project_id: 'sim-operator',
@@ -46,7 +49,12 @@ export class TestPubSub {
   readonly requests: SignedRequest[] = [];
   /** What the next requests meet; those about permissions do not count. */
   readonly next: Misbehaviour[] = [];
-  readonly #account: ServiceAccount;
+  /** What a request to publish meets for which `next` plans nothing; undefined: its answer. */
+  meets: (request: SignedRequest) => Misbehaviour | undefined = () => undefined;
+  /** Who may sign in; with another key of the same account, the key before it is no longer good. */
+  account: ServiceAccount;
+  /** How many requests bore a signature that is not good. */
+  notSignedIn = 0;
   /** E-mails that have roles/pubsub.publisher on all topics. */
   readonly publishers: Set<string>;
   /** ms since the epoch: what tokens are judged by. */
@@ -55,7 +63,7 @@ export class TestPubSub {
   #waiting: (() => void)[] = [];
 
   constructor(account: ServiceAccount) {
-    this.#account = account;
+    this.account = account;
     this.publishers = new Set([account.email]);
   }
 
@@ -80,7 +88,7 @@ export class TestPubSub {
     this.#waiting = [];
     for (const wake of woken) wake();
     if (request.path.endsWith(':testIamPermissions')) return this.#answer(request);
-    const planned = this.next.shift();
+    const planned = this.next.shift() ?? this.meets(request);
     if (planned === 'drop_after' || planned === 'hang_after') await this.#answer(request);
     return planned ?? (await this.#answer(request));
   }
@@ -93,6 +101,7 @@ export class TestPubSub {
     const [, topic = '', method] = match;
     const email = await this.#signer(request);
     if (!email) {
+      this.notSignedIn++;
       const message = 'Request had invalid authentication credentials.';
       return googleError(401, 'UNAUTHENTICATED', message);
     }
@@ -148,11 +157,11 @@ export class TestPubSub {
     const token = String(headers.authorization).replace(/^Bearer /, '');
     try {
       const { iss } = decodeJwt(token);
-      await jwtVerify(token, this.#account.publicKey, {
+      await jwtVerify(token, this.account.publicKey, {
         audience: 'https://pubsub.googleapis.com/',
         currentDate: new Date(this.now()),
       });
-      return iss === this.#account.email ? iss : undefined;
+      return iss === this.account.email ? iss : undefined;
     } catch {
       return undefined;
     }
