@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
+import { planTable } from '../bench/scaling-plan.ts';
 import { SETTING_NAMES, variableOf } from '../src/config.ts';
 import { destinationTypes } from '../src/destinations/all.ts';
 
@@ -60,15 +61,23 @@ test('README.md lists the destinations', () => {
     ({ title, connectionType, summary }) => `| ${title} | \`${connectionType}\` | ${summary} |`,
   );
   const table = ['| destination | connection_type | |', '| --- | --- | --- |', ...rows].join('\n');
-  const text = readFileSync('README.md', 'utf8');
-  const between = /(<!-- destinations -->\n)([\s\S]*?)(<!-- \/destinations -->)/;
+  compareTable('README.md', 'destinations', table);
+});
+
+test('docs/scaling.md has the plan that its formula gives', () => {
+  compareTable('docs/scaling.md', 'plan', planTable());
+});
+
+function compareTable(document: string, name: string, table: string): void {
+  const text = readFileSync(document, 'utf8');
+  const between = new RegExp(`(<!-- ${name} -->\\n)([\\s\\S]*?)(<!-- /${name} -->)`);
   if (process.env.UPDATE_DOCS)
     writeFileSync(
-      'README.md',
+      document,
       text.replace(between, (_, open, _old, close) => `${open}${table}\n${close}`),
     );
   else assert.equal(between.exec(text)?.[2], `${table}\n`, 'run UPDATE_DOCS=1 npm run test:system');
-});
+}
 
 describe('every document', () => {
   for (const document of DOCUMENTS) {

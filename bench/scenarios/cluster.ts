@@ -14,7 +14,7 @@ const TOPOLOGIES: readonly Topology[] = [
   { servers: 3, replicas: 3, nodes: 3 },
 ];
 
-/** A fifth as many records are sent in requests of so few, too: what a block costs besides its records. */
+/** Half as many records are sent in requests of so few, too: what a block costs besides its records. */
 const SMALL_BATCH = 100;
 
 interface Measured {
@@ -106,7 +106,7 @@ async function measure(
       for (let round = 0; round < rounds; round++) {
         measured.embedded.push(await driveEmbedded());
         measured.cluster.push(await load.drive(shape));
-        const batches = Math.ceil(shape.records / 5 / SMALL_BATCH);
+        const batches = Math.ceil(shape.records / 2 / SMALL_BATCH);
         measured.small.push(
           await load.drive({ ...shape, records: batches * SMALL_BATCH, batch: SMALL_BATCH }),
         );
