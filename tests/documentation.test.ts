@@ -5,6 +5,7 @@ import { describe, test } from 'node:test';
 import { planTable } from '../bench/scaling-plan.ts';
 import { SETTING_NAMES, variableOf } from '../src/config.ts';
 import { destinationTypes } from '../src/destinations/all.ts';
+import { type Column, CSV_COLUMNS, CSV_EXTRAS, EXTRA_COLUMNS } from '../src/records/csv.ts';
 
 interface Package {
   readonly dependencies: Record<string, string>;
@@ -66,6 +67,31 @@ test('README.md lists the destinations', () => {
 
 test('docs/scaling.md has the plan that its formula gives', () => {
   compareTable('docs/scaling.md', 'plan', planTable());
+});
+
+describe('docs/csv.md', () => {
+  const fields = ({ paths }: Column) => paths.map((path) => `\`${path}\``).join(', ');
+  const form = ({ decimals, json }: Column) => (json ? 'JSON' : decimals ? `${decimals} decimals` : '');
+  const compare = (name: string, ...rows: string[]) => compareTable('docs/csv.md', name, rows.join('\n'));
+
+  for (const kind of ['usage', 'event'] as const) {
+    test(`lists the columns of ${kind} files`, () => {
+      const rows = CSV_COLUMNS[kind].map(
+        (column, at) => `| ${at + 1} | \`${column.name}\` | ${fields(column)} | ${form(column)} |`,
+      );
+      const head = ['| # | column | field of the record | form |', '| --: | --- | --- | --- |'];
+      compare(`${kind} columns`, ...head, ...rows);
+    });
+  }
+
+  test('lists the extra columns', () => {
+    const from = (column: Column | undefined) => (column ? fields(column) : 'a column of every file');
+    const rows = EXTRA_COLUMNS.map(
+      (name) => `| \`${name}\` | ${from(CSV_EXTRAS.usage[name])} | ${from(CSV_EXTRAS.event[name])} |`,
+    );
+    const head = ['| column | field of usage records | field of events |', '| --- | --- | --- |'];
+    compare('extra columns', ...head, ...rows);
+  });
 });
 
 function compareTable(document: string, name: string, table: string): void {

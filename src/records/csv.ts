@@ -26,7 +26,7 @@ export interface CsvTable {
 export const EXTRA_COLUMNS = ['session_id', 'imsi_id'] as const;
 export type ExtraColumn = (typeof EXTRA_COLUMNS)[number];
 
-interface Column {
+export interface Column {
   readonly name: string;
   /** Where the value is looked for; the first that is neither missing nor null counts. */
   readonly paths: readonly string[];
@@ -114,7 +114,13 @@ const EVENT_COLUMNS: readonly Column[] = [
   column('user_name', 'user.name'),
 ];
 
-const EXTRAS: Record<RecordKind, Record<ExtraColumn, Column | undefined>> = {
+/** The columns that every file of a kind of records has, in order; docs/csv.md shows them. */
+export const CSV_COLUMNS: Readonly<Record<RecordKind, readonly Column[]>> = {
+  usage: USAGE_COLUMNS,
+  event: EVENT_COLUMNS,
+};
+
+export const CSV_EXTRAS: Readonly<Record<RecordKind, Record<ExtraColumn, Column | undefined>>> = {
   usage: { session_id: column('session_id'), imsi_id: column('imsi_id') },
   // The events of a session carry its id in their detail; their imsi_id is among the fixed columns.
   event: { session_id: column('session_id', 'detail.session_id'), imsi_id: undefined },
@@ -122,11 +128,8 @@ const EXTRAS: Record<RecordKind, Record<ExtraColumn, Column | undefined>> = {
 
 /** @param extra columns to append; one that the kind has anyway is left out */
 export function csvTable(kind: RecordKind, extra: readonly ExtraColumn[] = []): CsvTable {
-  const wanted = EXTRA_COLUMNS.filter((name) => extra.includes(name)).map((name) => EXTRAS[kind][name]);
-  const columns = [
-    ...(kind === 'usage' ? USAGE_COLUMNS : EVENT_COLUMNS),
-    ...wanted.filter((one) => one !== undefined),
-  ];
+  const wanted = EXTRA_COLUMNS.filter((name) => extra.includes(name)).map((name) => CSV_EXTRAS[kind][name]);
+  const columns = [...CSV_COLUMNS[kind], ...wanted.filter((one) => one !== undefined)];
   const names = columns.map(({ name }) => name);
   return {
     columns: names,
