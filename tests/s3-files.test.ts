@@ -66,10 +66,18 @@ test('CSV and JSON lines in S3, read back by readers of others, are the records:
     });
     assert.equal(response.status, 202, await response.text());
   }
-  checkRows(await usageRows('.csv'), records.usage, [...USAGE, 'session_id', 'imsi_id']);
-  checkRows(await eventRows('.csv.gz'), records.events, [...EVENTS, 'session_id detail.session_id']);
-  checkLines(await usageLines('.ndjson.gz'), records.usage);
-  checkLines(await eventLines('.ndjson'), records.events);
+  const files = {
+    usageRows: await usageRows('.csv'),
+    usageLines: await usageLines('.ndjson.gz'),
+    eventRows: await eventRows('.csv.gz'),
+    eventLines: await eventLines('.ndjson'),
+  };
+  await scenario.node.stop();
+
+  checkRows(files.usageRows, records.usage, [...USAGE, 'session_id', 'imsi_id']);
+  checkRows(files.eventRows, records.events, [...EVENTS, 'session_id detail.session_id']);
+  checkLines(files.usageLines, records.usage);
+  checkLines(files.eventLines, records.events);
 });
 
 /** Name of a column, and where in a record its value is, if it is not called the same. */
