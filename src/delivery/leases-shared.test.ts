@@ -72,6 +72,15 @@ describe('sharing among nodes', () => {
     assert.ok(nodes.flatMap(({ takings }) => takings).some(({ from }) => from === 'lost'));
   });
 
+  test('one that returns after it died has its share within 5 s, though its first document is still there', async () => {
+    const { world, nodes } = await running(['a', 'b', 'c']);
+    nodes[0]?.kill();
+    await world.until(world.allHeld, 10_000);
+    world.start('a');
+    await world.until(() => shareOf(world, 'a') > 0, 5_000);
+    await world.until(() => world.allHeld() && shareOf(world, 'a') >= 2, 5_000);
+  });
+
   test('one that returns under its name has the same share again', async () => {
     const { world, nodes } = await running(['a', 'b', 'c']);
     const before = world.holders();

@@ -42,7 +42,12 @@ interface Seen {
   presentFrom: number;
   silent: boolean;
   returned: boolean;
+  /** Heartbeats that were heard, the one that it was found with included. */
+  beats: number;
 }
+
+/** Heartbeats within which a node that is there was heard a second time. */
+const SECOND_BEAT = 2.5;
 
 export const nodeKey = (session: string) => registryKey('node', session);
 export const leaseKey = (partition: number) => registryKey('lease', partition);
@@ -104,6 +109,7 @@ export class LeasesView {
     const isNews = seen.document?.leaving !== document.leaving;
     seen.document = document;
     seen.revision = revision;
+    seen.beats++;
     return isNews;
   }
 
@@ -111,7 +117,7 @@ export class LeasesView {
     const now = this.#time();
     let seen = this.#nodes.get(session);
     if (!seen) {
-      const fresh = { heardAt: now, presentFrom: now, silent: false, returned: false };
+      const fresh = { heardAt: now, presentFrom: now, silent: false, returned: false, beats: 0 };
       seen = { document: undefined, revision: 0, ...fresh };
       this.#nodes.set(session, seen);
     }
@@ -166,9 +172,21 @@ export class LeasesView {
 
   #candidates(): Candidate[] {
     const found: Candidate[] = [];
-    for (const [session, { document, silent }] of this.#nodes)
-      if (document && !document.leaving && !silent) found.push({ name: document.name, session });
+    for (const [session, seen] of this.#nodes) {
+      const { document, silent } = seen;
+      if (document && !document.leaving && !silent && !this.#isLeftOver(session, seen))
+        found.push({ name: document.name, session });
+    }
     return found.sort((a, b) => (a.session < b.session ? -1 : 1));
+  }
+
+  /**
+   * Whether a document is all that was ever heard of a session, and that for too long: the others may know already that
+   * it is lost, and hold free what it should get. It may still hold leases: only `lostMs` tells that it does not.
+   */
+  #isLeftOver(session: string, { beats, presentFrom }: Seen): boolean {
+    if (session === this.#session || beats > 1) return false;
+    return this.#time() - presentFrom >= SECOND_BEAT * this.#timing.heartbeatMs;
   }
 
   /** Documents of nodes that are lost for long, to be removed; told to one of the nodes only. */
