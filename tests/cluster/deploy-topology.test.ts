@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { connect } from '@nats-io/transport-node';
-import { readConfig } from '../src/config.ts';
-import { systemClock } from '../src/lib/system-clock.ts';
-import { openNats } from '../src/storage/nats.ts';
-import { createApiClient } from './support/api-client.ts';
-import { readCompose } from './support/deploy-compose.ts';
-import { startTopology, type Topology } from './support/deploy-topology.ts';
-import { natsMissing } from './support/nats-server.ts';
-import { freePort, type NodeProcess, OPERATOR_TOKEN, startNode } from './support/node-process.ts';
-import { waitFor } from './support/wait-for.ts';
+import { readConfig } from '../../src/config.ts';
+import { systemClock } from '../../src/lib/system-clock.ts';
+import { openNats } from '../../src/storage/nats.ts';
+import { createApiClient } from '../support/api-client.ts';
+import { readCompose } from '../support/deploy-compose.ts';
+import { startTopology, type Topology } from '../support/deploy-topology.ts';
+import { natsMissing } from '../support/nats-server.ts';
+import { freePort, type NodeProcess, OPERATOR_TOKEN, startNode } from '../support/node-process.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 /** What /jsz says of the servers that together are JetStream. */
 interface MetaCluster {
