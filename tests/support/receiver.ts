@@ -15,6 +15,8 @@ export interface ReceivedRequest {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
+  /** Aborts when the sender went away before it was answered. */
+  readonly cut: AbortSignal;
 }
 
 export interface ReceiverAnswer {
@@ -29,6 +31,10 @@ export async function startReceiver(
 ): Promise<Receiver> {
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
+    const cut = new AbortController();
+    response.on('close', () => {
+      if (!response.writableEnded) cut.abort();
+    });
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', async () => {
       try {
@@ -37,6 +43,7 @@ export async function startReceiver(
           path: request.url ?? '',
           headers: request.headers,
           body: Buffer.concat(chunks),
+          cut: cut.signal,
         });
         response.writeHead(status, headers).end(body);
       } catch (error) {
