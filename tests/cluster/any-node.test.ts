@@ -4,7 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AnyNodeWorld, NODES, ofType, type ShownStream, STREAMS } from '../support/any-node-world.ts';
 import { natsMissing } from '../support/nats-server.ts';
 import type { ReceiverAnswer } from '../support/receiver.ts';
+import { SteadyEvents } from '../support/steady-events.ts';
+import { StreamWatch, VIEWS } from '../support/stream-watch.ts';
 
+/** How long the nodes are watched while records flow. */
+const WATCHED_MS = 3_000;
+/** What is meant is a second; how much it is, is printed. A machine that stood still is no fault of the program. */
+const MOST_LAG_MS = 5_000;
 /** How long after an answer a record is sent again to see whether the answer has taken effect, ms. */
 const PROBE_EVERY_MS = 20;
 
@@ -153,6 +159,51 @@ describe('any node answers any call', { skip: natsMissing(), timeout: 120_000 },
     await world.effect('nothing is left of it', async () => (await world.keysNaming(id)).length === 0);
     assert.equal(inbox.records.length, atOld);
     t.diagnostic(measured.join('; '));
+  });
+
+  test('what a stream delivered is the same on every node, and goes on when the node that runs it leaves', async (t) => {
+    const tenant = await world.tenantAt(0);
+    const inbox = world.inbox();
+    const path = await world.createStream(1, tenant, inbox);
+    await world.shownEverywhere('it runs', tenant, path, ({ status }) => status.id === 1);
+    const events = new SteadyEvents(world, tenant.id);
+    const watches = NODES.map((node) => new StreamWatch(world, node, tenant, path, inbox));
+    t.after(() => Promise.allSettled([events.stop(), ...watches.map((watch) => watch.stop())]));
+    await Promise.all(watches.map((watch) => watch.begin()));
+    const lags = () => {
+      const shown = watches.map(({ node, lag, looks }) => {
+        const each = VIEWS.map((view) => `${view} ${lag[view].toFixed(0)}`).join(', ');
+        return `node ${node}${node === tenant.holder ? ' (runs it)' : ''}: ${each} (${looks} looks)`;
+      });
+      return `at most so many ms behind what had arrived: ${shown.join('; ')}`;
+    };
+
+    events.start();
+    await sleep(WATCHED_MS);
+    t.diagnostic(`records flow: ${lags()}`);
+    for (const { lag } of watches)
+      for (const view of VIEWS) assert.ok(lag[view] < MOST_LAG_MS, `${view}: ${lags()}`);
+
+    const others = watches.filter(({ node }) => node !== tenant.holder);
+    await watches[tenant.holder]?.stop();
+    const before = inbox.deliveries.length;
+    const started = performance.now();
+    await world.cluster.drainNode(tenant.holder);
+    const drained = performance.now() - started;
+    await world.effect('deliveries go on', () => inbox.deliveries.length > before + 20);
+    await events.stop();
+    await world.effect('all has arrived', () => inbox.records.length >= events.ids.length);
+    await Promise.all(others.map((watch) => watch.stop()));
+    t.diagnostic(`the node that runs it leaves, gone after ${drained.toFixed(0)} ms: ${lags()}`);
+    assert.deepEqual(inbox.ids, events.ids);
+
+    for (const watch of others) {
+      const behind = `node ${watch.node} shows all`;
+      await world.effect(behind, async () => (await watch.look()) === inbox.deliveries.length);
+    }
+    const nodes = [...tenant.others];
+    for (const what of ['', '/attempt', '/series?range=1h', '/tail?limit=200', '/history'])
+      await world.same((node) => world.read(node, tenant.token, `${path}${what}`), nodes);
   });
 });
 

@@ -10,7 +10,13 @@ export interface ApiClient {
   createStream(token: string, body: unknown): Promise<string>;
   stream(token: string, id: string): Promise<StreamView>;
   /** Any other call. */
-  call(method: string, path: string, token: string, body?: unknown): Promise<Answer>;
+  call(
+    method: string,
+    path: string,
+    token: string,
+    body?: unknown,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<Answer>;
 }
 
 export interface Answer {
@@ -34,10 +40,11 @@ export interface StreamView {
 }
 
 export function createApiClient(url: string, operatorToken = OPERATOR_TOKEN): ApiClient {
-  const call = async (method: string, path: string, token: string, body?: unknown): Promise<Answer> => {
+  const call: ApiClient['call'] = async (method, path, token, body, headers = {}) => {
     const response = await fetch(url + path, {
       method,
       headers: {
+        ...headers,
         authorization: `Bearer ${token}`,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
