@@ -77,6 +77,17 @@ describe('lockout', () => {
     assert.equal((await other.login('ada', RIGHT)).type, 'locked');
   });
 
+  test('guesses at several nodes at once are all counted', async () => {
+    const { clock, registry, users, types } = await setUp();
+    const nodes = [1, 2, 3].map(() => createLogins(registry, users, clock));
+    const outcomes = await Promise.all(nodes.map((node) => node.login('ada', WRONG)));
+    assert.deepEqual(
+      outcomes.map(({ type }) => type),
+      ['refused', 'refused', 'refused'],
+    );
+    assert.deepEqual(await types(RIGHT), ['locked']);
+  });
+
   test('names that nobody has leave nothing in the registry', async () => {
     const { registry, logins } = await setUp();
     const before = (await Array.fromAsync(registry.list(''))).length;

@@ -10,7 +10,10 @@ import { foldUsername, type UserDocument, type Users } from './users.ts';
  *
  * Failures of users are kept in the registry (`login.<name>`), so that they hold on every node and over restarts;
  * those of names that nobody has are kept in bounded memory, so that nobody fills the registry with invented names,
- * and answers are the same. Tries of one name take turns: parallel guesses cannot slip in before they are counted.
+ * and answers of a node are the same. Each node has its own memory: three failures at one lock an invented name there
+ * only, so who can reach several nodes one by one can tell which names exist. Tries of one name take turns: parallel
+ * guesses cannot slip in before they are counted. Those at several nodes are all counted, but one at each other node
+ * may be under way already when the third fails.
  */
 export interface Logins {
   /** @throws ApiError Busy when too many log in at once */
@@ -44,22 +47,33 @@ export function createLogins(registry: Registry, users: Users, clock: Clock): Lo
   const failuresOf = async (name: string, known: boolean): Promise<Failures | undefined> => {
     const entry = known ? await registry.get(failuresKey(name)) : undefined;
     const failures = known ? entry && documentOf<Failures>(entry) : unknownNames.get(name);
-    return failures && clock.now() - failures.lastAt < LOCKOUT_MILLISECONDS ? failures : undefined;
+    return failures && isRecent(failures) ? failures : undefined;
   };
 
-  const setFailures = async (name: string, known: boolean, failures: Failures | undefined) => {
+  const isRecent = ({ lastAt }: Failures) => clock.now() - lastAt < LOCKOUT_MILLISECONDS;
+
+  const addFailure = async (name: string, known: boolean) => {
+    const next = (before: Failures | undefined): Failures => ({
+      count: (before && isRecent(before) ? before.count : 0) + 1,
+      lastAt: clock.now(),
+    });
     if (!known) {
+      const failures = next(unknownNames.get(name));
       unknownNames.delete(name);
-      if (failures) unknownNames.set(name, failures);
+      unknownNames.set(name, failures);
       for (const oldest of unknownNames.keys()) {
         if (unknownNames.size <= MOST_UNKNOWN_NAMES) break;
         unknownNames.delete(oldest);
       }
-    } else if (failures) {
-      // A registry that cannot take it now must not keep people out: the count is then this login's loss.
-      await registry.put(failuresKey(name), { ...failures });
-    } else {
-      await registry.delete(failuresKey(name));
+      return;
+    }
+    for (;;) {
+      const entry = await registry.get(failuresKey(name));
+      const failures = next(entry && documentOf<Failures>(entry));
+      const outcome = await registry.put(failuresKey(name), { ...failures }, entry?.revision ?? 0);
+      // Another node counted one meanwhile. A registry that cannot take it now must not keep people out: the count is
+      // then this login's loss.
+      if (outcome.type !== 'conflict') return;
     }
   };
 
@@ -72,10 +86,11 @@ export function createLogins(registry: Registry, users: Users, clock: Clock): Lo
     }
     const user = await users.check(username, sha1Hex);
     if (!user) {
-      await setFailures(name, known, { count: (before?.count ?? 0) + 1, lastAt: clock.now() });
+      await addFailure(name, known);
       return { type: 'refused' };
     }
-    if (before) await setFailures(name, known, undefined);
+    // Only a user that exists gets here.
+    if (before) await registry.delete(failuresKey(name));
     return { type: 'accepted', user };
   };
 
