@@ -15,7 +15,11 @@ const Held = Type.Object({
 
 const NodeSchema = Type.Object(
   {
-    name: Type.String(),
+    name: Type.String({
+      description:
+        'Its host’s name and the port that it listens on; a node that is started again has it again.',
+      examples: ['simstream-0:8080'],
+    }),
     session: Type.String({ description: 'Of this start of its process.' }),
     self: Type.Boolean({ description: 'Whether it is the node that answers.' }),
     state: Type.Union([Type.Literal('alive'), Type.Literal('leaving'), Type.Literal('silent')], {
@@ -23,7 +27,6 @@ const NodeSchema = Type.Object(
     }),
     started: Type.String({ format: 'date-time' }),
     version: Type.String(),
-    address: Type.Optional(Type.String()),
     partitions: Type.Array(Held, { description: 'What it holds.' }),
   },
   { 'x-component': 'Node' },

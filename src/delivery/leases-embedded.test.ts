@@ -6,7 +6,7 @@ import type { Registry } from '../registry/registry.ts';
 import { testLeases } from './leases-contract-tests.ts';
 import { embeddedLeases } from './leases-embedded.ts';
 
-const NODE = { name: 'one', version: '1.2.3', address: 'http://127.0.0.1:8080' };
+const NODE = { name: 'one', version: '1.2.3' };
 
 function leasesIn(registry: Registry, clock = new ManualClock()) {
   return embeddedLeases(registry, { clock, node: NODE });

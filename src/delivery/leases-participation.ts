@@ -179,11 +179,10 @@ export class Participation {
     const { store, clock, timing, node } = this.#context;
     while (!ended.aborted) {
       const sentAt = clock.monotonic();
-      const { name, version, address } = node;
+      const { name, version } = node;
       const document: NodeDocument = {
         name,
         version,
-        ...(address === undefined ? {} : { address }),
         started: this.#started,
         leaving: this.#leaving,
         beat: ++this.#beats,

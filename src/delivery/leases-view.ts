@@ -8,7 +8,6 @@ import type { NodesSnapshot, NodeView } from './nodes.ts';
 export interface NodeDocument {
   readonly name: string;
   readonly version: string;
-  readonly address?: string;
   readonly started: number;
   /** It takes no partitions any more, and gives up those that it has. */
   readonly leaving: boolean;
@@ -220,7 +219,7 @@ export class LeasesView {
     }
     for (const [session, { document, silent }] of this.#nodes) {
       if (!document) continue;
-      const { name, version, address, started, leaving } = document;
+      const { name, version, started, leaving } = document;
       nodes.push({
         name,
         session,
@@ -228,7 +227,6 @@ export class LeasesView {
         state: silent ? 'silent' : leaving ? 'leaving' : 'alive',
         started,
         version,
-        ...(address === undefined ? {} : { address }),
         partitions: holders.get(session) ?? [],
       });
     }

@@ -13,6 +13,7 @@ export interface NodesSnapshot {
 }
 
 export interface NodeView {
+  /** Host and port that it listens on. */
   readonly name: string;
   /** Of this start of its process. */
   readonly session: string;
@@ -23,8 +24,6 @@ export interface NodeView {
   /** Milliseconds since the epoch, by its own clock. */
   readonly started: number;
   readonly version: string;
-  /** Where it listens, if it says so. */
-  readonly address?: string;
   /** Ascending. */
   readonly partitions: readonly HeldPartition[];
 }
@@ -40,7 +39,6 @@ export interface HeldPartition {
 export interface NodeDescription {
   readonly name: string;
   readonly version: string;
-  readonly address?: string;
 }
 
 /** Told of what becomes of leases; see telemetry.ts. */

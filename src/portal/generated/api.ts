@@ -899,6 +899,7 @@ export interface components {
       "destination"?: components['schemas']['Destination'];
     };
     Node: {
+      /** Its host’s name and the port that it listens on; a node that is started again has it again. */
       "name": string;
       /** Of this start of its process. */
       "session": string;
@@ -908,7 +909,6 @@ export interface components {
       "state": "alive" | "leaving" | "silent";
       "started": string;
       "version": string;
-      "address"?: string;
       /** What it holds. */
       "partitions": Array<{
         "partition": number;
