@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { accountTests } from '../support/any-node-accounts.ts';
+import { recordTests } from '../support/any-node-records.ts';
 import { AnyNodeWorld, NODES, ofType, type ShownStream, STREAMS } from '../support/any-node-world.ts';
 import { natsMissing } from '../support/nats-server.ts';
 import type { ReceiverAnswer } from '../support/receiver.ts';
@@ -161,6 +163,10 @@ describe('any node answers any call', { skip: natsMissing(), timeout: 120_000 },
     t.diagnostic(measured.join('; '));
   });
 
+  accountTests(world);
+  recordTests(world);
+
+  // The last one: a node is gone afterwards.
   test('what a stream delivered is the same on every node, and goes on when the node that runs it leaves', async (t) => {
     const tenant = await world.tenantAt(0);
     const inbox = world.inbox();
