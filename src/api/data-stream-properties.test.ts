@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { anyCharacter } from '../lib/any-character-fixture.ts';
 import { type ApiFixture, LETTERBOX, STREAM, setUpApi } from './api-fixture.ts';
 
 const PATH = '/api/v2/data_stream';
@@ -62,7 +63,7 @@ const nearly = fc
   .map(([field, other]) => ({ ...STREAM, [field]: (other as Record<string, unknown> | null)?.[field] }));
 const anyBody = fc.oneof(nearly, bodies, fc.jsonValue());
 const raw = fc.oneof(
-  fc.string({ unit: 'binary' }),
+  fc.string({ unit: anyCharacter }),
   anyBody.map((body) => JSON.stringify(body).slice(0, -1)),
 );
 
@@ -113,7 +114,7 @@ test('any body of a change is taken or refused, cleanly, and the stream can be r
 test('any id is found or not', async () => {
   const api = await setUpApi();
   const anyId = fc
-    .oneof(fc.string({ unit: 'binary' }), fc.string(), fc.nat().map(String))
+    .oneof(fc.string({ unit: anyCharacter }), fc.string(), fc.nat().map(String))
     .filter((text) => text !== '');
   const property = fc.asyncProperty(anyId, async (text) => {
     const { status } = await api.call('GET', `${PATH}/${encodeURIComponent(text.toWellFormed())}`);

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Validator } from '@seriousme/openapi-schema-validator';
-import { ERRORS } from '../errors.ts';
+import { ApiError, ERRORS } from '../errors.ts';
 import { type ApiFixture, setUpApi } from './api-fixture.ts';
 import { errorsOf } from './openapi.ts';
+import { createValidator } from './validation.ts';
 
 /** What emnify's published document says: path, method, operation, status of success. */
 const EMNIFY: readonly [string, string, string, string][] = [
@@ -113,4 +114,22 @@ describe('the OpenAPI document', () => {
       }
     }
   });
+});
+
+test('every schema of the table compiles: a node does so only when the route is first called', () => {
+  for (const { operationId, params, query, body } of api.routes) {
+    for (const [schema, from] of [
+      [params, 'text'],
+      [query, 'text'],
+      [body, 'body'],
+    ] as const) {
+      if (!schema) continue;
+      const validate = createValidator(schema, from);
+      try {
+        validate({});
+      } catch (error) {
+        assert.ok(error instanceof ApiError, `${operationId}: ${error}`);
+      }
+    }
+  }
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { anyCharacter } from '../lib/any-character-fixture.ts';
 import { seededRandom } from '../lib/manual-clock.ts';
 import type { Json } from '../registry/registry.ts';
 import { createSealer } from './seal.ts';
@@ -11,7 +12,7 @@ const oldSecret = secretOf(Buffer.alloc(32, 1));
 const newSecret = secretOf(Buffer.alloc(32, 2));
 const sealer = createSealer({ current: newSecret }, random);
 const json = fc
-  .jsonValue({ noUnicodeString: false })
+  .jsonValue({ stringUnit: anyCharacter })
   .map((value) => JSON.parse(JSON.stringify(value)) as Json);
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.';
 

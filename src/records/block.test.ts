@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { anyCharacter } from '../lib/any-character-fixture.ts';
 import { seededRandom } from '../lib/manual-clock.ts';
 import {
   type Block,
@@ -25,7 +26,7 @@ const block = fc
     kind: fc.constantFrom<RecordIndex['kind']>('usage', 'event'),
     records: fc.array(
       fc.record({
-        text: fc.string({ unit: 'binary', maxLength: 40 }),
+        text: fc.string({ unit: anyCharacter, maxLength: 40 }),
         organisation: fc.oneof(fc.integer({ min: 1, max: 3 }), fc.maxSafeInteger().map(Math.abs)),
         eventType: fc.nat({ max: 2 ** 32 - 1 }),
         alert: fc.constantFrom(0, 1),
