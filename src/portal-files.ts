@@ -25,8 +25,9 @@ interface PortalFile {
   readonly type: string;
   readonly etag: string;
   readonly plain: Buffer;
-  readonly br: Buffer;
-  readonly gzip: Buffer;
+  /** Compressed when first asked for, and kept: most starts of a node are not followed by a visit of the portal. */
+  readonly br: () => Promise<Buffer>;
+  readonly gzip: () => Promise<Buffer>;
 }
 
 /** Whether the portal was built: without it, a node serves a plain page instead. */
@@ -49,8 +50,7 @@ export function portalFiles({
   return async (app) => {
     const page = readFileSync(join(directory, 'index.html'), 'utf8');
     for (const path of VIEWS) app.get(path, (_, reply) => sendPage(reply, page, random));
-    const files = await readFiles(directory);
-    for (const [path, file] of files) addFile(app, path, file);
+    for (const [path, file] of readFiles(directory)) addFile(app, path, file);
   };
 }
 
@@ -82,7 +82,7 @@ function policy(nonce: string): string {
 
 function addFile(app: FastifyInstance, path: string, file: PortalFile): void {
   const forever = path.startsWith('/assets/');
-  app.get(path, (request, reply) => {
+  app.get(path, async (request, reply) => {
     reply.headers({
       'cache-control': forever ? 'public, max-age=31536000, immutable' : 'no-cache',
       etag: file.etag,
@@ -91,7 +91,7 @@ function addFile(app: FastifyInstance, path: string, file: PortalFile): void {
     if (request.headers['if-none-match'] === file.etag) return reply.status(304).send();
     const encoding = encodingFor(request);
     if (encoding) reply.header('content-encoding', encoding);
-    return reply.type(file.type).send(file[encoding ?? 'plain']);
+    return reply.type(file.type).send(encoding ? await file[encoding]() : file.plain);
   });
 }
 
@@ -102,24 +102,26 @@ function encodingFor({ headers }: FastifyRequest): 'br' | 'gzip' | undefined {
   );
 }
 
-/** All files but the page, by address, compressed once: they are few, and small. */
-async function readFiles(directory: string): Promise<[string, PortalFile][]> {
+/** All files but the page, by address: they are few, and small. */
+function readFiles(directory: string): [string, PortalFile][] {
   const names = readdirSync(directory, { recursive: true, encoding: 'utf8' });
   const files = names.filter((name) => TYPES[extname(name)] !== undefined && name !== 'index.html');
-  return Promise.all(
-    files.map(async (name): Promise<[string, PortalFile]> => {
-      const plain = readFileSync(join(directory, name));
-      const etag = `"${createHash('sha256').update(plain).digest('base64url').slice(0, 22)}"`;
-      const type = TYPES[extname(name)] as string;
-      return [`/${name}`, { type, etag, plain, ...(await compressed(plain)) }];
-    }),
-  );
+  return files.map((name): [string, PortalFile] => {
+    const plain = readFileSync(join(directory, name));
+    const etag = `"${createHash('sha256').update(plain).digest('base64url').slice(0, 22)}"`;
+    const type = TYPES[extname(name)] as string;
+    const br = once(() => promisify(brotliCompress)(plain, QUALITY));
+    return [`/${name}`, { type, etag, plain, br, gzip: once(() => promisify(gzip)(plain)) }];
+  });
 }
 
-/** Quality 9: nearly as small as the best, in a tenth of the time, which a start of the node has to wait for. */
+/** Quality 9: nearly as small as the best, in a tenth of the time, which the first visitor has to wait for. */
 const QUALITY = { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } };
 
-async function compressed(plain: Buffer): Promise<{ br: Buffer; gzip: Buffer }> {
-  const [br, zipped] = await Promise.all([promisify(brotliCompress)(plain, QUALITY), promisify(gzip)(plain)]);
-  return { br, gzip: zipped };
+function once(make: () => Promise<Buffer>): () => Promise<Buffer> {
+  let made: Promise<Buffer> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
 }
