@@ -1,0 +1,32 @@
+import { globSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * `npm run test:system`: as `node --test`, but the files that take longest first. By their names they would come last, and
+ * the end of a run would wait for one of them alone.
+ */
+const FOLDERS = 'tests/{.,connectors,destinations,examples,portal,support}/*.test.ts';
+
+/** What takes longest, by the beginning of the path; the order of all others does not matter. */
+const LONGEST_FIRST = ['tests/portal/browser', 'tests/crash', 'tests/aws-streams', 'tests/connectors/'];
+
+/** A test file mostly starts processes and waits for them: as many at a time as there are cores keeps all of them busy. */
+const CONCURRENCY = availableParallelism();
+
+const cwd = fileURLToPath(new URL('..', import.meta.url));
+const rank = (file: string) => {
+  const place = LONGEST_FIRST.findIndex((start) => file.startsWith(start));
+  return place < 0 ? LONGEST_FIRST.length : place;
+};
+const files = globSync(FOLDERS, { cwd }).sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+if (files.length === 0) throw new Error(`no test file matches ${FOLDERS}`);
+
+run({ files, cwd, concurrency: CONCURRENCY })
+  .on('test:fail', ({ todo = false }) => {
+    if (todo === false) process.exitCode = 1;
+  })
+  .compose(new spec())
+  .pipe(process.stdout);
