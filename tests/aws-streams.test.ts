@@ -19,6 +19,8 @@ import { waitFor } from './support/wait-for.ts';
 
 const OLD_ROLE = 'arn:aws:iam::123456789012:role/simstream';
 const NEW_ROLE = 'arn:aws:iam::123456789012:role/simstream-2';
+/** Milliseconds: each look reads all that is there, which takes seconds in all if done again at once. */
+const LOOK_EVERY = 500;
 
 /** A node and its AWS; the streams are made over the API. */
 async function setUp(t: TestContext) {
@@ -77,10 +79,14 @@ test('a Kinesis stream: samples and 10,000 records while Kinesis misbehaves, ano
   });
   const all = distinct(expected);
   const drops = () => Math.ceil(calls / 23);
-  const stored = await scenario.arrived('all records', async () => {
-    const present = await kinesis.records('usage');
-    return distinct(present.map(({ text }) => text)) >= all ? present : undefined;
-  });
+  const stored = await scenario.arrived(
+    'all records',
+    async () => {
+      const present = await kinesis.records('usage');
+      return distinct(present.map(({ text }) => text)) >= all ? present : undefined;
+    },
+    LOOK_EVERY,
+  );
   await scenario.node.stop();
 
   checkArrivals(stored, expected, drops() * 500);
@@ -122,11 +128,15 @@ test('an S3 stream: samples and 10,000 records while S3 misbehaves, another role
     if (part === 6) s3.next.push('drop_after');
   });
   const files = { usage: count / divisor(count), events: SAMPLES.events.length / flushEvents };
-  const objects = await scenario.arrived('all files', async () => {
-    const present = { usage: await s3.objects('usage'), events: await s3.objects('events') };
-    const all = present.usage.length >= files.usage && present.events.length >= files.events;
-    return all ? present : undefined;
-  });
+  const objects = await scenario.arrived(
+    'all files',
+    async () => {
+      const present = { usage: await s3.objects('usage'), events: await s3.objects('events') };
+      const all = present.usage.length >= files.usage && present.events.length >= files.events;
+      return all ? present : undefined;
+    },
+    LOOK_EVERY,
+  );
   await scenario.node.stop();
 
   const rows = objects.usage.flatMap(
