@@ -1,12 +1,11 @@
 import { defineConfig } from 'vite';
 
-/** Builds the portal; scripts/build-portal.ts runs it. */
+/** Builds the portal; scripts/build-portal.ts runs it, and says where to. */
 export default defineConfig({
   root: 'src/portal',
   base: '/',
   logLevel: 'warn',
   build: {
-    outDir: '../../dist/portal',
     emptyOutDir: true,
     target: 'es2023',
     // The policy of the page allows no data URLs for scripts, and small files cost little over one connection.
