@@ -88,6 +88,9 @@ export function accountTests(world: AnyNodeWorld): void {
       slowest = Math.max(slowest, await world.effect('they arrive', () => inbox.ids.length >= sent.length));
     }
     assert.deepEqual(inbox.ids, sent);
+    const delivered = ({ progress }: { progress: { delivered: number } }) =>
+      progress.delivered === sent.length;
+    await world.shownEverywhere('counters', parent, path, delivered);
     assert.deepEqual(await world.same((node) => world.read(node, parent.token, STREAMS)), [
       await world.show(0, parent, path),
     ]);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { type AnyNodeWorld, eventsTo, NODES, STREAMS } from './any-node-world.ts';
 import { createApiClient } from './api-client.ts';
 import { OPERATOR_TOKEN } from './node-process.ts';
@@ -103,12 +104,13 @@ export function recordTests(world: AnyNodeWorld): void {
     );
   });
 
-  test('restarted, renamed and filtered at several nodes at once while records flow, it misses none', async () => {
+  test('restarted, renamed and filtered at several nodes at once while records flow, it misses none', async (t) => {
     const tenant = await world.tenantAt(1);
     const inbox = world.inbox();
     const path = await world.createStream(0, tenant, inbox);
     const events = new SteadyEvents(world, tenant.id);
     events.start();
+    t.after(() => events.stop());
     for (const turn of NODES) {
       const before = inbox.ids.length;
       await world.effect('records flow', () => inbox.ids.length > before + 20);
@@ -120,10 +122,15 @@ export function recordTests(world: AnyNodeWorld): void {
         // Of all event types but those of another round.
         patch(c, { filters: [{ field: 'event_type_id', value: [1, 100 + turn] }] }),
       ]);
-      const { name, filters } = await world.show(a, tenant, path);
-      assert.equal(name, `Round ${turn}`);
-      assert.deepEqual(filters, [{ field: 'event_type_id', value: [1, 100 + turn] }]);
-      await world.shownEverywhere('it runs', tenant, path, ({ status }) => status.id === 1);
+      await world.shownEverywhere(
+        'all three took effect',
+        tenant,
+        path,
+        ({ name, filters, status }) =>
+          name === `Round ${turn}` &&
+          isDeepStrictEqual(filters, [{ field: 'event_type_id', value: [1, 100 + turn] }]) &&
+          status.id === 1,
+      );
     }
     await events.stop();
     await world.effect('all has arrived', () => inbox.ids.length >= events.ids.length);
