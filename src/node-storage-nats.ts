@@ -17,8 +17,10 @@ export async function openDistributed(
   parts: StorageParts,
   node: NodeDescription,
 ): Promise<NodeStorage> {
-  const { clock } = parts;
-  const nats = await openNats({ servers: config.natsUrl, replicas: config.natsReplicas, clock });
+  const { clock, telemetry, signal } = parts;
+  const waiting = (message: string) => telemetry.platformFault({ component: 'nats', message });
+  const { natsUrl: servers, natsReplicas: replicas } = config;
+  const nats = await openNats({ servers, replicas, clock, waiting, signal });
   try {
     const registry = await createNatsRegistry(nats, { prefix: PREFIX });
     const { partitions, retention } = config;

@@ -10,6 +10,7 @@ import type { RecordLog } from './log/log.ts';
 import { createLmdbRegistry } from './registry/lmdb.ts';
 import type { Registry } from './registry/registry.ts';
 import { openLmdb } from './storage/lmdb.ts';
+import type { Telemetry } from './telemetry.ts';
 import { VERSION } from './version.ts';
 
 /** Where log, registry and leases live, and how nodes hear of each other: all that differs between the two modes. */
@@ -26,7 +27,9 @@ export interface NodeStorage {
 export interface StorageParts {
   readonly clock: Clock;
   readonly random: Random;
-  readonly telemetry: LeaseTelemetry;
+  readonly telemetry: LeaseTelemetry & Pick<Telemetry, 'platformFault'>;
+  /** Ends waiting for a storage that is away. */
+  readonly signal: AbortSignal;
 }
 
 /** A node's name is where it listens: people recognise it, and a restarted node has it again. */

@@ -28,11 +28,11 @@ import type { Registry } from './registry/registry.ts';
  * step fails.
  * @throws when the storage cannot be opened, a secret is missing, or the address cannot be listened on
  */
-export const startServer: StartServer = async (config, { logger, telemetry, demo = false }) => {
+export const startServer: StartServer = async (config, { logger, telemetry, signal, demo = false }) => {
   const clock = systemClock;
   const closing = new AsyncDisposableStack();
   try {
-    const storage = await openStorage(config, { clock, random: systemRandom, telemetry });
+    const storage = await openStorage(config, { clock, random: systemRandom, telemetry, signal });
     closing.defer(() => storage.close());
     await lookAtMigrations(config, storage.registry, logger);
     const stop = new AbortController();

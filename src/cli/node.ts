@@ -21,6 +21,8 @@ export type StartServer = (
   options: {
     readonly logger: Logger;
     readonly telemetry: Telemetry;
+    /** Ends a start that waits for something; it throws then. */
+    readonly signal: AbortSignal;
     /** Serves the webhook inbox. */
     readonly demo?: boolean;
   },

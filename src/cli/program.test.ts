@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -27,6 +28,7 @@ function createStage(environment: Record<string, string> = {}) {
       operatorToken: { value: 'operator-token-of-the-test', generated: false },
     } as Pick<RunningNode, 'url' | 'operatorToken'>,
     fails: undefined as Error | undefined,
+    waits: false,
     closes: 0,
     signal: (signal: StopSignal) => {
       for (const listener of [...listeners]) listener(signal);
@@ -48,8 +50,13 @@ function createStage(environment: Record<string, string> = {}) {
     },
     exit: (code) => stage.exits.push(code),
   };
-  const startServer: StartServer = async (config, { demo }) => {
+  const startServer: StartServer = async (config, { demo, signal }) => {
     stage.started.push({ config, demo });
+    if (stage.waits) {
+      stage.running.resolve();
+      await once(signal, 'abort');
+      throw signal.reason;
+    }
     if (stage.fails) throw stage.fails;
     return {
       ...stage.node,
@@ -114,6 +121,15 @@ describe('serve', () => {
     stage.closing.resolve();
     assert.equal(await code, 0);
     assert.deepEqual([stage.closes, stage.exits, stage.listeners.size], [1, [], 0]);
+  });
+
+  test('a signal ends a start that waits', async () => {
+    const stage = createStage();
+    stage.waits = true;
+    const code = stage.run('serve');
+    await stage.running.promise;
+    stage.signal('SIGTERM');
+    assert.deepEqual([await code, stage.err], [0, '']);
   });
 
   test('ends at once at a second signal', async () => {

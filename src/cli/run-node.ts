@@ -24,7 +24,7 @@ const SIGNAL_NUMBERS = { SIGTERM: 15, SIGINT: 2 } as const;
  */
 const SAME_SIGNAL = 250;
 
-/** Runs a node until it is told to stop. @returns the exit code: 0 after a graceful stop, 1 when it could not start */
+/** Runs a node until it is told to stop. @returns the exit code: 0 after a graceful stop or a start that was ended, 1 when it could not start */
 export async function runNode(options: RunOptions): Promise<number> {
   const { config, console, startServer } = options;
   const logger = createLogger({ level: config.logLevel, readable: console.terminal });
@@ -33,9 +33,11 @@ export async function runNode(options: RunOptions): Promise<number> {
   const stopping = stopOnSignal(console, logger);
   let node: RunningNode;
   try {
-    node = await startServer(config, { logger, telemetry, demo: options.demo });
+    const { signal } = stopping;
+    node = await startServer(config, { logger, telemetry, signal, demo: options.demo });
   } catch (error) {
     stopping.ignore();
+    if (stopping.signal.aborted) return 0;
     console.printError(`simstream could not start: ${explainStart(error, config)}`);
     return 1;
   }

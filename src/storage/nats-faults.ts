@@ -17,11 +17,6 @@ export function isTransient(error: unknown): boolean {
   return false;
 }
 
-/** Whether a first connection may be had a moment later. */
-export function isConnectionFault(error: unknown): boolean {
-  return !(error instanceof errors.AuthorizationError || error instanceof errors.InvalidArgumentError);
-}
-
 /** No leader was there to take a request, or it answered that it does not: the request had no effect. */
 export function wasNotSent(error: unknown): boolean {
   if (error instanceof NoRespondersError || isWithoutJetStream(error)) return true;
@@ -30,7 +25,7 @@ export function wasNotSent(error: unknown): boolean {
 }
 
 /** Not exported as a class; said when nobody listens on a stream's subject just now. */
-function isWithoutJetStream(error: unknown): boolean {
+export function isWithoutJetStream(error: unknown): boolean {
   return error instanceof Error && error.name === 'JetStreamNotEnabled';
 }
 

@@ -10,10 +10,11 @@ import {
 import { connect, type NatsConnection, nuid } from '@nats-io/transport-node';
 import { StoreUnavailable } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
-import { isClosing, isConnectionFault, isTransient, messageOf } from './nats-faults.ts';
+import { isClosing, isTransient, messageOf } from './nats-faults.ts';
 import { type NatsLink, watchLink } from './nats-link.ts';
 import { connectionOptions, withoutCredentials } from './nats-options.ts';
 import { ATTEMPT_MS, publisher } from './nats-publish.ts';
+import { connectFault, jetStreamFault, type StartFault } from './nats-start-faults.ts';
 
 export { StoreUnavailable };
 
@@ -72,6 +73,10 @@ export interface NatsOptions {
   readonly clock: Clock;
   /** How long to wait for the first connection and for JetStream, ms. */
   readonly startWithinMs?: number;
+  /** Told what is waited for at the start, and again whenever that changes. */
+  readonly waiting?: (cause: string) => void;
+  /** Ends the waiting. */
+  readonly signal?: AbortSignal;
 }
 
 /** A cluster of three has elected its leaders anew after about five seconds; a restart of it takes some more. */
@@ -87,39 +92,37 @@ const STREAM_NOT_FOUND = 10_059;
 export const DUPLICATE_WINDOW_MS = 120_000;
 
 /**
- * Connects, and waits until JetStream answers.
+ * Connects, and waits until JetStream answers; what waiting does not mend is told at once.
  * @throws Error that says what to do, when there is no connection in time, or the server refuses it or lacks something
  */
 export async function openNats(options: NatsOptions): Promise<Nats> {
   const { clock, replicas, servers } = options;
   const deadline = clock.monotonic() + (options.startWithinMs ?? START_WITHIN_MS);
-  const connection = await untilDeadline(
-    clock,
-    deadline,
-    isConnectionFault,
-    () => connect(connectionOptions(servers)),
-    {
-      failed: (cause) =>
-        new Error(
-          `no connection to NATS at ${servers.map(withoutCredentials).join(', ')}: ${cause}; check SIMSTREAM_NATS_URL`,
-        ),
-    },
+  const at = servers.map(withoutCredentials).join(', ');
+  const begin = async <T>(what: string, faultOf: (error: unknown) => StartFault, call: () => Promise<T>) => {
+    let told = '';
+    const failed = (error: unknown) => {
+      const { words } = faultOf(error);
+      return new Error(`${what} ${at}: ${words}; check SIMSTREAM_NATS_URL`, { cause: error });
+    };
+    const mayPass = (error: unknown) => {
+      options.signal?.throwIfAborted();
+      const { words, passes } = faultOf(error);
+      if (passes && words !== told) options.waiting?.(`waiting: ${what} ${at}: ${words}`);
+      told = words;
+      return passes;
+    };
+    return untilDeadline(clock, deadline, mayPass, call, { failed: (_, error) => failed(error) });
+  };
+  const connection = await begin('no connection to NATS at', connectFault, () =>
+    connect(connectionOptions(servers)),
   );
   try {
-    const manager = await untilDeadline(
-      clock,
-      deadline,
-      isTransient,
-      async () => {
-        const found = await jetstreamManager(connection, { timeout: ATTEMPT_MS, checkAPI: false });
-        await found.getAccountInfo();
-        return found;
-      },
-      {
-        failed: (cause) =>
-          new Error(`JetStream does not answer: ${cause}; is it switched on in every NATS server?`),
-      },
-    );
+    const manager = await begin('JetStream does not answer from NATS at', jetStreamFault, async () => {
+      const found = await jetstreamManager(connection, { timeout: ATTEMPT_MS, checkAPI: false });
+      await found.getAccountInfo();
+      return found;
+    });
     const most = connection.info?.max_payload ?? 0;
     if (most < LEAST_PAYLOAD) {
       throw new Error(

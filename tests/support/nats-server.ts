@@ -36,11 +36,21 @@ export function natsMissing(): string | undefined {
   return INSTALL;
 }
 
+export interface NatsOptions {
+  readonly servers?: number;
+  readonly maxPayload?: string;
+  /** More lines of the servers' configuration. */
+  readonly more?: string;
+  /** JetStream; true by default. */
+  readonly jetStream?: boolean;
+  /** Whom to ask whether it is there: a URL with a login where the configuration asks for one; undefined: nobody. */
+  readonly probe?: ((url: string) => string) | undefined;
+}
+
 /** Starts the servers and waits until JetStream has a leader. */
-export async function startNats(
-  options: { servers?: number; maxPayload?: string } = {},
-): Promise<NatsServers> {
-  const { servers = 1, maxPayload = '1MB' } = options;
+export async function startNats(options: NatsOptions = {}): Promise<NatsServers> {
+  const { servers = 1, maxPayload = '1MB', more = '', jetStream = true } = options;
+  const probed = 'probe' in options ? options.probe : (url: string) => url;
   const directory = temporaryDirectory();
   const ports = await freePorts(servers);
   const routes = await freePorts(servers);
@@ -56,6 +66,10 @@ export async function startNats(
     start(server);
   }
 
+  function storeOf(server: number): string {
+    return `store_dir: "${join(directory, `store-${server}`)}"`;
+  }
+
   function configOf(server: number): string {
     const cluster = `cluster { name: simstream, listen: "127.0.0.1:${routes[server]}", routes: [${routes
       .map((port) => `"nats://127.0.0.1:${port}"`)
@@ -64,7 +78,8 @@ export async function startNats(
       `server_name: n${server}`,
       `listen: "127.0.0.1:${ports[server]}"`,
       `max_payload: ${maxPayload}`,
-      `jetstream { store_dir: "${join(directory, `store-${server}`)}", max_mem: 256MB, max_file: 20GB }`,
+      ...(jetStream ? [`jetstream { ${storeOf(server)}, max_mem: 256MB, max_file: 20GB }`] : []),
+      more,
       ...(servers > 1 ? [cluster] : []),
     ].join('\n');
   }
@@ -81,13 +96,15 @@ export async function startNats(
     removeDirectory(directory);
   };
   try {
-    const probe = await openNats({
-      servers: urls,
-      replicas: 1,
-      clock: systemClock,
-      startWithinMs: READY_WITHIN_MS,
-    });
-    await probe.close();
+    if (probed) {
+      const probe = await openNats({
+        servers: urls.map(probed),
+        replicas: 1,
+        clock: systemClock,
+        startWithinMs: READY_WITHIN_MS,
+      });
+      await probe.close();
+    }
   } catch (error) {
     await dispose();
     throw error;
