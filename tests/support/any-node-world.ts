@@ -114,7 +114,15 @@ export class AnyNodeWorld {
 
   /** An organisation id whose partition `node` holds. */
   async organisationIdAt(node: number): Promise<number> {
-    const holders = await this.holders();
+    // One that just started holds none yet.
+    const holders = await waitFor(
+      `node ${node} holds partitions`,
+      async () => {
+        const seen = await this.holders();
+        return [...seen.values()].includes(node) ? seen : undefined;
+      },
+      WITHIN_MS,
+    );
     do this.#lastOrganisation++;
     while (holders.get(partitionOf(this.#lastOrganisation, PARTITIONS)) !== node);
     return this.#lastOrganisation;

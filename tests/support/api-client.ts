@@ -39,16 +39,25 @@ export interface StreamView {
   };
 }
 
+/** No call takes that long, whatever is away or broken. */
+const ANSWER_WITHIN_MS = 45_000;
+
 export function createApiClient(url: string, operatorToken = OPERATOR_TOKEN): ApiClient {
   const call: ApiClient['call'] = async (method, path, token, body, headers = {}) => {
+    const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
     const response = await fetch(url + path, {
       method,
+      signal,
       headers: {
         ...headers,
         authorization: `Bearer ${token}`,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    }).catch((error: unknown) => {
+      throw signal.aborted
+        ? new Error(`${method} ${url}${path}: no answer in ${ANSWER_WITHIN_MS} ms`)
+        : error;
     });
     return { status: response.status, headers: response.headers, text: await response.text() };
   };
