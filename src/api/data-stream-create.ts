@@ -6,7 +6,6 @@ import { createKeyedQueue } from '../lib/keyed-queue.ts';
 import type { Position } from '../log/log.ts';
 import type { RecordKind } from '../records/block.ts';
 import type { DataStreamDocument } from '../registry/data-stream.ts';
-import { recordStateChange } from '../registry/history.ts';
 import type { Json, Registry } from '../registry/registry.ts';
 import { FieldReader } from './data-stream-body.ts';
 import {
@@ -57,7 +56,7 @@ interface NewStream {
 
 /** `POST /api/v2/data_stream`: checks everything, reaches the destination, then stores. */
 export function createCreation(parts: CreateParts) {
-  const { registry, verifyDestinations = true } = parts;
+  const { verifyDestinations = true } = parts;
   // Creations of an organisation are stored one after the other, so that none looks for room while another takes it.
   const queue = createKeyedQueue<number>();
 
@@ -69,13 +68,7 @@ export function createCreation(parts: CreateParts) {
       const reference = { organisationId, streamId: newId(parts.random) };
       await mustBeReachable(parts, stream.destination.configured, reference, signal);
     }
-    const document = await queue.run(organisationId, () => insert(parts, organisationId, stream));
-    await recordStateChange(registry, organisationId, document.id, {
-      at: Date.parse(document.created),
-      state: document.desired === 'paused' ? 'paused' : 'pending',
-      message: document.desired === 'paused' ? 'Created paused.' : 'Created.',
-      actor: identity.actor,
-    });
+    const document = await queue.run(organisationId, () => insert(parts, identity, stream));
     return { status: 201, headers: { location: `/api/v2/data_stream/${document.id}` } };
   };
 }
@@ -113,7 +106,7 @@ function readNewStream(parts: CreateParts, body: CreateBody, stored?: DataStream
 
 async function insert(
   parts: CreateParts,
-  organisationId: number,
+  { organisationId, actor }: Identity,
   stream: NewStream,
 ): Promise<DataStreamDocument> {
   const { registry, clock, sealer } = parts;
@@ -137,7 +130,12 @@ async function insert(
       created,
       modified: created,
     };
-    if (!(await insertStream(registry, document))) continue;
+    const at = Date.parse(created);
+    const told =
+      stream.desired === 'paused'
+        ? ({ state: 'paused', message: 'Created paused.' } as const)
+        : ({ state: 'pending', message: 'Created.' } as const);
+    if (!(await insertStream(registry, document, { at, ...told, actor }))) continue;
     await mustStillHaveRoom(parts, document);
     return document;
   }

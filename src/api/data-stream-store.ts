@@ -5,6 +5,7 @@ import {
   historyKey,
   type ProgressDocument,
   progressKey,
+  type StateChange,
   streamKey,
 } from '../registry/data-stream.ts';
 import { type Json, type Registry, registryKey, type WriteOutcome } from '../registry/registry.ts';
@@ -68,10 +69,22 @@ export async function listProgress(
   return found;
 }
 
-/** Stores a new stream. @returns false if its id is taken */
-export async function insertStream(registry: Registry, document: DataStreamDocument): Promise<boolean> {
-  const outcome = await registry.put(streamKey(document.organisationId, document.id), json(document), 0);
+/**
+ * Stores a new stream. Its history is there first: the engine adds to it as soon as it finds the stream.
+ * @returns false if its id is taken
+ */
+export async function insertStream(
+  registry: Registry,
+  document: DataStreamDocument,
+  first: StateChange,
+): Promise<boolean> {
+  const { organisationId, id } = document;
+  const history = await registry.put(historyKey(organisationId, id), [first] as unknown as Json, 0);
+  if (history.type === 'unavailable') throw unavailable(history);
+  if (history.type === 'conflict') return false;
+  const outcome = await registry.put(streamKey(organisationId, id), json(document), 0);
   if (outcome.type === 'unavailable') throw unavailable(outcome);
+  if (outcome.type === 'conflict') await registry.delete(historyKey(organisationId, id), history.revision);
   return outcome.type === 'stored';
 }
 

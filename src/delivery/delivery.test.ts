@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Cause, Outcome } from '../destinations/contract.ts';
 import { settle } from '../lib/manual-clock.ts';
+import { recordStateChange, stateHistory } from '../registry/history.ts';
 import { DEFAULT_RETRY } from './retry.ts';
 import { type Peer, TestWorld } from './test-world.ts';
 
@@ -277,6 +278,23 @@ describe('states', () => {
     await w.append('usage', usage(10, 12));
     await w.clock.advance(1_000);
     assert.deepEqual(taken, ids(1, 12));
+  });
+
+  test('the history tells once that a new stream runs, and is not begun anew when it was deleted', async () => {
+    const w = await world();
+    const { peer } = recorder();
+    const created = { at: w.clock.now(), state: 'pending', message: 'Created.', actor: 'user:ada' } as const;
+    await recordStateChange(w.registry, 1, 'a', created);
+    for (const id of ['a', 'b']) await w.stream(id, peer);
+    await w.append('usage', usage(1, 2));
+    await settle();
+    await w.stop();
+    await w.start();
+    await w.append('usage', usage(3, 4));
+    await settle();
+    const running = { at: w.clock.now(), state: 'running', message: 'Running.', actor: 'simstream' };
+    assert.deepEqual(await stateHistory(w.registry, 1, 'a'), [created, running]);
+    assert.deepEqual(await stateHistory(w.registry, 1, 'b'), []);
   });
 
   test('a deleted stream: its delivery is cancelled and its progress is not written again', async () => {

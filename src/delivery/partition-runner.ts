@@ -12,7 +12,7 @@ import {
   streamKey,
   watermarkKey,
 } from '../registry/data-stream.ts';
-import { recordStateChange } from '../registry/history.ts';
+import { addStateChange } from '../registry/history.ts';
 import type { OrganisationTree } from '../registry/organisation-tree.ts';
 import type { Json, Registry, Write } from '../registry/registry.ts';
 import { Committer } from './committer.ts';
@@ -315,7 +315,7 @@ export class PartitionRunner {
         telemetry.recordsQuarantined(summary, records.length, records[0]?.cause);
       },
       attempted: (attempt) => telemetry.attempted(attempt),
-      stateChanged: (summary, state, message) => this.#stateChanged(summary, state, message),
+      stateChanged: (summary, state, message, from) => this.#stateChanged(summary, state, message, from),
       fault: (message, summary) => telemetry.deliveryFault(message, summary),
     };
   }
@@ -340,12 +340,12 @@ export class PartitionRunner {
     };
   }
 
-  #stateChanged(stream: StreamSummary, state: StreamState, message: string): void {
+  #stateChanged(stream: StreamSummary, state: StreamState, message: string, from: StreamState): void {
     this.#context.telemetry.stateChanged(stream, state, message);
     // Pausing, resuming and restarting are recorded by the API, which knows the person.
-    if (state !== 'error') return;
+    if (state !== 'error' && !(from === 'pending' && state === 'running')) return;
     const change = { at: this.#context.clock.now(), state, message, actor: 'simstream' };
-    this.#own(recordStateChange(this.#context.registry, stream.organisationId, stream.id, change));
+    this.#own(addStateChange(this.#context.registry, stream.organisationId, stream.id, change));
   }
 
   /** Hands a block to the streams of its organisations, once it is known where in the tree those are. */

@@ -96,7 +96,7 @@ export interface PumpContext {
   /** Stores records that the destination refused alone; durable when it resolves. */
   quarantine(stream: StreamSummary, records: readonly QuarantinedRecord[]): Promise<void>;
   attempted(attempt: Attempt): void;
-  stateChanged(stream: StreamSummary, state: StreamState, message: string): void;
+  stateChanged(stream: StreamSummary, state: StreamState, message: string, from: StreamState): void;
   /** A block that could not be read, or a platform fault; never the customer's. */
   fault(message: string, stream: StreamSummary): void;
 }

@@ -307,7 +307,7 @@ export class Pump {
     const from = progress.status.state;
     if (!EXITS[from].includes(state)) throw new Error(`a data stream cannot go from ${from} to ${state}`);
     progress.setState(state, message, this.#context.clock.now());
-    this.#context.stateChanged(this.#stream, state, message);
+    this.#context.stateChanged(this.#stream, state, message, from);
     if (state !== 'running') sender.release();
     this.#context.changed();
   }

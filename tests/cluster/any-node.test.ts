@@ -138,7 +138,15 @@ describe('any node answers any call', { skip: natsMissing(), timeout: 120_000 },
     );
     assert.deepEqual(
       history.toReversed().map(({ message }) => message.replace(/: .*/, '')),
-      ['Created.', 'The destination was changed', 'Paused.', 'Resumed.', 'Error state', 'Restarted.'],
+      [
+        'Created.',
+        'Running.',
+        'The destination was changed',
+        'Paused.',
+        'Resumed.',
+        'Error state',
+        'Restarted.',
+      ],
     );
 
     let cut: AbortSignal | undefined;

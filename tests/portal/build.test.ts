@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { before, describe, test } from 'node:test';
-import { promisify } from 'node:util';
 import { brotliDecompressSync, gzipSync } from 'node:zlib';
 import Fastify from 'fastify';
 import { apiTypes } from '../../scripts/api-types.ts';
@@ -74,13 +72,4 @@ describe('the built portal', () => {
     assert.equal((await app.inject({ url: '/assets/none.js' })).statusCode, 404);
     assert.equal((await app.inject({ url: '/assets/../index.html' })).statusCode, 404);
   });
-});
-
-test('a packed simstream brings the portal along', async () => {
-  await buildPortal();
-  const { stdout } = await promisify(execFile)('npm', ['pack', '--dry-run', '--json', '--ignore-scripts']);
-  const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }];
-  const paths = files.map(({ path }) => path);
-  assert.ok(paths.includes('dist/portal/index.html') && paths.includes('src/main.ts'));
-  assert.ok(paths.some((path) => /^dist\/portal\/assets\/.*\.js$/.test(path)));
 });
