@@ -1,5 +1,6 @@
 import { describe } from 'node:test';
 import { accessibilityTests } from './accessibility.ts';
+import { dailyTests } from './daily.ts';
 import { formTests } from './forms.ts';
 import { journeyTests } from './journey.ts';
 import { keyboardTests } from './keyboard.ts';
@@ -7,6 +8,7 @@ import { keyboardTests } from './keyboard.ts';
 // Each has its own node, browser and receiver, and mostly waits for them: side by side they take half the time.
 describe('the portal in a browser', { concurrency: 3 }, () => {
   journeyTests();
+  dailyTests();
   formTests();
   keyboardTests();
   accessibilityTests();
