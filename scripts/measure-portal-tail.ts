@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Browser, CDPSession } from 'playwright-core';
+import { chromium } from 'playwright-core';
 import { go } from '../tests/support/portal-views.ts';
-import { event, openWindow, signIn, startPortalWorld } from '../tests/support/portal-world.ts';
+import { event, signIn, startPortalWorld } from '../tests/support/portal-world.ts';
+import { attach, type PlainPage, startPlainBrowser } from './plain-browser.ts';
 
 /** What the page holds at one moment, after a garbage collection. */
 export interface TailSample {
@@ -23,8 +24,6 @@ export interface TailSample {
 export interface TailReport {
   readonly perSecond: number;
   readonly samples: readonly TailSample[];
-  /** Messages of the page's console, and errors. */
-  readonly faults: readonly string[];
 }
 
 const ORGANISATION = 7;
@@ -34,11 +33,11 @@ const ORGANISATION = 7;
  * @param each called with every sample as it is taken
  */
 export async function measureTail(
-  browser: Browser,
   { minutes, perSecond }: { readonly minutes: number; readonly perSecond: number },
   each: (sample: TailSample) => void,
 ): Promise<TailReport> {
   const world = await startPortalWorld();
+  const browser = await startPlainBrowser();
   const stop = new AbortController();
   let sent = 0;
   const produce = async () => {
@@ -59,29 +58,24 @@ export async function measureTail(
         format: 'Json',
       },
     });
-    const { page, context, faults } = await openWindow(browser, { viewport: { width: 1280, height: 900 } });
-    const session = await context.newCDPSession(page);
-    await session.send('HeapProfiler.enable');
-    await session.send('Performance.enable');
-    await signIn(page, world.node.url, 'ada');
-    await page.getByRole('heading', { name: 'Data Streams' }).waitFor();
-    await go(page, `/data-streams/${id}?tab=tail`);
     const producing = produce();
-    producing.catch((error: unknown) => faults.push(String(error)));
-    await page.locator('.tail summary').first().waitFor();
+    producing.catch(() => undefined);
+    await openTail(browser.address, world.node.url, `/data-streams/${id}?tab=tail`);
+    const page = await attach(browser.address, world.node.url);
+    await page.send('Performance.enable');
 
     const samples: TailSample[] = [];
     const started = performance.now();
     for (let minute = 0; minute <= minutes; minute++) {
       await sleep(Math.max(0, started + minute * 60_000 - performance.now()));
       // A reader opens one now and then: what was opened must not be kept for ever either.
-      if (minute > 0) await page.locator('.tail summary').first().dispatchEvent('click');
+      if (minute > 0) await page.evaluate("document.querySelector('.tail summary').click()");
       const sample = {
         minutes: (performance.now() - started) / 60_000,
         sent,
-        rows: await page.locator('.tail > div').count(),
-        ...(await memoryOf(session)),
-        resident: await residentOf(browser),
+        rows: Number(await page.evaluate("document.querySelectorAll('.tail > div').length")),
+        ...(await memoryOf(page)),
+        resident: await residentOf(page),
       };
       samples.push(sample);
       each(sample);
@@ -90,29 +84,49 @@ export async function measureTail(
     }
     stop.abort();
     await producing;
-    await context.close();
-    return { perSecond, samples, faults };
+    page.close();
+    return { perSecond, samples };
   } finally {
     stop.abort();
+    await browser.close();
     await world.close();
   }
 }
 
+/**
+ * Signs in and opens the tail. Who drives the browser lets go of it then: playwright has the page's process keep what
+ * comes over the network, some megabytes a minute, which would be measured as the page's own.
+ */
+async function openTail(address: string, url: string, path: string): Promise<void> {
+  const driver = await chromium.connectOverCDP(address);
+  const [context] = driver.contexts();
+  if (!context) throw new Error('the browser has no window');
+  const page = await context.newPage();
+  await page.setViewportSize({ width: 1280, height: 900 });
+  await signIn(page, url, 'ada');
+  await page.getByRole('heading', { name: 'Data Streams' }).waitFor();
+  await go(page, path);
+  await page.locator('.tail summary').first().waitFor();
+  await driver.close();
+}
+
 /** The JavaScript heap and the DOM once everything that can be collected is. */
-async function memoryOf(session: CDPSession): Promise<Pick<TailSample, 'heap' | 'nodes' | 'listeners'>> {
+async function memoryOf(page: PlainPage): Promise<Pick<TailSample, 'heap' | 'nodes' | 'listeners'>> {
   // A second time for what only the first one made collectable.
-  await session.send('HeapProfiler.collectGarbage');
-  await session.send('HeapProfiler.collectGarbage');
-  const { metrics } = await session.send('Performance.getMetrics');
+  await page.send('HeapProfiler.collectGarbage');
+  await page.send('HeapProfiler.collectGarbage');
+  const { metrics } = await page.send<{ metrics: { name: string; value: number }[] }>(
+    'Performance.getMetrics',
+  );
   const of = (name: string) => metrics.find((metric) => metric.name === name)?.value ?? Number.NaN;
   return { heap: of('JSHeapUsedSize'), nodes: of('Nodes'), listeners: of('JSEventListeners') };
 }
 
 /** Of the largest of the browser's page processes: there is one page, and spare ones are small. */
-async function residentOf(browser: Browser): Promise<number | undefined> {
-  const session = await browser.newBrowserCDPSession();
-  const { processInfo } = await session.send('SystemInfo.getProcessInfo');
-  await session.detach();
+async function residentOf(page: PlainPage): Promise<number | undefined> {
+  const { processInfo } = await page.sendBrowser<{ processInfo: { type: string; id: number }[] }>(
+    'SystemInfo.getProcessInfo',
+  );
   const sizes = processInfo
     .filter(({ type }) => type === 'renderer')
     .map(({ id }) => {
