@@ -12,6 +12,7 @@ import {
   streamKey,
 } from '../registry/data-stream.ts';
 import type { Registry } from '../registry/registry.ts';
+import { DataStreamParameters } from './data-stream-schema.ts';
 import { defineRoute, type Route } from './route.ts';
 
 /** What can be watched of a data stream besides its own fields: attempts, series, tail, quarantine. */
@@ -33,7 +34,12 @@ export interface DataStreamActivityParts {
 }
 
 const PATH = '/api/v2/data_stream/:id';
-const params = Type.Object({ id: Type.String({ description: 'Id of the data stream' }) });
+const base = {
+  tags: ['Data Streamer'],
+  rateLimited: true,
+  params: DataStreamParameters,
+  errors: ['NotFound'],
+} as const;
 const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 const Time = Type.String({ format: 'date-time', description: 'UTC' });
 
@@ -81,13 +87,12 @@ export function dataStreamActivityRoutes(parts: DataStreamActivityParts): Route[
 
 function attemptRoute({ registry, activity }: DataStreamActivityParts): Route {
   return defineRoute({
+    ...base,
     method: 'GET',
     path: `${PATH}/attempt`,
     operationId: 'ListDataStreamAttempts',
-    tags: ['Data Streamer'],
     summary: 'The last delivery attempts of a data stream, newest first.',
     access: 'read',
-    params,
     responses: { 200: { description: 'Up to 50 attempts', schema: Type.Array(AttemptSchema) } },
     handler: async ({ params: { id }, identity }) => {
       const { attempts } = await activity(await mustFind(registry, identity.organisationId, id));
@@ -110,13 +115,12 @@ function attemptRoute({ registry, activity }: DataStreamActivityParts): Route {
 
 function seriesRoute({ registry, activity }: DataStreamActivityParts): Route {
   return defineRoute({
+    ...base,
     method: 'GET',
     path: `${PATH}/series`,
     operationId: 'GetDataStreamSeries',
-    tags: ['Data Streamer'],
     summary: 'Delivered records, failures, latency and backlog of a data stream over time.',
     access: 'read',
-    params,
     query: Type.Object({
       range: Type.Optional(
         Type.Union([Type.Literal('1h'), Type.Literal('24h'), Type.Literal('7d')], {
@@ -151,13 +155,12 @@ function seriesRoute({ registry, activity }: DataStreamActivityParts): Route {
 
 function tailRoute({ registry, tail }: DataStreamActivityParts): Route {
   return defineRoute({
+    ...base,
     method: 'GET',
     path: `${PATH}/tail`,
     operationId: 'TailDataStream',
-    tags: ['Data Streamer'],
     summary: 'The records that a data stream delivered last; call again with `next` to follow it.',
     access: 'read',
-    params,
     query: Type.Object({
       after: Type.Optional(
         Type.String({ pattern: '^\\d{1,15}\\.\\d{1,9}$', description: '`next` of the last answer' }),
@@ -196,10 +199,6 @@ function tailRoute({ registry, tail }: DataStreamActivityParts): Route {
 }
 
 function quarantineRoutes({ registry, resend }: DataStreamActivityParts): Route[] {
-  const base = {
-    tags: ['Data Streamer'],
-    params,
-  } as const;
   const Selection = Type.Object({
     ids: Type.Optional(
       Type.Array(Type.String(), {
@@ -247,6 +246,7 @@ function quarantineRoutes({ registry, resend }: DataStreamActivityParts): Route[
       operationId: 'ResendQuarantinedRecords',
       summary: 'Sends records in quarantine again, one by one; what is taken leaves the quarantine.',
       access: 'write',
+      errors: [...base.errors, 'InvalidReference', 'Failed'],
       body: Selection,
       bodyOptional: true,
       responses: {
@@ -279,6 +279,7 @@ function quarantineRoutes({ registry, resend }: DataStreamActivityParts): Route[
       operationId: 'DiscardQuarantinedRecords',
       summary: 'Removes records from the quarantine for good.',
       access: 'write',
+      errors: [...base.errors, 'InvalidReference'],
       body: Selection,
       bodyOptional: true,
       responses: {

@@ -101,6 +101,17 @@ describe('the OpenAPI document', () => {
     }
   });
 
+  test('a call of data streams says that it is limited, and one of a single data stream that it may not be found', () => {
+    const paths = Object.keys(document.paths).filter((path) => path.startsWith('/api/v2/data_stream'));
+    assert.ok(paths.length >= 15, paths.join());
+    for (const path of paths) {
+      for (const { operationId, responses } of Object.values(document.paths[path] ?? {})) {
+        assert.ok(responses[429], operationId);
+        if (path.includes('{id}')) assert.match(responses[404]?.description ?? '', /1201/, operationId);
+      }
+    }
+  });
+
   test('every error that an operation can answer with is there, with its code', () => {
     for (const route of api.routes) {
       const operation = document.paths[route.path.replace(/:(\w+)/g, '{$1}')]?.[route.method.toLowerCase()];

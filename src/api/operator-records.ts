@@ -10,7 +10,10 @@ export interface RecordsParts {
 const Fault = Type.Object(
   {
     index: Type.Integer({ description: 'Which record, from 0.' }),
-    path: Type.String({ description: 'JSON pointer into the record.' }),
+    path: Type.String({
+      description: 'The field, as the samples name it; empty: the record as a whole.',
+      examples: ['organisation.id'],
+    }),
     message: Type.String(),
   },
   { 'x-component': 'RecordFault' },

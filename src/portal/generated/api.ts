@@ -459,6 +459,8 @@ export interface paths {
         }> } };
         401: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         403: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        404: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
       };
     };
@@ -489,7 +491,9 @@ export interface paths {
         } } };
         401: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         403: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        404: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         422: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
       };
     };
@@ -516,7 +520,9 @@ export interface paths {
         } } };
         401: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         403: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        404: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         422: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
       };
     };
@@ -545,7 +551,9 @@ export interface paths {
         }> } };
         401: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         403: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        404: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         422: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
       };
     };
@@ -576,9 +584,11 @@ export interface paths {
         400: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         401: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         403: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        404: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         413: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         415: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         422: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
       };
     };
@@ -602,9 +612,11 @@ export interface paths {
         400: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         401: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         403: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        404: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         413: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         415: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         422: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
       };
     };
@@ -920,7 +932,7 @@ export interface components {
     RecordFault: {
       /** Which record, from 0. */
       "index": number;
-      /** JSON pointer into the record. */
+      /** The field, as the samples name it; empty: the record as a whole. */
       "path": string;
       "message": string;
     };
