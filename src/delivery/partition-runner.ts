@@ -170,27 +170,26 @@ export class PartitionRunner {
   }
 
   #addAll(): void {
-    for (const summary of this.#context.directory.inPartition(this.#partition)) {
+    for (const [key, summary] of this.#context.directory.inPartition(this.#partition)) {
       // What changed during the claim was added then.
-      if (!this.#streams.has(streamKey(summary.organisationId, summary.id))) this.#add(summary);
+      if (!this.#streams.has(key)) this.#add(key, summary);
     }
   }
 
   /** Reads what the streams had reached, and starts those with work to do. May be called again when it failed. */
   async #readStreams(): Promise<void> {
-    const known = new Set<string>();
+    const known = new Set<Stream>();
     for await (const { key, value, revision } of this.#context.registry.list(`progress.${this.#partition}`)) {
       const stream = this.#streams.get(key.replace(/^progress\.\d+\./, 'stream.'));
       if (!stream) continue;
-      known.add(streamKey(stream.summary.organisationId, stream.summary.id));
+      known.add(stream);
       if (stream.pump) continue;
       stream.revision = revision;
       const document = value as unknown as ProgressDocument;
       if (isIdle(stream.summary, document)) continue;
       this.#start(stream, document);
     }
-    const unknown = [...this.#streams].filter(([key]) => !known.has(key)).map(([, stream]) => stream);
-    await this.#adopt(unknown);
+    await this.#adopt([...this.#streams.values()].filter((stream) => !known.has(stream)));
   }
 
   /**
@@ -223,7 +222,7 @@ export class PartitionRunner {
     }
   }
 
-  #add(summary: StreamSummary): Stream {
+  #add(key: string, summary: StreamSummary): Stream {
     const stream: Stream = {
       summary,
       pump: undefined,
@@ -232,7 +231,7 @@ export class PartitionRunner {
       revision: 0,
       offeredAt: 0,
     };
-    this.#streams.set(streamKey(summary.organisationId, summary.id), stream);
+    this.#streams.set(key, stream);
     this.#routing.add(stream);
     return stream;
   }
@@ -248,7 +247,7 @@ export class PartitionRunner {
       return;
     }
     if (!stream) {
-      const added = this.#add(summary);
+      const added = this.#add(key, summary);
       if (this.#committer) this.#start(added);
       return;
     }

@@ -7,8 +7,8 @@ import type { StreamSummary } from './pump-context.ts';
  * 100,000 idle streams must fit: no document is kept, and empty filter lists are one object.
  */
 export interface StreamDirectory {
-  /** The streams of a partition. */
-  inPartition(partition: number): Iterable<StreamSummary>;
+  /** The streams of a partition by their keys; who keeps a key keeps this very text, and not another one. */
+  inPartition(partition: number): Iterable<readonly [string, StreamSummary]>;
   /** Calls back for every later change of a stream in the partition; `undefined` means deleted. Returns how to stop. */
   subscribe(partition: number, onChange: StreamChange): () => void;
   readonly count: number;
@@ -20,7 +20,6 @@ const NO_FILTERS: StreamSummary['filters'] = [];
 
 export async function loadStreamDirectory(registry: Registry, signal: AbortSignal): Promise<StreamDirectory> {
   const partitions = new Map<number, Map<string, StreamSummary>>();
-  const partitionOfKey = new Map<string, number>();
   const subscribers = new Map<number, Set<StreamChange>>();
 
   const streamsOf = (partition: number) => {
@@ -35,22 +34,21 @@ export async function loadStreamDirectory(registry: Registry, signal: AbortSigna
     for (const subscriber of subscribers.get(partition) ?? []) subscriber(key, stream);
   };
   const apply = (change: Change) => {
-    const before = partitionOfKey.get(change.key);
     if (change.value === undefined) {
-      if (before === undefined) return;
-      partitionOfKey.delete(change.key);
-      streamsOf(before).delete(change.key);
-      return tell(before, change.key, undefined);
+      // Deletions are rare: another map of all keys would cost more than looking into each.
+      for (const [partition, streams] of partitions) {
+        if (streams.delete(change.key)) tell(partition, change.key, undefined);
+      }
+      return;
     }
     const stream = summarise(change.value as unknown as DataStreamDocument, change.revision);
-    partitionOfKey.set(change.key, stream.partition);
     streamsOf(stream.partition).set(change.key, stream);
     tell(stream.partition, change.key, stream);
   };
   await registry.watch('stream', apply, signal);
 
   return {
-    inPartition: (partition) => streamsOf(partition).values(),
+    inPartition: (partition) => streamsOf(partition),
     subscribe: (partition, onChange) => {
       let set = subscribers.get(partition);
       if (!set) {
@@ -61,7 +59,7 @@ export async function loadStreamDirectory(registry: Registry, signal: AbortSigna
       return () => set.delete(onChange);
     },
     get count() {
-      return partitionOfKey.size;
+      return [...partitions.values()].reduce((sum, { size }) => sum + size, 0);
     },
   };
 }

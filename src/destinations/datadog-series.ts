@@ -11,6 +11,8 @@ export type Reading =
   | { readonly type: 'rejected'; readonly cause: Cause };
 
 export interface Measurement {
+  /** Of the record: what comes twice was measured once. */
+  readonly id: string | undefined;
   /** Seconds since the epoch: the end of the slice. */
   readonly timestamp: number;
   /** The length of the slice in seconds. */
@@ -65,6 +67,7 @@ const FIELDS = [
   'volume.rx',
   'cost',
   'currency.code',
+  'id',
 ] as const;
 const SLOT = Object.fromEntries(FIELDS.map((field, slot) => [field, slot])) as Record<
   (typeof FIELDS)[number],
@@ -107,7 +110,7 @@ export function readUsage(record: Uint8Array, options: SeriesOptions, now: numbe
   const timestamp = Math.floor(end / 1000);
   return {
     type: 'measured',
-    measurement: { timestamp, interval, sms, tags, costTags, total, tx, rx, cost },
+    measurement: { id: textOf(record, places, SLOT.id), timestamp, interval, sms, tags, costTags, total, tx, rx, cost },
   };
 }
 
@@ -234,7 +237,8 @@ function metrics(names: Partial<Record<Value, string>>): { value: Value; head: s
 
 /**
  * The body of a call of the series intake. The intake keeps only the last of several values with the same metric, tags
- * and second, so they are added up here.
+ * and second, so they are added up here; but those of a record that is there twice count once, as they would in two
+ * requests.
  */
 export function seriesBody(measurements: readonly Measurement[]): Buffer {
   const groups: Group[] = [];
@@ -286,9 +290,10 @@ function ownSeries({ of, tags, first }: Group): string {
 
 /** The series of several measurements: an interval belongs to a series, so the points that share one are together. */
 function sharedSeries({ of, tags, first }: Group, more: readonly Measurement[]): string {
+  const measurements = lastOfEach([first, ...more]);
   let text = '';
   for (const { value, head } of METRICS[of]) {
-    const byInterval = Map.groupBy(pointsOf(value, [first, ...more]), ([, { interval }]) => interval);
+    const byInterval = Map.groupBy(pointsOf(value, measurements), ([, { interval }]) => interval);
     for (const [interval, points] of byInterval) {
       const list = points.map(([timestamp, point]) => `{"timestamp":${timestamp},"value":${point.value}}`);
       text += `,${head}${interval},${UNITS[of]}"tags":[${tags}],"points":[${list.join(',')}]}`;
@@ -297,13 +302,20 @@ function sharedSeries({ of, tags, first }: Group, more: readonly Measurement[]):
   return text;
 }
 
+/** Without those that a later one of the same record replaces. */
+function lastOfEach(measurements: readonly Measurement[]): Iterable<Measurement> {
+  const kept = new Map<unknown, Measurement>();
+  for (const measurement of measurements) kept.set(measurement.id ?? measurement, measurement);
+  return kept.values();
+}
+
 interface Point {
   readonly interval: number;
   readonly value: string;
 }
 
 /** One point for each second. */
-function pointsOf(value: Value, measurements: readonly Measurement[]): Map<number, Point> {
+function pointsOf(value: Value, measurements: Iterable<Measurement>): Map<number, Point> {
   const points = new Map<number, Point>();
   for (const { timestamp, interval, [value]: literal } of measurements) {
     if (literal === undefined) continue;

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, copyFileSync, cpSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DEPLOY } from './deploy-compose.ts';
@@ -65,7 +65,7 @@ function instructions(): [name: string, rest: string][] {
 /** A stage on top of another, or on the image of Node.js, of which the last stage gets just Node.js. */
 function from(base: Stage | undefined, root: string): Stage {
   if (base) {
-    cpSync(base.root, root, { recursive: true });
+    copyTree(base.root, root);
     return { ...base, root };
   }
   mkdirSync(join(root, PROGRAMS), { recursive: true });
@@ -118,7 +118,7 @@ function copy(stage: Stage, stages: ReadonlyMap<string, Stage>, words: readonly 
   const earlier = words[0]?.startsWith('--from=') ? stages.get(words[0].slice('--from='.length)) : undefined;
   for (const path of source.slice(0, -1)) {
     const to = inStage(stage, target === './' ? basename(path) : target);
-    if (earlier) cpSync(inStage(earlier, path), to, { recursive: true });
+    if (earlier) copyTree(inStage(earlier, path), to);
     else cpSync(join(REPOSITORY, path), to, { recursive: true, filter: letThrough(path) });
   }
 }
@@ -160,13 +160,15 @@ function copyPackages(to: string): void {
     const [, name] = /^node_modules\/((?:@[^/]+\/)?[^/]+)$/.exec(path) ?? [];
     // The runtime is the image's own: the Dockerfile removes the package.
     if (name === undefined || dev || name === 'node') continue;
-    try {
-      cpSync(join(REPOSITORY, path), join(to, name), { recursive: true });
-    } catch (error) {
-      // Not installed: for another platform.
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    }
+    // Not installed: for another platform.
+    if (existsSync(join(REPOSITORY, path))) copyTree(join(REPOSITORY, path), join(to, name));
   }
+}
+
+/** By `cp`, which is many times as fast as Node's `cpSync`. */
+function copyTree(from: string, to: string): void {
+  mkdirSync(dirname(to), { recursive: true });
+  execFileSync('cp', ['-R', from, to]);
 }
 
 function inStage(stage: Stage, path: string): string {
