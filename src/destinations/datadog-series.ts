@@ -110,7 +110,18 @@ export function readUsage(record: Uint8Array, options: SeriesOptions, now: numbe
   const timestamp = Math.floor(end / 1000);
   return {
     type: 'measured',
-    measurement: { id: textOf(record, places, SLOT.id), timestamp, interval, sms, tags, costTags, total, tx, rx, cost },
+    measurement: {
+      id: textOf(record, places, SLOT.id),
+      timestamp,
+      interval,
+      sms,
+      tags,
+      costTags,
+      total,
+      tx,
+      rx,
+      cost,
+    },
   };
 }
 
@@ -303,10 +314,10 @@ function sharedSeries({ of, tags, first }: Group, more: readonly Measurement[]):
 }
 
 /** Without those that a later one of the same record replaces. */
-function lastOfEach(measurements: readonly Measurement[]): Iterable<Measurement> {
+function lastOfEach(measurements: readonly Measurement[]): readonly Measurement[] {
   const kept = new Map<unknown, Measurement>();
   for (const measurement of measurements) kept.set(measurement.id ?? measurement, measurement);
-  return kept.values();
+  return [...kept.values()];
 }
 
 interface Point {
@@ -315,7 +326,7 @@ interface Point {
 }
 
 /** One point for each second. */
-function pointsOf(value: Value, measurements: Iterable<Measurement>): Map<number, Point> {
+function pointsOf(value: Value, measurements: readonly Measurement[]): Map<number, Point> {
   const points = new Map<number, Point>();
   for (const { timestamp, interval, [value]: literal } of measurements) {
     if (literal === undefined) continue;

@@ -153,6 +153,26 @@ describe('Datadog: usage as metrics', () => {
     );
   });
 
+  test('a record that comes twice counts once, as Datadog would have it from two requests', async (t) => {
+    const { peer, send } = await start(t);
+    const long = '18446744073709551615';
+    const outcome = await send('usage', [
+      usage(1),
+      usage(2),
+      usage(1),
+      usage(1).replace('"id":1,', `"id":${long},`),
+      usage(1).replace('"id":1,', `"id":${long.replace(/5$/, '4')},`),
+    ]);
+    assert.deepEqual(outcome, { type: 'delivered' });
+    const values = seriesOf(peer.requests[0]).map(({ metric, points }) => [metric, points[0]?.value]);
+    assert.deepEqual(values, [
+      ['endpoint.volume', 0.537432],
+      ['endpoint.volume_tx', 0.132472],
+      ['endpoint.volume_rx', 0.40496],
+      ['endpoint.cost', 0.00537432],
+    ]);
+  });
+
   test('messages are left out unless asked for', async (t) => {
     const sms = usage(2)
       .replace('{"id":5,"description":"Data"}', '{"id":6,"description":"SMS"}')

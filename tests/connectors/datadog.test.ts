@@ -165,10 +165,10 @@ interface Usage {
   readonly currency: { readonly code: string } | null;
 }
 
-/** What Datadog must have of these records. The sample that comes twice comes in one request, and adds up. */
+/** What Datadog must have of these records. One of the samples comes twice: it counts once. */
 function pointsOf(texts: readonly string[]): Map<string, bigint> {
   const points = new Map<string, bigint>();
-  for (const text of texts) {
+  for (const text of new Set(texts)) {
     const record = JSON.parse(text) as Usage;
     const { volume, traffic_type, operator } = record;
     const timestamp = Math.floor(utc(record.end_timestamp) / 1000);
