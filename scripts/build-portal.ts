@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import {
+  chmodSync,
   existsSync,
   globSync,
   mkdirSync,
@@ -31,6 +32,8 @@ export async function buildPortal(): Promise<void> {
     const { build } = await import('vite');
     await build({ configFile: join(ROOT, 'vite.config.ts'), build: { outDir } });
     writeFileSync(join(outDir, STAMP), stamp);
+    // A temporary directory is its owner's alone; an image is built by another user than the one who runs it.
+    chmodSync(outDir, 0o755);
     moveIntoPlace(outDir, stamp);
   } finally {
     rmSync(outDir, { recursive: true, force: true });

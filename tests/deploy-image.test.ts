@@ -39,6 +39,7 @@ test('the image has all that a node needs, for a user who may write to /data alo
     ...process_,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  t.after(() => node.kill('SIGKILL'));
   let output = '';
   for (const stream of [node.stdout, node.stderr]) {
     stream?.setEncoding('utf8').on('data', (text: string) => {
