@@ -91,12 +91,14 @@ export function event(organisation: number, type: number, fields: object = {}): 
 export interface Populated {
   readonly running: string;
   readonly failed: string;
-  /** More than one page of its records is in quarantine. */
+  /** `QUARANTINED` of its records are in quarantine. */
   readonly quarantined: string;
 }
-const QUARANTINED = 230;
+const READINGS = 240;
 /** A stream gives up where a hundred in a row are refused: one in so many is taken. */
 const TAKEN = 40;
+/** More than one page of the portal. */
+export const QUARANTINED = READINGS - READINGS / TAKEN;
 
 /**
  * An organisation with a stream that runs and has delivered, one whose destination fails, one that is paused, and one
@@ -129,11 +131,10 @@ export async function populate(world: PortalWorld, organisationId: number): Prom
       filters: [{ field: 'event_type_id', value: [3, 5] }],
     });
     await world.sendEvents([1, 2, 3, 3, 5, 5, 5].map((type) => event(organisationId, type)));
-    await world.sendEvents(
-      Array.from({ length: QUARANTINED + QUARANTINED / TAKEN }, (_, index) =>
-        event(organisationId, 9, { alert: index % TAKEN !== 0 }),
-      ),
+    const readings = Array.from({ length: READINGS }, (_, index) =>
+      event(organisationId, 9, { alert: index % TAKEN !== 0 }),
     );
+    await world.sendEvents(readings);
     // The rate limit of the API leaves room for a few questions a second.
     const ask = async (id: string) => {
       await sleep(200);
@@ -141,9 +142,10 @@ export async function populate(world: PortalWorld, organisationId: number): Prom
     };
     await waitFor('an error', async () => (await ask(failed)).status.id === 3 || undefined);
     await waitFor('deliveries', async () => (await ask(running)).progress.delivered === 5 || undefined);
+    // All of them: as soon as the destination is closed, no more are refused.
     await waitFor(
       'a quarantine',
-      async () => (await ask(quarantined)).progress.quarantined > 200 || undefined,
+      async () => (await ask(quarantined)).progress.quarantined === QUARANTINED || undefined,
     );
     return { running, failed, quarantined };
   } finally {
