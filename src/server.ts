@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import { type Resealed, resealCredentials } from './auth/reseal.ts';
+import { createSealer } from './auth/seal.ts';
 import { loadOperatorToken, loadSecrets } from './auth/secret.ts';
 import type { StartServer } from './cli/node.ts';
 import type { Config } from './config.ts';
@@ -61,9 +63,11 @@ export const startServer: StartServer = async (config, { logger, telemetry, sign
       environment: { clock, random: systemRandom, egress, variables: process.env, scratchDirectory },
     };
     startDelivery(parts, directory, shared.leases, delivery, stop.signal);
+    const resealing = reseal(parts, stop.signal);
     closing.defer(async () => {
       stop.abort();
       await delivery.ended;
+      await resealing;
       await activity.persist();
     });
     const app = await buildApp(parts, demo);
@@ -112,6 +116,37 @@ async function loadNodeSecrets({ secret, secretPrevious, operatorToken, dataDir,
   if (token.type === 'fault') throw new Error(token.message);
   return { secrets, operatorToken: { value: token.token, generated: token.generated } };
 }
+
+/** While the secret is rotated, seals with the new one what the old one sealed; says when the old one can go. */
+async function reseal(
+  { storage: { registry }, secrets, clock, logger, telemetry }: NodeParts,
+  stop: AbortSignal,
+): Promise<void> {
+  if (!secrets.previous) return;
+  const sealer = createSealer(secrets, systemRandom);
+  const done = ({ sealed, unreadable }: Resealed) => {
+    logger.info(
+      { event: 'secret.rotated', sealed },
+      `the credentials of all data streams are sealed with SIMSTREAM_SECRET, ${sealed} of them since this start`,
+    );
+    if (unreadable.length === 0) return;
+    logger.warn(
+      { event: 'secret.unreadable', streams: unreadable.slice(0, MOST_NAMED), count: unreadable.length },
+      `the credentials of ${unreadable.length} data streams were sealed with neither SIMSTREAM_SECRET nor ` +
+        'SIMSTREAM_SECRET_PREVIOUS, and must be entered again',
+    );
+  };
+  try {
+    await resealCredentials({ registry, sealer, clock, done }, stop);
+  } catch (error) {
+    if (stop.aborted) return;
+    const message = 'credentials could not be sealed again: keep SIMSTREAM_SECRET_PREVIOUS, and restart';
+    telemetry.platformFault({ component: 'secret', message, error });
+  }
+}
+
+/** Data streams that one line of the log names. */
+const MOST_NAMED = 20;
 
 interface Delivery {
   running: boolean;
