@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { createApiClient } from './support/api-client.ts';
 import { buildImage, openToAll, PROGRAMS } from './support/deploy-image.ts';
-import { freePort, OPERATOR_TOKEN } from './support/node-process.ts';
+import { freePort } from './support/free-port.ts';
+import { OPERATOR_TOKEN } from './support/node-process.ts';
 import { removeDirectory, spawnOwned, temporaryDirectory } from './support/owned.ts';
 import { waitFor } from './support/wait-for.ts';
 

@@ -7,8 +7,9 @@ import { openNats } from '../../src/storage/nats.ts';
 import { createApiClient } from '../support/api-client.ts';
 import { readCompose } from '../support/deploy-compose.ts';
 import { startTopology, type Topology } from '../support/deploy-topology.ts';
+import { freePort } from '../support/free-port.ts';
 import { natsMissing } from '../support/nats-server.ts';
-import { freePort, type NodeProcess, OPERATOR_TOKEN, startNode } from '../support/node-process.ts';
+import { type NodeProcess, OPERATOR_TOKEN, startNode } from '../support/node-process.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 /** What /jsz says of the servers that together are JetStream. */

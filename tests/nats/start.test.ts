@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { generate } from 'selfsigned';
+import { freePort } from '../support/free-port.ts';
 import { type NatsOptions, type NatsServers, natsMissing, startNats } from '../support/nats-server.ts';
-import { freePort, startNode } from '../support/node-process.ts';
+import { startNode } from '../support/node-process.ts';
 import { removeDirectory, spawnOwned, temporaryDirectory } from '../support/owned.ts';
 import { waitFor } from '../support/wait-for.ts';
 

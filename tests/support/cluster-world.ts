@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import { type Nats, openNats } from '../../src/storage/nats.ts';
 import { createApiClient } from './api-client.ts';
+import { freePorts } from './free-port.ts';
 import { type NatsServers, startNats } from './nats-server.ts';
-import { freePort, type NodeProcess, OPERATOR_TOKEN, startNode } from './node-process.ts';
+import { type NodeProcess, OPERATOR_TOKEN, startNode } from './node-process.ts';
 import { removeDirectory, temporaryDirectory } from './owned.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -61,7 +62,7 @@ export class ClusterWorld {
   async begin(): Promise<void> {
     const { servers, nodes } = this.#options;
     this.#nats = await startNats({ servers });
-    this.#ports = await Promise.all(Array.from({ length: nodes }, freePort));
+    this.#ports = await freePorts(nodes);
     // The first one creates what the others find.
     for (let index = 0; index < nodes; index++) await this.startNode(index);
     await this.calm();

@@ -1,7 +1,8 @@
 import { Agent, type Dispatcher, request } from 'undici';
 import { type ApiClient, ASK_EVERY, createApiClient, type StreamView, usageWebhook } from './api-client.ts';
 import { ArrivalOrder } from './arrival-order.ts';
-import { freePort, type NodeProcess, OPERATOR_TOKEN, startNode } from './node-process.ts';
+import { freePort } from './free-port.ts';
+import { type NodeProcess, OPERATOR_TOKEN, startNode } from './node-process.ts';
 import { removeDirectory, temporaryDirectory } from './owned.ts';
 import { type ReceivedRequest, type Receiver, startReceiver } from './receiver.ts';
 import { numberAt, UsageRecords } from './usage-records.ts';

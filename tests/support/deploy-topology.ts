@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { COMPOSE_FILE, type Compose, probedBy, type Service, servicesOf } from './deploy-compose.ts';
-import { freePort, type NodeOptions } from './node-process.ts';
+import { freePorts } from './free-port.ts';
+import type { NodeOptions } from './node-process.ts';
 import { removeDirectory, spawnOwned, temporaryDirectory } from './owned.ts';
 
 /** The compose file's containers as processes of this machine: same commands, same settings, addresses rewritten. */
@@ -64,9 +65,7 @@ async function assignPorts(compose: Compose, servers: readonly string[]): Promis
     const conf = readFileSync(source, 'utf8');
     for (const [, port] of conf.matchAll(/"0\.0\.0\.0:(\d+)"/g)) wanted.add(`${name}:${port}`);
   }
-  const ports = new Set<number>();
-  while (ports.size < wanted.size) ports.add(await freePort());
-  const free = [...ports];
+  const free = await freePorts(wanted.size);
   return new Map([...wanted].map((address, index) => [address, free[index] as number]));
 }
 

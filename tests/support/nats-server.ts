@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import { openNats } from '../../src/storage/nats.ts';
-import { freePort } from './node-process.ts';
+import { freePorts } from './free-port.ts';
 import { removeDirectory, spawnOwned, temporaryDirectory } from './owned.ts';
 
 /** One or more `nats-server` processes with JetStream, on loopback and with a store of their own. */
@@ -25,6 +25,8 @@ export interface NatsServers {
 
 const INSTALL = 'nats-server is missing: apt-get install -y --no-install-recommends nats-server';
 const READY_WITHIN_MS = 20_000;
+/** Of a server's log, for the error when it ends at the start; characters. */
+const SAID_KEPT = 4_000;
 
 /**
  * Why tests that need NATS are skipped here; undefined: they run. In CI a missing server is a failure.
@@ -47,19 +49,29 @@ export interface NatsOptions {
   readonly probe?: ((url: string) => string) | undefined;
 }
 
-/** Starts the servers and waits until JetStream has a leader. */
+/** Starts the servers and waits until JetStream answers from each. */
 export async function startNats(options: NatsOptions = {}): Promise<NatsServers> {
   const { servers = 1, maxPayload = '1MB', more = '', jetStream = true } = options;
   const probed = 'probe' in options ? options.probe : (url: string) => url;
   const directory = temporaryDirectory();
-  const ports = await freePorts(servers);
-  const routes = await freePorts(servers);
+  const all = await freePorts(2 * servers);
+  const [ports, routes] = [all.slice(0, servers), all.slice(servers)];
   const children: ChildProcess[] = [];
   const urls = ports.map((port) => `nats://127.0.0.1:${port}`);
 
+  const ended = Promise.withResolvers<never>();
+  ended.promise.catch(() => {});
   const start = (server: number) => {
     const path = join(directory, `${server}.conf`);
-    children[server] = spawnOwned('nats-server', ['-c', path], { stdio: 'ignore' });
+    const child = spawnOwned('nats-server', ['-c', path], { stdio: ['ignore', 'ignore', 'pipe'] });
+    let said = '';
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      said = `${said}${text}`.slice(-SAID_KEPT);
+    });
+    child.once('exit', (code) =>
+      ended.reject(new Error(`nats-server ${server} ended with ${code}: ${said}`)),
+    );
+    children[server] = child;
   };
   for (let server = 0; server < servers; server++) {
     writeFileSync(join(directory, `${server}.conf`), configOf(server));
@@ -96,15 +108,7 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsServers>
     removeDirectory(directory);
   };
   try {
-    if (probed) {
-      const probe = await openNats({
-        servers: urls.map(probed),
-        replicas: 1,
-        clock: systemClock,
-        startWithinMs: READY_WITHIN_MS,
-      });
-      await probe.close();
-    }
+    if (probed) await Promise.race([ended.promise, Promise.all(urls.map((url) => answers(probed(url))))]);
   } catch (error) {
     await dispose();
     throw error;
@@ -124,8 +128,8 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsServers>
   };
 }
 
-async function freePorts(count: number): Promise<number[]> {
-  const ports = new Set<number>();
-  while (ports.size < count) ports.add(await freePort());
-  return [...ports];
+async function answers(url: string): Promise<void> {
+  const options = { replicas: 1, clock: systemClock, startWithinMs: READY_WITHIN_MS };
+  const probe = await openNats({ servers: [url], ...options });
+  await probe.close();
 }

@@ -1,7 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { freePort } from './free-port.ts';
 import { spawnOwned } from './owned.ts';
 
 /** A simstream node in a process of its own, seen from outside only. */
@@ -100,16 +99,6 @@ export async function startNode(options: NodeOptions): Promise<NodeProcess> {
       return exit;
     },
   };
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 function environmentOf(options: NodeOptions, port: number): NodeJS.ProcessEnv {

@@ -1,10 +1,8 @@
-import { once } from 'node:events';
 import { existsSync, globSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { Agent, request } from 'undici';
 import type { Owner } from './aws-front.ts';
+import { freePort } from './free-port.ts';
 import { spawnOwned } from './owned.ts';
 
 /** Where Google's SDK puts its emulator of Pub/Sub; its version is in the name. */
@@ -96,13 +94,4 @@ async function started(child: ReturnType<typeof spawnOwned>): Promise<void> {
   child.once('error', ready.reject);
   child.once('exit', (code) => ready.reject(new Error(`the emulator ended with ${code}: ${said}`)));
   await ready.promise;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
