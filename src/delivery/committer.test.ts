@@ -13,7 +13,11 @@ const EPOCH = 5;
 const never = new AbortController().signal;
 
 /** A committer of one stream, whose documents were read when they had the given revisions. */
-async function setUp(registry: Registry, revisions: { progress: number; watermark: number }) {
+async function setUp(
+  registry: Registry,
+  revisions: { progress: number; watermark: number },
+  allRead = () => true,
+) {
   const progress = new Progress({ sequence: 3, index: 0 }, 1, 0);
   const pump = { stream: STREAM, progress, deleted: false, live: false, place: progress.cursor };
   const stream: Committed = { pump: pump as unknown as Pump, revision: revisions.progress };
@@ -26,6 +30,7 @@ async function setUp(registry: Registry, revisions: { progress: number; watermar
       clock: new ManualClock(),
       dispatched: () => 9,
       pumps: () => [stream],
+      allRead,
       fenced: () => {
         isFenced = true;
       },
@@ -129,4 +134,21 @@ describe('what is there when a commit meets another revision than it expects', (
       assert.equal(await watermark(), 9);
     });
   }
+});
+
+test('the watermark stays while it is not known of all streams how far they had come', async () => {
+  const registry = createMemoryRegistry();
+  let allRead = false;
+  const { progress, commit, stored, watermark } = await setUp(
+    registry,
+    { progress: 0, watermark: 0 },
+    () => allRead,
+  );
+  Object.assign(progress, { committedDetached: false, written: true, cursor: { sequence: 7, index: 0 } });
+  await commit();
+  assert.deepEqual((await stored())?.cursor, { sequence: 7, index: 0 }, 'cursors are committed meanwhile');
+  assert.equal(await watermark(), undefined);
+  allRead = true;
+  await commit();
+  assert.equal(await watermark(), 9);
 });

@@ -19,6 +19,8 @@ export interface CommitterContext {
   dispatched(): number;
   /** Streams that have a pump. */
   pumps(): Iterable<Committed>;
+  /** Whether every stream that is behind has a pump by now. */
+  allRead(): boolean;
   /** Another node holds the lease: nothing may be written any more. */
   fenced(): void;
   failed(cause: string): void;
@@ -36,7 +38,8 @@ const WATERMARK_INTERVAL_MS = 5_000;
  *      So the watermark never passes the cursor of such a stream, and a stream is written as attached only when its
  *      cursor is at or behind the watermark written with it.
  *  W2  Documents are stored before the watermark that relies on them is written. That includes those of streams that
- *      were behind at the takeover: the holder before might still write that they had caught up.
+ *      were behind at the takeover: the holder before might still write that they had caught up. While it is not known
+ *      of all streams whether they were behind, the watermark stays.
  *  W3  Every write is compared with the revision that this holder wrote or read. Where that fails, the epoch of what is
  *      there decides: a greater one means that another node holds the partition (fenced); the own one is an earlier
  *      write of which no answer came; a smaller one was written by the holder before, after this one had read it. The
@@ -149,6 +152,7 @@ export class Committer {
 
   /** The furthest that W1 allows. */
   #nextWatermark(): number {
+    if (!this.#context.allRead()) return this.#watermark;
     let watermark = this.#context.dispatched();
     for (const stream of this.#context.pumps()) {
       const pump = stream.pump;

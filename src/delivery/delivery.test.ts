@@ -349,6 +349,24 @@ describe('states', () => {
     assert.deepEqual(state.taken, ids(1, 110));
     assert.equal((await w.progress('a')).counters.delivered, 110);
   });
+
+  test('after a takeover a record does not wait until it is read of all streams how far they had come', async () => {
+    const w = await world({ listingMs: () => MINUTE });
+    const [idle, busyOne] = [recorder(), recorder()];
+    await w.stream('a', idle.peer);
+    await w.stream('b', busyOne.peer);
+    await w.clock.advance(HOUR);
+    await w.crash();
+    await w.start();
+    await w.append('usage', usage(1, 10));
+    await settle();
+    assert.deepEqual([idle.state.taken, busyOne.state.taken], [ids(1, 10), ids(1, 10)]);
+    await w.clock.advance(HOUR);
+    await w.append('usage', usage(11, 20));
+    await w.clock.advance(1_000);
+    assert.deepEqual([idle.state.taken, busyOne.state.taken], [ids(1, 20), ids(1, 20)]);
+    assert.deepEqual((await w.progress('a')).counters.delivered, 20);
+  });
 });
 
 describe('retention', () => {

@@ -88,6 +88,8 @@ export class PartitionRunner {
   readonly #fenced = new AbortController();
   #committer: Committer | undefined;
   #dispatched = 0;
+  /** Whether it is known of every stream how far it had come. */
+  #allRead = false;
   readonly #ending = new AbortController();
 
   constructor(context: RunnerContext, partition: number, epoch: number) {
@@ -107,14 +109,14 @@ export class PartitionRunner {
     try {
       if (!(await this.#untilAnswered(() => this.#claim(), stop))) return;
       this.#addAll();
-      await this.#untilAnswered(() => this.#readStreams(), stop);
+      const reading = this.#readAll(stop);
       const committer = this.#committer as Committer;
       const ended = new AbortController();
       const committing = committer.run(stop, ended.signal);
       const tidying = this.#tidy(stop);
       await this.#follow(stop);
       this.#ending.abort();
-      await Promise.all([tidying, this.#stopPumps()]);
+      await Promise.all([reading, tidying, this.#stopPumps()]);
       await Promise.all(this.#background);
       ended.abort();
       await committing;
@@ -133,10 +135,28 @@ export class PartitionRunner {
         stop,
       );
     } catch (error) {
-      const reason = error instanceof Error ? error.stack : String(error);
-      this.#context.telemetry.deliveryFault(`partition ${this.#partition} stopped: ${reason}`);
-      this.#fenced.abort(error);
+      this.#broken(error);
     }
+  }
+
+  /**
+   * Reads what all streams had reached, while the tail is followed already: of a hundred thousand streams that takes
+   * seconds, and a stream that gets records meanwhile asks for its own. The watermark waits for the end.
+   */
+  async #readAll(stop: AbortSignal): Promise<void> {
+    try {
+      await this.#untilAnswered(() => this.#readStreams(stop), stop);
+      this.#allRead = !stop.aborted;
+      this.#committer?.moved();
+    } catch (error) {
+      this.#broken(error);
+    }
+  }
+
+  #broken(error: unknown): void {
+    const reason = error instanceof Error ? error.stack : String(error);
+    this.#context.telemetry.deliveryFault(`partition ${this.#partition} stopped: ${reason}`);
+    this.#fenced.abort(error);
   }
 
   /** Takes the partition over. False: another node has done so since. */
@@ -160,6 +180,7 @@ export class PartitionRunner {
         clock: this.#context.clock,
         dispatched: () => this.#dispatched,
         pumps: () => this.#active,
+        allRead: () => this.#allRead,
         fenced: () => this.#fenced.abort(new Error('another node holds the partition')),
         failed: (cause) => this.#context.telemetry.deliveryFault(`progress cannot be committed: ${cause}`),
       },
@@ -177,9 +198,10 @@ export class PartitionRunner {
   }
 
   /** Reads what the streams had reached, and starts those with work to do. May be called again when it failed. */
-  async #readStreams(): Promise<void> {
+  async #readStreams(stop: AbortSignal): Promise<void> {
     const known = new Set<Stream>();
     for await (const { key, value, revision } of this.#context.registry.list(`progress.${this.#partition}`)) {
+      if (stop.aborted) return;
       const stream = this.#streams.get(key.replace(/^progress\.\d+\./, 'stream.'));
       if (!stream) continue;
       known.add(stream);
