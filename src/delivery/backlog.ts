@@ -1,6 +1,7 @@
 import type { Position } from '../log/log.ts';
 import type { Block } from '../records/block.ts';
 import type { Selection } from './filter.ts';
+import type { HeldBlocks } from './held-blocks.ts';
 
 /** Some neighbouring records of a block: what a delivery is made of. `block` is missing where it is read again later. */
 export interface Part {
@@ -52,14 +53,20 @@ interface Entry {
  */
 export class Backlog {
   readonly #keepBlocks: boolean;
+  readonly #waiting: HeldBlocks;
   #entries: Entry[] = [];
   #head = 0;
   #count = 0;
   #bytes = 0;
+  #held = 0;
 
-  /** @param keepBlocks false for file destinations, which read their records again when a file is closed */
-  constructor(keepBlocks: boolean) {
+  /**
+   * @param keepBlocks false for file destinations, which read their records again when a file is closed
+   * @param waiting of all streams of the node
+   */
+  constructor(keepBlocks: boolean, waiting: HeldBlocks) {
     this.#keepBlocks = keepBlocks;
+    this.#waiting = waiting;
   }
 
   /** Records that wait. */
@@ -67,9 +74,19 @@ export class Backlog {
     return this.#count;
   }
 
-  /** Bytes of memory that the waiting records hold, about. */
+  /** Bytes of the records that wait. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Bytes of memory that their blocks take, other streams' records in them included. */
+  get held(): number {
+    return this.#held;
+  }
+
+  /** What `held` grows by with a block. */
+  weight(block: Block): number {
+    return this.#keepBlocks ? block.heldBytes : ENTRY_BYTES;
   }
 
   /** When the oldest waiting record arrived, ms since the epoch. */
@@ -79,7 +96,9 @@ export class Backlog {
 
   /** Adds the records of a block that passed the filter; there is at least one. */
   push(sequence: number, block: Block, selection: Selection): void {
-    const bytes = this.#keepBlocks ? selection.bytes : 64;
+    const bytes = this.#keepBlocks ? selection.bytes : ENTRY_BYTES;
+    if (this.#keepBlocks) this.#waiting.add(block);
+    this.#held += this.weight(block);
     this.#entries.push({
       sequence,
       block: this.#keepBlocks ? block : undefined,
@@ -107,10 +126,15 @@ export class Backlog {
   }
 
   clear(): void {
+    for (let at = this.#head; at < this.#entries.length; at++) {
+      const block = this.#entries[at]?.block;
+      if (block) this.#waiting.remove(block);
+    }
     this.#entries = [];
     this.#head = 0;
     this.#count = 0;
     this.#bytes = 0;
+    this.#held = 0;
   }
 
   /**
@@ -179,7 +203,10 @@ export class Backlog {
   }
 
   #dropHead(): void {
-    this.#bytes -= (this.#entries[this.#head] as Entry).bytes;
+    const { bytes, block } = this.#entries[this.#head] as Entry;
+    this.#bytes -= bytes;
+    this.#held -= block ? this.weight(block) : ENTRY_BYTES;
+    if (block) this.#waiting.remove(block);
     // The array is cut only now and then: shifting it for each entry would cost its length every time.
     this.#entries[this.#head] = undefined as unknown as Entry;
     this.#head++;
@@ -189,6 +216,9 @@ export class Backlog {
     }
   }
 }
+
+/** An entry without its block. */
+const ENTRY_BYTES = 64;
 
 function runBytes(entry: Entry, from: number, to: number): number {
   if (to <= from || !entry.starts || !entry.ends) return 0;

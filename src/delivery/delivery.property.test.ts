@@ -63,6 +63,7 @@ async function simulate(seed: number): Promise<void> {
   const listingMs = () => Math.floor(slowly.next() * 1_500);
   const world = new TestWorld({
     ...(seed % 4 > 1 ? { listingMs } : {}),
+    ...(seed % 3 === 0 ? { waitingBytes: 3_000 } : {}),
     settings: { liveBytes: 4_000, quarantineRun: 1_000 },
     gathering: { by: 'batch', records: 40, bytes: 3_000 },
   });
@@ -152,6 +153,7 @@ async function simulate(seed: number): Promise<void> {
   await world.clock.advance(3_600_000);
 
   assert.deepEqual(world.faults, []);
+  assert.equal(world.waiting.bytes, 0);
   for (const { id, sees, takes } of STREAMS) {
     const seen = all.filter(({ record, kind }) => sees(record, kind));
     const expected = seen.filter(({ record, kind }) => takes(record, kind)).map(({ record }) => record.id);

@@ -1,6 +1,5 @@
 import type { Cause } from '../destinations/contract.ts';
 import { StoreUnavailable } from '../errors.ts';
-import type { Budget } from '../lib/budget.ts';
 import type { Clock, Random } from '../lib/clock.ts';
 import type { RecordLog, StoredBlock } from '../log/log.ts';
 import type { Block } from '../records/block.ts';
@@ -18,7 +17,14 @@ import type { Json, Registry, Write } from '../registry/registry.ts';
 import { Committer } from './committer.ts';
 import { Progress } from './progress.ts';
 import { Pump } from './pump.ts';
-import type { Attempt, DeliverySettings, Opening, PumpContext, StreamSummary } from './pump-context.ts';
+import type {
+  Attempt,
+  DeliverySettings,
+  MemoryBudgets,
+  Opening,
+  PumpContext,
+  StreamSummary,
+} from './pump-context.ts';
 import { storeQuarantined } from './quarantine.ts';
 import { trimPartition } from './retention.ts';
 import { coverage, Routing } from './routing.ts';
@@ -34,7 +40,7 @@ export interface RunnerContext {
   readonly retentionMs: number;
   readonly tree: OrganisationTree;
   readonly directory: StreamDirectory;
-  readonly budgets: { readonly well: Budget; readonly failing: Budget };
+  readonly budgets: MemoryBudgets;
   open(document: DataStreamDocument): Promise<Opening>;
   readonly telemetry: DeliveryTelemetry;
 }

@@ -5,6 +5,7 @@ import type { Position, RecordLog } from '../log/log.ts';
 import type { Block } from '../records/block.ts';
 import type { DataStreamDocument, ProgressDocument, StreamState } from '../registry/data-stream.ts';
 import type { Json } from '../registry/registry.ts';
+import type { HeldBlocks } from './held-blocks.ts';
 import type { RetryPolicy } from './retry.ts';
 import type { Piece } from './work.ts';
 
@@ -29,14 +30,15 @@ export interface DeliverySettings {
   readonly quarantineRun: number;
   /** How long a delivery in flight may go on when the node stops, ms. */
   readonly stopGraceMs: number;
-  /** Bytes of records that a stream may hold in memory while it is caught up; more, and it reads the log itself. */
+  /** Bytes of memory that what waits of a stream may take; more, and it reads the log itself when its turn comes. */
   readonly liveBytes: number;
 }
 
 export const DEFAULT_SETTINGS: Omit<DeliverySettings, 'retry'> = {
   quarantineRun: 100,
   stopGraceMs: 10_000,
-  // Two of the largest webhook batches less a bit: one is gathered while one is in flight.
+  // Two of the largest webhook batches less a bit: one is gathered while one is in flight. More of it only makes a busy
+  // node larger: who falls behind for a moment finds the blocks in the log's memory. `budgets.waiting` bounds all together.
   liveBytes: 8 * 2 ** 20,
 };
 
@@ -64,6 +66,15 @@ export interface QuarantinedRecord {
   readonly bytes: Uint8Array;
 }
 
+/** Of all data streams of a node together. */
+export interface MemoryBudgets {
+  /** Bytes in flight of streams that are well, and of those whose last try failed. */
+  readonly well: Budget;
+  readonly failing: Budget;
+  /** Blocks whose records wait. */
+  readonly waiting: HeldBlocks;
+}
+
 /** What has become of a destination that was to be opened. */
 export type Opening =
   | { readonly type: 'open'; readonly destination: Destination; readonly gathering: Gathering }
@@ -88,7 +99,7 @@ export interface PumpContext {
   >;
   open(document: DataStreamDocument): Promise<Opening>;
   /** Bytes in flight: one budget for streams that are well, another for those whose last try failed. */
-  readonly budgets: { readonly well: Budget; readonly failing: Budget };
+  readonly budgets: MemoryBudgets;
   /** Asks for a commit of the stream's progress soon. */
   changed(): void;
   /** Resolves when all progress up to now is durable. */

@@ -171,6 +171,7 @@ export class Pump {
       this.#context.fault(`the pump stopped: ${reason}`, this.#stream);
     } finally {
       cancelGrace();
+      this.#loaded?.source.close();
       await this.#loaded?.sender.close();
     }
   }
@@ -222,7 +223,7 @@ export class Pump {
   }
 
   #makeSource(progress: Progress): RecordSource {
-    const { partition, log, settings, dispatched } = this.#context;
+    const { partition, log, settings, dispatched, budgets } = this.#context;
     return new RecordSource(
       {
         partition,
@@ -230,6 +231,7 @@ export class Pump {
         dispatched,
         kind: () => this.#stream.kind,
         liveBytes: settings.liveBytes,
+        waiting: budgets.waiting,
         select: (block) => this.#select(block),
         passed: (sequence, filtered) => this.#loaded?.sender.pass(sequence, filtered),
         fault: (message) => this.#context.fault(message, this.#stream),

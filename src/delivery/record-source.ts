@@ -2,6 +2,7 @@ import type { Position, RecordLog } from '../log/log.ts';
 import type { Block, RecordKind } from '../records/block.ts';
 import { Backlog, selectionFrom, type Taken } from './backlog.ts';
 import type { Selection } from './filter.ts';
+import type { HeldBlocks } from './held-blocks.ts';
 
 /** What passes: the selection of a block, or undefined when the block holds nothing for the stream. */
 export type Select = (block: Block) => Selection | undefined;
@@ -12,6 +13,7 @@ export interface SourceContext {
   kind(): RecordKind;
   readonly log: RecordLog;
   readonly liveBytes: number;
+  readonly waiting: HeldBlocks;
   /** The sequence of the next block that the runner will hand out. */
   dispatched(): number;
   select(block: Block): Selection | undefined;
@@ -30,7 +32,8 @@ const READ = { blocks: 16, bytes: 2 ** 20 };
  *   live    the runner's tail hands over each block as it is stored (`offer`)
  *   behind  the source reads the log itself, from `readAt`
  *
- *  live → behind    more waits than `liveBytes`, or `restartAt` put the place back
+ *  live → behind    what waits takes more memory than `liveBytes`, or that of all streams is full, or `restartAt` put
+ *                   the place back
  *  behind → live    `readAt` has reached what the runner hands out next; checked and changed in one step, so that no
  *                   block is missed or taken twice
  *
@@ -43,11 +46,12 @@ export class RecordSource {
   #backlog: Backlog;
   readonly #context: SourceContext;
   #keepBlocks = true;
+  #closed = false;
 
   constructor(context: SourceContext, from: Position) {
     this.#context = context;
     this.#readAt = from;
-    this.#backlog = new Backlog(true);
+    this.#backlog = new Backlog(true, context.waiting);
   }
 
   get live(): boolean {
@@ -64,9 +68,16 @@ export class RecordSource {
 
   /** Forgets what waits in memory and reads the log again from `position`. */
   restartAt(position: Position): void {
-    this.#backlog = new Backlog(this.#keepBlocks);
+    this.#backlog.clear();
+    this.#backlog = new Backlog(this.#keepBlocks, this.#context.waiting);
     this.#readAt = position;
     this.#mode = 'behind';
+  }
+
+  /** Gives back what is held, for good. */
+  close(): void {
+    this.#backlog.clear();
+    this.#closed = true;
   }
 
   /** File destinations read their records again when a file is closed, so that waiting costs no memory. */
@@ -78,21 +89,26 @@ export class RecordSource {
 
   /** Hands over a block that was just stored. True when it was taken into memory: there may be something to send. */
   offer(sequence: number, block: Block, selection: Selection): boolean {
-    if (this.#mode !== 'live' || sequence < this.#readAt.sequence) return false;
-    if (selection.count > 0 && this.#backlog.bytes + selection.bytes > this.#context.liveBytes) {
-      if (this.#backlog.count > 0) {
-        this.#mode = 'behind';
-        return false;
-      }
+    if (this.#closed || this.#mode !== 'live' || sequence < this.#readAt.sequence) return false;
+    if (selection.count > 0 && !this.#hasRoom(this.#backlog.weight(block))) {
+      this.#mode = 'behind';
+      return false;
     }
     this.#accept(sequence, block, selection);
     return true;
   }
 
-  /** Reads the log until `records` wait or `bytes` are held, or the source has caught up. */
+  /** Whether a block of `weight` may be taken into memory as well; the first one always may. */
+  #hasRoom(weight: number): boolean {
+    const { liveBytes, waiting } = this.#context;
+    return this.#backlog.count === 0 || (this.#backlog.held + weight <= liveBytes && !waiting.full);
+  }
+
+  /** Reads the log until `records` or `bytes` of them wait, or memory is full, or the source has caught up. */
   async fill(records: number, bytes: number, signal: AbortSignal): Promise<void> {
     const backlog = this.#backlog;
-    while (this.#mode === 'behind' && backlog.count < records && backlog.bytes < bytes && !signal.aborted) {
+    const wanted = () => backlog.count < records && backlog.bytes < bytes && this.#hasRoom(0);
+    while (this.#mode === 'behind' && wanted() && !signal.aborted) {
       if (this.#readAt.sequence >= this.#context.dispatched()) {
         this.#mode = 'live';
         return;
@@ -100,7 +116,7 @@ export class RecordSource {
       const from = this.#readAt.sequence;
       const stored = await this.#context.log.read(this.#context.partition, from, READ);
       // Someone put the place back meanwhile: what was read belongs elsewhere.
-      if (this.#backlog !== backlog || this.#readAt.sequence !== from) return;
+      if (this.#closed || this.#backlog !== backlog || this.#readAt.sequence !== from) return;
       const dispatched = this.#context.dispatched();
       let read = from;
       for (const { sequence, block, ...rest } of stored) {
@@ -112,7 +128,7 @@ export class RecordSource {
         }
         if ('fault' in rest) this.#context.fault(`block ${sequence}: ${rest.fault}`);
         if (read > this.#readAt.sequence) this.#readAt = { sequence: read, index: 0 };
-        if (backlog.count >= records || backlog.bytes >= bytes) return;
+        if (!wanted()) return;
       }
       // Nothing readable below what was handed out: the rest was trimmed.
       if (read === from) this.#readAt = { sequence: dispatched, index: 0 };

@@ -21,6 +21,7 @@ import { createMemoryRegistry, memoryRegistryStorage } from '../registry/memory.
 import { organisationKey } from '../registry/organisation.ts';
 import { loadOrganisationTree } from '../registry/organisation-tree.ts';
 import type { Entry, Json, Registry } from '../registry/registry.ts';
+import { HeldBlocks } from './held-blocks.ts';
 import { PartitionRunner } from './partition-runner.ts';
 import { type Attempt, DEFAULT_SETTINGS, type DeliverySettings } from './pump-context.ts';
 import { DEFAULT_RETRY } from './retry.ts';
@@ -47,6 +48,7 @@ export class TestWorld {
   readonly #peers = new Map<string, Peer>();
   readonly settings: DeliverySettings;
   readonly gathering: Gathering;
+  readonly waiting: HeldBlocks;
   readonly faults: string[] = [];
   readonly states: { stream: string; state: StreamState }[] = [];
   readonly attempts: Attempt[] = [];
@@ -64,6 +66,7 @@ export class TestWorld {
     options: {
       settings?: Partial<DeliverySettings>;
       gathering?: Gathering;
+      waitingBytes?: number;
       retentionMs?: number;
       /** In place of peers that are functions: what every stream delivers to. */
       destination?: Destination;
@@ -71,6 +74,7 @@ export class TestWorld {
       listingMs?: () => number;
     } = {},
   ) {
+    this.waiting = new HeldBlocks(options.waitingBytes ?? 2 ** 26);
     this.#given = options.destination;
     this.#listingMs = options.listingMs;
     this.settings = { ...DEFAULT_SETTINGS, retry: DEFAULT_RETRY, ...options.settings };
@@ -91,7 +95,7 @@ export class TestWorld {
         retentionMs: this.retentionMs,
         tree: await loadOrganisationTree(this.registry, stop.signal),
         directory: await loadStreamDirectory(this.registry, stop.signal),
-        budgets: { well: new Budget(2 ** 26), failing: new Budget(2 ** 26) },
+        budgets: { well: new Budget(2 ** 26), failing: new Budget(2 ** 26), waiting: this.waiting },
         open: async (document) => ({
           type: 'open',
           gathering: this.gathering,

@@ -128,7 +128,7 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
       return group.map(() => ({ type: 'unavailable', cause }));
     }
     for (const { partition, sequence, bytes, block } of placement.blocks)
-      recent.add(partition, sequence, { block, storedLength: bytes.length });
+      recent.add(partition, sequence, { block, storedLength: bytes.length }, bytes);
     for (const [partition, next] of placement.next.entries()) move(partition, next);
     await forgetOldRequests(now);
     return placement.outcomes;
@@ -197,7 +197,7 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
     if (!store.prefetch) return;
     const missing: number[] = [];
     for (let sequence = start; sequence < end; sequence++)
-      if (!recent.get(partition, sequence)) missing.push(sequence);
+      if (!recent.get(partition, sequence) && !recent.bytesOf(partition, sequence)) missing.push(sequence);
     if (missing.length > 0) await store.prefetch(partition, missing);
   };
 
@@ -207,7 +207,7 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
   ): { stored: StoredBlock | undefined; length: number } => {
     const hit = recent.get(partition, sequence);
     if (hit) return { stored: { sequence, block: hit.block }, length: hit.storedLength };
-    const bytes = store.get(partition, sequence);
+    const bytes = recent.bytesOf(partition, sequence) ?? store.get(partition, sequence);
     if (!bytes) {
       // Trimmed while this was reading; or, inside the extent, gone from the store.
       if (sequence < extentOf(partition).first) return { stored: undefined, length: 0 };
@@ -217,7 +217,9 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
       };
     }
     try {
-      return { stored: { sequence, block: decodeBlock(bytes) }, length: bytes.length };
+      const block = decodeBlock(bytes);
+      recent.addRead(partition, sequence, { block, storedLength: bytes.length });
+      return { stored: { sequence, block }, length: bytes.length };
     } catch (error) {
       const fault = error instanceof BlockFault ? error.message : `the block cannot be decoded: ${error}`;
       return { stored: { sequence, block: undefined, fault }, length: bytes.length };

@@ -59,7 +59,7 @@ export interface Position {
 
 export interface NewBlock {
   readonly partition: number;
-  /** The encoded block, as records/block.ts makes it. The log keeps no reference after `append` resolved. */
+  /** The encoded block, as records/block.ts makes it. The log may keep it: it must not be changed afterwards. */
   readonly bytes: Uint8Array;
   /** The same block in memory: followers in this process get it without decoding. */
   readonly block: Block;

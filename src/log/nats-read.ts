@@ -54,7 +54,12 @@ export function natsReader({ nats, recent, inFlight }: ReaderParts): NatsReader 
     const message =
       (await nats.ask(what, () => nats.manager.direct.getMessage(stream, { seq: sequence }))) ??
       (await nats.ask(what, () => nats.manager.streams.getMessage(stream, { seq: sequence })));
-    if (message) return decoded(sequence, message.data);
+    if (message) {
+      const found = decoded(sequence, message.data);
+      const { block } = found.stored;
+      if (block) recent.addRead(partition.partition, sequence, { block, storedLength: found.length });
+      return found;
+    }
     // Trimmed, or inside the extent and gone from the store.
     if (sequence < partition.first || sequence < (await extent(partition)).first) return undefined;
     return { stored: { sequence, block: undefined, fault: 'the block is missing in the store' }, length: 0 };

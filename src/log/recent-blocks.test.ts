@@ -50,3 +50,16 @@ test('the books stay right over many blocks', () => {
   assert.equal(blocks.bytes, 8 * weightOfOne());
   for (let sequence = 9_993; sequence <= 10_000; sequence++) assert.ok(blocks.get(0, sequence));
 });
+
+test('what was read does not push out the newest; the stored bytes of the newest outlast them', () => {
+  const blocks = recentBlocks(1, 4 * weightOfOne());
+  const bytes = new Uint8Array(16);
+  for (let sequence = 11; sequence <= 18; sequence++) blocks.add(0, sequence, recent, bytes);
+  for (let sequence = 1; sequence <= 9; sequence++) blocks.addRead(0, sequence, recent);
+  assert.deepEqual(held(blocks, 0), [8, 9, 15, 16, 17, 18]);
+  assert.equal(blocks.bytesOf(0, 11), bytes);
+  blocks.addRead(0, 9, recent);
+  blocks.trim(0, 18);
+  assert.deepEqual(held(blocks, 0), [18]);
+  assert.equal(blocks.bytesOf(0, 17), undefined);
+});

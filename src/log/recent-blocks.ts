@@ -6,38 +6,81 @@ export interface RecentBlock {
   readonly storedLength: number;
 }
 
-/** The newest blocks of all partitions, in memory, within a budget of bytes. */
+/**
+ * Blocks in memory, each kind within a budget of bytes: the newest as they came in, more of the newest as they are
+ * stored, and those that were read from the store last.
+ */
 export interface RecentBlocks {
-  /** Sequences of a partition are added in order. */
-  add(partition: number, sequence: number, recent: RecentBlock): void;
+  /** Sequences of a partition are added in order. `bytes` is the block as it is stored, and never changed. */
+  add(partition: number, sequence: number, recent: RecentBlock, bytes?: Uint8Array): void;
+  /** A block that was read: streams that are behind are often at the same place. */
+  addRead(partition: number, sequence: number, read: RecentBlock): void;
   get(partition: number, sequence: number): RecentBlock | undefined;
+  /** The stored bytes of a block that `get` may no longer have. */
+  bytesOf(partition: number, sequence: number): Uint8Array | undefined;
   /** Forgets the blocks of a partition with sequence < `before`. */
   trim(partition: number, before: number): void;
   readonly bytes: number;
 }
 
-/** 32 MiB: a second or more of full load, so that a runner that keeps up never reads from disk. */
+/** Of the newest as they came in. 32 MiB: a part of a second of full load, so that who keeps up decodes nothing. */
 export const RECENT_BYTES = 32 * 2 ** 20;
+/**
+ * Of the newest as they are stored, a tenth of the size: a stream that falls behind for a second reads them, and touches no
+ * page of the store's file, which would count as memory of the process.
+ */
+const STORED_SHARE = 1 / 2;
+/** Of those that were read: for streams that resume together, some hundred blocks apart. */
+const READ_SHARE = 1 / 2;
 
 /**
- * What a block weighs besides its payload: its object and the seven typed arrays of its index. Counting too little
+ * What a block weighs besides its bytes: its object and the seven typed arrays of its index. Counting too little
  * would let a stream of one-record requests hold several times the budget; counting too much only reads a little more.
  */
 const BLOCK_OVERHEAD = 2048;
 
 export function recentBlocks(partitions: number, budget = RECENT_BYTES): RecentBlocks {
-  const byPartition = Array.from({ length: partitions }, () => new Map<number, RecentBlock>());
+  const weight = ({ block }: RecentBlock) => block.heldBytes + BLOCK_OVERHEAD;
+  const newest = keepWithin(budget, partitions, weight);
+  const read = keepWithin(budget * READ_SHARE, partitions, weight);
+  const stored = keepWithin(budget * STORED_SHARE, partitions, (bytes: Uint8Array) => bytes.length + 256);
+  return {
+    add: (partition, sequence, recent, bytes) => {
+      newest.add(partition, sequence, recent);
+      if (bytes) stored.add(partition, sequence, bytes);
+    },
+    addRead: read.add,
+    get: (partition, sequence) => newest.get(partition, sequence) ?? read.get(partition, sequence),
+    bytesOf: stored.get,
+    trim: (partition, before) => {
+      for (const kind of [newest, read, stored]) kind.trim(partition, before);
+    },
+    get bytes() {
+      return newest.bytes + read.bytes + stored.bytes;
+    },
+  };
+}
+
+interface Kept<T> {
+  add(partition: number, sequence: number, value: T): void;
+  get(partition: number, sequence: number): T | undefined;
+  trim(partition: number, before: number): void;
+  readonly bytes: number;
+}
+
+/** What was added last of all partitions, within a budget of bytes. */
+function keepWithin<T>(budget: number, partitions: number, weight: (value: T) => number): Kept<T> {
+  const byPartition = Array.from({ length: partitions }, () => new Map<number, T>());
   // Order of arrival over all partitions. Entries of trimmed blocks stay until they come up; they are found missing then.
   let arrivals: { partition: number; sequence: number }[] = [];
   let oldest = 0;
   let bytes = 0;
 
-  const weight = ({ block }: RecentBlock) => block.payloadLength + BLOCK_OVERHEAD;
   const forget = (partition: number, sequence: number) => {
-    const recent = byPartition[partition]?.get(sequence);
-    if (!recent) return;
+    const kept = byPartition[partition]?.get(sequence);
+    if (kept === undefined) return;
     byPartition[partition]?.delete(sequence);
-    bytes -= weight(recent);
+    bytes -= weight(kept);
   };
   const evict = () => {
     while (bytes > budget && oldest < arrivals.length) {
@@ -51,17 +94,17 @@ export function recentBlocks(partitions: number, budget = RECENT_BYTES): RecentB
   };
 
   return {
-    add: (partition, sequence, recent) => {
-      byPartition[partition]?.set(sequence, recent);
+    add: (partition, sequence, value) => {
+      if (byPartition[partition]?.has(sequence)) return;
+      byPartition[partition]?.set(sequence, value);
       arrivals.push({ partition, sequence });
-      bytes += weight(recent);
+      bytes += weight(value);
       evict();
     },
     get: (partition, sequence) => byPartition[partition]?.get(sequence),
     trim: (partition, before) => {
       for (const sequence of byPartition[partition]?.keys() ?? []) {
-        if (sequence >= before) break;
-        forget(partition, sequence);
+        if (sequence < before) forget(partition, sequence);
       }
     },
     get bytes() {

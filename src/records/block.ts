@@ -1,5 +1,6 @@
 import { promisify } from 'node:util';
 import { constants, crc32, zstdCompress, zstdDecompressSync } from 'node:zlib';
+import { Unpacked } from './unpacked.ts';
 
 /**
  * A block: the records of one ingest request that belong to one partition, with an index over them.
@@ -37,12 +38,14 @@ export interface RecordIndex {
   readonly alerts: Uint8Array;
 }
 
-/** A decoded block. Immutable; the payload is decompressed on first use and kept. */
+/** A decoded block. Immutable; the payload is decompressed on first use, and kept while there is room for it. */
 export interface Block extends RecordIndex {
   /** Milliseconds since the epoch. */
   readonly arrivedAt: number;
   /** Length of the payload in bytes, known without decompressing it. */
   readonly payloadLength: number;
+  /** Bytes of memory that the block takes as long as it is kept, without what is decompressed. */
+  readonly heldBytes: number;
   /** The records' bytes. Throws BlockFault if they do not match their checksum. */
   payload(): Uint8Array;
 }
@@ -68,6 +71,12 @@ const ZSTD_LEVEL = 1;
 
 /** What zlib takes at least. */
 const SMALLEST_CHUNK = 64;
+
+/**
+ * Of all blocks of the process. Those of one organisation are mostly sent once, and whole: room for the largest batch. Of
+ * the others each stream takes a part, and a batch is spread over many of them.
+ */
+const UNPACKED = { whole: new Unpacked(8 * 2 ** 20), mixed: new Unpacked(32 * 2 ** 20) };
 
 const compress = promisify(zstdCompress);
 
@@ -134,7 +143,10 @@ export async function encodeBlock(
 
 /** The block of an index and a payload that are in memory already; nothing is copied or checked. */
 export function blockInMemory(index: RecordIndex, payload: Uint8Array, arrivedAt: number): Block {
-  return { ...index, arrivedAt, payloadLength: payload.length, payload: () => payload };
+  const kindByte = index.kind === 'usage' ? 1 : 2;
+  const columns = columnsLength(kindByte, 1, index.count, index.organisations.length);
+  const heldBytes = payload.length + columns;
+  return { ...index, arrivedAt, payloadLength: payload.length, heldBytes, payload: () => payload };
 }
 
 /**
@@ -194,7 +206,7 @@ export function decodeBlock(source: Uint8Array): Block {
   const alerts = new Uint8Array(index.buffer, take(1, events), events);
   const arrivedAt = bytes.readDoubleLE(24);
   const payloadCrc = bytes.readUInt32LE(32);
-  let stored: Uint8Array | undefined = bytes.subarray(indexLength);
+  const stored = bytes.subarray(indexLength);
   let payload: Uint8Array | undefined;
   return {
     kind: kindByte === 1 ? 'usage' : 'event',
@@ -207,11 +219,13 @@ export function decodeBlock(source: Uint8Array): Block {
     alerts,
     arrivedAt,
     payloadLength,
+    heldBytes: indexLength + bytes.length,
     payload: () => {
-      if (!payload) {
-        payload = unpack(stored as Uint8Array, codec, payloadLength, payloadCrc);
-        stored = undefined;
-      }
+      if (payload) return payload;
+      payload = unpack(stored, codec, payloadLength, payloadCrc);
+      (organisationCount > 1 ? UNPACKED.mixed : UNPACKED.whole).add(codec === 0 ? 0 : payloadLength, () => {
+        payload = undefined;
+      });
       return payload;
     },
   };
