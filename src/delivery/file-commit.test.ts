@@ -85,4 +85,23 @@ describe('a file that was stored', () => {
     assert.deepEqual(stored, [10, 10]);
     await world.stop();
   });
+
+  test('is gathered from many blocks also where the memory for waiting records is full: it holds none of them', async () => {
+    const { destination, stored, begun, finish } = files();
+    const options = { waitingBytes: 0, settings: { liveBytes: 10 } };
+    const world = new TestWorld({ gathering: GATHERING, destination, ...options });
+    await world.organisation(1);
+    await world.start();
+    await world.stream('s', () => ({ type: 'delivered' }));
+    for (let file = 0; file < 2; file++) {
+      const storing = begun();
+      for (let block = 0; block < 10; block++) await world.append('usage', records(1));
+      await world.clock.advance(1);
+      await storing;
+      finish();
+      await world.clock.advance(1_000);
+    }
+    assert.deepEqual(stored, [10, 10]);
+    await world.stop();
+  });
 });

@@ -98,8 +98,9 @@ export class RecordSource {
     return true;
   }
 
-  /** Whether a block of `weight` may be taken into memory as well; the first one always may. */
+  /** Whether a block of `weight` may be taken into memory as well; the first one always may. A file holds no blocks. */
   #hasRoom(weight: number): boolean {
+    if (!this.#keepBlocks) return true;
     const { liveBytes, waiting } = this.#context;
     return this.#backlog.count === 0 || (this.#backlog.held + weight <= liveBytes && !waiting.full);
   }
