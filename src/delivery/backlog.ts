@@ -59,6 +59,7 @@ export class Backlog {
   #count = 0;
   #bytes = 0;
   #held = 0;
+  #givenBack = false;
 
   /**
    * @param keepBlocks false for file destinations, which read their records again when a file is closed
@@ -125,11 +126,22 @@ export class Backlog {
     return true;
   }
 
-  clear(): void {
+  /**
+   * Its memory counts no more, because the stream's pump has ended. What waits is still told: that it is not done must be
+   * committed.
+   */
+  giveBack(): void {
+    if (this.#givenBack) return;
+    this.#givenBack = true;
     for (let at = this.#head; at < this.#entries.length; at++) {
       const block = this.#entries[at]?.block;
       if (block) this.#waiting.remove(block);
     }
+  }
+
+  clear(): void {
+    this.giveBack();
+    this.#givenBack = false;
     this.#entries = [];
     this.#head = 0;
     this.#count = 0;

@@ -42,14 +42,15 @@ const STREAMS: Expected[] = [
   },
 ];
 
+/** The last ones found a loss that the others did not: a pump that had stopped looked as if nothing waited. */
+const SEEDS = [...Array.from({ length: 32 }, (_, index) => index + 1), 133, 136, 200, 249];
+
 /**
  * The engine against peers that fail in every way they can, with pauses, restarts, stops and crashes at random moments:
  * whatever happens, each stream gets all of its records, in order, and the counters say so.
  */
 describe('delivery under random failures', () => {
-  for (let seed = 1; seed <= 24; seed++) {
-    test(`seed ${seed}`, () => simulate(seed));
-  }
+  for (const seed of SEEDS) test(`seed ${seed}`, () => simulate(seed));
 });
 
 async function simulate(seed: number): Promise<void> {

@@ -74,9 +74,9 @@ export class RecordSource {
     this.#mode = 'behind';
   }
 
-  /** Gives back what is held, for good. */
+  /** Takes nothing more, and gives back the memory of what is held; `count` stays, because it is not delivered. */
   close(): void {
-    this.#backlog.clear();
+    this.#backlog.giveBack();
     this.#closed = true;
   }
 

@@ -48,7 +48,9 @@ export class TestWorld {
   readonly #peers = new Map<string, Peer>();
   readonly settings: DeliverySettings;
   readonly gathering: Gathering;
-  readonly waiting: HeldBlocks;
+  /** Of the node that runs. */
+  waiting = new HeldBlocks(0);
+  readonly #waitingBytes: number;
   readonly faults: string[] = [];
   readonly states: { stream: string; state: StreamState }[] = [];
   readonly attempts: Attempt[] = [];
@@ -74,7 +76,7 @@ export class TestWorld {
       listingMs?: () => number;
     } = {},
   ) {
-    this.waiting = new HeldBlocks(options.waitingBytes ?? 2 ** 26);
+    this.#waitingBytes = options.waitingBytes ?? 2 ** 26;
     this.#given = options.destination;
     this.#listingMs = options.listingMs;
     this.settings = { ...DEFAULT_SETTINGS, retry: DEFAULT_RETRY, ...options.settings };
@@ -85,6 +87,7 @@ export class TestWorld {
   async start(): Promise<void> {
     const stop = new AbortController();
     const life = ++this.#life;
+    this.waiting = new HeldBlocks(this.#waitingBytes);
     const runner = new PartitionRunner(
       {
         log: this.log,
