@@ -89,8 +89,9 @@ export class RecordSource {
 
   /** Hands over a block that was just stored. True when it was taken into memory: there may be something to send. */
   offer(sequence: number, block: Block, selection: Selection): boolean {
-    if (this.#closed || this.#mode !== 'live' || sequence < this.#readAt.sequence) return false;
-    if (selection.count > 0 && !this.#hasRoom(this.#backlog.weight(block))) {
+    if (this.#mode !== 'live' || sequence < this.#readAt.sequence) return false;
+    const taken = selection.count === 0 || (!this.#closed && this.#hasRoom(this.#backlog.weight(block)));
+    if (!taken) {
       this.#mode = 'behind';
       return false;
     }
