@@ -15,6 +15,8 @@ const WATCHED_MS = 3_000;
 const MOST_LAG_MS = 5_000;
 /** How long after an answer a record is sent again to see whether the answer has taken effect, ms. */
 const PROBE_EVERY_MS = 20;
+/** How soon it is, is measured and told; a machine that runs other tests beside may stand still for seconds. */
+const PATIENCE_MS = 45_000;
 
 describe('any node answers any call', { skip: natsMissing(), timeout: 120_000 }, () => {
   const world = new AnyNodeWorld();
@@ -32,7 +34,7 @@ describe('any node answers any call', { skip: natsMissing(), timeout: 120_000 },
       const started = performance.now();
       let sent = 0;
       while (!check()) {
-        assert.ok(performance.now() - started < 10_000, `${what}; ${sent} requests`);
+        assert.ok(performance.now() - started < PATIENCE_MS, `${what}; ${sent} requests`);
         await world.ingest(NODES[sent++ % NODES.length] as number, world.events(tenant.id, types));
         await sleep(PROBE_EVERY_MS);
       }
