@@ -90,7 +90,12 @@ const bucket = defineDestination({
     name: Type.String({ title: 'Name', minLength: 1 }),
     key: Type.Optional(Type.String({ title: 'Key', 'x-secret': 'all' })),
   }),
-  configure: ({ name }) => configuredAt(new URL(`https://${name}.bucket.example/`)),
+  configure({ name }) {
+    const url = `https://${name}.bucket.example/`;
+    return URL.canParse(url)
+      ? configuredAt(new URL(url))
+      : [{ path: '/name', message: 'is not a host name' }];
+  },
 });
 
 const TEST_TYPES = new Map([letterbox, bucket].map((type) => [type.connectionType, type]));
