@@ -113,9 +113,10 @@ test('any body of a change is taken or refused, cleanly, and the stream can be r
 
 test('any id is found or not', async () => {
   const api = await setUpApi();
+  // A client resolves the two of dots before it sends the request: they are other paths.
   const anyId = fc
     .oneof(fc.string({ unit: anyCharacter }), fc.string(), fc.nat().map(String))
-    .filter((text) => text !== '');
+    .filter((text) => !['', '.', '..'].includes(text));
   const property = fc.asyncProperty(anyId, async (text) => {
     const { status } = await api.call('GET', `${PATH}/${encodeURIComponent(text.toWellFormed())}`);
     assert.equal(status, 404, text);
