@@ -62,8 +62,10 @@ async function simulate(seed: number): Promise<void> {
   // Records come while it is still read, after a crash, how far the streams had come.
   const slowly = seededRandom(seed);
   const listingMs = () => Math.floor(slowly.next() * 1_500);
+  // A replica tells of a change before the leader shows it.
+  const readsLate = (key: string) => key.startsWith('stream.') && slowly.next() < 0.5;
   const world = new TestWorld({
-    ...(seed % 4 > 1 ? { listingMs } : {}),
+    sloth: { listingMs: seed % 4 > 1 ? listingMs : undefined, readsLate },
     ...(seed % 3 === 0 ? { waitingBytes: 3_000 } : {}),
     settings: { liveBytes: 4_000, quarantineRun: 1_000 },
     gathering: { by: 'batch', records: 40, bytes: 3_000 },

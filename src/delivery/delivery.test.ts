@@ -351,7 +351,7 @@ describe('states', () => {
   });
 
   test('after a takeover a record does not wait until it is read of all streams how far they had come', async () => {
-    const w = await world({ listingMs: () => MINUTE });
+    const w = await world({ sloth: { listingMs: () => MINUTE } });
     const [idle, busyOne] = [recorder(), recorder()];
     await w.stream('a', idle.peer);
     await w.stream('b', busyOne.peer);
@@ -366,6 +366,68 @@ describe('states', () => {
     await w.clock.advance(1_000);
     assert.deepEqual([idle.state.taken, busyOne.state.taken], [ids(1, 20), ids(1, 20)]);
     assert.deepEqual((await w.progress('a')).counters.delivered, 20);
+  });
+});
+
+describe('a registry whose reads are late', () => {
+  /** Reads show what was there before the last write, so many times. */
+  const late = (times: number) => {
+    const state = { left: 0 };
+    const readsLate = (key: string) => key.startsWith('stream.') && state.left-- > 0;
+    const begin = () => {
+      state.left = times;
+    };
+    return { sloth: { readsLate }, begin };
+  };
+  const events = (from: number, eventTypes: readonly number[]) =>
+    eventTypes.map((eventType, index) => ({ id: from + index, organisation: 1, eventType }));
+
+  test('a stream runs though it cannot be read at once', async () => {
+    const { sloth, begin } = late(3);
+    const w = await world({ sloth });
+    const { peer, state } = recorder();
+    begin();
+    await w.stream('a', peer);
+    await w.append('usage', usage(1, 5));
+    await settle();
+    assert.deepEqual(state.taken, [], 'it is not known yet where to');
+    await w.clock.advance(1_000);
+    assert.deepEqual(state.taken, ids(1, 5));
+  });
+
+  test('a change takes effect though what was before is read at first', async () => {
+    const { sloth, begin } = late(3);
+    const w = await world({ sloth });
+    const { peer, state } = recorder();
+    await w.stream('a', peer, { kind: 'event', filters: [{ field: 'event_type_id', value: [1] }] });
+    await w.append('event', events(1, [1, 2]));
+    await w.clock.advance(1_000);
+    begin();
+    await w.change('a', { filters: [{ field: 'event_type_id', value: [2] }] });
+    await w.append('event', events(3, [1, 2]));
+    await w.clock.advance(1_000);
+    assert.deepEqual(state.taken, [1, 4]);
+  });
+
+  test('a stream is deleted, or its node stopped, while its documents are waited for', async () => {
+    const { sloth, begin } = late(1_000_000);
+    const w = await world({ sloth });
+    const [one, other] = [recorder(), recorder()];
+    await w.stream('a', one.peer);
+    await w.stream('b', other.peer);
+    await w.append('usage', usage(1, 5));
+    await w.clock.advance(1_000);
+    begin();
+    await w.change('a', { target: 'elsewhere' });
+    await w.change('b', { target: 'elsewhere' });
+    await w.remove('a');
+    await w.append('usage', usage(6, 9));
+    await w.stop();
+    assert.deepEqual([one.state.taken, other.state.taken], [ids(1, 5), ids(1, 5)]);
+    assert.deepEqual(w.faults, []);
+    const { counters, pending } = await w.progress('b');
+    assert.deepEqual([counters.delivered, pending], [5, 4]);
+    await assert.rejects(w.progress('a'));
   });
 });
 

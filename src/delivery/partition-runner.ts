@@ -29,6 +29,7 @@ import { storeQuarantined } from './quarantine.ts';
 import { trimPartition } from './retention.ts';
 import { coverage, Routing } from './routing.ts';
 import type { StreamDirectory } from './stream-directory.ts';
+import { readStreamDocuments, type StreamDocuments } from './stream-documents.ts';
 
 /** What every partition runner of a node shares. */
 export interface RunnerContext {
@@ -329,7 +330,7 @@ export class PartitionRunner {
       budgets,
       dispatched: () => this.#dispatched,
       coverage: (summary, block) => coverage(tree, summary, block),
-      load: (summary) => this.#load(stream, summary),
+      load: (stop) => this.#load(stream, stop),
       open: (document) => this.#context.open(document),
       changed: () => {
         if (this.#streams.has(streamKey(stream.summary.organisationId, stream.summary.id))) {
@@ -347,24 +348,16 @@ export class PartitionRunner {
     };
   }
 
-  async #load(stream: Stream, summary: StreamSummary) {
-    const { registry } = this.#context;
+  async #load(stream: Stream, stop: AbortSignal): Promise<StreamDocuments | undefined> {
+    const { registry, clock } = this.#context;
+    const key = streamKey(stream.summary.organisationId, stream.summary.id);
+    const known = () => (this.#streams.get(key) === stream ? stream.summary.revision : undefined);
     const documents = await this.#untilAnswered(
-      () =>
-        Promise.all([
-          registry.get(streamKey(summary.organisationId, summary.id)),
-          registry.get(progressKey(summary)),
-        ]),
-      this.#ending.signal,
+      () => readStreamDocuments(registry, clock, stream.summary, known, stop),
+      stop,
     );
-    const [entry, progress] = documents ?? [];
-    if (!entry) return undefined;
-    if (!stream.pump?.progress) stream.revision = progress?.revision ?? 0;
-    return {
-      document: entry.value as unknown as DataStreamDocument,
-      revision: entry.revision,
-      progress: progress?.value as unknown as ProgressDocument | undefined,
-    };
+    if (documents && !stream.pump?.progress) stream.revision = documents.progressRevision;
+    return documents;
   }
 
   #stateChanged(stream: StreamSummary, state: StreamState, message: string, from: StreamState): void {
@@ -465,7 +458,13 @@ export class PartitionRunner {
   #putIdleAway(): void {
     const before = this.#context.clock.monotonic() - IDLE_MS;
     for (const stream of this.#active) {
-      if (!stream.pump?.idle || stream.offeredAt > before || this.#committer?.isDirty(stream)) continue;
+      if (
+        !stream.pump?.idle ||
+        !stream.pump.current ||
+        stream.offeredAt > before ||
+        this.#committer?.isDirty(stream)
+      )
+        continue;
       if (stream.pump.progress?.committedDetached !== false) continue;
       const { stop, done } = stream;
       if (done) this.#own(done);

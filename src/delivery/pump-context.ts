@@ -3,10 +3,11 @@ import type { Budget } from '../lib/budget.ts';
 import type { Clock, Random } from '../lib/clock.ts';
 import type { Position, RecordLog } from '../log/log.ts';
 import type { Block } from '../records/block.ts';
-import type { DataStreamDocument, ProgressDocument, StreamState } from '../registry/data-stream.ts';
+import type { DataStreamDocument, StreamState } from '../registry/data-stream.ts';
 import type { Json } from '../registry/registry.ts';
 import type { HeldBlocks } from './held-blocks.ts';
 import type { RetryPolicy } from './retry.ts';
+import type { StreamDocuments } from './stream-documents.ts';
 import type { Piece } from './work.ts';
 
 /** What the engine keeps in memory of every data stream, idle ones included: as little as routing needs. */
@@ -91,12 +92,8 @@ export interface PumpContext {
   dispatched(): number;
   /** Which organisations of a block this stream gets: `all` or their ordinals; undefined: none. */
   coverage(stream: StreamSummary, block: Block): 'all' | readonly number[] | undefined;
-  /** The stream's documents; undefined when it was deleted. */
-  load(
-    stream: StreamSummary,
-  ): Promise<
-    { document: DataStreamDocument; revision: number; progress: ProgressDocument | undefined } | undefined
-  >;
+  /** The stream's documents, none older than what the pump was last told; undefined: deleted, or `stop` aborted. */
+  load(stop: AbortSignal): Promise<StreamDocuments | undefined>;
   open(document: DataStreamDocument): Promise<Opening>;
   /** Bytes in flight: one budget for streams that are well, another for those whose last try failed. */
   readonly budgets: MemoryBudgets;

@@ -96,6 +96,11 @@ export class Pump {
     return this.live && this.#loaded?.sender.idle === true && this.#loaded.source.count === 0;
   }
 
+  /** Whether all that people changed has been taken over. */
+  get current(): boolean {
+    return (this.#loaded?.documentRevision ?? 0) >= this.#stream.revision;
+  }
+
   /** Fed from the tail, and no failure: then the partition's watermark may say where it is. */
   get live(): boolean {
     const loaded = this.#loaded;
@@ -162,7 +167,7 @@ export class Pump {
       await this.#load(stop);
       while (this.#loaded && !stop.aborted && !this.#deleted) {
         await this.#reconcile(this.#loaded, stop);
-        if (this.#deleted) break;
+        if (stop.aborted || this.#deleted) break;
         if (this.#loaded.progress.status.state !== 'running') await this.#wakeup.wait(stop);
         else await this.#loaded.sender.step(stop, this.#sending.signal);
       }
@@ -199,9 +204,9 @@ export class Pump {
   }
 
   async #load(stop: AbortSignal): Promise<void> {
-    const loaded = await this.#context.load(this.#stream);
+    const loaded = await this.#context.load(stop);
     if (!loaded) {
-      this.#deleted = true;
+      this.#deleted ||= !stop.aborted;
       return;
     }
     const committed = this.#committed ?? loaded.progress;
@@ -256,7 +261,7 @@ export class Pump {
 
   /** Brings state, filter and destination in line with what people want. */
   async #reconcile(loaded: Loaded, stop: AbortSignal): Promise<void> {
-    if (this.#stream.revision > loaded.documentRevision) await this.#reload(loaded, stop);
+    if (!this.current) await this.#reload(loaded, stop);
     if (this.#deleted) return;
     const { progress, sender } = loaded;
     const { desired, generation } = this.#stream;
@@ -277,14 +282,14 @@ export class Pump {
   }
 
   async #reload(loaded: Loaded, stop: AbortSignal): Promise<void> {
-    const fresh = await this.#context.load(this.#stream);
+    const fresh = await this.#context.load(stop);
     if (!fresh) {
-      this.#deleted = true;
+      this.#deleted ||= !stop.aborted;
       return;
     }
     const before = loaded.document;
     loaded.document = fresh.document;
-    loaded.documentRevision = Math.max(fresh.revision, this.#stream.revision);
+    loaded.documentRevision = fresh.revision;
     const { progress, source, sender } = loaded;
     if (destinationChanged(before, fresh.document)) await sender.close();
     const filtersChanged = JSON.stringify(before.filters) !== JSON.stringify(fresh.document.filters);

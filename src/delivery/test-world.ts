@@ -20,12 +20,13 @@ import {
 import { createMemoryRegistry, memoryRegistryStorage } from '../registry/memory.ts';
 import { organisationKey } from '../registry/organisation.ts';
 import { loadOrganisationTree } from '../registry/organisation-tree.ts';
-import type { Entry, Json, Registry } from '../registry/registry.ts';
+import type { Json } from '../registry/registry.ts';
 import { HeldBlocks } from './held-blocks.ts';
 import { PartitionRunner } from './partition-runner.ts';
 import { type Attempt, DEFAULT_SETTINGS, type DeliverySettings } from './pump-context.ts';
 import { DEFAULT_RETRY } from './retry.ts';
 import { loadStreamDirectory } from './stream-directory.ts';
+import { type Sloth, slothful } from './test-registry.ts';
 
 /** Answers a delivery; `ids` are those of the records in it. */
 export type Peer = (ids: readonly number[], batch: Batch, signal: AbortSignal) => Outcome | Promise<Outcome>;
@@ -56,7 +57,7 @@ export class TestWorld {
   readonly attempts: Attempt[] = [];
   readonly retentionMs: number;
   readonly #given: Destination | undefined;
-  readonly #listingMs: (() => number) | undefined;
+  readonly #sloth: Sloth;
   #epoch = 0;
   #life = 0;
   log = createMemoryLog({ partitions: 1, clock: this.clock, storage: this.#logStorage });
@@ -72,13 +73,13 @@ export class TestWorld {
       retentionMs?: number;
       /** In place of peers that are functions: what every stream delivers to. */
       destination?: Destination;
-      /** How long the storage takes for each document that it lists at a takeover. */
-      listingMs?: () => number;
+      /** What the runner's registry does; the test's own reads are current. */
+      sloth?: Sloth;
     } = {},
   ) {
     this.#waitingBytes = options.waitingBytes ?? 2 ** 26;
     this.#given = options.destination;
-    this.#listingMs = options.listingMs;
+    this.#sloth = options.sloth ?? {};
     this.settings = { ...DEFAULT_SETTINGS, retry: DEFAULT_RETRY, ...options.settings };
     this.gathering = options.gathering ?? { by: 'batch', records: 100, bytes: 2 ** 20 };
     this.retentionMs = options.retentionMs ?? 7 * 86_400_000;
@@ -91,7 +92,7 @@ export class TestWorld {
     const runner = new PartitionRunner(
       {
         log: this.log,
-        registry: this.#listingSlowly(this.registry),
+        registry: slothful(this.registry, this.clock, this.#sloth),
         clock: this.clock,
         random: seededRandom(life),
         settings: this.settings,
@@ -216,19 +217,6 @@ export class TestWorld {
   damageBlock(sequence: number): void {
     const bytes = this.#logStorage.partitions[0]?.blocks[sequence - 1] as Uint8Array;
     bytes[bytes.length - 1] = (bytes[bytes.length - 1] as number) ^ 1;
-  }
-
-  #listingSlowly(registry: Registry): Registry {
-    const [listingMs, clock] = [this.#listingMs, this.clock];
-    if (!listingMs) return registry;
-    async function* list(prefix: string): AsyncIterable<Entry> {
-      for await (const entry of registry.list(prefix)) {
-        await clock.sleep(listingMs?.() ?? 0);
-        yield entry;
-      }
-    }
-    // What `crash` puts in place of a method counts here as well.
-    return Object.assign(Object.create(registry), { list });
   }
 
   #destination(document: DataStreamDocument, life: number): Destination {

@@ -10,7 +10,8 @@
  *  R2  Every write of a key gives it a greater revision (an integer above 0); revisions are never used again.
  *  R3  A write with an expected revision succeeds only if the document has just that revision (0: does not exist).
  *  R4  A watcher sees the documents there are, then `ready`, then every later change in the order of revisions per key;
- *      it may skip a revision that a later one has replaced.
+ *      it may skip a revision that a later one has replaced. It may be told before the write resolves, and then a read
+ *      may still show what was there before: who reads because of what was told compares revisions.
  */
 export interface Registry {
   get(key: string): Promise<Entry | undefined>;

@@ -34,7 +34,10 @@ describe('any node answers any call', { skip: natsMissing(), timeout: 120_000 },
       const started = performance.now();
       let sent = 0;
       while (!check()) {
-        assert.ok(performance.now() - started < PATIENCE_MS, `${what}; ${sent} requests`);
+        if (performance.now() - started > PATIENCE_MS) {
+          const shown = await world.everywhere((node) => world.show(node, tenant, path));
+          assert.fail(`${what}; ${sent} requests; ${JSON.stringify(shown)}`);
+        }
         await world.ingest(NODES[sent++ % NODES.length] as number, world.events(tenant.id, types));
         await sleep(PROBE_EVERY_MS);
       }
