@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import {
   type Config,
   configurationTable,
@@ -11,6 +10,7 @@ import {
   SETTINGS,
   variableOf,
 } from './config.ts';
+import { fc } from './lib/property-fixture.ts';
 
 const SECRET = Buffer.alloc(32, 7).toString('base64');
 

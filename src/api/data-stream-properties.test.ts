@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { anyCharacter } from '../lib/any-character-fixture.ts';
+import { fc } from '../lib/property-fixture.ts';
 import { type ApiFixture, LETTERBOX, STREAM, setUpApi } from './api-fixture.ts';
 
 const PATH = '/api/v2/data_stream';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import { fc } from '../lib/property-fixture.ts';
 import type { RecordIndex } from '../records/block.ts';
 import type { Json } from '../registry/registry.ts';
 import { compileFilter, parseFilters } from './filter.ts';

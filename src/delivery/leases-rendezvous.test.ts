@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import { fc } from '../lib/property-fixture.ts';
 import { shareOut } from './leases-rendezvous.ts';
 
 const nodes = (count: number) =>

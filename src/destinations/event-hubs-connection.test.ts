@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import { fc } from '../lib/property-fixture.ts';
 import { configureDestination } from './configure.ts';
 import { eventHubs } from './event-hubs.ts';
 import { MASK, maskCredentials } from './masking.ts';

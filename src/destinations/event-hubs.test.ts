@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
-import fc from 'fast-check';
 import type { Misbehaviour } from '../../tests/support/aws-front.ts';
 import { type Policy, TestHub } from '../../tests/support/event-hubs-hub.ts';
 import { hubError, TestHubRest, throttled } from '../../tests/support/event-hubs-rest.ts';
+import { fc } from '../lib/property-fixture.ts';
 import type { Outcome } from './contract.ts';
 import { eventHubs } from './event-hubs.ts';
 import { sharedAccessSignature } from './event-hubs-token.ts';

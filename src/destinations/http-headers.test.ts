@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import { fc } from '../lib/property-fixture.ts';
 import { parseHeaders } from './http-headers.ts';
 
 function messageOf(text: string): string | undefined {

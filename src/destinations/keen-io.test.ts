@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
-import fc from 'fast-check';
+import { fc } from '../lib/property-fixture.ts';
 import type { Outcome } from './contract.ts';
 import { keenIo, withTimestamp } from './keen-io.ts';
 import { batchOfTexts } from './test-batches.ts';

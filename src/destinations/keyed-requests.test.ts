@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import { fc } from '../lib/property-fixture.ts';
 import { recordBytes } from '../records/block.ts';
 import { fieldText } from '../records/fields.ts';
 import { type Entry, type Failure, sendKeyed } from './keyed-requests.ts';

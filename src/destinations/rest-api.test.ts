@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
-import fc from 'fast-check';
 import { Webhook } from 'standardwebhooks';
 import { anyCharacter } from '../lib/any-character-fixture.ts';
 import { ManualClock, seededRandom } from '../lib/manual-clock.ts';
+import { fc } from '../lib/property-fixture.ts';
 import { VERSION } from '../version.ts';
 import { configureDestination } from './configure.ts';
 import type { BatchDestination } from './contract.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import { fc } from '../lib/property-fixture.ts';
 import type { RecordKind } from '../records/block.ts';
 import { eventText, SAMPLES, sampleLines, usageText } from '../records/fixtures.ts';
 import { partitionOf } from '../registry/organisation.ts';

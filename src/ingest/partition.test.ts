@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import { fc } from '../lib/property-fixture.ts';
 import { blockInMemory, decodeBlock, encodeBlock, organisationOf, recordBytes } from '../records/block.ts';
 import { eventText, usageText } from '../records/fixtures.ts';
 import { RecordReader } from '../records/record-reader.ts';

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { fc } from './property-fixture.ts';
 
 /** Surrogates, which are no characters by themselves. */
 const FIRST_SURROGATE = 0xd800;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { anyCharacter } from '../lib/any-character-fixture.ts';
+import { fc } from '../lib/property-fixture.ts';
 import type { RecordKind } from './block.ts';
 import { examineRecord } from './examine.ts';
 import { eventText, SAMPLES, sampleLines, usageText } from './fixtures.ts';
