@@ -244,8 +244,8 @@ function unpack(stored: Uint8Array, codec: number, length: number, crc: number):
 
 function decompress(stored: Uint8Array, length: number): Uint8Array {
   try {
-    // In one chunk: to gather many costs as much again as to decompress.
-    const chunkSize = Math.max(SMALLEST_CHUNK, length);
+    // In one chunk: to gather many costs as much again as to decompress. A byte more, or Node.js makes room for a second.
+    const chunkSize = Math.max(SMALLEST_CHUNK, length + 1);
     return zstdDecompressSync(stored, { maxOutputLength: Math.max(1, length), chunkSize });
   } catch (error) {
     throw new BlockFault(`the payload of the block cannot be decompressed: ${(error as Error).message}`);
