@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { ApiError } from '../errors.ts';
+import { giveBack } from '../lib/give-back.ts';
 import type { BodyFormat } from '../records/scan.ts';
 import type { Admission, Ticket } from './admission.ts';
 import { type ContentEncoding, decodeBody, expectedLength, inItsOwnMemory } from './decode.ts';
@@ -56,6 +57,7 @@ export async function readRecordsBody(
     const body = await unpack(encoding, sent, limit, (bytes) => {
       if (!ticket.resize(sent.length + bytes)) throw busy(admission);
     });
+    giveBack(sent);
     ticket.resize(body.length);
     return { body, format, ticket };
   } catch (error) {
@@ -118,6 +120,7 @@ function readAll(
   return new Promise((resolve, reject) => {
     let buffer = Buffer.allocUnsafeSlow(length ?? 0);
     let filled = 0;
+    let copied: Buffer | undefined;
 
     const onData = (chunk: Buffer) => {
       const needed = filled + chunk.length;
@@ -140,6 +143,9 @@ function readAll(
       }
       chunk.copy(buffer, filled);
       filled = needed;
+      // The one before: Node.js may still be parsing this one.
+      if (copied) giveBack(copied);
+      copied = chunk;
     };
     const onEnd = () => {
       settle();

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { Clock } from '../lib/clock.ts';
+import { giveBack } from '../lib/give-back.ts';
 import type { NewBlock, RecordLog } from '../log/log.ts';
 import { blockInMemory, encodeBlock, type RecordKind } from '../records/block.ts';
 import { RecordReader } from '../records/record-reader.ts';
@@ -24,7 +25,7 @@ export interface IngestTelemetry {
 
 export interface IngestRequest {
   readonly kind: RecordKind;
-  /** Decoded. It belongs to ingest from now on: it may be changed, and kept as long as the records are in memory. */
+  /** Decoded. It belongs to ingest from now on: it may be changed, emptied, or kept as long as the records are in memory. */
   readonly body: Uint8Array;
   readonly format: BodyFormat;
   /** Store the valid records although others are invalid. */
@@ -91,6 +92,9 @@ export function createIngest(options: IngestOptions): Ingest {
     const groups = groupByPartition(scanned, body, format, (organisation) =>
       partitionOf(tree.rootOf(organisation), log.partitions),
     );
+    const bodyBytes = body.length;
+    // Records of one partition stay where they are.
+    if (groups.every(({ payload }) => payload.buffer !== body.buffer)) giveBack(body);
     const arrivedAt = clock.now();
     const blocks = await Promise.all(
       groups.map(async ({ partition, index, payload }): Promise<NewBlock> => {
@@ -106,7 +110,7 @@ export function createIngest(options: IngestOptions): Ingest {
         return { type: 'busy', retryAfter: RETRY_AFTER_SECONDS, cause: appended.cause };
       if (appended.type === 'stored') {
         const durationMs = clock.monotonic() - started;
-        telemetry?.recordsIngested({ kind, records: accepted, bytes: body.length, durationMs });
+        telemetry?.recordsIngested({ kind, records: accepted, bytes: bodyBytes, durationMs });
       }
     }
     return { type: 'accepted', accepted, rejected: invalid, faults };

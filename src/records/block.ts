@@ -1,5 +1,6 @@
 import { promisify } from 'node:util';
 import { constants, crc32, zstdCompress, zstdDecompressSync } from 'node:zlib';
+import { giveBack } from '../lib/give-back.ts';
 import { Unpacked } from './unpacked.ts';
 
 /**
@@ -97,12 +98,11 @@ export async function encodeBlock(
 ): Promise<Uint8Array> {
   let stored = payload;
   let codec = 0;
+  // Room for all of it at once: every chunk more is a trip through the thread pool.
+  const chunkSize = Math.ceil(payload.length / 4);
   if (payload.length >= SMALLEST_COMPRESSED) {
-    const smaller = await compress(payload, {
-      params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL },
-      // Room for all of it at once: every chunk more is a trip through the thread pool.
-      chunkSize: Math.ceil(payload.length / 4),
-    });
+    const params = { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL };
+    const smaller = await compress(payload, { params, chunkSize });
     if (smaller.length < payload.length * 0.9) {
       stored = smaller;
       codec = 1;
@@ -138,6 +138,9 @@ export async function encodeBlock(
   if (kindByte === 2) put(index.alerts);
   bytes.writeUInt32LE(crc32(bytes.subarray(0, indexLength)), 36);
   bytes.set(stored, at);
+  // A chunk larger than the pool that Node.js takes small ones from is this compression's alone.
+  if (codec === 1 && chunkSize > Buffer.poolSize && stored.buffer.byteLength === chunkSize)
+    giveBack(new Uint8Array(stored.buffer));
   return bytes;
 }
 
