@@ -1,5 +1,5 @@
 import type { Activity } from './delivery/activity.ts';
-import type { DeliveryTelemetry } from './delivery/partition-runner.ts';
+import type { DeliveryTelemetry } from './delivery/runner-context.ts';
 import type { Attempt, StreamSummary } from './delivery/pump-context.ts';
 import type { Telemetry } from './telemetry.ts';
 

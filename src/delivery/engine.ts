@@ -1,7 +1,8 @@
 import { Budget } from '../lib/budget.ts';
 import { HeldBlocks } from './held-blocks.ts';
 import type { Leases } from './leases.ts';
-import { PartitionRunner, type RunnerContext } from './partition-runner.ts';
+import { PartitionRunner } from './partition-runner.ts';
+import type { RunnerContext } from './runner-context.ts';
 
 /**
  * Bytes of batches in flight at a time on a node. Streams that are well share one budget, those whose last try failed
