@@ -1,6 +1,6 @@
 import type { Activity } from './delivery/activity.ts';
-import type { DeliveryTelemetry } from './delivery/runner-context.ts';
 import type { Attempt, StreamSummary } from './delivery/pump-context.ts';
+import type { DeliveryTelemetry } from './delivery/runner-context.ts';
 import type { Telemetry } from './telemetry.ts';
 
 /** What the delivery engine tells, passed on to the operator's telemetry and to the streams' own activity. */
