@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TestWorld } from '../../src/delivery/test-world.ts';
 import { awsKinesis } from '../../src/destinations/aws-kinesis.ts';
+import type { Configured } from '../../src/destinations/contract.ts';
 import { openBatches, testEnvironment } from '../../src/destinations/vendor-testing.ts';
 import { seededRandom } from '../../src/lib/manual-clock.ts';
 import { kinesisError, TestKinesis } from '../support/aws-kinesis.ts';
@@ -27,8 +28,9 @@ test('10,000 records arrive, in order per endpoint, while Kinesis misbehaves', a
   );
   const credentials = { region: 'eu-west-1', stream_name: 'records', role_arn: ROLE };
   const destination = await openBatches(awsKinesis, credentials, environment);
-  const { gathering } = awsKinesis.configure(credentials, 'Json') as never as { gathering: never };
-  const world = new TestWorld({ gathering });
+  const { gathering } = awsKinesis.configure(credentials, 'Json') as Configured;
+  // In smaller batches, so that there are enough of them for all that goes wrong.
+  const world = new TestWorld({ gathering: { ...gathering, records: 500 } });
   await world.organisation(1);
   await world.start();
 

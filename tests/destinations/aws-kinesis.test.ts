@@ -31,6 +31,20 @@ describe('delivering', () => {
     assert.equal(sts.sessions[0]?.sessionName, 'simstream-a1b2c3d4');
   });
 
+  test('of more records than a call takes, calls are filled: what waited behind its key goes with others', async (t) => {
+    const { kinesis, open } = await setUp(t);
+    const destination = await open();
+    const records = range(2_000, (n) => record(n, n % 700));
+    assert.equal((await destination.send(batchOf('usage', records), signal)).type, 'delivered');
+    assert.deepEqual(
+      kinesis.puts.map(({ Records }) => Records.length),
+      [500, 500, 500, 500],
+    );
+    for (const { Records } of kinesis.puts)
+      assert.equal(new Set(Records.map(({ PartitionKey }) => PartitionKey)).size, 500);
+    assertOrder(await kinesis.records('records'), 2_000);
+  });
+
   test('records of one key never share a call, and keep their order', async (t) => {
     const { kinesis, open } = await setUp(t);
     const destination = await open();

@@ -23,6 +23,8 @@ export interface KinesisTarget {
 /** Kinesis takes 10 MiB a record where a stream is configured for it; this is what every stream takes, key included. */
 const LARGEST_RECORD = 2 ** 20;
 const LONGEST_KEY = 256;
+/** What PutRecords takes. Its 5 MiB are a bound of the whole batch. */
+const MOST_IN_CALL = 500;
 
 /** One record of a batch as PutRecords wants it. */
 interface Entry {
@@ -126,7 +128,7 @@ async function deliver(batch: Batch, target: KinesisTarget, put: Put, signal: Ab
   let waiting = entries;
   let taken = 0;
   while (waiting.length > 0) {
-    const { first, behind } = firstOfEachKey(waiting);
+    const { first, behind } = nextCall(waiting);
     const result = await put(first, signal);
     if (result.type === 'failed') {
       const { outcome } = result;
@@ -185,13 +187,13 @@ function recordTooLarge(size: number, target: KinesisTarget) {
   return { code: 'record_too_large', message };
 }
 
-/** One record of each key, in order, and all others. */
-function firstOfEachKey(entries: readonly Entry[]): { first: Entry[]; behind: Entry[] } {
+/** One record of each key, in order, as many as a call takes; and all others. */
+function nextCall(entries: readonly Entry[]): { first: Entry[]; behind: Entry[] } {
   const keys = new Set<string>();
   const first: Entry[] = [];
   const behind: Entry[] = [];
   for (const entry of entries) {
-    if (keys.has(entry.key)) {
+    if (first.length === MOST_IN_CALL || keys.has(entry.key)) {
       behind.push(entry);
     } else {
       keys.add(entry.key);
