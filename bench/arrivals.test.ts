@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { type Measurement, readUsage, seriesBody } from '../src/destinations/datadog-series.ts';
+import { type Measurement, readUsage, seriesBody } from '../src/destinations/datadog/datadog-series.ts';
 import { FIRST_ID } from '../tests/support/usage-records.ts';
 import { reconcileArrivals } from './arrivals.ts';
 import { numberedRecords } from './numbered-records.ts';

@@ -25,7 +25,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 process.exitCode = await runCommandLine(process.argv.slice(2), console, async () => {
-  const { startServer } = await import('./server.ts');
+  const { startServer } = await import('./node/server.ts');
   return startServer;
 });
 

@@ -3,7 +3,7 @@ import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { planTable } from '../bench/scaling-plan.ts';
-import { SETTING_NAMES, variableOf } from '../src/config.ts';
+import { SETTING_NAMES, variableOf } from '../src/config/config.ts';
 import { destinationTypes } from '../src/destinations/all.ts';
 import { type Column, CSV_COLUMNS, CSV_EXTRAS, EXTRA_COLUMNS } from '../src/records/csv.ts';
 

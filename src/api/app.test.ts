@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import { ApiError } from '../errors.ts';
-import { seededRandom } from '../lib/manual-clock.ts';
+import { seededRandom } from '../lib/manual-clock.fixture.ts';
 import { type Answered, createApp } from './app.ts';
 import { defineRoute } from './route.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { sha1Hex } from '../auth/passwords.ts';
-import { type AccountsFixture, ADA, setUpAccounts } from './accounts-fixture.ts';
+import { type AccountsFixture, ADA, setUpAccounts } from './accounts.fixture.ts';
 
 const PATH = '/api/v1/application_token';
 

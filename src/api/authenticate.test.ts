@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { decodeJwt } from 'jose';
 import { sha1Hex } from '../auth/passwords.ts';
 import { organisationKey } from '../registry/organisation.ts';
-import { type AccountsFixture, ADA, setUpAccounts } from './accounts-fixture.ts';
+import { type AccountsFixture, ADA, setUpAccounts } from './accounts.fixture.ts';
 
 const WRONG = { ...ADA, password: sha1Hex('wrong') };
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { type ApiFixture, IDENTITIES, OPERATOR_TOKEN, STREAM, setUpApi } from './api-fixture.ts';
+import { type ApiFixture, IDENTITIES, OPERATOR_TOKEN, STREAM, setUpApi } from './api.fixture.ts';
 import type { Route } from './route.ts';
 
 /** Over the whole route table, so that a route that is added is covered. */

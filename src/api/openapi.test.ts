@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { ApiError, ERRORS } from '../errors.ts';
-import { type ApiFixture, setUpApi } from './api-fixture.ts';
+import { type ApiFixture, setUpApi } from './api.fixture.ts';
 import { errorsOf } from './openapi.ts';
 import { createValidator } from './validation.ts';
 

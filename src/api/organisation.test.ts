@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { organisationKey } from '../registry/organisation.ts';
-import { ADA, setUpAccounts } from './accounts-fixture.ts';
+import { ADA, setUpAccounts } from './accounts.fixture.ts';
 
 const created = '2026-01-01T00:00:00.000Z';
 const USERS = `/organisations/1/users/${encodeURIComponent(ADA.username)}`;

@@ -1,11 +1,11 @@
 import { type ApplicationTokenParts, applicationTokenRoutes } from './application-token.ts';
 import { type AuthenticateParts, authenticateRoutes } from './authenticate.ts';
-import { type DataStreamParts, dataStreamRoutes } from './data-stream.ts';
-import { type DataStreamActivityParts, dataStreamActivityRoutes } from './data-stream-activity.ts';
-import { eventTypeRoutes } from './data-stream-lookups.ts';
-import { type OperatorParts, operatorRoutes } from './operator.ts';
-import { type NodesParts, nodesRoutes } from './operator-nodes.ts';
-import { type RecordsParts, recordsRoutes } from './operator-records.ts';
+import { type DataStreamActivityParts, dataStreamActivityRoutes } from './data-streams/activity.ts';
+import { eventTypeRoutes } from './data-streams/lookups.ts';
+import { type DataStreamParts, dataStreamRoutes } from './data-streams/routes.ts';
+import { type NodesParts, nodesRoutes } from './operator/nodes.ts';
+import { type RecordsParts, recordsRoutes } from './operator/records.ts';
+import { type OperatorParts, operatorRoutes } from './operator/routes.ts';
 import { type OrganisationParts, organisationRoutes } from './organisation.ts';
 import type { Route } from './route.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ManualClock, seededRandom } from '../lib/manual-clock.ts';
+import { ManualClock, seededRandom } from '../lib/manual-clock.fixture.ts';
 import { createMemoryRegistry } from '../registry/memory.ts';
 import { type ApplicationTokenDocument, createApplicationTokens } from './application-tokens.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ApiError } from '../errors.ts';
-import { ManualClock, seededRandom } from '../lib/manual-clock.ts';
+import { ManualClock, seededRandom } from '../lib/manual-clock.fixture.ts';
 import { createMemoryRegistry } from '../registry/memory.ts';
 import { createLogins } from './lockout.ts';
 import { createPasswords, sha1Hex } from './passwords.ts';

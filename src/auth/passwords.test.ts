@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ApiError } from '../errors.ts';
-import { seededRandom } from '../lib/manual-clock.ts';
+import { seededRandom } from '../lib/manual-clock.fixture.ts';
 import { createPasswords, createTurnstile, DEFAULT_COSTS, sha1Hex } from './passwords.ts';
 
 const QUICK = { memory: 64, passes: 1 };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ApiError } from '../errors.ts';
-import { ManualClock } from '../lib/manual-clock.ts';
+import { ManualClock } from '../lib/manual-clock.fixture.ts';
 import { createBuckets, createRateLimits, createWindow, DEFAULT_RATE_LIMITS } from './rate-limit.ts';
 
 const FIVE_MINUTES = 5 * 60_000;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { anyCharacter } from '../lib/any-character-fixture.ts';
-import { seededRandom } from '../lib/manual-clock.ts';
-import { fc } from '../lib/property-fixture.ts';
+import { anyCharacter } from '../lib/any-character.fixture.ts';
+import { seededRandom } from '../lib/manual-clock.fixture.ts';
+import { fc } from '../lib/property.fixture.ts';
 import type { Json } from '../registry/registry.ts';
 import { createSealer } from './seal.ts';
 import { secretOf } from './secret.ts';

@@ -3,7 +3,7 @@ import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { seededRandom } from '../lib/manual-clock.ts';
+import { seededRandom } from '../lib/manual-clock.fixture.ts';
 import { systemRandom } from '../lib/system-clock.ts';
 import { loadOperatorToken, loadSecrets, parseSecret, secretOf } from './secret.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { decodeJwt, decodeProtectedHeader, SignJWT, UnsecuredJWT } from 'jose';
-import { ManualClock } from '../lib/manual-clock.ts';
+import { ManualClock } from '../lib/manual-clock.fixture.ts';
 import { secretOf } from './secret.ts';
 import {
   APPLICATION_TOKEN_SECONDS,

@@ -7,7 +7,7 @@ import {
   SETTINGS,
   type SettingName,
   variableOf,
-} from '../config.ts';
+} from '../config/config.ts';
 import type { Console } from './node.ts';
 
 /** Exit code for a command line or a configuration that is wrong. */

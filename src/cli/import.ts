@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { type Command, Option } from 'commander';
-import { variableOf } from '../config.ts';
+import { variableOf } from '../config/config.ts';
 import {
   importRecords,
   type Portion,

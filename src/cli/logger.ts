@@ -1,6 +1,6 @@
 import { type DestinationStream, type Logger, pino, stdSerializers } from 'pino';
 import { PinoPretty } from 'pino-pretty';
-import type { LogLevel } from '../config.ts';
+import type { LogLevel } from '../config/config.ts';
 import { redactText } from '../lib/redact.ts';
 
 /** Members that hold secrets, wherever they stand in the first three levels of what is logged. */

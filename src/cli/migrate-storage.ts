@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createLmdbLog } from '../log/lmdb.ts';
 import { createNatsLog } from '../log/nats.ts';
 import { beginNatsPartition } from '../log/nats-begin.ts';
 import type { MigrationSource } from '../migrate/source.ts';
 import type { MigrationTarget } from '../migrate/target.ts';
-import { PREFIX } from '../node-storage-nats.ts';
+import { PREFIX } from '../node/storage-nats.ts';
 import { createLmdbRegistry } from '../registry/lmdb.ts';
 import { createNatsRegistry } from '../registry/nats.ts';
 import { LMDB_FILE, openLmdb } from '../storage/lmdb.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { createSealer } from '../auth/seal.ts';
 import { loadSecrets, type Secrets } from '../auth/secret.ts';
-import { type Config, flagOf, readConfig, SETTINGS, type SettingName, variableOf } from '../config.ts';
+import { type Config, flagOf, readConfig, SETTINGS, type SettingName, variableOf } from '../config/config.ts';
 import { systemClock, systemRandom } from '../lib/system-clock.ts';
 import { countDocuments, type DocumentCounts } from '../migrate/copy-documents.ts';
 import { type MigrationOutcome, migrate } from '../migrate/migrate.ts';

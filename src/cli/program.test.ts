@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import { VERSION } from '../version.ts';
 import type { Console, RunningNode, StartServer, StopSignal } from './node.ts';
 import { runCommandLine } from './program.ts';

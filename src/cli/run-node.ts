@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
-import { type Config, flagOf, variableOf } from '../config.ts';
-import { createTelemetry } from '../telemetry.ts';
+import { type Config, flagOf, variableOf } from '../config/config.ts';
+import { createTelemetry } from '../telemetry/telemetry.ts';
 import { VERSION } from '../version.ts';
 import { createLogger } from './logger.ts';
 import type { Console, RunningNode, StartServer, StopSignal } from './node.ts';

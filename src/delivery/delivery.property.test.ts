@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Cause, Outcome, RecordFailure } from '../destinations/contract.ts';
-import { seededRandom, settle } from '../lib/manual-clock.ts';
+import { seededRandom, settle } from '../lib/manual-clock.fixture.ts';
 import type { DataStreamDocument } from '../registry/data-stream.ts';
-import { type TestRecord, TestWorld } from './test-world.ts';
+import { type TestRecord, TestWorld } from './world.fixture.ts';
 
 const cause: Cause = { code: 'test', message: 'The peer of the test says so.' };
 const POISON = (id: number) => id % 97 === 13;

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Cause, Outcome } from '../destinations/contract.ts';
-import { settle } from '../lib/manual-clock.ts';
+import { settle } from '../lib/manual-clock.fixture.ts';
 import { recordStateChange, stateHistory } from '../registry/history.ts';
-import { DEFAULT_RETRY } from './retry.ts';
-import { type Peer, TestWorld } from './test-world.ts';
+import { DEFAULT_RETRY } from './stream/retry.ts';
+import { type Peer, TestWorld } from './world.fixture.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

@@ -1,8 +1,8 @@
+import type { Leases } from '../leases/leases.ts';
 import { Budget } from '../lib/budget.ts';
-import { HeldBlocks } from './held-blocks.ts';
-import type { Leases } from './leases.ts';
-import { PartitionRunner } from './partition-runner.ts';
-import type { RunnerContext } from './runner-context.ts';
+import { PartitionRunner } from './partition/runner.ts';
+import type { RunnerContext } from './partition/runner-context.ts';
+import { HeldBlocks } from './stream/held-blocks.ts';
 
 /**
  * Bytes of batches in flight at a time on a node. Streams that are well share one budget, those whose last try failed

@@ -7,7 +7,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { fastify } from 'fastify';
 import type { Clock } from '../lib/clock.ts';
-import { ManualClock, seededRandom } from '../lib/manual-clock.ts';
+import { ManualClock, seededRandom } from '../lib/manual-clock.fixture.ts';
 import { systemClock } from '../lib/system-clock.ts';
 import { demoBanner, listStreamsCommand } from './banner.ts';
 import { type DemoOptions, runDemo, sha1 } from './demo.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { fastify } from 'fastify';
-import { ManualClock } from '../lib/manual-clock.ts';
+import { ManualClock } from '../lib/manual-clock.fixture.ts';
 import { createInboxes, type InboxRequest } from './inbox.ts';
 import { inboxPlugin } from './inbox-plugin.ts';
 

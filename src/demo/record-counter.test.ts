@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fc } from '../lib/property-fixture.ts';
+import { fc } from '../lib/property.fixture.ts';
 import { RecordCounter } from './record-counter.ts';
 
 function count(text: string, pieces = [Number.POSITIVE_INFINITY]): number {

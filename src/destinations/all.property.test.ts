@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { tmpdir } from 'node:os';
 import { describe, test } from 'node:test';
-import { anyCharacter } from '../lib/any-character-fixture.ts';
-import { ManualClock, seededRandom } from '../lib/manual-clock.ts';
-import { fc } from '../lib/property-fixture.ts';
+import { anyCharacter } from '../lib/any-character.fixture.ts';
+import { ManualClock, seededRandom } from '../lib/manual-clock.fixture.ts';
+import { fc } from '../lib/property.fixture.ts';
 import { destinationTypes } from './all.ts';
 import { configureDestination } from './configure.ts';
 import type { DestinationEnvironment } from './contract.ts';

@@ -1,11 +1,11 @@
-import { awsKinesis } from './aws-kinesis.ts';
+import { awsKinesis } from './aws/kinesis.ts';
+import { s3 } from './aws/s3.ts';
+import { eventHubs } from './azure/event-hubs.ts';
 import type { DestinationType } from './contract.ts';
-import { datadog } from './datadog.ts';
-import { eventHubs } from './event-hubs.ts';
-import { keenIo } from './keen-io.ts';
-import { pubSub } from './pub-sub.ts';
-import { restApi } from './rest-api.ts';
-import { s3 } from './s3.ts';
+import { datadog } from './datadog/datadog.ts';
+import { pubSub } from './google/pub-sub.ts';
+import { restApi } from './http/rest-api.ts';
+import { keenIo } from './keen/keen-io.ts';
 
 /** Every connection type, in the order in which they are offered. A new connector is one line here. */
 const types: readonly DestinationType[] = [restApi, awsKinesis, s3, eventHubs, pubSub, keenIo, datadog];

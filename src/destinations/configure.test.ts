@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Type } from 'typebox';
 import type { FieldFault } from '../errors.ts';
-import { fc } from '../lib/property-fixture.ts';
+import { fc } from '../lib/property.fixture.ts';
 import { type ConfigureResult, configureDestination } from './configure.ts';
 import { defineDestination } from './contract.ts';
 

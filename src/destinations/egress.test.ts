@@ -3,9 +3,9 @@ import type { LookupAddress } from 'node:dns';
 import { connect } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { request } from 'undici';
-import { settle } from '../lib/manual-clock.ts';
+import { settle } from '../lib/manual-clock.fixture.ts';
 import { createEgress, type Egress, type EgressOptions } from './egress.ts';
-import { startHttpPeer } from './test-http-peer.ts';
+import { startHttpPeer } from './http/peer.fixture.ts';
 
 const LOOPBACK: LookupAddress = { address: '127.0.0.1', family: 4 };
 const PRIVATE: LookupAddress = { address: '10.9.8.7', family: 4 };

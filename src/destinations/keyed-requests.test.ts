@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { fc } from '../lib/property-fixture.ts';
+import { fc } from '../lib/property.fixture.ts';
 import { recordBytes } from '../records/block.ts';
 import { fieldText } from '../records/fields.ts';
+import { batchOfTexts } from './batches.fixture.ts';
 import { type Entry, type Failure, sendKeyed } from './keyed-requests.ts';
-import { batchOfTexts } from './test-batches.ts';
 
 /** Three short records are 13 bytes or, with two digits each, 16: so either limit comes first. */
 const LIMITS = { records: 3, bytes: 15, around: 2, lanes: 2 };

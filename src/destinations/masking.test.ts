@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Type } from 'typebox';
-import { fc } from '../lib/property-fixture.ts';
+import { fc } from '../lib/property.fixture.ts';
 import { MASK, maskCredentials, restoreMasked, secretsOf } from './masking.ts';
 
 const schema = Type.Object({

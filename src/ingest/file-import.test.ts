@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { anyCharacter } from '../lib/any-character-fixture.ts';
-import { ManualClock, seededRandom } from '../lib/manual-clock.ts';
-import { fc } from '../lib/property-fixture.ts';
+import { anyCharacter } from '../lib/any-character.fixture.ts';
+import { ManualClock, seededRandom } from '../lib/manual-clock.fixture.ts';
+import { fc } from '../lib/property.fixture.ts';
 import { importRecords, LineTooLong, type Portion, type PostAnswer, portionsOf } from './file-import.ts';
 
 async function* inPieces(text: string, size: number): AsyncGenerator<Uint8Array> {

@@ -7,11 +7,11 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { ApiError } from '../errors.ts';
 import type { RecordLog } from '../log/log.ts';
-import { eventText, usageText } from '../records/fixtures.ts';
+import { eventText, usageText } from '../records/records.fixture.ts';
 import { LARGEST_BODY } from './body.ts';
 import { registerIngestRoutes } from './http.ts';
+import { storedRecords, testIngest } from './ingest.fixture.ts';
 import type { Ingest } from './ingest.ts';
-import { storedRecords, testIngest } from './test-ingest.ts';
 
 interface Served {
   readonly app: FastifyInstance;

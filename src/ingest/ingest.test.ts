@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { fc } from '../lib/property-fixture.ts';
+import { fc } from '../lib/property.fixture.ts';
 import type { RecordKind } from '../records/block.ts';
-import { eventText, SAMPLES, sampleLines, usageText } from '../records/fixtures.ts';
+import { eventText, SAMPLES, sampleLines, usageText } from '../records/records.fixture.ts';
 import { partitionOf } from '../registry/organisation.ts';
+import { storedRecords, testIngest } from './ingest.fixture.ts';
 import type { IngestRequest } from './ingest.ts';
-import { storedRecords, testIngest } from './test-ingest.ts';
 
 function request(kind: RecordKind, text: string, more: Partial<IngestRequest> = {}): IngestRequest {
   return { kind, body: Buffer.from(text), format: 'array', skipInvalid: false, ...more };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatDuration, parseDuration } from './duration.ts';
-import { fc } from './property-fixture.ts';
+import { fc } from './property.fixture.ts';
 
 test('durations are read with their unit', () => {
   assert.equal(parseDuration('7d'), 604_800_000);

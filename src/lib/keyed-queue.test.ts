@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createKeyedQueue } from './keyed-queue.ts';
-import { settle } from './manual-clock.ts';
+import { settle } from './manual-clock.fixture.ts';
 
 test('tasks of a key run in order, one at a time; other keys do not wait', async () => {
   const queue = createKeyedQueue<number>();

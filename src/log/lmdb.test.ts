@@ -3,12 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ManualClock } from '../lib/manual-clock.ts';
+import { ManualClock } from '../lib/manual-clock.fixture.ts';
 import { type Lmdb, openLmdb, StoreFailure } from '../storage/lmdb.ts';
-import { testRecordLog } from './contract-tests.ts';
-import { newBlock, PARTITIONS } from './contract-world.ts';
 import { createLmdbLog } from './lmdb.ts';
+import { testRecordLog } from './log.contract.ts';
 import { IDEMPOTENCY_WINDOW } from './log.ts';
+import { newBlock, PARTITIONS } from './world.fixture.ts';
 
 testRecordLog('LMDB', {
   create: async () => {

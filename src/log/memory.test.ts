@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ManualClock } from '../lib/manual-clock.ts';
-import { testRecordLog } from './contract-tests.ts';
-import { newBlock, PARTITIONS } from './contract-world.ts';
+import { ManualClock } from '../lib/manual-clock.fixture.ts';
+import { testRecordLog } from './log.contract.ts';
 import { IDEMPOTENCY_WINDOW } from './log.ts';
 import { createMemoryLog, memoryLogStorage } from './memory.ts';
+import { newBlock, PARTITIONS } from './world.fixture.ts';
 
 testRecordLog('memory', {
   create: async () => {

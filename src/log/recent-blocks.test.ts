@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { newBlock } from './contract-world.ts';
 import { type RecentBlock, recentBlocks } from './recent-blocks.ts';
+import { newBlock } from './world.fixture.ts';
 
 const recent: RecentBlock = { block: (await newBlock(0, ['a'])).block, storedLength: 1 };
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fc } from '../lib/property-fixture.ts';
+import { fc } from '../lib/property.fixture.ts';
 import type { Block, RecordIndex } from '../records/block.ts';
 import { blockInMemory, decodeBlock, encodeBlock, organisationOf, recordBytes } from '../records/block.ts';
 import type { NewBlock } from './log.ts';

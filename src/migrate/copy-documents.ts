@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { quarantineKey, readPlace } from '../delivery/quarantine.ts';
+import { quarantineKey, readPlace } from '../delivery/stream/quarantine.ts';
 import type { DataStreamDocument, ProgressDocument } from '../registry/data-stream.ts';
 import { type Entry, type Json, type Registry, registryKey } from '../registry/registry.ts';
 import { Difference } from './copy-records.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { TestWorld } from '../delivery/test-world.ts';
+import { TestWorld } from '../delivery/world.fixture.ts';
 import type { Cause, Outcome } from '../destinations/contract.ts';
-import { seededRandom } from '../lib/manual-clock.ts';
-import { runMigration, TestTarget } from './migration-fixture.ts';
+import { seededRandom } from '../lib/manual-clock.fixture.ts';
+import { runMigration, TestTarget } from './migration.fixture.ts';
 
 const cause: Cause = { code: 'test', message: 'The peer of the test says so.' };
 const STREAMS = ['steady', 'stuck', 'paused', 'fussy'];

@@ -3,13 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { ManualClock } from '../lib/manual-clock.ts';
-import { contents, newBlock } from '../log/contract-world.ts';
+import { ManualClock } from '../lib/manual-clock.fixture.ts';
 import { createLmdbLog } from '../log/lmdb.ts';
+import { contents, newBlock } from '../log/world.fixture.ts';
 import { createLmdbRegistry } from '../registry/lmdb.ts';
 import type { Json } from '../registry/registry.ts';
 import { openLmdb } from '../storage/lmdb.ts';
-import { runMigration, TestTarget } from './migration-fixture.ts';
+import { runMigration, TestTarget } from './migration.fixture.ts';
 import { positionMap } from './position-map.ts';
 import { unfinishedMigration } from './target.ts';
 

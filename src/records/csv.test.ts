@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parse } from 'csv-parse/sync';
-import { fc } from '../lib/property-fixture.ts';
+import { fc } from '../lib/property.fixture.ts';
 import { type Block, blockInMemory, type RecordKind } from './block.ts';
 import { csvTable, type ExtraColumn } from './csv.ts';
 

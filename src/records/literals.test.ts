@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { fc } from '../lib/property-fixture.ts';
+import { fc } from '../lib/property.fixture.ts';
 import { isTimestampAt } from './timestamp.ts';
 import { isRecordId, unsignedAt } from './unsigned.ts';
 

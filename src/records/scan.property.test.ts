@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { anyCharacter } from '../lib/any-character-fixture.ts';
-import { fc } from '../lib/property-fixture.ts';
+import { anyCharacter } from '../lib/any-character.fixture.ts';
+import { fc } from '../lib/property.fixture.ts';
 import type { RecordKind } from './block.ts';
 import { examineRecord } from './examine.ts';
-import { eventText, SAMPLES, sampleLines, usageText } from './fixtures.ts';
 import { RecordReader } from './record-reader.ts';
+import { eventText, SAMPLES, sampleLines, usageText } from './records.fixture.ts';
 import { RecordScan } from './required-fields.ts';
 import { scanBody } from './scan.ts';
 import { newPlaces, scanValue } from './scan-value.ts';

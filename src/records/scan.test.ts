@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { RecordKind } from './block.ts';
-import { type EVENT, eventText, recordText, SAMPLES, sampleLines, USAGE, usageText } from './fixtures.ts';
 import { RecordReader } from './record-reader.ts';
+import {
+  type EVENT,
+  eventText,
+  recordText,
+  SAMPLES,
+  sampleLines,
+  USAGE,
+  usageText,
+} from './records.fixture.ts';
 import { type BodyFormat, LARGEST_RECORD, MOST_FAULTS, scanBody } from './scan.ts';
 
 async function scan(kind: RecordKind, text: string | Uint8Array, format: BodyFormat = 'array') {

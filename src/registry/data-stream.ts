@@ -117,5 +117,5 @@ export const progressKey = (stream: {
   readonly id: string;
 }) => registryKey('progress', stream.partition, stream.organisationId, stream.id);
 export const historyKey = (organisationId: number, id: string) => registryKey('history', organisationId, id);
-/** `watermark.<partition>`: `{sequence, epoch}`; see delivery/runner.ts. */
+/** `watermark.<partition>`: `{sequence, epoch}`; see delivery/partition/runner.ts. */
 export const watermarkKey = (partition: number) => registryKey('watermark', partition);

@@ -3,10 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ManualClock } from '../lib/manual-clock.ts';
+import { ManualClock } from '../lib/manual-clock.fixture.ts';
 import { type Lmdb, openLmdb, StoreFailure } from '../storage/lmdb.ts';
-import { testRegistry } from './contract-tests.ts';
 import { createLmdbRegistry } from './lmdb.ts';
+import { testRegistry } from './registry.contract.ts';
 
 testRegistry('LMDB', {
   create: async () => {

@@ -1,5 +1,5 @@
-import { testRegistry } from './contract-tests.ts';
 import { createMemoryRegistry, memoryRegistryStorage } from './memory.ts';
+import { testRegistry } from './registry.contract.ts';
 
 testRegistry('memory', {
   create: async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startVendor, type VendorAnswer } from '../../src/destinations/vendor-testing.ts';
+import { startVendor, type VendorAnswer } from '../../src/destinations/vendor.fixture.ts';
 import { BadDays } from '../support/bad-days.ts';
 import {
   checkArrivals,

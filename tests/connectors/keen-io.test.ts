@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startVendor } from '../../src/destinations/vendor-testing.ts';
+import { startVendor } from '../../src/destinations/vendor.fixture.ts';
 import { BadDays } from '../support/bad-days.ts';
 import {
   type Arrival,

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { TestWorld } from '../../src/delivery/test-world.ts';
-import { awsKinesis } from '../../src/destinations/aws-kinesis.ts';
+import { TestWorld } from '../../src/delivery/world.fixture.ts';
+import { awsKinesis } from '../../src/destinations/aws/kinesis.ts';
 import type { Configured } from '../../src/destinations/contract.ts';
-import { openBatches, testEnvironment } from '../../src/destinations/vendor-testing.ts';
-import { seededRandom } from '../../src/lib/manual-clock.ts';
+import { openBatches, testEnvironment } from '../../src/destinations/vendor.fixture.ts';
+import { seededRandom } from '../../src/lib/manual-clock.fixture.ts';
 import { kinesisError, TestKinesis } from '../support/aws-kinesis.ts';
 import { BASE_KEYS, TestSts } from '../support/aws-sts.ts';
 

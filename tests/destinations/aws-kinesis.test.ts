@@ -7,10 +7,10 @@ import {
   record,
   setUp,
   signal,
-} from '../../src/destinations/aws/test-kinesis.ts';
-import { awsKinesis } from '../../src/destinations/aws-kinesis.ts';
+} from '../../src/destinations/aws/kinesis.fixture.ts';
+import { awsKinesis } from '../../src/destinations/aws/kinesis.ts';
 import { createEgress } from '../../src/destinations/egress.ts';
-import { batchOf } from '../../src/destinations/vendor-testing.ts';
+import { batchOf } from '../../src/destinations/vendor.fixture.ts';
 import { kinesisError } from '../support/aws-kinesis.ts';
 
 describe('delivering', () => {

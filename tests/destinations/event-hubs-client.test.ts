@@ -7,11 +7,11 @@ import {
   earliestEventPosition,
   type ReceivedEventData,
 } from '@azure/event-hubs';
-import { eventHubs } from '../../src/destinations/event-hubs.ts';
-import { parseConnectionString } from '../../src/destinations/event-hubs-connection.ts';
-import { sharedAccessSignature } from '../../src/destinations/event-hubs-token.ts';
-import { sampleBatch, sampleRecord } from '../../src/destinations/test-batches.ts';
-import { openBatches, testEnvironment } from '../../src/destinations/vendor-testing.ts';
+import { eventHubs } from '../../src/destinations/azure/event-hubs.ts';
+import { parseConnectionString } from '../../src/destinations/azure/event-hubs-connection.ts';
+import { sharedAccessSignature } from '../../src/destinations/azure/event-hubs-token.ts';
+import { sampleBatch, sampleRecord } from '../../src/destinations/batches.fixture.ts';
+import { openBatches, testEnvironment } from '../../src/destinations/vendor.fixture.ts';
 import { startHubAmqp } from '../support/event-hubs-amqp.ts';
 import { TestHub } from '../support/event-hubs-hub.ts';
 import { TestHubRest } from '../support/event-hubs-rest.ts';

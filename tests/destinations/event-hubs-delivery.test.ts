@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { TestWorld } from '../../src/delivery/test-world.ts';
-import { eventHubs } from '../../src/destinations/event-hubs.ts';
-import { openBatches, testEnvironment } from '../../src/destinations/vendor-testing.ts';
-import { seededRandom } from '../../src/lib/manual-clock.ts';
+import { TestWorld } from '../../src/delivery/world.fixture.ts';
+import { eventHubs } from '../../src/destinations/azure/event-hubs.ts';
+import { openBatches, testEnvironment } from '../../src/destinations/vendor.fixture.ts';
+import { seededRandom } from '../../src/lib/manual-clock.fixture.ts';
 import { type Policy, TestHub } from '../support/event-hubs-hub.ts';
 import { hubError, TestHubRest, throttled } from '../support/event-hubs-rest.ts';
 

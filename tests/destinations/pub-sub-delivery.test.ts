@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { TestWorld } from '../../src/delivery/test-world.ts';
-import { pubSub } from '../../src/destinations/pub-sub.ts';
-import { openBatches, testEnvironment } from '../../src/destinations/vendor-testing.ts';
-import { seededRandom } from '../../src/lib/manual-clock.ts';
+import { TestWorld } from '../../src/delivery/world.fixture.ts';
+import { pubSub } from '../../src/destinations/google/pub-sub.ts';
+import { openBatches, testEnvironment } from '../../src/destinations/vendor.fixture.ts';
+import { seededRandom } from '../../src/lib/manual-clock.fixture.ts';
 import { googleError, newServiceAccount, TestPubSub } from '../support/pub-sub-rest.ts';
 
 const RECORDS = 10_000;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, type TestContext, test } from 'node:test';
-import { pubSub } from '../../src/destinations/pub-sub.ts';
-import { batchOfTexts, sampleBatch, sampleId, sampleRecord } from '../../src/destinations/test-batches.ts';
-import { openBatches, testEnvironment } from '../../src/destinations/vendor-testing.ts';
+import { batchOfTexts, sampleBatch, sampleId, sampleRecord } from '../../src/destinations/batches.fixture.ts';
+import { pubSub } from '../../src/destinations/google/pub-sub.ts';
+import { openBatches, testEnvironment } from '../../src/destinations/vendor.fixture.ts';
 import {
   type Emulator,
   type PulledMessage,

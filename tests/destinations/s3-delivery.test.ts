@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'csv-parse/sync';
-import { TestWorld } from '../../src/delivery/test-world.ts';
+import { TestWorld } from '../../src/delivery/world.fixture.ts';
+import { s3 } from '../../src/destinations/aws/s3.ts';
 import { configureDestination } from '../../src/destinations/configure.ts';
 import type { FileDestination } from '../../src/destinations/contract.ts';
-import { s3 } from '../../src/destinations/s3.ts';
-import { testEnvironment } from '../../src/destinations/vendor-testing.ts';
-import { seededRandom } from '../../src/lib/manual-clock.ts';
+import { testEnvironment } from '../../src/destinations/vendor.fixture.ts';
+import { seededRandom } from '../../src/lib/manual-clock.fixture.ts';
 import { s3Error, TestS3 } from '../support/aws-s3.ts';
 import { BASE_KEYS, TestSts } from '../support/aws-sts.ts';
 

@@ -1,6 +1,6 @@
-import { type PeerBehaviour, testDestination } from '../../src/destinations/contract-tests.ts';
-import { sampleIdsIn } from '../../src/destinations/test-batches.ts';
-import { type Answering, startHttpPeer } from '../../src/destinations/test-http-peer.ts';
+import { sampleIdsIn } from '../../src/destinations/batches.fixture.ts';
+import { type PeerBehaviour, testDestination } from '../../src/destinations/destination.contract.ts';
+import { type Answering, startHttpPeer } from '../../src/destinations/http/peer.fixture.ts';
 import { logStore } from './log-store.ts';
 
 const KEY = 'k-0123456789';

@@ -9,8 +9,8 @@ import {
   type Outcome,
   type RecordFailure,
 } from '../../src/destinations/contract.ts';
-import { exchange } from '../../src/destinations/http-exchange.ts';
-import { answerCause, outcomeOfAnswer } from '../../src/destinations/http-outcome.ts';
+import { exchange } from '../../src/destinations/http/http-exchange.ts';
+import { answerCause, outcomeOfAnswer } from '../../src/destinations/http/http-outcome.ts';
 
 /** The store's own limits of a request. */
 const MOST_LINES = 1_000;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { createSharedLeases } from '../../src/delivery/leases-shared.ts';
-import type { LeaseTiming } from '../../src/delivery/leases-timing.ts';
+import { createSharedLeases } from '../../src/leases/shared.ts';
+import type { LeaseTiming } from '../../src/leases/timing.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { systemClock, systemRandom } from '../../src/lib/system-clock.ts';
 import { createNatsRegistry } from '../../src/registry/nats.ts';

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { nanos } from '@nats-io/transport-node';
-import { ManualClock } from '../../src/lib/manual-clock.ts';
+import { ManualClock } from '../../src/lib/manual-clock.fixture.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
-import { testRecordLog } from '../../src/log/contract-tests.ts';
+import { testRecordLog } from '../../src/log/log.contract.ts';
+import type { RecordLog } from '../../src/log/log.ts';
+import { createNatsLog } from '../../src/log/nats.ts';
 import {
   contents,
   newBlock,
@@ -12,9 +14,7 @@ import {
   PLENTY,
   startFollower,
   textsOf,
-} from '../../src/log/contract-world.ts';
-import type { RecordLog } from '../../src/log/log.ts';
-import { createNatsLog } from '../../src/log/nats.ts';
+} from '../../src/log/world.fixture.ts';
 import { type Nats, openNats, StoreUnavailable } from '../../src/storage/nats.ts';
 import { type NatsServers, natsMissing, startNats } from '../support/nats-server.ts';
 import { waitFor } from '../support/wait-for.ts';

@@ -1,7 +1,7 @@
 import { after, before, describe } from 'node:test';
 import { systemClock } from '../../src/lib/system-clock.ts';
-import { testRegistry } from '../../src/registry/contract-tests.ts';
 import { createNatsRegistry } from '../../src/registry/nats.ts';
+import { testRegistry } from '../../src/registry/registry.contract.ts';
 import { type Nats, openNats, StoreUnavailable } from '../../src/storage/nats.ts';
 import { type NatsServers, natsMissing, startNats } from '../support/nats-server.ts';
 

@@ -6,7 +6,7 @@ import Fastify from 'fastify';
 import { apiTypes } from '../../scripts/api-types.ts';
 import { buildPortal } from '../../scripts/build-portal.ts';
 import { systemRandom } from '../../src/lib/system-clock.ts';
-import { PORTAL_DIRECTORY, portalFiles } from '../../src/portal-files.ts';
+import { PORTAL_DIRECTORY, portalFiles } from '../../src/node/portal-files.ts';
 
 /** Kilobytes of JavaScript, compressed, before the first view shows. */
 const FIRST_LOAD = 250_000;

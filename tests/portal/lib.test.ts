@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { compileFilter, parseFilters } from '../../src/delivery/filter.ts';
-import { fc } from '../../src/lib/property-fixture.ts';
+import { compileFilter, parseFilters } from '../../src/filters/compile.ts';
+import { fc } from '../../src/lib/property.fixture.ts';
 import { curlOf } from '../../src/portal/lib/call-log.ts';
 import { type GroupRule, type How, type Rule, treeOf } from '../../src/portal/lib/filter-tree.ts';
 import { type Choice, describeFilters, fromFilters, toFilters } from '../../src/portal/lib/filters.ts';

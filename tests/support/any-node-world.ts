@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../../src/lib/system-clock.ts';
-import { PREFIX } from '../../src/node-storage-nats.ts';
+import { PREFIX } from '../../src/node/storage-nats.ts';
 import { createNatsRegistry } from '../../src/registry/nats.ts';
 import { partitionOf } from '../../src/registry/organisation.ts';
 import { openNats } from '../../src/storage/nats.ts';

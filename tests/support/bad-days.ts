@@ -1,4 +1,4 @@
-import type { VendorAnswer } from '../../src/destinations/vendor-testing.ts';
+import type { VendorAnswer } from '../../src/destinations/vendor.fixture.ts';
 
 /**
  * What a peer of an HTTP API does wrong, on purpose. Ten requests make a round, or as many as the test says; in each the

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { DestinationEnvironment, Outcome } from '../contract.ts';
-import { exchange } from '../http-exchange.ts';
+import { exchange } from '../http/http-exchange.ts';
 import { type AwsFault, readFault } from './fault.ts';
 import { type AwsKeys, signedHeaders, type UnsignedRequest } from './sign.ts';
 

@@ -1,222 +1,57 @@
-import { organisationOf, recordBytes } from '../../records/block.ts';
-import { endpointIdOf } from '../../records/fields.ts';
-import type {
-  Batch,
-  BatchDestination,
-  DestinationEnvironment,
-  Outcome,
-  RecordFailure,
-  Verdict,
-} from '../contract.ts';
-import type { Failure } from './call.ts';
-import { type AwsClient, createAwsClient } from './client.ts';
-import { kinesisFailure, recordFailure } from './kinesis-fault.ts';
-import { endpointOf, type Role } from './names.ts';
-import { sha256 } from './sign.ts';
+import { Type } from 'typebox';
+import { type ConfigurationFault, defineDestination } from '../contract.ts';
+import { awsFaults, parseRole, type Role, regionField, roleArnField } from './names.ts';
 
-export interface KinesisTarget {
+/**
+ * PutRecords takes 500 records and 5 MiB, keys included, of which each can have 256 bytes. Two records of an endpoint never
+ * share a call: of four times as many records, more calls are full. More would only raise what a crash sends again.
+ */
+const GATHERED = { by: 'batch', records: 2_000, bytes: 5 * 2 ** 20 - 500 * 256 } as const;
+
+const STREAM_NAME = /^[a-zA-Z0-9_.-]{1,128}$/;
+
+const credentials = Type.Object({
+  region: regionField,
+  stream_name: Type.String({
+    title: 'Stream name',
+    description: 'The Kinesis data stream. The role needs kinesis:PutRecords on it.',
+    examples: ['simstream-events'],
+    minLength: 1,
+    maxLength: 128,
+  }),
+  role_arn: roleArnField,
+});
+
+interface Settings {
   readonly region: string;
-  readonly name: string;
-  readonly role: Role;
+  readonly stream_name: string;
+  readonly role_arn: string;
 }
 
-/** Kinesis takes 10 MiB a record where a stream is configured for it; this is what every stream takes, key included. */
-const LARGEST_RECORD = 2 ** 20;
-const LONGEST_KEY = 256;
-/** What PutRecords takes. Its 5 MiB are a bound of the whole batch. */
-const MOST_IN_CALL = 500;
-
-/** One record of a batch as PutRecords wants it. */
-interface Entry {
-  /** Its index in the batch. */
-  readonly index: number;
-  readonly key: string;
-  readonly data: Uint8Array;
-}
-
-type PutResult =
-  | { readonly type: 'answered'; readonly failures: readonly RecordFailure[] }
-  | { readonly type: 'failed'; readonly outcome: Failure };
-
-/**
- * Opens a Kinesis data stream.
- *
- *  K1  Records with the same partition key arrive in the order of the stream. PutRecords takes the records behind one that
- *      it throttled, so two records of a key never share a call, and what follows a record that was not taken waits.
- *  K2  Only records that were not taken are sent again.
- */
-export function openKinesis(environment: DestinationEnvironment, target: KinesisTarget): BatchDestination {
-  const client = createAwsClient(environment, target.role, target.region);
-  const put = putter(environment, target, client);
-  return {
-    takes: 'batches',
-    verify: (signal) => verify(put, signal),
-    send: (batch, signal) => deliver(batch, target, put, signal),
-    close: async () => client.close(),
-  };
-}
-
-type Put = (entries: readonly Entry[], signal: AbortSignal, hashKey?: string) => Promise<PutResult>;
-
-function putter(environment: DestinationEnvironment, target: KinesisTarget, client: AwsClient): Put {
-  const { region, name } = target;
-  const url = endpointOf('kinesis', region, environment.variables);
-  return async (entries, signal, hashKey) => {
-    const body = requestBody(name, entries, hashKey);
-    const request = {
-      service: 'kinesis',
-      region,
-      method: 'POST',
-      url,
-      headers: {
-        'content-type': 'application/x-amz-json-1.1',
-        'x-amz-target': 'Kinesis_20131202.PutRecords',
+export const awsKinesis = defineDestination({
+  connectionType: 'AwsKinesis',
+  title: 'Amazon Kinesis',
+  summary: 'Puts each record into a Kinesis data stream, in order per endpoint.',
+  formats: ['Json'],
+  credentials,
+  configure(given) {
+    const { region, stream_name: name, role_arn: roleArn } = given as unknown as Settings;
+    const faults: ConfigurationFault[] = awsFaults(region, roleArn);
+    if (!STREAM_NAME.test(name)) {
+      const message =
+        'is not the name of a Kinesis stream: up to 128 letters, digits, hyphens, underscores and dots';
+      faults.push({ path: '/stream_name', message });
+    }
+    if (faults.length > 0) return faults;
+    const role = parseRole(roleArn) as Role;
+    return {
+      target: `kinesis://${region}/${name}`,
+      identity: `${role.arn} ${region} ${name}`,
+      gathering: GATHERED,
+      open: async (environment) => {
+        const { openKinesis } = await import('./kinesis-delivery.ts');
+        return openKinesis(environment, { region, name, role });
       },
-      bodySha256: sha256(body),
-      length: body.length,
-      body: () => body,
-    } as const;
-    const answer = await client.call(request, signal);
-    if (answer.type === 'failed') return answer;
-    if (answer.type === 'fault') return { type: 'failed', outcome: kinesisFailure(answer.fault, target) };
-    return readAnswer(answer.text, entries, target);
-  };
-}
-
-function requestBody(name: string, entries: readonly Entry[], hashKey: string | undefined): Buffer {
-  const fixed = hashKey === undefined ? '' : `"ExplicitHashKey":"${hashKey}",`;
-  const records = entries.map(({ key, data }) => {
-    const base64 = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');
-    return `{${fixed}"PartitionKey":${JSON.stringify(key)},"Data":"${base64}"}`;
-  });
-  return Buffer.from(`{"StreamName":${JSON.stringify(name)},"Records":[${records.join(',')}]}`);
-}
-
-function readAnswer(text: string, entries: readonly Entry[], target: KinesisTarget): PutResult {
-  const results = resultsOf(text);
-  if (results?.length !== entries.length) {
-    const message = `Kinesis did not say what became of the records of ${target.name}; they are sent again.`;
-    return { type: 'failed', outcome: { type: 'retry', cause: { code: 'invalid_answer', message } } };
-  }
-  const failures: RecordFailure[] = [];
-  for (const [at, { ErrorCode, ErrorMessage }] of results.entries()) {
-    if (!ErrorCode) continue;
-    failures.push(recordFailure((entries[at] as Entry).index, ErrorCode, ErrorMessage ?? '', target));
-  }
-  return { type: 'answered', failures };
-}
-
-interface EntryResult {
-  readonly ErrorCode?: string | null;
-  readonly ErrorMessage?: string | null;
-}
-
-function resultsOf(text: string): readonly EntryResult[] | undefined {
-  try {
-    const { Records } = JSON.parse(text) as { Records?: unknown };
-    return Array.isArray(Records) ? (Records as EntryResult[]) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-async function deliver(batch: Batch, target: KinesisTarget, put: Put, signal: AbortSignal): Promise<Outcome> {
-  const { entries, tooLarge } = entriesOf(batch, target);
-  const failures: RecordFailure[] = [...tooLarge];
-  /** Keys of which a record was not taken, and why: the records behind it wait for it (K1). */
-  const held = new Map<string, RecordFailure>();
-  let waiting = entries;
-  let taken = 0;
-  while (waiting.length > 0) {
-    const { first, behind } = nextCall(waiting);
-    const result = await put(first, signal);
-    if (result.type === 'failed') {
-      const { outcome } = result;
-      if (taken === 0 && failures.length === 0) return outcome;
-      // What is wrong with the call as a whole shows when only these are left.
-      failures.push(
-        ...waiting.map(({ index }) => ({ index, verdict: 'retry' as const, cause: outcome.cause })),
-      );
-      break;
-    }
-    const byIndex = new Map(result.failures.map((failure) => [failure.index, failure]));
-    for (const { index, key } of first) {
-      const failure = byIndex.get(index);
-      if (failure?.verdict === 'retry') held.set(key, failure);
-    }
-    failures.push(...result.failures);
-    taken += first.length - result.failures.length;
-    waiting = [];
-    for (const entry of behind) {
-      const failure = held.get(entry.key);
-      if (failure) failures.push({ ...failure, index: entry.index });
-      else waiting.push(entry);
-    }
-  }
-  return outcomeOf(failures, batch.count);
-}
-
-function outcomeOf(failures: RecordFailure[], count: number): Outcome {
-  const [first] = failures;
-  if (!first) return { type: 'delivered', remoteStatus: 200 };
-  if (failures.length === count && failures.every(({ verdict }) => verdict === 'retry')) {
-    return { type: 'retry', cause: first.cause };
-  }
-  return { type: 'partial', failures: failures.sort((a, b) => a.index - b.index) };
-}
-
-/** The records of a batch that can be sent, and those that are too large for Kinesis. */
-function entriesOf(batch: Batch, target: KinesisTarget): { entries: Entry[]; tooLarge: RecordFailure[] } {
-  const entries: Entry[] = [];
-  const tooLarge: RecordFailure[] = [];
-  let index = 0;
-  for (const { block, from, to } of batch.segments) {
-    for (let at = from; at < to; at++, index++) {
-      const data = recordBytes(block, at);
-      const key = (endpointIdOf(data) || String(organisationOf(block, at))).slice(0, LONGEST_KEY);
-      const size = data.length + Buffer.byteLength(key);
-      if (size <= LARGEST_RECORD) entries.push({ index, key, data });
-      else tooLarge.push({ index, verdict: 'reject', cause: recordTooLarge(size, target), expected: true });
-    }
-  }
-  return { entries, tooLarge };
-}
-
-function recordTooLarge(size: number, target: KinesisTarget) {
-  const message = `The record has ${size} bytes with its partition key; ${target.name} takes ${LARGEST_RECORD} at most.`;
-  return { code: 'record_too_large', message };
-}
-
-/** One record of each key, in order, as many as a call takes; and all others. */
-function nextCall(entries: readonly Entry[]): { first: Entry[]; behind: Entry[] } {
-  const keys = new Set<string>();
-  const first: Entry[] = [];
-  const behind: Entry[] = [];
-  for (const entry of entries) {
-    if (first.length === MOST_IN_CALL || keys.has(entry.key)) {
-      behind.push(entry);
-    } else {
-      keys.add(entry.key);
-      first.push(entry);
-    }
-  }
-  return { first, behind };
-}
-
-/** Above 2^128 - 1, the largest there is, but of the right form: so it is looked at only once the stream is found. */
-const NO_HASH_KEY = '9'.repeat(39);
-
-/**
- * A PutRecords with a hash key that no shard has: Kinesis checks who asks and for which stream, and then refuses the call
- * as a whole with InvalidArgumentException. So the check needs the right that the stream needs, and no record is stored.
- */
-async function verify(put: Put, signal: AbortSignal): Promise<Verdict> {
-  const probe = { index: 0, key: 'simstream', data: Buffer.from('{}') };
-  const result = await put([probe], signal, NO_HASH_KEY);
-  if (result.type === 'answered') return { type: 'reachable' };
-  const { type, cause } = result.outcome;
-  if (type === 'rejected' && cause.code === 'InvalidArgumentException') return { type: 'reachable' };
-  // Only who may write is throttled.
-  if (cause.code === 'ProvisionedThroughputExceededException') return { type: 'reachable' };
-  return { type: 'failed', cause };
-}
+    };
+  },
+});

@@ -1,165 +1,87 @@
-import { createHash } from 'node:crypto';
-import { join } from 'node:path';
-import type { DestinationEnvironment, FileDestination, Outcome, RecordFile, Verdict } from '../contract.ts';
-import { cancelled } from '../network-fault.ts';
-import type { AwsRequest, Failure } from './call.ts';
-import { type AwsClient, createAwsClient } from './client.ts';
-import { customEndpoint, endpointOf, type Role } from './names.ts';
-import { CONTENT_TYPES, type FileForm, fileBytes, keyOf } from './record-file.ts';
-import { s3Failure } from './s3-fault.ts';
-import { sha256 } from './sign.ts';
-import { type Spooled, SpoolFault, spool } from './spool.ts';
+import { Type } from 'typebox';
+import { EXTRA_COLUMNS, type ExtraColumn } from '../../records/csv.ts';
+import { type ConfigurationFault, defineDestination } from '../contract.ts';
+import { awsFaults, parseRole, type Role, regionField, roleArnField } from './names.ts';
 
-export interface BucketTarget {
+/** AWS's rules for names of buckets, but for the prefixes and suffixes that it keeps for itself. */
+const BUCKET_NAME = /^(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]$/;
+
+const credentials = Type.Object({
+  region: regionField,
+  bucket_name: Type.String({
+    title: 'Bucket name',
+    description:
+      'The bucket that the files go to. The role needs s3:PutObject on its objects, and nothing else.',
+    examples: ['simstream-records'],
+    minLength: 3,
+    maxLength: 63,
+  }),
+  role_arn: roleArnField,
+  flush_size: Type.Integer({
+    title: 'Records per file',
+    description: 'A file is closed when it has this many records …',
+    default: 10_000,
+    minimum: 10,
+    maximum: 100_000,
+  }),
+  rotate_interval: Type.Integer({
+    title: 'Rotation interval',
+    description: '… or this long after its first record arrived, in milliseconds, whichever comes first.',
+    default: 10_000,
+    minimum: 10_000,
+    maximum: 900_000,
+  }),
+  compression: Type.Enum(['none', 'gzip'], {
+    title: 'Compression',
+    description: 'With gzip, names of files end in .gz.',
+    default: 'none',
+  }),
+  extra_columns: Type.Optional(
+    Type.Array(Type.Enum([...EXTRA_COLUMNS]), {
+      title: 'Extra columns',
+      maxItems: EXTRA_COLUMNS.length,
+      description: `Csv: columns to append to those that every file has, of ${EXTRA_COLUMNS.join(' and ')}.`,
+    }),
+  ),
+});
+
+interface Settings {
   readonly region: string;
-  readonly bucket: string;
-  readonly role: Role;
+  readonly bucket_name: string;
+  readonly role_arn: string;
+  readonly flush_size: number;
+  readonly rotate_interval: number;
+  readonly compression: 'none' | 'gzip';
+  readonly extra_columns?: readonly ExtraColumn[];
 }
 
-/**
- * Opens an S3 bucket.
- *
- *  S1  The object of a file is a function of the file's first record (keyOf): storing it again overwrites it.
- *  S2  Nothing is needed but s3:PutObject: no listing, no multipart upload that could be left behind.
- *  S3  A file is put aside before it is sent, so memory does not grow with it.
- */
-export function openBucket(
-  environment: DestinationEnvironment,
-  target: BucketTarget,
-  form: FileForm,
-): FileDestination {
-  const client = createAwsClient(environment, target.role, target.region);
-  const put = putter(environment, target, client);
-  const scratch = scratchNames(environment);
-  return {
-    takes: 'files',
-    verify: (signal) => verify(put, signal),
-    store: (file, signal) => store(file, form, scratch(), target, put, signal),
-    close: async () => client.close(),
-  };
-}
-
-interface Content {
-  readonly type: string;
-  readonly length: number;
-  readonly sha256: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  body: AwsRequest['body'];
-}
-
-/** Puts an object; what is not taken is a failure. */
-type Put = (
-  key: string,
-  content: Content,
-  signal: AbortSignal,
-) => Promise<Failure | { type: 'taken'; status: number }>;
-
-function putter(environment: DestinationEnvironment, target: BucketTarget, client: AwsClient): Put {
-  const base = bucketUrl(environment, target);
-  return async (key, content, signal) => {
-    const request: AwsRequest = {
-      service: 's3',
-      region: target.region,
-      method: 'PUT',
-      url: new URL(key, base),
-      headers: { 'content-type': content.type, ...content.headers },
-      bodySha256: content.sha256,
-      length: content.length,
-      body: content.body,
-    };
-    const answer = await client.call(request, signal);
-    if (answer.type === 'failed') return answer.outcome;
-    if (answer.type === 'fault') return s3Failure(answer.fault, target);
-    return { type: 'taken', status: answer.status };
-  };
-}
-
-/**
- * Where the objects of the bucket are, with a slash at the end. The name of the bucket is part of the host, as AWS wants
- * it; but not where no certificate or name could be for it: a name with dots, or an endpoint of the operator's.
- */
-function bucketUrl({ variables }: DestinationEnvironment, { region, bucket }: BucketTarget): URL {
-  const endpoint = endpointOf('s3', region, variables);
-  const inPath = bucket.includes('.') || customEndpoint('s3', variables) !== undefined;
-  if (inPath) return new URL(`${endpoint.pathname.replace(/\/$/, '')}/${bucket}/`, endpoint);
-  return new URL(`https://${bucket}.${endpoint.host}/`);
-}
-
-/** Names of files that no other stream and no other life of this one uses at the same time. */
-function scratchNames({ scratchDirectory, streamId, random }: DestinationEnvironment): () => string {
-  const life = Buffer.from(random.bytes(6)).toString('hex');
-  let count = 0;
-  return () => join(scratchDirectory, `s3-${streamId}-${life}-${++count}`);
-}
-
-async function store(
-  file: RecordFile,
-  form: FileForm,
-  path: string,
-  target: BucketTarget,
-  put: Put,
-  signal: AbortSignal,
-): Promise<Outcome> {
-  let content: Spooled;
-  try {
-    content = await spool(fileBytes(file, form), path, form.gzip, signal);
-  } catch (error) {
-    if (signal.aborted) return cancelled(`s3://${target.bucket}`);
-    if (error instanceof SpoolFault) {
-      return {
-        type: 'platform',
-        cause: { code: 'scratch_unavailable', message: `On this node, ${error.message}.` },
-      };
+export const s3 = defineDestination({
+  connectionType: 'S3',
+  title: 'Amazon S3',
+  summary: 'Stores records as CSV files, or as files of JSON lines, in an S3 bucket.',
+  formats: ['Csv', 'Json'],
+  credentials,
+  configure(given, format) {
+    const settings = given as unknown as Settings;
+    const { region, bucket_name: bucket, role_arn: roleArn } = settings;
+    const faults: ConfigurationFault[] = awsFaults(region, roleArn);
+    if (!BUCKET_NAME.test(bucket)) {
+      const message =
+        'is not the name of a bucket: 3 to 63 lower-case letters, digits, hyphens and single dots';
+      faults.push({ path: '/bucket_name', message });
     }
-    throw error;
-  }
-  try {
-    const headers = {
-      // Kept with the object, so that readers can check it; and asked for by buckets with Object Lock.
-      'x-amz-checksum-sha256': Buffer.from(content.sha256, 'hex').toString('base64'),
+    if (faults.length > 0) return faults;
+    const role = parseRole(roleArn) as Role;
+    const { compression = 'none', extra_columns: extraColumns = [] } = settings;
+    return {
+      target: `s3://${bucket}`,
+      identity: `${role.arn} ${region} ${bucket}`,
+      gathering: { by: 'file', records: settings.flush_size, intervalMs: settings.rotate_interval },
+      open: async (environment) => {
+        const { openBucket } = await import('./s3-delivery.ts');
+        const form = { format, gzip: compression === 'gzip', extraColumns };
+        return openBucket(environment, { region, bucket, role }, form);
+      },
     };
-    const type = form.gzip ? 'application/gzip' : CONTENT_TYPES[form.format];
-    const { length, sha256: hash } = content;
-    const what = { type, length, sha256: hash, headers, body: () => content.body() };
-    const result = await put(keyOf(file, form), what, signal);
-    if (result.type === 'taken') return { type: 'delivered', remoteStatus: result.status };
-    return await explained(result, length, put, signal);
-  } finally {
-    await content.remove();
-  }
-}
-
-/** A body of more than this may still be on its way when S3 has already refused it and hung up. */
-const LARGE = 256 * 1024;
-
-/** A connection that broke while a large body was sent may have been a refusal that was not heard: a small request tells. */
-async function explained(failure: Failure, length: number, put: Put, signal: AbortSignal): Promise<Failure> {
-  if (length < LARGE || failure.type !== 'retry' || failure.cause.code !== 'connection_reset') return failure;
-  const probed = await put(PROBE_KEY, PROBE, signal);
-  return probed.type === 'refused' ? probed : failure;
-}
-
-const PROBE_KEY = 'simstream_connection_test.txt';
-const PROBE_BODY = Buffer.from(
-  'simstream checks whether it may write to this bucket. This object can be deleted.\n',
-);
-const PROBE: Content = {
-  type: 'text/plain',
-  length: PROBE_BODY.length,
-  sha256: sha256(PROBE_BODY),
-  headers: { 'content-md5': createHash('md5').update('another text').digest('base64') },
-  body: () => PROBE_BODY,
-};
-
-/**
- * A PutObject with the checksum of another text: S3 checks who asks, for which bucket and with which rights, and then
- * refuses it with BadDigest. So the check needs the right that the stream needs, and leaves nothing in the bucket.
- * A store that does not look at checksums keeps a small object that explains itself.
- */
-async function verify(put: Put, signal: AbortSignal): Promise<Verdict> {
-  const result = await put(PROBE_KEY, PROBE, signal);
-  if (result.type === 'taken' || result.cause.code === 'BadDigest' || result.cause.code === 'SlowDown') {
-    return { type: 'reachable' };
-  }
-  return { type: 'failed', cause: result.cause };
-}
+  },
+});

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ManualClock, seededRandom, settle } from '../../lib/manual-clock.ts';
+import { ManualClock, seededRandom, settle } from '../../lib/manual-clock.fixture.ts';
 import { type Acceptance, feedFleet } from './feed.ts';
 import { createFleet } from './fleet.ts';
 

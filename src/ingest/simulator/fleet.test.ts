@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { seededRandom } from '../../lib/manual-clock.ts';
+import { seededRandom } from '../../lib/manual-clock.fixture.ts';
 import { createFleet, type FleetOptions } from './fleet.ts';
 
 const START = Date.UTC(2026, 2, 17, 6);

@@ -1,6 +1,6 @@
 /**
  * Filters as the editor shows them: conditions in groups, and groups in groups. Whatever the API's `all`, `any`, `not` and
- * `or` can say about single values has its tree; src/delivery/filter-syntax.ts is the grammar.
+ * `or` can say about single values has its tree; src/filters/syntax.ts is the grammar.
  */
 export type Rule = TypesRule | AlertRule | GroupRule;
 export interface TypesRule {

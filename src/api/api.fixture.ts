@@ -1,0 +1,344 @@
+import assert from 'node:assert/strict';
+import { type TSchema, Type } from 'typebox';
+import Value from 'typebox/value';
+import { createAccounts } from '../auth/accounts.ts';
+import { createAuthorizeOperator, type Identity } from '../auth/identity.ts';
+import { createRateLimits } from '../auth/rate-limit.ts';
+import { createSealer } from '../auth/seal.ts';
+import { secretOf } from '../auth/secret.ts';
+import {
+  type Configured,
+  type DestinationType,
+  defineDestination,
+  type Verdict,
+} from '../destinations/contract.ts';
+import { ApiError } from '../errors.ts';
+import type { NodesSnapshot } from '../leases/nodes.ts';
+import { ManualClock, seededRandom } from '../lib/manual-clock.fixture.ts';
+import {
+  type DataStreamDocument,
+  type ProgressDocument,
+  progressKey,
+  streamKey,
+} from '../registry/data-stream.ts';
+import { createMemoryRegistry } from '../registry/memory.ts';
+import type { Json, Registry } from '../registry/registry.ts';
+import { createApp } from './app.ts';
+import type { Route } from './route.ts';
+import { apiRoutes } from './routes.ts';
+
+/** For tests: the whole API over a registry in memory, called by `inject`; every answer is checked against its route. */
+
+export const OPERATOR_TOKEN = 'operator-token-of-the-tests';
+/** Bearer tokens and who they are. */
+export const IDENTITIES: Readonly<Record<string, Identity>> = {
+  ada: { organisationId: 1, organisationName: 'One', role: 'administrator', actor: 'user:ada' },
+  uwe: { organisationId: 1, organisationName: 'One', role: 'user', actor: 'user:uwe' },
+  otto: { organisationId: 1, organisationName: 'One', role: 'observer', actor: 'user:otto' },
+  bea: { organisationId: 2, organisationName: 'Two', role: 'administrator', actor: 'application:7' },
+};
+export const DAY = 86_400_000;
+/** The nodes that the tests' own one knows. */
+const NODES: NodesSnapshot = {
+  nodes: [
+    {
+      name: 'a:8080',
+      session: 'first',
+      self: true,
+      state: 'alive',
+      started: DAY,
+      version: '1.2.3',
+      partitions: [{ partition: 1, epoch: 4, since: 2 * DAY }],
+    },
+    {
+      name: 'b:8080',
+      session: 'second',
+      self: false,
+      state: 'silent',
+      started: 0,
+      version: '1.2.3',
+      partitions: [],
+    },
+  ],
+  unheld: [0],
+};
+
+/** A webhook of sorts: one field of each kind of secret. */
+const letterbox = defineDestination({
+  connectionType: 'Letterbox',
+  title: 'Letter box',
+  summary: 'For tests.',
+  formats: ['Json'],
+  credentials: Type.Object({
+    url: Type.String({ title: 'URL', minLength: 1, examples: ['https://box.example/in'] }),
+    key: Type.Optional(Type.String({ title: 'Key', minLength: 4, 'x-secret': 'all' })),
+    headers: Type.Optional(Type.Array(Type.String(), { title: 'Headers', 'x-secret': 'headers' })),
+    size: Type.Integer({ title: 'Size', minimum: 1, maximum: 10_000, default: 3000 }),
+  }),
+  configure({ url }) {
+    if (!URL.canParse(url as string)) return [{ path: '/url', message: 'is not a URL' }];
+    return configuredAt(new URL(url as string));
+  },
+});
+
+const bucket = defineDestination({
+  connectionType: 'Bucket',
+  title: 'Test bucket',
+  summary: 'For tests.',
+  formats: ['Csv', 'Json'],
+  credentials: Type.Object({
+    name: Type.String({ title: 'Name', minLength: 1 }),
+    key: Type.Optional(Type.String({ title: 'Key', 'x-secret': 'all' })),
+  }),
+  configure({ name }) {
+    const url = `https://${name}.bucket.example/`;
+    return URL.canParse(url)
+      ? configuredAt(new URL(url))
+      : [{ path: '/name', message: 'is not a host name' }];
+  },
+});
+
+const TEST_TYPES = new Map([letterbox, bucket].map((type) => [type.connectionType, type]));
+
+function configuredAt(url: URL): Configured {
+  return {
+    target: `${url.origin}${url.pathname}`,
+    identity: url.origin,
+    gathering: { by: 'batch', records: 100, bytes: 1000 },
+    open: () => Promise.reject(new Error('nothing is opened here')),
+  };
+}
+
+export interface CallOptions {
+  readonly token?: string;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface CallResult {
+  readonly status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of all shapes.
+  readonly body: any;
+  readonly text: string;
+  readonly headers: Readonly<Record<string, unknown>>;
+}
+
+export interface ApiFixture {
+  readonly clock: ManualClock;
+  readonly registry: Registry;
+  readonly routes: readonly Route[];
+  /** What was logged as unexpected; a test that leaves some fails in `close`. */
+  readonly logged: unknown[];
+  /** What verification answers, and what it was asked. */
+  readonly verification: { verdict: Verdict; readonly asked: string[]; before?: () => Promise<void> };
+  /** Deleted streams that others were told of. */
+  readonly forgotten: string[];
+  call(method: Route['method'], url: string, options?: CallOptions): Promise<CallResult>;
+  /** Creates a stream and gives its id. */
+  create(body?: object, token?: string): Promise<string>;
+  document(id: string, organisationId?: number): Promise<DataStreamDocument | undefined>;
+  /** A stream's credentials as they are stored, unsealed. */
+  credentials(id: string): Promise<unknown>;
+  /** Plays the engine. */
+  progress(id: string, progress?: Partial<ProgressDocument>, organisationId?: number): Promise<void>;
+  /** Every key and value in the registry. */
+  everything(): Promise<string>;
+  close(): Promise<void>;
+}
+
+export interface FixtureOptions {
+  readonly mostStreams?: number;
+  readonly verifyDestinations?: boolean;
+  readonly limited?: boolean;
+  /** In place of two of the tests' own. */
+  readonly destinationTypes?: ReadonlyMap<string, DestinationType>;
+  /** Runs before a document is stored: what somebody else does at the worst moment. */
+  readonly beforePut?: (key: string, registry: Registry) => Promise<void>;
+}
+
+export const LETTERBOX = {
+  connection_type: 'Letterbox',
+  credentials: { url: 'https://box.example/in', key: 'top secret', headers: ['Authorization:Bearer hush'] },
+};
+export const STREAM = { name: 'First', data_stream_type: { id: 2 }, destination: LETTERBOX };
+
+export async function setUpApi(options: FixtureOptions = {}): Promise<ApiFixture> {
+  const clock = new ManualClock();
+  const random = seededRandom(7);
+  const memory = createMemoryRegistry();
+  const registry: Registry = {
+    ...memory,
+    put: async (key, value, expected) => {
+      await options.beforePut?.(key, memory);
+      return memory.put(key, value, expected);
+    },
+  };
+  const secrets = { current: secretOf(Buffer.alloc(32, 1)) };
+  const accounts = createAccounts({
+    registry,
+    secrets,
+    clock,
+    random,
+    passwordCosts: { memory: 64, passes: 1 },
+  });
+  for (const id of [1, 2]) await accounts.organisations.create({ id, name: `Organisation ${id}` });
+  const rateLimits = createRateLimits(clock);
+  const sealer = createSealer(secrets, random);
+  const verification: ApiFixture['verification'] = { verdict: { type: 'reachable' }, asked: [] };
+  const logged: unknown[] = [];
+  const forgotten: string[] = [];
+
+  const routes = apiRoutes({
+    ...accounts,
+    rateLimits,
+    clock,
+    registry,
+    random,
+    destinationTypes: options.destinationTypes ?? TEST_TYPES,
+    sealer,
+    verify: async ({ target }, { organisationId, streamId }) => {
+      verification.asked.push(`${organisationId} ${streamId.length} ${target}`);
+      await verification.before?.();
+      return verification.verdict;
+    },
+    startPosition: async (_, time) => ({
+      partition: 3,
+      position: { sequence: time === undefined ? 42 : 17, index: 0 },
+    }),
+    retentionMs: 7 * DAY,
+    forget: async (organisationId, id) => {
+      forgotten.push(`${organisationId}.${id}`);
+    },
+    ...(options.mostStreams === undefined ? {} : { mostStreams: options.mostStreams }),
+    ...(options.verifyDestinations === undefined ? {} : { verifyDestinations: options.verifyDestinations }),
+    activity: async () => ({ attempts: [], series: [] }),
+    tail: async (_, cursor) => ({ records: [], next: cursor, skipped: false }),
+    resend: async () => ({ delivered: 0, failed: [] }),
+    nodes: () => NODES,
+    takeRecords: async () => ({ accepted: 0 }),
+  });
+
+  let answeredBy: string | undefined;
+  const app = await createApp({
+    routes,
+    random,
+    version: '0.0.0',
+    authorize: async (authorization) => {
+      const identity = IDENTITIES[authorization?.replace('Bearer ', '') ?? ''];
+      if (!identity) throw new ApiError('InvalidToken');
+      return identity;
+    },
+    authorizeOperator: createAuthorizeOperator(OPERATOR_TOKEN),
+    admit: options.limited ? rateLimits.dataStream : () => {},
+    log: { error: (fields) => logged.push(fields) },
+    answered: ({ route }) => {
+      answeredBy = route;
+    },
+    readiness: async () => [],
+    metrics: async () => 'up 1\n',
+    metricsContentType: 'text/plain; version=0.0.4',
+  });
+
+  const call: ApiFixture['call'] = async (method, url, { token = 'ada', body, headers = {} } = {}) => {
+    const response = await app.inject({
+      method,
+      url,
+      headers: {
+        ...(token === '' ? {} : { authorization: `Bearer ${token}` }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = response.body;
+    const isJson = String(response.headers['content-type']).startsWith('application/json');
+    const result = {
+      status: response.statusCode,
+      body: isJson ? JSON.parse(text) : undefined,
+      text,
+      headers: response.headers,
+    };
+    checkAnswer(routes, method, answeredBy, result);
+    return result;
+  };
+  const document: ApiFixture['document'] = async (id, organisationId = 1) =>
+    (await registry.get(streamKey(organisationId, id)))?.value as unknown as DataStreamDocument | undefined;
+
+  return {
+    clock,
+    registry,
+    routes,
+    logged,
+    forgotten,
+    verification,
+    call,
+    create: async (body = STREAM, token = 'ada') => {
+      const { status, headers, text } = await call('POST', '/api/v2/data_stream', { token, body });
+      assert.equal(status, 201, text);
+      return String(headers.location).slice('/api/v2/data_stream/'.length);
+    },
+    document,
+    credentials: async (id) => {
+      const opened = sealer.open((await document(id))?.sealedCredentials ?? '', streamKey(1, id));
+      assert.ok(opened.type === 'opened', JSON.stringify(opened));
+      return opened.value;
+    },
+    progress: async (id, progress = {}, organisationId = 1) => {
+      const stream = (await document(id, organisationId)) as DataStreamDocument;
+      await registry.put(progressKey(stream), {
+        ...progressOf(stream, clock.now()),
+        ...progress,
+      } as unknown as Json);
+    },
+    everything: async () => {
+      const entries: unknown[] = [];
+      for (const prefix of ['stream', 'progress', 'history', 'quarantine']) {
+        for await (const { key, value } of registry.list(prefix)) entries.push([key, value]);
+      }
+      return JSON.stringify(entries);
+    },
+    close: async () => {
+      await app.close();
+      assert.deepEqual(logged, []);
+    },
+  };
+}
+
+function progressOf(stream: DataStreamDocument, now: number): ProgressDocument {
+  return {
+    epoch: 1,
+    generation: stream.generation,
+    status: { state: 'running', message: 'Running.', since: now },
+    cursor: stream.start,
+    detached: false,
+    counters: { delivered: 0, filtered: 0, quarantined: 0, expired: 0 },
+    pending: 0,
+    countedTo: stream.start.sequence,
+    oldestPendingAt: null,
+    lastDeliveredAt: null,
+    lastError: null,
+    retrying: null,
+    expiredHours: [],
+  };
+}
+
+/** An error has emnify's body; any other answer is one that its route promises. */
+function checkAnswer(
+  routes: readonly Route[],
+  method: string,
+  path: string | undefined,
+  { status, body, text }: CallResult,
+): void {
+  if (status >= 400) {
+    assert.equal(typeof body?.error_code, 'number', text);
+    assert.equal(typeof body.error_token, 'string', text);
+    assert.equal(typeof body.message, 'string', text);
+    return;
+  }
+  const route = routes.find((each) => each.method === method && each.path === path);
+  if (!route) return;
+  const promised = route.responses[status];
+  assert.ok(promised, `${route.operationId} promises no ${status}`);
+  if (!promised.schema) assert.equal(text, '', route.operationId);
+  else assert.ok(Value.Check(promised.schema as TSchema, body), `${route.operationId}: ${text}`);
+}

@@ -1,0 +1,89 @@
+import type { ErrorToken, FieldFault } from '../../errors.ts';
+import { parseFilters } from '../../filters/compile.ts';
+import type { RecordKind } from '../../records/block.ts';
+import type { Json } from '../../registry/registry.ts';
+
+/** Reads the fields of a data stream's body whose meaning the schema does not settle; faults are gathered. */
+export class FieldReader {
+  readonly faults: FieldFault[] = [];
+
+  fault(token: ErrorToken, path: string, message: string): undefined {
+    this.faults.push({ token, path, message });
+    return undefined;
+  }
+
+  kind(given: GivenId): RecordKind | undefined {
+    const id = this.#id(given, '/data_stream_type/id', [1, 2], '1 Usage or 2 Events');
+    return id && (id === 1 ? 'usage' : 'event');
+  }
+
+  relation(given: GivenId): 1 | 2 | 3 | undefined {
+    return this.#id(given, '/relation_resolution/id', [1, 2, 3], '1 Own, 2 Children or 3 Both');
+  }
+
+  desired(given: GivenId): 'running' | 'paused' | undefined {
+    const id = this.#id(
+      given,
+      '/status/id',
+      [1, 2],
+      '1 Running or 2 Paused: the others come about by themselves',
+    );
+    return id && (id === 1 ? 'running' : 'paused');
+  }
+
+  filters(raw: unknown, kind: RecordKind): readonly Json[] {
+    const parsed = parseFilters(raw, kind);
+    if (parsed.type === 'valid') return parsed.filters;
+    this.faults.push(...parsed.faults);
+    return [];
+  }
+
+  /** @returns milliseconds since the epoch */
+  startFrom(text: string, now: number, retentionMs: number): number | undefined {
+    const time = parseTime(text);
+    if (time === undefined) {
+      const message = 'must be a date and time in ISO 8601 with its zone, e.g. 2026-01-31T08:00:00Z';
+      return this.fault('InvalidFormat', '/start_from', message);
+    }
+    if (time > now) return this.fault('OutOfRange', '/start_from', 'must not lie in the future');
+    if (time < now - retentionMs) {
+      const oldest = new Date(now - retentionMs).toISOString();
+      return this.fault(
+        'OutOfRange',
+        '/start_from',
+        `records are kept since ${oldest}: it must not lie before`,
+      );
+    }
+    return time;
+  }
+
+  #id<const Id extends number>(
+    { id }: GivenId,
+    path: string,
+    allowed: readonly Id[],
+    words: string,
+  ): Id | undefined {
+    const number = typeof id === 'string' && /^\s*\d{1,9}(?:\.0*)?\s*$/.test(id) ? Number(id) : id;
+    if (typeof number !== 'number' || !Number.isInteger(number)) {
+      return this.fault('InvalidFormat', path, `must be an integer: ${words}`);
+    }
+    const known = allowed.find((each) => each === number);
+    return known ?? this.fault('OutOfRange', path, `must be ${words}`);
+  }
+}
+
+export interface GivenId {
+  readonly id: number | string;
+}
+
+const TIME = /^(\d{4}-\d{2}-\d{2})[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})$/i;
+
+/** Milliseconds since the epoch; undefined for what is no time, the 30th of February among it. */
+function parseTime(text: string): number | undefined {
+  const [, date] = TIME.exec(text) ?? [];
+  if (!date) return undefined;
+  const midnight = Date.parse(`${date}T00:00:00Z`);
+  if (Number.isNaN(midnight) || new Date(midnight).toISOString().slice(0, 10) !== date) return undefined;
+  const time = Date.parse(text.replace(' ', 'T').toUpperCase());
+  return Number.isNaN(time) ? undefined : time;
+}

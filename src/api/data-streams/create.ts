@@ -1,0 +1,171 @@
+import type { Static } from 'typebox';
+import type { Identity } from '../../auth/identity.ts';
+import { ApiError, faultsToError } from '../../errors.ts';
+import type { Random } from '../../lib/clock.ts';
+import { createKeyedQueue } from '../../lib/keyed-queue.ts';
+import type { Position } from '../../log/log.ts';
+import type { RecordKind } from '../../records/block.ts';
+import type { DataStreamDocument } from '../../registry/data-stream.ts';
+import type { Json, Registry } from '../../registry/registry.ts';
+import type { Answer, RouteRequest } from '../route.ts';
+import { FieldReader } from './body.ts';
+import {
+  type DestinationParts,
+  destinationFields,
+  mustBeReachable,
+  type PreparedDestination,
+  prepareDestination,
+} from './destination.ts';
+import type { DataStreamSchemas } from './schema.ts';
+import { findStream, insertStream, listStreams, removeStream } from './store.ts';
+import { iso } from './view.ts';
+
+export interface CreateParts extends DestinationParts {
+  readonly registry: Registry;
+  readonly random: Random;
+  /** Where the organisation's records lie: from `time` (ms since the epoch) on, or from now. */
+  startPosition(
+    organisationId: number,
+    time?: number,
+  ): Promise<{ readonly partition: number; readonly position: Position }>;
+  /** false: creations and changes do not reach the destination (SIMSTREAM_VERIFY_DESTINATIONS); a dry run still does. */
+  readonly verifyDestinations?: boolean;
+  readonly retentionMs: number;
+  /** Told of every stream that was deleted, for what others keep of it. */
+  forget?(organisationId: number, streamId: string): Promise<void>;
+  /** Streams that an organisation may have; see MOST_STREAMS. */
+  readonly mostStreams?: number;
+}
+
+/** domain.md 8 row 15. */
+export const MOST_STREAMS = 100;
+
+type CreateBody = Static<DataStreamSchemas['create']>;
+type TestBody = Static<DataStreamSchemas['test']>;
+type CreateRequest<Body> = RouteRequest<unknown, unknown, Body, Identity>;
+
+interface NewStream {
+  readonly name: string | undefined;
+  readonly kind: RecordKind;
+  readonly relation: 1 | 2 | 3;
+  readonly desired: 'running' | 'paused';
+  readonly filters: readonly Json[];
+  readonly startFrom: number | undefined;
+  readonly destination: PreparedDestination;
+}
+
+/** `POST /api/v2/data_stream`: checks everything, reaches the destination, then stores. */
+export function createCreation(parts: CreateParts) {
+  const { verifyDestinations = true } = parts;
+  // Creations of an organisation are stored one after the other, so that none looks for room while another takes it.
+  const queue = createKeyedQueue<number>();
+
+  return async ({ body, identity, signal }: CreateRequest<CreateBody>): Promise<Answer> => {
+    const { organisationId } = identity;
+    const stream = readNewStream(parts, body);
+    await mustHaveRoom(parts, organisationId);
+    if (verifyDestinations) {
+      const reference = { organisationId, streamId: newId(parts.random) };
+      await mustBeReachable(parts, stream.destination.configured, reference, signal);
+    }
+    const document = await queue.run(organisationId, () => insert(parts, identity, stream));
+    return { status: 201, headers: { location: `/api/v2/data_stream/${document.id}` } };
+  };
+}
+
+/** `POST /api/v2/data_stream/test`: all of a creation but the storing. */
+export async function testDataStream(
+  parts: CreateParts,
+  { body, identity, signal }: CreateRequest<TestBody>,
+): Promise<Answer> {
+  const { organisationId } = identity;
+  const stored =
+    body.id === undefined ? undefined : await findStream(parts.registry, organisationId, body.id);
+  const { destination } = readNewStream(parts, body, stored?.document);
+  const reference = { organisationId, streamId: stored?.document.id ?? newId(parts.random) };
+  await mustBeReachable(parts, destination.configured, reference, signal);
+  return { status: 200, body: { reachable: true, target: destination.configured.target } };
+}
+
+/** @throws ApiError for all faults of the body at once */
+function readNewStream(parts: CreateParts, body: CreateBody, stored?: DataStreamDocument): NewStream {
+  const reader = new FieldReader();
+  const kind = reader.kind(body.data_stream_type);
+  const relation = body.relation_resolution ? reader.relation(body.relation_resolution) : 1;
+  const desired = body.status ? reader.desired(body.status) : 'running';
+  const filters = reader.filters(body.filters, kind ?? 'event');
+  const { start_from } = body;
+  const startFrom =
+    start_from === undefined ? undefined : reader.startFrom(start_from, parts.clock.now(), parts.retentionMs);
+  const destination = prepareDestination(parts, body.destination, reader, stored);
+  if (!kind || !relation || !desired || !destination || reader.faults.length > 0) {
+    throw faultsToError(reader.faults);
+  }
+  return { name: body.name || undefined, kind, relation, desired, filters, startFrom, destination };
+}
+
+async function insert(
+  parts: CreateParts,
+  { organisationId, actor }: Identity,
+  stream: NewStream,
+): Promise<DataStreamDocument> {
+  const { registry, clock, sealer } = parts;
+  await mustHaveRoom(parts, organisationId);
+  const start = await parts.startPosition(organisationId, stream.startFrom);
+  const created = iso(clock.now());
+  for (;;) {
+    const id = newId(parts.random);
+    const document: DataStreamDocument = {
+      id,
+      organisationId,
+      ...(stream.name === undefined ? {} : { name: stream.name }),
+      kind: stream.kind,
+      relation: stream.relation,
+      ...destinationFields(stream.destination, sealer, organisationId, id),
+      filters: stream.filters,
+      desired: stream.desired,
+      generation: 1,
+      start: start.position,
+      partition: start.partition,
+      created,
+      modified: created,
+    };
+    const at = Date.parse(created);
+    const told =
+      stream.desired === 'paused'
+        ? ({ state: 'paused', message: 'Created paused.' } as const)
+        : ({ state: 'pending', message: 'Created.' } as const);
+    if (!(await insertStream(registry, document, { at, ...told, actor }))) continue;
+    await mustStillHaveRoom(parts, document);
+    return document;
+  }
+}
+
+async function mustHaveRoom({ registry, mostStreams = MOST_STREAMS }: CreateParts, organisationId: number) {
+  if ((await listStreams(registry, organisationId)).length >= mostStreams) throw tooMany(mostStreams);
+}
+
+/**
+ * Looks again after the stream was stored, for creations on other nodes at the same time: the limit is never exceeded
+ * for longer than this takes. Of two nodes that reach for the last place both may let go; then there is room again.
+ */
+async function mustStillHaveRoom(
+  { registry, mostStreams = MOST_STREAMS }: CreateParts,
+  { organisationId, id }: DataStreamDocument,
+): Promise<void> {
+  if ((await listStreams(registry, organisationId)).length <= mostStreams) return;
+  await removeStream(registry, organisationId, id);
+  throw tooMany(mostStreams);
+}
+
+function tooMany(most: number): ApiError {
+  return new ApiError(
+    'NotAllowed',
+    `The organisation has ${most} data streams, which is the most it may have; delete one first.`,
+  );
+}
+
+/** 8 lower-case hex digits, as emnify's ids look. */
+function newId(random: Random): string {
+  return Buffer.from(random.bytes(4)).toString('hex');
+}

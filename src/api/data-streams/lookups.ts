@@ -1,0 +1,105 @@
+import { Type } from 'typebox';
+import type { DestinationType } from '../../destinations/contract.ts';
+import { EVENT_TYPES } from '../../records/event-types.ts';
+import { STATUS_DESCRIPTIONS, STATUS_IDS, type StreamState } from '../../registry/data-stream.ts';
+import { defineRoute, type Route } from '../route.ts';
+import { credentialsSchema, KINDS } from './schema.ts';
+
+const Entry = Type.Object(
+  { id: Type.Integer(), description: Type.String() },
+  { 'x-component': 'LookupEntry' },
+);
+const NamedEntry = Type.Object(
+  { id: Type.String(), description: Type.String() },
+  { 'x-component': 'NamedLookupEntry' },
+);
+const ConnectionType = Type.Object(
+  {
+    id: Type.String({ description: 'The value of `destination.connection_type`.' }),
+    description: Type.String({ description: 'The name that people know.' }),
+    summary: Type.String({ description: 'One line of use.' }),
+    formats: Type.Array(Type.String(), {
+      description: 'What `destination.format` may be; the first is the default.',
+    }),
+    schema: Type.Unsafe<unknown>({
+      type: 'object',
+      description:
+        'JSON Schema of `destination.credentials`, with titles, help, defaults and ranges. A property with `x-secret` is secret: `all` of it, the values of `headers`, or the key in a `connectionString`.',
+    }),
+  },
+  { 'x-component': 'ConnectionType' },
+);
+
+const FILTER_FIELDS = [
+  { id: 'event_type_id', description: 'Filter by event type id' },
+  { id: 'alert', description: 'Filter by alert' },
+];
+
+/** The lists of what the fields of a data stream may be; each word stands where an id would. */
+export function dataStreamLookupRoutes(types: ReadonlyMap<string, DestinationType>): Route[] {
+  const statuses = (Object.keys(STATUS_IDS) as StreamState[]).map((state) => ({
+    id: STATUS_IDS[state],
+    description: STATUS_DESCRIPTIONS[state],
+  }));
+  const connectionTypes = [...types.values()].map((type) => {
+    const { 'x-component': _, ...schema } = credentialsSchema(type) as { 'x-component'?: string };
+    const { connectionType, title, summary, formats } = type;
+    return { id: connectionType, description: title, summary, formats, schema };
+  });
+  return [
+    lookup('status', 'GetDataStreamerStatuses', 'The statuses of a data stream', Entry, statuses),
+    lookup('type', 'GetDataStreamerDataStreamType', 'The types of data streams', Entry, Object.values(KINDS)),
+    lookup(
+      'connection_type',
+      'GetDataStreamerConnectionType',
+      'The connection types, each with the schema of its credentials',
+      ConnectionType,
+      connectionTypes,
+    ),
+    lookup(
+      'filter_field_type',
+      'GetDataStreamerEnumFilterFieldType',
+      'The fields that events can be filtered by',
+      NamedEntry,
+      FILTER_FIELDS,
+    ),
+  ];
+}
+
+function lookup(
+  word: string,
+  operationId: string,
+  summary: string,
+  entry: typeof Entry | typeof NamedEntry | typeof ConnectionType,
+  entries: readonly object[],
+): Route {
+  return defineRoute({
+    method: 'GET',
+    path: `/api/v2/data_stream/${word}`,
+    operationId,
+    tags: ['Data Streamer'],
+    summary,
+    access: 'read',
+    rateLimited: true,
+    responses: { 200: { description: 'All of them.', schema: Type.Array(entry) } },
+    handler: () => ({ status: 200, body: entries }),
+  });
+}
+
+/** `GET /api/v1/event/type`. */
+export function eventTypeRoutes(): Route[] {
+  const entries = [...EVENT_TYPES].map(([id, description]) => ({ id, description }));
+  return [
+    defineRoute({
+      method: 'GET',
+      path: '/api/v1/event/type',
+      operationId: 'GetEventTypes',
+      tags: ['Event'],
+      summary: 'The event types that are known by name',
+      description: 'The set is open: events of other types are delivered too, and filters take any id.',
+      access: 'read',
+      responses: { 200: { description: 'All of them.', schema: Type.Array(Entry) } },
+      handler: () => ({ status: 200, body: entries }),
+    }),
+  ];
+}

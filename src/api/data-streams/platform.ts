@@ -1,0 +1,67 @@
+import { Type } from 'typebox';
+import { defineRoute, type Route } from '../route.ts';
+
+/** What customers have to know of the platform to let it in at their destination. */
+export interface PlatformParts {
+  /** undefined: as if nothing were set. */
+  readonly platform?: {
+    /** SIMSTREAM_AWS_PRINCIPAL */
+    readonly awsPrincipal: string | undefined;
+    /** SIMSTREAM_GOOGLE_SERVICE_ACCOUNT */
+    readonly googleServiceAccount: string | undefined;
+    /** That the platform assumes AWS roles with, for an organisation. */
+    externalIdOf(organisationId: number): string;
+  };
+  readonly retentionMs: number;
+}
+
+const nullable = (description: string, example: string) =>
+  Type.Union([Type.String({ examples: [example] }), Type.Null()], { description });
+
+const Platform = Type.Object(
+  {
+    aws_principal: nullable(
+      'Whom the trust policy of an AWS role has to name; null: the operator has not said.',
+      'arn:aws:iam::123456789012:root',
+    ),
+    aws_external_id: nullable(
+      'The external id that AWS roles are assumed with: this organisation’s alone.',
+      'org-70412',
+    ),
+    google_service_account: nullable(
+      'Who has to have the role Pub/Sub Publisher on a topic; null: the operator has not said.',
+      'streams@example.iam.gserviceaccount.com',
+    ),
+    retention_seconds: Type.Integer({ minimum: 1, description: 'How long records are kept.' }),
+  },
+  { 'x-component': 'Platform' },
+);
+
+/** `GET /api/v2/data_stream/platform`: what a customer needs of the operator before a stream can be set up. */
+export function dataStreamPlatformRoute({ platform, retentionMs }: PlatformParts): Route {
+  return defineRoute({
+    method: 'GET',
+    path: '/api/v2/data_stream/platform',
+    operationId: 'GetDataStreamerPlatform',
+    tags: ['Data Streamer'],
+    summary: 'Whom to let in at a destination, and how long records are kept',
+    access: 'read',
+    rateLimited: true,
+    responses: { 200: { description: 'As the caller’s organisation has to use it.', schema: Platform } },
+    handler: ({ identity }) => ({
+      status: 200,
+      body: {
+        aws_principal: arnOf(platform?.awsPrincipal),
+        aws_external_id: platform?.externalIdOf(identity.organisationId) ?? null,
+        google_service_account: platform?.googleServiceAccount ?? null,
+        retention_seconds: Math.max(1, Math.floor(retentionMs / 1000)),
+      },
+    }),
+  });
+}
+
+/** An account's number stands for the whole account. */
+function arnOf(principal: string | undefined): string | null {
+  if (principal === undefined) return null;
+  return /^\d+$/.test(principal) ? `arn:aws:iam::${principal}:root` : principal;
+}

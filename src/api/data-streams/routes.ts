@@ -1,0 +1,188 @@
+import { Type } from 'typebox';
+import { stateHistory } from '../../registry/history.ts';
+import { PAGE_HEADERS, PageQuery, paginate } from '../pagination.ts';
+import { defineRoute, type Route } from '../route.ts';
+import { deleteDataStream, patchDataStream, restartDataStream } from './change.ts';
+import { type CreateParts, createCreation, testDataStream } from './create.ts';
+import { dataStreamLookupRoutes } from './lookups.ts';
+import { dataStreamPlatformRoute, type PlatformParts } from './platform.ts';
+import { DataStreamParameters, dataStreamSchemas } from './schema.ts';
+import { findProgress, findStream, listProgress, listStreams, type StoredStream } from './store.ts';
+import { iso, showDataStream, showState } from './view.ts';
+
+export type DataStreamParts = CreateParts & PlatformParts;
+
+const PATH = '/api/v2/data_stream';
+const base = { tags: ['Data Streamer'], rateLimited: true } as const;
+
+const HistoryEntry = Type.Object(
+  {
+    at: Type.String({ format: 'date-time' }),
+    status: Type.Object({ id: Type.Integer(), description: Type.String() }),
+    message: Type.String(),
+    actor: Type.String({ description: '`user:<name>`, `application:<id>`, `operator` or `simstream`.' }),
+  },
+  { 'x-component': 'StateChange' },
+);
+
+/** `/api/v2/data_stream`: emnify's calls, and a dry run and the history beside them. */
+export function dataStreamRoutes(parts: DataStreamParts): Route[] {
+  return [
+    ...dataStreamLookupRoutes(parts.destinationTypes),
+    dataStreamPlatformRoute(parts),
+    ...readRoutes(parts),
+    ...writeRoutes(parts),
+  ];
+}
+
+function readRoutes({ registry, destinationTypes }: DataStreamParts): Route[] {
+  const { view } = dataStreamSchemas(destinationTypes.values());
+  return [
+    defineRoute({
+      ...base,
+      method: 'GET',
+      path: PATH,
+      operationId: 'ListDataStreamerV2s',
+      summary: 'List data streams',
+      description: 'Newest first; all of them, unless `page` or `per_page` is given.',
+      access: 'read',
+      query: PageQuery,
+      responses: {
+        200: {
+          description: 'The data streams of the organisation.',
+          schema: Type.Array(view),
+          headers: PAGE_HEADERS,
+        },
+      },
+      handler: async ({ identity, query }) => {
+        const streams = (await listStreams(registry, identity.organisationId)).sort(newestFirst);
+        const { items, headers } = paginate(streams, query, PATH);
+        const progress = await listProgress(registry, items);
+        const body = items.map(({ document }) => showDataStream(document, progress.get(document.id)));
+        return { status: 200, body, headers };
+      },
+    }),
+    defineRoute({
+      ...base,
+      method: 'GET',
+      path: `${PATH}/:id`,
+      operationId: 'GetDataStreamerByIdV2',
+      summary: 'One data stream',
+      access: 'read',
+      params: DataStreamParameters,
+      responses: { 200: { description: 'The data stream.', schema: view } },
+      errors: ['NotFound'],
+      handler: async ({ identity, params }) => {
+        const { document } = await findStream(registry, identity.organisationId, params.id);
+        return { status: 200, body: showDataStream(document, await findProgress(registry, document)) };
+      },
+    }),
+    defineRoute({
+      ...base,
+      method: 'GET',
+      path: `${PATH}/:id/history`,
+      operationId: 'ListDataStreamStateChanges',
+      summary: 'The last changes of state of a data stream',
+      description: 'Newest first, up to 100, each with its cause and who brought it about.',
+      access: 'read',
+      params: DataStreamParameters,
+      responses: { 200: { description: 'The changes.', schema: Type.Array(HistoryEntry) } },
+      errors: ['NotFound'],
+      handler: async ({ identity: { organisationId }, params: { id } }) => {
+        await findStream(registry, organisationId, id);
+        const changes = await stateHistory(registry, organisationId, id);
+        const body = changes.toReversed().flatMap(({ at, state, message, actor }) =>
+          // A stream that can be found is not deleted.
+          state === 'deleted' ? [] : [{ at: iso(at), status: showState(state), message, actor }],
+        );
+        return { status: 200, body };
+      },
+    }),
+  ];
+}
+
+function writeRoutes(parts: DataStreamParts): Route[] {
+  const schemas = dataStreamSchemas(parts.destinationTypes.values());
+  return [
+    defineRoute({
+      ...base,
+      method: 'POST',
+      path: PATH,
+      operationId: 'CreateDataStreamer',
+      summary: 'Create a data stream',
+      description:
+        'The destination is reached first: if it cannot be used, nothing is created and the cause is told.',
+      access: 'write',
+      body: schemas.create,
+      responses: {
+        201: { description: 'Created.', headers: { Location: 'Relative address of the new data stream.' } },
+      },
+      errors: ['Failed', 'NotAllowed', 'Busy'],
+      handler: createCreation(parts),
+    }),
+    defineRoute({
+      ...base,
+      method: 'POST',
+      path: `${PATH}/test`,
+      operationId: 'TestDataStream',
+      summary: 'Try a data stream without creating it',
+      description: 'Takes a body as for creation, checks it and reaches the destination. Delivers no record.',
+      access: 'write',
+      body: schemas.test,
+      responses: {
+        200: {
+          description: 'It would work.',
+          schema: Type.Object({ reachable: Type.Literal(true), target: Type.String() }),
+        },
+      },
+      errors: ['Failed', 'NotAllowed', 'NotFound'],
+      handler: (request) => testDataStream(parts, request),
+    }),
+    defineRoute({
+      ...base,
+      method: 'PATCH',
+      path: `${PATH}/:id`,
+      operationId: 'PatchV2DataStream',
+      summary: 'Change a data stream',
+      description:
+        'Changes what is given, and keeps the place in the stream. `status` 2 pauses, 1 resumes, or restarts from Error.',
+      access: 'write',
+      params: DataStreamParameters,
+      body: schemas.patch,
+      responses: { 202: { description: 'Accepted.' } },
+      errors: ['NotFound', 'Failed', 'NotAllowed', 'InvalidState', 'Busy'],
+      handler: (request) => patchDataStream(parts, request),
+    }),
+    defineRoute({
+      ...base,
+      method: 'DELETE',
+      path: `${PATH}/:id`,
+      operationId: 'DeleteDataStreamerV2',
+      summary: 'Delete a data stream',
+      description: 'A delivery that is under way is cancelled. Records that wait are not delivered any more.',
+      access: 'write',
+      params: DataStreamParameters,
+      responses: { 202: { description: 'Accepted.' } },
+      errors: ['NotFound', 'Busy'],
+      handler: (request) => deleteDataStream(parts, request),
+    }),
+    defineRoute({
+      ...base,
+      method: 'POST',
+      path: `${PATH}/:id/restart`,
+      operationId: 'DataStreamerV2ByIdRestart',
+      summary: 'Restart a data stream',
+      description: 'Takes it out of Error, and goes on where it stopped. Harmless on a stream that runs.',
+      access: 'write',
+      params: DataStreamParameters,
+      responses: { 202: { description: 'Accepted.' } },
+      errors: ['NotFound', 'InvalidState', 'Busy'],
+      handler: (request) => restartDataStream(parts, request),
+    }),
+  ];
+}
+
+function newestFirst({ document: a }: StoredStream, { document: b }: StoredStream): number {
+  if (a.created !== b.created) return a.created < b.created ? 1 : -1;
+  return a.id < b.id ? 1 : -1;
+}

@@ -1,0 +1,232 @@
+import { type TSchema, Type } from 'typebox';
+import type { DestinationType } from '../../destinations/contract.ts';
+import type { DocumentKeywords } from '../openapi-components.ts';
+
+/** The schemas of a data stream in requests and answers. Names and values are emnify's; additions say so. */
+
+/** Free text; long enough for any name, short enough for any list. */
+const LONGEST_NAME = 500;
+
+export const RELATIONS = { 1: 'Own', 2: 'Children', 3: 'Both' } as const;
+export const KINDS = {
+  usage: { id: 1, description: 'Usage' },
+  event: { id: 2, description: 'Events' },
+} as const;
+
+export const DataStreamParameters = Type.Object({
+  id: Type.String({ description: 'Id of the data stream.', examples: ['5f3a9c1e'] }),
+});
+
+/** An id in a request: generated clients send 2, 2.0 or "2". What it may be is checked where it is read. */
+const GivenId = (description: string, example: number) =>
+  Type.Object({
+    id: Type.Unsafe<number | string>({ type: ['number', 'string'], description, examples: [example] }),
+    description: Type.Optional(Type.Unknown({ description: 'Ignored.' })),
+  });
+
+const ShownId = (description: string) =>
+  Type.Object({ id: Type.Integer({ description }), description: Type.String() });
+
+const Filter = Type.Object(
+  {
+    field: Type.Optional(Type.String({ description: '`event_type_id` or `alert`.' })),
+    value: Type.Optional(
+      Type.Unknown({
+        description: 'Event type ids, as a list; or true or false for alert. Any of them fits.',
+      }),
+    ),
+    op: Type.Optional(Type.String({ description: '`in` (the default) or `not_in`.' })),
+    or: Type.Optional(
+      Type.Unknown({ description: 'Filters; joined to the rest of the list by OR. At the top only.' }),
+    ),
+    all: Type.Optional(Type.Unknown({ description: 'Filters that must all accept a record.' })),
+    any: Type.Optional(Type.Unknown({ description: 'Filters of which one must accept a record.' })),
+    not: Type.Optional(Type.Unknown({ description: 'A filter that must not accept a record.' })),
+  },
+  {
+    'x-component': 'Filter',
+    description:
+      'Either `field` and `value`, or one group. The elements of the list are joined by AND, the values of one by OR.',
+    examples: [{ field: 'event_type_id', value: [1, 2, 3] }],
+  } satisfies DocumentKeywords,
+);
+
+const Filters = Type.Array(Filter, {
+  description: 'Which events are delivered; empty: all. Streams of usage data cannot be filtered.',
+  examples: [[{ field: 'event_type_id', value: [3, 5] }, { or: [{ field: 'alert', value: true }] }]],
+});
+
+const bodyFields = {
+  name: Type.Optional(Type.String({ maxLength: LONGEST_NAME, description: 'Free text.' })),
+  // What a filter may be is checked by the language of filters itself, which says better what is wrong.
+  filters: Type.Optional(Type.Unsafe<unknown>({ 'x-any-of': [Filters] } satisfies DocumentKeywords)),
+  relation_resolution: Type.Optional(
+    GivenId('Whose records: 1 Own, 2 Children, 3 Both; over the tree of organisations. Default 1.', 1),
+  ),
+  status: Type.Optional(GivenId('1 Running or 2 Paused. A paused stream keeps its records for later.', 1)),
+};
+
+const TypeField = GivenId('1 Usage or 2 Events.', 2);
+
+export interface DataStreamSchemas {
+  readonly create: ReturnType<typeof createSchema>;
+  readonly patch: ReturnType<typeof patchSchema>;
+  readonly test: ReturnType<typeof testSchema>;
+  readonly view: TSchema;
+}
+
+export function dataStreamSchemas(types: Iterable<DestinationType>): DataStreamSchemas {
+  const list = [...types];
+  const destination = destinationSchema(list);
+  return {
+    create: createSchema(destination),
+    patch: patchSchema(destination),
+    test: testSchema(destination),
+    view: viewSchema(list),
+  };
+}
+
+function createSchema(destination: ReturnType<typeof destinationSchema>) {
+  return Type.Object({ ...createFields(destination) }, {
+    'x-component': 'CreateDataStream',
+  } satisfies DocumentKeywords);
+}
+
+function createFields(destination: ReturnType<typeof destinationSchema>) {
+  return {
+    ...bodyFields,
+    data_stream_type: TypeField,
+    destination,
+    start_from: Type.Optional(
+      Type.String({
+        maxLength: 64,
+        description:
+          'UTC time within the retention: records that arrived since then are delivered first. Default: now.',
+        examples: ['2026-01-31T08:00:00Z'],
+      }),
+    ),
+  };
+}
+
+function testSchema(destination: ReturnType<typeof destinationSchema>) {
+  const id = Type.Optional(
+    Type.String({
+      maxLength: 64,
+      description: 'A data stream whose stored secrets masks (`***`) stand for.',
+    }),
+  );
+  return Type.Object({ ...createFields(destination), id }, {
+    'x-component': 'TestDataStream',
+  } satisfies DocumentKeywords);
+}
+
+function patchSchema(destination: ReturnType<typeof destinationSchema>) {
+  const fields = {
+    ...bodyFields,
+    data_stream_type: Type.Optional(TypeField),
+    destination: Type.Optional(destination),
+  };
+  return Type.Object(fields, {
+    'x-component': 'PatchDataStream',
+    description: 'What is given is changed; `destination` and `filters` are replaced as a whole.',
+  } satisfies DocumentKeywords);
+}
+
+function destinationSchema(types: readonly DestinationType[]) {
+  const names = types.map(({ connectionType }) => connectionType);
+  return Type.Object(
+    {
+      connection_type: Type.String({ description: names.join(', '), examples: names.slice(0, 1) }),
+      // Validated against the schema of the connection type, which is not known before it is read.
+      credentials: Type.Unsafe<unknown>({
+        'x-any-of': types.map(credentialsSchema),
+        description:
+          'Secrets are masked (`***`) in answers; a mask that is sent back keeps the stored secret.',
+      } satisfies DocumentKeywords),
+      format: Type.Optional(
+        Type.String({ description: '`Json` or `Csv`, as the connection type has it.', examples: ['Json'] }),
+      ),
+    },
+    { 'x-component': 'Destination' } satisfies DocumentKeywords,
+  );
+}
+
+/**
+ * The credentials of a connection type as a client sees them: what has a default may be left out.
+ * Annotations stay, among them `x-secret`, which tells a form what to hide.
+ */
+export function credentialsSchema(type: DestinationType): TSchema {
+  const { properties, required = [] } = type.credentials as unknown as {
+    properties: Record<string, { default?: unknown }>;
+    required?: readonly string[];
+  };
+  const needed = required.filter((field) => properties[field]?.default === undefined);
+  return {
+    ...type.credentials,
+    required: needed,
+    title: type.title,
+    description: type.summary,
+    'x-component': `${type.connectionType}Credentials`,
+  } as unknown as TSchema;
+}
+
+const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+const Time = (description: string) => Type.String({ format: 'date-time', description });
+const Count = (description: string) => Type.Integer({ minimum: 0, description });
+
+export const StatusView = Type.Object({
+  id: Type.Integer({ description: '1 Running, 2 Paused, 3 Error, 4 Pending.' }),
+  description: Type.String(),
+  message: Type.String({ description: 'What that means here, in plain words.' }),
+  since: Time('Since when.'),
+});
+
+const Progress = Type.Object({
+  delivered: Count('Records that the destination took.'),
+  filtered: Count('Records that did not pass the filters.'),
+  quarantined: Count('Records that the destination refused for good; they were set aside.'),
+  expired: Count('Records that were not delivered within the retention.'),
+  pending: Count('Records that wait.'),
+  oldest_pending_at: nullable(Time('Arrival of the oldest record that waits.')),
+  last_delivered_at: nullable(Time('End of the last delivery.')),
+});
+
+function viewSchema(types: readonly DestinationType[]): TSchema {
+  return Type.Object(
+    {
+      id: Type.String({ examples: ['5f3a9c1e'] }),
+      name: Type.Optional(Type.String()),
+      destination: Type.Object({
+        connection_type: Type.String(),
+        credentials: Type.Unsafe<unknown>({
+          type: 'object',
+          'x-any-of': types.map(credentialsSchema),
+        } satisfies DocumentKeywords),
+        format: Type.String(),
+        target: Type.String({ description: 'Where it goes, without secrets.' }),
+      }),
+      filters: Filters,
+      data_stream_type: ShownId('1 Usage, 2 Events.'),
+      relation_resolution: ShownId('1 Own, 2 Children, 3 Both.'),
+      status: StatusView,
+      created: Time('When it was created.'),
+      modified: Time('When somebody changed it last.'),
+      last_error: nullable(
+        Type.Object({ code: Type.String(), message: Type.String(), at: Time('When it happened.') }),
+      ),
+      retrying: nullable(
+        Type.Object({
+          since: Time('First failure of the run.'),
+          tries: Count('Tries since then.'),
+          message: Type.String({ description: 'Why the last one failed.' }),
+        }),
+      ),
+      progress: Progress,
+      expired_hours: Type.Array(
+        Type.Object({ hour: Time('Start of the hour of arrival.'), records: Count('Records that expired.') }),
+        { description: 'Of which hours records expired, oldest first.' },
+      ),
+    },
+    { 'x-component': 'DataStream' } satisfies DocumentKeywords,
+  );
+}

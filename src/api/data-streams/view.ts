@@ -1,0 +1,91 @@
+import {
+  type DataStreamDocument,
+  type ProgressDocument,
+  STATUS_DESCRIPTIONS,
+  STATUS_IDS,
+  type StreamState,
+  type StreamStatus,
+} from '../../registry/data-stream.ts';
+import { KINDS, RELATIONS } from './schema.ts';
+
+/**
+ * The state of a data stream as people see it: what they want counts at once, what the engine did as soon as it has
+ * told. Until the engine has taken up what they want, the stream is pending.
+ */
+export function streamStatus(
+  stream: DataStreamDocument,
+  progress: ProgressDocument | undefined,
+): StreamStatus {
+  const status = progress?.status;
+  const changed = Date.parse(stream.modified);
+  if (stream.desired === 'paused') {
+    const message = 'Paused. Records are kept and delivered when the stream is resumed.';
+    return status?.state === 'paused' ? status : { state: 'paused', message, since: changed };
+  }
+  if (status?.state === 'paused') {
+    return { state: 'pending', message: 'The stream is being resumed.', since: changed };
+  }
+  if (!progress || !status || progress.generation < stream.generation) {
+    return { state: 'pending', message: 'The stream is being started.', since: changed };
+  }
+  return status;
+}
+
+/** A data stream as the API shows it; secrets masked. */
+export function showDataStream(stream: DataStreamDocument, progress: ProgressDocument | undefined) {
+  const lastError = progress?.lastError;
+  const retrying = progress?.retrying;
+  return {
+    id: stream.id,
+    ...(stream.name === undefined ? {} : { name: stream.name }),
+    destination: {
+      connection_type: stream.connectionType,
+      credentials: stream.maskedCredentials,
+      format: stream.format,
+      target: stream.target,
+    },
+    filters: stream.filters,
+    data_stream_type: KINDS[stream.kind],
+    relation_resolution: { id: stream.relation, description: RELATIONS[stream.relation] },
+    status: showStatus(streamStatus(stream, progress)),
+    created: stream.created,
+    modified: stream.modified,
+    last_error: lastError
+      ? { code: lastError.code, message: lastError.message, at: iso(lastError.at) }
+      : null,
+    retrying: retrying
+      ? { since: iso(retrying.since), tries: retrying.tries, message: retrying.cause }
+      : null,
+    progress: showProgress(progress),
+    expired_hours: (progress?.expiredHours ?? []).map(({ hour, records }) => ({ hour: iso(hour), records })),
+  };
+}
+
+function showProgress(progress: ProgressDocument | undefined) {
+  const { delivered = 0, filtered = 0, quarantined = 0, expired = 0 } = progress?.counters ?? {};
+  return {
+    delivered,
+    filtered,
+    quarantined,
+    expired,
+    pending: progress?.pending ?? 0,
+    oldest_pending_at: isoOrNull(progress?.oldestPendingAt),
+    last_delivered_at: isoOrNull(progress?.lastDeliveredAt),
+  };
+}
+
+function showStatus({ state, message, since }: StreamStatus) {
+  return { ...showState(state), message, since: iso(since) };
+}
+
+export function showState(state: StreamState) {
+  return { id: STATUS_IDS[state], description: STATUS_DESCRIPTIONS[state] };
+}
+
+export function iso(time: number): string {
+  return new Date(time).toISOString();
+}
+
+function isoOrNull(time: number | null | undefined): string | null {
+  return time === null || time === undefined ? null : iso(time);
+}

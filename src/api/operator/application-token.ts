@@ -1,0 +1,90 @@
+import Type from 'typebox';
+import type { ApplicationTokens } from '../../auth/application-tokens.ts';
+import type { Clock } from '../../lib/clock.ts';
+import {
+  ApplicationTokenPatch,
+  ApplicationTokenView,
+  changeApplicationToken,
+  NewApplicationTokenBody,
+  readNewApplicationToken,
+  showApplicationToken,
+} from '../application-token.ts';
+import { defineRoute, type Route } from '../route.ts';
+import { type MustExist, ORGANISATIONS_PATH, OrganisationParameter } from './organisation.ts';
+
+const TokenParameters = Type.Object({ id: Type.String(), token_id: Type.String() });
+
+/** Application tokens of an organisation, for the operator. */
+export function operatorApplicationTokenRoutes(
+  applicationTokens: ApplicationTokens,
+  clock: Clock,
+  mustExist: MustExist,
+): Route[] {
+  const tags = ['Operator: application tokens'];
+  const operator = { id: 0, name: 'Operator', username: 'operator' };
+  return [
+    defineRoute({
+      method: 'POST',
+      path: `${ORGANISATIONS_PATH}/:id/application_tokens`,
+      operationId: 'CreateApplicationTokenFor',
+      tags,
+      summary: 'Create an application token of an organisation',
+      description: 'The answer is the only one that ever shows the token.',
+      access: 'operator',
+      params: OrganisationParameter,
+      body: NewApplicationTokenBody,
+      bodyOptional: true,
+      responses: {
+        201: {
+          description: 'Created.',
+          schema: Type.Object({ id: Type.Integer(), application_token: Type.String() }),
+        },
+      },
+      errors: ['NotFound'],
+      handler: async ({ params, body }) => {
+        const organisation = await mustExist(params.id);
+        const { document, token } = await applicationTokens.create({
+          ...readNewApplicationToken(body ?? {}, clock),
+          organisationId: organisation.id,
+          creator: operator,
+        });
+        return { status: 201, body: { id: document.id, application_token: token } };
+      },
+    }),
+    defineRoute({
+      method: 'GET',
+      path: `${ORGANISATIONS_PATH}/:id/application_tokens`,
+      operationId: 'ListApplicationTokensFor',
+      tags,
+      summary: 'List the application tokens of an organisation',
+      access: 'operator',
+      params: OrganisationParameter,
+      responses: { 200: { description: 'Newest first.', schema: Type.Array(ApplicationTokenView) } },
+      errors: ['NotFound'],
+      handler: async ({ params }) => {
+        const organisation = await mustExist(params.id);
+        return {
+          status: 200,
+          body: (await applicationTokens.list(organisation.id)).map(showApplicationToken),
+        };
+      },
+    }),
+    defineRoute({
+      method: 'PATCH',
+      path: `${ORGANISATIONS_PATH}/:id/application_tokens/:token_id`,
+      operationId: 'PatchApplicationTokenFor',
+      tags,
+      summary: 'Describe or revoke an application token of an organisation',
+      access: 'operator',
+      params: TokenParameters,
+      body: ApplicationTokenPatch,
+      responses: { 204: { description: 'Changed.' } },
+      errors: ['NotFound'],
+      handler: async ({ params, body }) => {
+        const organisation = await mustExist(params.id);
+        await changeApplicationToken(applicationTokens, organisation.id, params.token_id, body);
+        return { status: 204 };
+      },
+    }),
+  ];
+}

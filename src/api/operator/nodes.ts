@@ -1,0 +1,69 @@
+import { Type } from 'typebox';
+import type { NodesSnapshot, NodeView } from '../../leases/nodes.ts';
+import { defineRoute, type Route } from '../route.ts';
+
+export interface NodesParts {
+  /** Who takes part in delivery and holds what, as this node sees it. */
+  nodes(): NodesSnapshot;
+}
+
+const Held = Type.Object({
+  partition: Type.Integer({ minimum: 0 }),
+  epoch: Type.Integer({ minimum: 1, description: 'Grows with each holder of the partition.' }),
+  since: Type.String({ format: 'date-time' }),
+});
+
+const NodeSchema = Type.Object(
+  {
+    name: Type.String({
+      description:
+        'Its host’s name and the port that it listens on; a node that is started again has it again.',
+      examples: ['simstream-0:8080'],
+    }),
+    session: Type.String({ description: 'Of this start of its process.' }),
+    self: Type.Boolean({ description: 'Whether it is the node that answers.' }),
+    state: Type.Union([Type.Literal('alive'), Type.Literal('leaving'), Type.Literal('silent')], {
+      description: '`leaving`: hands over what it holds. `silent`: nothing was heard of it for some seconds.',
+    }),
+    started: Type.String({ format: 'date-time' }),
+    version: Type.String(),
+    partitions: Type.Array(Held, { description: 'What it holds.' }),
+  },
+  { 'x-component': 'Node' },
+);
+
+const NodesAnswer = Type.Object({
+  nodes: Type.Array(NodeSchema, { description: 'By name.' }),
+  unheld_partitions: Type.Array(Type.Integer(), {
+    description: 'Partitions that no node holds; normally empty, but for a moment while one is handed over.',
+  }),
+});
+
+/** `GET /operator/v1/nodes`: who runs what. */
+export function nodesRoutes({ nodes }: NodesParts): Route[] {
+  return [
+    defineRoute({
+      method: 'GET',
+      path: '/operator/v1/nodes',
+      operationId: 'ListNodes',
+      tags: ['Operator: nodes'],
+      summary: 'List nodes and the partitions that they hold',
+      description:
+        'As the node that answers sees it, less than a second old. A node that has its storage to itself lists itself alone.',
+      access: 'operator',
+      responses: { 200: { description: 'All nodes.', schema: NodesAnswer } },
+      handler: () => {
+        const { nodes: seen, unheld } = nodes();
+        return { status: 200, body: { nodes: seen.map(show), unheld_partitions: [...unheld] } };
+      },
+    }),
+  ];
+}
+
+function show({ partitions, started, ...node }: NodeView) {
+  return {
+    ...node,
+    started: new Date(started).toISOString(),
+    partitions: partitions.map(({ since, ...held }) => ({ ...held, since: new Date(since).toISOString() })),
+  };
+}

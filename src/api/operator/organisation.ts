@@ -1,0 +1,105 @@
+import Type from 'typebox';
+import type { Organisations } from '../../auth/organisations.ts';
+import { ApiError, faultsToError } from '../../errors.ts';
+import type { OrganisationDocument } from '../../registry/organisation.ts';
+import { readId } from '../application-token.ts';
+import { defineRoute, type Route } from '../route.ts';
+
+export const ORGANISATIONS_PATH = '/operator/v1/organisations';
+export const OrganisationParameter = Type.Object({
+  id: Type.String({ description: 'Id of the organisation.' }),
+});
+
+/** The organisation of a path. @throws ApiError BadRequest, NotFound */
+export type MustExist = (id: string) => Promise<OrganisationDocument>;
+
+export function createMustExist(organisations: Pick<Organisations, 'get'>): MustExist {
+  return async (id) => {
+    const organisation = await organisations.get(readId(id));
+    if (!organisation) throw new ApiError('NotFound', `Organisation with Id ${id} not found.`);
+    return organisation;
+  };
+}
+
+const OrganisationView = Type.Object({
+  id: Type.Integer(),
+  name: Type.String(),
+  parent_id: Type.Union([Type.Integer(), Type.Null()]),
+  created: Type.String({ format: 'date-time' }),
+});
+
+const NewOrganisationBody = Type.Object({
+  id: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: 'One is chosen if it is absent.',
+    }),
+  ),
+  name: Type.String({ minLength: 1, maxLength: 200 }),
+  parent_id: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: 'Set once, at creation.' }),
+  ),
+});
+
+/** The organisations of the installation, for the operator. */
+export function operatorOrganisationRoutes(organisations: Organisations, mustExist: MustExist): Route[] {
+  const tags = ['Operator: organisations'];
+  return [
+    defineRoute({
+      method: 'POST',
+      path: ORGANISATIONS_PATH,
+      operationId: 'CreateOrganisation',
+      tags,
+      summary: 'Register an organisation',
+      access: 'operator',
+      body: NewOrganisationBody,
+      responses: { 201: { description: 'Registered.', schema: OrganisationView } },
+      errors: ['Duplicated', 'InvalidReference'],
+      handler: async ({ body: { id, name, parent_id } }) => {
+        const outcome = await organisations.create({
+          name,
+          ...(id === undefined ? {} : { id }),
+          ...(parent_id === undefined ? {} : { parentId: parent_id }),
+        });
+        if (outcome.type === 'taken') {
+          throw new ApiError('Duplicated', `Organisation with Id ${id} exists already.`);
+        }
+        if (outcome.type === 'no-parent') {
+          const message = `Organisation with Id ${parent_id} not found`;
+          throw faultsToError([{ token: 'InvalidReference', path: '/parent_id', message }]);
+        }
+        return { status: 201, body: showOrganisation(outcome.organisation) };
+      },
+    }),
+    defineRoute({
+      method: 'GET',
+      path: ORGANISATIONS_PATH,
+      operationId: 'ListOrganisations',
+      tags,
+      summary: 'List organisations',
+      access: 'operator',
+      responses: { 200: { description: 'In order of id.', schema: Type.Array(OrganisationView) } },
+      handler: async () => {
+        const all = await Array.fromAsync(organisations.list(), showOrganisation);
+        return { status: 200, body: all.sort((a, b) => a.id - b.id) };
+      },
+    }),
+    defineRoute({
+      method: 'GET',
+      path: `${ORGANISATIONS_PATH}/:id`,
+      operationId: 'GetOrganisation',
+      tags,
+      summary: 'One organisation',
+      access: 'operator',
+      params: OrganisationParameter,
+      responses: { 200: { description: 'The organisation.', schema: OrganisationView } },
+      errors: ['NotFound'],
+      handler: async ({ params }) => ({ status: 200, body: showOrganisation(await mustExist(params.id)) }),
+    }),
+  ];
+}
+
+function showOrganisation({ id, name, parentId, created }: OrganisationDocument) {
+  return { id, name, parent_id: parentId, created };
+}

@@ -1,0 +1,73 @@
+import { Type } from 'typebox';
+import type { RecordsAnswer, RecordsCall } from '../../ingest/http.ts';
+import { defineRoute, type Route } from '../route.ts';
+
+export interface RecordsParts {
+  /** Stores records; see ingest/http.ts. */
+  takeRecords(call: RecordsCall): Promise<RecordsAnswer>;
+}
+
+const Fault = Type.Object(
+  {
+    index: Type.Integer({ description: 'Which record, from 0.' }),
+    path: Type.String({
+      description: 'The field, as the samples name it; empty: the record as a whole.',
+      examples: ['organisation.id'],
+    }),
+    message: Type.String(),
+  },
+  { 'x-component': 'RecordFault' },
+);
+
+const Accepted = Type.Object({
+  accepted: Type.Integer({ description: 'Records that are stored, durably.' }),
+  rejected: Type.Optional(Type.Integer({ description: 'Records that were left out, with `invalid=skip`.' })),
+  errors: Type.Optional(Type.Array(Fault, { description: 'What is wrong with the first 20 of them.' })),
+});
+
+const Query = Type.Object({
+  invalid: Type.Optional(
+    Type.Unknown({ description: '`skip`: store the valid records and list the others.', examples: ['skip'] }),
+  ),
+});
+
+const CALLS = [
+  ['usage', '/operator/v1/records/usage', 'IngestUsageRecords', 'usage records'],
+  ['event', '/operator/v1/records/events', 'IngestEvents', 'events'],
+] as const;
+
+/** The one way in for records: `POST /operator/v1/records/usage` and `…/events`. */
+export function recordsRoutes({ takeRecords }: RecordsParts): Route[] {
+  return CALLS.map(([kind, path, operationId, what]) =>
+    defineRoute({
+      method: 'POST',
+      path,
+      operationId,
+      tags: ['Operator: records'],
+      summary: `Take ${what}`,
+      description: `The answer comes when all of them are durable. With a header \`Idempotency-Key\` a request that is repeated within 24 h stores nothing twice. Without \`invalid=skip\` a request is taken whole or not at all: if a record is invalid, \`errors\` of the answer lists up to 20 of \`{index, path, message}\`.`,
+      access: 'operator',
+      query: Query,
+      streamBody: {
+        contentTypes: ['application/json', 'application/x-ndjson'],
+        description:
+          'A JSON array, or one record per line; optionally with `Content-Encoding: gzip` or `zstd`. Up to 32 MiB decoded, 256 KiB a record.',
+      },
+      responses: { 202: { description: 'Taken.', schema: Accepted } },
+      errors: [
+        'BadRequest',
+        'PayloadTooLarge',
+        'UnsupportedMediaType',
+        'InvalidQueryCriteria',
+        'InvalidFormat',
+        'InputValidationFailed',
+        'NotAllowed',
+        'Busy',
+      ],
+      handler: async ({ headers, query, body }) => ({
+        status: 202,
+        body: await takeRecords({ kind, headers, invalid: query.invalid, body }),
+      }),
+    }),
+  );
+}

@@ -1,0 +1,25 @@
+import type { ApplicationTokens } from '../../auth/application-tokens.ts';
+import type { Organisations } from '../../auth/organisations.ts';
+import type { Users } from '../../auth/users.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Route } from '../route.ts';
+import { operatorApplicationTokenRoutes } from './application-token.ts';
+import { createMustExist, operatorOrganisationRoutes } from './organisation.ts';
+import { operatorUserRoutes } from './user.ts';
+
+export interface OperatorParts {
+  readonly organisations: Organisations;
+  readonly users: Users;
+  readonly applicationTokens: ApplicationTokens;
+  readonly clock: Clock;
+}
+
+/** Organisations and their users and application tokens, for the operator of the installation. */
+export function operatorRoutes({ organisations, users, applicationTokens, clock }: OperatorParts): Route[] {
+  const mustExist = createMustExist(organisations);
+  return [
+    ...operatorOrganisationRoutes(organisations, mustExist),
+    ...operatorUserRoutes(users, mustExist),
+    ...operatorApplicationTokenRoutes(applicationTokens, clock, mustExist),
+  ];
+}

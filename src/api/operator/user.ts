@@ -1,0 +1,148 @@
+import Type, { type Static } from 'typebox';
+import { sha1Hex } from '../../auth/passwords.ts';
+import { foldUsername, LONGEST_USERNAME, type UserDocument, type Users } from '../../auth/users.ts';
+import { ApiError, faultsToError } from '../../errors.ts';
+import { defineRoute, type Route } from '../route.ts';
+import { type MustExist, ORGANISATIONS_PATH, OrganisationParameter } from './organisation.ts';
+
+const RoleName = Type.Union([Type.Literal('administrator'), Type.Literal('user'), Type.Literal('observer')], {
+  description: 'Administrators and users write; observers read.',
+});
+const Password = Type.String({
+  minLength: 1,
+  maxLength: 1024,
+  description: 'In clear; kept as a slow hash.',
+});
+const UserStatus = Type.Union([Type.Literal('active'), Type.Literal('disabled')]);
+
+const NewUserBody = Type.Object({
+  username: Type.String({
+    minLength: 1,
+    maxLength: LONGEST_USERNAME,
+    // Neither control characters nor spaces at the ends, which no one sees.
+    pattern: '^[^\\s\\x00-\\x1f\\x7f]([^\\x00-\\x1f\\x7f]*[^\\s\\x00-\\x1f\\x7f])?$',
+    description: 'Unique in the installation, without regard to case.',
+  }),
+  password: Password,
+  name: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+  role: Type.Optional(RoleName),
+});
+
+const UserPatch = Type.Object({
+  password: Type.Optional(Password),
+  name: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+  role: Type.Optional(RoleName),
+  status: Type.Optional(UserStatus),
+});
+
+const UserView = Type.Object({
+  id: Type.Integer(),
+  username: Type.String(),
+  name: Type.String(),
+  role: RoleName,
+  status: UserStatus,
+  organisation_id: Type.Integer(),
+  created: Type.String({ format: 'date-time' }),
+});
+
+const UserParameters = Type.Object({ id: Type.String(), username: Type.String() });
+
+/** Users of an organisation, for the operator. */
+export function operatorUserRoutes(users: Users, mustExist: MustExist): Route[] {
+  const tags = ['Operator: users'];
+  const mustBelong = async (params: Static<typeof UserParameters>): Promise<UserDocument> => {
+    const organisation = await mustExist(params.id);
+    const user = await users.find(params.username);
+    if (user?.organisationId !== organisation.id) throw new ApiError('NotFound', 'There is no such user.');
+    return user;
+  };
+  return [
+    defineRoute({
+      method: 'POST',
+      path: `${ORGANISATIONS_PATH}/:id/users`,
+      operationId: 'CreateUser',
+      tags,
+      summary: 'Create a user',
+      access: 'operator',
+      params: OrganisationParameter,
+      body: NewUserBody,
+      responses: { 201: { description: 'Created.', schema: UserView } },
+      errors: ['NotFound', 'Duplicated'],
+      handler: async ({ params, body }) => {
+        const organisation = await mustExist(params.id);
+        if (Buffer.byteLength(foldUsername(body.username)) > LONGEST_USERNAME) {
+          const message = `is longer than ${LONGEST_USERNAME} bytes in UTF-8`;
+          throw faultsToError([{ token: 'OutOfRange', path: '/username', message }]);
+        }
+        const user = await users.create({
+          organisationId: organisation.id,
+          username: body.username,
+          sha1Hex: sha1Hex(body.password),
+          ...(body.name === undefined ? {} : { name: body.name }),
+          ...(body.role === undefined ? {} : { role: body.role }),
+        });
+        if (user === 'taken') throw new ApiError('Duplicated', 'A user of this name exists already.');
+        return { status: 201, body: showUser(user) };
+      },
+    }),
+    defineRoute({
+      method: 'GET',
+      path: `${ORGANISATIONS_PATH}/:id/users`,
+      operationId: 'ListUsers',
+      tags,
+      summary: 'List the users of an organisation',
+      access: 'operator',
+      params: OrganisationParameter,
+      responses: { 200: { description: 'The users.', schema: Type.Array(UserView) } },
+      errors: ['NotFound'],
+      handler: async ({ params }) => {
+        const organisation = await mustExist(params.id);
+        return { status: 200, body: await Array.fromAsync(users.list(organisation.id), showUser) };
+      },
+    }),
+    defineRoute({
+      method: 'PATCH',
+      path: `${ORGANISATIONS_PATH}/:id/users/:username`,
+      operationId: 'PatchUser',
+      tags,
+      summary: 'Change a user',
+      description: 'A new password, or disabling the user, ends all of their sessions.',
+      access: 'operator',
+      params: UserParameters,
+      body: UserPatch,
+      responses: { 200: { description: 'Changed.', schema: UserView } },
+      errors: ['NotFound'],
+      handler: async ({ params, body: { password, name, role, status } }) => {
+        const user = await mustBelong(params);
+        const changed = await users.change(user.username, {
+          ...(password === undefined ? {} : { sha1Hex: sha1Hex(password) }),
+          ...(name === undefined ? {} : { name }),
+          ...(role === undefined ? {} : { role }),
+          ...(status === undefined ? {} : { status }),
+        });
+        if (!changed) throw new ApiError('NotFound', 'There is no such user.');
+        return { status: 200, body: showUser(changed) };
+      },
+    }),
+    defineRoute({
+      method: 'DELETE',
+      path: `${ORGANISATIONS_PATH}/:id/users/:username`,
+      operationId: 'DeleteUser',
+      tags,
+      summary: 'Remove a user',
+      description: 'Ends their sessions; application tokens that they created stay.',
+      access: 'operator',
+      params: UserParameters,
+      responses: { 204: { description: 'Removed.' } },
+      errors: ['NotFound'],
+      handler: async ({ params }) => {
+        await users.remove((await mustBelong(params)).username);
+        return { status: 204 };
+      },
+    }),
+  ];
+}
+
+function showUser({ id, username, name, role, status, organisationId, created }: UserDocument) {
+  return { id, username, name, role, status, organisation_id: organisationId, created };
+}

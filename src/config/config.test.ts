@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import { fc } from '../lib/property.fixture.ts';
+import {
+  type Config,
+  configurationTable,
+  flagOf,
+  readConfig,
+  SETTING_NAMES,
+  SETTINGS,
+  variableOf,
+} from './config.ts';
+
+const SECRET = Buffer.alloc(32, 7).toString('base64');
+
+function accepted(flags: Parameters<typeof readConfig>[0], environment: Record<string, string> = {}): Config {
+  const outcome = readConfig(flags, environment);
+  assert.ok('config' in outcome, 'mistakes' in outcome ? outcome.mistakes.join('\n') : '');
+  return outcome.config;
+}
+
+function refused(environment: Record<string, string>, flags = {}): readonly string[] {
+  const outcome = readConfig(flags, environment);
+  assert.ok('mistakes' in outcome, 'the configuration was accepted');
+  return outcome.mistakes;
+}
+
+describe('the defaults', () => {
+  test('are those of the documentation', () => {
+    const { secret, secretPrevious, operatorToken, ...rest } = accepted({});
+    assert.deepEqual([secret, secretPrevious, operatorToken], [undefined, undefined, undefined]);
+    assert.deepEqual(rest, {
+      host: '127.0.0.1',
+      port: 8080,
+      dataDir: './data',
+      natsUrl: [],
+      natsReplicas: 1,
+      partitions: 16,
+      retention: 604_800_000,
+      retryWindow: 86_400_000,
+      allowDestinations: [],
+      verifyDestinations: true,
+      streamsPerOrganisation: 100,
+      logLevel: 'info',
+    });
+  });
+
+  test('an empty variable counts as unset', () => {
+    assert.equal(accepted({}, { SIMSTREAM_PORT: '', SIMSTREAM_SECRET: '' }).port, 8080);
+  });
+});
+
+describe('a value', () => {
+  test('comes from its variable, and its flag goes before it', () => {
+    assert.equal(accepted({}, { SIMSTREAM_DATA_DIR: '/a' }).dataDir, '/a');
+    assert.equal(accepted({ dataDir: '/b' }, { SIMSTREAM_DATA_DIR: '/a' }).dataDir, '/b');
+  });
+
+  test('of every kind is read', () => {
+    const config = accepted({
+      natsUrl: 'nats://a:4222, b:4223,tls://c:4222',
+      secret: SECRET,
+      allowDestinations: '127.0.0.0/8, ::1/128,10.1.2.3',
+      verifyDestinations: 'FALSE',
+      retention: '14d',
+      logLevel: 'debug',
+    });
+    assert.deepEqual(config.natsUrl, ['nats://a:4222', 'nats://b:4223', 'tls://c:4222']);
+    assert.deepEqual(config.secret, Buffer.alloc(32, 7));
+    assert.deepEqual(config.allowDestinations, ['127.0.0.0/8', '::1/128', '10.1.2.3/32']);
+    assert.equal(config.verifyDestinations, false);
+    assert.equal(config.retention, 14 * 86_400_000);
+    assert.equal(config.logLevel, 'debug');
+  });
+});
+
+describe('mistakes', () => {
+  test('are reported all at once, each with what was wrong and what is allowed', () => {
+    const mistakes = refused(
+      {
+        SIMSTREAM_PORT: '80a',
+        SIMSTREAM_PARTITIONS: '0',
+        SIMSTREAM_RETENTION: '7 days',
+        SIMSTREAM_ALLOW_DESTINATIONS: '10.0.0.0/33',
+        SIMSTREAM_VERIFY_DESTINATIONS: 'maybe',
+        SIMSTREAM_LOG_LEVEL: 'loud',
+        SIMSTREAM_NATS_URL: 'http://x',
+      },
+      { natsReplicas: '9' },
+    );
+    assert.equal(mistakes.length, 8);
+    assert.match(mistakes.join('\n'), /SIMSTREAM_PORT is "80a"; allowed: a port, 0 to 65535/);
+    assert.match(mistakes.join('\n'), /--nats-replicas is "9"; allowed: a whole number, 1 to 5/);
+    assert.match(mistakes.join('\n'), /SIMSTREAM_RETENTION is "7 days"; allowed: a duration such as/);
+    for (const mistake of mistakes) assert.match(mistake, /allowed: /);
+  });
+
+  test('never repeat a secret', () => {
+    const wrong = Buffer.from('not thirty-two bytes').toString('base64');
+    const mistakes = refused({
+      SIMSTREAM_SECRET: wrong,
+      SIMSTREAM_SECRET_PREVIOUS: '***hush-hush***',
+      SIMSTREAM_NATS_URL: 'http://user:hush@host',
+      SIMSTREAM_OPERATOR_TOKEN: 'hush hush',
+    });
+    assert.equal(mistakes.length, 4);
+    assert.doesNotMatch(mistakes.join('\n'), new RegExp(`hush|${wrong}`));
+    assert.match(mistakes[1] ?? mistakes.join(), /base64/);
+  });
+
+  test('include what contradicts itself', () => {
+    assert.match(refused({ SIMSTREAM_NATS_URL: 'nats://a:1' }).join(), /SIMSTREAM_SECRET is required/);
+    assert.match(refused({ SIMSTREAM_SECRET_PREVIOUS: SECRET }).join(), /needs SIMSTREAM_SECRET/);
+  });
+
+  test('of any text are mistakes, never a crash', () => {
+    const record = fc.record(Object.fromEntries(SETTING_NAMES.map((name) => [name, fc.string()])), {
+      requiredKeys: [],
+    });
+    fc.assert(
+      fc.property(record, (flags) => {
+        const outcome = readConfig(flags, {});
+        assert.ok('config' in outcome || outcome.mistakes.length > 0);
+      }),
+    );
+  });
+});
+
+test('what is odd is a warning', () => {
+  const outcome = readConfig(
+    { retention: '1h' },
+    { SIMSTREAM_RETENTON: '7d', SIMSTREAM_OPERATOR_TOKEN: 'short', PATH: '/' },
+  );
+  assert.ok('config' in outcome);
+  assert.equal(outcome.warnings.length, 3);
+  assert.match(outcome.warnings.join(), /RETRY_WINDOW is longer than SIMSTREAM_RETENTION/);
+  assert.match(outcome.warnings.join(), /SIMSTREAM_RETENTON is not a variable/);
+  assert.doesNotMatch(outcome.warnings.join(), /short[^e]/);
+});
+
+test('variables and flags have the same names', () => {
+  assert.equal(variableOf('secretPrevious'), 'SIMSTREAM_SECRET_PREVIOUS');
+  assert.equal(flagOf('natsUrl'), '--nats-url');
+  for (const name of SETTING_NAMES) {
+    assert.equal(variableOf(name), `SIMSTREAM_${flagOf(name).slice(2).replaceAll('-', '_').toUpperCase()}`);
+    assert.ok(SETTINGS[name].meaning.length > 10, name);
+  }
+});
+
+/** `UPDATE_DOCS=1 npm run test:unit` writes what this compares. */
+test('docs/configuration.md holds the table', () => {
+  const file = new URL('../../docs/configuration.md', import.meta.url);
+  const text = readFileSync(file, 'utf8');
+  const between = /(<!-- table -->\n)([\s\S]*?)(\n<!-- \/table -->)/;
+  if (process.env.UPDATE_DOCS)
+    writeFileSync(
+      file,
+      text.replace(between, (_, open, _old, close) => `${open}${configurationTable()}${close}`),
+    );
+  else assert.equal(between.exec(text)?.[2], configurationTable(), 'run UPDATE_DOCS=1 npm run test:unit');
+});

@@ -1,0 +1,148 @@
+import { isIP } from 'node:net';
+import { formatDuration, parseDuration } from '../lib/duration.ts';
+
+/** The kinds of values that a setting can have: how each is read from text, and what is allowed, in words. */
+export interface Kind<Value> {
+  readonly allowed: string;
+  read(text: string): Checked<Value>;
+}
+
+/** A fault continues the sentence that the setting's name begins, and ends with what is allowed. */
+export type Checked<Value> = { readonly value: Value } | { readonly fault: string };
+
+export function text(allowed: string, pattern: RegExp): Kind<string> {
+  return {
+    allowed,
+    read: (text) => (pattern.test(text) ? { value: text } : refuse(text, allowed)),
+  };
+}
+
+/** Like text, but never repeated in a fault. */
+export function secretText(allowed: string, pattern: RegExp): Kind<string> {
+  return {
+    allowed,
+    read: (text) =>
+      pattern.test(text) ? { value: text } : { fault: `has other characters; allowed: ${allowed}` },
+  };
+}
+
+export function wholeNumber(smallest: number, greatest: number, allowed: string): Kind<number> {
+  return {
+    allowed,
+    read: (text) => {
+      const value = /^\d{1,15}$/.test(text.trim()) ? Number(text) : Number.NaN;
+      if (value >= smallest && value <= greatest) return { value };
+      // Kubernetes sets SIMSTREAM_PORT=tcp://… in every pod beside a service that is named "simstream".
+      const hint = text.startsWith('tcp://') ? '; Kubernetes sets it: use enableServiceLinks: false' : '';
+      return refuse(text, allowed + hint);
+    },
+  };
+}
+
+export function duration(shortest: number, longest: number): Kind<number> {
+  const allowed = `a duration such as \`90s\`, \`24h\` or \`7d\`, from ${formatDuration(shortest)} to ${formatDuration(longest)}`;
+  return {
+    allowed,
+    read: (text) => {
+      const value = parseDuration(text);
+      return value !== undefined && value >= shortest && value <= longest ? { value } : refuse(text, allowed);
+    },
+  };
+}
+
+export function boolean(): Kind<boolean> {
+  const allowed = '`true` or `false`';
+  return {
+    allowed,
+    read: (text) => {
+      const word = text.trim().toLowerCase();
+      if (word === 'true' || word === '1') return { value: true };
+      if (word === 'false' || word === '0') return { value: false };
+      return refuse(text, allowed);
+    },
+  };
+}
+
+export function choice<const Word extends string>(words: readonly Word[]): Kind<Word> {
+  const allowed = words.map((word) => `\`${word}\``).join(', ');
+  return {
+    allowed,
+    read: (text) => {
+      const value = words.find((word) => word === text.trim().toLowerCase());
+      return value === undefined ? refuse(text, allowed) : { value };
+    },
+  };
+}
+
+/** 32 bytes in base64, of either alphabet, padded or not. The text is never repeated in a fault. */
+export function secret(): Kind<Buffer | undefined> {
+  const allowed = '32 bytes in base64, e.g. from `openssl rand -base64 32`';
+  return {
+    allowed,
+    read: (text) => {
+      const value = Buffer.from(text.trim(), 'base64');
+      if (!/^[A-Za-z0-9+/_-]*={0,2}$/.test(text.trim()))
+        return { fault: `is not base64; allowed: ${allowed}` };
+      return value.length === 32 ? { value } : { fault: `has ${value.length} bytes; allowed: ${allowed}` };
+    },
+  };
+}
+
+/** Server URLs of one scheme, separated by commas; the scheme may be left out. Passwords are not repeated in a fault. */
+export function urlList(scheme: string): Kind<readonly string[]> {
+  const allowed = `\`${scheme}://host:port\`, several separated by commas`;
+  return {
+    allowed,
+    read: (text) => {
+      const value: string[] = [];
+      for (const part of splitList(text)) {
+        const whole = part.includes('://') ? part : `${scheme}://${part}`;
+        const url = URL.canParse(whole) ? new URL(whole) : undefined;
+        if (url?.protocol !== `${scheme}:` && url?.protocol !== 'tls:') {
+          return refuse(part.replace(/\/\/.*@/, '//***@'), allowed);
+        }
+        if (!url.hostname) return refuse(part.replace(/\/\/.*@/, '//***@'), allowed);
+        value.push(whole);
+      }
+      return { value };
+    },
+  };
+}
+
+/** Addresses with a prefix length, separated by commas; a bare address stands for itself alone. */
+export function cidrList(): Kind<readonly string[]> {
+  const allowed = 'addresses with a prefix length (CIDR), separated by commas';
+  return {
+    allowed,
+    read: (text) => {
+      const value: string[] = [];
+      for (const part of splitList(text)) {
+        const cidr = toCidr(part);
+        if (cidr === undefined) return refuse(part, `${allowed}, e.g. 10.0.0.0/8,fd00::/8`);
+        value.push(cidr);
+      }
+      return { value };
+    },
+  };
+}
+
+function toCidr(text: string): string | undefined {
+  const [address = '', length, ...rest] = text.split('/');
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0 || address.includes('%')) return undefined;
+  const longest = version === 4 ? 32 : 128;
+  if (length === undefined) return `${address}/${longest}`;
+  return /^\d{1,3}$/.test(length) && Number(length) <= longest ? `${address}/${Number(length)}` : undefined;
+}
+
+function splitList(text: string): string[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
+
+function refuse(text: string, allowed: string): { fault: string } {
+  const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
+  return { fault: `is ${JSON.stringify(shown)}; allowed: ${allowed}` };
+}

@@ -1,0 +1,233 @@
+import type { Clock } from '../../lib/clock.ts';
+import { Wakeup } from '../../lib/wakeup.ts';
+import { type ProgressDocument, progressKey, streamKey, watermarkKey } from '../../registry/data-stream.ts';
+import type { Json, Registry, Write, WriteOutcome } from '../../registry/registry.ts';
+import type { Pump } from '../stream/pump.ts';
+
+/** A stream of the partition as the committer sees it. */
+export interface Committed {
+  readonly pump: Pump | undefined;
+  /** Revision of its progress document; 0 when there is none. */
+  revision: number;
+}
+
+export interface CommitterContext {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly registry: Registry;
+  readonly clock: Clock;
+  dispatched(): number;
+  /** Streams that have a pump. */
+  pumps(): Iterable<Committed>;
+  /** Whether every stream that is behind has a pump by now. */
+  allRead(): boolean;
+  /** Another node holds the lease: nothing may be written any more. */
+  fenced(): void;
+  failed(cause: string): void;
+}
+
+/** While streams are busy their cursors are committed this often, not more: a few commits a second. */
+const BUSY_INTERVAL_MS = 100;
+/** The watermark alone, when no stream moved: what a restart would look through again in vain. */
+const WATERMARK_INTERVAL_MS = 5_000;
+
+/**
+ * Commits the progress of a partition's streams, all that changed together, and the partition's watermark.
+ *
+ *  W1  Every stream whose committed document says `detached: false` is done with everything before the watermark.
+ *      So the watermark never passes the cursor of such a stream, and a stream is written as attached only when its
+ *      cursor is at or behind the watermark written with it.
+ *  W2  Documents are stored before the watermark that relies on them is written. That includes those of streams that
+ *      were behind at the takeover: the holder before might still write that they had caught up. While it is not known
+ *      of all streams whether they were behind, the watermark stays.
+ *  W3  Every write is compared with the revision that this holder wrote or read. Where that fails, the epoch of what is
+ *      there decides: a greater one means that another node holds the partition (fenced); the own one is an earlier
+ *      write of which no answer came; a smaller one was written by the holder before, after this one had read it. The
+ *      last two are written over, with what this holder knows.
+ */
+export class Committer {
+  readonly #context: CommitterContext;
+  readonly #dirty = new Set<Committed>();
+  #writing = new Set<Committed>();
+  readonly #wakeup = new Wakeup();
+  #watermark: number;
+  #watermarkRevision: number;
+  #watermarkAt = 0;
+  #cancelTick: (() => void) | undefined;
+  #waiters: (() => void)[] = [];
+
+  constructor(context: CommitterContext, watermark: number, revision: number) {
+    this.#context = context;
+    this.#watermark = watermark;
+    this.#watermarkRevision = revision;
+  }
+
+  changed(stream: Committed): void {
+    this.#dirty.add(stream);
+    this.#wakeup.wake();
+  }
+
+  /** Whether something of the stream's progress is not durable yet. */
+  isDirty(stream: Committed): boolean {
+    return this.#dirty.has(stream) || this.#writing.has(stream);
+  }
+
+  forget(stream: Committed): void {
+    this.#dirty.delete(stream);
+  }
+
+  /** Resolves when what is known now is durable. */
+  committed(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiters.push(resolve);
+      this.#wakeup.wake();
+    });
+  }
+
+  /**
+   * Commits until `ended` aborts, which is when all pumps have ended: one of them may wait for a commit while it stops.
+   * Once `stop` aborts, what waits is committed at once. The last commit is `flush`.
+   */
+  async run(stop: AbortSignal, ended: AbortSignal): Promise<void> {
+    const { clock } = this.#context;
+    while (!ended.aborted) {
+      await this.#wakeup.wait(ended);
+      const durable = await this.flush(stop);
+      if (stop.aborted && durable) continue;
+      await clock.sleep(BUSY_INTERVAL_MS, stop.aborted ? ended : stop).catch(() => undefined);
+    }
+    this.#cancelTick?.();
+  }
+
+  /** The runner has handed out a block: the watermark may move, soon. An idle partition wakes nobody. */
+  moved(): void {
+    this.#cancelTick ??= this.#context.clock.after(WATERMARK_INTERVAL_MS, () => {
+      this.#cancelTick = undefined;
+      this.#wakeup.wake();
+    });
+  }
+
+  /** Returns whether everything is durable now. Who waits for that goes on waiting if not, unless `stop` has aborted. */
+  async flush(stop: AbortSignal): Promise<boolean> {
+    const { clock } = this.#context;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    const watermark = this.#nextWatermark();
+    const streams = [...this.#dirty].filter((stream) => stream.pump?.progress);
+    this.#dirty.clear();
+    this.#writing = new Set(streams);
+    const writes: Write[] = [];
+    const detached: boolean[] = [];
+    for (const stream of streams) {
+      const pump = stream.pump as Pump;
+      const isDetached = !(pump.live && (pump.place?.sequence ?? 0) >= watermark);
+      detached.push(isDetached);
+      const document = pump.progress?.toDocument(this.#context.epoch, isDetached) as ProgressDocument;
+      writes.push({
+        key: progressKey(pump.stream),
+        value: document as unknown as Json,
+        expected: stream.revision,
+      });
+    }
+    const moved = watermark > this.#watermark;
+    const due = streams.length > 0 || clock.monotonic() - this.#watermarkAt >= WATERMARK_INTERVAL_MS;
+    if (moved && due) {
+      const value = { sequence: watermark, epoch: this.#context.epoch };
+      writes.push({ key: watermarkKey(this.#context.partition), value, expected: this.#watermarkRevision });
+    }
+    let durable = true;
+    if (writes.length > 0) {
+      const outcomes = await this.#write(writes);
+      durable = outcomes.every(({ type }) => type !== 'unavailable');
+      for (const [index, stream] of streams.entries())
+        await this.#settle(stream, outcomes[index] as WriteOutcome, detached[index] as boolean);
+      const last = outcomes[streams.length];
+      if (last) await this.#settleWatermark(last, watermark);
+    }
+    this.#writing = new Set();
+    if (durable || stop.aborted) for (const resolve of waiters) resolve();
+    else this.#waiters.unshift(...waiters);
+    return durable;
+  }
+
+  /** The furthest that W1 allows. */
+  #nextWatermark(): number {
+    if (!this.#context.allRead()) return this.#watermark;
+    let watermark = this.#context.dispatched();
+    for (const stream of this.#context.pumps()) {
+      const pump = stream.pump;
+      if (!pump?.progress) {
+        // Its documents are being read: it goes on from the first block that it was offered.
+        watermark = Math.min(watermark, pump?.offeredFrom ?? watermark);
+      } else if (!pump.progress.committedDetached || !pump.progress.written) {
+        // W2. One that is not live lets the watermark pass as soon as its document says so, and is fenced.
+        watermark = Math.min(watermark, pump.place?.sequence ?? watermark);
+        if (!pump.live) this.#dirty.add(stream);
+      }
+    }
+    return Math.max(watermark, this.#watermark);
+  }
+
+  async #write(writes: readonly Write[]): Promise<WriteOutcome[]> {
+    try {
+      return await this.#context.registry.putMany(writes);
+    } catch (error) {
+      const cause = error instanceof Error ? error.message : String(error);
+      return writes.map(() => ({ type: 'unavailable', cause }));
+    }
+  }
+
+  async #settle(stream: Committed, outcome: WriteOutcome, detached: boolean): Promise<void> {
+    const pump = stream.pump;
+    if (outcome.type === 'stored') {
+      stream.revision = outcome.revision;
+      if (pump?.progress) {
+        pump.progress.committedDetached = detached;
+        pump.progress.written = true;
+      }
+    } else if (outcome.type === 'unavailable') {
+      this.#context.failed(outcome.cause);
+      this.changed(stream);
+    } else if (pump && !pump.deleted) {
+      const revision = await this.#revisionToReplace(progressKey(pump.stream));
+      const { organisationId, id } = pump.stream;
+      // Deleted, and the watch has not said so yet.
+      if (revision === 0 && !(await this.#exists(streamKey(organisationId, id)))) return;
+      stream.revision = revision ?? stream.revision;
+      this.changed(stream);
+    }
+  }
+
+  async #settleWatermark(outcome: WriteOutcome, watermark: number): Promise<void> {
+    if (outcome.type === 'stored') {
+      this.#watermark = watermark;
+      this.#watermarkRevision = outcome.revision;
+      this.#watermarkAt = this.#context.clock.monotonic();
+    } else if (outcome.type === 'unavailable') this.#context.failed(outcome.cause);
+    else {
+      const revision = await this.#revisionToReplace(watermarkKey(this.#context.partition));
+      this.#watermarkRevision = revision ?? this.#watermarkRevision;
+    }
+  }
+
+  /** W3. undefined: fenced, or not known. */
+  async #revisionToReplace(key: string): Promise<number | undefined> {
+    try {
+      const entry = await this.#context.registry.get(key);
+      const { epoch } = (entry?.value ?? { epoch: 0 }) as { epoch: number };
+      if (epoch <= this.#context.epoch) return entry?.revision ?? 0;
+      this.#context.fenced();
+    } catch (error) {
+      this.#context.failed(error instanceof Error ? error.message : String(error));
+    }
+    return undefined;
+  }
+
+  async #exists(key: string): Promise<boolean> {
+    try {
+      return (await this.#context.registry.get(key)) !== undefined;
+    } catch {
+      return true;
+    }
+  }
+}

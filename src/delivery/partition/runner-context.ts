@@ -1,0 +1,40 @@
+import type { Cause } from '../../destinations/contract.ts';
+import type { Clock, Random } from '../../lib/clock.ts';
+import type { RecordLog } from '../../log/log.ts';
+import type { DataStreamDocument, StreamState } from '../../registry/data-stream.ts';
+import type { OrganisationTree } from '../../registry/organisation-tree.ts';
+import type { Registry } from '../../registry/registry.ts';
+import type {
+  Attempt,
+  DeliverySettings,
+  MemoryBudgets,
+  Opening,
+  StreamSummary,
+} from '../stream/pump-context.ts';
+import type { StreamDirectory } from './stream-directory.ts';
+
+/** What every partition runner of a node shares. */
+export interface RunnerContext {
+  readonly log: RecordLog;
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly settings: DeliverySettings;
+  readonly retentionMs: number;
+  readonly tree: OrganisationTree;
+  readonly directory: StreamDirectory;
+  readonly budgets: MemoryBudgets;
+  open(document: DataStreamDocument): Promise<Opening>;
+  readonly telemetry: DeliveryTelemetry;
+}
+
+/** Told of what happens; see telemetry.ts. */
+export interface DeliveryTelemetry {
+  attempted(attempt: Attempt): void;
+  stateChanged(stream: StreamSummary, state: StreamState, message: string): void;
+  /** How many records of a stream wait, now and then. */
+  sampled(stream: StreamSummary, pending: number): void;
+  recordsExpired(stream: StreamSummary, records: number): void;
+  recordsQuarantined(stream: StreamSummary, records: number, cause: Cause | undefined): void;
+  deliveryFault(message: string, stream?: StreamSummary): void;
+}

@@ -1,0 +1,192 @@
+import { StoreUnavailable } from '../../errors.ts';
+import type { StoredBlock } from '../../log/log.ts';
+import { watermarkKey } from '../../registry/data-stream.ts';
+import type { OrganisationTree } from '../../registry/organisation-tree.ts';
+import type { StreamSummary } from '../stream/pump-context.ts';
+import { Committer } from './committer.ts';
+import { trimPartition } from './retention.ts';
+import type { RunnerContext } from './runner-context.ts';
+import { PartitionStreams } from './streams.ts';
+import { untilAnswered } from './until-answered.ts';
+
+/** Retention is looked at this often; blocks live for days, so minutes more do not matter. */
+const TRIM_INTERVAL_MS = 60_000;
+
+/**
+ * Runs one partition under a lease: reads its tail once, hands each block to the streams that get records of it, keeps
+ * their progress durable, and trims by age. Its cost grows with blocks and deliveries, never with idle streams.
+ */
+export class PartitionRunner {
+  readonly #context: RunnerContext;
+  readonly #partition: number;
+  readonly #epoch: number;
+  readonly #streams: PartitionStreams;
+  readonly #fenced = new AbortController();
+  #committer: Committer | undefined;
+  #dispatched = 0;
+  /** Whether it is known of every stream how far it had come. */
+  #allRead = false;
+
+  constructor(context: RunnerContext, partition: number, epoch: number) {
+    this.#context = context;
+    this.#partition = partition;
+    this.#epoch = epoch;
+    this.#streams = new PartitionStreams({
+      ...context,
+      partition,
+      epoch,
+      committer: () => this.#committer,
+      dispatched: () => this.#dispatched,
+    });
+  }
+
+  /** Runs until `stop` aborts; what is in flight then gets its grace time, and all progress is committed. */
+  async run(lease: AbortSignal): Promise<void> {
+    const stop = AbortSignal.any([lease, this.#fenced.signal]);
+    const unsubscribe = this.#streams.subscribe();
+    try {
+      if (!(await this.#untilAnswered(() => this.#claim(), stop))) return;
+      this.#streams.addAll();
+      const reading = this.#readAll(stop);
+      const committer = this.#committer as Committer;
+      const ended = new AbortController();
+      const committing = committer.run(stop, ended.signal);
+      const tidying = this.#tidy(stop);
+      await this.#follow(stop);
+      await Promise.all([reading, tidying, this.#streams.stop()]);
+      ended.abort();
+      await committing;
+      if (!this.#fenced.signal.aborted) await committer.flush(stop);
+    } finally {
+      unsubscribe();
+    }
+  }
+
+  async #follow(stop: AbortSignal): Promise<void> {
+    try {
+      await this.#context.log.follow(
+        this.#partition,
+        this.#dispatched,
+        (stored) => this.#dispatch(stored, stop),
+        stop,
+      );
+    } catch (error) {
+      this.#broken(error);
+    }
+  }
+
+  /**
+   * Reads what all streams had reached, while the tail is followed already: of a hundred thousand streams that takes
+   * seconds, and a stream that gets records meanwhile asks for its own. The watermark waits for the end.
+   */
+  async #readAll(stop: AbortSignal): Promise<void> {
+    try {
+      await this.#untilAnswered(() => this.#streams.readAll(stop), stop);
+      this.#allRead = !stop.aborted;
+      this.#committer?.moved();
+    } catch (error) {
+      this.#broken(error);
+    }
+  }
+
+  #broken(error: unknown): void {
+    const reason = error instanceof Error ? error.stack : String(error);
+    this.#context.telemetry.deliveryFault(`partition ${this.#partition} stopped: ${reason}`);
+    this.#fenced.abort(error);
+  }
+
+  /** Takes the partition over. False: another node has done so since. */
+  async #claim(): Promise<boolean> {
+    const { registry, log } = this.#context;
+    const entry = await registry.get(watermarkKey(this.#partition));
+    const before = entry?.value as { sequence: number; epoch: number } | undefined;
+    if (before && before.epoch > this.#epoch) return false;
+    const { first } = await log.extent(this.#partition);
+    this.#dispatched = Math.max(before?.sequence ?? first, first);
+    const claim = { sequence: this.#dispatched, epoch: this.#epoch };
+    const claimed = await registry.put(watermarkKey(this.#partition), claim, entry?.revision ?? 0);
+    if (claimed.type === 'unavailable') throw new StoreUnavailable(claimed.cause);
+    // The holder before, or a try of this one that got no answer: the epoch that is there now decides.
+    if (claimed.type === 'conflict') return this.#claim();
+    this.#committer = new Committer(
+      {
+        partition: this.#partition,
+        epoch: this.#epoch,
+        registry,
+        clock: this.#context.clock,
+        dispatched: () => this.#dispatched,
+        pumps: () => this.#streams.active,
+        allRead: () => this.#allRead,
+        fenced: () => this.#fenced.abort(new Error('another node holds the partition')),
+        failed: (cause) => this.#context.telemetry.deliveryFault(`progress cannot be committed: ${cause}`),
+      },
+      this.#dispatched,
+      claimed.revision,
+    );
+    return true;
+  }
+
+  /** Hands a block to the streams of its organisations, once it is known where in the tree those are. */
+  #dispatch(stored: StoredBlock, stop: AbortSignal): void | Promise<void> {
+    const organisations = stored.block?.organisations ?? [];
+    const { tree } = this.#context;
+    if (!hasUnknown(tree, organisations)) return this.#handOut(stored);
+    const known = this.#untilAnswered(() => tree.learn(organisations), stop);
+    return known.then(() => {
+      if (!stop.aborted) this.#handOut(stored);
+    });
+  }
+
+  #untilAnswered<T>(ask: () => T, stop: AbortSignal): Promise<Awaited<T> | undefined> {
+    const { clock, telemetry } = this.#context;
+    const waiting = (cause: string) =>
+      telemetry.deliveryFault(`partition ${this.#partition} waits: ${cause}`);
+    return untilAnswered(ask, clock, waiting, stop);
+  }
+
+  #handOut(stored: StoredBlock): void {
+    const { sequence, block } = stored;
+    if (block) {
+      // The runner is at this block now: a pump that is started for it goes on here.
+      this.#dispatched = sequence;
+      this.#streams.offer(sequence, block);
+    } else
+      this.#context.telemetry.deliveryFault(
+        `block ${sequence} of partition ${this.#partition}: ${stored.fault}`,
+      );
+    this.#dispatched = sequence + 1;
+    this.#committer?.moved();
+  }
+
+  /** Puts idle pumps away and trims what is older than the retention, now and then. */
+  async #tidy(stop: AbortSignal): Promise<void> {
+    const { clock, log, telemetry, retentionMs } = this.#context;
+    const retention = {
+      partition: this.#partition,
+      log,
+      pumps: () => [...this.#streams.active].flatMap((stream) => stream.pump ?? []),
+      expired: (stream: StreamSummary, records: number) => telemetry.recordsExpired(stream, records),
+    };
+    while (!stop.aborted) {
+      await clock.sleep(TRIM_INTERVAL_MS, stop).catch(() => undefined);
+      if (stop.aborted) return;
+      for (const { pump, summary } of this.#streams.active) {
+        if (pump?.progress) telemetry.sampled(summary, pump.progress.pending);
+      }
+      this.#streams.putIdleAway();
+      try {
+        await trimPartition(retention, clock.now() - retentionMs, stop);
+      } catch (error) {
+        telemetry.deliveryFault(
+          `partition ${this.#partition} cannot be trimmed: ${error instanceof Error ? error.message : error}`,
+        );
+      }
+    }
+  }
+}
+
+function hasUnknown(tree: OrganisationTree, organisations: ArrayLike<number>): boolean {
+  for (let ordinal = 0; ordinal < organisations.length; ordinal++)
+    if (!tree.has(organisations[ordinal] as number)) return true;
+  return false;
+}

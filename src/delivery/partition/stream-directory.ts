@@ -1,0 +1,80 @@
+import type { DataStreamDocument } from '../../registry/data-stream.ts';
+import type { Change, Registry } from '../../registry/registry.ts';
+import type { StreamSummary } from '../stream/pump-context.ts';
+
+/**
+ * All data streams of the installation in memory, as little of each as routing needs, kept current by one watch.
+ * 100,000 idle streams must fit: no document is kept, and empty filter lists are one object.
+ */
+export interface StreamDirectory {
+  /** The streams of a partition by their keys; who keeps a key keeps this very text, and not another one. */
+  inPartition(partition: number): Iterable<readonly [string, StreamSummary]>;
+  /** Calls back for every later change of a stream in the partition; `undefined` means deleted. Returns how to stop. */
+  subscribe(partition: number, onChange: StreamChange): () => void;
+  readonly count: number;
+}
+
+export type StreamChange = (id: string, stream: StreamSummary | undefined) => void;
+
+const NO_FILTERS: StreamSummary['filters'] = [];
+
+export async function loadStreamDirectory(registry: Registry, signal: AbortSignal): Promise<StreamDirectory> {
+  const partitions = new Map<number, Map<string, StreamSummary>>();
+  const subscribers = new Map<number, Set<StreamChange>>();
+
+  const streamsOf = (partition: number) => {
+    let streams = partitions.get(partition);
+    if (!streams) {
+      streams = new Map();
+      partitions.set(partition, streams);
+    }
+    return streams;
+  };
+  const tell = (partition: number, key: string, stream: StreamSummary | undefined) => {
+    for (const subscriber of subscribers.get(partition) ?? []) subscriber(key, stream);
+  };
+  const apply = (change: Change) => {
+    if (change.value === undefined) {
+      // Deletions are rare: another map of all keys would cost more than looking into each.
+      for (const [partition, streams] of partitions) {
+        if (streams.delete(change.key)) tell(partition, change.key, undefined);
+      }
+      return;
+    }
+    const stream = summarise(change.value as unknown as DataStreamDocument, change.revision);
+    streamsOf(stream.partition).set(change.key, stream);
+    tell(stream.partition, change.key, stream);
+  };
+  await registry.watch('stream', apply, signal);
+
+  return {
+    inPartition: (partition) => streamsOf(partition),
+    subscribe: (partition, onChange) => {
+      let set = subscribers.get(partition);
+      if (!set) {
+        set = new Set();
+        subscribers.set(partition, set);
+      }
+      set.add(onChange);
+      return () => set.delete(onChange);
+    },
+    get count() {
+      return [...partitions.values()].reduce((sum, { size }) => sum + size, 0);
+    },
+  };
+}
+
+function summarise(document: DataStreamDocument, revision: number): StreamSummary {
+  return {
+    id: document.id,
+    organisationId: document.organisationId,
+    kind: document.kind,
+    relation: document.relation,
+    partition: document.partition,
+    desired: document.desired,
+    generation: document.generation,
+    start: document.start,
+    filters: document.filters.length === 0 ? NO_FILTERS : document.filters,
+    revision,
+  };
+}

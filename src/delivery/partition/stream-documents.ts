@@ -1,0 +1,56 @@
+import type { Clock } from '../../lib/clock.ts';
+import {
+  type DataStreamDocument,
+  type ProgressDocument,
+  progressKey,
+  streamKey,
+} from '../../registry/data-stream.ts';
+import type { Registry } from '../../registry/registry.ts';
+import type { StreamSummary } from '../stream/pump-context.ts';
+
+/** What the registry holds of a data stream. */
+export interface StreamDocuments {
+  readonly document: DataStreamDocument;
+  readonly revision: number;
+  /** undefined: it never ran. */
+  readonly progress: ProgressDocument | undefined;
+  readonly progressRevision: number;
+}
+
+/** Nine milliseconds is the longest that was measured, on a machine with more work than cores. */
+const FIRST_PAUSE_MS = 5;
+const LONGEST_PAUSE_MS = 1_000;
+
+/**
+ * Reads the documents of a data stream, none older than what a watcher was told of it (R4 of registry.ts): a stream that
+ * was delivered to where it went before, until its next change, would be the cost of an early read.
+ * @param known the newest revision told of the stream's document; undefined once its deletion was told
+ * @returns undefined when the stream was deleted, or `stop` aborted
+ * @throws StoreUnavailable
+ */
+export async function readStreamDocuments(
+  registry: Registry,
+  clock: Clock,
+  stream: StreamSummary,
+  known: () => number | undefined,
+  stop: AbortSignal,
+): Promise<StreamDocuments | undefined> {
+  for (let pause = FIRST_PAUSE_MS; !stop.aborted; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+    const [entry, progress] = await Promise.all([
+      registry.get(streamKey(stream.organisationId, stream.id)),
+      registry.get(progressKey(stream)),
+    ]);
+    const newest = known();
+    if (newest === undefined) return undefined;
+    if (entry && entry.revision >= newest) {
+      return {
+        document: entry.value as unknown as DataStreamDocument,
+        revision: entry.revision,
+        progress: progress?.value as unknown as ProgressDocument | undefined,
+        progressRevision: progress?.revision ?? 0,
+      };
+    }
+    await clock.sleep(pause, stop).catch(() => undefined);
+  }
+  return undefined;
+}

@@ -1,0 +1,330 @@
+import type { Block } from '../../records/block.ts';
+import {
+  type ProgressDocument,
+  progressKey,
+  type StreamState,
+  streamKey,
+} from '../../registry/data-stream.ts';
+import { addStateChange } from '../../registry/history.ts';
+import type { Json, Write } from '../../registry/registry.ts';
+import { Progress } from '../stream/progress.ts';
+import { Pump } from '../stream/pump.ts';
+import type { PumpContext, StreamSummary } from '../stream/pump-context.ts';
+import { storeQuarantined } from '../stream/quarantine.ts';
+import type { Committer } from './committer.ts';
+import { coverage, Routing } from './routing.ts';
+import type { RunnerContext } from './runner-context.ts';
+import { readStreamDocuments, type StreamDocuments } from './stream-documents.ts';
+import { untilAnswered } from './until-answered.ts';
+
+/** A data stream of the partition. It has a pump while it is not idle. */
+export interface Stream {
+  summary: StreamSummary;
+  pump: Pump | undefined;
+  stop: AbortController | undefined;
+  done: Promise<void> | undefined;
+  revision: number;
+  /** When a block was last offered, monotonic ms. */
+  offeredAt: number;
+}
+
+/** A pump that had nothing to do for this long is put away with its connection. */
+const IDLE_MS = 60_000;
+/** A pump that ended by a bug is started again after this long: long enough not to spin. */
+const RESTART_MS = 5_000;
+/** Documents of new streams that are written together. */
+const ADOPT_TOGETHER = 500;
+
+/** Of the runner that the streams belong to. */
+export interface StreamsContext extends RunnerContext {
+  readonly partition: number;
+  readonly epoch: number;
+  /** undefined: the partition is not taken over yet. */
+  committer(): Committer | undefined;
+  /** The sequence of the next block that is handed out, or of the one that is. */
+  dispatched(): number;
+}
+
+/**
+ * The data streams of a partition, and the pumps of those that have something to do. A stream without a pump is a few
+ * words in memory.
+ */
+export class PartitionStreams {
+  readonly #context: StreamsContext;
+  readonly #streams = new Map<string, Stream>();
+  /** Streams that have a pump. */
+  readonly #active = new Set<Stream>();
+  readonly #routing: Routing<Stream>;
+  readonly #background = new Set<Promise<unknown>>();
+  #ending = false;
+
+  constructor(context: StreamsContext) {
+    this.#context = context;
+    this.#routing = new Routing(context.tree);
+  }
+
+  get active(): ReadonlySet<Stream> {
+    return this.#active;
+  }
+
+  /** Calls back what changes from now on. @returns how to stop */
+  subscribe(): () => void {
+    const { directory, tree, partition } = this.#context;
+    const unsubscribe = [
+      directory.subscribe(partition, (key, stream) => this.#changed(key, stream)),
+      tree.subscribe(() => this.#routing.forget()),
+    ];
+    return () => {
+      for (const end of unsubscribe) end();
+    };
+  }
+
+  /** Adds all that the directory knows. */
+  addAll(): void {
+    for (const [key, summary] of this.#context.directory.inPartition(this.#context.partition)) {
+      // What changed before was added then.
+      if (!this.#streams.has(key)) this.#add(key, summary);
+    }
+  }
+
+  /** Reads what the streams had reached, and starts those with work to do. May be called again when it failed. */
+  async readAll(stop: AbortSignal): Promise<void> {
+    const known = new Set<Stream>();
+    for await (const { key, value, revision } of this.#context.registry.list(
+      `progress.${this.#context.partition}`,
+    )) {
+      if (stop.aborted) return;
+      const stream = this.#streams.get(key.replace(/^progress\.\d+\./, 'stream.'));
+      if (!stream) continue;
+      known.add(stream);
+      if (stream.pump) continue;
+      stream.revision = revision;
+      const document = value as unknown as ProgressDocument;
+      if (isIdle(stream.summary, document)) continue;
+      this.#start(stream, document);
+    }
+    await this.#adopt([...this.#streams.values()].filter((stream) => !known.has(stream)));
+  }
+
+  /**
+   * Gives streams that never ran their first progress document. One that begins where the tail does needs no pump for
+   * that: many are created at once, and most stay idle.
+   */
+  async #adopt(streams: readonly Stream[]): Promise<void> {
+    const { clock, registry } = this.#context;
+    const simple: Stream[] = [];
+    for (const stream of streams) {
+      const { summary } = stream;
+      if (stream.pump) continue;
+      if (summary.desired === 'running' && summary.start.sequence >= this.#context.dispatched())
+        simple.push(stream);
+      else this.#start(stream);
+    }
+    for (let at = 0; at < simple.length; at += ADOPT_TOGETHER) {
+      const group = simple.slice(at, at + ADOPT_TOGETHER);
+      const writes: Write[] = group.map(({ summary }) => {
+        const progress = new Progress(summary.start, summary.generation, clock.now());
+        progress.setState('running', 'Running.', clock.now());
+        const document = progress.toDocument(this.#context.epoch, false) as unknown as Json;
+        return { key: progressKey(summary), value: document, expected: 0 };
+      });
+      const outcomes = await registry.putMany(writes);
+      group.forEach((stream, index) => {
+        const outcome = outcomes[index];
+        if (outcome?.type === 'stored') stream.revision = outcome.revision;
+        else if (!stream.pump) this.#start(stream);
+      });
+    }
+  }
+
+  /** Hands a block, at which the runner is now, to the streams that get records of it. */
+  offer(sequence: number, block: Block): void {
+    const { organisations, kind } = block;
+    if (organisations.length === 1) {
+      for (const stream of this.#routing.streamsFor(organisations[0] as number))
+        this.#offerTo(stream, sequence, block);
+      return;
+    }
+    const offered = new Set<Stream>();
+    for (let ordinal = 0; ordinal < organisations.length; ordinal++) {
+      for (const stream of this.#routing.streamsFor(organisations[ordinal] as number)) {
+        if (stream.summary.kind === kind) offered.add(stream);
+      }
+    }
+    for (const stream of offered) this.#offerTo(stream, sequence, block);
+  }
+
+  #offerTo(stream: Stream, sequence: number, block: Block): void {
+    if (stream.summary.kind !== block.kind) return;
+    if (!stream.pump) this.#start(stream);
+    stream.offeredAt = this.#context.clock.monotonic();
+    stream.pump?.offer(sequence, block);
+  }
+
+  /** Puts pumps away that had nothing to do for a while. */
+  putIdleAway(): void {
+    const before = this.#context.clock.monotonic() - IDLE_MS;
+    for (const stream of this.#active) {
+      if (
+        !stream.pump?.idle ||
+        !stream.pump.current ||
+        stream.offeredAt > before ||
+        this.#context.committer()?.isDirty(stream)
+      )
+        continue;
+      if (stream.pump.progress?.committedDetached !== false) continue;
+      const { stop, done } = stream;
+      if (done) this.#own(done);
+      // From here on a new block starts a new pump, from that block on.
+      this.#put(stream);
+      stop?.abort();
+    }
+  }
+
+  /** Ends all pumps, each within its grace time; no new one is started. */
+  async stop(): Promise<void> {
+    this.#ending = true;
+    const ended: Promise<void>[] = [];
+    for (const stream of this.#active) {
+      stream.stop?.abort();
+      if (stream.done) ended.push(stream.done);
+    }
+    await Promise.all(ended);
+    await Promise.all(this.#background);
+  }
+
+  #add(key: string, summary: StreamSummary): Stream {
+    const stream: Stream = {
+      summary,
+      pump: undefined,
+      stop: undefined,
+      done: undefined,
+      revision: 0,
+      offeredAt: 0,
+    };
+    this.#streams.set(key, stream);
+    this.#routing.add(stream);
+    return stream;
+  }
+
+  #changed(key: string, summary: StreamSummary | undefined): void {
+    const stream = this.#streams.get(key);
+    if (!summary) {
+      if (!stream) return;
+      stream.pump?.delete();
+      this.#context.committer()?.forget(stream);
+      this.#streams.delete(key);
+      this.#routing.remove(stream);
+      return;
+    }
+    if (!stream) {
+      const added = this.#add(key, summary);
+      if (this.#context.committer()) this.#start(added);
+      return;
+    }
+    if (stream.summary.relation !== summary.relation) this.#routing.forget();
+    stream.summary = summary;
+    if (stream.pump) stream.pump.update(summary);
+    else if (this.#context.committer()) this.#start(stream);
+  }
+
+  #start(stream: Stream, document?: ProgressDocument): void {
+    if (this.#ending || stream.pump) return;
+    const controller = new AbortController();
+    const pump = new Pump(stream.summary, this.#pumpContext(stream), this.#context.dispatched(), document);
+    stream.pump = pump;
+    stream.stop = controller;
+    stream.offeredAt = this.#context.clock.monotonic();
+    this.#active.add(stream);
+    stream.done = pump.run(controller.signal).then(() => this.#ended(stream, pump, controller.signal));
+  }
+
+  #ended(stream: Stream, pump: Pump, stop: AbortSignal): void {
+    if (stream.pump !== pump) return;
+    if (this.#ending) return;
+    if (!stop.aborted && !pump.deleted) {
+      // It ended by a bug. Its committed place is right; start again from there, later.
+      this.#context.clock.after(RESTART_MS, () => {
+        if (stream.pump !== pump) return;
+        this.#put(stream);
+        this.#start(stream);
+      });
+      return;
+    }
+    this.#put(stream);
+  }
+
+  #put(stream: Stream): void {
+    stream.pump = undefined;
+    stream.stop = undefined;
+    stream.done = undefined;
+    this.#active.delete(stream);
+  }
+
+  #pumpContext(stream: Stream): PumpContext {
+    const { log, clock, random, settings, budgets, telemetry, registry, tree } = this.#context;
+    return {
+      partition: this.#context.partition,
+      log,
+      clock,
+      random,
+      settings,
+      budgets,
+      dispatched: () => this.#context.dispatched(),
+      coverage: (summary, block) => coverage(tree, summary, block),
+      load: (stop) => this.#load(stream, stop),
+      open: (document) => this.#context.open(document),
+      changed: () => {
+        if (this.#streams.has(streamKey(stream.summary.organisationId, stream.summary.id))) {
+          this.#context.committer()?.changed(stream);
+        }
+      },
+      committed: () => this.#context.committer()?.committed() ?? Promise.resolve(),
+      quarantine: async (summary, records) => {
+        await storeQuarantined(registry, summary, records, clock.now());
+        telemetry.recordsQuarantined(summary, records.length, records[0]?.cause);
+      },
+      attempted: (attempt) => telemetry.attempted(attempt),
+      stateChanged: (summary, state, message, from) => this.#stateChanged(summary, state, message, from),
+      fault: (message, summary) => telemetry.deliveryFault(message, summary),
+    };
+  }
+
+  async #load(stream: Stream, stop: AbortSignal): Promise<StreamDocuments | undefined> {
+    const { registry, clock, partition, telemetry } = this.#context;
+    const key = streamKey(stream.summary.organisationId, stream.summary.id);
+    const known = () => (this.#streams.get(key) === stream ? stream.summary.revision : undefined);
+    const documents = await untilAnswered(
+      () => readStreamDocuments(registry, clock, stream.summary, known, stop),
+      clock,
+      (cause) => telemetry.deliveryFault(`partition ${partition} waits: ${cause}`),
+      stop,
+    );
+    if (documents && !stream.pump?.progress) stream.revision = documents.progressRevision;
+    return documents;
+  }
+
+  #stateChanged(stream: StreamSummary, state: StreamState, message: string, from: StreamState): void {
+    this.#context.telemetry.stateChanged(stream, state, message);
+    // Pausing, resuming and restarting are recorded by the API, which knows the person.
+    if (state !== 'error' && !(from === 'pending' && state === 'running')) return;
+    const change = { at: this.#context.clock.now(), state, message, actor: 'simstream' };
+    this.#own(addStateChange(this.#context.registry, stream.organisationId, stream.id, change));
+  }
+
+  #own(promise: Promise<unknown>): void {
+    const owned = promise
+      .catch((error: unknown) => this.#context.telemetry.deliveryFault(String(error)))
+      .finally(() => this.#background.delete(owned));
+    this.#background.add(owned);
+  }
+}
+
+function isIdle(stream: StreamSummary, document: ProgressDocument): boolean {
+  return (
+    !document.detached &&
+    document.status.state === 'running' &&
+    stream.desired === 'running' &&
+    document.generation === stream.generation
+  );
+}

@@ -1,0 +1,110 @@
+import type { Cause, Destination, Gathering, Outcome } from '../../destinations/contract.ts';
+import type { Budget } from '../../lib/budget.ts';
+import type { Clock, Random } from '../../lib/clock.ts';
+import type { Position, RecordLog } from '../../log/log.ts';
+import type { Block } from '../../records/block.ts';
+import type { DataStreamDocument, StreamState } from '../../registry/data-stream.ts';
+import type { Json } from '../../registry/registry.ts';
+import type { StreamDocuments } from '../partition/stream-documents.ts';
+import type { HeldBlocks } from './held-blocks.ts';
+import type { RetryPolicy } from './retry.ts';
+import type { Piece } from './work.ts';
+
+/** What the engine keeps in memory of every data stream, idle ones included: as little as routing needs. */
+export interface StreamSummary {
+  readonly id: string;
+  readonly organisationId: number;
+  readonly kind: 'usage' | 'event';
+  readonly relation: 1 | 2 | 3;
+  readonly partition: number;
+  readonly desired: 'running' | 'paused';
+  readonly generation: number;
+  readonly start: Position;
+  readonly filters: readonly Json[];
+  /** Revision of the stream's document in the registry. */
+  readonly revision: number;
+}
+
+export interface DeliverySettings {
+  readonly retry: RetryPolicy;
+  /** After this many records in a row that were refused alone, the stream goes to Error: its configuration is wrong, not the records. */
+  readonly quarantineRun: number;
+  /** How long a delivery in flight may go on when the node stops, ms. */
+  readonly stopGraceMs: number;
+  /** Bytes of memory that what waits of a stream may take; more, and it reads the log itself when its turn comes. */
+  readonly liveBytes: number;
+}
+
+export const DEFAULT_SETTINGS: Omit<DeliverySettings, 'retry'> = {
+  quarantineRun: 100,
+  stopGraceMs: 10_000,
+  // Two of the largest webhook batches less a bit: one is gathered while one is in flight. More of it only makes a busy
+  // node larger: who falls behind for a moment finds the blocks in the log's memory. `budgets.waiting` bounds all together.
+  liveBytes: 8 * 2 ** 20,
+};
+
+/** One try to deliver, told to telemetry and to the list of attempts. */
+export interface Attempt {
+  readonly stream: StreamSummary;
+  readonly connectionType: string;
+  readonly deliveryId: string;
+  readonly records: number;
+  readonly bytes: number;
+  readonly startedAt: number;
+  readonly durationMs: number;
+  /** From the arrival of the first record to the end of this try. */
+  readonly latencyMs: number;
+  readonly tries: number;
+  readonly outcome: Outcome;
+  /** The records it was about. */
+  readonly piece: Piece;
+}
+
+export interface QuarantinedRecord {
+  readonly position: Position;
+  readonly arrivedAt: number;
+  readonly cause: Cause;
+  readonly bytes: Uint8Array;
+}
+
+/** Of all data streams of a node together. */
+export interface MemoryBudgets {
+  /** Bytes in flight of streams that are well, and of those whose last try failed. */
+  readonly well: Budget;
+  readonly failing: Budget;
+  /** Blocks whose records wait. */
+  readonly waiting: HeldBlocks;
+}
+
+/** What has become of a destination that was to be opened. */
+export type Opening =
+  | { readonly type: 'open'; readonly destination: Destination; readonly gathering: Gathering }
+  | { readonly type: 'failed'; readonly cause: Cause };
+
+/** Everything a pump needs of the world; handed in by the partition runner. */
+export interface PumpContext {
+  readonly partition: number;
+  readonly log: RecordLog;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly settings: DeliverySettings;
+  /** The sequence of the next block that the runner will hand out. */
+  dispatched(): number;
+  /** Which organisations of a block this stream gets: `all` or their ordinals; undefined: none. */
+  coverage(stream: StreamSummary, block: Block): 'all' | readonly number[] | undefined;
+  /** The stream's documents, none older than what the pump was last told; undefined: deleted, or `stop` aborted. */
+  load(stop: AbortSignal): Promise<StreamDocuments | undefined>;
+  open(document: DataStreamDocument): Promise<Opening>;
+  /** Bytes in flight: one budget for streams that are well, another for those whose last try failed. */
+  readonly budgets: MemoryBudgets;
+  /** Asks for a commit of the stream's progress soon. */
+  changed(): void;
+  /** Resolves when all progress up to now is durable. */
+  committed(): Promise<void>;
+  /** Stores records that the destination refused alone; durable when it resolves. */
+  quarantine(stream: StreamSummary, records: readonly QuarantinedRecord[]): Promise<void>;
+  attempted(attempt: Attempt): void;
+  stateChanged(stream: StreamSummary, state: StreamState, message: string, from: StreamState): void;
+  /** A block that could not be read, or a platform fault; never the customer's. */
+  fault(message: string, stream: StreamSummary): void;
+}

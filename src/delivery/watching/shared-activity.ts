@@ -1,0 +1,81 @@
+import type { Leases } from '../../leases/leases.ts';
+import type { NodeCalls } from '../../leases/node-calls.ts';
+import type { DataStreamDocument } from '../../registry/data-stream.ts';
+import type { Json } from '../../registry/registry.ts';
+import type { StreamDirectory } from '../partition/stream-directory.ts';
+import type { Activity, StreamActivity } from './activity.ts';
+
+/** Longer than an answer takes between two nodes that are well; what was written a minute ago is shown otherwise. */
+const ASK_MS = 1_000;
+
+export interface SharedActivity {
+  /** The leases of the node; for each partition that is held, what other nodes ask about its streams is answered. */
+  readonly leases: Leases;
+  /** What a stream did lately, whichever node runs it; what was written last where that node does not answer. */
+  of(stream: Pick<DataStreamDocument, 'organisationId' | 'id' | 'partition'>): Promise<StreamActivity>;
+}
+
+/** Lets any node tell the activity of any stream: it is in the memory of the node that holds the stream's partition. */
+export function shareActivity(parts: {
+  readonly activity: Activity;
+  readonly leases: Leases;
+  readonly calls: NodeCalls;
+  readonly directory: StreamDirectory;
+}): SharedActivity {
+  const { activity, leases, calls, directory } = parts;
+  const held = new Set<number>();
+
+  const answerWhileHeld = (partition: number): (() => Promise<void>) => {
+    const stopAnswering = calls.answer(topicOf(partition), async (question) => {
+      const { organisationId, id } = question as unknown as Question;
+      return (await activity.of(organisationId, id)) as unknown as Json;
+    });
+    const unsubscribe = directory.subscribe(partition, (key, stream) => {
+      if (stream) return;
+      const [, organisationId, id] = key.split('.');
+      // It may have been deleted on another node, while what happened here was on its way to the registry.
+      activity.forget(Number(organisationId), id as string).catch(() => undefined);
+    });
+    held.add(partition);
+    return async () => {
+      unsubscribe();
+      // Before the lease is given up, so that the next holder reads it. Losing it loses the last minute of a chart.
+      await activity.release(partition).catch(() => undefined);
+      stopAnswering();
+      held.delete(partition);
+    };
+  };
+
+  return {
+    leases: {
+      hold: (partitions, run, signal) =>
+        leases.hold(
+          partitions,
+          async (partition, epoch, lease) => {
+            const end = answerWhileHeld(partition);
+            try {
+              await run(partition, epoch, lease);
+            } finally {
+              await end();
+            }
+          },
+          signal,
+        ),
+    },
+    of: async ({ organisationId, id, partition }) => {
+      if (!held.has(partition)) {
+        const question: Question = { organisationId, id };
+        const answer = await calls.ask(topicOf(partition), question as unknown as Json, ASK_MS);
+        if (answer !== undefined) return answer as unknown as StreamActivity;
+      }
+      return activity.of(organisationId, id);
+    },
+  };
+}
+
+interface Question {
+  readonly organisationId: number;
+  readonly id: string;
+}
+
+const topicOf = (partition: number) => `activity.${partition}`;

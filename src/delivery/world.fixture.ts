@@ -1,0 +1,279 @@
+import type { Batch, Destination, Gathering, Outcome } from '../destinations/contract.ts';
+import { type Sloth, slothful } from '../leases/registry.fixture.ts';
+import { Budget } from '../lib/budget.ts';
+import { ManualClock, seededRandom, settle } from '../lib/manual-clock.fixture.ts';
+import { createMemoryLog, memoryLogStorage } from '../log/memory.ts';
+import {
+  type Block,
+  blockInMemory,
+  encodeBlock,
+  type RecordIndex,
+  type RecordKind,
+  recordBytes,
+} from '../records/block.ts';
+import {
+  type DataStreamDocument,
+  type ProgressDocument,
+  progressKey,
+  type StreamState,
+  streamKey,
+} from '../registry/data-stream.ts';
+import { createMemoryRegistry, memoryRegistryStorage } from '../registry/memory.ts';
+import { organisationKey } from '../registry/organisation.ts';
+import { loadOrganisationTree } from '../registry/organisation-tree.ts';
+import type { Json } from '../registry/registry.ts';
+import { PartitionRunner } from './partition/runner.ts';
+import { loadStreamDirectory } from './partition/stream-directory.ts';
+import { HeldBlocks } from './stream/held-blocks.ts';
+import { type Attempt, DEFAULT_SETTINGS, type DeliverySettings } from './stream/pump-context.ts';
+import { DEFAULT_RETRY } from './stream/retry.ts';
+
+/** Answers a delivery; `ids` are those of the records in it. */
+export type Peer = (ids: readonly number[], batch: Batch, signal: AbortSignal) => Outcome | Promise<Outcome>;
+
+export interface TestRecord {
+  readonly id: number;
+  readonly organisation: number;
+  readonly eventType?: number;
+  readonly alert?: boolean;
+}
+
+/**
+ * A node's delivery in a nutshell, for tests: one partition on in-memory storage, a clock that the test moves, and peers
+ * that are functions. `crash` drops everything but the storage.
+ */
+export class TestWorld {
+  readonly clock = new ManualClock();
+  readonly #logStorage = memoryLogStorage();
+  readonly #registryStorage = memoryRegistryStorage();
+  readonly #peers = new Map<string, Peer>();
+  readonly settings: DeliverySettings;
+  readonly gathering: Gathering;
+  /** Of the node that runs. */
+  waiting = new HeldBlocks(0);
+  readonly #waitingBytes: number;
+  readonly faults: string[] = [];
+  readonly states: { stream: string; state: StreamState }[] = [];
+  readonly attempts: Attempt[] = [];
+  readonly retentionMs: number;
+  readonly #given: Destination | undefined;
+  readonly #sloth: Sloth;
+  #epoch = 0;
+  #life = 0;
+  log = createMemoryLog({ partitions: 1, clock: this.clock, storage: this.#logStorage });
+  registry = createMemoryRegistry({ storage: this.#registryStorage });
+  #stop: AbortController | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(
+    options: {
+      settings?: Partial<DeliverySettings>;
+      gathering?: Gathering;
+      waitingBytes?: number;
+      retentionMs?: number;
+      /** In place of peers that are functions: what every stream delivers to. */
+      destination?: Destination;
+      /** What the runner's registry does; the test's own reads are current. */
+      sloth?: Sloth;
+    } = {},
+  ) {
+    this.#waitingBytes = options.waitingBytes ?? 2 ** 26;
+    this.#given = options.destination;
+    this.#sloth = options.sloth ?? {};
+    this.settings = { ...DEFAULT_SETTINGS, retry: DEFAULT_RETRY, ...options.settings };
+    this.gathering = options.gathering ?? { by: 'batch', records: 100, bytes: 2 ** 20 };
+    this.retentionMs = options.retentionMs ?? 7 * 86_400_000;
+  }
+
+  async start(): Promise<void> {
+    const stop = new AbortController();
+    const life = ++this.#life;
+    this.waiting = new HeldBlocks(this.#waitingBytes);
+    const runner = new PartitionRunner(
+      {
+        log: this.log,
+        registry: slothful(this.registry, this.clock, this.#sloth),
+        clock: this.clock,
+        random: seededRandom(life),
+        settings: this.settings,
+        retentionMs: this.retentionMs,
+        tree: await loadOrganisationTree(this.registry, stop.signal),
+        directory: await loadStreamDirectory(this.registry, stop.signal),
+        budgets: { well: new Budget(2 ** 26), failing: new Budget(2 ** 26), waiting: this.waiting },
+        open: async (document) => ({
+          type: 'open',
+          gathering: this.gathering,
+          destination: this.#destination(document, life),
+        }),
+        telemetry: {
+          attempted: (attempt) => this.attempts.push(attempt),
+          stateChanged: (stream, state) => this.states.push({ stream: stream.id, state }),
+          sampled: () => {},
+          recordsExpired: () => {},
+          recordsQuarantined: () => {},
+          deliveryFault: (message) => this.faults.push(message),
+        },
+      },
+      0,
+      ++this.#epoch,
+    );
+    this.#stop = stop;
+    this.#running = runner.run(stop.signal);
+    await settle();
+  }
+
+  /** A graceful stop. */
+  async stop(): Promise<void> {
+    this.#stop?.abort();
+    await this.#running;
+  }
+
+  /** As after `kill -9`: what was not durable is gone, and what was in flight has no outcome. */
+  async crash(): Promise<void> {
+    this.#life++;
+    const { registry } = this;
+    // What the dead process still tries to write does not happen.
+    const never = () => new Promise<never>(() => {});
+    Object.assign(registry, { put: never, putMany: never, delete: never });
+    this.#stop?.abort();
+    this.log = createMemoryLog({ partitions: 1, clock: this.clock, storage: this.#logStorage });
+    this.registry = createMemoryRegistry({ storage: this.#registryStorage });
+    await settle();
+  }
+
+  async organisation(id: number, parentId: number | null = null, rootId = id): Promise<void> {
+    const document = { id, name: `organisation ${id}`, parentId, rootId, created: '' };
+    await this.registry.put(organisationKey(id), document, 0);
+  }
+
+  async stream(id: string, peer: Peer, wanted: Partial<DataStreamDocument> = {}): Promise<void> {
+    this.#peers.set(id, peer);
+    const document: DataStreamDocument = {
+      id,
+      organisationId: 1,
+      kind: 'usage',
+      relation: 1,
+      connectionType: 'Test',
+      format: 'Json',
+      sealedCredentials: '',
+      maskedCredentials: {},
+      target: 'test',
+      identity: 'test',
+      filters: [],
+      desired: 'running',
+      generation: 1,
+      start: { sequence: (await this.log.extent(0)).next, index: 0 },
+      partition: 0,
+      created: '',
+      modified: '',
+      ...wanted,
+    };
+    await this.registry.put(streamKey(document.organisationId, id), document as unknown as Json, 0);
+    await settle();
+  }
+
+  peer(id: string, peer: Peer): void {
+    this.#peers.set(id, peer);
+  }
+
+  async change(id: string, change: Partial<DataStreamDocument>, organisationId = 1): Promise<void> {
+    const key = streamKey(organisationId, id);
+    const entry = await this.registry.get(key);
+    await this.registry.put(key, { ...(entry?.value as object), ...change } as Json);
+    await settle();
+  }
+
+  async remove(id: string, organisationId = 1): Promise<void> {
+    await this.registry.delete(streamKey(organisationId, id));
+    await this.registry.delete(progressKey({ partition: 0, organisationId, id }));
+    await settle();
+  }
+
+  async progress(id: string, organisationId = 1): Promise<ProgressDocument> {
+    const entry = await this.registry.get(progressKey({ partition: 0, organisationId, id }));
+    if (!entry) throw new Error(`the stream ${id} has no progress yet`);
+    return entry.value as unknown as ProgressDocument;
+  }
+
+  async quarantined(id: string, organisationId = 1): Promise<number[]> {
+    const ids: number[] = [];
+    for await (const { value } of this.registry.list(`quarantine.${organisationId}.${id}`)) {
+      ids.push(JSON.parse((value as { record: string }).record).id as number);
+    }
+    return ids;
+  }
+
+  async append(kind: RecordKind, records: readonly TestRecord[]): Promise<void> {
+    const { index, payload } = makeBlock(kind, records);
+    const arrivedAt = this.clock.now();
+    const bytes = await encodeBlock(index, payload, arrivedAt);
+    const outcome = await this.log.append([
+      { partition: 0, bytes, block: blockInMemory(index, payload, arrivedAt) },
+    ]);
+    if (outcome.type !== 'stored') throw new Error(outcome.type);
+  }
+
+  /** Flips a bit in the stored payload of a block. */
+  damageBlock(sequence: number): void {
+    const bytes = this.#logStorage.partitions[0]?.blocks[sequence - 1] as Uint8Array;
+    bytes[bytes.length - 1] = (bytes[bytes.length - 1] as number) ^ 1;
+  }
+
+  #destination(document: DataStreamDocument, life: number): Destination {
+    if (this.#given) return this.#given;
+    return {
+      takes: 'batches',
+      verify: async () => ({ type: 'reachable' }),
+      close: async () => {},
+      send: async (batch, signal) => {
+        if (life !== this.#life) return new Promise(() => {});
+        const peer = this.#peers.get(document.id) as Peer;
+        return peer(
+          batch.segments.flatMap(({ block, from, to }) => idsOf(block, from, to)),
+          batch,
+          signal,
+        );
+      },
+    };
+  }
+}
+
+/** The ids of some neighbouring records of a block. */
+export function idsOf(block: Block, from: number, to: number): number[] {
+  const ids: number[] = [];
+  for (let index = from; index < to; index++) {
+    ids.push(JSON.parse(Buffer.from(recordBytes(block, index)).toString()).id as number);
+  }
+  return ids;
+}
+
+function makeBlock(
+  kind: RecordKind,
+  records: readonly TestRecord[],
+): { index: RecordIndex; payload: Buffer } {
+  const texts = records.map((record) => JSON.stringify(record));
+  const payload = Buffer.from(texts.join(','));
+  const organisations = [...new Set(records.map((record) => record.organisation))];
+  const starts = new Uint32Array(records.length);
+  const ends = new Uint32Array(records.length);
+  let at = 0;
+  texts.forEach((text, index) => {
+    starts[index] = at;
+    ends[index] = at + Buffer.byteLength(text);
+    at = (ends[index] as number) + 1;
+  });
+  const ordinals = records.map((record) => organisations.indexOf(record.organisation));
+  return {
+    payload,
+    index: {
+      kind,
+      count: records.length,
+      organisations,
+      starts,
+      ends,
+      ordinals: Uint16Array.from(organisations.length > 1 ? ordinals : []),
+      eventTypes: Uint32Array.from(kind === 'event' ? records.map((record) => record.eventType ?? 0) : []),
+      alerts: Uint8Array.from(kind === 'event' ? records.map((record) => (record.alert ? 1 : 0)) : []),
+    },
+  };
+}

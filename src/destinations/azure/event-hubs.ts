@@ -1,0 +1,167 @@
+import { Type } from 'typebox';
+import { type Block, recordBytes } from '../../records/block.ts';
+import { endpointIdOf } from '../../records/fields.ts';
+import { VERSION } from '../../version.ts';
+import { bytesOf, byteText, toByteText } from '../byte-text.ts';
+import {
+  type BatchDestination,
+  type Cause,
+  type DestinationEnvironment,
+  defineDestination,
+} from '../contract.ts';
+import { exchange } from '../http/http-exchange.ts';
+import { type Entry, type Failure, type RequestLimits, sendKeyed } from '../keyed-requests.ts';
+import { type HubConnection, parseConnectionString } from './event-hubs-connection.ts';
+import { hubFailure, hubUnreachable } from './event-hubs-fault.ts';
+import { tokenSource } from './event-hubs-token.ts';
+
+/**
+ * Azure Event Hubs: records as events, by its batch call over HTTPS (`POST /<hub>/messages`), which stores a request
+ * whole or not at all. All events of a request go to one partition, so with a partition key a request has one key.
+ */
+const LIMITS: RequestLimits = {
+  /** Event Hubs limits bytes only; this bounds what is lost of a second when a request is. */
+  records: 2_000,
+  /** 1 MiB a publication (256 KiB in the Basic tier: halved when it says so); 2 KiB are left for the request's header. */
+  bytes: 2 ** 20 - 2_048,
+  around: 2,
+  /** A namespace of the Standard tier takes 1,000 events a second and throughput unit: a few connections fill that. */
+  lanes: 8,
+};
+/** JSON in a JSON string grows by its quotes, a sixth of a usage record; so one batch is one request. */
+const GATHERED = { by: 'batch', records: 2_000, bytes: 800_000 } as const;
+/** With a key there are as many requests as endpoints: the more records, the more of them share one. */
+const GATHERED_BY_KEY = { by: 'batch', records: 5_000, bytes: 4_000_000 } as const;
+/** Azure's limit of a partition key. */
+const LONGEST_KEY = 128;
+
+const credentials = Type.Object({
+  connection_string: Type.String({
+    title: 'Connection string',
+    description:
+      'Of a shared access policy with the Send right, and with EntityPath: in Azure, copy it from the event hub, not from the namespace.',
+    minLength: 1,
+    maxLength: 4096,
+    examples: [
+      'Endpoint=sb://iot-records.servicebus.windows.net/;SharedAccessKeyName=send;SharedAccessKey=…;EntityPath=usage',
+    ],
+    'x-secret': 'connectionString',
+  }),
+  partition_key: Type.Enum(['none', 'endpoint_id'], {
+    title: 'Partition key',
+    description:
+      'none: events are spread over all partitions. endpoint_id: events of one endpoint go to one partition, in order.',
+    default: 'none',
+  }),
+});
+
+interface Settings {
+  readonly connection_string: string;
+  readonly partition_key: 'none' | 'endpoint_id';
+}
+
+export const eventHubs = defineDestination({
+  connectionType: 'EventHubs',
+  title: 'Azure Event Hubs',
+  summary: 'Sends each record as an event to an event hub.',
+  formats: ['Json'],
+  credentials,
+  configure(given) {
+    const { connection_string, partition_key } = given as unknown as Settings;
+    const hub = parseConnectionString(connection_string);
+    if (typeof hub === 'string') return [{ path: '/connection_string', message: hub }];
+    const keyed = partition_key === 'endpoint_id';
+    return {
+      target: `eventhubs://${hub.host}/${hub.hub}`,
+      identity: `eventhubs:${hub.host}`,
+      gathering: keyed ? GATHERED_BY_KEY : GATHERED,
+      open: (environment) => Promise.resolve(openHub(hub, keyed, environment)),
+    };
+  },
+});
+
+function openHub(hub: HubConnection, keyed: boolean, environment: DestinationEnvironment): BatchDestination {
+  const { clock } = environment;
+  const base = `${hub.emulator ? 'http' : 'https'}://${hub.host}/${hub.hub}`;
+  const url = new URL(`${base}/messages?api-version=2014-01&timeout=${SERVER_TIMEOUT_S}`);
+  const token = tokenSource(hub.access, base.toLowerCase());
+
+  const post = async (body: Buffer, signal: AbortSignal): Promise<Failure | undefined> => {
+    const authorization = token(clock.now());
+    const headers = ['authorization', authorization, ...HEADERS];
+    const result = await exchange({ method: 'POST', url, headers, body }, hub.host, environment, signal);
+    if (result.type === 'none') return hubUnreachable(result.outcome);
+    return hubFailure(result, { hub, now: clock.now(), secrets: secretsOf(hub, authorization) });
+  };
+
+  return {
+    takes: 'batches',
+    // A batch without events: needs the Send right and nothing else, and leaves nothing behind.
+    verify: async (signal) => {
+      const failure = await post(Buffer.from('[]'), signal);
+      if (!failure || isAboutEmptiness(failure)) return { type: 'reachable' };
+      return { type: 'failed', cause: failure.cause };
+    },
+    send: (batch, signal) =>
+      sendKeyed(
+        batch,
+        (block, at, index) => entryOf(block, at, index, keyed, hub),
+        LIMITS,
+        (entries) => post(bodyOf(entries), signal),
+      ),
+    close: () => Promise.resolve(),
+  };
+}
+
+/** How long Event Hubs may take to store a request before it answers that it could not: less than the wait for its answer. */
+const SERVER_TIMEOUT_S = 25;
+const HEADERS = [
+  'content-type',
+  'application/vnd.microsoft.servicebus.json',
+  'user-agent',
+  `simstream/${VERSION}`,
+];
+
+/**
+ * Whoever may not send is told so before a batch is looked at; so 400 means that the batch was, and throttling that there
+ * was no need to. A plain 500 is what a service says that does not expect a batch without events.
+ */
+function isAboutEmptiness({ type, cause }: Failure): boolean {
+  return type === 'rejected' || cause.code === 'EVENTHUB_SERVER_BUSY' || cause.code === 'http_500';
+}
+
+/** An event: the record as it came in, as text. */
+function entryOf(block: Block, at: number, index: number, keyed: boolean, hub: HubConnection): Entry | Cause {
+  const record = recordBytes(block, at);
+  const key = keyed ? (endpointIdOf(record) ?? '').slice(0, LONGEST_KEY) : '';
+  const properties = key ? `"PartitionKey":${toByteText(JSON.stringify(key))},` : '';
+  // What JSON escapes is ASCII, so text of bytes is escaped as the text itself.
+  const body = JSON.stringify(byteText(record));
+  const text = `{"Body":${body},"BrokerProperties":{${properties}"ContentType":"application/json"}}`;
+  const most = LIMITS.bytes - LIMITS.around;
+  return text.length > most ? tooLarge(text.length, hub) : { index, key, text };
+}
+
+function tooLarge(bytes: number, hub: HubConnection): Cause {
+  const message = `As an event the record has ${bytes} bytes; the event hub ${hub.hub} takes ${LIMITS.bytes - LIMITS.around} at most.`;
+  return { code: 'EVENTHUB_PAYLOAD_TOO_LARGE', message };
+}
+
+function bodyOf(entries: readonly Entry[]): Buffer {
+  return bytesOf(`[${entries.map(({ text }) => text).join(',')}]`);
+}
+
+/** What Azure might repeat in an answer and must not be shown. */
+function secretsOf({ access }: HubConnection, authorization: string): string[] {
+  const signature = /[?& ]sig=([^&]+)/.exec(authorization)?.[1] ?? '';
+  const secrets = [access.type === 'key' ? access.key : access.signature, authorization, signature];
+  return [...secrets, decoded(signature)].filter((secret) => secret !== '');
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,340 @@
+import { addDecimals, compileFields, decimal, isNumber, textAt } from '../../records/fields.ts';
+import { recordTime } from '../../records/record-time.ts';
+import { type ByteText, bytesOf, byteText, toByteText } from '../byte-text.ts';
+import type { Cause } from '../contract.ts';
+
+/** What one usage record comes to. */
+export type Reading =
+  | { readonly type: 'measured'; readonly measurement: Measurement }
+  /** Not asked for: a message while only data is wanted. */
+  | { readonly type: 'unwanted' }
+  | { readonly type: 'rejected'; readonly cause: Cause };
+
+export interface Measurement {
+  /** Of the record: what comes twice was measured once. */
+  readonly id: string | undefined;
+  /** Seconds since the epoch: the end of the slice. */
+  readonly timestamp: number;
+  /** The length of the slice in seconds. */
+  readonly interval: number;
+  /** Of messages, in place of data. */
+  readonly sms: boolean;
+  /** What stands in a JSON array of tags. */
+  readonly tags: ByteText;
+  /** The same with the currency: amounts of different currencies must never add up. */
+  readonly costTags: ByteText;
+  /** Numbers' literals in plain notation; of volume or messages, and of the cost. */
+  readonly total: string | undefined;
+  readonly tx: string | undefined;
+  readonly rx: string | undefined;
+  readonly cost: string | undefined;
+}
+
+export interface SeriesOptions {
+  /** Also messages, as `endpoint.sms`. */
+  readonly includeSms: boolean;
+  /** Points of any age. */
+  readonly historical: boolean;
+}
+
+const HOUR = 3_600_000;
+/**
+ * The intake drops points that are more than an hour old, and says nothing. Half a minute less, the time a request may
+ * take: a point that is set aside can be sent again, one that is dropped is gone.
+ */
+const OLDEST_POINT = HOUR - 30_000;
+/** And points more than ten minutes ahead. */
+const NEWEST_POINT = 10 * 60_000;
+const SMS = '6';
+/** Datadog's number of the metric type whose values are summed over time. */
+const COUNT = 1;
+/** Datadog cuts tags here. */
+const LONGEST_TAG = 200;
+
+/** In the order of SLOT. */
+const FIELDS = [
+  'end_timestamp',
+  'start_timestamp',
+  'organisation.id',
+  'endpoint.id',
+  'sim.iccid',
+  'operator.name',
+  'operator.country.name',
+  'traffic_type.id',
+  'traffic_type.description',
+  'volume.total',
+  'volume.tx',
+  'volume.rx',
+  'cost',
+  'currency.code',
+  'id',
+] as const;
+const SLOT = Object.fromEntries(FIELDS.map((field, slot) => [field, slot])) as Record<
+  (typeof FIELDS)[number],
+  number
+>;
+const TAGS = [
+  ['org', SLOT['organisation.id']],
+  ['endpoint', SLOT['endpoint.id']],
+  ['iccid', SLOT['sim.iccid']],
+  ['operator', SLOT['operator.name']],
+  ['country', SLOT['operator.country.name']],
+  ['traffic_type', SLOT['traffic_type.description']],
+] as const;
+
+const reader = compileFields(FIELDS);
+
+/**
+ * Reads a usage record as metrics: the volume in its three parts and the cost, counted over the slice that the record is
+ * about, at the slice's end.
+ * @param now milliseconds since the epoch
+ */
+export function readUsage(record: Uint8Array, options: SeriesOptions, now: number): Reading {
+  const places = reader.read(record, 0, record.length);
+  const sms = textOf(record, places, SLOT['traffic_type.id']) === SMS;
+  if (sms && !options.includeSms) return { type: 'unwanted' };
+  const end = recordTime(textOf(record, places, SLOT.end_timestamp));
+  const cause = end === undefined ? NO_TIME : ageFault(end, now, options.historical);
+  if (end === undefined || cause) return { type: 'rejected', cause: cause ?? NO_TIME };
+  const start = recordTime(textOf(record, places, SLOT.start_timestamp)) ?? end;
+
+  const total = amountAt(record, places, SLOT['volume.total']);
+  const tx = amountAt(record, places, SLOT['volume.tx']);
+  const rx = amountAt(record, places, SLOT['volume.rx']);
+  const cost = amountAt(record, places, SLOT.cost);
+  if ((total ?? tx ?? rx ?? cost) === undefined) return { type: 'rejected', cause: NO_VALUES };
+  let tags = '';
+  for (const [name, slot] of TAGS) tags = withTag(tags, name, record, places, slot);
+  const costTags = withTag(tags, 'currency', record, places, SLOT['currency.code']);
+  const interval = Math.max(1, Math.round((end - start) / 1000));
+  const timestamp = Math.floor(end / 1000);
+  return {
+    type: 'measured',
+    measurement: {
+      id: textOf(record, places, SLOT.id),
+      timestamp,
+      interval,
+      sms,
+      tags,
+      costTags,
+      total,
+      tx,
+      rx,
+      cost,
+    },
+  };
+}
+
+function textOf(record: Uint8Array, places: Int32Array, slot: number): string | undefined {
+  return textAt(record, places[slot * 2] as number, places[slot * 2 + 1] as number);
+}
+
+const NO_TIME: Cause = {
+  code: 'no_timestamp',
+  message:
+    'The record has no end_timestamp that can be read, so Datadog cannot be told when its volume was used.',
+};
+const NO_VALUES: Cause = {
+  code: 'no_values',
+  message: 'The record has neither a volume nor a cost that is a number.',
+};
+
+function ageFault(end: number, now: number, historical: boolean): Cause | undefined {
+  if (end > now + NEWEST_POINT) {
+    return {
+      code: 'point_in_future',
+      message: 'The record ends more than ten minutes in the future; Datadog does not take such points.',
+    };
+  }
+  if (historical || end >= now - OLDEST_POINT) return undefined;
+  return {
+    code: 'point_too_old',
+    message:
+      'The record ended more than an hour ago; Datadog does not take such points unless Historical Metrics Ingestion ' +
+      'is switched on for the metrics endpoint.*. Switch it on, set historical_metrics, and send the record again.',
+  };
+}
+
+/** A number's literal in plain notation; undefined for what is none, and for one far beyond what Datadog can hold. */
+function amountAt(record: Uint8Array, places: Int32Array, slot: number): string | undefined {
+  const from = places[slot * 2] as number;
+  const to = places[slot * 2 + 1] as number;
+  if (isPlainNumber(record, from, to)) return byteText(record, from, to);
+  const text = textAt(record, from, to);
+  if (text === undefined || !isNumber(text)) return undefined;
+  const value = decimal(text, 0);
+  return /[eE]/.test(value) ? undefined : value;
+}
+
+const QUOTE = 0x22;
+const MINUS = 0x2d;
+const POINT = 0x2e;
+const ZERO = 0x30;
+const NINE = 0x39;
+const BACKSLASH = 0x5c;
+
+/** Whether a literal is a number that `decimal` would leave as it is. */
+function isPlainNumber(bytes: Uint8Array, from: number, to: number): boolean {
+  if (from < 0) return false;
+  let fraction = false;
+  for (let at = from; at < to; at++) {
+    const byte = bytes[at] as number;
+    if (byte >= ZERO && byte <= NINE) continue;
+    if (byte === POINT) fraction = true;
+    else if (byte !== MINUS) return false;
+  }
+  return !fraction || bytes[to - 1] !== ZERO;
+}
+
+/** Adds a tag, `"name:value"`, if the field has a value. */
+function withTag(tags: string, name: string, record: Uint8Array, places: Int32Array, slot: number): string {
+  const from = places[slot * 2] as number;
+  const to = places[slot * 2 + 1] as number;
+  const comma = tags === '' ? '' : ',';
+  if (to - from < LONGEST_TAG - name.length) {
+    // What needs no escape in the record needs none in the tag.
+    if (isPlainNumber(record, from, to)) return `${tags}${comma}"${name}:${byteText(record, from, to)}"`;
+    if (isPlainString(record, from, to)) {
+      return to - from === 2 ? tags : `${tags}${comma}"${name}:${byteText(record, from + 1, to - 1)}"`;
+    }
+  }
+  const value = textAt(record, from, to);
+  if (value === undefined || value === '') return tags;
+  const text = JSON.stringify(`${name}:${value}`.slice(0, LONGEST_TAG).toWellFormed());
+  return `${tags}${comma}${toByteText(text)}`;
+}
+
+function isPlainString(bytes: Uint8Array, from: number, to: number): boolean {
+  if (from < 0 || bytes[from] !== QUOTE) return false;
+  for (let at = from; at < to; at++) if (bytes[at] === BACKSLASH) return false;
+  return true;
+}
+
+/** About how many bytes a measurement is at most in the body, alone in its series. */
+export function seriesBytes({ tags, costTags, total, tx, rx, cost }: Measurement): number {
+  let bytes = 0;
+  for (const value of [total, tx, rx]) if (value !== undefined) bytes += tags.length + value.length + AROUND;
+  return cost === undefined ? bytes : bytes + costTags.length + cost.length + AROUND;
+}
+
+/** What stands around tags and value of a point that is alone in its series, its numbers included. */
+const AROUND = 180;
+
+/** Measurements that may share series, because their tags are the same. */
+interface Group {
+  readonly of: keyof typeof METRICS;
+  readonly tags: string;
+  readonly first: Measurement;
+  /** Those behind the first; most groups have none. */
+  more: Measurement[] | undefined;
+}
+
+type Value = 'total' | 'tx' | 'rx' | 'cost';
+
+/** The metrics of each kind of group: the beginning of the series' text, and whose values they are. */
+const METRICS = {
+  volume: metrics({ total: 'endpoint.volume', tx: 'endpoint.volume_tx', rx: 'endpoint.volume_rx' }),
+  sms: metrics({ total: 'endpoint.sms', tx: 'endpoint.sms_tx', rx: 'endpoint.sms_rx' }),
+  cost: metrics({ cost: 'endpoint.cost' }),
+} as const;
+const UNITS = { volume: '"unit":"megabyte",', sms: '"unit":"message",', cost: '' } as const;
+
+function metrics(names: Partial<Record<Value, string>>): { value: Value; head: string }[] {
+  return Object.entries(names).map(([value, metric]) => ({
+    value: value as Value,
+    head: `{"metric":"${metric}","type":${COUNT},"interval":`,
+  }));
+}
+
+/**
+ * The body of a call of the series intake. The intake keeps only the last of several values with the same metric, tags
+ * and second, so they are added up here; but those of a record that is there twice count once, as they would in two
+ * requests.
+ */
+export function seriesBody(measurements: readonly Measurement[]): Buffer {
+  const groups: Group[] = [];
+  const known = {
+    volume: new Map<string, Group>(),
+    sms: new Map<string, Group>(),
+    cost: new Map<string, Group>(),
+  };
+  const put = (of: Group['of'], tags: string, measurement: Measurement) => {
+    const group = known[of].get(tags);
+    if (!group) {
+      const made: Group = { of, tags, first: measurement, more: undefined };
+      known[of].set(tags, made);
+      groups.push(made);
+    } else if (group.more) group.more.push(measurement);
+    else group.more = [measurement];
+  };
+  for (const measurement of measurements) {
+    const { total, tx, rx, cost, tags, costTags, sms } = measurement;
+    if ((total ?? tx ?? rx) !== undefined) put(sms ? 'sms' : 'volume', tags, measurement);
+    if (cost !== undefined) put('cost', costTags, measurement);
+  }
+  const parts: Buffer[] = [];
+  let text = '{"series":[';
+  for (const [index, group] of groups.entries()) {
+    const series = group.more ? sharedSeries(group, group.more) : ownSeries(group);
+    text += index > 0 ? series : series.slice(1);
+    if (text.length < PIECE) continue;
+    parts.push(bytesOf(text));
+    text = '';
+  }
+  parts.push(bytesOf(`${text}]}`));
+  return Buffer.concat(parts);
+}
+
+/** Text is turned into bytes in pieces of about this many characters: so the texts that it is made of are soon garbage. */
+const PIECE = 8_192;
+
+/** The series of a measurement that shares them with none, each with a comma before it. */
+function ownSeries({ of, tags, first }: Group): string {
+  const middle = `${first.interval},${UNITS[of]}"tags":[${tags}],"points":[{"timestamp":${first.timestamp},"value":`;
+  let text = '';
+  for (const { value, head } of METRICS[of]) {
+    const literal = first[value];
+    if (literal !== undefined) text += `,${head}${middle}${literal}}]}`;
+  }
+  return text;
+}
+
+/** The series of several measurements: an interval belongs to a series, so the points that share one are together. */
+function sharedSeries({ of, tags, first }: Group, more: readonly Measurement[]): string {
+  const measurements = lastOfEach([first, ...more]);
+  let text = '';
+  for (const { value, head } of METRICS[of]) {
+    const byInterval = Map.groupBy(pointsOf(value, measurements), ([, { interval }]) => interval);
+    for (const [interval, points] of byInterval) {
+      const list = points.map(([timestamp, point]) => `{"timestamp":${timestamp},"value":${point.value}}`);
+      text += `,${head}${interval},${UNITS[of]}"tags":[${tags}],"points":[${list.join(',')}]}`;
+    }
+  }
+  return text;
+}
+
+/** Without those that a later one of the same record replaces. */
+function lastOfEach(measurements: readonly Measurement[]): readonly Measurement[] {
+  const kept = new Map<unknown, Measurement>();
+  for (const measurement of measurements) kept.set(measurement.id ?? measurement, measurement);
+  return [...kept.values()];
+}
+
+interface Point {
+  readonly interval: number;
+  readonly value: string;
+}
+
+/** One point for each second. */
+function pointsOf(value: Value, measurements: readonly Measurement[]): Map<number, Point> {
+  const points = new Map<number, Point>();
+  for (const { timestamp, interval, [value]: literal } of measurements) {
+    if (literal === undefined) continue;
+    const before = points.get(timestamp);
+    points.set(timestamp, {
+      interval: Math.max(interval, before?.interval ?? 0),
+      value: before ? addDecimals(before.value, literal) : literal,
+    });
+  }
+  return points;
+}

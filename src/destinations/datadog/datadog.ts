@@ -1,0 +1,288 @@
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import { Type } from 'typebox';
+import { recordsOf } from '../batch.ts';
+import {
+  type Batch,
+  type BatchDestination,
+  type Cause,
+  type DestinationEnvironment,
+  defineDestination,
+  type Outcome,
+  type RecordFailure,
+} from '../contract.ts';
+import { exchange, type HttpAnswer, type HttpRequest } from '../http/http-exchange.ts';
+import { outcomeOfAnswer, plainText, retryAfterMs } from '../http/http-outcome.ts';
+import { type LogEntry, logBytes, logsBody, readEvent } from './datadog-logs.ts';
+import { type Measurement, readUsage, seriesBody, seriesBytes } from './datadog-series.ts';
+
+/**
+ * Datadog: usage records as metrics (`POST /api/v2/series`), events as logs (`POST /api/v2/logs`), which is Datadog's only
+ * intake of events that takes more than one a request.
+ */
+const SITES = {
+  US: 'datadoghq.com',
+  US3: 'us3.datadoghq.com',
+  US5: 'us5.datadoghq.com',
+  EU: 'datadoghq.eu',
+  AP1: 'ap1.datadoghq.com',
+  AP2: 'ap2.datadoghq.com',
+  US1FED: 'ddog-gov.com',
+} as const;
+type Region = keyof typeof SITES;
+
+/** Of each intake: the most bytes of a body before and after compression, and the most entries. */
+const SERIES_LIMITS = { plain: 5_242_880, compressed: 512_000, entries: Number.POSITIVE_INFINITY };
+const LOGS_LIMITS = { plain: 5_000_000, compressed: 5_000_000, entries: 1000 };
+/** Records of one send: so that a batch is one request of either intake, with room for what is put around each record. */
+const GATHERED = { by: 'batch', records: 1000, bytes: 4_000_000 } as const;
+
+const credentials = Type.Object({
+  api_key: Type.String({
+    title: 'API key',
+    description:
+      'An API key of the Datadog organisation, from Organization Settings → API Keys. Not an application key.',
+    minLength: 1,
+    /** A key has 32 characters. */
+    maxLength: 256,
+    'x-secret': 'all',
+  }),
+  region: Type.Enum(Object.keys(SITES) as Region[], {
+    title: 'Region',
+    description: 'The Datadog site that the organisation is on. A key is valid on its own site only.',
+    default: 'US',
+  }),
+  include_sms: Type.Boolean({
+    title: 'Include SMS',
+    description:
+      'Usage: also send messages, as endpoint.sms, endpoint.sms_tx and endpoint.sms_rx. Otherwise they are left out.',
+    default: false,
+  }),
+  historical_metrics: Type.Boolean({
+    title: 'Historical metrics',
+    description:
+      'Usage: Historical Metrics Ingestion is on in Datadog for endpoint.*, so send points that are more than an hour old too. Otherwise they are set aside.',
+    default: false,
+  }),
+});
+
+interface Settings {
+  readonly api_key: string;
+  readonly region: Region;
+  readonly include_sms: boolean;
+  readonly historical_metrics: boolean;
+}
+
+export const datadog = defineDestination({
+  connectionType: 'Datadog',
+  title: 'Datadog',
+  summary: 'Usage as metrics (endpoint.volume, endpoint.cost), events as logs.',
+  formats: ['Json'],
+  credentials,
+  configure(given) {
+    const settings = given as unknown as Settings;
+    // What cannot stand in a header would fail at every send.
+    if (!/^[\x21-\x7e]+$/.test(settings.api_key)) {
+      return [{ path: '/api_key', message: 'has characters that no API key has; copy it again' }];
+    }
+    const site = SITES[settings.region];
+    return {
+      target: `datadog://${site}`,
+      identity: `datadog:${site}`,
+      gathering: GATHERED,
+      open: (environment) => Promise.resolve(openDatadog(settings, environment)),
+    };
+  },
+});
+
+/** Where the calls go: DD_URL replaces every host, DD_SITE the site of the default region. */
+function addressesOf({ region }: Settings, { variables }: DestinationEnvironment) {
+  const site = (region === 'US' && variables.DD_SITE) || SITES[region];
+  const override = variables.DD_URL?.replace(/\/+$/, '');
+  const api = override || `https://api.${site}`;
+  return {
+    series: `${api}/api/v2/series`,
+    validate: `${api}/api/v1/validate`,
+    logs: `${override || `https://http-intake.logs.${site}`}/api/v2/logs`,
+  };
+}
+
+/** What a request can come to when it was not taken. */
+type Failure = Exclude<Outcome, { type: 'delivered' } | { type: 'partial' }>;
+
+function openDatadog(settings: Settings, environment: DestinationEnvironment): BatchDestination {
+  const addresses = addressesOf(settings, environment);
+  const key = ['dd-api-key', settings.api_key, 'accept', 'application/json'];
+
+  /** Makes a call; what became of it, or undefined when it was taken. */
+  const call = async (
+    url: string,
+    body: Uint8Array | undefined,
+    signal: AbortSignal,
+  ): Promise<Failure | undefined> => {
+    const at = new URL(url).host;
+    const request: HttpRequest = body
+      ? { method: 'POST', url: new URL(url), headers: [...key, ...PACKED], body }
+      : { method: 'GET', url: new URL(url), headers: key };
+    const result = await exchange(request, at, environment, signal);
+    return result.type === 'none' ? result.outcome : failureOf(result, at, settings, environment.clock.now());
+  };
+
+  const sendPart = async (part: Part, url: string, signal: AbortSignal): Promise<Failure | undefined> => {
+    const body = await compress(part.body(), { level: GZIP_LEVEL });
+    if (body.length > part.limits.compressed) {
+      const message = `The request has ${body.length} bytes; Datadog takes ${part.limits.compressed}.`;
+      return { type: 'too_large', cause: { code: 'request_too_large', message } };
+    }
+    return call(url, body, signal);
+  };
+
+  return {
+    takes: 'batches',
+    verify: async (signal) => {
+      const failure = await call(addresses.validate, undefined, signal);
+      return failure ? { type: 'failed', cause: failure.cause } : { type: 'reachable' };
+    },
+    send: async (batch, signal) => {
+      const { parts, rejected } =
+        batch.kind === 'usage'
+          ? usageParts(batch, settings, environment.clock.now())
+          : eventParts(batch, environment.clock.now());
+      const url = batch.kind === 'usage' ? addresses.series : addresses.logs;
+      for (const [sent, part] of parts.entries()) {
+        const failure = await sendPart(part, url, signal);
+        if (failure)
+          return interrupted(
+            failure,
+            parts.slice(sent).flatMap(({ indexes }) => indexes),
+            sent,
+            rejected,
+          );
+      }
+      return rejected.length > 0 ? { type: 'partial', failures: rejected } : { type: 'delivered' };
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+const PACKED = ['content-type', 'application/json', 'content-encoding', 'gzip'];
+const compress = promisify(gzip);
+/** The default level makes these bodies smaller by a sixth only, and takes almost three times as long. */
+const GZIP_LEVEL = 3;
+
+/** What one request holds. */
+interface Part {
+  readonly indexes: readonly number[];
+  readonly limits: typeof SERIES_LIMITS;
+  body(): Buffer;
+}
+
+interface Parts {
+  readonly parts: readonly Part[];
+  readonly rejected: readonly RecordFailure[];
+}
+
+function usageParts(batch: Batch, settings: Settings, now: number): Parts {
+  const options = { includeSms: settings.include_sms, historical: settings.historical_metrics };
+  const read = (record: Uint8Array) => {
+    const reading = readUsage(record, options, now);
+    return reading.type === 'measured' ? { type: 'entry' as const, entry: reading.measurement } : reading;
+  };
+  return split<Measurement>(batch, read, seriesBytes, SERIES_LIMITS, seriesBody);
+}
+
+function eventParts(batch: Batch, now: number): Parts {
+  return split<LogEntry>(batch, (record) => readEvent(record, now), logBytes, LOGS_LIMITS, logsBody);
+}
+
+/** Cuts a batch where a request would be larger than the intake's limits. */
+function split<T>(
+  batch: Batch,
+  read: (
+    record: Uint8Array,
+  ) => { type: 'entry'; entry: T } | { type: 'unwanted' } | { type: 'rejected'; cause: Cause },
+  bytesOf: (entry: T) => number,
+  limits: typeof SERIES_LIMITS,
+  bodyOf: (entries: readonly T[]) => Buffer,
+): Parts {
+  const parts: { indexes: number[]; entries: T[]; bytes: number }[] = [];
+  const rejected: RecordFailure[] = [];
+  let index = -1;
+  for (const record of recordsOf(batch.segments)) {
+    index++;
+    const result = read(record);
+    if (result.type === 'rejected')
+      rejected.push({ index, verdict: 'reject', cause: result.cause, expected: true });
+    if (result.type !== 'entry') continue;
+    const bytes = bytesOf(result.entry);
+    let part = parts.at(-1);
+    if (!part || part.bytes + bytes > limits.plain || part.entries.length >= limits.entries) {
+      // Room for what stands around the entries.
+      part = { indexes: [], entries: [], bytes: 64 };
+      parts.push(part);
+    }
+    part.indexes.push(index);
+    part.entries.push(result.entry);
+    part.bytes += bytes;
+  }
+  return {
+    parts: parts.map(({ indexes, entries }) => ({ indexes, limits, body: () => bodyOf(entries) })),
+    rejected,
+  };
+}
+
+/** What became of a batch when a request failed: what went before it was taken, and is not sent again if that can be said. */
+function interrupted(
+  failure: Failure,
+  left: readonly number[],
+  sent: number,
+  rejected: readonly RecordFailure[],
+): Outcome {
+  if (failure.type !== 'retry' || (sent === 0 && rejected.length === 0)) return failure;
+  const again = left.map((index) => ({ index, verdict: 'retry' as const, cause: failure.cause }));
+  const afterMs = failure.afterMs === undefined ? {} : { afterMs: failure.afterMs };
+  return { type: 'partial', failures: [...rejected, ...again], ...afterMs };
+}
+
+function failureOf(answer: HttpAnswer, at: string, settings: Settings, now: number): Failure | undefined {
+  const { status } = answer;
+  const secrets = [settings.api_key];
+  const errors = plainText(errorsIn(answer.text), secrets);
+  if (status === 401 || status === 403)
+    return { type: 'refused', cause: keyRefused(status, at, settings, errors) };
+  const outcome = outcomeOfAnswer(errors ? { ...answer, text: errors } : answer, { at, now, secrets });
+  if (outcome.type === 'partial') throw new Error('one answer is about one request');
+  if (outcome.type === 'delivered') return errors ? partlyRefused(status, errors) : undefined;
+  if (outcome.type !== 'retry' || outcome.afterMs !== undefined) return outcome;
+  const afterMs = retryAfterMs(answer.header('x-ratelimit-reset'), now);
+  return afterMs === undefined ? outcome : { ...outcome, afterMs };
+}
+
+function keyRefused(status: number, at: string, { region }: Settings, errors: string): Cause {
+  const said = errors ? ` It said: “${errors}”` : '';
+  const check = `Check that api_key is an API key, not an application key, that it is not revoked, and that it belongs to region ${region}.`;
+  return {
+    code: `http_${status}`,
+    message: `Datadog (${at}) refused the API key (HTTP ${status}). ${check}${said}`,
+    remoteStatus: status,
+  };
+}
+
+/** The answer does not say which points it is about: the engine finds out, and to send a point again changes nothing. */
+function partlyRefused(status: number, errors: string): Failure {
+  const message = `Datadog took the request but not all that was in it: “${errors}”`;
+  return { type: 'rejected', cause: { code: 'partly_refused', message, remoteStatus: status } };
+}
+
+/** The texts under `errors` in an answer of Datadog: strings, or objects with title and detail. */
+function errorsIn(text: string): string {
+  try {
+    const { errors } = JSON.parse(text) as { errors?: unknown };
+    if (!Array.isArray(errors)) return '';
+    return errors
+      .map((error) => (typeof error === 'string' ? error : (error?.detail ?? error?.title ?? '')))
+      .join('; ');
+  } catch {
+    return '';
+  }
+}

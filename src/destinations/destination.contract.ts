@@ -1,0 +1,365 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { ManualClock, seededRandom } from '../lib/manual-clock.fixture.ts';
+import type { RecordKind } from '../records/block.ts';
+import { type BatchOptions, sampleBatch, sampleFile, sampleId } from './batches.fixture.ts';
+import { configureDestination } from './configure.ts';
+import type {
+  Destination,
+  DestinationEnvironment,
+  DestinationType,
+  Format,
+  Outcome,
+  Verdict,
+} from './contract.ts';
+import { createEgress } from './egress.ts';
+import { MASK, maskCredentials, restoreMasked } from './masking.ts';
+
+/** What the peer of a connector can be told to do, from now on. */
+export type PeerBehaviour =
+  | 'ok'
+  /** Takes nothing and asks to try later: throttling, 503. */
+  | 'busy'
+  /** Takes some of the records, at least one and not all. */
+  | 'half'
+  /** Takes nothing, since a person must mend something: wrong credentials, missing resource. */
+  | 'refuse'
+  /** Takes nothing, since a record is not as it must be. */
+  | 'reject'
+  /** Takes nothing, since the request is too large. */
+  | 'too_large'
+  /** Reads the delivery, and never answers. */
+  | 'hang'
+  /** Reads the delivery, and closes the connection. */
+  | 'close';
+
+/** The real or imitated other side of a connector, started for one test. */
+export interface DestinationPeer {
+  /** With which the connector delivers to this peer. */
+  readonly credentials: Record<string, unknown>;
+  /** The vendors' own variables for other endpoints. */
+  readonly variables?: Record<string, string>;
+  /** What in `credentials` no cause may show. */
+  readonly secrets: readonly string[];
+  behave(behaviour: PeerBehaviour): void;
+  /** The ids of the records that it took, in order, as digits; sample records carry them. */
+  taken(): readonly string[];
+  /** Resolves when the next delivery has reached it. */
+  reached(): Promise<void>;
+  /** Resolves as soon as no connection to it is open. */
+  disconnected(): Promise<void>;
+  /** Goes away: nobody listens any more. Called at the end of each test, if not before. */
+  stop(): Promise<void>;
+}
+
+const CASES = {
+  partial: 'says which records were not taken',
+  refuse: 'tells a refusal apart',
+  verifyRefused: 'verify tells a refusal',
+  reject: 'tells records that cannot be taken apart',
+  tooLarge: 'tells a delivery that is too large apart',
+} as const;
+
+export interface DestinationHarness {
+  readonly type: DestinationType;
+  readonly format?: Format;
+  /** Kinds of record that it delivers; default both. */
+  readonly kinds?: readonly RecordKind[];
+  /** What this kind of destination cannot do, each with the reason. */
+  readonly deviations?: { readonly [name in keyof typeof CASES]?: string };
+  /** The most records of one delivery in these tests, where the connector sends fewer than 40 at a time. */
+  readonly most?: number;
+  start(): Promise<DestinationPeer>;
+}
+
+/**
+ * What every connector does, whatever it connects to. Run by each connector's test with a harness that starts a peer;
+ * time stands still unless a test moves it, so that nothing depends on a real timeout.
+ */
+export function testDestination(name: string, harness: DestinationHarness): void {
+  const { type, kinds = ['usage', 'event'], deviations = {}, most = 40 } = harness;
+  const [kind] = kinds as [RecordKind];
+  const unless = (reason: string | undefined) => (reason === undefined ? {} : { skip: reason });
+
+  describe(`${name}: the contract of destinations`, { timeout: 60_000 }, () => {
+    test('its schema describes each field, and its configuration shows no secret', async (t) => {
+      const { peer } = await enter(t, harness);
+      for (const [field, property] of Object.entries(type.credentials.properties)) {
+        const { title, description } = property as { title?: string; description?: string };
+        assert.ok(title && description, `${field} needs a title and a description`);
+      }
+      const configured = configureDestination(type, peer.credentials, harness.format);
+      assert.ok(configured.type === 'configured', JSON.stringify(configured));
+      assert.ok(type.formats.includes(configured.format));
+      assertNoSecret([configured.configured.target, configured.configured.identity], peer);
+      const masked = maskCredentials(type.credentials, configured.credentials);
+      assertNoSecret(masked, peer);
+      if (peer.secrets.length > 0) assert.ok(JSON.stringify(masked).includes(MASK));
+      const restored = restoreMasked(type.credentials, masked, configured.credentials);
+      assert.ok(restored.type === 'restored');
+      const stored = { credentials: configured.credentials, identity: configured.configured.identity };
+      const again = configureDestination(type, masked, harness.format, stored);
+      assert.ok(again.type === 'configured', JSON.stringify(again));
+    });
+
+    for (const each of kinds) {
+      test(`delivers ${each} records, in order`, async (t) => {
+        const { deliver, peer } = await enter(t, harness);
+        const outcome = await deliver({ kind: each, to: most, blocks: most > 3 ? 3 : 1 });
+        assert.equal(outcome.type, 'delivered', JSON.stringify(outcome));
+        assert.deepEqual(peer.taken(), ids(0, most));
+      });
+    }
+
+    test('delivers a single record, and then others', async (t) => {
+      const { deliver, peer } = await enter(t, harness);
+      assert.equal((await deliver({ kind, to: 1 })).type, 'delivered');
+      assert.equal((await deliver({ kind, from: 1, to: 1 + most })).type, 'delivered');
+      assert.deepEqual(peer.taken(), ids(0, 1 + most));
+    });
+
+    test('a busy peer: try again, and then it is delivered', async (t) => {
+      const { deliver, peer } = await enter(t, harness);
+      peer.behave('busy');
+      const outcome = await deliver({ kind, to: most });
+      assert.ok(nothingTaken(outcome, most, 'retry'), JSON.stringify(outcome));
+      assert.deepEqual(peer.taken(), []);
+      peer.behave('ok');
+      assert.equal((await deliver({ kind, to: most })).type, 'delivered');
+      assert.deepEqual(peer.taken(), ids(0, most));
+    });
+
+    test(CASES.partial, unless(deviations.partial), async (t) => {
+      const { deliver, peer } = await enter(t, harness);
+      peer.behave('half');
+      const outcome = await deliver({ kind, to: most });
+      assert.ok(outcome.type === 'partial', JSON.stringify(outcome));
+      const taken = new Set(peer.taken());
+      assert.ok(taken.size > 0 && taken.size < most, 'the peer takes some of the records');
+      const missing = ids(0, most).flatMap((id, index) => (taken.has(id) ? [] : [index]));
+      assert.deepEqual(outcome.failures.map(({ index }) => index).sort(ascending), missing);
+    });
+
+    test(CASES.refuse, unless(deviations.refuse), async (t) => {
+      const { deliver, peer } = await enter(t, harness);
+      peer.behave('refuse');
+      const outcome = await deliver({ kind, to: most });
+      assert.equal(outcome.type, 'refused', JSON.stringify(outcome));
+      assert.deepEqual(peer.taken(), []);
+    });
+
+    test(CASES.reject, unless(deviations.reject), async (t) => {
+      const { deliver, peer } = await enter(t, harness);
+      peer.behave('reject');
+      const outcome = await deliver({ kind, to: most });
+      const rejected = outcome.type === 'rejected' || nothingTaken(outcome, most, 'reject');
+      assert.ok(rejected, JSON.stringify(outcome));
+      assert.deepEqual(peer.taken(), []);
+    });
+
+    test(CASES.tooLarge, unless(deviations.tooLarge), async (t) => {
+      const { deliver, peer } = await enter(t, harness);
+      peer.behave('too_large');
+      assert.equal((await deliver({ kind, to: most })).type, 'too_large');
+      assert.deepEqual(peer.taken(), []);
+    });
+
+    test('a peer that closes the connection after reading: try again', async (t) => {
+      const { deliver, peer } = await enter(t, harness);
+      peer.behave('close');
+      const outcome = await deliver({ kind, to: most });
+      assert.ok(nothingTaken(outcome, most, 'retry'), JSON.stringify(outcome));
+      peer.behave('ok');
+      assert.equal((await deliver({ kind, to: most })).type, 'delivered');
+    });
+
+    test('a peer that never answers is given up in time: try again', async (t) => {
+      const { deliver, peer, clock } = await enter(t, harness);
+      peer.behave('hang');
+      const reached = peer.reached();
+      let outcome: Outcome | undefined;
+      const delivering = deliver({ kind, to: most }).then((settled) => {
+        outcome = settled;
+      });
+      await reached;
+      for (let waited = 0; !outcome && waited < LONGEST_CALL_MS; waited += STEP_MS)
+        await clock.advance(STEP_MS);
+      assert.ok(outcome, `no outcome after ${LONGEST_CALL_MS / 60_000} minutes`);
+      await delivering;
+      assert.ok(nothingTaken(outcome, most, 'retry'), JSON.stringify(outcome));
+    });
+
+    test('a delivery that is broken off ends at once, at simstream’s expense, and leaves no connection', async (t) => {
+      const { deliver, peer } = await enter(t, harness);
+      peer.behave('hang');
+      const breakOff = new AbortController();
+      const reached = peer.reached();
+      const delivering = deliver({ kind, to: most }, breakOff.signal);
+      await reached;
+      breakOff.abort(new Error('the test breaks off'));
+      const outcome = await delivering;
+      assert.equal(outcome.type, 'platform', JSON.stringify(outcome));
+      await peer.disconnected();
+      peer.behave('ok');
+      assert.equal((await deliver({ kind, to: most })).type, 'delivered');
+      assert.deepEqual(peer.taken(), ids(0, most));
+    });
+
+    test('what is broken off before it began is not sent', async (t) => {
+      const { deliver, verify, peer } = await enter(t, harness);
+      const outcome = await deliver({ kind, to: most }, AbortSignal.abort(new Error('the test breaks off')));
+      assert.equal(outcome.type, 'platform', JSON.stringify(outcome));
+      assert.equal((await verify(AbortSignal.abort())).type, 'failed');
+      assert.deepEqual(peer.taken(), []);
+    });
+
+    test('a peer that is gone: try again; verify says so', async (t) => {
+      const { deliver, verify, peer } = await enter(t, harness);
+      await peer.stop();
+      const outcome = await deliver({ kind, to: most });
+      assert.equal(outcome.type, 'retry', JSON.stringify(outcome));
+      assert.equal((await verify()).type, 'failed');
+    });
+
+    test('verify delivers nothing', async (t) => {
+      const { verify, peer } = await enter(t, harness);
+      assert.deepEqual(await verify(), { type: 'reachable' });
+      assert.deepEqual(peer.taken(), []);
+    });
+
+    test(CASES.verifyRefused, unless(deviations.verifyRefused), async (t) => {
+      const { verify, peer } = await enter(t, harness);
+      peer.behave('refuse');
+      assert.equal((await verify()).type, 'failed');
+    });
+
+    test('a forbidden address is not connected to', async (t) => {
+      const { deliver, verify, peer } = await enter(t, harness, '');
+      const verdict = await verify();
+      assert.ok(
+        verdict.type === 'failed' && verdict.cause.code === 'forbidden_address',
+        JSON.stringify(verdict),
+      );
+      const outcome = await deliver({ kind, to: most });
+      assert.ok(
+        outcome.type === 'refused' && outcome.cause.code === 'forbidden_address',
+        JSON.stringify(outcome),
+      );
+      assert.deepEqual(peer.taken(), []);
+    });
+
+    test('closing gives back every connection', async (t) => {
+      const { deliver, close, peer } = await enter(t, harness);
+      assert.equal((await deliver({ kind, to: most })).type, 'delivered');
+      await close();
+      await peer.disconnected();
+    });
+  });
+}
+
+/** A delivery and all that a connector does for it takes less than this. */
+const LONGEST_CALL_MS = 10 * 60_000;
+const STEP_MS = 5_000;
+
+interface World {
+  readonly peer: DestinationPeer;
+  readonly clock: ManualClock;
+  deliver(options: BatchOptions, signal?: AbortSignal): Promise<Outcome>;
+  verify(signal?: AbortSignal): Promise<Verdict>;
+  close(): Promise<void>;
+}
+
+/** A peer and the connector opened for it. Whatever the connector says is checked for secrets on the way. */
+async function enter(
+  t: TestContext,
+  harness: DestinationHarness,
+  allow = '127.0.0.0/8,::1/128',
+): Promise<World> {
+  const peer = await harness.start();
+  const egress = createEgress({ allow });
+  const clock = new ManualClock();
+  const scratchDirectory = await mkdtemp(join(tmpdir(), 'simstream-test-'));
+  const environment: DestinationEnvironment = {
+    organisationId: 70412,
+    streamId: 'a1b2c3d4',
+    clock,
+    random: seededRandom(1),
+    egress,
+    variables: peer.variables ?? {},
+    scratchDirectory,
+  };
+  const configured = configureDestination(harness.type, peer.credentials, harness.format);
+  assert.ok(configured.type === 'configured', JSON.stringify(configured));
+  const destination = await configured.configured.open(environment);
+  let closed = false;
+  const close = async () => {
+    if (closed) return;
+    closed = true;
+    await destination.close();
+    await egress.close();
+  };
+  t.after(async () => {
+    await close();
+    await peer.stop();
+    await rm(scratchDirectory, { recursive: true, force: true });
+  });
+  const never = new AbortController().signal;
+  return {
+    peer,
+    clock,
+    close,
+    deliver: async (options, signal = never) => {
+      const outcome = await send(destination, options, signal);
+      causesOf(outcome).forEach(assertPresentable);
+      assertNoSecret(outcome, peer);
+      return outcome;
+    },
+    verify: async (signal = never) => {
+      const verdict = await destination.verify(signal);
+      if (verdict.type === 'failed') assertPresentable(verdict.cause);
+      assertNoSecret(verdict, peer);
+      return verdict;
+    },
+  };
+}
+
+function send(destination: Destination, options: BatchOptions, signal: AbortSignal): Promise<Outcome> {
+  return destination.takes === 'batches'
+    ? destination.send(sampleBatch(options), signal)
+    : destination.store(sampleFile(options), signal);
+}
+
+function ids(from: number, to: number): string[] {
+  return Array.from({ length: to - from }, (_, n) => sampleId(from + n));
+}
+
+const ascending = (a: number, b: number) => a - b;
+
+/** Whether the outcome leaves all records, as a whole or one by one, to the same end. */
+function nothingTaken(outcome: Outcome, count: number, verdict: 'retry' | 'reject'): boolean {
+  if (outcome.type !== 'partial') return outcome.type === (verdict === 'retry' ? 'retry' : 'rejected');
+  return (
+    outcome.failures.length === count && outcome.failures.every((failure) => failure.verdict === verdict)
+  );
+}
+
+function causesOf(outcome: Outcome) {
+  if (outcome.type === 'delivered') return [];
+  return outcome.type === 'partial' ? outcome.failures.map(({ cause }) => cause) : [outcome.cause];
+}
+
+/** A cause is one line of words for a person, and a code that a chart can count. */
+function assertPresentable({ code, message }: { code: string; message: string }): void {
+  assert.match(code, /^[A-Za-z][A-Za-z0-9_.-]{1,63}$/);
+  assert.match(message, /^[^\p{Cc}\n]{8,800}$/u);
+}
+
+function assertNoSecret(shown: unknown, { secrets }: DestinationPeer): void {
+  const text = JSON.stringify(shown);
+  for (const secret of secrets) {
+    assert.ok(!text.includes(JSON.stringify(secret).slice(1, -1)), `a secret shows in ${text}`);
+  }
+}

@@ -1,0 +1,126 @@
+import type { GoogleAuth } from 'google-auth-library';
+import { fetch as fetchThrough } from 'undici';
+import { redactText } from '../../lib/redact.ts';
+import type { DestinationEnvironment } from '../contract.ts';
+import type { Failure } from '../keyed-requests.ts';
+import { cancelled } from '../network-fault.ts';
+
+export type SignedIn =
+  /** Name, value, name, value …: `authorization`, and what else Google's library asks for. */
+  | { readonly type: 'headers'; readonly headers: readonly string[]; readonly secrets: readonly string[] }
+  | { readonly type: 'failed'; readonly outcome: Failure };
+
+/** Who simstream is at Google. */
+export interface GoogleAccount {
+  /** What a request bears; made, kept and renewed in time by Google's library. */
+  signIn(signal: AbortSignal): Promise<SignedIn>;
+  /** The e-mail of the service account, where it can be found out. */
+  email(signal: AbortSignal): Promise<string | undefined>;
+  /** Google refused what `signIn` gave: the next call begins anew. */
+  forget(): void;
+}
+
+type AccountEnvironment = Pick<DestinationEnvironment, 'variables' | 'clock' | 'egress'>;
+
+const SCOPE = 'https://www.googleapis.com/auth/pubsub';
+/** Whom a token that simstream signs by itself is for. */
+const AUDIENCE = 'https://pubsub.googleapis.com/';
+/** The library tries again for longer than a delivery should wait. */
+const LONGEST_MS = 30_000;
+const AT = 'Google’s sign-in';
+
+/** One for all streams of a process: the credentials are the operator's, and a metadata server is asked once. */
+const known = new WeakMap<DestinationEnvironment['variables'], Promise<GoogleAuth>>();
+
+/**
+ * simstream's own account, by application default credentials: the file that GOOGLE_APPLICATION_CREDENTIALS names, that of
+ * gcloud, or the service account of the machine. A key of a service account signs by itself and needs no call; tokens
+ * come from Google's hosts by the address rules of destinations. What a machine's own metadata server and identity
+ * provider are asked does not obey them: their addresses come from the operator.
+ */
+export function googleAccount({ variables, clock, egress }: AccountEnvironment): GoogleAccount {
+  const auth = (): Promise<GoogleAuth> => {
+    const loaded = known.get(variables) ?? load(egress);
+    known.set(variables, loaded);
+    return loaded;
+  };
+  return {
+    signIn: async (signal) => {
+      const signing = signInWith(auth);
+      return within(signing, clock, signal, (outcome) => ({ type: 'failed', outcome }));
+    },
+    email: async (signal) => {
+      const email = (async () => (await (await auth()).getCredentials()).client_email)().catch(
+        () => undefined,
+      );
+      return within(email, clock, signal, () => undefined);
+    },
+    forget: () => known.delete(variables),
+  };
+}
+
+async function signInWith(auth: () => Promise<GoogleAuth>): Promise<SignedIn> {
+  try {
+    const headers = await (await auth()).getRequestHeaders(AUDIENCE);
+    return signedIn([...headers]);
+  } catch (error) {
+    return { type: 'failed', outcome: noCredentials(error) };
+  }
+}
+
+async function load(egress: DestinationEnvironment['egress']): Promise<GoogleAuth> {
+  const { GoogleAuth } = await import('google-auth-library');
+  const fetchImplementation = ((input: string | URL | Request, init?: RequestInit) => {
+    const url = new URL(input instanceof Request ? input.url : input);
+    if (!url.hostname.endsWith('.googleapis.com')) return fetch(input, init);
+    return fetchThrough(url, { ...(init as object), dispatcher: egress.agent });
+  }) as typeof fetch;
+  const auth = new GoogleAuth({ clientOptions: { transporterOptions: { fetchImplementation } } });
+  // Not `scopes`: with those, the library would fetch a token even where it can sign one.
+  auth.defaultScopes = [SCOPE];
+  return auth;
+}
+
+function signedIn(entries: readonly (readonly [string, string])[]): SignedIn {
+  const authorization = entries.find(([name]) => name === 'authorization')?.[1];
+  if (!authorization) return { type: 'failed', outcome: noCredentials(undefined) };
+  const secrets = [authorization, authorization.replace(/^\S+ /, '')];
+  return { type: 'headers', headers: entries.flat(), secrets };
+}
+
+function noCredentials(error: unknown): Failure {
+  const reason =
+    error instanceof Error
+      ? redactText(error.message)
+          .replace(/[\s\p{C}]+/gu, ' ')
+          .slice(0, 200)
+      : '';
+  const message =
+    'simstream could not sign in to Google. Its operator must give it application default credentials (GOOGLE_APPLICATION_CREDENTIALS, or the service account of the machine).';
+  return platform('google_sign_in', `${message} ${reason}`.trim());
+}
+
+function platform(code: string, message: string): Failure {
+  return { type: 'platform', cause: { code, message } };
+}
+
+/** The promise, or `instead` once it was waited for too long or `signal` aborts; the promise goes on. */
+async function within<T>(
+  promise: Promise<T>,
+  clock: AccountEnvironment['clock'],
+  signal: AbortSignal,
+  instead: (outcome: Failure) => T,
+): Promise<T> {
+  if (signal.aborted) return instead(cancelled(AT));
+  const given = Promise.withResolvers<T>();
+  const onAbort = () => given.resolve(instead(cancelled(AT)));
+  signal.addEventListener('abort', onAbort, { once: true });
+  const late = `${AT} did not answer within ${LONGEST_MS / 1000} s.`;
+  const cancelTimer = clock.after(LONGEST_MS, () => given.resolve(instead(platform('google_sign_in', late))));
+  try {
+    return await Promise.race([promise, given.promise]);
+  } finally {
+    cancelTimer();
+    signal.removeEventListener('abort', onAbort);
+  }
+}

@@ -1,0 +1,122 @@
+import type { Readable } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
+import { type Dispatcher, request } from 'undici';
+import type { DestinationEnvironment } from '../contract.ts';
+import { cancelled, type NetworkOutcome, networkFault, timedOut } from '../network-fault.ts';
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH';
+  readonly url: URL;
+  /** Name, value, name, value …; sent as they are. */
+  readonly headers: readonly string[];
+  readonly body?: Uint8Array | Readable;
+}
+
+export interface HttpAnswer {
+  readonly type: 'answer';
+  readonly status: number;
+  /** By lower-case name; of a repeated header the first. */
+  header(name: string): string | undefined;
+  /** The beginning of the body, as text. */
+  readonly text: string;
+}
+
+/** Either the peer's answer, or the outcome of having got none. */
+export type HttpResult = HttpAnswer | { readonly type: 'none'; readonly outcome: NetworkOutcome };
+
+export interface ExchangeLimits {
+  /** From the call to the answer's header; connecting has its own limit, in the agent. */
+  readonly totalMs: number;
+  /** Bytes of the answer's body that `text` holds at most. */
+  readonly textBytes: number;
+}
+
+/** domain.md 8 row 20; and as much of an answer as an error message can be made of. */
+export const USUAL_LIMITS: ExchangeLimits = { totalMs: 30_000, textBytes: 4_096 };
+/** Beyond this an answer's body is not read to its end: a new connection is cheaper. */
+const MOST_DRAINED = 65_536;
+/**
+ * The answer's header decides; its body gets this long to end, so that the connection can be used again. A peer that
+ * sends on and on, or byte by byte, is cut off.
+ */
+const BODY_MS = 5_000;
+
+/**
+ * One HTTP request through the egress. Never throws; follows no redirect: that is an answer.
+ * @param at who is called, for people
+ */
+export async function exchange(
+  call: HttpRequest,
+  at: string,
+  { egress, clock }: Pick<DestinationEnvironment, 'egress' | 'clock'>,
+  signal: AbortSignal,
+  limits: ExchangeLimits = USUAL_LIMITS,
+): Promise<HttpResult> {
+  if (signal.aborted) return { type: 'none', outcome: cancelled(at) };
+  const stop = new AbortController();
+  let reason: NetworkOutcome | undefined;
+  // undici obeys a signal only once it is connected: what ends the waiting is this promise.
+  const broken = Promise.withResolvers<undefined>();
+  const breakOff = (outcome: NetworkOutcome) => {
+    reason ??= outcome;
+    broken.resolve(undefined);
+    stop.abort();
+  };
+  const onAbort = () => breakOff(cancelled(at));
+  signal.addEventListener('abort', onAbort, { once: true });
+  const cancelTimer = clock.after(limits.totalMs, () => breakOff(timedOut(at, limits.totalMs)));
+  let cancelBodyTimer = () => {};
+  try {
+    const answered = request(call.url, {
+      method: call.method,
+      headers: call.headers as string[],
+      body: call.body ?? null,
+      dispatcher: egress.agent,
+      signal: stop.signal,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+    answered.catch(() => {});
+    const response = await Promise.race([answered, broken.promise]);
+    if (!response) return { type: 'none', outcome: reason as NetworkOutcome };
+    cancelBodyTimer = clock.after(BODY_MS, () => stop.abort());
+    const text = await readText(response.body, limits.textBytes);
+    // undici frees a connection a turn of the event loop later; who sends again at once would open a second one.
+    await turn();
+    return answer(response, text);
+  } catch (error) {
+    return { type: 'none', outcome: reason ?? networkFault(error, at) };
+  } finally {
+    cancelTimer();
+    cancelBodyTimer();
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Reads the body's beginning and lets the rest pass by; a body that breaks off or is cut off is what came of it. */
+async function readText(body: Dispatcher.ResponseData['body'], most: number): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const part of body as AsyncIterable<Uint8Array>) {
+      if (length < most) parts.push(part.subarray(0, most - length));
+      length += part.length;
+      if (length > Math.max(most, MOST_DRAINED)) break;
+    }
+  } catch {
+    // The header has told what became of the request.
+  }
+  return Buffer.concat(parts).toString('utf8');
+}
+
+function answer({ statusCode, headers }: Dispatcher.ResponseData, text: string): HttpAnswer {
+  return {
+    type: 'answer',
+    status: statusCode,
+    header: (name) => {
+      const value = headers[name];
+      return Array.isArray(value) ? value[0] : value;
+    },
+    text,
+  };
+}

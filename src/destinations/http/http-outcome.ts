@@ -1,0 +1,104 @@
+import { STATUS_CODES } from 'node:http';
+import { redactText } from '../../lib/redact.ts';
+import type { Cause, Outcome } from '../contract.ts';
+import type { HttpAnswer } from './http-exchange.ts';
+
+/**
+ * What an HTTP status means for a delivery; the table of docs/architecture.md, Destinations, with its gaps filled:
+ *
+ *   2xx                                delivered
+ *   3xx                                refused: redirects are never followed
+ *   400 422                            rejected: some record cannot be taken, the engine finds out which
+ *   401 403 404 410, and other 4xx     refused: a person must look. A status nobody expects must not set records aside
+ *   413                                too_large
+ *   408 409 421 423 424 425 429 5xx    retry: the state of the receiver, which passes (409 conflict, 421 wrong
+ *                                      connection, 423 locked, 424 a dependency failed)
+ */
+const RETRIED = new Set([408, 409, 421, 423, 424, 425, 429]);
+/** A Retry-After beyond an hour is cut to it: the receiver may be well again long before. */
+const LONGEST_PAUSE_MS = 3_600_000;
+/** Characters of the answer's text that a message shows. */
+const SHOWN = 200;
+
+export interface AnswerContext {
+  /** Who answered, for people: a host. */
+  readonly at: string;
+  /** ms since the epoch, for a Retry-After that is a date. */
+  readonly now: number;
+  /** What must not be shown if the answer repeats it. */
+  readonly secrets: readonly string[];
+}
+
+export function outcomeOfAnswer(answer: HttpAnswer, context: AnswerContext): Outcome {
+  const { status } = answer;
+  if (status >= 200 && status < 300) return { type: 'delivered', remoteStatus: status };
+  if (status >= 300 && status < 400) return { type: 'refused', cause: redirectCause(answer, context) };
+  const cause = answerCause(answer, context);
+  if (status === 413) return { type: 'too_large', cause };
+  if (status === 400 || status === 422) return { type: 'rejected', cause };
+  if (status < 500 && !RETRIED.has(status)) return { type: 'refused', cause };
+  const afterMs = retryAfterMs(answer.header('retry-after'), context.now);
+  return { type: 'retry', cause, ...(afterMs === undefined ? {} : { afterMs }) };
+}
+
+/** Host, status and what the answer says of itself: `example.com answered 503 Service Unavailable: “maintenance”`. */
+export function answerCause(answer: HttpAnswer, { at, secrets }: AnswerContext): Cause {
+  const text = plainText(answer.text, secrets);
+  const hint = HINTS[answer.status];
+  const message = `${at} answered ${named(answer.status)}${text ? `: “${text}”` : '.'}${hint ? ` ${hint}` : ''}`;
+  return { code: `http_${answer.status}`, message, remoteStatus: answer.status };
+}
+
+/** The next step, where the status tells it. */
+const HINTS: Readonly<Record<number, string>> = {
+  401: 'Check the credentials.',
+  403: 'Check the credentials and what they permit.',
+  404: 'Check the path of the URL.',
+  405: 'Check the method.',
+  410: 'The receiver says that it is gone for good.',
+};
+
+function redirectCause(answer: HttpAnswer, { at }: AnswerContext): Cause {
+  const location = answer.header('location');
+  const target =
+    location && URL.canParse(location, `http://${at}`) ? new URL(location, `http://${at}`) : undefined;
+  const to = target?.host ? ` to ${clean(target.host)}` : '';
+  const message = `${at} answered ${named(answer.status)} and redirects${to}. Redirects are not followed: enter the final URL.`;
+  return { code: `http_${answer.status}`, message, remoteStatus: answer.status };
+}
+
+function named(status: number): string {
+  const name = STATUS_CODES[status];
+  return name ? `${status} ${name}` : String(status);
+}
+
+/**
+ * Milliseconds that `Retry-After` asks for, in seconds or as a date of HTTP; at most an hour, never negative.
+ * undefined where there is none or it is neither.
+ */
+export function retryAfterMs(value: string | undefined, now: number): number | undefined {
+  const text = value?.trim() ?? '';
+  if (/^\d{1,10}(\.\d{1,3})?$/.test(text)) return Math.min(Number(text) * 1000, LONGEST_PAUSE_MS);
+  if (!/^[A-Z][a-z]{2,8},? /.test(text)) return undefined;
+  const date = Date.parse(text);
+  return Number.isNaN(date) ? undefined : Math.min(Math.max(0, date - now), LONGEST_PAUSE_MS);
+}
+
+/** The words of a peer, fit to be shown: one line, no markup, no control characters, no secret, not too long. */
+export function plainText(text: string, secrets: readonly string[]): string {
+  let safe = text;
+  for (const secret of secrets) if (secret !== '') safe = safe.replaceAll(secret, '***');
+  if (/^\s*</.test(safe))
+    safe = safe.replace(/<(style|script)\b[\s\S]*?<\/\1>/gi, ' ').replace(/<[^<>]*>/g, ' ');
+  const line = clean(redactText(safe));
+  const shown = [...line].slice(0, SHOWN).join('');
+  return shown.length < line.length ? `${shown}…` : line;
+}
+
+/** Without control and format characters (which could hide or reorder text), white space as single blanks. */
+function clean(text: string): string {
+  return text
+    .replace(/\s+/g, ' ')
+    .replace(/[\p{C}\uFFFD]/gu, '')
+    .trim();
+}

@@ -1,0 +1,189 @@
+import { Type } from 'typebox';
+import { VERSION } from '../../version.ts';
+import { jsonArray, recordsOf } from '../batch.ts';
+import {
+  type Batch,
+  type BatchDestination,
+  type ConfigurationFault,
+  type Credentials,
+  type DestinationEnvironment,
+  defineDestination,
+} from '../contract.ts';
+import { exchange } from './http-exchange.ts';
+import { type HeaderField, parseHeaders } from './http-headers.ts';
+import { outcomeOfAnswer } from './http-outcome.ts';
+import { probe } from './probe.ts';
+import { sign, signingKey } from './standard-webhooks.ts';
+
+/** domain.md 8 row 22: a body of at most 5 MiB, beside the number of records. */
+const LARGEST_BODY = 5 * 2 ** 20;
+
+const credentials = Type.Object({
+  url: Type.String({
+    title: 'URL',
+    description:
+      'Where records are sent: http or https, with a host name. User names and passwords go into a header.',
+    minLength: 1,
+    maxLength: 2048,
+    examples: ['https://example.com/simstream'],
+  }),
+  method: Type.Enum(['POST', 'PUT', 'PATCH'], {
+    title: 'Method',
+    description: 'The HTTP method of each request.',
+    default: 'POST',
+  }),
+  headers: Type.Optional(
+    Type.Array(Type.String({ minLength: 1, maxLength: 8192 }), {
+      title: 'Headers',
+      description:
+        'Sent with each request, each as name:value. This is where credentials of the receiver go.',
+      maxItems: 50,
+      examples: [['Authorization:Bearer 2f1c…', 'X-Source:simstream']],
+      'x-secret': 'headers',
+    }),
+  ),
+  size: Type.Integer({
+    title: 'Records per request',
+    description:
+      'The most records in one request, as a JSON array. 1: each record alone, as a bare JSON object.',
+    minimum: 1,
+    maximum: 10_000,
+    default: 3000,
+  }),
+  signing_secret: Type.Optional(
+    Type.String({
+      title: 'Signing secret',
+      description:
+        'Signs each request as Standard Webhooks describes: whsec_ followed by base64, or a text of your own.',
+      minLength: 8,
+      maxLength: 512,
+      examples: ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'],
+      'x-secret': 'all',
+    }),
+  ),
+});
+
+interface Settings {
+  readonly url: string;
+  readonly method: 'POST' | 'PUT' | 'PATCH';
+  readonly headers?: readonly string[];
+  readonly size: number;
+  readonly signing_secret?: string;
+}
+
+/** emnify's webhook: records as a JSON array, or one as a bare object, in an HTTP request; any 2xx takes them all. */
+export const restApi = defineDestination({
+  connectionType: 'RestAPI',
+  title: 'Webhook',
+  summary: 'Sends records as JSON to an HTTP endpoint of your own.',
+  formats: ['Json'],
+  credentials,
+  configure(given: Credentials) {
+    const settings = given as unknown as Settings;
+    const url = readUrl(settings.url);
+    const headers = parseHeaders(settings.headers ?? []);
+    const key = settings.signing_secret === undefined ? undefined : signingKey(settings.signing_secret);
+    const faults: ConfigurationFault[] = [];
+    if (typeof url === 'string') faults.push({ path: '/url', message: url });
+    if (headers.type === 'invalid') {
+      for (const { index, message } of headers.faults) faults.push({ path: `/headers/${index}`, message });
+    }
+    if (settings.signing_secret !== undefined && !key) {
+      const message = 'must be whsec_ followed by base64, or printable ASCII characters without blanks';
+      faults.push({ path: '/signing_secret', message });
+    }
+    if (typeof url === 'string' || headers.type === 'invalid' || faults.length > 0) return faults;
+    const webhook: Webhook = {
+      url,
+      at: url.host,
+      method: settings.method,
+      headers: fixedHeaders(headers.headers),
+      bare: settings.size === 1,
+      key,
+      secrets: secretsIn(headers.headers, settings.signing_secret),
+    };
+    return {
+      target: `${url.origin}${url.pathname}`,
+      identity: url.origin,
+      // Brackets, and at most one comma a record, come to the records' bytes.
+      gathering: { by: 'batch', records: settings.size, bytes: LARGEST_BODY - settings.size - 1 },
+      open: (environment: DestinationEnvironment) => Promise.resolve(openWebhook(webhook, environment)),
+    };
+  },
+});
+
+interface Webhook {
+  readonly url: URL;
+  readonly at: string;
+  readonly method: Settings['method'];
+  /** Name, value, name, value … */
+  readonly headers: readonly string[];
+  readonly bare: boolean;
+  readonly key: Uint8Array | undefined;
+  readonly secrets: readonly string[];
+}
+
+function openWebhook(webhook: Webhook, environment: DestinationEnvironment): BatchDestination {
+  const { url, at, method, bare, key, secrets } = webhook;
+  const { clock } = environment;
+  return {
+    takes: 'batches',
+    verify: (signal) => probe(url, at, environment, signal),
+    async send(batch, signal) {
+      const body = bare ? onlyRecord(batch) : jsonArray(batch);
+      const timestamp = Math.floor(clock.now() / 1000);
+      const headers = [
+        ...webhook.headers,
+        ...['webhook-id', batch.deliveryId],
+        ...['webhook-timestamp', String(timestamp)],
+        ...(key ? ['webhook-signature', sign(key, batch.deliveryId, timestamp, body)] : []),
+      ];
+      const result = await exchange({ method, url, headers, body }, at, environment, signal);
+      if (result.type === 'none') return result.outcome;
+      return outcomeOfAnswer(result, { at, now: clock.now(), secrets });
+    },
+    // Connections belong to the egress, which other streams to the same host use too; idle ones close by themselves.
+    close: () => Promise.resolve(),
+  };
+}
+
+function onlyRecord(batch: Batch): Uint8Array {
+  for (const record of recordsOf(batch.segments)) return record;
+  throw new Error('a batch has at least one record');
+}
+
+/** The URL, or what is wrong with it. Its text is not repeated: a query may hold a secret. */
+function readUrl(text: string): URL | string {
+  if (!URL.canParse(text)) return 'is not a URL such as https://example.com/path';
+  const url = new URL(text);
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return 'must begin with https:// or http://';
+  if (url.hostname === '') return 'has no host';
+  if (url.username !== '' || url.password !== '') {
+    return 'must not hold a user name or password: send them in an Authorization header';
+  }
+  url.hash = '';
+  return url;
+}
+
+/** What every request carries; a header of the customer's own takes the place of simstream's. */
+function fixedHeaders(own: readonly HeaderField[]): string[] {
+  const usual = { 'content-type': 'application/json', 'user-agent': `simstream/${VERSION}` };
+  const replaced = new Set(own.map(({ name }) => name.toLowerCase()));
+  const kept = Object.entries(usual).filter(([name]) => !replaced.has(name));
+  return [...kept, ...own.map(({ name, value }) => [name, value])].flat();
+}
+
+/** Headers that are known to hold no secret: hiding them would only garble what a receiver says. */
+const NO_SECRET = new Set(['content-type', 'user-agent', 'accept']);
+
+/** What a receiver might repeat in its answer and must not be shown: values as a whole, and the long words in them. */
+function secretsIn(headers: readonly HeaderField[], signingSecret: string | undefined): string[] {
+  const values = headers.filter(({ name }) => !NO_SECRET.has(name.toLowerCase())).map(({ value }) => value);
+  const words = values.flatMap((value) => value.split(/[\s;,="]+/)).filter((word) => word.length >= 6);
+  const decoded = values
+    .filter((value) => /^basic /i.test(value))
+    .map((value) => Buffer.from(value.slice(6), 'base64').toString('utf8'))
+    .flatMap((pair) => [pair, pair.slice(pair.indexOf(':') + 1)]);
+  const all = [...values, ...words, ...decoded, signingSecret ?? ''].filter((secret) => secret.length >= 4);
+  return [...new Set(all)].sort((a, b) => b.length - a.length);
+}

@@ -1,0 +1,392 @@
+import { StoreUnavailable } from '../errors.ts';
+import type { Clock, Random } from '../lib/clock.ts';
+import { Wakeup } from '../lib/wakeup.ts';
+import type { Registry, WriteOutcome } from '../registry/registry.ts';
+import { Contact } from './contact.ts';
+import type { LeaseTelemetry, LossReason, NodeDescription, NodesSnapshot } from './nodes.ts';
+import type { LeaseTiming } from './timing.ts';
+import {
+  type KnownLease,
+  type LeaseDocument,
+  LeasesView,
+  leaseKey,
+  type NodeDocument,
+  nodeKey,
+  toJson,
+} from './view.ts';
+
+export interface ParticipationContext {
+  readonly store: Registry;
+  lastEpoch(partition: number): Promise<number>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly node: NodeDescription;
+  readonly telemetry?: LeaseTelemetry;
+  readonly timing: LeaseTiming;
+  /** The snapshot is another one now. */
+  changed(): void;
+}
+
+export type Run = (partition: number, epoch: number, signal: AbortSignal) => Promise<void>;
+
+/** A partition that runs here. */
+interface Held {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly stop: AbortController;
+  revision: number;
+  /** Whether the document was seen to be this node's in the present term. */
+  sure: boolean;
+  /** Why and since when (monotonic) it is to end. */
+  ending: { readonly reason: LossReason; readonly since: number } | undefined;
+}
+
+/** Between two tries to write a lease, jittered. */
+const AGAIN_MS = 1_000;
+/** A node that stops tries this long to give up its leases while the storage does not answer. */
+const FAREWELL_MS = 3_000;
+
+/**
+ * One node's part in the sharing, from start to stop.
+ *
+ *  L1  A lease changes by compare-and-set alone, and its epoch grows with each holder. The answer to a write counts only
+ *      in the term in which it was asked (C3): later, the lease may be another's already.
+ *  L2  A lease is taken by its owner by rendezvous hashing alone, when it was given up, when its holder is lost, or when
+ *      it is the taker's own, left over from a write without answer or from a run that ended.
+ *  L3  It is given up for a node that is there and steady, once its run has ended. So there is no flapping between two
+ *      nodes that see each other differently for a moment.
+ *  L4  Who comes back from being alone makes sure of each lease by a write: the loser of a race with a taker sees it.
+ */
+export class Participation {
+  readonly #context: ParticipationContext;
+  readonly #partitions: number;
+  readonly #run: Run;
+  readonly #signal: AbortSignal;
+  readonly #session: string;
+  readonly #started: number;
+  readonly #view: LeasesView;
+  readonly #contact: Contact;
+  readonly #held = new Map<number, Held>();
+  /** Partitions whose lease is being written. */
+  readonly #writing = new Set<number>();
+  readonly #notBefore = new Map<number, number>();
+  readonly #wakeup = new Wakeup();
+  readonly #beatNow = new Wakeup();
+  readonly #failed = new AbortController();
+  #beats = 0;
+  #settledAt = Number.POSITIVE_INFINITY;
+  #farewellUntil: number | undefined;
+  #alive = 0;
+
+  constructor(context: ParticipationContext, partitions: number, run: Run, signal: AbortSignal) {
+    const { clock, random, timing } = context;
+    this.#context = context;
+    this.#partitions = partitions;
+    this.#run = run;
+    this.#signal = AbortSignal.any([signal, this.#failed.signal]);
+    this.#session = Buffer.from(random.bytes(12)).toString('base64url');
+    this.#started = clock.now();
+    this.#view = new LeasesView(clock, this.#session, timing);
+    this.#contact = new Contact(clock, timing);
+  }
+
+  snapshot(): NodesSnapshot {
+    return this.#view.snapshot(this.#partitions);
+  }
+
+  /** Resolves when all that ran here has ended and was given up; rejects with the bug of a run, then, too. */
+  async run(): Promise<void> {
+    const ended = new AbortController();
+    const wake = () => {
+      this.#wakeup.wake();
+      this.#beatNow.wake();
+    };
+    this.#signal.addEventListener('abort', wake, { once: true });
+    try {
+      if (!(await this.#watch(ended.signal))) return;
+      const { settleMs } = this.#context.timing;
+      this.#settledAt = this.#context.clock.monotonic() + this.#jittered(settleMs);
+      const beating = this.#beat(ended.signal).catch((error: unknown) => this.#failed.abort(error));
+      while (!this.#finished()) {
+        this.#look();
+        await this.#wait(this.#wakeup, this.#context.timing.lookMs);
+      }
+      ended.abort();
+      this.#beatNow.wake();
+      await Promise.race([beating, this.#wait(new Wakeup(), FAREWELL_MS)]);
+    } finally {
+      ended.abort();
+      this.#signal.removeEventListener('abort', wake);
+    }
+    if (this.#failed.signal.aborted) throw this.#failed.signal.reason;
+  }
+
+  get #leaving(): boolean {
+    return this.#signal.aborted;
+  }
+
+  #finished(): boolean {
+    if (!this.#leaving || this.#held.size > 0) return false;
+    this.#farewellUntil ??= this.#context.clock.monotonic() + FAREWELL_MS;
+    if (this.#context.clock.monotonic() >= this.#farewellUntil) return true;
+    if (this.#writing.size > 0) return false;
+    for (let partition = 0; partition < this.#partitions; partition++)
+      if (this.#isMine(this.#view.lease(partition))) return false;
+    return true;
+  }
+
+  /** Watches until `ended` aborts. False: the node was stopped before the storage had answered. */
+  async #watch(ended: AbortSignal): Promise<boolean> {
+    const { store } = this.#context;
+    const stopped = new Promise<void>((resolve) => {
+      this.#signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    while (!this.#leaving) {
+      const watching = new AbortController();
+      const signal = AbortSignal.any([ended, watching.signal]);
+      const ready = store
+        .watch('', (change) => this.#changed(change), signal)
+        .then(
+          () => true,
+          (error: unknown) => {
+            if (error instanceof StoreUnavailable) return false;
+            throw error;
+          },
+        );
+      // Whoever stops does not wait for a storage that does not answer.
+      if (await Promise.race([ready, stopped.then(() => false)])) return true;
+      watching.abort();
+      await this.#wait(this.#wakeup, this.#jittered(AGAIN_MS));
+    }
+    return false;
+  }
+
+  #changed(change: Parameters<LeasesView['change']>[0]): void {
+    if (!this.#view.change(change)) return;
+    this.#wakeup.wake();
+    this.#tell();
+  }
+
+  #tell(): void {
+    const alive = this.#view.aliveCount();
+    if (alive !== this.#alive) this.#context.telemetry?.nodesCounted({ alive });
+    this.#alive = alive;
+    this.#context.changed();
+  }
+
+  /** One heartbeat after the other, never two at a time; the last one takes the node's document away. */
+  async #beat(ended: AbortSignal): Promise<void> {
+    const { store, clock, timing, node } = this.#context;
+    while (!ended.aborted) {
+      const sentAt = clock.monotonic();
+      const { name, version } = node;
+      const document: NodeDocument = {
+        name,
+        version,
+        started: this.#started,
+        leaving: this.#leaving,
+        beat: ++this.#beats,
+      };
+      const outcome = await store.put(nodeKey(this.#session), toJson(document));
+      if (outcome.type === 'stored') {
+        const before = this.#contact.look();
+        if (this.#contact.stored(sentAt) !== before) this.#wakeup.wake();
+      }
+      if (document.leaving !== this.#leaving) continue;
+      const passed = clock.monotonic() - sentAt;
+      const pause = Math.max(this.#jittered(timing.heartbeatMs) - passed, 0);
+      // An answer that took long is followed by the next question at once, a fault by a little rest.
+      await this.#wait(this.#beatNow, outcome.type === 'stored' ? pause : Math.max(pause, timing.lookMs));
+    }
+    // After a bug or while NATS is away, others will find out by its silence.
+    if (this.#contact.look() === 'granted') await store.delete(nodeKey(this.#session));
+  }
+
+  /** Does what there is to do now. Nothing in it waits. */
+  #look(): void {
+    const standing = this.#contact.look();
+    if (standing === 'lost') {
+      for (const held of this.#held.values()) this.#end(held, this.#contact.paused ? 'paused' : 'no contact');
+    } else if (standing === 'alone') for (const held of this.#held.values()) held.sure = false;
+    if (this.#view.sweep()) this.#tell();
+    const owners = this.#view.owners(this.#partitions);
+    for (let partition = 0; partition < this.#partitions; partition++) {
+      const held = this.#held.get(partition);
+      const owner = owners[partition];
+      if (held) this.#lookAtHeld(held, owner);
+      else if (!this.#writing.has(partition)) this.#lookAtOther(partition, owner);
+    }
+    for (const { session, revision } of this.#view.forgettable())
+      this.#own(this.#context.store.delete(nodeKey(session), revision));
+  }
+
+  #lookAtHeld(held: Held, owner: string | undefined): void {
+    const { partition } = held;
+    const lease = this.#view.lease(partition);
+    if (lease && lease.revision > held.revision) {
+      const { session, epoch } = lease.document ?? { session: '', epoch: 0 };
+      if (session === this.#session && epoch === held.epoch) held.revision = lease.revision;
+      else this.#end(held, 'taken');
+    }
+    if (this.#leaving) this.#end(held, 'stopped');
+    else if (owner !== undefined && owner !== this.#session && this.#view.isSteady(owner))
+      this.#end(held, 'moved');
+    if (this.#writing.has(partition)) return;
+    if (held.ending) {
+      const overdue = this.#context.clock.monotonic() - held.ending.since >= this.#context.timing.handoverMs;
+      // E2: its time has run out. What it may still do is fenced.
+      if (overdue && this.#isMine(lease)) this.#write(partition, () => this.#release(partition));
+    } else if (!held.sure && this.#contact.look() === 'granted')
+      this.#write(partition, () => this.#makeSure(held));
+  }
+
+  #lookAtOther(partition: number, owner: string | undefined): void {
+    const lease = this.#view.lease(partition);
+    const isMine = this.#isMine(lease);
+    if (this.#contact.look() !== 'granted' || !this.#isDue(partition)) return;
+    if (this.#leaving || (owner !== undefined && owner !== this.#session)) {
+      if (isMine) this.#write(partition, () => this.#release(partition));
+      return;
+    }
+    if (owner !== this.#session || this.#context.clock.monotonic() < this.#settledAt) return;
+    const holder = lease?.document?.session ?? '';
+    if (isMine) this.#write(partition, () => this.#take(partition, 'self'));
+    else if (holder === '') this.#write(partition, () => this.#take(partition, 'none'));
+    else if (this.#view.isLost(holder)) this.#write(partition, () => this.#take(partition, 'lost'));
+  }
+
+  #isMine(lease: KnownLease | undefined): boolean {
+    return lease?.document?.session === this.#session;
+  }
+
+  #isDue(partition: number): boolean {
+    return (
+      this.#leaving ||
+      this.#context.clock.monotonic() >= (this.#notBefore.get(partition) ?? Number.NEGATIVE_INFINITY)
+    );
+  }
+
+  #postpone(partition: number, milliseconds: number): void {
+    this.#notBefore.set(partition, this.#context.clock.monotonic() + this.#jittered(milliseconds));
+  }
+
+  /** One write of a lease at a time; whatever it comes to is looked at afterwards. */
+  #write(partition: number, write: () => Promise<boolean>): void {
+    this.#writing.add(partition);
+    this.#own(
+      write().then(
+        (done) => {
+          this.#writing.delete(partition);
+          if (!done) this.#postpone(partition, AGAIN_MS);
+          this.#wakeup.wake();
+        },
+        (error: unknown) => {
+          this.#writing.delete(partition);
+          if (!(error instanceof StoreUnavailable)) throw error;
+          this.#postpone(partition, AGAIN_MS);
+        },
+      ),
+    );
+  }
+
+  async #take(partition: number, from: 'none' | 'lost' | 'self'): Promise<boolean> {
+    const { clock, lastEpoch, node, telemetry } = this.#context;
+    const { term } = this.#contact;
+    const last = await lastEpoch(partition);
+    const lease = this.#view.lease(partition);
+    const isOwner = this.#view.owners(this.#partitions)[partition] === this.#session;
+    if (this.#leaving || !isOwner || this.#contact.look() !== 'granted') return true;
+    const epoch = Math.max(lease?.document?.epoch ?? 0, last) + 1;
+    const document = { node: node.name, session: this.#session, epoch, since: clock.now(), renewed: 0 };
+    const outcome = await this.#store(partition, document, lease);
+    if (outcome.type !== 'stored') return false;
+    // L1. If it does not count, the document is this node's own, to be taken anew or given up.
+    if (this.#leaving || this.#contact.look() !== 'granted' || this.#contact.term !== term) return true;
+    telemetry?.leaseAcquired({ partition, epoch, from });
+    const stop = new AbortController();
+    const held: Held = { partition, epoch, stop, revision: outcome.revision, sure: true, ending: undefined };
+    this.#held.set(partition, held);
+    this.#own(this.#execute(held));
+    return true;
+  }
+
+  /** L4 */
+  async #makeSure(held: Held): Promise<boolean> {
+    const { term } = this.#contact;
+    const lease = this.#view.lease(held.partition);
+    if (!lease?.document) return true;
+    const document = { ...lease.document, renewed: lease.document.renewed + 1 };
+    const outcome = await this.#store(held.partition, document, lease);
+    if (outcome.type !== 'stored') return false;
+    held.revision = outcome.revision;
+    held.sure = this.#contact.look() === 'granted' && this.#contact.term === term;
+    return true;
+  }
+
+  async #release(partition: number): Promise<boolean> {
+    const lease = this.#view.lease(partition);
+    if (!lease?.document || !this.#isMine(lease)) return true;
+    const document = { ...lease.document, session: '', since: this.#context.clock.now(), renewed: 0 };
+    return (await this.#store(partition, document, lease)).type === 'stored';
+  }
+
+  /** Writes a lease over what is known of it; after a conflict, more is known. */
+  async #store(
+    partition: number,
+    document: LeaseDocument,
+    known: KnownLease | undefined,
+  ): Promise<WriteOutcome> {
+    const { store } = this.#context;
+    const outcome = await store.put(
+      leaseKey(partition),
+      toJson(document),
+      known?.document ? known.revision : 0,
+    );
+    if (outcome.type === 'stored') {
+      this.#view.leaseChanged(partition, document, outcome.revision);
+      this.#tell();
+    } else if (outcome.type === 'conflict') {
+      const entry = await store.get(leaseKey(partition));
+      if (entry) {
+        this.#view.leaseChanged(partition, entry.value as unknown as LeaseDocument, entry.revision);
+        this.#tell();
+      }
+    }
+    return outcome;
+  }
+
+  async #execute(held: Held): Promise<void> {
+    const { partition, epoch } = held;
+    try {
+      await this.#run(partition, epoch, held.stop.signal);
+    } finally {
+      this.#held.delete(partition);
+      // It found out by itself that it could not go on. Nobody else can do better than to try again.
+      if (!held.ending) this.#postpone(partition, this.#context.timing.restartMs);
+      this.#context.telemetry?.leaseLost({ partition, epoch, reason: held.ending?.reason ?? 'ended' });
+      this.#wakeup.wake();
+    }
+  }
+
+  #end(held: Held, reason: LossReason): void {
+    if (held.ending) return;
+    held.ending = { reason, since: this.#context.clock.monotonic() };
+    held.stop.abort(new Error(`the lease of partition ${held.partition} has ended: ${reason}`));
+  }
+
+  /** A bug in one partition ends the node's part in all of them: half a node must not look like a whole one. */
+  #own(promise: Promise<unknown>): void {
+    promise.catch((error: unknown) => this.#failed.abort(error));
+  }
+
+  #jittered(milliseconds: number): number {
+    return milliseconds * (0.9 + 0.2 * this.#context.random.next());
+  }
+
+  async #wait(wakeup: Wakeup, milliseconds: number): Promise<void> {
+    const late = new AbortController();
+    const cancel = this.#context.clock.after(milliseconds, () => late.abort());
+    await wakeup.wait(late.signal);
+    cancel();
+  }
+}

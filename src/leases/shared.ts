@@ -1,0 +1,54 @@
+import type { Clock, Random } from '../lib/clock.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { Leases } from './leases.ts';
+import type { LeaseTelemetry, NodeDescription, Nodes, NodesSnapshot } from './nodes.ts';
+import { Participation } from './participation.ts';
+import { LEASE_TIMING, type LeaseTiming } from './timing.ts';
+
+export interface SharedLeasesOptions {
+  /** A registry that holds nothing but leases and nodes: a heartbeat wakes everybody who watches it. */
+  readonly store: Registry;
+  /**
+   * The greatest epoch under which anything of a partition was ever written, 0 if nothing was: epochs go on from there,
+   * also when the store is new.
+   * @throws StoreUnavailable
+   */
+  lastEpoch(partition: number): Promise<number>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly node: NodeDescription;
+  readonly telemetry?: LeaseTelemetry;
+  readonly timing?: Partial<LeaseTiming>;
+}
+
+/**
+ * The leases of many nodes, kept in a registry that they share. A node is alive while its heartbeats are; its leases
+ * are valid as long as it is alive, so that a heartbeat a second renews all of them, however many there are.
+ * See docs/decisions/2026-11-23-leases.md.
+ */
+export function createSharedLeases(options: SharedLeasesOptions): Leases & { readonly nodes: Nodes } {
+  const listeners = new Set<() => void>();
+  const context = {
+    ...options,
+    timing: { ...LEASE_TIMING, ...options.timing },
+    changed: () => {
+      for (const tell of [...listeners]) tell();
+    },
+  };
+  let snapshot = (): NodesSnapshot => ({ nodes: [], unheld: [] });
+  return {
+    hold: async (partitions, run, signal) => {
+      if (signal.aborted) return;
+      const participation = new Participation(context, partitions, run, signal);
+      snapshot = () => participation.snapshot();
+      await participation.run();
+    },
+    nodes: {
+      snapshot: () => snapshot(),
+      subscribe: (listener) => {
+        listeners.add(listener);
+        return () => listeners.delete(listener);
+      },
+    },
+  };
+}

@@ -1,0 +1,259 @@
+import type { Clock, Random } from '../lib/clock.ts';
+import { ManualClock, seededRandom } from '../lib/manual-clock.fixture.ts';
+import { createMemoryRegistry, memoryRegistryStorage } from '../registry/memory.ts';
+import type { Change, Registry, WriteOutcome } from '../registry/registry.ts';
+import type { Leases } from './leases.ts';
+import type { LossReason, Nodes } from './nodes.ts';
+import { createSharedLeases } from './shared.ts';
+import type { LeaseTiming } from './timing.ts';
+
+/** A partition that a node runs, as its run was told. */
+export interface TestRun {
+  readonly node: TestNode;
+  readonly partition: number;
+  readonly epoch: number;
+  readonly signal: AbortSignal;
+}
+
+/** What stands between a node and its surroundings: a process that may stand still, and a cable that may be cut. */
+class Surroundings {
+  #stopped = false;
+  #gone = false;
+  #waiting: (() => void)[] = [];
+
+  get running(): boolean {
+    return !this.#stopped && !this.#gone;
+  }
+
+  /** Runs it now, or when the process goes on. */
+  enter(run: () => void): void {
+    if (this.#gone) return;
+    if (this.#stopped) this.#waiting.push(run);
+    else run();
+  }
+
+  pause(): void {
+    this.#stopped = true;
+  }
+
+  resume(): void {
+    if (!this.#stopped) return;
+    this.#stopped = false;
+    const due = this.#waiting;
+    this.#waiting = [];
+    for (const run of due) run();
+  }
+
+  kill(): void {
+    this.#gone = true;
+    this.#waiting = [];
+  }
+}
+
+const PARTITIONS = 8;
+/** As NATS does: a call is tried for this long before it is given up. */
+const TRY_MS = 15_000;
+
+/** Nodes that share one registry in memory; time stands still unless the test moves it. */
+export class LeasesWorld {
+  readonly clock = new ManualClock();
+  readonly random: Random;
+  readonly partitions: number;
+  readonly nodes: TestNode[] = [];
+  readonly runs = new Set<TestRun>();
+  /** Writes that reached the registry. */
+  writes = 0;
+  /** Whether the registry is there for anybody. */
+  up = true;
+  readonly storage = memoryRegistryStorage();
+  readonly registry = createMemoryRegistry({ storage: this.storage });
+  readonly timing: Partial<LeaseTiming>;
+  onRun: (run: TestRun) => void = () => {};
+
+  constructor(seed = 1, options: { partitions?: number; timing?: Partial<LeaseTiming> } = {}) {
+    this.random = seededRandom(seed);
+    this.partitions = options.partitions ?? PARTITIONS;
+    this.timing = options.timing ?? {};
+  }
+
+  /** A node that has not begun to take part. */
+  node(name = `n${this.nodes.length}`): TestNode {
+    const node = new TestNode(this, name);
+    this.nodes.push(node);
+    return node;
+  }
+
+  start(name?: string): TestNode {
+    const node = this.node(name);
+    node.start();
+    return node;
+  }
+
+  /** Runs whose signal has not aborted, on nodes whose process runs. */
+  live(partition?: number): TestRun[] {
+    return [...this.runs].filter(
+      (run) =>
+        run.node.running && !run.signal.aborted && (partition === undefined || run.partition === partition),
+    );
+  }
+
+  /** The name of each partition's holder. */
+  holders(): (string | undefined)[] {
+    return Array.from({ length: this.partitions }, (_, partition) => this.live(partition)[0]?.node.name);
+  }
+
+  /** Moves time in steps until `check` is true; the time it took, or an error after `withinMs`. */
+  async until(check: () => boolean, withinMs: number): Promise<number> {
+    const start = this.clock.monotonic();
+    while (!check()) {
+      if (this.clock.monotonic() - start > withinMs)
+        throw new Error(`not after ${withinMs} ms: ${this.holders().join(' ')}`);
+      await this.clock.advance(50);
+    }
+    return this.clock.monotonic() - start;
+  }
+
+  allHeld = () => this.holders().every((holder) => holder !== undefined);
+}
+
+export class TestNode {
+  readonly name: string;
+  readonly leases: Leases & { readonly nodes: Nodes };
+  readonly losses: { partition: number; reason: LossReason }[] = [];
+  readonly takings: { partition: number; from: string }[] = [];
+  readonly #world: LeasesWorld;
+  readonly #surroundings = new Surroundings();
+  readonly #stop = new AbortController();
+  ended: Promise<void> = Promise.resolve();
+  hasEnded = false;
+  cut = false;
+  /** How long its runs take to end when they are told to. */
+  endingMs = 20;
+
+  constructor(world: LeasesWorld, name: string) {
+    this.name = name;
+    this.#world = world;
+    this.leases = createSharedLeases({
+      store: this.#store(),
+      lastEpoch: async () => 0,
+      clock: this.#clock(),
+      random: seededRandom(Math.floor(world.random.next() * 2 ** 31)),
+      node: { name, version: '1.0.0' },
+      timing: world.timing,
+      telemetry: {
+        leaseAcquired: (event) => this.takings.push(event),
+        leaseLost: (event) => this.losses.push(event),
+        nodesCounted: () => {},
+      },
+    });
+  }
+
+  get running(): boolean {
+    return this.#surroundings.running;
+  }
+
+  start(): void {
+    const run = async (partition: number, epoch: number, signal: AbortSignal) => {
+      const entry = { node: this, partition, epoch, signal };
+      this.#world.runs.add(entry);
+      this.#world.onRun(entry);
+      if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      await this.#clock().sleep(this.endingMs);
+      this.#world.runs.delete(entry);
+    };
+    this.ended = this.leases.hold(this.#world.partitions, run, this.#stop.signal).then(() => {
+      this.hasEnded = true;
+    });
+  }
+
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  /** SIGKILL. */
+  kill(): void {
+    this.#surroundings.kill();
+    for (const run of this.#world.runs) if (run.node === this) this.#world.runs.delete(run);
+  }
+
+  /** SIGSTOP, SIGCONT. */
+  pause(): void {
+    this.#surroundings.pause();
+  }
+
+  resume(): void {
+    this.#surroundings.resume();
+  }
+
+  #clock(): Clock {
+    const { clock } = this.#world;
+    const after = (milliseconds: number, run: () => void) =>
+      clock.after(milliseconds, () => this.#surroundings.enter(run));
+    return {
+      now: () => clock.now(),
+      monotonic: () => clock.monotonic(),
+      after,
+      sleep: (milliseconds) => new Promise((resolve) => void after(milliseconds, resolve)),
+    };
+  }
+
+  get #reaches(): boolean {
+    return this.#world.up && !this.cut;
+  }
+
+  /** A call travels, is tried again while there is no way, and its answer may be lost. */
+  async #call<T>(call: () => Promise<T>, failed: () => T): Promise<T> {
+    const { clock, random } = this.#world;
+    const enter = () => new Promise<void>((resolve) => this.#surroundings.enter(resolve));
+    const until = clock.monotonic() + TRY_MS;
+    await clock.sleep(random.next() * 10);
+    while (!this.#reaches) {
+      await clock.sleep(100 + random.next() * 1_000);
+      await enter();
+      if (clock.monotonic() > until) return failed();
+    }
+    const answer = await call();
+    await clock.sleep(random.next() * 10);
+    if (!this.#reaches && random.next() < 0.5) {
+      while (!this.#reaches && clock.monotonic() < until) await clock.sleep(100);
+      await enter();
+      return this.#reaches ? answer : failed();
+    }
+    await enter();
+    return answer;
+  }
+
+  #store(): Registry {
+    const { registry, clock } = this.#world;
+    const unavailable = (): WriteOutcome => ({ type: 'unavailable', cause: 'no answer' });
+    const write = (call: () => Promise<WriteOutcome>) =>
+      this.#call(() => {
+        this.#world.writes++;
+        return call();
+      }, unavailable);
+    return {
+      ...registry,
+      put: (key, value, expected) => write(() => registry.put(key, value, expected)),
+      delete: (key, expected) => write(() => registry.delete(key, expected)),
+      watch: async (prefix, onChange, signal) => {
+        const kept: Change[] = [];
+        let flushing = false;
+        const flush = async () => {
+          if (flushing) return;
+          flushing = true;
+          while (kept.length > 0) {
+            await clock.sleep(this.#reaches ? 5 : 200);
+            if (!this.#reaches) continue;
+            for (const change of kept.splice(0)) this.#surroundings.enter(() => onChange(change));
+          }
+          flushing = false;
+        };
+        const take = (change: Change) => {
+          kept.push(change);
+          void flush();
+        };
+        await registry.watch(prefix, take, signal);
+      },
+    };
+  }
+}

@@ -1,0 +1,167 @@
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { createApp } from '../api/app.ts';
+import { apiRoutes } from '../api/routes.ts';
+import { createAccounts } from '../auth/accounts.ts';
+import { createAuthorizeOperator } from '../auth/identity.ts';
+import { createRateLimits } from '../auth/rate-limit.ts';
+import { createSealer } from '../auth/seal.ts';
+import type { Secrets } from '../auth/secret.ts';
+import type { Config } from '../config/config.ts';
+import type { Activity } from '../delivery/watching/activity.ts';
+import { type Quarantined, type ResendResult, resendQuarantined } from '../delivery/watching/resend.ts';
+import type { SharedActivity } from '../delivery/watching/shared-activity.ts';
+import { readTail } from '../delivery/watching/tail.ts';
+import { createInboxes } from '../demo/inbox.ts';
+import { inboxPlugin } from '../demo/inbox-plugin.ts';
+import { destinationTypes } from '../destinations/all.ts';
+import { externalIdOf } from '../destinations/aws/names.ts';
+import type { Configured, DestinationEnvironment, Verdict } from '../destinations/contract.ts';
+import type { Egress } from '../destinations/egress.ts';
+import { createOpener } from '../destinations/open.ts';
+import { ApiError } from '../errors.ts';
+import { takeRecords } from '../ingest/http.ts';
+import { createIngest } from '../ingest/ingest.ts';
+import type { Nodes } from '../leases/nodes.ts';
+import type { Clock } from '../lib/clock.ts';
+import { HTML_HEADERS, htmlPage } from '../lib/html.ts';
+import { systemRandom } from '../lib/system-clock.ts';
+import type { RecordLog } from '../log/log.ts';
+import { minimalPage } from '../portal/minimal-page.ts';
+import { type DataStreamDocument, streamKey } from '../registry/data-stream.ts';
+import { partitionOf } from '../registry/organisation.ts';
+import type { OrganisationTree } from '../registry/organisation-tree.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
+import { VERSION } from '../version.ts';
+import { isPortalBuilt, portalFiles } from './portal-files.ts';
+
+/** What a node is made of, for its HTTP side. */
+export interface NodeParts {
+  readonly config: Config;
+  readonly storage: {
+    readonly log: RecordLog;
+    readonly registry: Registry;
+    readonly leases: { readonly nodes: Nodes };
+  };
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly telemetry: Telemetry;
+  readonly tree: OrganisationTree;
+  readonly secrets: Secrets;
+  readonly operatorToken: string;
+  readonly egress: Egress;
+  readonly activity: Activity;
+  /** Of any stream, whichever node runs it. */
+  readonly activityOf: SharedActivity['of'];
+  /** What keeps the node from being ready, in words. */
+  readiness(): Promise<readonly string[]>;
+  readonly environment: Omit<DestinationEnvironment, 'organisationId' | 'streamId'>;
+}
+
+/** Opens the destinations of stored data streams. */
+export function openerOf({ secrets, environment }: Pick<NodeParts, 'secrets' | 'environment'>) {
+  const sealer = createSealer(secrets, systemRandom);
+  return createOpener({
+    types: destinationTypes,
+    unseal: ({ sealedCredentials, organisationId, id }) =>
+      sealer.open(sealedCredentials, streamKey(organisationId, id)),
+    environment,
+  });
+}
+
+/** The HTTP application: API, records, documentation, portal; and in the demo the inbox. The caller listens and closes. */
+export async function buildApp(parts: NodeParts, demo: boolean): Promise<FastifyInstance> {
+  const { config, storage, clock, logger, telemetry, tree, secrets, operatorToken } = parts;
+  const { log, registry } = storage;
+  const accounts = createAccounts({ registry, secrets, clock, random: systemRandom });
+  const rateLimits = createRateLimits(clock);
+  const authorizeOperator = createAuthorizeOperator(operatorToken);
+  const ingest = createIngest({ log, tree, clock, telemetry });
+  const app = await createApp({
+    routes: apiRoutes({
+      ...accounts,
+      rateLimits,
+      registry,
+      destinationTypes,
+      clock,
+      random: systemRandom,
+      sealer: createSealer(secrets, systemRandom),
+      verify: (configured, stream, signal) => verify(parts, configured, stream, signal),
+      verifyDestinations: config.verifyDestinations,
+      startPosition: (organisationId, time) => startPosition(parts, organisationId, time),
+      retentionMs: config.retention,
+      mostStreams: config.streamsPerOrganisation,
+      platform: {
+        awsPrincipal: config.awsPrincipal,
+        googleServiceAccount: config.googleServiceAccount,
+        externalIdOf,
+      },
+      forget: (organisationId, id) => parts.activity.forget(organisationId, id),
+      activity: (stream) => parts.activityOf(stream),
+      tail: (stream, cursor, after, limit) => readTail({ log, tree }, stream, cursor, after, limit),
+      resend: (stream, records, signal) => resend(parts, stream, records, signal),
+      nodes: () => storage.leases.nodes.snapshot(),
+      takeRecords: (call) => takeRecords({ ingest, telemetry }, call),
+    }),
+    authorize: accounts.authorize,
+    authorizeOperator,
+    admit: (organisationId) => rateLimits.dataStream(organisationId),
+    admitRequest: (ip) => rateLimits.request(ip),
+    random: systemRandom,
+    version: VERSION,
+    log: logger,
+    answered: (answer) => telemetry.httpRequest(answer),
+    readiness: () => parts.readiness(),
+    metrics: () => telemetry.metrics(),
+    metricsContentType: telemetry.metricsContentType,
+  });
+  if (demo) await app.register(inboxPlugin(createInboxes(clock)));
+  if (isPortalBuilt()) {
+    await app.register(portalFiles({ random: systemRandom }));
+  } else {
+    const page = minimalPage({ version: VERSION, demo });
+    const html = htmlPage(page.title, page.body);
+    app.get('/', (_request, reply) => reply.headers(HTML_HEADERS).send(html));
+  }
+  return app;
+}
+
+/** Where a new data stream begins: at the end of its partition, or at the first block that arrived at `time`. */
+async function startPosition({ storage: { log }, tree }: NodeParts, organisationId: number, time?: number) {
+  await tree.learn([organisationId]);
+  const partition = partitionOf(tree.rootOf(organisationId), log.partitions);
+  const sequence = time === undefined ? (await log.extent(partition)).next : await log.seek(partition, time);
+  return { partition, position: { sequence, index: 0 } };
+}
+
+/** Reaches a destination without delivering anything. */
+async function verify(
+  { environment }: NodeParts,
+  configured: Configured,
+  stream: { readonly organisationId: number; readonly streamId: string },
+  signal: AbortSignal,
+): Promise<Verdict> {
+  const destination = await configured.open({ ...environment, ...stream });
+  try {
+    return await destination.verify(signal);
+  } finally {
+    await destination.close();
+  }
+}
+
+/** Sends quarantined records again with a destination opened for it alone. */
+async function resend(
+  parts: NodeParts,
+  stream: DataStreamDocument,
+  records: readonly Quarantined[],
+  signal: AbortSignal,
+): Promise<ResendResult> {
+  const opening = await openerOf(parts)(stream);
+  if (opening.type === 'failed') throw new ApiError('Failed', opening.cause.message);
+  try {
+    return await resendQuarantined(parts.storage.registry, stream, opening.destination, records, signal);
+  } finally {
+    await opening.destination.close();
+  }
+}

@@ -1,0 +1,56 @@
+import type { DeliveryTelemetry } from '../delivery/partition/runner-context.ts';
+import type { Attempt, StreamSummary } from '../delivery/stream/pump-context.ts';
+import type { Activity } from '../delivery/watching/activity.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
+
+/** What the delivery engine tells, passed on to the operator's telemetry and to the streams' own activity. */
+export function observeDelivery(telemetry: Telemetry, activity: Activity): DeliveryTelemetry {
+  return {
+    attempted: (attempt) => {
+      activity.attempted(attempt);
+      telemetry.deliveryAttempted(describe(attempt));
+    },
+    sampled: (stream, pending) => activity.sampled(stream, pending),
+    stateChanged: (stream, state, message) =>
+      telemetry.streamStateChanged({ ...refOf(stream), state, message }),
+    recordsExpired: (stream, records) => telemetry.recordsExpired({ ...refOf(stream), records }),
+    recordsQuarantined: (stream, records, cause) =>
+      telemetry.recordsQuarantined({
+        ...refOf(stream),
+        records,
+        causeCode: cause?.code ?? 'unknown',
+        message: cause?.message ?? '',
+      }),
+    deliveryFault: (message, stream) =>
+      telemetry.platformFault({
+        component: 'delivery',
+        message,
+        ...(stream ? { stream: refOf(stream) } : {}),
+      }),
+  };
+}
+
+function refOf(stream: StreamSummary) {
+  return { streamId: stream.id, organisationId: stream.organisationId };
+}
+
+function describe(attempt: Attempt) {
+  const { outcome, stream, records } = attempt;
+  const cause =
+    'cause' in outcome ? outcome.cause : outcome.type === 'partial' ? outcome.failures[0]?.cause : undefined;
+  const remoteStatus = 'remoteStatus' in outcome ? outcome.remoteStatus : cause?.remoteStatus;
+  return {
+    ...refOf(stream),
+    connectionType: attempt.connectionType,
+    deliveryId: attempt.deliveryId,
+    records,
+    ...(outcome.type === 'partial' ? { taken: records - outcome.failures.length } : {}),
+    bytes: attempt.bytes,
+    durationMs: attempt.durationMs,
+    latencyMs: attempt.latencyMs,
+    outcome: outcome.type,
+    ...(cause ? { causeCode: cause.code, message: cause.message } : {}),
+    ...(remoteStatus === undefined ? {} : { remoteStatus }),
+    attempt: attempt.tries,
+  };
+}

@@ -1,0 +1,127 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { brotliCompress, constants, gzip } from 'node:zlib';
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import type { Random } from '../lib/clock.ts';
+
+/** Where `npm run build` puts the portal. */
+export const PORTAL_DIRECTORY = fileURLToPath(new URL('../../dist/portal', import.meta.url));
+
+/** Addresses that the portal itself routes: each answers with its one page. The API and the inbox keep theirs. */
+const VIEWS = ['/', '/data-streams', '/data-streams/*', '/api-access'];
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.woff2': 'font/woff2',
+};
+
+interface PortalFile {
+  readonly type: string;
+  readonly etag: string;
+  readonly plain: Buffer;
+  /** Compressed when first asked for, and kept: most starts of a node are not followed by a visit of the portal. */
+  readonly br: () => Promise<Buffer>;
+  readonly gzip: () => Promise<Buffer>;
+}
+
+/** Whether the portal was built: without it, a node serves a plain page instead. */
+export function isPortalBuilt(directory = PORTAL_DIRECTORY): boolean {
+  return existsSync(join(directory, 'index.html'));
+}
+
+/**
+ * Serves the built portal: the files, whose names hold a hash of their content, for good; the page anew each time, with
+ * a policy that lets in scripts and styles of this node only. A nonce, new for every page, is for the few styles that
+ * the portal's components set up at run time.
+ */
+export function portalFiles({
+  random,
+  directory = PORTAL_DIRECTORY,
+}: {
+  readonly random: Random;
+  readonly directory?: string;
+}): FastifyPluginAsync {
+  return async (app) => {
+    const page = readFileSync(join(directory, 'index.html'), 'utf8');
+    for (const path of VIEWS) app.get(path, (_, reply) => sendPage(reply, page, random));
+    for (const [path, file] of readFiles(directory)) addFile(app, path, file);
+  };
+}
+
+function sendPage(reply: FastifyReply, page: string, random: Random): FastifyReply {
+  const nonce = Buffer.from(random.bytes(16)).toString('base64url');
+  return reply
+    .headers({
+      'content-type': TYPES['.html'],
+      'cache-control': 'no-store',
+      'content-security-policy': policy(nonce),
+      'permissions-policy': 'camera=(), geolocation=(), microphone=(), payment=()',
+    })
+    .send(page.replace('__NONCE__', nonce));
+}
+
+function policy(nonce: string): string {
+  return [
+    "default-src 'none'",
+    "script-src 'self'",
+    `style-src 'self' 'nonce-${nonce}'`,
+    "img-src 'self'",
+    "font-src 'self'",
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
+}
+
+function addFile(app: FastifyInstance, path: string, file: PortalFile): void {
+  const forever = path.startsWith('/assets/');
+  app.get(path, async (request, reply) => {
+    reply.headers({
+      'cache-control': forever ? 'public, max-age=31536000, immutable' : 'no-cache',
+      etag: file.etag,
+      vary: 'Accept-Encoding',
+    });
+    if (request.headers['if-none-match'] === file.etag) return reply.status(304).send();
+    const encoding = encodingFor(request);
+    if (encoding) reply.header('content-encoding', encoding);
+    return reply.type(file.type).send(encoding ? await file[encoding]() : file.plain);
+  });
+}
+
+function encodingFor({ headers }: FastifyRequest): 'br' | 'gzip' | undefined {
+  const accepted = String(headers['accept-encoding'] ?? '');
+  return (['br', 'gzip'] as const).find((encoding) =>
+    new RegExp(`(^|[ ,])${encoding}($|[ ,;](?!\\s*q=0(\\.0*)?($|[ ,])))`).test(accepted),
+  );
+}
+
+/** All files but the page, by address: they are few, and small. */
+function readFiles(directory: string): [string, PortalFile][] {
+  const names = readdirSync(directory, { recursive: true, encoding: 'utf8' });
+  const files = names.filter((name) => TYPES[extname(name)] !== undefined && name !== 'index.html');
+  return files.map((name): [string, PortalFile] => {
+    const plain = readFileSync(join(directory, name));
+    const etag = `"${createHash('sha256').update(plain).digest('base64url').slice(0, 22)}"`;
+    const type = TYPES[extname(name)] as string;
+    const br = once(() => promisify(brotliCompress)(plain, QUALITY));
+    return [`/${name}`, { type, etag, plain, br, gzip: once(() => promisify(gzip)(plain)) }];
+  });
+}
+
+/** Quality 9: nearly as small as the best, in a tenth of the time, which the first visitor has to wait for. */
+const QUALITY = { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } };
+
+function once(make: () => Promise<Buffer>): () => Promise<Buffer> {
+  let made: Promise<Buffer> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}

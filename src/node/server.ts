@@ -1,0 +1,236 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { type Resealed, resealCredentials } from '../auth/reseal.ts';
+import { createSealer } from '../auth/seal.ts';
+import { loadOperatorToken, loadSecrets } from '../auth/secret.ts';
+import type { StartServer } from '../cli/node.ts';
+import type { Config } from '../config/config.ts';
+import { runDelivery } from '../delivery/engine.ts';
+import { loadStreamDirectory, type StreamDirectory } from '../delivery/partition/stream-directory.ts';
+import { DEFAULT_SETTINGS } from '../delivery/stream/pump-context.ts';
+import { DEFAULT_RETRY } from '../delivery/stream/retry.ts';
+import { type Activity, createActivity } from '../delivery/watching/activity.ts';
+import { type SharedActivity, shareActivity } from '../delivery/watching/shared-activity.ts';
+import { createEgress } from '../destinations/egress.ts';
+import type { Clock } from '../lib/clock.ts';
+import { systemClock, systemRandom } from '../lib/system-clock.ts';
+import { readSource } from '../migrate/source.ts';
+import { unfinishedMigration } from '../migrate/target.ts';
+import { loadOrganisationTree } from '../registry/organisation-tree.ts';
+import type { Registry } from '../registry/registry.ts';
+import { buildApp, type NodeParts, openerOf } from './app.ts';
+import { observeDelivery } from './delivery-observer.ts';
+import { type NodeStorage, openStorage } from './storage.ts';
+
+/**
+ * Starts a node: opens the storage, takes up delivery, and listens. Whatever was opened is closed again when a later
+ * step fails.
+ * @throws when the storage cannot be opened, a secret is missing, or the address cannot be listened on
+ */
+export const startServer: StartServer = async (config, { logger, telemetry, signal, demo = false }) => {
+  const clock = systemClock;
+  const closing = new AsyncDisposableStack();
+  try {
+    const storage = await openStorage(config, { clock, random: systemRandom, telemetry, signal });
+    closing.defer(() => storage.close());
+    await lookAtMigrations(config, storage.registry, logger);
+    const stop = new AbortController();
+    const { secrets, operatorToken } = await loadNodeSecrets(config);
+    const egress = createEgress({ allow: config.allowDestinations });
+    closing.defer(() => egress.close());
+    const scratchDirectory = await openScratch(config);
+    closing.defer(() => rm(scratchDirectory, { recursive: true, force: true }));
+    const activity = createActivity(storage.registry, clock);
+    const directory = await loadStreamDirectory(storage.registry, stop.signal);
+    const shared = shareActivity({ activity, directory, leases: storage.leases, calls: storage.calls });
+    const delivery: Delivery = { running: true, ended: Promise.resolve() };
+    const parts: NodeParts = {
+      config,
+      storage,
+      clock,
+      logger,
+      telemetry,
+      tree: await loadOrganisationTree(storage.registry, stop.signal),
+      secrets,
+      operatorToken: operatorToken.value,
+      egress,
+      activity,
+      activityOf: shared.of,
+      readiness: () => whatIsMissing(storage, delivery),
+      environment: { clock, random: systemRandom, egress, variables: process.env, scratchDirectory },
+    };
+    startDelivery(parts, directory, shared.leases, delivery, stop.signal);
+    const resealing = reseal(parts, stop.signal);
+    closing.defer(async () => {
+      stop.abort();
+      await delivery.ended;
+      await resealing;
+      await activity.persist();
+    });
+    const app = await buildApp(parts, demo);
+    closing.defer(() => closeApp(app, clock));
+    const url = await app.listen({ host: config.host, port: config.port });
+    return { url, operatorToken, close: () => closing.disposeAsync() };
+  } catch (error) {
+    await closing.disposeAsync();
+    throw error;
+  }
+};
+
+/**
+ * @throws Error where a migration to this storage is not finished: the node would deliver from a part of the records.
+ * Where one from this storage is, a node is most likely started by mistake; but it is the way back, so it may.
+ */
+async function lookAtMigrations(
+  { natsUrl, dataDir }: Config,
+  registry: Registry,
+  logger: Logger,
+): Promise<void> {
+  const unfinished = await unfinishedMigration(registry);
+  if (unfinished) throw new Error(unfinished);
+  const migratedAt = natsUrl.length === 0 ? (await readSource(registry))?.migratedAt : undefined;
+  if (migratedAt === undefined) return;
+  const at = new Date(migratedAt).toISOString();
+  logger.warn(
+    { event: 'storage.migrated', dataDir, migratedAt: at },
+    `what ${dataDir} holds was migrated to NATS at ${at}; data streams that run there deliver the same records again ` +
+      'from here: stop this node and set SIMSTREAM_NATS_URL, unless you mean to go back',
+  );
+}
+
+async function loadNodeSecrets({ secret, secretPrevious, operatorToken, dataDir, natsUrl }: Config) {
+  const directory = natsUrl.length > 0 ? undefined : dataDir;
+  const given = secret?.toString('base64');
+  const previous = secretPrevious?.toString('base64');
+  const loaded = await loadSecrets({ given, previous, directory }, systemRandom);
+  if (loaded.type === 'fault') throw new Error(loaded.message);
+  const { secrets } = loaded;
+  const shared = directory === undefined ? { shared: secrets.current } : {};
+  const token = await loadOperatorToken(
+    { given: operatorToken, directory: dataDir, ...shared },
+    systemRandom,
+  );
+  if (token.type === 'fault') throw new Error(token.message);
+  return { secrets, operatorToken: { value: token.token, generated: token.generated } };
+}
+
+/** While the secret is rotated, seals with the new one what the old one sealed; says when the old one can go. */
+async function reseal(
+  { storage: { registry }, secrets, clock, logger, telemetry }: NodeParts,
+  stop: AbortSignal,
+): Promise<void> {
+  if (!secrets.previous) return;
+  const sealer = createSealer(secrets, systemRandom);
+  const done = ({ sealed, unreadable }: Resealed) => {
+    logger.info(
+      { event: 'secret.rotated', sealed },
+      `the credentials of all data streams are sealed with SIMSTREAM_SECRET, ${sealed} of them since this start`,
+    );
+    if (unreadable.length === 0) return;
+    logger.warn(
+      { event: 'secret.unreadable', streams: unreadable.slice(0, MOST_NAMED), count: unreadable.length },
+      `the credentials of ${unreadable.length} data streams were sealed with neither SIMSTREAM_SECRET nor ` +
+        'SIMSTREAM_SECRET_PREVIOUS, and must be entered again',
+    );
+  };
+  try {
+    await resealCredentials({ registry, sealer, clock, done }, stop);
+  } catch (error) {
+    if (stop.aborted) return;
+    const message = 'credentials could not be sealed again: keep SIMSTREAM_SECRET_PREVIOUS, and restart';
+    telemetry.platformFault({ component: 'secret', message, error });
+  }
+}
+
+/** Data streams that one line of the log names. */
+const MOST_NAMED = 20;
+
+interface Delivery {
+  running: boolean;
+  /** Settles when all that delivers has ended; never rejects. */
+  ended: Promise<unknown>;
+}
+
+/** Starts delivery. Should it end by a bug, the node says that it is not ready, so that it is restarted. */
+function startDelivery(
+  parts: NodeParts,
+  directory: StreamDirectory,
+  leases: SharedActivity['leases'],
+  delivery: Delivery,
+  stop: AbortSignal,
+): void {
+  const { config, storage, clock, telemetry, tree, activity } = parts;
+  const { log, registry } = storage;
+  const persisting = persistActivity(activity, clock, stop);
+  const running = runDelivery(
+    {
+      log,
+      registry,
+      leases,
+      clock,
+      random: systemRandom,
+      settings: { ...DEFAULT_SETTINGS, retry: { ...DEFAULT_RETRY, retryWindowMs: config.retryWindow } },
+      retentionMs: config.retention,
+      tree,
+      directory,
+      open: openerOf(parts),
+      telemetry: observeDelivery(telemetry, activity),
+    },
+    stop,
+  );
+  const watched = running.catch((error: unknown) => {
+    telemetry.platformFault({ component: 'delivery', message: 'delivery has ended', error });
+    delivery.running = false;
+  });
+  delivery.ended = Promise.all([watched, persisting]);
+}
+
+async function whatIsMissing({ registry, connected }: NodeStorage, delivery: Delivery): Promise<string[]> {
+  const missing = delivery.running ? [] : ['delivery has ended; restart the node'];
+  // Known at once, where a read would wait for the connection first.
+  if (!connected()) return [...missing, 'there is no connection to NATS'];
+  try {
+    await registry.get('readiness');
+  } catch (error) {
+    missing.push(`the storage cannot be read: ${error instanceof Error ? error.message : error}`);
+  }
+  return missing;
+}
+
+/** Charts survive a restart but for their last minute. */
+async function persistActivity(activity: Activity, clock: Clock, stop: AbortSignal): Promise<void> {
+  while (!stop.aborted) {
+    await clock.sleep(60_000, stop).catch(() => undefined);
+    await activity.persist().catch(() => undefined);
+  }
+}
+
+/** For files that a destination works on. Nodes of a cluster on one machine may be given one data directory. */
+async function openScratch({ dataDir, natsUrl }: Config): Promise<string> {
+  if (natsUrl.length > 0) return mkdtemp(join(tmpdir(), 'simstream-'));
+  const path = join(dataDir, 'scratch');
+  await rm(path, { recursive: true, force: true });
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  return path;
+}
+
+/** How often connections are looked through that have become idle while the node stops, ms. */
+const SWEEP_MS = 50;
+
+/** Requests under way may end; a connection is closed when its request is done, or when the grace time is over. */
+async function closeApp(app: FastifyInstance, clock: Clock): Promise<void> {
+  const cancel = clock.after(DEFAULT_SETTINGS.stopGraceMs, () => app.server.closeAllConnections());
+  let stopSweeping = () => {};
+  const sweep = () => {
+    app.server.closeIdleConnections();
+    stopSweeping = clock.after(SWEEP_MS, sweep);
+  };
+  const closed = app.close();
+  sweep();
+  await closed;
+  stopSweeping();
+  cancel();
+}

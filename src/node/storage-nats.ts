@@ -1,0 +1,48 @@
+import type { Config } from '../config/config.ts';
+import type { NodeDescription } from '../leases/nodes.ts';
+import { createSharedLeases } from '../leases/shared.ts';
+import { createNatsLog } from '../log/nats.ts';
+import { watermarkKey } from '../registry/data-stream.ts';
+import { createNatsRegistry } from '../registry/nats.ts';
+import { openNats } from '../storage/nats.ts';
+import { createNatsCalls } from '../storage/nats-calls.ts';
+import type { NodeStorage, StorageParts } from './storage.ts';
+
+/** What the names of streams, buckets and subjects begin with. */
+export const PREFIX = 'simstream';
+
+/** Log, registry and leases on one connection to NATS, shared with other nodes. */
+export async function openDistributed(
+  config: Config,
+  parts: StorageParts,
+  node: NodeDescription,
+): Promise<NodeStorage> {
+  const { clock, telemetry, signal } = parts;
+  const waiting = (message: string) => telemetry.platformFault({ component: 'nats', message });
+  const { natsUrl: servers, natsReplicas: replicas } = config;
+  const nats = await openNats({ servers, replicas, clock, waiting, signal });
+  try {
+    const registry = await createNatsRegistry(nats, { prefix: PREFIX });
+    const { partitions, retention } = config;
+    const log = await createNatsLog(nats, { prefix: PREFIX, partitions, clock, retentionMs: retention });
+    return {
+      log,
+      registry,
+      leases: createSharedLeases({
+        store: await createNatsRegistry(nats, { prefix: `${PREFIX}-leases` }),
+        lastEpoch: async (partition) => {
+          const watermark = await registry.get(watermarkKey(partition));
+          return (watermark?.value as { epoch: number } | undefined)?.epoch ?? 0;
+        },
+        ...parts,
+        node,
+      }),
+      calls: createNatsCalls(nats, PREFIX),
+      connected: () => nats.connected(),
+      close: () => nats.close(),
+    };
+  } catch (error) {
+    await nats.close();
+    throw error;
+  }
+}

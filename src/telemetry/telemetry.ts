@@ -1,0 +1,271 @@
+import type { Logger } from 'pino';
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { redactText } from '../lib/redact.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+
+/**
+ * What simstream tells of itself: one function per event, each of which counts (Prometheus) and writes one structured log
+ * line. None of them ever throws, waits, or shows a secret; none of them puts an organisation or a stream into a metric
+ * label, so that the number of series does not grow with the number of customers. docs/metrics.md lists the metrics.
+ */
+export interface Telemetry {
+  /** Records were taken and are durable. `bytes`: decoded. */
+  recordsIngested(event: { kind: Kind; records: number; bytes: number; durationMs: number }): void;
+  /** An ingest request was refused as a whole; `reason` is an error token of errors.ts. */
+  ingestRefused(event: { kind: Kind; reason: string; faults?: number }): void;
+  /** The record log stored a block. `bytes`: as stored. */
+  blockAppended(event: { partition: number; records: number; bytes: number; durationMs: number }): void;
+  blocksTrimmed(event: { partition: number; blocks: number }): void;
+  deliveryAttempted(event: DeliveryAttempt): void;
+  streamStateChanged(event: StreamRef & { state: string; message: string }): void;
+  recordsExpired(event: StreamRef & { records: number }): void;
+  recordsQuarantined(event: StreamRef & { records: number; causeCode: string; message: string }): void;
+  cursorsCommitted(event: {
+    cursors: number;
+    outcome: 'stored' | 'fenced' | 'unavailable';
+    durationMs: number;
+  }): void;
+  /** `from`: whoever had it before; see LeaseTelemetry. */
+  leaseAcquired(event: { partition: number; epoch: number; from: string }): void;
+  leaseLost(event: { partition: number; epoch: number; reason: string }): void;
+  /** How many nodes are alive, as this one sees it; told when it changes. */
+  nodesCounted(event: { alive: number }): void;
+  /** `route` is the pattern of the route table, never the path of the request. */
+  httpRequest(event: {
+    method: string;
+    route: string | undefined;
+    status: number;
+    durationMs: number;
+    organisationId?: number;
+  }): void;
+  /** simstream's own fault, which somebody who operates it should look into. */
+  platformFault(event: { component: string; message: string; error?: unknown; stream?: StreamRef }): void;
+
+  /** A gauge that is read whenever the metrics are: memory in use, streams by state. `read` must be cheap. */
+  observe(gauge: ObservedGauge): void;
+  /** All metrics in Prometheus' text form. */
+  metrics(): Promise<string>;
+  readonly metricsContentType: string;
+}
+
+type Kind = 'usage' | 'event';
+
+export interface StreamRef {
+  readonly streamId: string;
+  readonly organisationId: number;
+}
+
+export interface DeliveryAttempt extends StreamRef {
+  readonly connectionType: string;
+  readonly deliveryId?: string;
+  readonly records: number;
+  /** How many of them the destination took; by default all if the outcome is `delivered`, else none. */
+  readonly taken?: number;
+  /** Bytes of records, separators not counted. */
+  readonly bytes: number;
+  readonly durationMs: number;
+  /** From the arrival of the batch's first record to the end of this try. */
+  readonly latencyMs?: number;
+  /** `type` of an Outcome of destinations/contract.ts. */
+  readonly outcome: string;
+  /** Code and words of the outcome's cause, where it has one. */
+  readonly causeCode?: string;
+  readonly message?: string;
+  readonly remoteStatus?: number;
+  /** Number of the try, from 1. */
+  readonly attempt: number;
+}
+
+export interface ObservedGauge {
+  readonly name: string;
+  readonly help: string;
+  /** The one label of the gauge, if it has any; few values only. */
+  readonly label?: string;
+  /** One value, or one per value of the label. */
+  read(): number | Readonly<Record<string, number>>;
+}
+
+export interface TelemetryOptions {
+  readonly logger: Logger;
+  readonly version: string;
+  /** Event-loop lag, memory, garbage collection; false in tests, where their timers are a nuisance. */
+  readonly processMetrics?: boolean;
+}
+
+export function createTelemetry(options: TelemetryOptions): Telemetry {
+  const { logger } = options;
+  const registry = new Registry();
+  if (options.processMetrics ?? true) collectDefaultMetrics({ register: registry });
+  const metrics = createMetrics(registry, options.version);
+  return {
+    ...guardAll(events(metrics, logger), (name, error) => {
+      metrics.telemetryFaults.inc();
+      logger.error({ err: error, event: name }, 'telemetry failed');
+    }),
+    observe: (gauge) => observe(registry, gauge),
+    metrics: () => registry.metrics(),
+    metricsContentType: registry.contentType,
+  };
+}
+
+type Events = Omit<Telemetry, 'observe' | 'metrics' | 'metricsContentType'>;
+
+function events(metrics: Metrics, logger: Logger): Events {
+  return {
+    recordsIngested: (event) => {
+      const { kind, records, bytes, durationMs } = event;
+      metrics.recordsIngested.inc({ kind }, records);
+      metrics.ingestedBytes.inc({ kind }, bytes);
+      metrics.ingestDuration.observe({ kind }, durationMs / 1000);
+      if (logger.isLevelEnabled('debug')) logger.debug({ event: 'records.ingested', ...event }, 'records in');
+    },
+    ingestRefused: (event) => {
+      metrics.ingestRefused.inc({ kind: event.kind, reason: metrics.bounded('reason', event.reason) });
+      if (logger.isLevelEnabled('info')) {
+        logger.info({ event: 'ingest.refused', ...event }, `ingest refused: ${event.reason}`);
+      }
+    },
+    blockAppended: (event) => {
+      metrics.blocksAppended.inc();
+      metrics.appendedBytes.inc(event.bytes);
+      metrics.appendDuration.observe(event.durationMs / 1000);
+      if (logger.isLevelEnabled('trace')) logger.trace({ event: 'block.appended', ...event }, 'block stored');
+    },
+    blocksTrimmed: (event) => {
+      metrics.blocksTrimmed.inc(event.blocks);
+      if (logger.isLevelEnabled('debug')) logger.debug({ event: 'blocks.trimmed', ...event }, 'log trimmed');
+    },
+    deliveryAttempted: (event) => {
+      countDelivery(metrics, event);
+      const level = LEVEL_OF_OUTCOME[event.outcome] ?? 'warn';
+      if (!logger.isLevelEnabled(level)) return;
+      const { message, ...rest } = event;
+      const text = message === undefined ? event.outcome : `${event.outcome}: ${redactText(message)}`;
+      logger[level]({ event: 'delivery.attempted', ...rest }, text);
+    },
+    streamStateChanged: (event) => {
+      metrics.stateChanges.inc({ state: metrics.bounded('state', event.state) });
+      const { message, ...rest } = event;
+      const level = event.state === 'error' ? 'warn' : 'info';
+      logger[level]({ event: 'stream.state', ...rest }, `data stream ${event.state}: ${redactText(message)}`);
+    },
+    recordsExpired: (event) => {
+      metrics.recordsExpired.inc(event.records);
+      logger.warn({ event: 'records.expired', ...event }, 'records expired before they were delivered');
+    },
+    recordsQuarantined: (event) => {
+      metrics.recordsQuarantined.inc({ cause: metrics.bounded('cause', event.causeCode) }, event.records);
+      const { message, ...rest } = event;
+      logger.warn({ event: 'records.quarantined', ...rest }, `records put aside: ${redactText(message)}`);
+    },
+    cursorsCommitted: (event) => {
+      metrics.cursorsCommitted.inc({ outcome: event.outcome }, event.cursors);
+      metrics.commitDuration.observe(event.durationMs / 1000);
+      const level = event.outcome === 'stored' ? 'trace' : 'warn';
+      if (logger.isLevelEnabled(level)) {
+        logger[level]({ event: 'cursors.committed', ...event }, `cursors ${event.outcome}`);
+      }
+    },
+    leaseAcquired: (event) => {
+      metrics.leasesHeld.inc();
+      metrics.leasesTaken.inc({ from: metrics.bounded('from', event.from) });
+      logger[event.from === 'lost' ? 'info' : 'debug'](
+        { event: 'lease.acquired', ...event },
+        'partition taken',
+      );
+    },
+    leaseLost: (event) => {
+      metrics.leasesHeld.dec();
+      metrics.leasesLost.inc({ reason: metrics.bounded('reason', event.reason) });
+      logger.debug({ event: 'lease.lost', ...event }, `partition given up: ${event.reason}`);
+    },
+    nodesCounted: (event) => {
+      metrics.nodes.set(event.alive);
+      logger.info({ event: 'nodes.counted', ...event }, `${event.alive} nodes are alive`);
+    },
+    httpRequest: (event) => {
+      const route = event.route === undefined ? 'none' : metrics.bounded('route', event.route);
+      const method = metrics.bounded('method', event.method);
+      metrics.httpRequests.inc({ method, route, status: String(event.status) });
+      metrics.httpDuration.observe({ method, route }, event.durationMs / 1000);
+      const level = event.status >= 500 ? 'warn' : 'debug';
+      if (!logger.isLevelEnabled(level)) return;
+      logger[level]({ event: 'http.request', ...event }, `${event.method} ${route} ${event.status}`);
+    },
+    platformFault: (event) => {
+      metrics.platformFaults.inc({ component: metrics.bounded('component', event.component) });
+      const { message, error, stream, ...rest } = event;
+      logger.error(
+        { event: 'platform.fault', ...rest, ...stream, ...(error === undefined ? {} : { err: error }) },
+        redactText(message),
+      );
+    },
+  };
+}
+
+/** What goes well is told to those who ask; what a customer must mend is a warning; what mends itself is news. */
+const LEVEL_OF_OUTCOME: Readonly<Record<string, 'debug' | 'info' | 'warn' | 'error'>> = {
+  delivered: 'debug',
+  partial: 'info',
+  retry: 'info',
+  too_large: 'info',
+  refused: 'warn',
+  rejected: 'warn',
+  platform: 'error',
+};
+
+function countDelivery(metrics: Metrics, event: DeliveryAttempt): void {
+  const type = metrics.bounded('connection_type', event.connectionType);
+  const outcome = metrics.bounded('outcome', event.outcome);
+  metrics.deliveries.inc({ connection_type: type, outcome });
+  metrics.deliveryDuration.observe({ connection_type: type }, event.durationMs / 1000);
+  if (event.causeCode !== undefined) {
+    metrics.deliveryFailures.inc({ connection_type: type, cause: metrics.bounded('cause', event.causeCode) });
+  }
+  const taken = event.taken ?? (event.outcome === 'delivered' ? event.records : 0);
+  if (taken > 0) metrics.recordsDelivered.inc({ connection_type: type }, taken);
+  if (event.outcome !== 'delivered') return;
+  metrics.deliveredBytes.inc({ connection_type: type }, event.bytes);
+  if (event.latencyMs !== undefined) {
+    metrics.deliveryLatency.observe({ connection_type: type }, event.latencyMs / 1000);
+  }
+}
+
+function guardAll(functions: Events, failed: (name: string, error: unknown) => void): Events {
+  const guarded = Object.entries(functions).map(([name, tell]) => [
+    name,
+    (event: never) => {
+      try {
+        (tell as (event: never) => void)(event);
+      } catch (error) {
+        // A fault in telling what happened must not change what happens.
+        try {
+          failed(name, error);
+        } catch {
+          // The log itself is broken; nothing is left to tell it to.
+        }
+      }
+    },
+  ]);
+  return Object.fromEntries(guarded) as Events;
+}
+
+function observe(registry: Registry, { name, help, label, read }: ObservedGauge): void {
+  new Gauge({
+    name,
+    help,
+    registers: [registry],
+    labelNames: label === undefined ? [] : [label],
+    collect() {
+      try {
+        const values = read();
+        if (typeof values === 'number') return this.set(values);
+        this.reset();
+        for (const [value, amount] of Object.entries(values)) this.set({ [label ?? 'value']: value }, amount);
+      } catch {
+        // A gauge that cannot be read is left out of this answer.
+        this.reset();
+      }
+    },
+  });
+}
