@@ -1,15 +1,8 @@
 import { gunzipSync } from 'node:zlib';
 import { FIRST_ID, numberAt, type UsageRecords } from '../tests/support/usage-records.ts';
-import { type Expected, type Reconciled, Reconciliation } from './reconciliation.ts';
+import { type Expected, type Received, type Reconciled, Reconciliation } from './reconciliation.ts';
 import { reconcileSeries } from './series-arrivals.ts';
 import { COLLECTION, type StandInName } from './stand-ins.ts';
-
-/** What came to a stand-in, in the order of its coming. */
-export interface Received {
-  readonly body: Buffer;
-  /** machineTime at its end. */
-  readonly at: number;
-}
 
 /**
  * Accounts for every record that a connector delivered, from the bodies of its requests. Done when the load is over: a

@@ -12,6 +12,13 @@ export interface Expected {
   readonly arrivals: boolean;
 }
 
+/** One request that arrived at a stand-in; lists of them are in the order of arrival. */
+export interface Received {
+  readonly body: Buffer;
+  /** machineTime at its end. */
+  readonly at: number;
+}
+
 export interface Reconciled {
   /** Records that arrived at least once. */
   readonly distinct: number;

@@ -1,7 +1,6 @@
 import { gunzipSync } from 'node:zlib';
 import { TEMPLATES, type UsageRecords } from '../tests/support/usage-records.ts';
-import type { Received } from './arrivals.ts';
-import type { Expected, Reconciled } from './reconciliation.ts';
+import type { Expected, Received, Reconciled } from './reconciliation.ts';
 
 /**
  * Accounts for usage records that arrive as metrics, in which no id stands and values are added up: for each endpoint and

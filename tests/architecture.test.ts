@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
-import { dirname, join, normalize } from 'node:path';
+import { basename, dirname, join, normalize } from 'node:path';
 import { test } from 'node:test';
 
 /**
- * Who may import whom. A place is a folder of src/ or a file in it; a value `types` allows type imports only.
- * `*` in a target stands for any file. What is not listed is forbidden; so is any cycle.
+ * Which folder may import which. A place is a folder of src/ or a file in it; `types` allows imports of types only, and
+ * `*` as a target stands for every file. An import that is not on the map is forbidden; so is a circle, even of types.
  */
 const OPEN_TO_ALL = ['lib', 'errors.ts', 'version.ts'];
 const MAP: Record<string, Record<string, 'values' | 'types'>> = {
@@ -15,9 +15,9 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
   config: {},
   records: {},
   storage: {},
-  filters: { records: 'values', 'registry/registry.ts': 'types' },
+  filters: { records: 'types', 'registry/registry.ts': 'types' },
   log: { records: 'values', storage: 'values' },
-  registry: { records: 'values', storage: 'values', 'log/log.ts': 'types' },
+  registry: { storage: 'values', 'log/log.ts': 'types' },
   leases: { registry: 'values' },
   destinations: { records: 'values', 'log/log.ts': 'types' },
   delivery: {
@@ -25,7 +25,7 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
     filters: 'values',
     log: 'values',
     registry: 'values',
-    leases: 'values',
+    leases: 'types',
     'destinations/contract.ts': 'types',
   },
   migrate: {
@@ -34,8 +34,8 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
     registry: 'values',
     'delivery/stream/quarantine.ts': 'values',
   },
-  auth: { registry: 'values', 'api/route.ts': 'types' },
-  ingest: { records: 'values', log: 'values', registry: 'values', auth: 'values' },
+  auth: { registry: 'values' },
+  ingest: { records: 'values', log: 'types', registry: 'values' },
   api: {
     auth: 'values',
     registry: 'values',
@@ -53,48 +53,58 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
     'destinations/configure.ts': 'values',
     ingest: 'types',
   },
-  telemetry: { delivery: 'types', destinations: 'types', records: 'types' },
+  telemetry: {},
   demo: { '*': 'values' },
-  portal: { api: 'types' },
+  portal: {},
   node: { '*': 'values' },
   cli: { '*': 'values' },
   'main.ts': { '*': 'values' },
 };
-/** The ports' adapters: only the composition root names them. */
+/** The adapters of the ports: only the composition root names them. */
 const ADAPTERS = /^(log|registry)\/(lmdb|memory|nats)|^leases\/(embedded|shared)\.ts/;
 
+const SOURCES = globSync('{src,tests,bench,scripts}/**/*.{ts,tsx}').sort();
+/** The sources of a running node and of its portal. */
+const PROGRAM = SOURCES.filter((file) => file.startsWith('src/') && !isTestCode(file));
+
+/** One import or export of another file; the paths begin at the root of the repository. */
 interface Import {
   readonly from: string;
   readonly to: string;
   readonly typeOnly: boolean;
 }
 
+const IMPORTS = SOURCES.flatMap(importsOf);
+const PROGRAM_IMPORTS = IMPORTS.filter(({ from }) => PROGRAM.includes(from));
+
 test('every import is on the map', () => {
-  const wrong = imports().filter((edge) => !isAllowed(edge));
-  assert.deepEqual(
-    wrong.map(({ from, to, typeOnly }) => `src/${from} imports ${typeOnly ? 'types of ' : ''}src/${to}`),
-    [],
+  assert.deepEqual(PROGRAM_IMPORTS.filter((edge) => permission(edge) === undefined).map(described), []);
+});
+
+test('the map has no permission that no import needs', () => {
+  const used = new Set(PROGRAM_IMPORTS.map(permission));
+  const unused = Object.entries(MAP).flatMap(([from, targets]) =>
+    Object.keys(targets)
+      .filter((to) => !used.has(`${from} → ${to}`))
+      .map((to) => `${from} may import ${to}, but does not`),
   );
+  assert.deepEqual(unused, []);
 });
 
 test('only the composition root names an adapter', () => {
-  const wrong = imports().filter(
-    ({ from, to }) => ADAPTERS.test(to) && !/^node\/storage|^cli\/|^(log|registry|leases)\//.test(from),
+  const wrong = PROGRAM_IMPORTS.filter(
+    ({ from, to }) =>
+      ADAPTERS.test(inSrc(to)) && !/^node\/storage|^cli\/|^(log|registry|leases)\//.test(inSrc(from)),
   );
-  assert.deepEqual(
-    wrong.map(({ from, to }) => `src/${from} imports src/${to}`),
-    [],
-  );
+  assert.deepEqual(wrong.map(described), []);
 });
 
-test('there is no cycle', () => {
+test('there is no circle, not even of types', () => {
   const edges = new Map<string, string[]>();
-  for (const { from, to, typeOnly } of imports()) {
-    if (!typeOnly) edges.set(from, [...(edges.get(from) ?? []), to]);
-  }
+  for (const { from, to } of IMPORTS) edges.set(from, [...(edges.get(from) ?? []), to]);
   const done = new Set<string>();
   const walk = (file: string, path: string[]): void => {
-    assert.ok(!path.includes(file), `a cycle: ${[...path.slice(path.indexOf(file)), file].join(' → ')}`);
+    assert.ok(!path.includes(file), `a circle: ${[...path.slice(path.indexOf(file)), file].join(' → ')}`);
     if (done.has(file)) return;
     for (const next of edges.get(file) ?? []) walk(next, [...path, file]);
     done.add(file);
@@ -102,56 +112,82 @@ test('there is no cycle', () => {
   for (const file of edges.keys()) walk(file, []);
 });
 
-test('no barrels', () => {
+test('the program, its portal and the scripts load no test support', () => {
+  const wrong = IMPORTS.filter(
+    ({ from, to }) =>
+      (PROGRAM.includes(from) || from.startsWith('scripts/')) &&
+      (isTestCode(to) || (PROGRAM.includes(from) && !to.startsWith('src/'))),
+  );
+  assert.deepEqual(wrong.map(described), []);
+});
+
+test('nothing imports a test', () => {
+  assert.deepEqual(IMPORTS.filter(({ to }) => /\.test\.tsx?$/.test(to)).map(described), []);
+});
+
+test('test support in src/ is named x.fixture.ts or x.contract.ts', () => {
+  const oldNames = /^(test|contract)-|-(fixture|contract|world|testing|contract-tests)\.tsx?$/;
   assert.deepEqual(
-    sources().filter((file) => /(^|\/)index\.tsx?$/.test(file)),
+    PROGRAM.filter((file) => oldNames.test(basename(file))),
+    [],
+  );
+  // Whatever its name: a file that loads the test runner is no part of the program.
+  const testTools = /from\s+['"](node:test|fast-check)['"]/;
+  assert.deepEqual(
+    PROGRAM.filter((file) => testTools.test(readFileSync(file, 'utf8'))),
     [],
   );
 });
 
-function isAllowed({ from, to, typeOnly }: Import): boolean {
+test('no barrels', () => {
+  assert.deepEqual(
+    PROGRAM.filter((file) => /(^|\/)index\.tsx?$/.test(file)),
+    [],
+  );
+});
+
+/** The row of the map that allows an import; undefined: no row does. */
+function permission({ from, to, typeOnly }: Import): string | undefined {
+  if (!to.startsWith('src/')) return undefined;
   const home = placeOf(from);
   const target = placeOf(to);
-  if (home === target || (home !== 'portal' && OPEN_TO_ALL.includes(target))) return true;
-  const allowed = MAP[home];
-  if (!allowed) return false;
-  const kind = allowed[to] ?? allowed[target] ?? allowed['*'];
-  return kind === 'values' || (kind === 'types' && typeOnly);
+  if (home === target || (home !== 'portal' && OPEN_TO_ALL.includes(target))) return 'open';
+  const allowed = MAP[home] ?? {};
+  const row = [inSrc(to), target, '*'].find((key) => key in allowed);
+  if (row === undefined || (allowed[row] === 'types' && !typeOnly)) return undefined;
+  return `${home} → ${row}`;
+}
+
+function described({ from, to, typeOnly }: Import): string {
+  return `${from} imports ${typeOnly ? 'types of ' : ''}${to}`;
 }
 
 function placeOf(file: string): string {
-  return file.split('/')[0] as string;
+  return inSrc(file).split('/')[0] as string;
 }
 
-function sources(): string[] {
-  return globSync('src/**/*.{ts,tsx}')
-    .map((file) => file.slice('src/'.length))
-    .filter((file) => !isTestCode(file));
+function inSrc(file: string): string {
+  return file.replace(/^src\//, '');
 }
 
-/** Tests, and what only tests load: one rule of names, for the whole of src/. */
+/** Tests, and files that only tests load: one rule of names for the whole of src/. */
 function isTestCode(file: string): boolean {
   return /\.(test|fixture|contract)\.tsx?$/.test(file);
 }
 
-function imports(): Import[] {
-  return sources().flatMap((from) => {
-    const text = readFileSync(join('src', from), 'utf8').replace(/\/\*[\s\S]*?\*\//g, '');
-    const found = text.matchAll(/^\s*(?:import|export)\s+(type\s+)?([^'"]*?)from\s+['"](\.[^'"]+)['"]/gm);
-    const dynamic = text.matchAll(/import\(\s*['"](\.[^'"]+)['"]\s*\)/g);
-    return [
-      ...[...found].map(([, type, names, path]) => ({
-        from,
-        to: normalize(join(dirname(from), path as string)),
-        typeOnly: type !== undefined || onlyTypes(names as string),
-      })),
-      ...[...dynamic].map(([, path]) => ({
-        from,
-        to: normalize(join(dirname(from), path as string)),
-        typeOnly: false,
-      })),
-    ];
-  });
+function importsOf(from: string): Import[] {
+  const text = readFileSync(from, 'utf8').replace(/\/\*[\s\S]*?\*\//g, '');
+  const found = text.matchAll(/^\s*(?:import|export)\s+(type\s+)?([^'";]*?)from\s+['"](\.[^'"]+)['"]/gm);
+  const others = text.matchAll(/(?:\bimport\(\s*|^import\s+)['"](\.[^'"]+)['"]/gm);
+  const resolve = (path: string | undefined) => normalize(join(dirname(from), path as string));
+  return [
+    ...[...found].map(([, type, names, path]) => ({
+      from,
+      to: resolve(path),
+      typeOnly: type !== undefined || onlyTypes(names as string),
+    })),
+    ...[...others].map(([, path]) => ({ from, to: resolve(path), typeOnly: false })),
+  ];
 }
 
 /** `{ type A, type B }`. */

@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { TestSts } from '../../tests/support/aws-sts.ts';
-import { type Received, reconcileArrivals } from '../arrivals.ts';
+import { reconcileArrivals } from '../arrivals.ts';
 import { type NumberedKind, numberedRecords } from '../numbered-records.ts';
-import type { Expected } from '../reconciliation.ts';
+import type { Expected, Received } from '../reconciliation.ts';
 import { PROBE_REPLY, type Reply, STAND_INS, type StandInName, standInOf } from '../stand-ins.ts';
 import { answerCalls, machineTime } from './calls.ts';
 

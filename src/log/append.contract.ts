@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import type { LogTests } from './log.contract.ts';
 import {
   appendAll,
   contents,
+  type LogTests,
   newBlock,
   PARTITIONS,
   PLENTY,

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { settle } from '../lib/manual-clock.fixture.ts';
-import type { LogTests } from './log.contract.ts';
 import type { StoredBlock } from './log.ts';
-import { appendAll, labelOf, newBlock, startFollower } from './world.fixture.ts';
+import { appendAll, type LogTests, labelOf, newBlock, startFollower } from './world.fixture.ts';
 
 const LETTERS = ['a', 'b', 'c', 'd'];
 

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
-import type { LogTests } from './log.contract.ts';
 import { IDEMPOTENCY_WINDOW } from './log.ts';
-import { contents, newBlock } from './world.fixture.ts';
+import { contents, type LogTests, newBlock } from './world.fixture.ts';
 
 const KEY = { idempotencyKey: 'usage operator 7f3c', fingerprint: 'sha256-1' };
 

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { seededRandom } from '../lib/manual-clock.fixture.ts';
-import type { LogTests } from './log.contract.ts';
 import type { RecordLog } from './log.ts';
-import { contents, newBlock, PARTITIONS, PLENTY, textsOf } from './world.fixture.ts';
+import { contents, type LogTests, newBlock, PARTITIONS, PLENTY, textsOf } from './world.fixture.ts';
 
 /** The simplest thing that is a log: what the real ones are compared with. */
 interface Model {

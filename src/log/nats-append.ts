@@ -4,18 +4,10 @@ import type { Block } from '../records/block.ts';
 import { DUPLICATE_WINDOW_MS, type Nats, StoreUnavailable } from '../storage/nats.ts';
 import type { AppendOptions, AppendOutcome, NewBlock } from './log.ts';
 import { findStored } from './nats-find.ts';
+import type { NatsPartition } from './nats-partition.ts';
 import type { Request, Requests } from './nats-requests.ts';
 import type { RecentBlocks } from './recent-blocks.ts';
 import { splitBlock } from './split-block.ts';
-
-/** A partition's stream, and its extent as far as this node knows: both ends only ever grow. */
-export interface NatsPartition {
-  readonly partition: number;
-  readonly stream: string;
-  readonly subject: string;
-  first: number;
-  next: number;
-}
 
 export interface AppendParts {
   readonly nats: Nats;

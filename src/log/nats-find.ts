@@ -1,7 +1,7 @@
 import type { Nats } from '../storage/nats.ts';
 import { followStream } from '../storage/nats-follow.ts';
 import { MESSAGE_ID } from '../storage/nats-publish.ts';
-import type { NatsPartition } from './nats-append.ts';
+import type { NatsPartition } from './nats-partition.ts';
 
 /** The servers stamp messages by their clocks, requests are begun by the nodes'. */
 const CLOCKS_APART_MS = 60_000;

@@ -3,7 +3,7 @@ import { type Block, BlockFault, decodeBlock } from '../records/block.ts';
 import type { Nats } from '../storage/nats.ts';
 import { MESSAGE_ID } from '../storage/nats-publish.ts';
 import type { Extent, ReadLimits, StoredBlock } from './log.ts';
-import type { NatsPartition } from './nats-append.ts';
+import type { NatsPartition } from './nats-partition.ts';
 import type { RecentBlocks } from './recent-blocks.ts';
 
 export interface ReaderParts {

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { BlockFault } from '../records/block.ts';
-import type { LogTests } from './log.contract.ts';
-import { appendAll, contents, labelOf, newBlock, PLENTY, startFollower } from './world.fixture.ts';
+import {
+  appendAll,
+  contents,
+  type LogTests,
+  labelOf,
+  newBlock,
+  PLENTY,
+  startFollower,
+} from './world.fixture.ts';
 
 export const readTests: LogTests = {
   'reading stops at the number of blocks': async (world) => {

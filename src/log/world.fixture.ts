@@ -1,23 +1,12 @@
+import type { ContractTests, ContractWorld } from '../lib/contract-suite.fixture.ts';
 import type { ManualClock } from '../lib/manual-clock.fixture.ts';
 import { type Block, blockInMemory, encodeBlock, type RecordIndex } from '../records/block.ts';
 import type { AppendOutcome, NewBlock, RecordLog, StoredBlock } from './log.ts';
 
-/** What an adapter's test offers to the contract suite of the record log. */
-export interface RecordLogHarness {
-  /** A new, empty store. */
-  create(): Promise<LogWorld>;
-  /** Titles of tests that this adapter is excused from, each with the reason. */
-  readonly deviations?: { readonly [title: string]: string };
-}
-
-export interface LogWorld {
+export interface LogWorld extends ContractWorld {
   readonly clock: ManualClock;
   /** Opens the log; again, as after a restart of the process, when `close` was called before. */
   open(options?: OpenOptions): Promise<RecordLog>;
-  /** Ends what `open` began; what is stored stays. */
-  close(): Promise<void>;
-  /** Removes the store. Called once, at the end, after `close`. */
-  destroy(): Promise<void>;
   /** Changes a stored block behind the log's back; undefined removes it. */
   tamper(
     partition: number,
@@ -27,6 +16,8 @@ export interface LogWorld {
   /** From now on writes fail, or no longer do. */
   failWrites(failing: boolean): void;
 }
+
+export type LogTests = ContractTests<LogWorld>;
 
 export interface OpenOptions {
   /** Default PARTITIONS. */

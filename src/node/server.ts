@@ -23,7 +23,8 @@ import { loadOrganisationTree } from '../registry/organisation-tree.ts';
 import type { Registry } from '../registry/registry.ts';
 import { buildApp, type NodeParts, openerOf } from './app.ts';
 import { observeDelivery } from './delivery-observer.ts';
-import { type NodeStorage, openStorage } from './storage.ts';
+import { openStorage } from './storage.ts';
+import type { NodeStorage } from './storage-port.ts';
 
 /**
  * Starts a node: opens the storage, takes up delivery, and listens. Whatever was opened is closed again when a later

@@ -6,7 +6,7 @@ import { watermarkKey } from '../registry/data-stream.ts';
 import { createNatsRegistry } from '../registry/nats.ts';
 import { openNats } from '../storage/nats.ts';
 import { createNatsCalls } from '../storage/nats-calls.ts';
-import type { NodeStorage, StorageParts } from './storage.ts';
+import type { NodeStorage, StorageParts } from './storage-port.ts';
 
 /** What the names of streams, buckets and subjects begin with. */
 export const PREFIX = 'simstream';

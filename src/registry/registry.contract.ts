@@ -1,51 +1,13 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { type ContractHarness, runContract } from '../lib/contract-suite.fixture.ts';
 import { settle } from '../lib/manual-clock.fixture.ts';
 import type { Entry, Json, Registry } from './registry.ts';
 import { watchTests } from './watch.contract.ts';
-
-/** What an adapter's test offers to the contract suite of the registry. */
-export interface RegistryHarness {
-  /** A new, empty store. */
-  create(): Promise<RegistryWorld>;
-  /** Titles of tests that this adapter is excused from, each with the reason. */
-  readonly deviations?: { readonly [title: string]: string };
-}
-
-export interface RegistryWorld {
-  /** Opens the registry; again, as after a restart of the process, when `close` was called before. */
-  open(): Promise<Registry>;
-  /** Ends what `open` began; what is stored stays. */
-  close(): Promise<void>;
-  /** Removes the store. Called once, at the end, after `close`. */
-  destroy(): Promise<void>;
-  /** From now on writes fail, or no longer do. */
-  failWrites(failing: boolean): void;
-}
-
-export type RegistryTests = { readonly [title: string]: (world: RegistryWorld) => Promise<void> };
+import type { RegistryTests, RegistryWorld } from './world.fixture.ts';
 
 /** What every adapter of the registry must do; the titles name the invariants of registry.ts. */
-export function testRegistry(name: string, harness: RegistryHarness): void {
-  const all: RegistryTests = { ...documentTests, ...watchTests };
-  describe(`registry: ${name}`, () => {
-    for (const title of Object.keys(harness.deviations ?? {}))
-      if (!(title in all)) throw new Error(`${name} deviates from a test that does not exist: ${title}`);
-
-    for (const [title, body] of Object.entries(all)) {
-      const excuse = harness.deviations?.[title];
-      // A watcher that misses a change would wait for ever: the limit turns that into a failure.
-      test(title, { timeout: 60_000, ...(excuse ? { skip: excuse } : {}) }, async () => {
-        const world = await harness.create();
-        try {
-          await body(world);
-        } finally {
-          await world.close();
-          await world.destroy();
-        }
-      });
-    }
-  });
+export function testRegistry(adapter: string, harness: ContractHarness<RegistryWorld>): void {
+  runContract('registry', adapter, { ...documentTests, ...watchTests }, harness);
 }
 
 async function listed(registry: Registry, prefix: string): Promise<string[]> {

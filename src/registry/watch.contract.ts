@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { settle } from '../lib/manual-clock.fixture.ts';
-import type { RegistryTests } from './registry.contract.ts';
 import type { Change, Registry } from './registry.ts';
+import type { RegistryTests } from './world.fixture.ts';
 
 /** A watcher that notes what it is told. */
 async function startWatch(registry: Registry, prefix: string) {

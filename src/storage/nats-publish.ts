@@ -1,7 +1,6 @@
 import { JetStreamApiError, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
 import { headers } from '@nats-io/transport-node';
 import { StoreUnavailable } from '../errors.ts';
-import type { Nats, Published } from './nats.ts';
 import { messageOf, wasNotSent } from './nats-faults.ts';
 
 /** The header of JetStream's message ids. */
@@ -10,22 +9,45 @@ export const MESSAGE_ID = 'Nats-Msg-Id';
 export const ATTEMPT_MS = 2_000;
 const WRONG_LAST_SEQUENCE = 10_071;
 
+/**
+ * Repeats a call to NATS until it answers or the time is up.
+ * @param what the sentence of the error, without its cause
+ * @throws StoreUnavailable when NATS did not answer in time; the error of the call when another try cannot help
+ */
+export type Ask = <T>(what: string, call: () => Promise<T>, withinMs?: number) => Promise<T>;
+
+/**
+ * Stores one message. It is sent again until the server answers or the time is up; the id makes that safe.
+ * @throws StoreUnavailable when it is unknown whether the message is stored
+ */
+export type Publish = (subject: string, bytes: Uint8Array, options: PublishOptions) => Promise<Published>;
+
+export interface PublishOptions {
+  /** JetStream's message id: JetStream stores one of the messages with the same id within the duplicate window. */
+  readonly id: string;
+  /** The sequence that the last message of the subject must have; 0: the subject has no message. */
+  readonly expected?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly withinMs?: number;
+}
+
+export type Published =
+  | { readonly type: 'stored'; readonly sequence: number; readonly duplicate: boolean }
+  /** `expected` did not hold. */
+  | { readonly type: 'conflict' };
+
 /** Whose write a message is, where its id is one that the writes it competes with have as well. */
 const WRITER = 'Simstream-Write';
 
 /**
- * Makes `publish` of nats.ts.
+ * Makes the function that publishes on a connection.
  *
  * Servers before 2.10 compare `expected` in the leader only, before a message is replicated: of writes that meet there
  * within milliseconds all are stored (nats-server issue 4320; seen with 2.9.10: of 245 increments by three clients 48
  * were lost). Message ids are compared again when a message is stored, by each replica. So writes that replace the same
  * message share an id made of what they replace: the first is stored, and the others are told that they are duplicates.
  */
-export function publisher(
-  manager: JetStreamManager,
-  client: JetStreamClient,
-  ask: Nats['ask'],
-): Nats['publish'] {
+export function publisher(manager: JetStreamManager, client: JetStreamClient, ask: Ask): Publish {
   /**
    * A cluster compares `expected` before it looks at the id: the retry of a message that was stored meets itself. What
    * replaced it hides whether it was stored: then nobody knows.

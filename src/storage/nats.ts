@@ -13,7 +13,7 @@ import type { Clock } from '../lib/clock.ts';
 import { isClosing, isTransient, messageOf } from './nats-faults.ts';
 import { type NatsLink, watchLink } from './nats-link.ts';
 import { connectionOptions, withoutCredentials } from './nats-options.ts';
-import { ATTEMPT_MS, publisher } from './nats-publish.ts';
+import { type Ask, ATTEMPT_MS, type Publish, publisher } from './nats-publish.ts';
 import { connectFault, jetStreamFault, type StartFault } from './nats-start-faults.ts';
 
 export { StoreUnavailable };
@@ -28,16 +28,8 @@ export interface Nats {
   readonly replicas: number;
   /** Bytes that a message may have, room for its headers taken off. */
   readonly mostBytes: number;
-  /**
-   * Stores one message. It is sent again until the server answers or time is up; the id makes that safe.
-   * @throws StoreUnavailable when it is not known to be stored
-   */
-  publish(subject: string, bytes: Uint8Array, options: PublishOptions): Promise<Published>;
-  /**
-   * Asks until there is an answer or time is up.
-   * @throws StoreUnavailable when NATS gave no answer in time; what the call threw when another try is of no use
-   */
-  ask<T>(what: string, call: () => Promise<T>, withinMs?: number): Promise<T>;
+  readonly publish: Publish;
+  readonly ask: Ask;
   /** Creates a stream, or brings what may change of an existing one (age, replicas) up to date. */
   ensureStream(config: NewStream): Promise<StreamInfo>;
   /** Whether there is a connection just now: for a node's readiness. */
@@ -51,20 +43,6 @@ export interface Nats {
 }
 
 export type NewStream = Partial<StreamConfig> & { readonly name: string; readonly subjects: string[] };
-
-export interface PublishOptions {
-  /** JetStream's message id: of messages with the same id within the duplicate window one is stored. */
-  readonly id: string;
-  /** The sequence that the subject's last message must have; 0: there is none. */
-  readonly expected?: number;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly withinMs?: number;
-}
-
-export type Published =
-  | { readonly type: 'stored'; readonly sequence: number; readonly duplicate: boolean }
-  /** `expected` did not hold. */
-  | { readonly type: 'conflict' };
 
 export interface NatsOptions {
   /** `nats://[user:password@]host:port` or `tls://…`; those of the cluster that are not named are found out. */
@@ -172,7 +150,7 @@ function shareConnection(
 }
 
 /** A call is repeated on the next connection when the one it was made on was lost. */
-function asker(link: NatsLink, clock: Clock): Nats['ask'] {
+function asker(link: NatsLink, clock: Clock): Ask {
   return (what, call, withinMs = ANSWER_WITHIN_MS) => {
     const deadline = clock.monotonic() + withinMs;
     const failed = (cause: string, error: unknown) =>
@@ -188,11 +166,7 @@ function asker(link: NatsLink, clock: Clock): Nats['ask'] {
   };
 }
 
-async function ensureStream(
-  manager: JetStreamManager,
-  ask: Nats['ask'],
-  config: NewStream,
-): Promise<StreamInfo> {
+async function ensureStream(manager: JetStreamManager, ask: Ask, config: NewStream): Promise<StreamInfo> {
   const what = `the stream ${config.name} cannot be opened`;
   const found = await ask(what, () => manager.streams.info(config.name).catch(notFound));
   if (!found) {

@@ -6,7 +6,6 @@ import {
   streamKey,
 } from '../../registry/data-stream.ts';
 import type { Registry } from '../../registry/registry.ts';
-import type { StreamSummary } from '../stream/pump-context.ts';
 
 /** What the registry holds of a data stream. */
 export interface StreamDocuments {
@@ -31,7 +30,7 @@ const LONGEST_PAUSE_MS = 1_000;
 export async function readStreamDocuments(
   registry: Registry,
   clock: Clock,
-  stream: StreamSummary,
+  stream: Pick<DataStreamDocument, 'partition' | 'organisationId' | 'id'>,
   known: () => number | undefined,
   stop: AbortSignal,
 ): Promise<StreamDocuments | undefined> {

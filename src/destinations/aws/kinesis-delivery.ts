@@ -11,14 +11,9 @@ import type {
 import type { Failure } from './call.ts';
 import { type AwsClient, createAwsClient } from './client.ts';
 import { kinesisFailure, recordFailure } from './kinesis-fault.ts';
-import { endpointOf, type Role } from './names.ts';
+import { endpointOf } from './names.ts';
 import { sha256 } from './sign.ts';
-
-export interface KinesisTarget {
-  readonly region: string;
-  readonly name: string;
-  readonly role: Role;
-}
+import type { KinesisTarget } from './targets.ts';
 
 /** Kinesis takes 10 MiB a record where a stream is configured for it; this is what every stream takes, key included. */
 const LARGEST_RECORD = 2 ** 20;

@@ -1,7 +1,7 @@
 import type { RecordFailure } from '../contract.ts';
 import type { Failure } from './call.ts';
 import { type AwsFault, CLOCK_IS_OFF, causeOf, isAboutKeys, isAboutTime, isThrottling } from './fault.ts';
-import type { KinesisTarget } from './kinesis-delivery.ts';
+import type { KinesisTarget } from './targets.ts';
 
 /** What it means that PutRecords refused a call as a whole. */
 export function kinesisFailure(fault: AwsFault, target: KinesisTarget): Failure {

@@ -4,17 +4,12 @@ import type { DestinationEnvironment, FileDestination, Outcome, RecordFile, Verd
 import { cancelled } from '../network-fault.ts';
 import type { AwsRequest, Failure } from './call.ts';
 import { type AwsClient, createAwsClient } from './client.ts';
-import { customEndpoint, endpointOf, type Role } from './names.ts';
+import { customEndpoint, endpointOf } from './names.ts';
 import { CONTENT_TYPES, type FileForm, fileBytes, keyOf } from './record-file.ts';
 import { s3Failure } from './s3-fault.ts';
 import { sha256 } from './sign.ts';
 import { type Spooled, SpoolFault, spool } from './spool.ts';
-
-export interface BucketTarget {
-  readonly region: string;
-  readonly bucket: string;
-  readonly role: Role;
-}
+import type { BucketTarget } from './targets.ts';
 
 /**
  * Opens an S3 bucket.

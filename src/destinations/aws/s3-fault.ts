@@ -1,6 +1,6 @@
 import type { Failure } from './call.ts';
 import { type AwsFault, CLOCK_IS_OFF, causeOf, isAboutKeys, isAboutTime, isThrottling } from './fault.ts';
-import type { BucketTarget } from './s3-delivery.ts';
+import type { BucketTarget } from './targets.ts';
 
 /** What it means that S3 did not take an object. */
 export function s3Failure(fault: AwsFault, target: BucketTarget): Failure {

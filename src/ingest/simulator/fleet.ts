@@ -1,8 +1,9 @@
 import type { Random } from '../../lib/clock.ts';
 import { Agenda } from './agenda.ts';
-import { createDevice, type Device } from './device.ts';
+import { createDevice } from './device.ts';
 import { createLife } from './life.ts';
-import { type EventContent, event } from './records.ts';
+import { event } from './records.ts';
+import type { Surroundings } from './surroundings.ts';
 
 /** Records that a fleet produced, each as its JSON text, in the order in which they came into being. */
 export interface FleetRecords {
@@ -34,18 +35,6 @@ export interface FleetOptions {
 export interface Owner {
   readonly id: number;
   readonly name: string;
-}
-
-/** What a device needs of the world around it. */
-export interface Surroundings {
-  readonly random: Random;
-  now(): number;
-  /** Runs `run` after `delay` milliseconds; never, if the delay is infinite. */
-  later(delay: number, run: () => void): void;
-  emitUsage(text: (id: bigint) => string): void;
-  emitEvent(device: Device, content: EventContent): void;
-  /** A number that no other call gave. */
-  number(): number;
 }
 
 /** All devices are switched on within this time. */

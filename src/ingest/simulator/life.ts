@@ -1,6 +1,5 @@
 import { exponential, logUniform, pick, uuid } from './chance.ts';
 import type { Device } from './device.ts';
-import type { Surroundings } from './fleet.ts';
 import {
   closedDetail,
   type DataSession,
@@ -10,6 +9,7 @@ import {
   openedDetail,
   smsUsage,
 } from './records.ts';
+import type { Surroundings } from './surroundings.ts';
 import { OPERATORS, type Operator } from './world.ts';
 
 /**

@@ -1,0 +1,15 @@
+import type { Role } from './names.ts';
+
+/** The Kinesis data stream of a data stream, and the role that may write to it. */
+export interface KinesisTarget {
+  readonly region: string;
+  readonly name: string;
+  readonly role: Role;
+}
+
+/** The S3 bucket of a data stream, and the role that may write to it. */
+export interface BucketTarget {
+  readonly region: string;
+  readonly bucket: string;
+  readonly role: Role;
+}
