@@ -28,6 +28,7 @@ export const ERRORS = {
   },
   Busy: { code: 9003, status: 503, message: 'The node cannot keep up; try again later.' },
   Internal: { code: 9004, status: 500, message: 'Something failed inside simstream.' },
+  MethodNotAllowed: { code: 9005, status: 405, message: 'The path does not take this method.' },
 } as const satisfies Record<string, { code: number; status: number; message: string }>;
 
 export type ErrorToken = keyof typeof ERRORS;
@@ -52,8 +53,10 @@ export interface ApiErrorOptions {
   readonly errors?: readonly unknown[];
   /** Seconds for a `Retry-After` header. */
   readonly retryAfter?: number;
-  /** Where the cause is told apart from the table's status (emnify's login lockout is a 401 with TooManyRequests). */
+  /** Where the status is another than the table's (emnify's login lockout is a 401 with TooManyRequests). */
   readonly status?: number;
+  /** More headers of the answer, names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** What a handler throws to answer with an error; the HTTP layer is the only place that catches it. */
@@ -62,6 +65,7 @@ export class ApiError extends Error {
   readonly status: number;
   readonly errors: readonly unknown[] | undefined;
   readonly retryAfter: number | undefined;
+  readonly headers: Readonly<Record<string, string>>;
 
   constructor(token: ErrorToken, message?: string, options: ApiErrorOptions = {}) {
     super(message ?? ERRORS[token].message);
@@ -70,6 +74,7 @@ export class ApiError extends Error {
     this.status = options.status ?? ERRORS[token].status;
     this.errors = options.errors;
     this.retryAfter = options.retryAfter;
+    this.headers = options.headers ?? {};
   }
 
   body(): ErrorBody {

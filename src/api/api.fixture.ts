@@ -12,7 +12,7 @@ import {
   defineDestination,
   type Verdict,
 } from '../destinations/contract.ts';
-import { ApiError } from '../errors.ts';
+import { ApiError, ERRORS } from '../errors.ts';
 import type { NodesSnapshot } from '../leases/nodes.ts';
 import { ManualClock, seededRandom } from '../lib/manual-clock.fixture.ts';
 import {
@@ -24,6 +24,7 @@ import {
 import { createMemoryRegistry } from '../registry/memory.ts';
 import type { Json, Registry } from '../registry/registry.ts';
 import { createApp } from './app.ts';
+import { errorsOf } from './openapi.ts';
 import type { Route } from './route.ts';
 import { apiRoutes } from './routes.ts';
 
@@ -322,7 +323,7 @@ function progressOf(stream: DataStreamDocument, now: number): ProgressDocument {
   };
 }
 
-/** An error has emnify's body; any other answer is one that its route promises. */
+/** An error has emnify's body and a status that its route documents; any other answer is one that its route promises. */
 function checkAnswer(
   routes: readonly Route[],
   method: string,
@@ -333,10 +334,14 @@ function checkAnswer(
     assert.equal(typeof body?.error_code, 'number', text);
     assert.equal(typeof body.error_token, 'string', text);
     assert.equal(typeof body.message, 'string', text);
-    return;
   }
   const route = routes.find((each) => each.method === method && each.path === path);
   if (!route) return;
+  if (status >= 400) {
+    const documented = [...errorsOf(route)].map((token) => ERRORS[token].status as number);
+    assert.ok(documented.includes(status), `${route.operationId} does not document ${status}: ${text}`);
+    return;
+  }
   const promised = route.responses[status];
   assert.ok(promised, `${route.operationId} promises no ${status}`);
   if (!promised.schema) assert.equal(text, '', route.operationId);

@@ -166,6 +166,12 @@ describe('bodies', () => {
     );
   });
 
+  test('with comments are told that JSON has none, and where', async () => {
+    const { status, body } = await echo('{\n  "number": 1 // one\n}');
+    assert.deepEqual([status, body.error_code], [400, 1000]);
+    assert.match(body.message, /no comments.*line 2, column 15/);
+  });
+
   test('are UTF-8', async () => {
     const payload = Buffer.from([...Buffer.from('{"number":1,"text":"'), 0xff, ...Buffer.from('"}')]);
     const answer = await app.inject({ method: 'POST', url: '/api/echo', headers: json, payload });
@@ -217,11 +223,10 @@ test('values of a query become what the schema says', async () => {
 });
 
 describe('errors', () => {
-  test('an unknown path or method is not found', async () => {
+  test('an unknown path is not found', async () => {
     for (const [method, url] of [
       ['GET', '/api/nothing?key=secret'],
-      ['PUT', '/api/echo'],
-      ['GET', '/api/echo'],
+      ['PUT', '/api/echo/more'],
     ] as const) {
       const answer = await app.inject({ method, url });
       assert.deepEqual([answer.statusCode, answer.json().error_code], [404, 1201]);
@@ -280,6 +285,20 @@ describe('headers', () => {
     assert.equal(preflight.statusCode, 204);
     assert.match(String(preflight.headers['access-control-allow-headers']), /Authorization/);
     assert.match(String(preflight.headers['access-control-allow-methods']), /PATCH/);
+    const sdk = 'authorization,content-type,x-requested-with,x-sdk-version,traceparent';
+    for (const [asked, allowed] of [
+      [sdk, new RegExp(sdk)],
+      ['x-a, x-b', /x-a, x-b/],
+      ['x-a\r\nx-b: 1', /^Authorization, Content-Type$/],
+      ['x-a '.repeat(1000), /^Authorization, Content-Type$/],
+    ] as const) {
+      const answer = await app.inject({
+        method: 'OPTIONS',
+        url: '/api/v2/data_stream',
+        headers: { 'access-control-request-headers': asked },
+      });
+      assert.match(String(answer.headers['access-control-allow-headers']), allowed);
+    }
     const { headers } = await app.inject({ url: '/api/nothing' });
     assert.equal(headers['access-control-allow-origin'], '*');
     assert.match(String(headers['access-control-expose-headers']), /X-Total-Count/);
@@ -333,6 +352,25 @@ describe('on a real connection', () => {
     const answer = Buffer.concat(await socket.toArray()).toString();
     assert.match(answer, /^HTTP\/1\.1 400 Bad Request/);
     assert.equal(JSON.parse(answer.split('\r\n\r\n')[1] as string).error_code, 1000);
+  });
+
+  test('what Node.js refuses by itself has an error body too', async () => {
+    const cases: readonly [string, number, RegExp][] = [
+      ['POST /api/echo HTTP/1.1\r\nHost: x\r\nExpect: a miracle\r\n\r\n', 417, /100-continue/],
+      [`GET /healthz HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431, /16 KiB/],
+      [`GET /${'x'.repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 431, /shorter path/],
+      ['GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n', 400, /Host/],
+      ['CONNECT example.com:443 HTTP/1.1\r\nHost: x\r\n\r\n', 405, /no proxy/],
+    ];
+    for (const [request, status, message] of cases) {
+      const socket = connect(port, '127.0.0.1');
+      socket.write(request);
+      const [head = '', body = ''] = Buffer.concat(await socket.toArray())
+        .toString()
+        .split('\r\n\r\n');
+      assert.equal(Number(head.split(' ')[1]), status, request.slice(0, 40));
+      assert.match(JSON.parse(body).message, message);
+    }
   });
 
   test('a handler learns that the caller has gone', async () => {

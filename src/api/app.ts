@@ -4,9 +4,10 @@ import { ApiError } from '../errors.ts';
 import type { Random } from '../lib/clock.ts';
 import { answerWith } from './answer.ts';
 import { passBodiesOn, readJsonBodies } from './body.ts';
-import { serveDocumentation } from './documentation.ts';
+import { DOCUMENTATION_PATHS, serveDocumentation } from './documentation.ts';
 import { addErrorHandlers, createAnswerError, type ErrorLog, earlyErrorHandlers } from './error-handling.ts';
 import { addCommonHeaders } from './http-headers.ts';
+import { refuseOtherMethods } from './methods.ts';
 import { buildOpenApi } from './openapi.ts';
 import { type OperationParts, operationRoutes } from './operations.ts';
 import type { OperatorIdentity, Route, RouteRequest } from './route.ts';
@@ -71,6 +72,8 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     requestTimeout: REQUEST_TIMEOUT_MS,
     trustProxy,
     return503OnClosing: false,
+    // Checked with an error body, see addErrorHandlers.
+    http: { requireHostHeader: false },
     routerOptions: { maxParamLength: LONGEST_PARAMETER, ignoreTrailingSlash: true },
     genReqId: () => Buffer.from(random.bytes(8)).toString('hex'),
     ...earlyErrorHandlers(answerError),
@@ -89,6 +92,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     for (const route of routes) if (route.streamBody) addRoute(group, route, parts);
     done();
   });
+  refuseOtherMethods(app, [...routes, ...DOCUMENTATION_PATHS]);
   await serveDocumentation(app, buildOpenApi(routes, parts.version));
   return app;
 }

@@ -17,7 +17,6 @@ export interface ApplicationTokenParts {
   readonly clock: Clock;
 }
 
-const Nullable = (text: string) => Type.Union([Type.String(), Type.Null()], { description: text });
 const Status = Type.Object({
   id: Type.Integer({ description: '0 Activated, 1 Revoked.' }),
   description: Type.String(),
@@ -25,11 +24,15 @@ const Status = Type.Object({
 
 export const ApplicationTokenView = Type.Object({
   id: Type.Integer(),
-  description: Nullable('What it is for.'),
+  description: Type.Optional(Type.String({ description: 'What it is for; absent: nobody said.' })),
   created: Type.String({ format: 'date-time' }),
   status: Status,
-  expiry_date: Nullable('UTC; null: until it is revoked.'),
-  ip: Nullable('The address or CIDR block that it may be used from; null: any.'),
+  expiry_date: Type.Optional(
+    Type.String({ format: 'date-time', description: 'UTC; absent: valid until it is revoked.' }),
+  ),
+  ip: Type.Optional(
+    Type.String({ description: 'The address or CIDR block that it may be used from; absent: any.' }),
+  ),
   creator: Type.Object({ id: Type.Integer(), name: Type.String(), username: Type.String() }),
 });
 
@@ -112,7 +115,7 @@ export function applicationTokenRoutes({ applicationTokens, users, clock }: Appl
       params: IdParameter,
       body: ApplicationTokenPatch,
       responses: { 204: { description: 'Changed.' } },
-      errors: ['NotFound'],
+      errors: ['BadRequest', 'NotFound', 'NotAllowed'],
       handler: async ({ params, body, identity }) => {
         await changeApplicationToken(applicationTokens, identity.organisationId, params.id, body);
         return { status: 204 };
@@ -186,12 +189,12 @@ export function showApplicationToken(
 ): Static<typeof ApplicationTokenView> {
   return {
     id: document.id,
-    description: document.description,
+    ...(document.description === null ? {} : { description: document.description }),
     created: document.created,
     status:
       document.status === 'revoked' ? { id: 1, description: 'Revoked' } : { id: 0, description: 'Activated' },
-    expiry_date: document.expiryDate,
-    ip: document.ip,
+    ...(document.expiryDate === null ? {} : { expiry_date: document.expiryDate }),
+    ...(document.ip === null ? {} : { ip: document.ip }),
     creator: document.creator,
   };
 }

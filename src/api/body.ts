@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ApiError } from '../errors.ts';
+import { jsonSlip } from '../lib/json-slip.ts';
 import { withoutNulls } from './validation.ts';
 
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
@@ -32,12 +33,21 @@ export function passBodiesOn(app: FastifyInstance): void {
 }
 
 function parseJson(bytes: Buffer): unknown {
+  const text = decode(bytes);
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return JSON.parse(text);
   } catch (error) {
-    const reason = error instanceof SyntaxError ? error.message : 'it is not UTF-8';
     // V8 quotes a piece of the text in its message, which may hold a secret: only the place is passed on.
-    const place = /at position \d+(?: \(line \d+ column \d+\))?/.exec(reason)?.[0];
-    throw new ApiError('BadRequest', `The body is not valid JSON${place ? `: ${place}` : ''}.`);
+    const place = /at position \d+(?: \(line \d+ column \d+\))?/.exec((error as SyntaxError).message)?.[0];
+    const reason = jsonSlip(text) ?? place;
+    throw new ApiError('BadRequest', `The body is not valid JSON${reason ? `: ${reason}` : ''}.`);
+  }
+}
+
+function decode(bytes: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new ApiError('BadRequest', 'The body is not valid JSON: it is not UTF-8.');
   }
 }

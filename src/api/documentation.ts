@@ -17,6 +17,11 @@ const POLICY = {
   'frame-ancestors': "'none'",
 };
 
+export const DOCUMENTATION_PATHS = [
+  { method: 'GET', path: '/api/openapi.json' },
+  { method: 'GET', path: '/api/docs' },
+] as const;
+
 /** Serves the document at `/api/openapi.json` and lets people try the API at `/api/docs`. */
 export async function serveDocumentation(app: FastifyInstance, document: object): Promise<void> {
   const text = JSON.stringify(document);

@@ -1,5 +1,5 @@
-import { STATUS_CODES } from 'node:http';
-import type { Socket } from 'node:net';
+import { type IncomingMessage, maxHeaderSize, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify';
 import { ApiError, type ErrorToken, StoreUnavailable } from '../errors.ts';
 import { answerWith } from './answer.ts';
@@ -48,6 +48,16 @@ export function earlyErrorHandlers(
 
 export function addErrorHandlers(app: FastifyInstance, answerError: AnswerError): void {
   app.setErrorHandler(answerError);
+  // Node.js answers these by itself, without a body, unless somebody listens.
+  app.server.on('checkExpectation', refuseExpectation);
+  app.server.on('connect', (_: IncomingMessage, socket: Duplex) => {
+    answerRaw(socket, 405, 'This is no proxy: CONNECT is not possible.');
+  });
+  app.addHook('onRequest', async ({ headers, raw }) => {
+    if (headers.host === undefined && raw.httpVersion === '1.1') {
+      throw new ApiError('BadRequest', 'The header Host is missing.');
+    }
+  });
   app.setNotFoundHandler(({ method, url }, reply) => {
     const path = url.split('?', 1)[0] as string;
     const shown = path.length > 200 ? `${path.slice(0, 200)}…` : path;
@@ -73,7 +83,7 @@ function knownError(error: unknown): ApiError | undefined {
 }
 
 function sendError(reply: FastifyReply, error: ApiError): FastifyReply {
-  const headers: Record<string, string> = {};
+  const headers: Record<string, string> = { ...error.headers };
   if (error.retryAfter !== undefined) headers['retry-after'] = String(Math.ceil(error.retryAfter));
   if (error.status === 401) headers['www-authenticate'] = 'Bearer';
   return answerWith(reply, { status: error.status, body: error.body(), headers });
@@ -83,20 +93,28 @@ function routeOf(request: FastifyRequest): string | undefined {
   return request.routeOptions?.url;
 }
 
-const CLIENT_ERRORS: Readonly<Record<string, number>> = {
-  HPE_HEADER_OVERFLOW: 431,
-  ERR_HTTP_REQUEST_TIMEOUT: 408,
+/** What the parser of HTTP finds wrong, by its code: status and message. */
+const CLIENT_ERRORS: Readonly<Record<string, readonly [number, string]>> = {
+  HPE_HEADER_OVERFLOW: [
+    431,
+    `The request line and the headers are larger than ${maxHeaderSize / 1024} KiB together: send fewer or shorter headers, or a shorter path.`,
+  ],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not arrive in time: send it faster, or in smaller parts.'],
 };
+const NO_HTTP = [400, 'This is not an HTTP request that can be read.'] as const;
 
 /** Bytes that are no HTTP request: there is no reply object yet, so the answer is written by hand. */
-function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): void {
+function answerBrokenRequest(error: Error & { code?: string }, socket: Duplex): void {
   if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
     socket.destroy();
     return;
   }
-  const status = CLIENT_ERRORS[error.code ?? ''] ?? 400;
-  const message = `${STATUS_CODES[status]}: this is not an HTTP request that can be read.`;
-  const body = JSON.stringify(new ApiError('BadRequest', message).body());
+  const [status, message] = CLIENT_ERRORS[error.code ?? ''] ?? NO_HTTP;
+  answerRaw(socket, status, message);
+}
+
+function answerRaw(socket: Duplex, status: number, message: string): void {
+  const body = rawBody(status, message);
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     'Content-Type: application/json; charset=utf-8',
@@ -104,4 +122,20 @@ function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): 
     'Connection: close',
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
+function refuseExpectation(_: IncomingMessage, response: ServerResponse): void {
+  const body = rawBody(417, 'Of the header Expect only 100-continue is known: leave the header out.');
+  response
+    .writeHead(417, {
+      'content-type': 'application/json; charset=utf-8',
+      'content-length': Buffer.byteLength(body),
+      // What follows would be read as the next request.
+      connection: 'close',
+    })
+    .end(body);
+}
+
+function rawBody(status: number, message: string): string {
+  return JSON.stringify(new ApiError(status === 405 ? 'MethodNotAllowed' : 'BadRequest', message).body());
 }

@@ -24,7 +24,7 @@ const EXPOSED_HEADERS = [
   'X-Total-Pages',
 ].join(', ');
 
-const CORS_PREFIX = '/api/';
+export const CORS_PREFIX = '/api/';
 
 /**
  * Adds the headers of every answer. The customer API may be called from pages of any origin: who calls is told by a
@@ -41,14 +41,30 @@ export function addCommonHeaders(app: FastifyInstance): void {
     });
   });
 
-  app.options(`${CORS_PREFIX}*`, async (_, reply) => {
+  app.options(`${CORS_PREFIX}*`, async ({ headers }, reply) => {
     reply
       .status(204)
-      .header('access-control-allow-methods', 'GET, POST, PUT, PATCH, DELETE')
-      .header('access-control-allow-headers', 'Authorization, Content-Type')
+      .header('access-control-allow-methods', 'GET, HEAD, POST, PUT, PATCH, DELETE')
+      .header('access-control-allow-headers', allowedHeaders(headers['access-control-request-headers']))
+      .header('vary', 'Access-Control-Request-Headers')
       // Two hours: the longest that Chromium honours.
       .header('access-control-max-age', '7200');
   });
+}
+
+/** Names of headers, as a preflight lists them. */
+const HEADER_NAMES = /^[\w!#$%&'*+.^`|~-]+(?:\s*,\s*[\w!#$%&'*+.^`|~-]+)*$/;
+/** A preflight lists what a script set; no client sets more than some dozen headers. */
+const LONGEST_HEADER_NAMES = 2000;
+
+/**
+ * Clients and their tracing add headers of their own (`X-Requested-With`, `traceparent`, `x-sdk-version`), and all of them
+ * are harmless: simstream reads only those that it documents. So what is asked for is allowed.
+ */
+function allowedHeaders(requested: string | undefined): string {
+  const usual = 'Authorization, Content-Type';
+  if (requested === undefined || requested.length > LONGEST_HEADER_NAMES) return usual;
+  return HEADER_NAMES.test(requested) ? `${usual}, ${requested}` : usual;
 }
 
 function setMissing(reply: FastifyReply, headers: Readonly<Record<string, string>>): void {

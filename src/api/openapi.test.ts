@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { ApiError, ERRORS } from '../errors.ts';
-import { type ApiFixture, setUpApi } from './api.fixture.ts';
+import { type ApiFixture, type CallOptions, OPERATOR_TOKEN, setUpApi } from './api.fixture.ts';
 import { errorsOf } from './openapi.ts';
 import { createValidator } from './validation.ts';
 
@@ -121,6 +121,66 @@ describe('the OpenAPI document', () => {
           operation?.responses[status]?.description ?? '',
           new RegExp(`${code} ${token}`),
           route.operationId,
+        );
+      }
+    }
+  });
+});
+
+describe('every status that a route answers with is documented', () => {
+  /** Ways to call a route wrongly; the answers are compared with the document by the fixture. */
+  const WRONG: readonly { readonly what: string; readonly options: CallOptions; readonly query?: string }[] =
+    [
+      { what: 'no token', options: { token: '' } },
+      { what: 'the token of an observer', options: { token: 'otto' } },
+      { what: 'a broken body', options: { body: '{"a": 1, // comment' } },
+      { what: 'a body that is a list', options: { body: [] } },
+      { what: 'an empty object', options: { body: {} } },
+      { what: 'numbers everywhere', options: { body: { name: 1, description: 1, status: 1, filters: 1 } } },
+      { what: 'a body that is too large', options: { body: `"${'x'.repeat(2 ** 20)}"` } },
+      { what: 'a body of another type', options: { body: 'a', headers: { 'content-type': 'text/csv' } } },
+      { what: 'a malformed type', options: { body: 'a', headers: { 'content-type': ';' } } },
+      {
+        what: 'a malformed query',
+        options: {},
+        query: '?page=x&per_page=0&limit=x&after=x&at=x&invalid=x&from=x',
+      },
+    ];
+  const IDS = ['7', 'zz', '00000000', '1e3', '999999999999999999999', '%20'];
+
+  test('however a call is made', async () => {
+    const own = await setUpApi();
+    for (const { method, path, access } of own.routes) {
+      for (const id of path.includes(':') ? IDS : ['']) {
+        const url = path.replace(/:\w+/g, id);
+        for (const { options, query = '' } of WRONG) {
+          const token = access === 'operator' && options.token === undefined ? OPERATOR_TOKEN : undefined;
+          const { status } = await own.call(method, url + query, {
+            ...options,
+            ...(token === undefined ? {} : { token }),
+          });
+          assert.notEqual(status, 405, `${method} ${url}`);
+        }
+      }
+    }
+    await own.close();
+  });
+
+  test('another method is refused, and told which are possible', async () => {
+    const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
+    for (const path of new Set(api.routes.map((route) => route.path))) {
+      const served = api.routes.filter((route) => route.path === path).map((route) => route.method as string);
+      for (const method of methods.filter((each) => !served.includes(each))) {
+        const { status, headers, body } = await api.call(method, path.replace(/:\w+/g, 'abcdef12'), {
+          token: '',
+          body: '{"broken',
+        });
+        assert.deepEqual([status, body.error_code], [405, 9005], `${method} ${path}`);
+        const allow = String(headers.allow).split(', ');
+        assert.deepEqual(
+          allow.filter((each) => each !== 'OPTIONS' && each !== 'HEAD').sort(),
+          [...served].sort(),
+          path,
         );
       }
     }

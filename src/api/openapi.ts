@@ -173,18 +173,21 @@ function failures(route: Route): Record<string, object> {
 
 const RETRY_AFTER = { 'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' } } };
 
-/** What follows from access, parameters and body, and what the route adds. */
+/** What any request can meet, then what follows from access, parameters and body, and what the route adds. */
 export function errorsOf(route: Route): Set<ErrorToken> {
   const tokens = new Set<ErrorToken>();
   const add = (...more: ErrorToken[]) => {
     for (const token of more) tokens.add(token);
   };
+  add('BadRequest', 'TooManyRequests');
+  // Without a token nothing is read from the storage, except at a login.
+  if (route.access !== 'public' || route.body) add('Busy');
+  // A body that is too large is not read, even where none is wanted.
+  if (route.method !== 'GET') add('PayloadTooLarge', 'UnsupportedMediaType');
   if (route.access === 'operator') add('InvalidToken');
   if (route.access === 'read' || route.access === 'write') add('InvalidToken', 'TokenExpired', 'Forbidden');
-  if (route.rateLimited) add('TooManyRequests');
   if (route.query && hasConstraints(route.query)) add('InvalidFormat', 'OutOfRange');
   if (route.body) {
-    add('BadRequest', 'PayloadTooLarge', 'UnsupportedMediaType');
     add('InputValidationFailed', 'Required', 'InvalidFormat', 'OutOfRange');
   }
   add(...(route.errors ?? []), 'Internal');

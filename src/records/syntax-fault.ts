@@ -40,8 +40,11 @@ export function syntaxFault(
   const byte = bytes[at];
   if (byte === undefined || (unit === 'line' && byte === LINE_FEED))
     return `not valid JSON: the ${unit} ends too early, ${place}`;
-  return `not valid JSON: unexpected ${nameOf(byte)} ${place}`;
+  return `not valid JSON: unexpected ${nameOf(byte)} ${place}${COMMENT.has(byte) ? '; JSON has no comments' : ''}`;
 }
+
+/** What begins a comment in other languages. */
+const COMMENT = new Set([0x2f, 0x23]);
 
 function nameOf(byte: number): string {
   if (byte === 0x22) return 'quote';

@@ -40,7 +40,7 @@ export function operatorApplicationTokenRoutes(
           schema: Type.Object({ id: Type.Integer(), application_token: Type.String() }),
         },
       },
-      errors: ['NotFound'],
+      errors: ['BadRequest', 'NotFound'],
       handler: async ({ params, body }) => {
         const organisation = await mustExist(params.id);
         const { document, token } = await applicationTokens.create({
@@ -60,7 +60,7 @@ export function operatorApplicationTokenRoutes(
       access: 'operator',
       params: OrganisationParameter,
       responses: { 200: { description: 'Newest first.', schema: Type.Array(ApplicationTokenView) } },
-      errors: ['NotFound'],
+      errors: ['BadRequest', 'NotFound'],
       handler: async ({ params }) => {
         const organisation = await mustExist(params.id);
         return {
@@ -79,7 +79,7 @@ export function operatorApplicationTokenRoutes(
       params: TokenParameters,
       body: ApplicationTokenPatch,
       responses: { 204: { description: 'Changed.' } },
-      errors: ['NotFound'],
+      errors: ['BadRequest', 'NotFound', 'NotAllowed'],
       handler: async ({ params, body }) => {
         const organisation = await mustExist(params.id);
         await changeApplicationToken(applicationTokens, organisation.id, params.token_id, body);

@@ -94,7 +94,7 @@ export function operatorOrganisationRoutes(organisations: Organisations, mustExi
       access: 'operator',
       params: OrganisationParameter,
       responses: { 200: { description: 'The organisation.', schema: OrganisationView } },
-      errors: ['NotFound'],
+      errors: ['BadRequest', 'NotFound'],
       handler: async ({ params }) => ({ status: 200, body: showOrganisation(await mustExist(params.id)) }),
     }),
   ];

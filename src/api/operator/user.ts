@@ -67,7 +67,7 @@ export function operatorUserRoutes(users: Users, mustExist: MustExist): Route[] 
       params: OrganisationParameter,
       body: NewUserBody,
       responses: { 201: { description: 'Created.', schema: UserView } },
-      errors: ['NotFound', 'Duplicated'],
+      errors: ['BadRequest', 'NotFound', 'Duplicated'],
       handler: async ({ params, body }) => {
         const organisation = await mustExist(params.id);
         if (Buffer.byteLength(foldUsername(body.username)) > LONGEST_USERNAME) {
@@ -94,7 +94,7 @@ export function operatorUserRoutes(users: Users, mustExist: MustExist): Route[] 
       access: 'operator',
       params: OrganisationParameter,
       responses: { 200: { description: 'The users.', schema: Type.Array(UserView) } },
-      errors: ['NotFound'],
+      errors: ['BadRequest', 'NotFound'],
       handler: async ({ params }) => {
         const organisation = await mustExist(params.id);
         return { status: 200, body: await Array.fromAsync(users.list(organisation.id), showUser) };
@@ -111,7 +111,7 @@ export function operatorUserRoutes(users: Users, mustExist: MustExist): Route[] 
       params: UserParameters,
       body: UserPatch,
       responses: { 200: { description: 'Changed.', schema: UserView } },
-      errors: ['NotFound'],
+      errors: ['BadRequest', 'NotFound'],
       handler: async ({ params, body: { password, name, role, status } }) => {
         const user = await mustBelong(params);
         const changed = await users.change(user.username, {
@@ -134,7 +134,7 @@ export function operatorUserRoutes(users: Users, mustExist: MustExist): Route[] 
       access: 'operator',
       params: UserParameters,
       responses: { 204: { description: 'Removed.' } },
-      errors: ['NotFound'],
+      errors: ['BadRequest', 'NotFound'],
       handler: async ({ params }) => {
         await users.remove((await mustBelong(params)).username);
         return { status: 204 };

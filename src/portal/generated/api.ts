@@ -49,27 +49,30 @@ export interface paths {
       responses: {
         200: { headers: Record<string, unknown>; content: { "application/json": Array<{
           "id": number;
-          /** What it is for. */
-          "description": string | null;
+          /** What it is for; absent: nobody said. */
+          "description"?: string;
           "created": string;
           "status": {
             /** 0 Activated, 1 Revoked. */
             "id": number;
             "description": string;
           };
-          /** UTC; null: until it is revoked. */
-          "expiry_date": string | null;
-          /** The address or CIDR block that it may be used from; null: any. */
-          "ip": string | null;
+          /** UTC; absent: valid until it is revoked. */
+          "expiry_date"?: string;
+          /** The address or CIDR block that it may be used from; absent: any. */
+          "ip"?: string;
           "creator": {
             "id": number;
             "name": string;
             "username": string;
           };
         }> } };
+        400: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         401: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         403: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        503: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
       };
     };
     put?: never;
@@ -93,7 +96,9 @@ export interface paths {
         413: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         415: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         422: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        503: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
       };
     };
     delete?: never;
@@ -123,7 +128,9 @@ export interface paths {
         413: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         415: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         422: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        503: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
       };
     };
   };
@@ -139,9 +146,12 @@ export interface paths {
           "parent_id": number | null;
           "created": string;
         } } };
+        400: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         401: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         403: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        503: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
       };
     };
     put?: never;
@@ -170,10 +180,13 @@ export interface paths {
           };
           "created": string;
         } } };
+        400: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         401: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         403: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         404: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        503: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
       };
     };
     put?: never;
@@ -188,9 +201,12 @@ export interface paths {
       requestBody?: never;
       responses: {
         200: { headers: Record<string, unknown>; content: { "application/json": Array<components['schemas']['LookupEntry']> } };
+        400: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         401: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         403: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        503: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
       };
     };
     put?: never;
@@ -205,10 +221,12 @@ export interface paths {
       requestBody?: never;
       responses: {
         200: { headers: Record<string, unknown>; content: { "application/json": Array<components['schemas']['LookupEntry']> } };
+        400: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         401: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         403: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        503: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
       };
     };
     put?: never;
@@ -223,10 +241,12 @@ export interface paths {
       requestBody?: never;
       responses: {
         200: { headers: Record<string, unknown>; content: { "application/json": Array<components['schemas']['LookupEntry']> } };
+        400: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         401: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         403: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        503: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
       };
     };
     put?: never;
@@ -241,10 +261,12 @@ export interface paths {
       requestBody?: never;
       responses: {
         200: { headers: Record<string, unknown>; content: { "application/json": Array<components['schemas']['ConnectionType']> } };
+        400: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         401: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         403: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        503: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
       };
     };
     put?: never;
@@ -259,10 +281,12 @@ export interface paths {
       requestBody?: never;
       responses: {
         200: { headers: Record<string, unknown>; content: { "application/json": Array<components['schemas']['NamedLookupEntry']> } };
+        400: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         401: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         403: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        503: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
       };
     };
     put?: never;
@@ -277,10 +301,12 @@ export interface paths {
       requestBody?: never;
       responses: {
         200: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Platform'] } };
+        400: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         401: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         403: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        503: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
       };
     };
     put?: never;
@@ -295,11 +321,13 @@ export interface paths {
       requestBody?: never;
       responses: {
         200: { headers: Record<string, unknown>; content: { "application/json": Array<components['schemas']['DataStream']> } };
+        400: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         401: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         403: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         422: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        503: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
       };
     };
     put?: never;
@@ -329,11 +357,13 @@ export interface paths {
       requestBody?: never;
       responses: {
         200: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['DataStream'] } };
+        400: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         401: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         403: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         404: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        503: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
       };
     };
     put?: never;
@@ -343,9 +373,12 @@ export interface paths {
       requestBody?: never;
       responses: {
         202: { headers: Record<string, unknown>; content?: never };
+        400: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         401: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         403: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         404: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        413: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        415: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         503: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
@@ -377,11 +410,13 @@ export interface paths {
       requestBody?: never;
       responses: {
         200: { headers: Record<string, unknown>; content: { "application/json": Array<components['schemas']['StateChange']> } };
+        400: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         401: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         403: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         404: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        503: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
       };
     };
     put?: never;
@@ -410,6 +445,7 @@ export interface paths {
         422: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        503: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
       };
     };
     delete?: never;
@@ -424,10 +460,13 @@ export interface paths {
       requestBody?: never;
       responses: {
         202: { headers: Record<string, unknown>; content?: never };
+        400: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         401: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         403: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         404: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         409: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        413: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        415: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         503: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
@@ -457,11 +496,13 @@ export interface paths {
           "message": string | null;
           "remote_status": number | null;
         }> } };
+        400: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         401: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         403: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         404: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        503: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
       };
     };
     put?: never;
@@ -489,12 +530,14 @@ export interface paths {
             "pending": number | null;
           }>;
         } } };
+        400: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         401: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         403: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         404: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         422: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        503: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
       };
     };
     put?: never;
@@ -518,12 +561,14 @@ export interface paths {
           "next": string;
           "skipped": boolean;
         } } };
+        400: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         401: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         403: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         404: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         422: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        503: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
       };
     };
     put?: never;
@@ -549,12 +594,14 @@ export interface paths {
           /** The record as it came in */
           "record": string;
         }> } };
+        400: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         401: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         403: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         404: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         422: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        503: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
       };
     };
     put?: never;
@@ -590,6 +637,7 @@ export interface paths {
         422: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        503: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
       };
     };
     delete?: never;
@@ -618,6 +666,7 @@ export interface paths {
         422: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         429: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
         500: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
+        503: { headers: Record<string, unknown>; content: { "application/json": components['schemas']['Error'] } };
       };
     };
     delete?: never;
