@@ -32,6 +32,7 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
     records: 'values',
     log: 'values',
     registry: 'values',
+    'leases/start-epoch.ts': 'values',
     'delivery/stream/quarantine.ts': 'values',
   },
   auth: { registry: 'values' },

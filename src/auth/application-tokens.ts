@@ -1,7 +1,8 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Clock, Random } from '../lib/clock.ts';
+import { documentKind } from '../registry/documents.ts';
 import { type Registry, registryKey } from '../registry/registry.ts';
-import { changeDocument, documentOf, jsonOf, randomId, wasStored } from './documents.ts';
+import { changeDocument, randomId, wasStored } from './documents.ts';
 import { isInRange } from './network.ts';
 import { digestOf } from './secret.ts';
 
@@ -27,7 +28,9 @@ export interface ApplicationTokenDocument {
   readonly created: string;
 }
 
-/** Who made it, as it was then. */
+export const APPLICATION_TOKEN = documentKind<ApplicationTokenDocument>({ prefix: 'application_token' });
+
+/** The user who created the token, with the name of that time. */
 export interface Creator {
   readonly id: number;
   readonly name: string;
@@ -70,10 +73,8 @@ export type ApplicationTokenState = 'usable' | 'revoked' | 'expired' | 'forbidde
 const TOKEN = /^ssapp_([1-9]\d{0,15})_([1-9]\d{0,9})_([A-Za-z0-9_-]{43})$/;
 
 export function createApplicationTokens(registry: Registry, clock: Clock, random: Random): ApplicationTokens {
-  const get = async (organisationId: number, id: number) => {
-    const entry = await registry.get(tokenKey(organisationId, id));
-    return entry && documentOf<ApplicationTokenDocument>(entry);
-  };
+  const get = async (organisationId: number, id: number) =>
+    (await APPLICATION_TOKEN.get(registry, tokenKey(organisationId, id)))?.document;
 
   return {
     get,
@@ -92,7 +93,12 @@ export function createApplicationTokens(registry: Registry, clock: Clock, random
           creator,
           created: new Date(clock.now()).toISOString(),
         };
-        const outcome = await registry.put(tokenKey(organisationId, document.id), jsonOf(document), 0);
+        const outcome = await APPLICATION_TOKEN.put(
+          registry,
+          tokenKey(organisationId, document.id),
+          document,
+          0,
+        );
         if (wasStored(outcome))
           return { document, token: `ssapp_${organisationId}_${document.id}_${secret}` };
       }
@@ -100,15 +106,15 @@ export function createApplicationTokens(registry: Registry, clock: Clock, random
 
     list: async (organisationId) => {
       const documents: ApplicationTokenDocument[] = [];
-      for await (const entry of registry.list(registryKey('application_token', organisationId))) {
-        documents.push(documentOf(entry));
-      }
+      for await (const { document } of APPLICATION_TOKEN.list(registry, organisationId))
+        documents.push(document);
       return documents.sort((a, b) => (a.created < b.created ? 1 : a.created > b.created ? -1 : b.id - a.id));
     },
 
     change: async (organisationId, id, change) => {
       let revokedForGood = false;
-      const changed = await changeDocument<ApplicationTokenDocument>(
+      const changed = await changeDocument(
+        APPLICATION_TOKEN,
         registry,
         tokenKey(organisationId, id),
         (document) => {
@@ -139,5 +145,5 @@ export function createApplicationTokens(registry: Registry, clock: Clock, random
 }
 
 function tokenKey(organisationId: number, id: number): string {
-  return registryKey('application_token', organisationId, id);
+  return registryKey(APPLICATION_TOKEN.prefix, organisationId, id);
 }

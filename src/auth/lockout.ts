@@ -1,7 +1,7 @@
 import { ApiError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
+import { documentKind } from '../registry/documents.ts';
 import { keyToken, type Registry, registryKey } from '../registry/registry.ts';
-import { documentOf } from './documents.ts';
 import { foldUsername, type UserDocument, type Users } from './users.ts';
 
 /**
@@ -32,6 +32,9 @@ interface Failures {
   readonly lastAt: number;
 }
 
+/** `login.<name>` */
+export const LOGIN_FAILURES = documentKind<Failures>({ prefix: 'login' });
+
 export const FAILURES_TO_LOCK = 3;
 /** Failures older than this are forgotten as well: guessing slower than the lockout gains nothing over being locked. */
 export const LOCKOUT_MILLISECONDS = 5 * 60_000;
@@ -45,8 +48,9 @@ export function createLogins(registry: Registry, users: Users, clock: Clock): Lo
   let pending = 0;
 
   const failuresOf = async (name: string, known: boolean): Promise<Failures | undefined> => {
-    const entry = known ? await registry.get(failuresKey(name)) : undefined;
-    const failures = known ? entry && documentOf<Failures>(entry) : unknownNames.get(name);
+    const failures = known
+      ? (await LOGIN_FAILURES.get(registry, failuresKey(name)))?.document
+      : unknownNames.get(name);
     return failures && isRecent(failures) ? failures : undefined;
   };
 
@@ -68,11 +72,11 @@ export function createLogins(registry: Registry, users: Users, clock: Clock): Lo
       return;
     }
     for (;;) {
-      const entry = await registry.get(failuresKey(name));
-      const failures = next(entry && documentOf<Failures>(entry));
-      const outcome = await registry.put(failuresKey(name), { ...failures }, entry?.revision ?? 0);
-      // Another node counted one meanwhile. A registry that cannot take it now must not keep people out: the count is
-      // then this login's loss.
+      const stored = await LOGIN_FAILURES.get(registry, failuresKey(name));
+      const failures = next(stored?.document);
+      const outcome = await LOGIN_FAILURES.put(registry, failuresKey(name), failures, stored?.revision ?? 0);
+      // A conflict: another node counted a failure meanwhile. A registry that cannot store the count now must not keep
+      // users out: this failure is then not counted.
       if (outcome.type !== 'conflict') return;
     }
   };
@@ -116,5 +120,5 @@ export function createLogins(registry: Registry, users: Users, clock: Clock): Lo
 }
 
 function failuresKey(name: string): string {
-  return registryKey('login', keyToken(name));
+  return registryKey(LOGIN_FAILURES.prefix, keyToken(name));
 }

@@ -1,7 +1,7 @@
 import type { Clock, Random } from '../lib/clock.ts';
-import { ORGANISATIONS, type OrganisationDocument, organisationKey } from '../registry/organisation.ts';
+import { ORGANISATION, type OrganisationDocument, organisationKey } from '../registry/organisation.ts';
 import type { Registry } from '../registry/registry.ts';
-import { documentOf, jsonOf, randomId, wasStored } from './documents.ts';
+import { randomId, wasStored } from './documents.ts';
 
 /** The organisations of the installation, which the operator registers. */
 export interface Organisations {
@@ -24,10 +24,7 @@ export type OrganisationCreated =
   | { readonly type: 'no-parent' };
 
 export function createOrganisations(registry: Registry, clock: Clock, random: Random): Organisations {
-  const get = async (id: number) => {
-    const entry = await registry.get(organisationKey(id));
-    return entry && documentOf<OrganisationDocument>(entry);
-  };
+  const get = async (id: number) => (await ORGANISATION.get(registry, organisationKey(id)))?.document;
 
   return {
     get,
@@ -43,13 +40,13 @@ export function createOrganisations(registry: Registry, clock: Clock, random: Ra
           rootId: parent?.rootId ?? own,
           created: new Date(clock.now()).toISOString(),
         };
-        const outcome = await registry.put(organisationKey(own), jsonOf(organisation), 0);
+        const outcome = await ORGANISATION.put(registry, organisationKey(own), organisation, 0);
         if (wasStored(outcome)) return { type: 'created', organisation };
         if (id !== undefined) return { type: 'taken' };
       }
     },
     list: async function* () {
-      for await (const entry of registry.list(ORGANISATIONS)) yield documentOf<OrganisationDocument>(entry);
+      for await (const { document } of ORGANISATION.list(registry)) yield document;
     },
   };
 }

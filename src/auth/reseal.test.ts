@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ManualClock, seededRandom } from '../lib/manual-clock.fixture.ts';
-import { type DataStreamDocument, streamKey } from '../registry/data-stream.ts';
+import { STREAM, streamKey } from '../registry/data-stream.ts';
 import { createMemoryRegistry } from '../registry/memory.ts';
 import type { Json, Registry, WriteOutcome } from '../registry/registry.ts';
-import { documentOf } from './documents.ts';
 import { type Resealed, resealCredentials } from './reseal.ts';
 import { createSealer } from './seal.ts';
 import { secretOf } from './secret.ts';
@@ -29,7 +28,7 @@ async function setUp(streams: number) {
       signal,
     );
   const sealedIn = async (key: string) =>
-    documentOf<DataStreamDocument>((await registry.get(key)) ?? assert.fail(key)).sealedCredentials;
+    ((await STREAM.get(registry, key)) ?? assert.fail(key)).document.sealedCredentials;
   return { registry, clock, keys, told, run, sealedIn };
 }
 

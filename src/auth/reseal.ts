@@ -1,7 +1,7 @@
 import type { Clock } from '../lib/clock.ts';
-import { type DataStreamDocument, streamKey } from '../registry/data-stream.ts';
-import type { Entry, Registry, Write } from '../registry/registry.ts';
-import { documentOf, jsonOf } from './documents.ts';
+import { type DataStreamDocument, STREAM, streamKey } from '../registry/data-stream.ts';
+import type { Stored } from '../registry/documents.ts';
+import type { Registry, Write } from '../registry/registry.ts';
 import type { Sealer } from './seal.ts';
 
 /**
@@ -37,9 +37,9 @@ export async function resealCredentials(parts: ResealParts, signal: AbortSignal)
   while (!signal.aborted) {
     const unreadable: string[] = [];
     let left = 0;
-    for await (const entries of inBatches(registry.list('stream'), AT_ONCE)) {
+    for await (const streams of inBatches(STREAM.list(registry), AT_ONCE)) {
       if (signal.aborted) return;
-      const writes = entries.flatMap((entry) => resealed(entry, sealer, unreadable));
+      const writes = streams.flatMap((stream) => resealed(stream, sealer, unreadable));
       if (writes.length === 0) continue;
       const outcomes = await registry.putMany(writes);
       const stored = outcomes.filter(({ type }) => type === 'stored').length;
@@ -51,8 +51,11 @@ export async function resealCredentials(parts: ResealParts, signal: AbortSignal)
   }
 }
 
-function resealed({ key, value, revision }: Entry, sealer: Sealer, unreadable: string[]): Write[] {
-  const document = documentOf<DataStreamDocument>({ key, value, revision });
+function resealed(
+  { key, document, revision }: Stored<DataStreamDocument>,
+  sealer: Sealer,
+  unreadable: string[],
+): Write[] {
   if (sealer.isCurrent(document.sealedCredentials)) return [];
   const context = streamKey(document.organisationId, document.id);
   const opened = sealer.open(document.sealedCredentials, context);
@@ -61,7 +64,7 @@ function resealed({ key, value, revision }: Entry, sealer: Sealer, unreadable: s
     return [];
   }
   const sealedCredentials = sealer.seal(opened.value, context);
-  return [{ key, value: jsonOf({ ...document, sealedCredentials }), expected: revision }];
+  return [STREAM.write(key, { ...document, sealedCredentials }, revision)];
 }
 
 async function* inBatches<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<readonly T[]> {

@@ -1,6 +1,7 @@
 import type { Clock, Random } from '../lib/clock.ts';
+import { documentKind } from '../registry/documents.ts';
 import { keyToken, type Registry, registryKey } from '../registry/registry.ts';
-import { changeDocument, documentOf, jsonOf, randomId, wasStored } from './documents.ts';
+import { changeDocument, randomId, wasStored } from './documents.ts';
 import type { Passwords } from './passwords.ts';
 
 /**
@@ -26,6 +27,14 @@ export interface UserDocument {
   /** UTC, ISO 8601. */
   readonly created: string;
 }
+
+/** The place of a user in the list of an organisation. */
+export interface MemberDocument {
+  readonly username: string;
+}
+
+export const USER = documentKind<UserDocument>({ prefix: 'user' });
+export const MEMBER = documentKind<MemberDocument>({ prefix: 'organisation_user' });
 
 export type Role = 'administrator' | 'user' | 'observer';
 
@@ -68,15 +77,14 @@ export function foldUsername(username: string): string {
 export function createUsers(registry: Registry, passwords: Passwords, clock: Clock, random: Random): Users {
   const find = async (username: string) => {
     const key = userKey(username);
-    const entry = key === undefined ? undefined : await registry.get(key);
-    return entry && documentOf<UserDocument>(entry);
+    return key === undefined ? undefined : (await USER.get(registry, key))?.document;
   };
 
   const change = async (username: string, { sha1Hex, ...fields }: UserChange) => {
     const key = userKey(username);
     if (key === undefined) return undefined;
     const passwordHash = sha1Hex === undefined ? undefined : await passwords.hash(sha1Hex);
-    return changeDocument<UserDocument>(registry, key, (user) => ({
+    return changeDocument(USER, registry, key, (user) => ({
       ...user,
       ...fields,
       ...(passwordHash === undefined ? {} : { passwordHash }),
@@ -104,13 +112,13 @@ export function createUsers(registry: Registry, passwords: Passwords, clock: Clo
         credentialsVersion: 1,
         created: new Date(clock.now()).toISOString(),
       };
-      wasStored(await registry.put(memberKey(organisationId, username), { username }));
-      return wasStored(await registry.put(key, jsonOf(user), 0)) ? user : 'taken';
+      wasStored(await MEMBER.put(registry, memberKey(organisationId, username), { username }));
+      return wasStored(await USER.put(registry, key, user, 0)) ? user : 'taken';
     },
 
     list: async function* (organisationId) {
-      for await (const entry of registry.list(registryKey('organisation_user', organisationId))) {
-        const user = await find(documentOf<{ username: string }>(entry).username);
+      for await (const { document } of MEMBER.list(registry, organisationId)) {
+        const user = await find(document.username);
         if (user?.organisationId === organisationId) yield user;
       }
     },
@@ -135,7 +143,7 @@ export function createUsers(registry: Registry, passwords: Passwords, clock: Clo
   /** The costs were raised since: while the password is at hand its hash is made anew, without ending any session. */
   async function rehash(user: UserDocument, sha1Hex: string) {
     const passwordHash = await passwords.hash(sha1Hex);
-    await changeDocument<UserDocument>(registry, userKey(user.username) as string, (now) =>
+    await changeDocument(USER, registry, userKey(user.username) as string, (now) =>
       now.passwordHash === user.passwordHash ? { ...now, passwordHash } : now,
     );
   }
@@ -145,9 +153,9 @@ export function createUsers(registry: Registry, passwords: Passwords, clock: Clo
 function userKey(username: string): string | undefined {
   const folded = foldUsername(username);
   if (folded === '' || Buffer.byteLength(folded) > LONGEST_USERNAME) return undefined;
-  return registryKey('user', keyToken(folded));
+  return registryKey(USER.prefix, keyToken(folded));
 }
 
 function memberKey(organisationId: number, username: string): string {
-  return registryKey('organisation_user', organisationId, keyToken(foldUsername(username)));
+  return registryKey(MEMBER.prefix, organisationId, keyToken(foldUsername(username)));
 }

@@ -1,10 +1,8 @@
 import type { Clock } from '../lib/clock.ts';
-import { type Registry, registryKey } from '../registry/registry.ts';
+import type { Registry } from '../registry/registry.ts';
 import type { Leases } from './leases.ts';
 import type { LeaseTelemetry, NodeDescription, Nodes } from './nodes.ts';
-
-/** `lease.epoch`: `{epoch}`, the epoch of the latest start. */
-const EPOCH_KEY = registryKey('lease', 'epoch');
+import { START_EPOCH, START_EPOCH_KEY } from './start-epoch.ts';
 
 export interface EmbeddedLeasesOptions {
   readonly clock: Clock;
@@ -93,9 +91,9 @@ function lonelyNode({ clock, node, telemetry }: EmbeddedLeasesOptions) {
 /** Only this process writes to the store; the expected revision still catches two holders within it. */
 async function nextEpoch(registry: Registry): Promise<number> {
   for (;;) {
-    const entry = await registry.get(EPOCH_KEY);
-    const epoch = ((entry?.value as { epoch: number } | undefined)?.epoch ?? 0) + 1;
-    const outcome = await registry.put(EPOCH_KEY, { epoch }, entry?.revision ?? 0);
+    const stored = await START_EPOCH.get(registry, START_EPOCH_KEY);
+    const epoch = (stored?.document.epoch ?? 0) + 1;
+    const outcome = await START_EPOCH.put(registry, START_EPOCH_KEY, { epoch }, stored?.revision ?? 0);
     if (outcome.type === 'stored') return epoch;
     if (outcome.type === 'unavailable')
       throw new Error(`the epoch of this start cannot be stored: ${outcome.cause}`);

@@ -7,12 +7,13 @@ import type { LeaseTelemetry, LossReason, NodeDescription, NodesSnapshot } from 
 import type { LeaseTiming } from './timing.ts';
 import {
   type KnownLease,
+  LEASE,
   type LeaseDocument,
   LeasesView,
   leaseKey,
+  NODE,
   type NodeDocument,
   nodeKey,
-  toJson,
 } from './view.ts';
 
 export interface ParticipationContext {
@@ -187,7 +188,7 @@ export class Participation {
         leaving: this.#leaving,
         beat: ++this.#beats,
       };
-      const outcome = await store.put(nodeKey(this.#session), toJson(document));
+      const outcome = await NODE.put(store, nodeKey(this.#session), document);
       if (outcome.type === 'stored') {
         const before = this.#contact.look();
         if (this.#contact.stored(sentAt) !== before) this.#wakeup.wake();
@@ -337,18 +338,19 @@ export class Participation {
     known: KnownLease | undefined,
   ): Promise<WriteOutcome> {
     const { store } = this.#context;
-    const outcome = await store.put(
+    const outcome = await LEASE.put(
+      store,
       leaseKey(partition),
-      toJson(document),
+      document,
       known?.document ? known.revision : 0,
     );
     if (outcome.type === 'stored') {
       this.#view.leaseChanged(partition, document, outcome.revision);
       this.#tell();
     } else if (outcome.type === 'conflict') {
-      const entry = await store.get(leaseKey(partition));
-      if (entry) {
-        this.#view.leaseChanged(partition, entry.value as unknown as LeaseDocument, entry.revision);
+      const stored = await LEASE.get(store, leaseKey(partition));
+      if (stored) {
+        this.#view.leaseChanged(partition, stored.document, stored.revision);
         this.#tell();
       }
     }

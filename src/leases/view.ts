@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts';
-import { type Change, type Json, registryKey } from '../registry/registry.ts';
+import { documentKind } from '../registry/documents.ts';
+import { type Change, registryKey } from '../registry/registry.ts';
 import type { NodesSnapshot, NodeView } from './nodes.ts';
 import { type Candidate, shareOut } from './rendezvous.ts';
 import { type LeaseTiming, LONGEST_ECHO } from './timing.ts';
@@ -48,8 +49,11 @@ interface Seen {
 /** Heartbeats within which a node that is there was heard a second time. */
 const SECOND_BEAT = 2.5;
 
-export const nodeKey = (session: string) => registryKey('node', session);
-export const leaseKey = (partition: number) => registryKey('lease', partition);
+export const NODE = documentKind<NodeDocument>({ prefix: 'node' });
+export const LEASE = documentKind<LeaseDocument>({ prefix: 'lease' });
+
+export const nodeKey = (session: string) => registryKey(NODE.prefix, session);
+export const leaseKey = (partition: number) => registryKey(LEASE.prefix, partition);
 
 /**
  * What one node knows of the others and of the leases, from watching.
@@ -87,9 +91,11 @@ export class LeasesView {
   /** Takes note of a change; true when it is more than one more heartbeat. */
   change({ key, value, revision }: Change): boolean {
     const [kind, name = ''] = key.split('.');
-    if (kind === 'node') return this.#nodeChanged(name, value as NodeDocument | undefined, revision);
-    if (kind !== 'lease') return false;
-    return this.leaseChanged(Number(name), value as LeaseDocument | undefined, revision);
+    if (kind === NODE.prefix) {
+      return this.#nodeChanged(name, value === undefined ? undefined : NODE.parse(value), revision);
+    }
+    if (kind !== LEASE.prefix) return false;
+    return this.leaseChanged(Number(name), value === undefined ? undefined : LEASE.parse(value), revision);
   }
 
   leaseChanged(partition: number, document: LeaseDocument | undefined, revision: number): boolean {
@@ -233,8 +239,4 @@ export class LeasesView {
     nodes.sort((a, b) => (a.name === b.name ? (a.session < b.session ? -1 : 1) : a.name < b.name ? -1 : 1));
     return { nodes, unheld };
   }
-}
-
-export function toJson(document: NodeDocument | LeaseDocument): Json {
-  return document as unknown as Json;
 }

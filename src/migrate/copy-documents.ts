@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
-import { quarantineKey, readPlace } from '../delivery/stream/quarantine.ts';
-import type { DataStreamDocument, ProgressDocument } from '../registry/data-stream.ts';
-import { type Entry, type Json, type Registry, registryKey } from '../registry/registry.ts';
+import { QUARANTINE, quarantineKey, readPlace } from '../delivery/stream/quarantine.ts';
+import { START_EPOCH, START_EPOCH_KEY } from '../leases/start-epoch.ts';
+import { PROGRESS, STREAM, streamKey, WATERMARK } from '../registry/data-stream.ts';
+import type { Entry, Json, Registry } from '../registry/registry.ts';
 import { Difference } from './copy-records.ts';
 import { type Patience, requireStored } from './patience.ts';
 import type { PositionMap } from './position-map.ts';
-import { INSTALLATION, LEASE_EPOCH, leaseEpoch } from './source.ts';
+import { INSTALLATION, leaseEpoch } from './source.ts';
 import { MIGRATION } from './target.ts';
 
 export interface DocumentCopy {
@@ -27,7 +28,7 @@ interface Copied {
 }
 
 /** About these the target knows better. */
-const NOT_COPIED = new Set([MIGRATION, INSTALLATION, 'lease', 'node']);
+const NOT_COPIED = new Set([MIGRATION.prefix, INSTALLATION.prefix, 'lease', 'node']);
 const TOGETHER = 256;
 
 /** Copies every document, written over what an interrupted migration wrote. @throws StoreUnavailable */
@@ -105,27 +106,26 @@ async function atTarget(
   positions: readonly PositionMap[],
 ): Promise<Copied> {
   switch (prefixOf(key)) {
-    case 'stream': {
-      const stream = value as unknown as DataStreamDocument;
+    case STREAM.prefix: {
+      const stream = STREAM.parse(value);
       const { partition, start } = stream;
-      return {
-        key,
-        value: { ...stream, start: mapOf(positions, partition).position(start) } as unknown as Json,
-      };
+      const moved = { start: mapOf(positions, partition).position(start) };
+      return { key, value: STREAM.encode({ ...stream, ...moved }) };
     }
-    case 'progress': {
-      const progress = value as unknown as ProgressDocument;
+    case PROGRESS.prefix: {
+      const progress = PROGRESS.parse(value);
       const map = mapOf(positions, Number(key.split('.')[1]));
       const { cursor, countedTo } = progress;
       const moved = { epoch: 0, cursor: map.position(cursor), countedTo: map.sequence(countedTo) };
-      return { key, value: { ...progress, ...moved } as unknown as Json };
+      return { key, value: PROGRESS.encode({ ...progress, ...moved }) };
     }
-    case 'watermark': {
-      const { sequence } = value as { sequence: number };
+    case WATERMARK.prefix: {
+      const watermark = WATERMARK.parse(value);
       const map = mapOf(positions, Number(key.split('.')[1]));
-      return { key, value: { ...(value as object), sequence: map.sequence(sequence), epoch: 0 } };
+      const moved = { sequence: map.sequence(watermark.sequence), epoch: 0 };
+      return { key, value: WATERMARK.encode({ ...watermark, ...moved }) };
     }
-    case 'quarantine':
+    case QUARANTINE.prefix:
       return { key: await quarantineKeyAtTarget(key, source, positions), value };
     default:
       return { key, value };
@@ -139,10 +139,10 @@ async function quarantineKeyAtTarget(
   positions: readonly PositionMap[],
 ): Promise<string> {
   const [, organisation = '', id = '', place = ''] = key.split('.');
-  const stream = (await source.get(registryKey('stream', organisation, id)))?.value;
+  const stream = await STREAM.get(source, streamKey(Number(organisation), id));
   const position = readPlace(place);
   if (!stream || !position) return key;
-  const { partition } = stream as unknown as DataStreamDocument;
+  const { partition } = stream.document;
   return quarantineKey(Number(organisation), id, mapOf(positions, partition).position(position));
 }
 
@@ -162,5 +162,5 @@ function mapOf(positions: readonly PositionMap[], partition: number): PositionMa
 async function raiseEpoch({ source, target }: DocumentCopy): Promise<void> {
   const epoch = await leaseEpoch(source);
   if (epoch <= (await leaseEpoch(target))) return;
-  requireStored(await target.put(LEASE_EPOCH, { epoch }), LEASE_EPOCH);
+  requireStored(await START_EPOCH.put(target, START_EPOCH_KEY, { epoch }), START_EPOCH_KEY);
 }

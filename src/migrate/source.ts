@@ -1,12 +1,15 @@
+import { START_EPOCH, START_EPOCH_KEY } from '../leases/start-epoch.ts';
 import type { RecordLog } from '../log/log.ts';
 import {
-  type DataStreamDocument,
-  type ProgressDocument,
+  PROGRESS,
   progressKey,
+  STREAM,
   streamKey,
+  WATERMARK,
   watermarkKey,
 } from '../registry/data-stream.ts';
-import type { Json, Registry } from '../registry/registry.ts';
+import { documentKind } from '../registry/documents.ts';
+import type { Registry } from '../registry/registry.ts';
 import { requireStored } from './patience.ts';
 import type { RecordCounts } from './target.ts';
 
@@ -23,20 +26,21 @@ export interface SourceDocument {
   readonly migratedAt?: number;
 }
 
-export const INSTALLATION = 'installation';
-export const LEASE_EPOCH = 'lease.epoch';
+/** One document, with the prefix as its key. */
+export const INSTALLATION = documentKind<SourceDocument>({ prefix: 'installation' });
 
 /** The epoch of the latest start of a node that has its storage to itself; 0 if there was none. */
 export async function leaseEpoch(registry: Registry): Promise<number> {
-  return ((await registry.get(LEASE_EPOCH))?.value as { epoch: number } | undefined)?.epoch ?? 0;
+  return (await START_EPOCH.get(registry, START_EPOCH_KEY))?.document.epoch ?? 0;
 }
 
 export async function readSource(registry: Registry): Promise<SourceDocument | undefined> {
-  return (await registry.get(INSTALLATION))?.value as unknown as SourceDocument | undefined;
+  return (await INSTALLATION.get(registry, INSTALLATION.prefix))?.document;
 }
 
 export async function writeSource(registry: Registry, document: SourceDocument): Promise<void> {
-  requireStored(await registry.put(INSTALLATION, document as unknown as Json), INSTALLATION);
+  const key = INSTALLATION.prefix;
+  requireStored(await INSTALLATION.put(registry, key, document), key);
 }
 
 /**
@@ -60,17 +64,12 @@ async function firstNeeded({ log, registry }: MigrationSource): Promise<number[]
   const needed = Array.from({ length: log.partitions }, () => Number.MAX_SAFE_INTEGER);
   const watermarks: number[] = [];
   for (let partition = 0; partition < log.partitions; partition++) {
-    const watermark = (await registry.get(watermarkKey(partition)))?.value as
-      | { sequence: number }
-      | undefined;
-    watermarks.push(watermark?.sequence ?? 0);
+    const watermark = await WATERMARK.get(registry, watermarkKey(partition));
+    watermarks.push(watermark?.document.sequence ?? 0);
   }
-  for await (const { value } of registry.list('stream')) {
-    const stream = value as unknown as DataStreamDocument;
+  for await (const { document: stream } of STREAM.list(registry)) {
     const { partition } = stream;
-    const progress = (await registry.get(progressKey(stream)))?.value as unknown as
-      | ProgressDocument
-      | undefined;
+    const progress = (await PROGRESS.get(registry, progressKey(stream)))?.document;
     let place = (progress?.cursor ?? stream.start).sequence;
     if (progress && !progress.detached) place = Math.max(place, watermarks[partition] as number);
     needed[partition] = Math.min(needed[partition] as number, place);
@@ -90,8 +89,8 @@ export async function secretFault(
   let sealed = 0;
   let closed = 0;
   let first = '';
-  for await (const { value } of registry.list('stream')) {
-    const { sealedCredentials, organisationId, id } = value as unknown as DataStreamDocument;
+  for await (const { document } of STREAM.list(registry)) {
+    const { sealedCredentials, organisationId, id } = document;
     if (sealedCredentials === '') continue;
     sealed++;
     const fault = opens(sealedCredentials, streamKey(organisationId, id));

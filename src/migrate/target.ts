@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../lib/clock.ts';
 import type { RecordLog } from '../log/log.ts';
-import type { Json, Registry } from '../registry/registry.ts';
+import { documentKind } from '../registry/documents.ts';
+import type { Registry } from '../registry/registry.ts';
 import { type Patience, requireStored } from './patience.ts';
 import type { Split } from './position-map.ts';
 
@@ -57,11 +58,13 @@ export interface RecordCounts {
   readonly event: number;
 }
 
-export const MIGRATION = 'migration';
-const partitionKey = (partition: number) => `${MIGRATION}.partition.${partition}`;
+/** One document, with the prefix as its key. */
+export const MIGRATION = documentKind<MigrationDocument>({ prefix: 'migration' });
+export const PARTITION = documentKind<PartitionDocument>({ prefix: `${MIGRATION.prefix}.partition` });
+const partitionKey = (partition: number) => `${PARTITION.prefix}.${partition}`;
 
 /** Documents that a node writes as soon as it starts, before anybody configured anything. */
-const OF_AN_EMPTY_INSTALLATION = new Set(['lease', 'node', 'watermark', MIGRATION]);
+const OF_AN_EMPTY_INSTALLATION = new Set(['lease', 'node', 'watermark', MIGRATION.prefix]);
 
 export type Admission =
   | { readonly type: 'empty' }
@@ -74,9 +77,8 @@ export async function admit(
   target: MigrationTarget,
   source: { readonly id: string; readonly epoch: number } | undefined,
 ): Promise<Admission> {
-  const entry = await target.registry.get(MIGRATION);
-  if (entry) {
-    const migration = entry.value as unknown as MigrationDocument;
+  const migration = await readMigration(target.registry);
+  if (migration) {
     if (migration.source !== source?.id)
       return refused('the target holds a migration of another data directory: use an empty target');
     if (migration.state === 'done') return { type: 'done', since: migration.since };
@@ -125,9 +127,13 @@ export async function runningNode(
   return beating && String((beating.value as { name?: string }).name ?? beating.key);
 }
 
+async function readMigration(registry: Registry): Promise<MigrationDocument | undefined> {
+  return (await MIGRATION.get(registry, MIGRATION.prefix))?.document;
+}
+
 /** Why a node must not start on this registry; undefined: it may. */
 export async function unfinishedMigration(registry: Registry): Promise<string | undefined> {
-  const migration = (await registry.get(MIGRATION))?.value as unknown as MigrationDocument | undefined;
+  const migration = await readMigration(registry);
   if (migration?.state !== 'copying') return undefined;
   return 'a migration to this storage is not finished: run simstream migrate again until it is, then start the node';
 }
@@ -135,20 +141,21 @@ export async function unfinishedMigration(registry: Registry): Promise<string | 
 /** @throws Error when somebody else began a migration to the target just now */
 export async function beginMigration(registry: Registry, migration: MigrationDocument): Promise<void> {
   // A try of which no answer came may have been stored.
-  const entry = await registry.get(MIGRATION);
-  if (isDeepStrictEqual(entry?.value, migration)) return;
-  requireStored(await registry.put(MIGRATION, migration as unknown as Json, 0), MIGRATION);
+  if (isDeepStrictEqual(await readMigration(registry), migration)) return;
+  const key = MIGRATION.prefix;
+  requireStored(await MIGRATION.put(registry, key, migration, 0), key);
 }
 
 export async function writeMigration(registry: Registry, migration: MigrationDocument): Promise<void> {
-  requireStored(await registry.put(MIGRATION, migration as unknown as Json), MIGRATION);
+  const key = MIGRATION.prefix;
+  requireStored(await MIGRATION.put(registry, key, migration), key);
 }
 
 export async function readPartition(
   registry: Registry,
   partition: number,
 ): Promise<PartitionDocument | undefined> {
-  return (await registry.get(partitionKey(partition)))?.value as unknown as PartitionDocument | undefined;
+  return (await PARTITION.get(registry, partitionKey(partition)))?.document;
 }
 
 export async function writePartition(
@@ -157,7 +164,7 @@ export async function writePartition(
   document: PartitionDocument,
 ): Promise<void> {
   const key = partitionKey(partition);
-  requireStored(await registry.put(key, document as unknown as Json), key);
+  requireStored(await PARTITION.put(registry, key, document), key);
 }
 
 export async function forgetPartitions(registry: Registry, partitions: number): Promise<void> {

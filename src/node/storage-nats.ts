@@ -2,7 +2,7 @@ import type { Config } from '../config/config.ts';
 import type { NodeDescription } from '../leases/nodes.ts';
 import { createSharedLeases } from '../leases/shared.ts';
 import { createNatsLog } from '../log/nats.ts';
-import { watermarkKey } from '../registry/data-stream.ts';
+import { WATERMARK, watermarkKey } from '../registry/data-stream.ts';
 import { createNatsRegistry } from '../registry/nats.ts';
 import { openNats } from '../storage/nats.ts';
 import { createNatsCalls } from '../storage/nats-calls.ts';
@@ -30,10 +30,8 @@ export async function openDistributed(
       registry,
       leases: createSharedLeases({
         store: await createNatsRegistry(nats, { prefix: `${PREFIX}-leases` }),
-        lastEpoch: async (partition) => {
-          const watermark = await registry.get(watermarkKey(partition));
-          return (watermark?.value as { epoch: number } | undefined)?.epoch ?? 0;
-        },
+        lastEpoch: async (partition) =>
+          (await WATERMARK.get(registry, watermarkKey(partition)))?.document.epoch ?? 0,
         ...parts,
         node,
       }),

@@ -1,4 +1,5 @@
 import type { Position } from '../log/log.ts';
+import { documentKind } from './documents.ts';
 import { type Json, registryKey } from './registry.ts';
 
 /**
@@ -20,7 +21,7 @@ export interface DataStreamDocument {
   /** Where it goes, for people; identity: see Configured in destinations/contract.ts. */
   readonly target: string;
   readonly identity: string;
-  /** As validated by delivery/filter.ts. */
+  /** As validated by filters/compile.ts. */
   readonly filters: readonly Json[];
   readonly desired: 'running' | 'paused';
   /** Grows with each restart and each change of destination: a stream in Error leaves it when this differs from what it saw. */
@@ -109,13 +110,26 @@ export interface StateChange {
 
 export const HISTORY_LENGTH = 100;
 
-export const streamKey = (organisationId: number, id: string) => registryKey('stream', organisationId, id);
-/** Begins with the partition, so that who takes a partition over reads just its documents. */
+/** `watermark.<partition>`: streams that were caught up go on from `sequence`; see W1 of delivery/partition/committer.ts. */
+export interface WatermarkDocument {
+  readonly sequence: number;
+  /** The fencing epoch of the lease under which this was written. */
+  readonly epoch: number;
+}
+
+export const STREAM = documentKind<DataStreamDocument>({ prefix: 'stream' });
+export const PROGRESS = documentKind<ProgressDocument>({ prefix: 'progress' });
+export const HISTORY = documentKind<readonly StateChange[]>({ prefix: 'history' });
+export const WATERMARK = documentKind<WatermarkDocument>({ prefix: 'watermark' });
+
+export const streamKey = (organisationId: number, id: string) =>
+  registryKey(STREAM.prefix, organisationId, id);
+/** The key begins with the partition: the node that takes a partition over reads the documents of this partition only. */
 export const progressKey = (stream: {
   readonly partition: number;
   readonly organisationId: number;
   readonly id: string;
-}) => registryKey('progress', stream.partition, stream.organisationId, stream.id);
-export const historyKey = (organisationId: number, id: string) => registryKey('history', organisationId, id);
-/** `watermark.<partition>`: `{sequence, epoch}`; see delivery/partition/runner.ts. */
-export const watermarkKey = (partition: number) => registryKey('watermark', partition);
+}) => registryKey(PROGRESS.prefix, stream.partition, stream.organisationId, stream.id);
+export const historyKey = (organisationId: number, id: string) =>
+  registryKey(HISTORY.prefix, organisationId, id);
+export const watermarkKey = (partition: number) => registryKey(WATERMARK.prefix, partition);

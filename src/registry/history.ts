@@ -1,7 +1,7 @@
-import { HISTORY_LENGTH, historyKey, type StateChange } from './data-stream.ts';
-import type { Json, Registry } from './registry.ts';
+import { HISTORY, HISTORY_LENGTH, historyKey, type StateChange } from './data-stream.ts';
+import type { Registry } from './registry.ts';
 
-/** Adds a change of state to a stream's history, whoever else writes to it at the same time; begins it if there is none. */
+/** Adds a change of state to the history of a stream, also while others write to it; creates the history if it is missing. */
 export async function recordStateChange(
   registry: Registry,
   organisationId: number,
@@ -11,7 +11,7 @@ export async function recordStateChange(
   await writeChange(registry, historyKey(organisationId, streamId), change, true);
 }
 
-/** As `recordStateChange`, but begins no history: whose stream was deleted meanwhile has none any more. */
+/** As `recordStateChange`, but creates no history: a stream that was deleted meanwhile must not get one again. */
 export async function addStateChange(
   registry: Registry,
   organisationId: number,
@@ -28,10 +28,10 @@ async function writeChange(
   begins: boolean,
 ): Promise<void> {
   for (;;) {
-    const entry = await registry.get(key);
-    if (!entry && !begins) return;
-    const changes = [...readChanges(entry?.value), change].slice(-HISTORY_LENGTH);
-    const outcome = await registry.put(key, changes as unknown as Json, entry?.revision ?? 0);
+    const stored = await HISTORY.get(registry, key);
+    if (!stored && !begins) return;
+    const changes = [...(stored?.document ?? []), change].slice(-HISTORY_LENGTH);
+    const outcome = await HISTORY.put(registry, key, changes, stored?.revision ?? 0);
     if (outcome.type !== 'conflict') return;
   }
 }
@@ -42,9 +42,5 @@ export async function stateHistory(
   organisationId: number,
   streamId: string,
 ): Promise<readonly StateChange[]> {
-  return readChanges((await registry.get(historyKey(organisationId, streamId)))?.value);
-}
-
-function readChanges(value: Json | undefined): readonly StateChange[] {
-  return Array.isArray(value) ? (value as unknown as StateChange[]) : [];
+  return (await HISTORY.get(registry, historyKey(organisationId, streamId)))?.document ?? [];
 }

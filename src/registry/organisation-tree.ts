@@ -1,4 +1,4 @@
-import { ORGANISATIONS, type OrganisationDocument, organisationKey } from './organisation.ts';
+import { ORGANISATION, organisationKey } from './organisation.ts';
 import type { Change, Registry } from './registry.ts';
 
 /**
@@ -41,16 +41,16 @@ export async function loadOrganisationTree(
 
   const apply = (change: Change) => {
     if (change.value === undefined) return;
-    const document = change.value as unknown as OrganisationDocument;
+    const document = ORGANISATION.parse(change.value);
     nodes.set(document.id, { name: document.name, parent: document.parentId, root: document.rootId });
     for (const subscriber of subscribers) subscriber(document.id);
   };
-  await registry.watch(ORGANISATIONS, apply, signal);
+  await registry.watch(ORGANISATION.prefix, apply, signal);
   /** With its ancestors, from the root down: a parent is known before its child. */
   const learn = async (id: number): Promise<void> => {
     const entry = await registry.get(organisationKey(id));
     if (!entry) return;
-    const { parentId } = entry.value as unknown as OrganisationDocument;
+    const { parentId } = ORGANISATION.parse(entry.value);
     if (parentId !== null && !nodes.has(parentId)) await learn(parentId);
     apply(entry);
   };

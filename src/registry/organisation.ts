@@ -1,3 +1,4 @@
+import { documentKind } from './documents.ts';
 import { registryKey } from './registry.ts';
 
 /** `organisation.<id>`. The parent is set once, at creation, and exists by then; so the root never changes. */
@@ -12,8 +13,8 @@ export interface OrganisationDocument {
   readonly created: string;
 }
 
-export const ORGANISATIONS = 'organisation';
-export const organisationKey = (id: number) => registryKey(ORGANISATIONS, id);
+export const ORGANISATION = documentKind<OrganisationDocument>({ prefix: 'organisation' });
+export const organisationKey = (id: number) => registryKey(ORGANISATION.prefix, id);
 
 /**
  * The partition that holds the records of an organisation tree: a mix of the root's id (splitmix-like, on 32-bit

@@ -1,19 +1,15 @@
 import { type TSchema, Type } from 'typebox';
-import { type QuarantineDocument, quarantinePrefix } from '../../delivery/stream/quarantine.ts';
+import { QUARANTINE } from '../../delivery/stream/quarantine.ts';
 import type { StreamActivity } from '../../delivery/watching/activity.ts';
 import type { Quarantined, ResendResult } from '../../delivery/watching/resend.ts';
 import type { Tail } from '../../delivery/watching/tail.ts';
 import { ApiError } from '../../errors.ts';
 import type { Position } from '../../log/log.ts';
-import {
-  type DataStreamDocument,
-  type ProgressDocument,
-  progressKey,
-  streamKey,
-} from '../../registry/data-stream.ts';
+import type { DataStreamDocument } from '../../registry/data-stream.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { DataStreamParameters } from './schema.ts';
+import { findProgress, findStream } from './store.ts';
 
 /** What can be watched of a data stream besides its own fields: attempts, series, tail, quarantine. */
 export interface DataStreamActivityParts {
@@ -95,7 +91,8 @@ function attemptRoute({ registry, activity }: DataStreamActivityParts): Route {
     access: 'read',
     responses: { 200: { description: 'Up to 50 attempts', schema: Type.Array(AttemptSchema) } },
     handler: async ({ params: { id }, identity }) => {
-      const { attempts } = await activity(await mustFind(registry, identity.organisationId, id));
+      const { document } = await findStream(registry, identity.organisationId, id);
+      const { attempts } = await activity(document);
       const body = attempts.map((attempt) => ({
         at: iso(attempt.at),
         delivery_id: attempt.deliveryId,
@@ -136,7 +133,8 @@ function seriesRoute({ registry, activity }: DataStreamActivityParts): Route {
       },
     },
     handler: async ({ params: { id }, query, identity }) => {
-      const { series } = await activity(await mustFind(registry, identity.organisationId, id));
+      const { document } = await findStream(registry, identity.organisationId, id);
+      const { series } = await activity(document);
       const chosen = series[{ '1h': 0, '24h': 1, '7d': 2 }[query.range ?? '24h']];
       const buckets = (chosen?.buckets ?? []).map((bucket) => ({
         at: iso(bucket.at),
@@ -178,9 +176,8 @@ function tailRoute({ registry, tail }: DataStreamActivityParts): Route {
       },
     },
     handler: async ({ params: { id }, query, identity }) => {
-      const stream = await mustFind(registry, identity.organisationId, id);
-      const progress = await registry.get(progressKey(stream));
-      const cursor = (progress?.value as unknown as ProgressDocument | undefined)?.cursor ?? stream.start;
+      const { document: stream } = await findStream(registry, identity.organisationId, id);
+      const cursor = (await findProgress(registry, stream))?.cursor ?? stream.start;
       const [sequence = 0, index = 0] = (query.after ?? '').split('.').map(Number);
       const after = query.after === undefined ? undefined : { sequence, index };
       const { records, next, skipped } = await tail(stream, cursor, after, query.limit ?? 50);
@@ -221,7 +218,7 @@ function quarantineRoutes({ registry, resend }: DataStreamActivityParts): Route[
       }),
       responses: { 200: { description: 'A page of records', schema: Type.Array(QuarantinedSchema) } },
       handler: async ({ params: { id }, query, identity }) => {
-        const stream = await mustFind(registry, identity.organisationId, id);
+        const { document: stream } = await findStream(registry, identity.organisationId, id);
         const body = [];
         for await (const record of quarantined(registry, stream)) {
           if (query.after !== undefined && record.place <= query.after) continue;
@@ -261,7 +258,7 @@ function quarantineRoutes({ registry, resend }: DataStreamActivityParts): Route[
         },
       },
       handler: async ({ params: { id }, body, identity, signal }) => {
-        const stream = await mustFind(registry, identity.organisationId, id);
+        const { document: stream } = await findStream(registry, identity.organisationId, id);
         const records = await chosen(registry, stream, body?.ids);
         const result = await resend(stream, records, signal);
         const failed = result.failed.map(({ place, cause }) => ({
@@ -286,7 +283,7 @@ function quarantineRoutes({ registry, resend }: DataStreamActivityParts): Route[
         200: { description: 'How many were removed', schema: Type.Object({ discarded: Type.Integer() }) },
       },
       handler: async ({ params: { id }, body, identity }) => {
-        const stream = await mustFind(registry, identity.organisationId, id);
+        const { document: stream } = await findStream(registry, identity.organisationId, id);
         const records = await chosen(registry, stream, body?.ids);
         for (const { key } of records) await registry.delete(key);
         return { status: 200, body: { discarded: records.length } };
@@ -316,17 +313,9 @@ async function chosen(
 }
 
 async function* quarantined(registry: Registry, stream: DataStreamDocument): AsyncGenerator<Quarantined> {
-  const prefix = quarantinePrefix(stream.organisationId, stream.id);
-  for await (const { key, value } of registry.list(prefix)) {
-    yield { ...(value as unknown as QuarantineDocument), key, place: key.slice(prefix.length + 1) };
+  for await (const { key, document } of QUARANTINE.list(registry, stream.organisationId, stream.id)) {
+    yield { ...document, key, place: key.slice(key.lastIndexOf('.') + 1) };
   }
-}
-
-async function mustFind(registry: Registry, organisationId: number, id: string): Promise<DataStreamDocument> {
-  const known = /^[A-Za-z0-9_-]{1,64}$/.test(id);
-  const entry = known ? await registry.get(streamKey(organisationId, id)) : undefined;
-  if (!entry) throw new ApiError('NotFound', `There is no data stream ${id} in this organisation.`);
-  return entry.value as unknown as DataStreamDocument;
 }
 
 const iso = (time: number) => new Date(time).toISOString();

@@ -2,19 +2,20 @@ import { quarantinePrefix } from '../../delivery/stream/quarantine.ts';
 import { ApiError } from '../../errors.ts';
 import {
   type DataStreamDocument,
+  HISTORY,
   historyKey,
+  PROGRESS,
   type ProgressDocument,
   progressKey,
+  STREAM,
   type StateChange,
   streamKey,
 } from '../../registry/data-stream.ts';
-import { type Json, type Registry, registryKey, type WriteOutcome } from '../../registry/registry.ts';
+import type { Stored } from '../../registry/documents.ts';
+import { type Registry, registryKey, type WriteOutcome } from '../../registry/registry.ts';
 
-/** A data stream as it was read; `revision` is what a change of it expects. */
-export interface StoredStream {
-  readonly document: DataStreamDocument;
-  readonly revision: number;
-}
+/** A data stream as it was read. */
+export type StoredStream = Pick<Stored<DataStreamDocument>, 'document' | 'revision'>;
 
 /** Ids that are given out: 8 lower-case hex digits. */
 const ID = /^[0-9a-f]{8}$/;
@@ -28,25 +29,21 @@ export async function findStream(
   organisationId: number,
   id: string,
 ): Promise<StoredStream> {
-  const entry = ID.test(id) ? await registry.get(streamKey(organisationId, id)) : undefined;
-  if (!entry) throw notFound(id);
-  return { document: entry.value as unknown as DataStreamDocument, revision: entry.revision };
+  const stored = ID.test(id) ? await STREAM.get(registry, streamKey(organisationId, id)) : undefined;
+  if (!stored) throw notFound(id);
+  return stored;
 }
 
 export async function findProgress(
   registry: Registry,
   stream: DataStreamDocument,
 ): Promise<ProgressDocument | undefined> {
-  return (await registry.get(progressKey(stream)))?.value as unknown as ProgressDocument | undefined;
+  return (await PROGRESS.get(registry, progressKey(stream)))?.document;
 }
 
 /** All streams of an organisation, in no order that means anything. */
 export async function listStreams(registry: Registry, organisationId: number): Promise<StoredStream[]> {
-  const streams: StoredStream[] = [];
-  for await (const { value, revision } of registry.list(registryKey('stream', organisationId))) {
-    streams.push({ document: value as unknown as DataStreamDocument, revision });
-  }
-  return streams;
+  return Array.fromAsync(STREAM.list(registry, organisationId));
 }
 
 /** What the engine has told of an organisation's streams, by stream id. */
@@ -57,13 +54,11 @@ export async function listProgress(
   const found = new Map<string, ProgressDocument>();
   // All streams of an organisation lie in one partition; a set, in case that ever changes.
   const prefixes = new Set(
-    streams.map(({ document: { partition, organisationId } }) =>
-      registryKey('progress', partition, organisationId),
-    ),
+    streams.map(({ document: { partition, organisationId } }) => registryKey(partition, organisationId)),
   );
   for (const prefix of prefixes) {
-    for await (const { key, value } of registry.list(prefix)) {
-      found.set(key.slice(prefix.length + 1), value as unknown as ProgressDocument);
+    for await (const { key, document } of PROGRESS.list(registry, prefix)) {
+      found.set(key.slice(key.lastIndexOf('.') + 1), document);
     }
   }
   return found;
@@ -79,10 +74,10 @@ export async function insertStream(
   first: StateChange,
 ): Promise<boolean> {
   const { organisationId, id } = document;
-  const history = await registry.put(historyKey(organisationId, id), [first] as unknown as Json, 0);
+  const history = await HISTORY.put(registry, historyKey(organisationId, id), [first], 0);
   if (history.type === 'unavailable') throw unavailable(history);
   if (history.type === 'conflict') return false;
-  const outcome = await registry.put(streamKey(organisationId, id), json(document), 0);
+  const outcome = await STREAM.put(registry, streamKey(organisationId, id), document, 0);
   if (outcome.type === 'unavailable') throw unavailable(outcome);
   if (outcome.type === 'conflict') await registry.delete(historyKey(organisationId, id), history.revision);
   return outcome.type === 'stored';
@@ -103,7 +98,7 @@ export async function changeStream(
     const { document, revision } = await findStream(registry, organisationId, id);
     const changed = await change(document);
     if (!changed) return;
-    const outcome = await registry.put(streamKey(organisationId, id), json(changed), revision);
+    const outcome = await STREAM.put(registry, streamKey(organisationId, id), changed, revision);
     if (outcome.type === 'stored') return;
     if (outcome.type === 'unavailable') throw unavailable(outcome);
   }
@@ -135,8 +130,4 @@ function notFound(id: string): ApiError {
 
 function unavailable({ cause }: Extract<WriteOutcome, { type: 'unavailable' }>): ApiError {
   return new ApiError('Busy', `Nothing was stored: ${cause}.`, { retryAfter: 1 });
-}
-
-function json(document: DataStreamDocument): Json {
-  return document as unknown as Json;
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import { Wakeup } from '../../lib/wakeup.ts';
-import { type ProgressDocument, progressKey, streamKey, watermarkKey } from '../../registry/data-stream.ts';
-import type { Json, Registry, Write, WriteOutcome } from '../../registry/registry.ts';
+import { PROGRESS, progressKey, streamKey, WATERMARK, watermarkKey } from '../../registry/data-stream.ts';
+import type { Registry, Write, WriteOutcome } from '../../registry/registry.ts';
 import type { Pump } from '../stream/pump.ts';
 
 /** A stream of the partition as the committer sees it. */
@@ -122,18 +122,15 @@ export class Committer {
       const pump = stream.pump as Pump;
       const isDetached = !(pump.live && (pump.place?.sequence ?? 0) >= watermark);
       detached.push(isDetached);
-      const document = pump.progress?.toDocument(this.#context.epoch, isDetached) as ProgressDocument;
-      writes.push({
-        key: progressKey(pump.stream),
-        value: document as unknown as Json,
-        expected: stream.revision,
-      });
+      const document = pump.progress?.toDocument(this.#context.epoch, isDetached);
+      if (document) writes.push(PROGRESS.write(progressKey(pump.stream), document, stream.revision));
     }
     const moved = watermark > this.#watermark;
     const due = streams.length > 0 || clock.monotonic() - this.#watermarkAt >= WATERMARK_INTERVAL_MS;
     if (moved && due) {
-      const value = { sequence: watermark, epoch: this.#context.epoch };
-      writes.push({ key: watermarkKey(this.#context.partition), value, expected: this.#watermarkRevision });
+      const document = { sequence: watermark, epoch: this.#context.epoch };
+      const key = watermarkKey(this.#context.partition);
+      writes.push(WATERMARK.write(key, document, this.#watermarkRevision));
     }
     let durable = true;
     if (writes.length > 0) {

@@ -1,6 +1,6 @@
 import { StoreUnavailable } from '../../errors.ts';
 import type { StoredBlock } from '../../log/log.ts';
-import { watermarkKey } from '../../registry/data-stream.ts';
+import { WATERMARK, watermarkKey } from '../../registry/data-stream.ts';
 import type { OrganisationTree } from '../../registry/organisation-tree.ts';
 import type { StreamSummary } from '../stream/pump-context.ts';
 import { Committer } from './committer.ts';
@@ -98,13 +98,13 @@ export class PartitionRunner {
   /** Takes the partition over. False: another node has done so since. */
   async #claim(): Promise<boolean> {
     const { registry, log } = this.#context;
-    const entry = await registry.get(watermarkKey(this.#partition));
-    const before = entry?.value as { sequence: number; epoch: number } | undefined;
+    const entry = await WATERMARK.get(registry, watermarkKey(this.#partition));
+    const before = entry?.document;
     if (before && before.epoch > this.#epoch) return false;
     const { first } = await log.extent(this.#partition);
     this.#dispatched = Math.max(before?.sequence ?? first, first);
     const claim = { sequence: this.#dispatched, epoch: this.#epoch };
-    const claimed = await registry.put(watermarkKey(this.#partition), claim, entry?.revision ?? 0);
+    const claimed = await WATERMARK.put(registry, watermarkKey(this.#partition), claim, entry?.revision ?? 0);
     if (claimed.type === 'unavailable') throw new StoreUnavailable(claimed.cause);
     // The holder before, or a try of this one that got no answer: the epoch that is there now decides.
     if (claimed.type === 'conflict') return this.#claim();

@@ -1,4 +1,4 @@
-import type { DataStreamDocument } from '../../registry/data-stream.ts';
+import { type DataStreamDocument, STREAM } from '../../registry/data-stream.ts';
 import type { Change, Registry } from '../../registry/registry.ts';
 import type { StreamSummary } from '../stream/pump-context.ts';
 
@@ -41,7 +41,7 @@ export async function loadStreamDirectory(registry: Registry, signal: AbortSigna
       }
       return;
     }
-    const stream = summarise(change.value as unknown as DataStreamDocument, change.revision);
+    const stream = summarise(STREAM.parse(change.value), change.revision);
     streamsOf(stream.partition).set(change.key, stream);
     tell(stream.partition, change.key, stream);
   };

@@ -1,8 +1,10 @@
 import type { Clock } from '../../lib/clock.ts';
 import {
   type DataStreamDocument,
+  PROGRESS,
   type ProgressDocument,
   progressKey,
+  STREAM,
   streamKey,
 } from '../../registry/data-stream.ts';
 import type { Registry } from '../../registry/registry.ts';
@@ -35,17 +37,17 @@ export async function readStreamDocuments(
   stop: AbortSignal,
 ): Promise<StreamDocuments | undefined> {
   for (let pause = FIRST_PAUSE_MS; !stop.aborted; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
-    const [entry, progress] = await Promise.all([
-      registry.get(streamKey(stream.organisationId, stream.id)),
-      registry.get(progressKey(stream)),
+    const [stored, progress] = await Promise.all([
+      STREAM.get(registry, streamKey(stream.organisationId, stream.id)),
+      PROGRESS.get(registry, progressKey(stream)),
     ]);
     const newest = known();
     if (newest === undefined) return undefined;
-    if (entry && entry.revision >= newest) {
+    if (stored && stored.revision >= newest) {
       return {
-        document: entry.value as unknown as DataStreamDocument,
-        revision: entry.revision,
-        progress: progress?.value as unknown as ProgressDocument | undefined,
+        document: stored.document,
+        revision: stored.revision,
+        progress: progress?.document,
         progressRevision: progress?.revision ?? 0,
       };
     }

@@ -1,5 +1,6 @@
 import type { Position } from '../../log/log.ts';
-import { type Json, type Registry, registryKey } from '../../registry/registry.ts';
+import { documentKind } from '../../registry/documents.ts';
+import { type Registry, registryKey } from '../../registry/registry.ts';
 import type { QuarantinedRecord, StreamSummary } from './pump-context.ts';
 
 /** `quarantine.<organisation>.<stream>.<sequence>-<index>`, numbers padded so that keys sort like positions. */
@@ -15,8 +16,10 @@ export interface QuarantineDocument {
   readonly record: string;
 }
 
+export const QUARANTINE = documentKind<QuarantineDocument>({ prefix: 'quarantine' });
+
 export const quarantinePrefix = (organisationId: number, id: string) =>
-  registryKey('quarantine', organisationId, id);
+  registryKey(QUARANTINE.prefix, organisationId, id);
 
 export function quarantineKey(organisationId: number, id: string, { sequence, index }: Position): string {
   const place = `${String(sequence).padStart(16, '0')}-${String(index).padStart(8, '0')}`;
@@ -46,10 +49,7 @@ export async function storeQuarantined(
       ...(cause.remoteStatus === undefined ? {} : { remoteStatus: cause.remoteStatus }),
       record: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'),
     };
-    return {
-      key: quarantineKey(stream.organisationId, stream.id, position),
-      value: document as unknown as Json,
-    };
+    return QUARANTINE.write(quarantineKey(stream.organisationId, stream.id, position), document);
   });
   for (const outcome of await registry.putMany(writes)) {
     if (outcome.type !== 'stored')

@@ -1,5 +1,6 @@
 import type { Clock } from '../../lib/clock.ts';
-import { type Json, type Registry, registryKey } from '../../registry/registry.ts';
+import { documentKind } from '../../registry/documents.ts';
+import { type Registry, registryKey } from '../../registry/registry.ts';
 import type { Attempt, StreamSummary } from '../stream/pump-context.ts';
 
 /**
@@ -80,16 +81,24 @@ interface Held {
   changed: boolean;
 }
 
+/** `activity.<organisation>.<id>` */
+interface ActivityDocument {
+  attempts: AttemptView[];
+  /** In the order of SERIES. */
+  series: Bucket[][];
+}
+
+export const ACTIVITY = documentKind<ActivityDocument>({ prefix: 'activity' });
+
 export const activityKey = (organisationId: number, streamId: string) =>
-  registryKey('activity', organisationId, streamId);
+  registryKey(ACTIVITY.prefix, organisationId, streamId);
 
 export function createActivity(registry: Registry, clock: Clock): Activity {
   const held = new Map<string, Held>();
   const loading = new Map<string, Promise<Held>>();
 
   const load = async (organisationId: number, id: string): Promise<Held> => {
-    const entry = await registry.get(activityKey(organisationId, id));
-    const stored = entry?.value as { attempts: AttemptView[]; series: Bucket[][] } | undefined;
+    const stored = (await ACTIVITY.get(registry, activityKey(organisationId, id)))?.document;
     return {
       stream: { organisationId, id },
       partition: undefined,
@@ -122,10 +131,9 @@ export function createActivity(registry: Registry, clock: Clock): Activity {
 
   const write = async (holds: readonly Held[]): Promise<void> => {
     await registry.putMany(
-      holds.map(({ stream, attempts, series }) => ({
-        key: activityKey(stream.organisationId, stream.id),
-        value: { attempts, series } as unknown as Json,
-      })),
+      holds.map(({ stream, attempts, series }) =>
+        ACTIVITY.write(activityKey(stream.organisationId, stream.id), { attempts, series }),
+      ),
     );
   };
 

@@ -1,7 +1,7 @@
 import type { Leases } from '../../leases/leases.ts';
 import type { NodeCalls } from '../../leases/node-calls.ts';
 import type { DataStreamDocument } from '../../registry/data-stream.ts';
-import type { Json } from '../../registry/registry.ts';
+import { jsonForm } from '../../registry/documents.ts';
 import type { StreamDirectory } from '../partition/stream-directory.ts';
 import type { Activity, StreamActivity } from './activity.ts';
 
@@ -27,8 +27,8 @@ export function shareActivity(parts: {
 
   const answerWhileHeld = (partition: number): (() => Promise<void>) => {
     const stopAnswering = calls.answer(topicOf(partition), async (question) => {
-      const { organisationId, id } = question as unknown as Question;
-      return (await activity.of(organisationId, id)) as unknown as Json;
+      const { organisationId, id } = QUESTION.parse(question);
+      return ANSWER.encode(await activity.of(organisationId, id));
     });
     const unsubscribe = directory.subscribe(partition, (key, stream) => {
       if (stream) return;
@@ -64,9 +64,8 @@ export function shareActivity(parts: {
     },
     of: async ({ organisationId, id, partition }) => {
       if (!held.has(partition)) {
-        const question: Question = { organisationId, id };
-        const answer = await calls.ask(topicOf(partition), question as unknown as Json, ASK_MS);
-        if (answer !== undefined) return answer as unknown as StreamActivity;
+        const answer = await calls.ask(topicOf(partition), QUESTION.encode({ organisationId, id }), ASK_MS);
+        if (answer !== undefined) return ANSWER.parse(answer);
       }
       return activity.of(organisationId, id);
     },
@@ -77,5 +76,8 @@ interface Question {
   readonly organisationId: number;
   readonly id: string;
 }
+
+const QUESTION = jsonForm<Question>('question about activity');
+const ANSWER = jsonForm<StreamActivity>('activity');
 
 const topicOf = (partition: number) => `activity.${partition}`;

@@ -1,0 +1,10 @@
+import { documentKind } from '../registry/documents.ts';
+import { registryKey } from '../registry/registry.ts';
+
+/** The epoch of the latest start of a node that has its storage to itself. */
+export interface StartEpochDocument {
+  readonly epoch: number;
+}
+
+export const START_EPOCH = documentKind<StartEpochDocument>({ prefix: 'lease' });
+export const START_EPOCH_KEY = registryKey(START_EPOCH.prefix, 'epoch');
