@@ -10,7 +10,8 @@ import { join, resolve } from 'node:path';
 import { systemClock, systemRandom } from '../src/lib/system-clock.ts';
 import { createLmdbLog } from '../src/log/lmdb.ts';
 import type { NewBlock, RecordLog } from '../src/log/log.ts';
-import { blockInMemory, encodeBlock, type RecordIndex } from '../src/records/block.ts';
+import { blockInMemory, encodeBlock } from '../src/records/block.ts';
+import { indexOfOne } from '../src/records/record-index.ts';
 import { type Lmdb, openLmdb } from '../src/storage/lmdb.ts';
 
 const PARTITIONS = 16;
@@ -122,16 +123,7 @@ async function appendToFile(path: string, blocks: readonly NewBlock[], count: nu
 
 async function randomBlock(partition: number, bytes: number): Promise<NewBlock> {
   const payload = systemRandom.bytes(bytes - 56);
-  const index: RecordIndex = {
-    kind: 'usage',
-    count: 1,
-    organisations: [1],
-    starts: Uint32Array.of(0),
-    ends: Uint32Array.of(payload.length),
-    ordinals: new Uint16Array(0),
-    eventTypes: new Uint32Array(0),
-    alerts: new Uint8Array(0),
-  };
+  const index = indexOfOne('usage', payload.length, { organisation: 1 });
   const arrivedAt = systemClock.now();
   return {
     partition,

@@ -11,6 +11,7 @@ import {
   type RecordKind,
   recordBytes,
 } from '../records/block.ts';
+import { layOut } from '../records/record-index.fixture.ts';
 import {
   type DataStreamDocument,
   type ProgressDocument,
@@ -251,29 +252,13 @@ function makeBlock(
   kind: RecordKind,
   records: readonly TestRecord[],
 ): { index: RecordIndex; payload: Buffer } {
-  const texts = records.map((record) => JSON.stringify(record));
-  const payload = Buffer.from(texts.join(','));
-  const organisations = [...new Set(records.map((record) => record.organisation))];
-  const starts = new Uint32Array(records.length);
-  const ends = new Uint32Array(records.length);
-  let at = 0;
-  texts.forEach((text, index) => {
-    starts[index] = at;
-    ends[index] = at + Buffer.byteLength(text);
-    at = (ends[index] as number) + 1;
-  });
-  const ordinals = records.map((record) => organisations.indexOf(record.organisation));
-  return {
-    payload,
-    index: {
-      kind,
-      count: records.length,
-      organisations,
-      starts,
-      ends,
-      ordinals: Uint16Array.from(organisations.length > 1 ? ordinals : []),
-      eventTypes: Uint32Array.from(kind === 'event' ? records.map((record) => record.eventType ?? 0) : []),
-      alerts: Uint8Array.from(kind === 'event' ? records.map((record) => (record.alert ? 1 : 0)) : []),
-    },
-  };
+  return layOut(
+    kind,
+    records.map((record) => ({
+      text: JSON.stringify(record),
+      organisation: record.organisation,
+      eventType: record.eventType ?? 0,
+      alert: record.alert ? 1 : 0,
+    })),
+  );
 }

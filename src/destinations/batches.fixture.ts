@@ -1,4 +1,5 @@
 import { blockInMemory, type RecordKind } from '../records/block.ts';
+import { layOut } from '../records/record-index.fixture.ts';
 import type { Batch, RecordFile, Segment } from './contract.ts';
 
 /** Records, batches and files for tests of connectors. */
@@ -87,26 +88,14 @@ function describe(kind: RecordKind, segments: readonly Segment[], deliveryId: st
 }
 
 function segmentOf(kind: RecordKind, texts: readonly string[]): Segment {
-  const all = ['{"id":1,"not":"mine"}', ...texts, '{"id":2,"not":"mine"}'].map((text) => Buffer.from(text));
-  const starts = new Uint32Array(all.length);
-  const ends = new Uint32Array(all.length);
-  let at = 0;
-  all.forEach((bytes, index) => {
-    starts[index] = at;
-    ends[index] = at + bytes.length;
-    at += bytes.length + 1;
-  });
-  const events = kind === 'event' ? all.length : 0;
-  const index = {
+  const all = ['{"id":1,"not":"mine"}', ...texts, '{"id":2,"not":"mine"}'];
+  const { index, payload } = layOut(
     kind,
-    count: all.length,
-    organisations: [70412],
-    starts,
-    ends,
-    ordinals: new Uint16Array(0),
-    eventTypes: new Uint32Array(events).fill(3),
-    alerts: new Uint8Array(events),
-  };
-  const payload = Buffer.from(all.map(String).join(','));
+    all.map((text) => ({
+      text,
+      eventType: 3,
+      endpoint: BigInt(/"endpoint":\{"id":(\d+)/.exec(text)?.[1] ?? 0),
+    })),
+  );
   return { block: blockInMemory(index, payload, Date.UTC(2026, 0, 1)), from: 1, to: all.length - 1 };
 }

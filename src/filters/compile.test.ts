@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { fc } from '../lib/property.fixture.ts';
-import type { RecordIndex } from '../records/block.ts';
+import { layOut } from '../records/record-index.fixture.ts';
+import type { RecordIndex } from '../records/record-index.ts';
 import type { Json } from '../registry/registry.ts';
 import { compileFilter, parseFilters } from './compile.ts';
 
@@ -14,23 +15,18 @@ interface TestRecord {
 
 /** The index of a block of such records, one comma between neighbours. */
 function indexOf(records: readonly TestRecord[], organisations = 3): RecordIndex {
-  const starts: number[] = [];
-  const ends: number[] = [];
-  let at = 0;
-  for (const { length } of records) {
-    starts.push(at);
-    ends.push(at + length);
-    at += length + 1;
-  }
+  const { index } = layOut(
+    'event',
+    records.map(({ type, alert, length }) => ({
+      text: 'r'.repeat(length),
+      eventType: type,
+      alert: alert ? 1 : 0,
+    })),
+  );
   return {
-    kind: 'event',
-    count: records.length,
+    ...index,
     organisations: Array.from({ length: organisations }, (_, ordinal) => 100 + ordinal),
-    starts: Uint32Array.from(starts),
-    ends: Uint32Array.from(ends),
     ordinals: Uint16Array.from(organisations > 1 ? records.map((record) => record.organisation) : []),
-    eventTypes: Uint32Array.from(records, (record) => record.type),
-    alerts: Uint8Array.from(records, (record) => Number(record.alert)),
   };
 }
 
@@ -302,12 +298,7 @@ describe('selecting from a block', () => {
   });
 
   test('usage records pass whatever a filter says', () => {
-    const usage: RecordIndex = {
-      ...indexOf([{ organisation: 0, type: 1, alert: false, length: 9 }], 1),
-      kind: 'usage',
-      eventTypes: new Uint32Array(0),
-      alerts: new Uint8Array(0),
-    };
+    const { index: usage } = layOut('usage', [{ text: 'r'.repeat(9) }]);
     assert.equal(compileFilter(valid([types(5)])).select(usage, 'all').count, 1);
   });
 });

@@ -1,7 +1,8 @@
 import { ManualClock } from '../lib/manual-clock.fixture.ts';
 import type { RecordLog } from '../log/log.ts';
 import { createMemoryLog } from '../log/memory.ts';
-import { organisationOf, recordBytes } from '../records/block.ts';
+import { recordBytes } from '../records/block.ts';
+import { organisationOf } from '../records/record-index.ts';
 import { createIngest, type IngestOptions } from './ingest.ts';
 
 /** An ingest on a log in memory, for tests. */

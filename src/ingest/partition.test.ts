@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { fc } from '../lib/property.fixture.ts';
-import { blockInMemory, decodeBlock, encodeBlock, organisationOf, recordBytes } from '../records/block.ts';
+import { blockInMemory, encodeBlock, recordBytes } from '../records/block.ts';
+import { decodeBlock } from '../records/decode-block.ts';
+import { organisationOf } from '../records/record-index.ts';
 import { RecordReader } from '../records/record-reader.ts';
 import { eventText, usageText } from '../records/records.fixture.ts';
 import { type BodyFormat, scanBody } from '../records/scan.ts';

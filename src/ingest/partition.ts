@@ -1,4 +1,4 @@
-import type { RecordIndex } from '../records/block.ts';
+import { type RecordIndex, RecordIndexBuilder } from '../records/record-index.ts';
 import type { BodyFormat, ScannedBody } from '../records/scan.ts';
 
 /** The records of a request that belong to one partition, ready to become a block. */
@@ -44,14 +44,12 @@ function joinLines({ columns }: ScannedBody, body: Uint8Array): void {
 
 interface Part {
   readonly partition: number;
-  /** What it gets: records, bytes, organisations by their ordinal in the body. */
+  /** What it gets: records and bytes. */
   count: number;
   length: number;
-  readonly ordinals: Map<number, number>;
-  /** The columns, as far as they are filled. */
-  filled: number;
+  /** The payload, as far as it is filled, and the index over it. */
   at: number;
-  index: RecordIndex;
+  index: RecordIndexBuilder;
   payload: Uint8Array;
 }
 
@@ -81,13 +79,12 @@ function copyOut(scanned: ScannedBody, body: Uint8Array, partitions: readonly nu
   const { columns } = scanned;
   const { starts, ends } = columns;
   const parts = new Map<number, Part>();
-  const partOf = partitions.map((partition, ordinal) => {
+  const partOf = partitions.map((partition) => {
     let part = parts.get(partition);
     if (!part) {
-      part = newPart(partition);
+      part = newPart(partition, columns.kind);
       parts.set(partition, part);
     }
-    part.ordinals.set(ordinal, part.ordinals.size);
     return part;
   });
   // A run is copied at once, with what separates its records; between two runs comes a comma.
@@ -95,72 +92,26 @@ function copyOut(scanned: ScannedBody, body: Uint8Array, partitions: readonly nu
     part.length += (ends[to - 1] as number) - (starts[from] as number) + (part.count > 0 ? 1 : 0);
     part.count += to - from;
   });
-  for (const part of parts.values()) allocate(part, scanned);
+  for (const part of parts.values()) {
+    part.payload = Buffer.allocUnsafeSlow(part.length);
+    part.index = new RecordIndexBuilder(columns.kind, part.count);
+  }
   eachRun(scanned, partOf, (part, from, to) => {
-    if (part.filled > 0) part.payload[part.at++] = COMMA;
+    if (part.index.count > 0) part.payload[part.at++] = COMMA;
     const start = starts[from] as number;
     const end = ends[to - 1] as number;
     part.payload.set(body.subarray(start, end), part.at);
-    fillColumns(part, scanned, from, to);
+    part.index.addRange(columns, from, to, part.at);
     part.at += end - start;
   });
-  return [...parts.values()].map(({ partition, index, payload }) => ({ partition, index, payload }));
-}
-
-function newPart(partition: number): Part {
-  const none = new Uint32Array(0);
-  const index: RecordIndex = {
-    kind: 'usage',
-    count: 0,
-    organisations: [],
-    starts: none,
-    ends: none,
-    ordinals: none,
-    eventTypes: none,
-    alerts: new Uint8Array(0),
-  };
-  return {
+  return [...parts.values()].map(({ partition, index, payload }) => ({
     partition,
-    count: 0,
-    length: 0,
-    ordinals: new Map(),
-    filled: 0,
-    at: 0,
-    index,
-    payload: new Uint8Array(0),
-  };
+    index: index.toIndex(),
+    payload,
+  }));
 }
 
-function allocate(part: Part, { columns }: ScannedBody): void {
-  const { count, ordinals } = part;
-  const events = columns.kind === 'event' ? count : 0;
-  const many = ordinals.size > 1 ? count : 0;
-  part.payload = Buffer.allocUnsafeSlow(part.length);
-  part.index = {
-    kind: columns.kind,
-    count,
-    organisations: Float64Array.from(ordinals.keys(), (ordinal) => columns.organisations[ordinal] as number),
-    starts: new Uint32Array(count),
-    ends: new Uint32Array(count),
-    ordinals: ordinals.size > 0xffff ? new Uint32Array(many) : new Uint16Array(many),
-    eventTypes: new Uint32Array(events),
-    alerts: new Uint8Array(events),
-  };
-}
-
-function fillColumns(part: Part, { columns }: ScannedBody, from: number, to: number): void {
-  const { index, at } = part;
-  const shift = at - (columns.starts[from] as number);
-  const many = index.ordinals.length > 0;
-  const events = index.eventTypes.length > 0;
-  for (let i = from; i < to; i++) {
-    const row = part.filled++;
-    index.starts[row] = (columns.starts[i] as number) + shift;
-    index.ends[row] = (columns.ends[i] as number) + shift;
-    if (many) index.ordinals[row] = part.ordinals.get(columns.ordinals[i] as number) as number;
-    if (events) {
-      index.eventTypes[row] = columns.eventTypes[i] as number;
-      index.alerts[row] = columns.alerts[i] as number;
-    }
-  }
+function newPart(partition: number, kind: RecordIndex['kind']): Part {
+  const index = new RecordIndexBuilder(kind, 0);
+  return { partition, count: 0, length: 0, at: 0, index, payload: new Uint8Array(0) };
 }

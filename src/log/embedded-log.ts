@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../lib/clock.ts';
-import { BlockFault, decodeBlock } from '../records/block.ts';
+import { BlockFault } from '../records/block.ts';
+import { decodeBlock } from '../records/decode-block.ts';
 import { groupCommit } from '../storage/group-commit.ts';
 import {
   type AppendOptions,

@@ -1,5 +1,6 @@
 import type { JsMsg } from '@nats-io/jetstream';
-import { type Block, BlockFault, decodeBlock } from '../records/block.ts';
+import { type Block, BlockFault } from '../records/block.ts';
+import { decodeBlock } from '../records/decode-block.ts';
 import type { Nats } from '../storage/nats.ts';
 import { MESSAGE_ID } from '../storage/nats-publish.ts';
 import type { Extent, ReadLimits, StoredBlock } from './log.ts';

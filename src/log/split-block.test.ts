@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fc } from '../lib/property.fixture.ts';
 import type { Block, RecordIndex } from '../records/block.ts';
-import { blockInMemory, decodeBlock, encodeBlock, organisationOf, recordBytes } from '../records/block.ts';
+import { blockInMemory, encodeBlock, recordBytes } from '../records/block.ts';
+import { decodeBlock } from '../records/decode-block.ts';
+import { layOut } from '../records/record-index.fixture.ts';
+import { factsOf } from '../records/record-index.ts';
 import type { NewBlock } from './log.ts';
 import { splitBlock } from './split-block.ts';
 
@@ -14,7 +17,8 @@ const record = fc.record({
   ),
   organisation: fc.integer({ min: 1, max: 4 }),
   eventType: fc.nat({ max: 2 ** 32 - 1 }),
-  alert: fc.constantFrom(0, 1),
+  alert: fc.constantFrom(0 as const, 1 as const),
+  endpoint: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
 });
 
 const source = fc
@@ -23,39 +27,20 @@ const source = fc
     records: fc.array(record, { minLength: 1, maxLength: 40 }),
     separator: fc.constantFrom(',', ' ,\n'),
   })
-  .map(({ kind, records, separator }) => {
-    const literals = records.map(({ text }) => Buffer.from(JSON.stringify(text)));
-    const starts: number[] = [];
-    let at = 1;
-    for (const { length } of literals) {
-      starts.push(at);
-      at += length + separator.length;
-    }
-    const organisations = [...new Set(records.map(({ organisation }) => organisation))];
-    const many = organisations.length > 1;
-    const index: RecordIndex = {
+  .map(({ kind, records, separator }) =>
+    layOut(
       kind,
-      count: records.length,
-      organisations,
-      starts: Uint32Array.from(starts),
-      ends: Uint32Array.from(starts, (start, i) => start + (literals[i] as Buffer).length),
-      ordinals: Uint16Array.from(
-        many ? records.map(({ organisation }) => organisations.indexOf(organisation)) : [],
-      ),
-      eventTypes: Uint32Array.from(kind === 'event' ? records.map(({ eventType }) => eventType) : []),
-      alerts: Uint8Array.from(kind === 'event' ? records.map(({ alert }) => alert) : []),
-    };
-    return { index, payload: Buffer.from(`[${literals.map(String).join(separator)}]`) };
-  });
+      records.map(({ text, ...facts }) => ({ ...facts, text: JSON.stringify(text) })),
+      { separator, before: '[', after: ']' },
+    ),
+  );
 
 /** All that a block says of each of its records. */
 function recordsOf(block: Block) {
   return Array.from({ length: block.count }, (_, i) => ({
     kind: block.kind,
     bytes: Buffer.from(recordBytes(block, i)).toString(),
-    organisation: organisationOf(block, i),
-    eventType: block.eventTypes[i],
-    alert: block.alerts[i],
+    ...factsOf(block, i),
   }));
 }
 

@@ -1,10 +1,5 @@
-import {
-  type Block,
-  blockInMemory,
-  encodeBlock,
-  organisationOf,
-  type RecordIndex,
-} from '../records/block.ts';
+import { type Block, blockInMemory, encodeBlock } from '../records/block.ts';
+import { sliceIndex } from '../records/record-index.ts';
 import type { NewBlock } from './log.ts';
 
 /** Pieces are cut by the length of their payload, and compress unevenly: leave room, so that few are cut again. */
@@ -22,7 +17,8 @@ export async function splitBlock(source: NewBlock, most: number): Promise<NewBlo
   const cut: NewBlock[] = [];
   for (let from = 0; from < block.count; ) {
     const to = endOfPiece(block, from, target);
-    const { index, payload } = slice(block, from, to);
+    const index = sliceIndex(block, from, to);
+    const payload = block.payload().slice(block.starts[from], block.ends[to - 1]);
     const piece = {
       partition,
       bytes: await encodeBlock(index, payload, block.arrivedAt),
@@ -41,27 +37,4 @@ function endOfPiece(block: Block, from: number, target: number): number {
   let to = from + 1;
   while (to < most && (block.ends[to] as number) - start <= target) to++;
   return to;
-}
-
-function slice(block: Block, from: number, to: number): { index: RecordIndex; payload: Uint8Array } {
-  const start = block.starts[from] as number;
-  const ordinalOf = new Map<number, number>();
-  const ordinals = new Uint32Array(to - from);
-  for (let at = from; at < to; at++) {
-    const organisation = organisationOf(block, at);
-    const ordinal = ordinalOf.get(organisation) ?? ordinalOf.size;
-    ordinalOf.set(organisation, ordinal);
-    ordinals[at - from] = ordinal;
-  }
-  const index: RecordIndex = {
-    kind: block.kind,
-    count: to - from,
-    organisations: [...ordinalOf.keys()],
-    starts: block.starts.slice(from, to).map((offset) => offset - start),
-    ends: block.ends.slice(from, to).map((offset) => offset - start),
-    ordinals: ordinalOf.size > 1 ? ordinals : new Uint32Array(0),
-    eventTypes: block.kind === 'event' ? block.eventTypes.slice(from, to) : new Uint32Array(0),
-    alerts: block.kind === 'event' ? block.alerts.slice(from, to) : new Uint8Array(0),
-  };
-  return { index, payload: block.payload().slice(start, block.ends[to - 1]) };
 }

@@ -1,6 +1,7 @@
 import type { ContractTests, ContractWorld } from '../lib/contract-suite.fixture.ts';
 import type { ManualClock } from '../lib/manual-clock.fixture.ts';
-import { type Block, blockInMemory, encodeBlock, type RecordIndex } from '../records/block.ts';
+import { type Block, blockInMemory, encodeBlock } from '../records/block.ts';
+import { layOut } from '../records/record-index.fixture.ts';
 import type { AppendOutcome, NewBlock, RecordLog, StoredBlock } from './log.ts';
 
 export interface LogWorld extends ContractWorld {
@@ -34,26 +35,8 @@ export async function newBlock(
   texts: readonly string[],
   arrivedAt = 0,
 ): Promise<NewBlock> {
-  const records = texts.map((text) => Buffer.from(JSON.stringify({ id: text })));
-  const starts: number[] = [];
-  const ends: number[] = [];
-  let at = 0;
-  for (const record of records) {
-    starts.push(at);
-    ends.push(at + record.length);
-    at += record.length + 1;
-  }
-  const payload = Buffer.from(records.map((record) => record.toString()).join(','));
-  const index: RecordIndex = {
-    kind: 'usage',
-    count: texts.length,
-    organisations: [70_412],
-    starts: Uint32Array.from(starts),
-    ends: Uint32Array.from(ends),
-    ordinals: new Uint16Array(0),
-    eventTypes: new Uint32Array(0),
-    alerts: new Uint8Array(0),
-  };
+  const records = texts.map((text) => ({ text: JSON.stringify({ id: text }) }));
+  const { index, payload } = layOut('usage', records);
   return {
     partition,
     bytes: await encodeBlock(index, payload, arrivedAt),

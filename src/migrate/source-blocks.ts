@@ -1,6 +1,7 @@
 import type { NewBlock, RecordLog, StoredBlock } from '../log/log.ts';
 import { splitBlock } from '../log/split-block.ts';
 import { type Block, BlockFault, blockInMemory, encodeBlock, type RecordIndex } from '../records/block.ts';
+import { emptyIndex, sameIndex } from '../records/record-index.ts';
 
 /** One block for the target: a block of the source, or a piece of one that is too long for the target. */
 export interface Piece {
@@ -63,7 +64,7 @@ async function cutBlock(stored: StoredBlock, range: PieceRange, arrivedAt: numbe
       damage = error.message;
     }
   } else damage = stored.fault;
-  encoded ??= await encode(partition, emptyIndex(), new Uint8Array(), arrivedAt);
+  encoded ??= await encode(partition, emptyIndex('usage'), new Uint8Array(), arrivedAt);
   const cut = await splitBlock(encoded, mostBytes);
   return cut.map((block, ordinal) => ({ sequence, ordinal, of: cut.length, block, damage }));
 }
@@ -78,36 +79,11 @@ async function encode(
   return { partition, bytes, block: blockInMemory(index, payload, arrivedAt) };
 }
 
-function emptyIndex(): RecordIndex {
-  return {
-    kind: 'usage',
-    count: 0,
-    organisations: [],
-    starts: new Uint32Array(),
-    ends: new Uint32Array(),
-    ordinals: new Uint16Array(),
-    eventTypes: new Uint32Array(),
-    alerts: new Uint8Array(),
-  };
-}
-
 /** Whether a block of the target is this one, to the last byte of its records. */
 export function isSame(block: Block, other: Block): boolean {
   return (
-    block.kind === other.kind &&
-    block.count === other.count &&
     block.arrivedAt === other.arrivedAt &&
-    sameNumbers(block.organisations, other.organisations) &&
-    sameNumbers(block.starts, other.starts) &&
-    sameNumbers(block.ordinals, other.ordinals) &&
-    sameNumbers(block.eventTypes, other.eventTypes) &&
-    sameNumbers(block.alerts, other.alerts) &&
+    sameIndex(block, other) &&
     Buffer.compare(block.payload(), other.payload()) === 0
   );
-}
-
-function sameNumbers(some: ArrayLike<number>, others: ArrayLike<number>): boolean {
-  if (some.length !== others.length) return false;
-  for (let index = 0; index < some.length; index++) if (some[index] !== others[index]) return false;
-  return true;
 }

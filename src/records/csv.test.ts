@@ -4,30 +4,15 @@ import { parse } from 'csv-parse/sync';
 import { fc } from '../lib/property.fixture.ts';
 import { type Block, blockInMemory, type RecordKind } from './block.ts';
 import { csvTable, type ExtraColumn } from './csv.ts';
+import { layOut } from './record-index.fixture.ts';
 
 /** A block of records given as JSON text. */
 function blockOf(kind: RecordKind, records: readonly string[]): Block {
-  const parts = records.map((record) => Buffer.from(record));
-  const starts: number[] = [];
-  const ends: number[] = [];
-  let at = 0;
-  for (const part of parts) {
-    starts.push(at);
-    ends.push(at + part.length);
-    at += part.length + 1;
-  }
-  const events = kind === 'event' ? records.length : 0;
-  const index = {
+  const { index, payload } = layOut(
     kind,
-    count: records.length,
-    organisations: [70412],
-    starts: Uint32Array.from(starts),
-    ends: Uint32Array.from(ends),
-    ordinals: new Uint16Array(0),
-    eventTypes: new Uint32Array(events),
-    alerts: new Uint8Array(events),
-  };
-  return blockInMemory(index, Buffer.from(records.join(',')), 0);
+    records.map((text) => ({ text })),
+  );
+  return blockInMemory(index, payload, 0);
 }
 
 function csvText(kind: RecordKind, records: readonly string[], extra: readonly ExtraColumn[] = []): string {

@@ -1,7 +1,8 @@
-import type { RecordKind } from './block.ts';
+import { endpointAt } from './endpoints.ts';
+import type { RecordFacts, RecordKind } from './record-index.ts';
 import { LARGEST_TYPE_ID } from './required-fields.ts';
 import { isTimestampAt } from './timestamp.ts';
-import { isRecordId, unsignedAt } from './unsigned.ts';
+import { type Halves, isRecordId, unsignedAt } from './unsigned.ts';
 
 /** What is wrong with one field of a record. `path` is its names joined by dots; empty for the record itself. */
 export interface RecordFieldFault {
@@ -10,12 +11,7 @@ export interface RecordFieldFault {
 }
 
 export type Examined =
-  | {
-      readonly type: 'valid';
-      readonly organisation: number;
-      readonly eventType: number;
-      readonly alert: 0 | 1;
-    }
+  | ({ readonly type: 'valid' } & Required<Omit<RecordFacts, 'endpoint'>> & { readonly endpoint: Halves })
   | { readonly type: 'invalid'; readonly fault: RecordFieldFault };
 
 /** A number of the record as it was written: ids do not fit a JavaScript number. */
@@ -116,7 +112,16 @@ export function examineRecord(kind: RecordKind, bytes: Uint8Array): Examined {
     organisation: unsigned(valueAt(record, 'organisation.id')),
     eventType: kind === 'event' ? unsigned(valueAt(record, 'event_type.id')) : 0,
     alert: kind === 'event' && (alert === true || unsigned(alert) === 1) ? 1 : 0,
+    endpoint: endpointOf(valueAt(record, 'endpoint.id')),
   };
+}
+
+function endpointOf(value: unknown): Halves {
+  const endpoint: Halves = { low: 0, high: 0 };
+  const bytes = typeof value === 'string' ? Buffer.from(value) : undefined;
+  if (value instanceof NumberLiteral) endpointAt(value.bytes, 0, value.bytes.length, endpoint);
+  else if (bytes) endpointAt(bytes, 0, bytes.length, endpoint);
+  return endpoint;
 }
 
 function check(rule: Rule, record: object): RecordFieldFault[] {

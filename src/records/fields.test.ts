@@ -1,16 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { fc } from '../lib/property.fixture.ts';
-import {
-  addDecimals,
-  compileFields,
-  decimal,
-  endpointIdOf,
-  fieldText,
-  literalAt,
-  plainNumber,
-  textAt,
-} from './fields.ts';
+import { addDecimals, compileFields, decimal, fieldText, literalAt, plainNumber, textAt } from './fields.ts';
 
 const usage = Buffer.from(`{
   "id": 9223372036854775807 , "organisation":{"id":70412,"name":"N \\"x\\" \\u00e9"},
@@ -71,12 +62,6 @@ describe('fields of a record', () => {
     const places = reader.read(bytes, 15, 23);
     assert.equal(textAt(bytes, places[0] as number, places[1] as number), '2');
     assert.equal(places[2], -1);
-  });
-
-  test('the endpoint of a record', () => {
-    assert.equal(endpointIdOf(usage), '41806233');
-    assert.equal(endpointIdOf(Buffer.from('{"endpoint":null}')), undefined);
-    assert.equal(endpointIdOf(Buffer.from('{}')), undefined);
   });
 
   test('a field cannot be wanted twice', () => {

@@ -232,11 +232,6 @@ export function literalAt(record: Uint8Array, path: string): string | undefined 
   return at < 0 ? undefined : sliceText(record, at, endOfValue(record, at, record.length));
 }
 
-/** The id of the endpoint that a record is about, e.g. as a key that keeps an endpoint's records in order. */
-export function endpointIdOf(record: Uint8Array): string | undefined {
-  return fieldText(record, 'endpoint.id');
-}
-
 const chains = new Map<string, readonly Node[]>();
 
 /** Where the value of a field begins; stops as soon as it is found, so of a name that comes twice the first one counts. */

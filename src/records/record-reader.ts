@@ -30,7 +30,7 @@ export class RecordReader {
     const known = this.#shapes.match(scan, bytes, view, from, to);
     if (known >= 0) return known;
     const end = scanValue(scan, this.#places, bytes, view, from, to, lineFeeds);
-    if (end >= 0 && scan.valid) this.#shapes.learn(view, this.#places, from, end);
+    if (end >= 0 && scan.learnable) this.#shapes.learn(view, this.#places, from, end);
     return end;
   }
 }

@@ -1,12 +1,15 @@
+import { endpointAt } from './endpoints.ts';
 import { BACKSLASH, LOWER_T, QUOTE } from './scalars.ts';
 import { isTimestampAt } from './timestamp.ts';
-import { isRecordId, unsignedAt } from './unsigned.ts';
+import { type Halves, isRecordId, unsignedAt } from './unsigned.ts';
 
-/**
+/*
  * The fields that a record must have (those that are never null, and that routing, filters or connectors rely on), each a bit, so that what a record has is one number.
  *
  *   usage: id, traffic_type.id, start_timestamp, end_timestamp, organisation.id, volume.total, volume.rx, volume.tx, cost
  *   event: id, timestamp, event_type.id, organisation.id; alert may be missing or null, which is false
+ *
+ * Both may have endpoint.id; the index keeps it where it is an unsigned 64-bit integer.
  */
 /** Type ids are an open set; the index of a block gives an event's type 32 bits. */
 export const LARGEST_TYPE_ID = 2 ** 32 - 1;
@@ -29,18 +32,24 @@ const TRAFFIC_TYPE = 1 << 12;
 const ORGANISATION = 1 << 13;
 const EVENT_TYPE = 1 << 14;
 const VOLUME = 1 << 15;
+const ENDPOINT = 1 << 16;
+const ENDPOINT_ID = 1 << 17;
 
 const VOLUMES = VOLUME_TOTAL | VOLUME_RX | VOLUME_TX;
 export const TIMESTAMPS = TIMESTAMP | START_TIMESTAMP | END_TIMESTAMP;
 const NUMBERS = COST | VOLUMES;
-export const PARENTS = TRAFFIC_TYPE | ORGANISATION | EVENT_TYPE | VOLUME;
+export const PARENTS = TRAFFIC_TYPE | ORGANISATION | EVENT_TYPE | VOLUME | ENDPOINT;
 /** `alert` may be missing, and then it is false: so it counts as found from the start. */
 export const EVENT_FIELDS = ID | TIMESTAMP | EVENT_TYPE_ID | ORGANISATION_ID | ALERT;
 export const USAGE_FIELDS =
   ID | TRAFFIC_TYPE_ID | START_TIMESTAMP | END_TIMESTAMP | ORGANISATION_ID | VOLUMES | COST;
 
 /** The bits that a new occurrence of a field takes back. */
-export function cleared(field: number): number {
+export function cleared(scan: RecordScan, field: number): number {
+  if (field >= ENDPOINT) {
+    scan.endpoint.low = 0;
+    scan.endpoint.high = 0;
+  }
   if (field === VOLUME) return VOLUMES;
   if (field === ORGANISATION) return ORGANISATION_ID;
   if (field === EVENT_TYPE) return EVENT_TYPE_ID;
@@ -59,6 +68,7 @@ const KEYS = {
   total: Buffer.from('total'),
   rx: Buffer.from('rx'),
   tx: Buffer.from('tx'),
+  endpoint: Buffer.from('endpoint'),
   timestamp: Buffer.from('timestamp'),
   event_type: Buffer.from('event_type'),
   organisation: Buffer.from('organisation'),
@@ -79,6 +89,11 @@ export class RecordScan {
   eventType = 0;
   /** 0 or 1. */
   alert = 0;
+  /** The endpoint's id; 0 where there is none. */
+  readonly endpoint: Halves = { low: 0, high: 0 };
+  /** How often `endpoint` and `endpoint.id` are named: where one is named twice, the record's shape is not learnt. */
+  endpointNames = 0;
+  endpointIdNames = 0;
   /** Where the grammar ends in a fault, or -1. */
   faultAt = -1;
   /** Whether the fault is that objects and arrays stand too deep in each other. */
@@ -86,6 +101,20 @@ export class RecordScan {
 
   constructor(events: boolean) {
     this.events = events;
+  }
+
+  /** Before a record is read: what need not stand in it. */
+  clearOptional(): void {
+    this.alert = 0;
+    this.endpoint.low = 0;
+    this.endpoint.high = 0;
+    this.endpointNames = 0;
+    this.endpointIdNames = 0;
+  }
+
+  /** Whether records of the same shape can be read by their scalars alone. */
+  get learnable(): boolean {
+    return this.valid && this.endpointNames < 2 && this.endpointIdNames < 2;
   }
 }
 
@@ -103,6 +132,12 @@ export function topField(scan: RecordScan, bytes: Uint8Array, from: number, to: 
       break;
     case 6:
       if (!scan.events && same(bytes, from, to, KEYS.volume)) return VOLUME;
+      break;
+    case 8:
+      if (same(bytes, from, to, KEYS.endpoint)) {
+        scan.endpointNames++;
+        return ENDPOINT;
+      }
       break;
     case 9:
       if (scan.events && same(bytes, from, to, KEYS.timestamp)) return TIMESTAMP;
@@ -139,6 +174,10 @@ export function innerField(
     if (same(bytes, from, to, KEYS.tx)) return VOLUME_TX;
   } else if (same(bytes, from, to, KEYS.id)) {
     if (parent === ORGANISATION) return ORGANISATION_ID;
+    if (parent === ENDPOINT) {
+      scan.endpointIdNames++;
+      return ENDPOINT_ID;
+    }
     return parent === TRAFFIC_TYPE ? TRAFFIC_TYPE_ID : EVENT_TYPE_ID;
   }
   if (hasEscape(bytes, from, to)) scan.unusual = true;
@@ -156,6 +195,11 @@ export function takeScalar(
   from: number,
   to: number,
 ): boolean {
+  if (field >= ENDPOINT) {
+    // Whatever stands there, it is valid; and it takes back what an earlier occurrence of the name had.
+    if (field === ENDPOINT_ID) endpointAt(bytes, from, to, scan.endpoint);
+    return true;
+  }
   const first = bytes[from] as number;
   if (first === QUOTE) return (field & TIMESTAMPS) !== 0 && isTimestampAt(bytes, from + 1, to - 1);
   if (first > LARGEST_NUMBER_START) {

@@ -80,7 +80,7 @@ export function scanValue(
   scan.faultAt = -1;
   scan.tooDeep = false;
   scan.unusual = false;
-  scan.alert = 0;
+  scan.clearOptional();
   scan.valid = false;
 
   parse: for (;;) {
@@ -134,7 +134,7 @@ export function scanValue(
       }
       if (depth === 0) {
         const required = scan.events ? EVENT_FIELDS : USAGE_FIELDS;
-        scan.valid = found === required && bytes[from] === OPEN_BRACE && !scan.unusual;
+        scan.valid = (found & required) === required && bytes[from] === OPEN_BRACE && !scan.unusual;
         places.count = place;
         return at;
       }
@@ -157,7 +157,7 @@ export function scanValue(
     field = NONE;
     if (depth === 1) field = topField(scan, bytes, start, at - 1);
     else if (depth === 2 && parent !== NONE) field = innerField(scan, parent, bytes, start, at - 1);
-    if (field !== NONE) found &= ~cleared(field);
+    if (field !== NONE) found &= ~cleared(scan, field);
     while (at < to && space[bytes[at] as number] === 1) at++;
     if (at >= to || bytes[at] !== COLON) break;
     at++;

@@ -4,6 +4,7 @@ import { anyCharacter } from '../lib/any-character.fixture.ts';
 import { fc } from '../lib/property.fixture.ts';
 import type { RecordKind } from './block.ts';
 import { examineRecord } from './examine.ts';
+import { endpointIdOf } from './record-index.ts';
 import { RecordReader } from './record-reader.ts';
 import { eventText, SAMPLES, sampleLines, usageText } from './records.fixture.ts';
 import { RecordScan } from './required-fields.ts';
@@ -163,6 +164,12 @@ const literal = fc.oneof(
     '{"id":1}',
     '{"id":1,"id":"x"}',
     '{"id":1,"name":{"id":2}}',
+    '{"id":18446744073709551615}',
+    '{"id":9007199254740993,"id":4294967296}',
+    '{"id":"41806233","name":"a"}',
+    '{"id":7,"id":{}}',
+    '{"i\\u0064":8}',
+    '{"id":-1,"imei":null}',
     '{"total":1,"rx":1,"tx":0.5}',
     '{"total":1,"rx":1}',
     '"2025-03-17T06:02:48Z"',
@@ -179,6 +186,9 @@ const name = fc.constantFrom(
   'timestamp',
   'organisation',
   'event_type',
+  'endpoint',
+  'endpoint',
+  'endp\\u006fint',
   'volume',
   'cost',
   'alert',
@@ -204,6 +214,15 @@ const recordText = fc
     return { kind, text: `{${[...print(before), valid.slice(1, -1), ...print(behind)].join()}}` };
   });
 
+/** The endpoint's id as JSON.parse finds it: digits of an unsigned 64-bit integer other than 0, else empty. */
+function endpointOf(text: string): string {
+  const keepNumbers = (_key: string, value: unknown, context?: { source: string }) =>
+    typeof value === 'number' ? context?.source : value;
+  const id: unknown = JSON.parse(text, keepNumbers).endpoint?.id;
+  if (typeof id !== 'string' || !/^\d{1,20}$/.test(id) || BigInt(id) > 2n ** 64n - 1n) return '';
+  return id === '0' ? '' : id;
+}
+
 describe('the fields of a record', () => {
   /** What was read, by the reader of many records, by one for this record alone, and by JSON.parse. */
   const readers = { usage: new RecordReader('usage'), event: new RecordReader('event') };
@@ -211,11 +230,17 @@ describe('the fields of a record', () => {
     const bytes = Buffer.from(text);
     const examined = examineRecord(kind, bytes);
     const expected =
-      examined.type === 'valid' ? [examined.organisation, examined.eventType, examined.alert] : undefined;
+      examined.type === 'valid'
+        ? [examined.organisation, examined.eventType, examined.alert, endpointOf(text)]
+        : undefined;
     for (const reader of [readers[kind], new RecordReader(kind)]) {
       const { columns, invalid } = await scanBody(reader, bytes, 'ndjson');
-      const { organisations, eventTypes, alerts, count } = columns;
-      const got = count === 1 ? [organisations[0], eventTypes[0] ?? 0, alerts[0] ?? 0] : undefined;
+      const index = columns.toIndex();
+      const { organisations, eventTypes, alerts, count } = index;
+      const got =
+        count === 1
+          ? [organisations[0], eventTypes[0] ?? 0, alerts[0] ?? 0, endpointIdOf(index, 0)]
+          : undefined;
       assert.deepEqual(got, expected, text);
       assert.equal(invalid, 1 - count);
     }

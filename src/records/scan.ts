@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { examineRecord } from './examine.ts';
-import { RecordColumns } from './record-columns.ts';
+import { RecordIndexBuilder } from './record-index.ts';
 import type { RecordReader } from './record-reader.ts';
 import { COMMA, OPEN_BRACE, OPEN_BRACKET, SPACE, SPACE_IN_LINE } from './scalars.ts';
 import { LineCounter, syntaxFault } from './syntax-fault.ts';
@@ -27,7 +27,7 @@ export interface RecordFault {
 
 export interface ScannedBody {
   /** The valid records, by their places in the body. */
-  readonly columns: RecordColumns;
+  readonly columns: RecordIndexBuilder;
   /** Indexes in `columns`, ascending, of records with invalid ones right before them; the last may be `columns.count`. */
   readonly breaks: readonly number[];
   /** How many records are invalid, and the first MOST_FAULTS of them. */
@@ -63,7 +63,7 @@ const CLOSE_BRACKET = 0x5d;
 const LINE_FEED = 0x0a;
 
 class BodyScan implements ScannedBody {
-  readonly columns: RecordColumns;
+  readonly columns: RecordIndexBuilder;
   readonly breaks: number[] = [];
   readonly faults: RecordFault[] = [];
   invalid = 0;
@@ -85,7 +85,7 @@ class BodyScan implements ScannedBody {
     this.#length = body.length;
     this.#utf8 = isUtf8(body);
     this.#lineCounter = new LineCounter(body);
-    this.columns = new RecordColumns(reader.kind, Math.ceil(body.length / USUAL_RECORD));
+    this.columns = new RecordIndexBuilder(reader.kind, Math.ceil(body.length / USUAL_RECORD));
     this.at = BYTE_ORDER_MARK.every((byte, i) => body[i] === byte) ? BYTE_ORDER_MARK.length : 0;
   }
 
@@ -172,11 +172,15 @@ class BodyScan implements ScannedBody {
     } else if (!this.#utf8 && !isUtf8(this.#bytes.subarray(start, end))) {
       this.#reject(() => ({ path: '', message: 'the record is not valid UTF-8' }));
     } else if (scan.valid) {
-      columns.add(start, end, scan.organisation, scan.eventType, scan.alert);
+      const { low, high } = scan.endpoint;
+      columns.add(start, end, scan.organisation, scan.eventType, scan.alert, low, high);
     } else if (scan.unusual) {
       const examined = examineRecord(kind, this.#bytes.subarray(start, end));
       if (examined.type === 'invalid') this.#reject(() => examined.fault);
-      else columns.add(start, end, examined.organisation, examined.eventType, examined.alert);
+      else {
+        const { organisation, eventType, alert, endpoint } = examined;
+        columns.add(start, end, organisation, eventType, alert, endpoint.low, endpoint.high);
+      }
     } else {
       this.#reject(() => {
         const examined = examineRecord(kind, this.#bytes.subarray(start, end));

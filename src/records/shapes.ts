@@ -36,7 +36,7 @@ export class Shapes {
     const pool = this.#pool;
     let at = from;
     let node = 0;
-    scan.alert = 0;
+    scan.clearOptional();
     for (;;) {
       node = nodes[node + CHILD] as number;
       for (;;) {

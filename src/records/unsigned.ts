@@ -27,6 +27,39 @@ export function unsignedAt(bytes: Uint8Array, from: number, to: number): number 
   return value <= Number.MAX_SAFE_INTEGER ? value : -1;
 }
 
+/** A 64-bit integer in two numbers of 32 bits each. */
+export interface Halves {
+  low: number;
+  high: number;
+}
+
+/** Digits of an integer that a double holds exactly. */
+const MOST_EXACT_DIGITS = 15;
+
+/**
+ * Reads an unsigned 64-bit integer, without fraction and exponent.
+ * @returns whether it is one; `into` is 0 if it is not
+ */
+export function unsigned64At(bytes: Uint8Array, from: number, to: number, into: Halves): boolean {
+  into.low = 0;
+  into.high = 0;
+  if (to <= from || !isRecordId(bytes, from, to)) return false;
+  const exactTo = Math.min(to, from + MOST_EXACT_DIGITS);
+  let value = 0;
+  for (let at = from; at < exactTo; at++) value = value * 10 + (bytes[at] as number) - 0x30;
+  let high = Math.floor(value / 2 ** 32);
+  let low = value - high * 2 ** 32;
+  for (let at = exactTo; at < to; at++) {
+    const product = low * 10 + (bytes[at] as number) - 0x30;
+    const carry = Math.floor(product / 2 ** 32);
+    low = product - carry * 2 ** 32;
+    high = high * 10 + carry;
+  }
+  into.low = low;
+  into.high = high;
+  return true;
+}
+
 function isDigit(byte: number): boolean {
   return byte >= 0x30 && byte <= 0x39;
 }

@@ -31,7 +31,7 @@ import {
   type TailRecord,
 } from '../../src/portal/lib/tail.ts';
 import { bodyOf, readDraft, writeDraft } from '../../src/portal/lib/wizard.ts';
-import type { RecordIndex } from '../../src/records/block.ts';
+import { layOut } from '../../src/records/record-index.fixture.ts';
 import type { Json } from '../../src/registry/registry.ts';
 
 const choices: fc.Arbitrary<Choice> = fc.oneof(
@@ -89,17 +89,11 @@ function holds(rule: Rule, type: number, alert: boolean): boolean {
 
 /** What the node makes of filters. */
 function passing(filters: readonly Json[]): boolean[] {
-  const block: RecordIndex = {
-    kind: 'event',
-    count: EVENTS.length,
-    organisations: [1],
-    ordinals: new Uint16Array(0),
-    starts: Uint32Array.from(EVENTS, (_, index) => 2 * index),
-    ends: Uint32Array.from(EVENTS, (_, index) => 2 * index + 1),
-    eventTypes: Uint32Array.from(EVENTS, ([type]) => type),
-    alerts: Uint8Array.from(EVENTS, ([, alert]) => Number(alert)),
-  };
-  const { runs } = compileFilter(filters).select(block, 'all');
+  const { index } = layOut(
+    'event',
+    EVENTS.map(([type, alert]) => ({ text: 'r', eventType: type, alert: alert ? 1 : 0 })),
+  );
+  const { runs } = compileFilter(filters).select(index, 'all');
   return EVENTS.map((_, index) => {
     for (let at = 0; at < runs.length; at += 2) {
       if (index >= (runs[at] as number) && index < (runs[at + 1] as number)) return true;

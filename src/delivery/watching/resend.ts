@@ -1,5 +1,6 @@
 import type { Cause, Destination, Outcome } from '../../destinations/contract.ts';
 import { type Block, blockInMemory } from '../../records/block.ts';
+import { indexOfOne } from '../../records/record-index.ts';
 import type { Registry } from '../../registry/registry.ts';
 import type { QuarantineDocument } from '../stream/quarantine.ts';
 
@@ -79,16 +80,6 @@ async function sendOne(
 
 function blockOf(record: Quarantined, organisationId: number): Block {
   const payload = Buffer.from(record.record, 'utf8');
-  const events = record.kind === 'event' ? 1 : 0;
-  const index = {
-    kind: record.kind,
-    count: 1,
-    organisations: [organisationId],
-    starts: Uint32Array.of(0),
-    ends: Uint32Array.of(payload.length),
-    ordinals: new Uint16Array(),
-    eventTypes: new Uint32Array(events),
-    alerts: new Uint8Array(events),
-  };
+  const index = indexOfOne(record.kind, payload.length, { organisation: organisationId });
   return blockInMemory(index, payload, record.arrivedAt);
 }

@@ -1,5 +1,5 @@
-import { organisationOf, recordBytes } from '../../records/block.ts';
-import { endpointIdOf } from '../../records/fields.ts';
+import { recordBytes } from '../../records/block.ts';
+import { endpointIdOf, organisationOf } from '../../records/record-index.ts';
 import type {
   Batch,
   BatchDestination,
@@ -17,7 +17,6 @@ import type { KinesisTarget } from './targets.ts';
 
 /** Kinesis takes 10 MiB a record where a stream is configured for it; this is what every stream takes, key included. */
 const LARGEST_RECORD = 2 ** 20;
-const LONGEST_KEY = 256;
 /** What PutRecords takes. Its 5 MiB are a bound of the whole batch. */
 const MOST_IN_CALL = 500;
 
@@ -168,7 +167,7 @@ function entriesOf(batch: Batch, target: KinesisTarget): { entries: Entry[]; too
   for (const { block, from, to } of batch.segments) {
     for (let at = from; at < to; at++, index++) {
       const data = recordBytes(block, at);
-      const key = (endpointIdOf(data) || String(organisationOf(block, at))).slice(0, LONGEST_KEY);
+      const key = endpointIdOf(block, at) || String(organisationOf(block, at));
       const size = data.length + Buffer.byteLength(key);
       if (size <= LARGEST_RECORD) entries.push({ index, key, data });
       else tooLarge.push({ index, verdict: 'reject', cause: recordTooLarge(size, target), expected: true });

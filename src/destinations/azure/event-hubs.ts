@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { type Block, recordBytes } from '../../records/block.ts';
-import { endpointIdOf } from '../../records/fields.ts';
+import { endpointIdOf } from '../../records/record-index.ts';
 import { VERSION } from '../../version.ts';
 import { bytesOf, byteText, toByteText } from '../byte-text.ts';
 import {
@@ -32,8 +32,6 @@ const LIMITS: RequestLimits = {
 const GATHERED = { by: 'batch', records: 2_000, bytes: 800_000 } as const;
 /** With a key there are as many requests as endpoints: the more records, the more of them share one. */
 const GATHERED_BY_KEY = { by: 'batch', records: 5_000, bytes: 4_000_000 } as const;
-/** Azure's limit of a partition key. */
-const LONGEST_KEY = 128;
 
 const credentials = Type.Object({
   connection_string: Type.String({
@@ -133,7 +131,7 @@ function isAboutEmptiness({ type, cause }: Failure): boolean {
 /** An event: the record as it came in, as text. */
 function entryOf(block: Block, at: number, index: number, keyed: boolean, hub: HubConnection): Entry | Cause {
   const record = recordBytes(block, at);
-  const key = keyed ? (endpointIdOf(record) ?? '').slice(0, LONGEST_KEY) : '';
+  const key = keyed ? endpointIdOf(block, at) : '';
   const properties = key ? `"PartitionKey":${toByteText(JSON.stringify(key))},` : '';
   // What JSON escapes is ASCII, so text of bytes is escaped as the text itself.
   const body = JSON.stringify(byteText(record));

@@ -1,5 +1,6 @@
-import { type Block, organisationOf, recordBytes } from '../../records/block.ts';
-import { endpointIdOf, fieldText } from '../../records/fields.ts';
+import { type Block, recordBytes } from '../../records/block.ts';
+import { fieldText } from '../../records/fields.ts';
+import { endpointIdOf, organisationOf } from '../../records/record-index.ts';
 import { VERSION } from '../../version.ts';
 import { type ByteText, bytesOf, toByteText } from '../byte-text.ts';
 import type { BatchDestination, Cause, DestinationEnvironment, Verdict } from '../contract.ts';
@@ -23,7 +24,6 @@ export const LIMITS: RequestLimits = {
   // A key may take 1 MB a second; what is to be filled is the time that answers take.
   lanes: 8,
 };
-const LONGEST_KEY = 256;
 /** The answer to 1,000 messages is about 25 KB. */
 const EXCHANGE = { ...USUAL_LIMITS, textBytes: 2 ** 20 };
 
@@ -122,7 +122,7 @@ function baseOf(variables: DestinationEnvironment['variables']): { base: string;
 /** A message: the record as it came in, and what subscriptions filter by. */
 function entryOf(block: Block, at: number, index: number, ordered: boolean): Entry | Cause {
   const record = recordBytes(block, at);
-  const key = ordered ? (endpointIdOf(record) ?? '').slice(0, LONGEST_KEY) : '';
+  const key = ordered ? endpointIdOf(block, at) : '';
   const attributes = {
     record_type: block.kind,
     record_id: fieldText(record, 'id'),
