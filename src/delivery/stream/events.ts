@@ -1,0 +1,140 @@
+import type { Cause, Gathering, Outcome } from '../../destinations/contract.ts';
+import type { Selection } from '../../filters/compile.ts';
+import type { Position } from '../../log/log.ts';
+import type { Block } from '../../records/block.ts';
+import type { StreamState } from '../../registry/data-stream.ts';
+import type { Piece } from './piece.ts';
+
+/** What the machine is told with each event. It has no clock, no randomness and no view of the log of its own. */
+export interface Moment {
+  /** Wall time, ms since the epoch: shown to people, never compared. */
+  readonly now: number;
+  /** Monotonic ms: all intervals are measured with it. */
+  readonly monotonic: number;
+  /** Uniform in [0, 1). */
+  readonly random: number;
+  /** The sequence of the next block that the partition's runner hands out. */
+  readonly dispatched: number;
+  /** The memory for waiting records of all streams is full: a stream takes one block at a time. */
+  readonly full: boolean;
+}
+
+/** Of a stream's document, what people want of the stream. */
+export interface Wanted {
+  readonly desired: 'running' | 'paused';
+  readonly generation: number;
+  /** Revision of the document in the registry. */
+  readonly revision: number;
+  /** Equal texts select the same records: kind, relation and filters. */
+  readonly selecting: string;
+}
+
+/** A block as it was read for a stream. */
+export interface ReadBlock {
+  readonly sequence: number;
+  /** undefined: the block cannot be read. */
+  readonly block: Block | undefined;
+  /** undefined: the block holds nothing for the stream's kind and organisations. */
+  readonly selection: Selection | undefined;
+}
+
+/** What was counted without taking it. */
+export interface Counted {
+  /** Records that pass the filter, and records of the stream's kind and organisations. */
+  readonly passed: number;
+  readonly covered: number;
+  /** Arrival of the first that passes, ms since the epoch. */
+  readonly oldest: number | null;
+}
+
+/** Who must do something: the owner of the stream's configuration, of its destination, of this simstream, or nobody. */
+export type Actor = 'customer' | 'receiver' | 'operator' | 'nobody';
+
+export type Event =
+  /** The stream's document was read: at the start, and after each `load`. */
+  | { readonly type: 'loaded'; readonly wanted: Wanted; readonly destination: string }
+  /** People want something else; the document itself follows with `loaded`. */
+  | { readonly type: 'changed'; readonly wanted: Wanted }
+  | { readonly type: 'deleted' }
+  /** The runner hands a block over, at the moment when it is stored. */
+  | {
+      readonly type: 'offered';
+      readonly sequence: number;
+      readonly block: Block;
+      readonly selection: Selection;
+    }
+  /** The answer to `read`: blocks in order; `through` is the last sequence that was looked at. */
+  | { readonly type: 'read'; readonly ticket: number; readonly blocks: readonly ReadBlock[] }
+  | { readonly type: 'not_read'; readonly ticket: number; readonly message: string }
+  | { readonly type: 'counted'; readonly ticket: number; readonly counted: Counted }
+  | { readonly type: 'opened'; readonly ticket: number; readonly gathering: Gathering }
+  | { readonly type: 'not_opened'; readonly ticket: number; readonly cause: Cause; readonly actor: Actor }
+  | { readonly type: 'granted'; readonly request: number }
+  /** `gone`: the log no longer has the block of this sequence, so nothing was sent. */
+  | {
+      readonly type: 'answered';
+      readonly request: number;
+      readonly outcome: Outcome | { readonly type: 'gone'; readonly sequence: number };
+    }
+  /** The answer to `commit_now`. */
+  | { readonly type: 'committed'; readonly request: number }
+  | { readonly type: 'not_committed'; readonly request: number }
+  | { readonly type: 'quarantined'; readonly request: number }
+  | { readonly type: 'not_quarantined'; readonly request: number; readonly message: string }
+  /** The retention takes the block. */
+  | {
+      readonly type: 'expire';
+      readonly sequence: number;
+      readonly arrivedAt: number;
+      readonly selection: Selection | undefined;
+    }
+  /** The time asked for with `wake_at` has come. */
+  | { readonly type: 'due' }
+  | { readonly type: 'stop' }
+  /** What is in flight has had its time. */
+  | { readonly type: 'grace_over' };
+
+export type EventType = Event['type'];
+
+/** A refused record on its way into the quarantine. */
+export interface Refused {
+  /** Within the piece. */
+  readonly index: number;
+  readonly cause: Cause;
+}
+
+export type Effect =
+  | { readonly type: 'load' }
+  | { readonly type: 'read'; readonly ticket: number; readonly from: number }
+  | { readonly type: 'count'; readonly ticket: number; readonly from: Position; readonly before: number }
+  | { readonly type: 'open'; readonly ticket: number }
+  /** Gives the destination back as soon as no request is under way with it. */
+  | { readonly type: 'close' }
+  | { readonly type: 'ask'; readonly request: number; readonly bytes: number; readonly failing: boolean }
+  /** The request is not sent, or is over: its memory is free. */
+  | { readonly type: 'give_back'; readonly request: number }
+  | { readonly type: 'send'; readonly request: number; readonly piece: Piece; readonly tries: number }
+  | { readonly type: 'cancel'; readonly request: number; readonly reason: string }
+  /** Progress changed: commit it soon. */
+  | { readonly type: 'commit' }
+  /** Commit now, and tell. */
+  | { readonly type: 'commit_now'; readonly request: number }
+  | {
+      readonly type: 'quarantine';
+      readonly request: number;
+      readonly piece: Piece;
+      readonly refused: readonly Refused[];
+    }
+  | {
+      readonly type: 'state';
+      readonly state: StreamState;
+      readonly message: string;
+      readonly from: StreamState;
+    }
+  /** Something of simstream's own is wrong: for the operator. */
+  | { readonly type: 'fault'; readonly message: string }
+  | { readonly type: 'expired'; readonly records: number }
+  /** Wake with `due` at this monotonic time; replaces the time before. */
+  | { readonly type: 'wake_at'; readonly at: number }
+  /** Nothing follows: the stream was deleted, has stopped, or has reached the end of its range. */
+  | { readonly type: 'ended' };
