@@ -69,6 +69,8 @@ const letterbox = defineDestination({
   connectionType: 'Letterbox',
   title: 'Letter box',
   summary: 'For tests.',
+  icon: 'M4 4h16',
+  setup: [{ text: 'Do it.' }],
   formats: ['Json'],
   credentials: Type.Object({
     url: Type.String({ title: 'URL', minLength: 1, examples: ['https://box.example/in'] }),
@@ -86,6 +88,8 @@ const bucket = defineDestination({
   connectionType: 'Bucket',
   title: 'Test bucket',
   summary: 'For tests.',
+  icon: 'M4 4h16',
+  setup: [{ text: 'Do it.' }],
   formats: ['Csv', 'Json'],
   credentials: Type.Object({
     name: Type.String({ title: 'Name', minLength: 1 }),

@@ -1,24 +1,12 @@
 import assert from 'node:assert/strict';
 import type { DestinationType } from '../destinations/contract.ts';
+import type { FieldSample } from '../destinations/samples.fixture.ts';
 import type { ErrorToken } from '../errors.ts';
 
 /**
  * For tests: what a connection type's own schema says must be accepted and refused of each of its fields. What no schema
  * can say is given by samples, of which each field must have one.
  */
-export interface FieldSample {
-  /** A value that the field takes, other than its default; of an array, its items differ. */
-  readonly valid: unknown;
-  /** More values that it takes: at the limits of what the connector checks itself. The longest text is among them. */
-  readonly more?: readonly unknown[];
-  /** Right in type and length, but nothing that the connector can use; of an array, items. */
-  readonly malformed?: readonly unknown[];
-  /** Of a secret: what answers show for `valid`. */
-  readonly masked?: unknown;
-  /** A value (masked, of a secret) that points to another destination, for which stored secrets are not meant. */
-  readonly elsewhere?: unknown;
-}
-
 export interface FieldCase {
   readonly what: string;
   /** undefined: the field is left out. */

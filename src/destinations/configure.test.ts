@@ -10,6 +10,8 @@ const type = defineDestination({
   connectionType: 'Sample',
   title: 'Sample',
   summary: 'For this test.',
+  icon: 'M4 4h16',
+  setup: [],
   formats: ['Json', 'Csv'],
   credentials: Type.Object({
     host: Type.String({ title: 'Host', description: 'h', minLength: 3, maxLength: 20, pattern: '^[a-z.]*$' }),

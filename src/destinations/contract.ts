@@ -15,6 +15,10 @@ export interface DestinationType {
   /** For the lookup and the portal: the name a person knows, and one line of use. */
   readonly title: string;
   readonly summary: string;
+  /** The portal's icon: the path of a line drawing in a box of 24 by 24, as in SVG's `d`. */
+  readonly icon: string;
+  /** What a customer does at the destination before a stream can deliver to it, in order. The portal shows it beside the form. */
+  readonly setup: readonly SetupStep[];
   readonly formats: readonly Format[];
   /**
    * The schema of `destination.credentials`: the one source of validation, OpenAPI, lookup, form, masking and docs.
@@ -28,6 +32,16 @@ export interface DestinationType {
    * cannot (a URL that is none, a connection string without EntityPath). No I/O, loads no SDK.
    */
   configure(credentials: Credentials, format: Format): Configured | ConfigurationFault[];
+}
+
+export interface SetupStep {
+  /** A sentence or two. `**…**` marks names that the vendor's pages show, backticks mark code. */
+  readonly text: string;
+  /**
+   * A text to copy. `{aws_principal}`, `{aws_external_id}` and `{google_service_account}` stand for what the platform
+   * operator has set; the API's lookup of the platform has them under these names.
+   */
+  readonly copy?: { readonly label: string; readonly text: string };
 }
 
 export type Format = 'Json' | 'Csv';
@@ -145,16 +159,22 @@ export type Outcome =
   /** All records were taken. */
   | { readonly type: 'delivered'; readonly remoteStatus?: number }
   /** Nothing was taken, and trying again may help: busy, unreachable, a fault of the service. */
-  | { readonly type: 'retry'; readonly cause: Cause; readonly afterMs?: number }
+  | {
+      readonly type: 'retry';
+      readonly cause: Cause;
+      readonly afterMs?: number;
+      /** The service knows the caller and takes no more of it for now. */
+      readonly throttled?: true;
+    }
   /** All but these were taken. `retry`: send again; `reject`: can never be taken. Indexes count within the batch. */
   | { readonly type: 'partial'; readonly failures: readonly RecordFailure[]; readonly afterMs?: number }
-  /** A person must mend something: credentials, permission, missing resource. */
+  /** A person must fix something: credentials, permission, missing resource. */
   | { readonly type: 'refused'; readonly cause: Cause }
-  /** The request was too large as a whole: the engine halves it. */
+  /** The request was too large as a whole: the engine splits it. */
   | { readonly type: 'too_large'; readonly cause: Cause }
-  /** Some of these records can never be taken, unknown which: the engine bisects. */
+  /** Some of these records can never be taken, unknown which: the engine splits the request until it finds them. */
   | { readonly type: 'rejected'; readonly cause: Cause }
-  /** simstream's own fault (out of sockets, forbidden by a shutdown): tried again, never charged to the stream. */
+  /** simstream's own fault (out of sockets, a shutdown): the engine tries again and never charges it to the stream. */
   | { readonly type: 'platform'; readonly cause: Cause };
 
 export interface RecordFailure {

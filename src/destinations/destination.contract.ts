@@ -91,6 +91,8 @@ export function testDestination(name: string, harness: DestinationHarness): void
         const { title, description } = property as { title?: string; description?: string };
         assert.ok(title && description, `${field} needs a title and a description`);
       }
+      assert.match(type.icon, /^M[\d\s.,a-zA-Z-]+$/, 'its icon is a path');
+      assert.ok(type.setup.length > 0, 'its setup guide has a step');
       const configured = configureDestination(type, peer.credentials, harness.format);
       assert.ok(configured.type === 'configured', JSON.stringify(configured));
       assert.ok(type.formats.includes(configured.format));

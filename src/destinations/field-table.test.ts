@@ -4,12 +4,11 @@ import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { destinationTypes } from './all.ts';
 import { fieldTable } from './field-table.ts';
+import { fileNameOf } from './folders.fixture.ts';
 
 const guides = fileURLToPath(new URL('../../docs/destinations/', import.meta.url));
 
-/** `KeenIO` has its guide in keen-io.md, `S3` in s3.md. */
-const fileOf = (connectionType: string) =>
-  `${connectionType.replace(/([a-z])([A-Z])/g, '$1-$2').toLowerCase()}.md`;
+const fileOf = (connectionType: string) => `${fileNameOf({ connectionType })}.md`;
 
 describe('the guides of the connection types', () => {
   for (const type of destinationTypes.values()) {

@@ -10,40 +10,61 @@ import {
   type RecordFailure,
 } from '../../src/destinations/contract.ts';
 import { exchange } from '../../src/destinations/http/http-exchange.ts';
-import { answerCause, outcomeOfAnswer } from '../../src/destinations/http/http-outcome.ts';
+import { outcomeOfAnswer } from '../../src/destinations/http/http-outcome.ts';
+import { verdictOf } from '../../src/destinations/verify.ts';
 
 /** The store's own limits of a request. */
 const MOST_LINES = 1_000;
 const LARGEST_BODY = 2 ** 20;
+
+const INDEX = /^[a-z0-9-]+$/;
 
 /** A store that takes records as lines of JSON, and answers which lines it could not take. */
 export const logStore = defineDestination({
   connectionType: 'LogStore',
   title: 'Log store',
   summary: 'Writes records as lines to an index of a log store.',
+  icon: 'M4 5h16v14H4zM8 9h8M8 13h8',
+  setup: [
+    { text: 'In the log store, create a key that may write to your index.' },
+    { text: 'Copy the key into the form.' },
+  ],
   formats: ['Json'],
   credentials: Type.Object({
     url: Type.String({
       title: 'URL',
       description: 'Where the store is.',
+      minLength: 1,
+      maxLength: 2048,
       examples: ['https://logs.example.com'],
     }),
     index: Type.String({
       title: 'Index',
       description: 'Where records are written to.',
-      pattern: '^[a-z0-9-]{1,64}$',
+      minLength: 1,
+      maxLength: 64,
+      examples: ['usage'],
     }),
     key: Type.String({
       title: 'Key',
       description: 'A key that may write to it.',
       minLength: 8,
+      maxLength: 256,
+      examples: ['k-0123456789'],
       'x-secret': 'all',
     }),
   }),
   configure(credentials: Credentials) {
     const { url, index, key } = credentials as { url: string; index: string; key: string };
     if (!URL.canParse(url)) return [{ path: '/url', message: 'is not a URL' }];
+    if (!INDEX.test(index)) {
+      return [{ path: '/index', message: 'is not the name of an index: small letters, digits and hyphens' }];
+    }
     const base = new URL(url);
+    // A header holds nothing else, so every send would fail.
+    if (!/^[\x21-\x7e]+$/.test(key)) {
+      return [{ path: '/key', message: 'has characters that no key has; copy it again' }];
+    }
     return {
       target: `${base.origin}/${index}`,
       identity: base.origin,
@@ -62,8 +83,9 @@ function openLogStore(index: URL, key: string, environment: DestinationEnvironme
     async verify(signal) {
       const result = await exchange({ method: 'GET', url: index, headers }, at, environment, signal);
       if (result.type === 'none') return { type: 'failed', cause: result.outcome.cause };
-      if (result.status === 200) return { type: 'reachable' };
-      return { type: 'failed', cause: answerCause(result, context()) };
+      const outcome = outcomeOfAnswer(result, context());
+      if (outcome.type === 'partial') throw new Error('one answer is about one request');
+      return verdictOf(outcome);
     },
     async send(batch, signal) {
       const call = { method: 'POST', url: new URL('lines', index), headers, body: lines(batch) } as const;

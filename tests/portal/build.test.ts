@@ -3,18 +3,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { before, describe, test } from 'node:test';
 import { brotliDecompressSync, gzipSync } from 'node:zlib';
 import Fastify from 'fastify';
-import { apiTypes } from '../../scripts/api-types.ts';
 import { buildPortal } from '../../scripts/build-portal.ts';
 import { systemRandom } from '../../src/lib/system-clock.ts';
 import { PORTAL_DIRECTORY, portalFiles } from '../../src/node/portal-files.ts';
 
 /** Kilobytes of JavaScript, compressed, before the first view shows. */
 const FIRST_LOAD = 250_000;
-
-test('src/portal/generated/api.ts is what `npm run generate` writes', () => {
-  const file = new URL('../../src/portal/generated/api.ts', import.meta.url);
-  assert.equal(readFileSync(file, 'utf8'), apiTypes());
-});
 
 describe('the built portal', () => {
   before(buildPortal);

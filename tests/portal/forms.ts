@@ -3,87 +3,10 @@ import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { buildPortal } from '../../scripts/build-portal.ts';
 import { destinationTypes } from '../../src/destinations/all.ts';
+import { connectorSamples } from '../../src/destinations/samples.fixture.ts';
 import { chromiumFor } from '../support/browser.ts';
 import { go } from '../support/portal-views.ts';
 import { openWindow, type PortalWorld, signIn, startPortalWorld } from '../support/portal-world.ts';
-
-/** Per connection type what a person may type wrongly: values of the fields, and what the field at fault then says. */
-const WRONG: Readonly<
-  Record<
-    string,
-    readonly { readonly type: Record<string, string>; readonly at: string; readonly says: RegExp }[]
-  >
-> = {
-  RestAPI: [
-    { type: { url: 'not a url' }, at: 'url', says: /url/i },
-    { type: { url: 'https://user:pass@example.com/' }, at: 'url', says: /header|password|user/i },
-    { type: { url: 'https://example.com/', size: '0' }, at: 'size', says: /1/ },
-    { type: { url: 'https://example.com/', size: '10001' }, at: 'size', says: /10,?000/ },
-    { type: { url: 'https://example.com/', headers: 'X-One:1\nno colon' }, at: 'headers', says: /^Line 2: / },
-    { type: { url: 'https://example.com/', signing_secret: 'short' }, at: 'signing_secret', says: /8/ },
-  ],
-  AwsKinesis: [
-    {
-      type: { region: 'Mars', stream_name: 'a', role_arn: 'arn:aws:iam::123456789012:role/r' },
-      at: 'region',
-      says: /region/,
-    },
-    { type: { region: 'eu-west-1', stream_name: 'a', role_arn: 'role' }, at: 'role_arn', says: /ARN/ },
-    {
-      type: { region: 'eu-west-1', stream_name: 'a b', role_arn: 'arn:aws:iam::123456789012:role/r' },
-      at: 'stream_name',
-      says: /name/,
-    },
-  ],
-  S3: [
-    {
-      type: { region: 'eu-west-1', bucket_name: 'No_Bucket', role_arn: 'arn:aws:iam::123456789012:role/r' },
-      at: 'bucket_name',
-      says: /bucket/,
-    },
-    {
-      type: {
-        region: 'eu-west-1',
-        bucket_name: 'bucket',
-        role_arn: 'arn:aws:iam::123456789012:role/r',
-        flush_size: '9',
-      },
-      at: 'flush_size',
-      says: /10/,
-    },
-    {
-      type: {
-        region: 'eu-west-1',
-        bucket_name: 'bucket',
-        role_arn: 'arn:aws:iam::123456789012:role/r',
-        rotate_interval: '900001',
-      },
-      at: 'rotate_interval',
-      says: /900,?000/,
-    },
-  ],
-  KeenIO: [
-    {
-      type: {
-        project_id: '5f2a9c81d0e34b7796ab12cd',
-        write_key: 'k',
-        collection_name: 'usage',
-        size: '10001',
-      },
-      at: 'size',
-      says: /10,?000/,
-    },
-  ],
-  Datadog: [{ type: { api_key: 'a key with ü' }, at: 'api_key', says: /characters/ }],
-  PubSub: [{ type: { cps_project: 'Not A Project', cps_topic: 't' }, at: 'cps_project', says: /./ }],
-  EventHubs: [
-    {
-      type: { connection_string: 'Endpoint=sb://example.servicebus.windows.net/' },
-      at: 'connection_string',
-      says: /./,
-    },
-  ],
-};
 
 export function formTests(): void {
   describe('the form of a new data stream', { concurrency: 1 }, () => {
@@ -120,7 +43,8 @@ export function formTests(): void {
         .locator('.mantine-InputWrapper-root', { has: page.locator(`[name="${name}"]`) })
         .locator('.mantine-InputWrapper-error');
 
-    for (const { connectionType, title, credentials } of destinationTypes.values()) {
+    for (const connector of destinationTypes.values()) {
+      const { connectionType, title, credentials } = connector;
       test(`${title}: each fault is shown at its field, and what was typed stays`, async (t) => {
         if (!browser) {
           browser = await chromiumFor(t);
@@ -145,7 +69,7 @@ export function formTests(): void {
         assert.ok(needed.length > 0);
         for (const name of needed) await faultOf(name).first().waitFor();
 
-        for (const { type, at, says } of WRONG[connectionType] ?? []) {
+        for (const { type, at, says } of (await connectorSamples(connector)).typedWrongly) {
           await open();
           for (const [name, value] of Object.entries(type))
             await page.locator(`[name="${name}"]`).fill(value);

@@ -1,4 +1,5 @@
 import type { Page } from 'playwright-core';
+import { destinationTypes } from '../../src/destinations/all.ts';
 import type { Populated } from './portal-world.ts';
 
 /** A view of the portal, and how to come to it once somebody is signed in. */
@@ -95,15 +96,17 @@ export function views({ running, failed, quarantined }: Populated): View[] {
         await page.getByText('cannot be created like this').waitFor();
       },
     },
-    ...['AwsKinesis', 'S3', 'KeenIO', 'Datadog', 'EventHubs', 'PubSub'].map(
-      (type): View => ({
-        name: `new-${type.toLowerCase()}`,
-        open: async (page) => {
-          await go(page, `/data-streams/new?type=${type}&step=destination`);
-          await page.getByRole('heading', { name: 'Setup guide' }).waitFor();
-        },
-      }),
-    ),
+    ...[...destinationTypes.keys()]
+      .filter((type) => type !== 'RestAPI')
+      .map(
+        (type): View => ({
+          name: `new-${type.toLowerCase()}`,
+          open: async (page) => {
+            await go(page, `/data-streams/new?type=${type}&step=destination`);
+            await page.getByRole('heading', { name: 'Setup guide' }).waitFor();
+          },
+        }),
+      ),
     tab('overview', 'Overview', (page) => page.getByRole('img', { name: /^Delivered: / }).waitFor()),
     tab('attempts', 'Attempts', (page) => page.getByRole('table').waitFor()),
     tab('tail', 'Live tail', (page) => page.locator('.tail summary').first().click()),

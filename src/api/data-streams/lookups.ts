@@ -18,6 +18,22 @@ const ConnectionType = Type.Object(
     id: Type.String({ description: 'The value of `destination.connection_type`.' }),
     description: Type.String({ description: 'The name that people know.' }),
     summary: Type.String({ description: 'One line of use.' }),
+    icon: Type.String({ description: 'The path of a line drawing in a box of 24 by 24, as in SVG’s `d`.' }),
+    setup: Type.Array(
+      Type.Object({
+        text: Type.String({ description: 'Two asterisks around a text mark names, backticks mark code.' }),
+        copy: Type.Optional(
+          Type.Object(
+            { label: Type.String(), text: Type.String() },
+            {
+              description:
+                'A text to copy. `{aws_principal}`, `{aws_external_id}` and `{google_service_account}` stand for the members of the platform lookup.',
+            },
+          ),
+        ),
+      }),
+      { description: 'What to do at the destination before a stream can deliver to it, in order.' },
+    ),
     formats: Type.Array(Type.String(), {
       description: 'What `destination.format` may be; the first is the default.',
     }),
@@ -43,8 +59,8 @@ export function dataStreamLookupRoutes(types: ReadonlyMap<string, DestinationTyp
   }));
   const connectionTypes = [...types.values()].map((type) => {
     const { 'x-component': _, ...schema } = credentialsSchema(type) as { 'x-component'?: string };
-    const { connectionType, title, summary, formats } = type;
-    return { id: connectionType, description: title, summary, formats, schema };
+    const { connectionType, title, summary, icon, setup, formats } = type;
+    return { id: connectionType, description: title, summary, icon, setup, formats, schema };
   });
   return [
     lookup('status', 'GetDataStreamerStatuses', 'The statuses of a data stream', Entry, statuses),

@@ -2,179 +2,29 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { destinationTypes } from '../../destinations/all.ts';
 import type { DestinationType } from '../../destinations/contract.ts';
+import {
+  type ConnectorSamples,
+  connectorSamples,
+  type FieldSample,
+} from '../../destinations/samples.fixture.ts';
 import { ERRORS } from '../../errors.ts';
 import { type CallResult, setUpApi } from '../api.fixture.ts';
-import { casesOf, type FieldCase, type FieldSample, isNeeded, propertiesOf } from '../field-cases.fixture.ts';
+import { casesOf, type FieldCase, isNeeded, propertiesOf } from '../field-cases.fixture.ts';
 
 /**
  * Every field of every connection type: missing, of another type, outside its limits, malformed, masked; on creation and
- * on change. Cases come from the connectors' own schemas; here stands what a schema cannot say. A connection type or a
- * field without samples, or with a limit that no case tests, fails.
+ * on change. Cases come from each connector's schema, and from the samples in its folder. A connection type or a field
+ * without samples, or with a limit that no case tests, fails.
  */
-const ROLE = 'arn:aws:iam::123456789012:role/simstream';
-const region: FieldSample = {
-  valid: 'eu-west-1',
-  more: ['a', 'r'.repeat(40), 'us-gov-west-1'],
-  malformed: ['eu west 1', 'EU-WEST-1', '-eu', 'eu-', 'eu.west', 'eu-west-1/', '***'],
-};
-const role_arn: FieldSample = {
-  valid: ROLE,
-  more: [
-    // As emnify's published example has it: a colon and two digits are missing.
-    'arn:aws:iam:1234567890:role/datastreamer',
-    'arn:aws-us-gov:iam::123456789012:role/path/of/role',
-    ROLE.padEnd(2048, 'x'),
-  ],
-  malformed: [
-    'role/simstream',
-    'arn:aws:iam::123456789012:user/x',
-    `${ROLE}\n`.repeat(2),
-    `${ROLE} x`,
-    '***',
-  ],
-};
-const HUB = (key: string, host = 'iot.servicebus.windows.net') =>
-  `Endpoint=sb://${host}/;SharedAccessKeyName=send;SharedAccessKey=${key};EntityPath=usage`;
-const HUB_LENGTH = HUB('').length;
-const size: FieldSample = { valid: 500 };
-
-const SAMPLES: Readonly<Record<string, Readonly<Record<string, FieldSample>>>> = {
-  RestAPI: {
-    url: {
-      valid: 'https://receiver.example/in?tenant=7',
-      more: ['http://receiver.example:8080', 'https://receiver.example/'.padEnd(2048, 'x')],
-      malformed: [
-        'receiver.example',
-        'ftp://receiver.example/',
-        'https://',
-        'https://u:p@receiver.example/',
-        '***',
-      ],
-      elsewhere: 'https://other.example/in',
-    },
-    method: { valid: 'PUT' },
-    headers: {
-      valid: ['Authorization:Bearer hush-hush', 'X-Source: simstream'],
-      more: [['X-Long:'.padEnd(8192, 'x')], ['X:y']],
-      malformed: [
-        'hush-hush',
-        ':hush-hush',
-        'X Y:hush-hush',
-        'Host:hush-hush',
-        'X:hush\r\nhush',
-        'X-Source:',
-        'X:☃',
-      ],
-      masked: ['Authorization:***', 'X-Source:***'],
-    },
-    size,
-    signing_secret: {
-      valid: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
-      more: ['eightlet', 's'.repeat(512)],
-      malformed: ['whsec_not base64', 'with blanks in it', 'schlüssel'],
-      masked: '***',
-    },
-  },
-  AwsKinesis: {
-    region,
-    stream_name: {
-      valid: 'usage_2.eu-1',
-      more: ['u', 's'.repeat(128)],
-      malformed: ['with blank', 'a/b', 'arn:aws:kinesis:x', 'ströme', '***'],
-    },
-    role_arn,
-  },
-  S3: {
-    region,
-    bucket_name: {
-      valid: 'simstream-records',
-      more: ['abc', 'my.bucket.1', 'b'.repeat(63)],
-      malformed: ['Bucket', 'a_b', '-ab', 'ab-', 'a..b', '10.0.0.1', 's3://bucket', '***'],
-    },
-    role_arn,
-    flush_size: { valid: 5000 },
-    rotate_interval: { valid: 60_000 },
-    compression: { valid: 'gzip' },
-    extra_columns: { valid: ['session_id', 'imsi_id'] },
-  },
-  EventHubs: {
-    connection_string: {
-      valid: HUB('a2V5IG9mIHRoZSBodWI='),
-      more: [
-        HUB('k'.repeat(4096 - HUB_LENGTH)),
-        `${HUB('a2V5')};`,
-        HUB('a2V5').replace('EntityPath', 'entitypath'),
-      ],
-      malformed: [
-        HUB('a2V5').replace(';EntityPath=usage', ''),
-        HUB('a2V5').replace('sb:', 'ftp:'),
-        HUB(''),
-        HUB('a2V5').replace('SharedAccessKeyName=send;', ''),
-        `${HUB('a2V5')};EntityPath=other`,
-        'connection string',
-        '***',
-      ],
-      masked: HUB('***'),
-      elsewhere: HUB('***', 'other.servicebus.windows.net'),
-    },
-    partition_key: { valid: 'endpoint_id' },
-  },
-  PubSub: {
-    cps_project: {
-      valid: 'iot-records',
-      more: ['abcdef', '123456789012', `${'d'.repeat(165)}.com:${'p'.repeat(30)}`],
-      malformed: ['short', 'Iot-Records', 'iot_records', 'iot-records-', '1abcdef', 'x'.repeat(31), '***'],
-    },
-    cps_topic: {
-      valid: 'usage',
-      more: ['abc', 't'.repeat(255), 'a-b_c.d~e+f%g'],
-      malformed: ['ab', '1usage', 'goog-usage', 'projects/iot-records/topics/usage', 'a b c', '***'],
-    },
-    ordering_key: { valid: 'endpoint_id' },
-  },
-  KeenIO: {
-    project_id: {
-      valid: '5f2a9c81d0e34b7796ab12cd',
-      more: ['5', 'p'.repeat(100)],
-      malformed: ['a b', '../x', 'a/b', 'ä', '***'],
-      elsewhere: '5f2a9c81d0e34b7796ab12ce',
-    },
-    write_key: {
-      valid: 'A1B2C3D4E5F60718293A4B5C6D7E8F90',
-      more: ['k', 'K'.repeat(2048)],
-      malformed: ['key with blanks', 'key\n', 'schlüssel'],
-      masked: '***',
-    },
-    collection_name: {
-      valid: 'sim_usage',
-      more: ['c', 'c'.repeat(64), 'with blank'],
-      malformed: ['$usage', 'gerät', 'a\nb'],
-    },
-    size,
-  },
-  Datadog: {
-    api_key: {
-      valid: '0123456789abcdef0123456789abcdef',
-      more: ['k', 'k'.repeat(256)],
-      malformed: ['key with blanks', 'key\n', 'schlüssel'],
-      masked: '***',
-    },
-    region: { valid: 'EU', elsewhere: 'US3' },
-    include_sms: { valid: true },
-    historical_metrics: { valid: true },
-  },
-};
+const samplesOf = new Map<DestinationType, ConnectorSamples['fields']>();
+for (const type of destinationTypes.values()) samplesOf.set(type, (await connectorSamples(type)).fields);
 
 const PATH = '/api/v2/data_stream';
 const AT = '/destination/credentials';
 type Credentials = Readonly<Record<string, unknown>>;
 
-test('each connection type has samples, and no other', () => {
-  assert.deepEqual(Object.keys(SAMPLES).sort(), [...destinationTypes.keys()].sort());
-});
-
 for (const type of destinationTypes.values()) {
-  const samples = SAMPLES[type.connectionType] ?? {};
+  const samples = samplesOf.get(type) ?? {};
   const fields = Object.keys(propertiesOf(type));
   const whole: Credentials = Object.fromEntries(fields.map((field) => [field, samples[field]?.valid]));
   const secrets = fields.filter((field) => propertiesOf(type)[field]?.['x-secret']);
@@ -309,7 +159,7 @@ for (const type of destinationTypes.values()) {
 }
 
 function validOf(type: DestinationType): Credentials {
-  const samples = Object.entries(SAMPLES[type.connectionType] ?? {});
+  const samples = Object.entries(samplesOf.get(type) ?? {});
   return Object.fromEntries(samples.map(([field, { valid }]) => [field, valid]));
 }
 

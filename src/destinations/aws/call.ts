@@ -1,11 +1,8 @@
 import type { Readable } from 'node:stream';
-import type { DestinationEnvironment, Outcome } from '../contract.ts';
+import type { DestinationEnvironment } from '../contract.ts';
 import { exchange } from '../http/http-exchange.ts';
-import { type AwsFault, readFault } from './fault.ts';
+import { type AwsFault, type Failure, readFault } from './fault.ts';
 import { type AwsKeys, signedHeaders, type UnsignedRequest } from './sign.ts';
-
-/** An outcome that is no success. */
-export type Failure = Exclude<Outcome, { type: 'delivered' } | { type: 'partial' }>;
 
 export interface AwsRequest extends UnsignedRequest {
   readonly method: 'POST' | 'PUT';

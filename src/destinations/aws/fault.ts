@@ -1,5 +1,8 @@
 import { redactText } from '../../lib/redact.ts';
-import type { Cause } from '../contract.ts';
+import type { Cause, Outcome } from '../contract.ts';
+
+/** An outcome that is no success. */
+export type Failure = Exclude<Outcome, { type: 'delivered' } | { type: 'partial' }>;
 
 /** An error that an AWS service answered with. */
 export interface AwsFault {
@@ -114,6 +117,11 @@ export function isAboutTime({ code, words }: AwsFault): boolean {
     ((code === 'SignatureDoesNotMatch' || code === 'InvalidSignatureException') &&
       /signature (not yet current|expired)/i.test(words))
   );
+}
+
+/** A failure that a pause ends: AWS throttles only callers that it knows. */
+export function throttled(fault: AwsFault, text: string): Extract<Failure, { type: 'retry' }> {
+  return { type: 'retry', cause: causeOf(fault, text), throttled: true };
 }
 
 /** Too much at once: a pause helps. */

@@ -8,8 +8,9 @@ import type {
   RecordFailure,
   Verdict,
 } from '../contract.ts';
-import type { Failure } from './call.ts';
+import { verdictOf } from '../verify.ts';
 import { type AwsClient, createAwsClient } from './client.ts';
+import type { Failure } from './fault.ts';
 import { kinesisFailure, recordFailure } from './kinesis-fault.ts';
 import { endpointOf } from './names.ts';
 import { sha256 } from './sign.ts';
@@ -210,7 +211,5 @@ async function verify(put: Put, signal: AbortSignal): Promise<Verdict> {
   if (result.type === 'answered') return { type: 'reachable' };
   const { type, cause } = result.outcome;
   if (type === 'rejected' && cause.code === 'InvalidArgumentException') return { type: 'reachable' };
-  // Only who may write is throttled.
-  if (cause.code === 'ProvisionedThroughputExceededException') return { type: 'reachable' };
-  return { type: 'failed', cause };
+  return verdictOf(result.outcome);
 }

@@ -1,6 +1,14 @@
 import type { RecordFailure } from '../contract.ts';
-import type { Failure } from './call.ts';
-import { type AwsFault, CLOCK_IS_OFF, causeOf, isAboutKeys, isAboutTime, isThrottling } from './fault.ts';
+import {
+  type AwsFault,
+  CLOCK_IS_OFF,
+  causeOf,
+  type Failure,
+  isAboutKeys,
+  isAboutTime,
+  isThrottling,
+  throttled,
+} from './fault.ts';
 import type { KinesisTarget } from './targets.ts';
 
 /** What it means that PutRecords refused a call as a whole. */
@@ -11,7 +19,7 @@ export function kinesisFailure(fault: AwsFault, target: KinesisTarget): Failure 
   if (isAboutTime(fault)) {
     return outcome('platform', CLOCK_IS_OFF);
   }
-  if (isThrottling(fault)) return outcome('retry', `${arn} takes no more records for now.`);
+  if (isThrottling(fault)) return throttled(fault, `${arn} takes no more records for now.`);
   if (status === 413) return outcome('too_large', `The request was too large for ${arn}.`);
   if (status >= 500) return outcome('retry', `Kinesis in ${target.region} has a fault; it is tried again.`);
   if (code === 'ResourceNotFoundException') {

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { type ConfigurationFault, defineDestination } from '../contract.ts';
 import { awsFaults, parseRole, type Role, regionField, roleArnField } from './names.ts';
+import { awsSetup } from './setup.ts';
 
 /**
  * PutRecords takes 500 records and 5 MiB, keys included, of which each can have 256 bytes. Two records of an endpoint never
@@ -32,6 +33,12 @@ export const awsKinesis = defineDestination({
   connectionType: 'AwsKinesis',
   title: 'Amazon Kinesis',
   summary: 'Puts each record into a Kinesis data stream, in order per endpoint.',
+  icon: 'M4 6h16M4 6v4l16 4v4H4M4 12h5M15 12h5M4 18h16',
+  setup: awsSetup({
+    name: 'stream',
+    action: 'kinesis:PutRecords',
+    resource: 'arn:aws:kinesis:REGION:ACCOUNT:stream/YOUR-STREAM',
+  }),
   formats: ['Json'],
   credentials,
   configure(given) {

@@ -2,14 +2,16 @@ import { redactText } from '../../lib/redact.ts';
 import type { DestinationEnvironment } from '../contract.ts';
 import { cancelled } from '../network-fault.ts';
 import type { BaseKeys } from './base-keys.ts';
-import type { AwsCall, AwsRequest, Failure } from './call.ts';
+import type { AwsCall, AwsRequest } from './call.ts';
 import {
   type AwsFault,
   CLOCK_IS_OFF,
   causeOf,
+  type Failure,
   isAboutKeys,
   isAboutTime,
   isThrottling,
+  throttled,
   xmlText,
 } from './fault.ts';
 import { endpointOf, externalIdOf, type Role } from './names.ts';
@@ -173,8 +175,9 @@ function readKeys(xml: string, now: number, url: URL): KeysResult {
 function assumeFailure({ role, environment }: RoleSessionParts, sts: Sts, fault: AwsFault): Failure {
   const { arn } = role;
   if (isAboutTime(fault)) return { type: 'platform', cause: causeOf(fault, CLOCK_IS_OFF) };
-  if (isThrottling(fault) || fault.status >= 500) {
-    return { type: 'retry', cause: causeOf(fault, 'AWS STS is busy or has a fault; it is tried again.') };
+  if (isThrottling(fault)) return throttled(fault, 'AWS STS takes no more requests for now.');
+  if (fault.status >= 500) {
+    return { type: 'retry', cause: causeOf(fault, 'AWS STS has a fault; simstream tries again.') };
   }
   if (fault.code === 'AccessDenied' || fault.code === 'AccessDeniedException') {
     return {

@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { DestinationEnvironment, FileDestination, Outcome, RecordFile, Verdict } from '../contract.ts';
 import { cancelled } from '../network-fault.ts';
-import type { AwsRequest, Failure } from './call.ts';
+import { verdictOf } from '../verify.ts';
+import type { AwsRequest } from './call.ts';
 import { type AwsClient, createAwsClient } from './client.ts';
+import type { Failure } from './fault.ts';
 import { customEndpoint, endpointOf } from './names.ts';
 import { CONTENT_TYPES, type FileForm, fileBytes, keyOf } from './record-file.ts';
 import { s3Failure } from './s3-fault.ts';
@@ -153,8 +155,6 @@ const PROBE: Content = {
  */
 async function verify(put: Put, signal: AbortSignal): Promise<Verdict> {
   const result = await put(PROBE_KEY, PROBE, signal);
-  if (result.type === 'taken' || result.cause.code === 'BadDigest' || result.cause.code === 'SlowDown') {
-    return { type: 'reachable' };
-  }
-  return { type: 'failed', cause: result.cause };
+  if (result.type === 'taken' || result.cause.code === 'BadDigest') return { type: 'reachable' };
+  return verdictOf(result);
 }

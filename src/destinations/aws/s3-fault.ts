@@ -1,5 +1,13 @@
-import type { Failure } from './call.ts';
-import { type AwsFault, CLOCK_IS_OFF, causeOf, isAboutKeys, isAboutTime, isThrottling } from './fault.ts';
+import {
+  type AwsFault,
+  CLOCK_IS_OFF,
+  causeOf,
+  type Failure,
+  isAboutKeys,
+  isAboutTime,
+  isThrottling,
+  throttled,
+} from './fault.ts';
 import type { BucketTarget } from './targets.ts';
 
 /** What it means that S3 did not take an object. */
@@ -8,7 +16,7 @@ export function s3Failure(fault: AwsFault, target: BucketTarget): Failure {
   const { bucket, region, role } = target;
   const outcome = (type: Failure['type'], text: string): Failure => ({ type, cause: causeOf(fault, text) });
   if (isAboutTime(fault)) return outcome('platform', CLOCK_IS_OFF);
-  if (isThrottling(fault)) return outcome('retry', `The bucket ${bucket} takes no more requests for now.`);
+  if (isThrottling(fault)) return throttled(fault, `The bucket ${bucket} takes no more requests for now.`);
   if (REGION_CODES.has(code)) return elsewhere(fault, target);
   if (status >= 500 || RETRY_CODES.has(code)) {
     return outcome('retry', `S3 in ${region} did not take the file; it is sent again.`);

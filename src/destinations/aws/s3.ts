@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import { EXTRA_COLUMNS, type ExtraColumn } from '../../records/csv.ts';
 import { type ConfigurationFault, defineDestination } from '../contract.ts';
 import { awsFaults, parseRole, type Role, regionField, roleArnField } from './names.ts';
+import { awsSetup } from './setup.ts';
 
 /** AWS's rules for names of buckets, but for the prefixes and suffixes that it keeps for itself. */
 const BUCKET_NAME = /^(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]$/;
@@ -59,6 +60,8 @@ export const s3 = defineDestination({
   connectionType: 'S3',
   title: 'Amazon S3',
   summary: 'Stores records as CSV files, or as files of JSON lines, in an S3 bucket.',
+  icon: 'M5 6c0-1.7 14-1.7 14 0s-14 1.7-14 0zM5 6l1.6 12.4c.5 1.5 10.3 1.5 10.8 0L19 6M11 12h4',
+  setup: awsSetup({ name: 'bucket', action: 's3:PutObject', resource: 'arn:aws:s3:::YOUR-BUCKET/*' }),
   formats: ['Csv', 'Json'],
   credentials,
   configure(given, format) {

@@ -129,7 +129,8 @@ function failureOf(
   };
   if (type !== 'retry') return { type, cause };
   const afterMs = retryAfterMs(answer.header('retry-after'), now);
-  return { type, cause, ...(afterMs === undefined ? {} : { afterMs }) };
+  // The only problem that passes by itself is a throttle.
+  return { type, cause, throttled: true, ...(afterMs === undefined ? {} : { afterMs }) };
 }
 
 /** A host that cannot be found or reached has its own code at Event Hubs; timeouts and broken connections keep theirs. */

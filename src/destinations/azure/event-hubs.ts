@@ -11,6 +11,7 @@ import {
 } from '../contract.ts';
 import { exchange } from '../http/http-exchange.ts';
 import { type Entry, type Failure, type RequestLimits, sendKeyed } from '../keyed-requests.ts';
+import { verdictOf } from '../verify.ts';
 import { type HubConnection, parseConnectionString } from './event-hubs-connection.ts';
 import { hubFailure, hubUnreachable } from './event-hubs-fault.ts';
 import { tokenSource } from './event-hubs-token.ts';
@@ -62,6 +63,16 @@ export const eventHubs = defineDestination({
   connectionType: 'EventHubs',
   title: 'Azure Event Hubs',
   summary: 'Sends each record as an event to an event hub.',
+  icon: 'M12 4v4M12 16v4M4 12h4M16 12h4M12 9a3 3 0 1 0 0 6 3 3 0 0 0 0-6zM6 6l2 2M18 18l-2-2M18 6l-2 2M6 18l2-2',
+  setup: [
+    {
+      text: 'In the Azure portal, open your event hub (not only its namespace), and then **Shared access policies**.',
+    },
+    { text: 'Add a policy with the claim **Send** alone.' },
+    {
+      text: 'Copy its connection string into the form. It ends with `EntityPath=` and the name of the event hub.',
+    },
+  ],
   formats: ['Json'],
   credentials,
   configure(given) {
@@ -97,8 +108,7 @@ function openHub(hub: HubConnection, keyed: boolean, environment: DestinationEnv
     // A batch without events: needs the Send right and nothing else, and leaves nothing behind.
     verify: async (signal) => {
       const failure = await post(Buffer.from('[]'), signal);
-      if (!failure || isAboutEmptiness(failure)) return { type: 'reachable' };
-      return { type: 'failed', cause: failure.cause };
+      return failure && isAboutEmptiness(failure) ? { type: 'reachable' } : verdictOf(failure);
     },
     send: (batch, signal) =>
       sendKeyed(
@@ -121,11 +131,11 @@ const HEADERS = [
 ];
 
 /**
- * Whoever may not send is told so before a batch is looked at; so 400 means that the batch was, and throttling that there
- * was no need to. A plain 500 is what a service says that does not expect a batch without events.
+ * Event Hubs checks the right to send before it looks at a batch. So a 400 means that it looked at the batch. A service
+ * that does not expect a batch without events answers a plain 500.
  */
 function isAboutEmptiness({ type, cause }: Failure): boolean {
-  return type === 'rejected' || cause.code === 'EVENTHUB_SERVER_BUSY' || cause.code === 'http_500';
+  return type === 'rejected' || cause.code === 'http_500';
 }
 
 /** An event: the record as it came in, as text. */

@@ -13,6 +13,7 @@ import {
 } from '../contract.ts';
 import { exchange, type HttpAnswer, type HttpRequest } from '../http/http-exchange.ts';
 import { outcomeOfAnswer, plainText, retryAfterMs } from '../http/http-outcome.ts';
+import { verdictOf } from '../verify.ts';
 import { type LogEntry, logBytes, logsBody, readEvent } from './datadog-logs.ts';
 import { type Measurement, readUsage, seriesBody, seriesBytes } from './datadog-series.ts';
 
@@ -77,6 +78,12 @@ export const datadog = defineDestination({
   connectionType: 'Datadog',
   title: 'Datadog',
   summary: 'Usage as metrics (endpoint.volume, endpoint.cost), events as logs.',
+  icon: 'M4 17l4-6 4 3 4-8 4 5M4 21h16',
+  setup: [
+    { text: 'In Datadog, open **Organization Settings → API Keys** and create a key.' },
+    { text: 'Copy the key into the form. An application key does not work.' },
+    { text: 'Choose the region whose site is in the address of your Datadog.' },
+  ],
   formats: ['Json'],
   credentials,
   configure(given) {
@@ -139,10 +146,7 @@ function openDatadog(settings: Settings, environment: DestinationEnvironment): B
 
   return {
     takes: 'batches',
-    verify: async (signal) => {
-      const failure = await call(addresses.validate, undefined, signal);
-      return failure ? { type: 'failed', cause: failure.cause } : { type: 'reachable' };
-    },
+    verify: async (signal) => verdictOf(await call(addresses.validate, undefined, signal)),
     send: async (batch, signal) => {
       const { parts, rejected } =
         batch.kind === 'usage'

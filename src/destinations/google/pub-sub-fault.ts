@@ -81,7 +81,12 @@ export function pubSubFailure(answer: HttpAnswer, fault: GoogleFault, context: F
   }
   if (status && RETRIED.has(status)) {
     const cause = causeOf(fault, `Pub/Sub cannot take messages for ${topic} at the moment.`);
-    return { type: 'retry', cause, ...(afterMs === undefined ? {} : { afterMs }) };
+    return {
+      type: 'retry',
+      cause,
+      ...(afterMs === undefined ? {} : { afterMs }),
+      ...(status === 'RESOURCE_EXHAUSTED' ? { throttled: true } : {}),
+    };
   }
   switch (status) {
     case 'PERMISSION_DENIED':

@@ -6,6 +6,7 @@ import { type ByteText, bytesOf, toByteText } from '../byte-text.ts';
 import type { BatchDestination, Cause, DestinationEnvironment, Verdict } from '../contract.ts';
 import { exchange, type HttpAnswer, USUAL_LIMITS } from '../http/http-exchange.ts';
 import { type Entry, type Failure, type RequestLimits, sendKeyed } from '../keyed-requests.ts';
+import { verdictOf } from '../verify.ts';
 import { googleAccount, type SignedIn } from './pub-sub-credentials.ts';
 import { type FaultContext, missingPermission, pubSubFailure, readFault } from './pub-sub-fault.ts';
 
@@ -88,7 +89,7 @@ export function openTopic(topic: Topic, environment: DestinationEnvironment): Ba
       if (asked.type === 'failed') return { type: 'failed', cause: asked.outcome.cause };
       if (grants(asked.answer)) return { type: 'reachable' };
       const refused = await publish([], signal);
-      return verdictOf(asked.answer, refused, async () =>
+      return publishVerdict(asked.answer, refused, async () =>
         missingPermission(name, await account?.email(signal)),
       );
     },
@@ -165,7 +166,7 @@ function grants({ status, text }: HttpAnswer): boolean {
  * such topic, and emulators know no permissions. Then a request without messages tells: it is refused as such by a topic
  * that exists.
  */
-async function verdictOf(
+async function publishVerdict(
   asked: HttpAnswer,
   refused: Failure | undefined,
   missing: () => Promise<string>,
@@ -174,6 +175,5 @@ async function verdictOf(
   if (empty && asked.status === 200) {
     return { type: 'failed', cause: { code: 'PERMISSION_DENIED', message: await missing() } };
   }
-  if (empty) return { type: 'reachable' };
-  return { type: 'failed', cause: refused.cause };
+  return empty ? { type: 'reachable' } : verdictOf(refused);
 }

@@ -44,6 +44,15 @@ export const pubSub = defineDestination({
   connectionType: 'PubSub',
   title: 'Google Cloud Pub/Sub',
   summary: 'Publishes each record as a message to a topic.',
+  icon: 'M12 4.5a2 2 0 1 0 0 4 2 2 0 0 0 0-4zM6 14.5a2 2 0 1 0 0 4 2 2 0 0 0 0-4zM18 14.5a2 2 0 1 0 0 4 2 2 0 0 0 0-4zM11 8.3l-4 6.4M13 8.3l4 6.4M8 16.5h8',
+  setup: [
+    { text: 'In Google Cloud, create a topic in your project.' },
+    {
+      text: 'On the topic, add this service account as a principal with the role **Pub/Sub Publisher**.',
+      copy: { label: 'Service account', text: '{google_service_account}' },
+    },
+    { text: 'Copy the ids of the project and of the topic into the form.' },
+  ],
   formats: ['Json'],
   credentials,
   configure(given) {

@@ -38,7 +38,12 @@ export function outcomeOfAnswer(answer: HttpAnswer, context: AnswerContext): Out
   if (status === 400 || status === 422) return { type: 'rejected', cause };
   if (status < 500 && !RETRIED.has(status)) return { type: 'refused', cause };
   const afterMs = retryAfterMs(answer.header('retry-after'), context.now);
-  return { type: 'retry', cause, ...(afterMs === undefined ? {} : { afterMs }) };
+  return {
+    type: 'retry',
+    cause,
+    ...(afterMs === undefined ? {} : { afterMs }),
+    ...(status === 429 ? { throttled: true } : {}),
+  };
 }
 
 /** Host, status and what the answer says of itself: `example.com answered 503 Service Unavailable: “maintenance”`. */

@@ -76,6 +76,15 @@ export const restApi = defineDestination({
   connectionType: 'RestAPI',
   title: 'Webhook',
   summary: 'Sends records as JSON to an HTTP endpoint of your own.',
+  icon: 'M9 8a3.5 3.5 0 1 1 5 3.2l2.6 4.6M9.5 9.8 7 14.5M4.2 13.6a3.4 3.4 0 1 0 5.6 2.6h6.4M15 13.6a3.4 3.4 0 1 1 0 5.8',
+  setup: [
+    { text: 'Provide an HTTP endpoint that answers 2xx once it has stored the records of a request.' },
+    { text: 'Records arrive as a JSON array. With one record per request, they arrive as a JSON object.' },
+    { text: 'If the endpoint needs a key, add it as a header, for example `Authorization:Bearer …`' },
+    {
+      text: 'The same records can arrive twice. Each record has an `id`: store it, and skip ids that you have already.',
+    },
+  ],
   formats: ['Json'],
   credentials,
   configure(given: Credentials) {

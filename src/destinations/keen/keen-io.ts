@@ -15,6 +15,7 @@ import {
 } from '../contract.ts';
 import { exchange, type HttpAnswer, type HttpResult, USUAL_LIMITS } from '../http/http-exchange.ts';
 import { outcomeOfAnswer, plainText } from '../http/http-outcome.ts';
+import { verdictOf } from '../verify.ts';
 
 /**
  * Keen: batches of records to one collection, by `POST /3.0/projects/<project>/events`, with `keen.timestamp` from the
@@ -67,6 +68,12 @@ export const keenIo = defineDestination({
   connectionType: 'KeenIO',
   title: 'Keen',
   summary: 'Records as events of one Keen collection.',
+  icon: 'M5 19V9M10 19V5M15 19v-7M20 19v-4M3 21h18',
+  setup: [
+    { text: 'In Keen, open **Access** of your project.' },
+    { text: 'Copy the project id and a write key into the form.' },
+    { text: 'Choose a collection. Keen creates it with the first record.' },
+  ],
   formats: ['Json'],
   credentials,
   configure(given) {
@@ -123,8 +130,7 @@ function openKeen(settings: Settings, environment: DestinationEnvironment): Batc
       if (result.type === 'none') return { type: 'failed', cause: result.outcome.cause };
       const failure = failureOf(result, at, settings, clock.now());
       // Key and project were found good before Keen looked at the batch and minded that it is empty.
-      if (!failure || failure.type === 'rejected') return { type: 'reachable' };
-      return { type: 'failed', cause: failure.cause };
+      return failure?.type === 'rejected' ? { type: 'reachable' } : verdictOf(failure);
     },
     send: async (batch, signal) => {
       const result = await call(recordParts(batch), signal);

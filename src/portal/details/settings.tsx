@@ -220,7 +220,7 @@ function DestinationForm({ type, ...props }: Props & { readonly type: Connection
           </Group>
         </Stack>
       </form>
-      <SetupGuide type={type.id} />
+      <SetupGuide type={type} />
     </div>
   );
 }

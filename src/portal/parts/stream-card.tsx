@@ -14,12 +14,13 @@ import { restartStream, switchStream } from './stream-actions.ts';
 export interface CardProps {
   readonly stream: DataStream;
   readonly typeName: string;
+  readonly icon: string | undefined;
   readonly changed: () => Promise<void>;
   readonly remove: (stream: DataStream) => void;
 }
 
 /** One stream of the list. Drawn again only when something of it changed. */
-export const StreamCard = memo(({ stream, typeName, changed, remove }: CardProps) => {
+export const StreamCard = memo(({ stream, typeName, icon, changed, remove }: CardProps) => {
   const { canWrite } = useSession();
   const name = streamName(stream);
   const details = `/data-streams/${stream.id}`;
@@ -27,7 +28,7 @@ export const StreamCard = memo(({ stream, typeName, changed, remove }: CardProps
   return (
     <Paper withBorder p="md" className="stream" component="article" aria-label={name}>
       <ThemeIcon variant="default" size={40} title={typeName}>
-        <Icon name={stream.destination.connection_type} size={24} />
+        <Icon path={icon} size={24} />
       </ThemeIcon>
       <Stack gap={4}>
         <Group gap="xs">

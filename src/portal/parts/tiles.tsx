@@ -9,13 +9,13 @@ export function Tiles({ types }: { readonly types: readonly ConnectionType[] }) 
   const { canWrite } = useSession();
   return (
     <ul className="tiles">
-      {types.map(({ id, description, summary }) => (
+      {types.map(({ id, description, summary, icon }) => (
         <Paper withBorder p="md" component="li" key={id}>
           <Stack h="100%" gap="sm" justify="space-between">
             <Stack gap="xs">
               <Group gap="sm" wrap="nowrap">
                 <ThemeIcon variant="default" size={40}>
-                  <Icon name={id} size={24} />
+                  <Icon path={icon} size={24} />
                 </ThemeIcon>
                 <Title order={2} size="h4">
                   {description}

@@ -181,7 +181,7 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
               </Stack>
             </Paper>
           </form>
-          <SetupGuide type={type.id} />
+          <SetupGuide type={type} />
         </div>
       )}
     </Stack>

@@ -38,12 +38,10 @@ export function Streams() {
   const wanted = useDeferredValue(search.trim().toLowerCase());
 
   const { reload } = streams;
-  const names = useMemo(
-    () => new Map(types.data?.map(({ id, description }) => [id, description])),
-    [types.data],
-  );
+  const names = useMemo(() => new Map(types.data?.map((type) => [type.id, type])), [types.data]);
   const typeName = useCallback(
-    ({ destination: { connection_type } }: DataStream) => names.get(connection_type) ?? connection_type,
+    ({ destination: { connection_type } }: DataStream) =>
+      names.get(connection_type)?.description ?? connection_type,
     [names],
   );
   const shown = useMemo(
@@ -99,6 +97,7 @@ export function Streams() {
                 key={stream.id}
                 stream={stream}
                 typeName={typeName(stream)}
+                icon={names.get(stream.destination.connection_type)?.icon}
                 changed={reload}
                 remove={setDoomed}
               />
