@@ -17,7 +17,7 @@ export interface Topology {
 }
 
 /** The default of SIMSTREAM_PARTITIONS. */
-export const PARTITIONS = 16;
+const PARTITIONS = 16;
 const FIRST_ORGANISATION = 3_000_001;
 
 /** @throws Error that says how to install NATS, when it is missing */
@@ -46,7 +46,7 @@ export function benchNode(world: ClusterWorld, index: number): BenchNode {
 }
 
 /** An organisation not given before whose partition that node holds just now. */
-export async function organisationOf(world: ClusterWorld, holder: number): Promise<number> {
+async function organisationOf(world: ClusterWorld, holder: number): Promise<number> {
   const { nodes } = await world.view(holder);
   const { port } = world.node(holder);
   // One that died may still be listed beside the one that came in its place.

@@ -21,7 +21,7 @@ export interface BenchNode {
 }
 
 /** The organisation that owns the busy stream of every scenario. */
-export const BUSY_ORGANISATION = 1_000_001;
+const BUSY_ORGANISATION = 1_000_001;
 /** Fixed per run of the bench, so that a scenario can seal credentials as the node does. */
 export const SECRET = randomBytes(32).toString('base64');
 

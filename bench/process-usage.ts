@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 
 /** What the kernel says of a process (Linux, proc(5)). */
-export interface CpuTime {
+interface CpuTime {
   /** User and system time of all threads, microseconds; in steps of a tick, 10 ms. */
   readonly total: number;
   /** Of the main thread alone, where JavaScript runs. */
@@ -27,7 +27,7 @@ function ticks(path: string): number {
 }
 
 /** Bytes. Of a memory-mapped store the file's pages count as resident too, though the kernel can take them back. */
-export interface Memory {
+interface Memory {
   readonly peakResident: number;
   readonly anonymous: number;
   readonly file: number;

@@ -3,7 +3,7 @@ import { cpus, release, totalmem } from 'node:os';
 import { type Figure, isMet, type ScenarioResult } from './scenario.ts';
 
 /** What a figure depends on besides the code. */
-export interface Machine {
+interface Machine {
   readonly date: string;
   readonly commit: string;
   readonly node: string;

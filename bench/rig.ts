@@ -29,7 +29,7 @@ export interface Shape {
 
 export type Target = Pick<Load, 'origin' | 'path' | 'token' | 'organisationId' | 'kind'>;
 
-export interface Hooks {
+interface Hooks {
   started?(): void;
   arrived?(): void;
 }

@@ -4,7 +4,7 @@
  */
 
 /** Of `npm run bench -- cluster`, three nodes, replicas 3, requests of 100 records: medians of three runs, per record. */
-export const MEASURED = {
+const MEASURED = {
   /** Microseconds of CPU of the nodes, ingest to one acknowledged delivery; and the part in their main threads. */
   nodeMicros: 33,
   mainMicros: 22,
@@ -18,7 +18,7 @@ export const MEASURED = {
   recordBytes: 878,
 } as const;
 
-export const ASSUMED = {
+const ASSUMED = {
   /** How many times the average the busiest hour is. */
   busyHour: 3,
   /** Data streams that each record matches. */
@@ -36,14 +36,14 @@ export const ASSUMED = {
   euroPerInternetGB: 0.05,
 } as const;
 
-export interface Fleet {
+interface Fleet {
   readonly name: string;
   readonly devices: number;
   /** Usage records and events, per device and hour. */
   readonly recordsPerHour: number;
 }
 
-export const FLEETS: readonly Fleet[] = [
+const FLEETS: readonly Fleet[] = [
   { name: '1 million, hourly', devices: 1e6, recordsPerHour: 1 + 0.5 },
   { name: '1 million, every 15 min', devices: 1e6, recordsPerHour: 4 + 1 },
   { name: '100 million, hourly', devices: 1e8, recordsPerHour: 1 + 0.5 },
@@ -55,7 +55,7 @@ const LEAST_PARTITIONS = 16;
 const SECONDS_PER_DAY = 86_400;
 const SECONDS_PER_MONTH = 30 * SECONDS_PER_DAY;
 
-export function planOf({ devices, recordsPerHour }: Fleet) {
+function planOf({ devices, recordsPerHour }: Fleet) {
   const {
     nodeMicros,
     mainMicros,

@@ -8,7 +8,7 @@ export interface Scenario {
   run(context: ScenarioContext): Promise<ScenarioResult>;
 }
 
-export interface ScenarioContext {
+interface ScenarioContext {
   readonly rig: Rig;
   /** `--records`: in place of the scenario's own number, where records are sent as fast as they are taken. */
   readonly records: number | undefined;
@@ -39,7 +39,7 @@ export interface Figure {
   readonly target?: Target;
 }
 
-export type Target = { readonly atMost: number } | { readonly atLeast: number };
+type Target = { readonly atMost: number } | { readonly atLeast: number };
 
 /** What a load in a closed loop proves. */
 export const IN_ORDER = 'no record lost, duplicated or changed; all in order';

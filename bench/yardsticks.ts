@@ -2,7 +2,7 @@ import { removeDirectory, temporaryDirectory } from '../tests/support/owned.ts';
 import { startChild } from './processes/calls.ts';
 import type { YardstickCalls } from './processes/yardsticks.ts';
 
-export interface Yardsticks {
+interface Yardsticks {
   /** Microseconds of CPU per record of `JSON.parse(body.toString())`. */
   readonly parseMicros: number;
   /** Records per second that can be appended and synced, a request at a time; and the median of one such append, ms. */

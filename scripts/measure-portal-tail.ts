@@ -21,7 +21,7 @@ export interface TailSample {
   readonly resident: number | undefined;
 }
 
-export interface TailReport {
+interface TailReport {
   readonly perSecond: number;
   readonly samples: readonly TailSample[];
 }

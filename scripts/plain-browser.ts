@@ -4,7 +4,7 @@ import { chromiumArguments, chromiumPath } from '../tests/support/browser.ts';
 import { removeDirectory, spawnOwned, temporaryDirectory } from '../tests/support/owned.ts';
 
 /** A Chromium that anyone may drive who knows its address. */
-export interface PlainBrowser {
+interface PlainBrowser {
   /** Of its protocol, `ws://…`. */
   readonly address: string;
   close(): Promise<void>;

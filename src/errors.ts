@@ -41,14 +41,14 @@ export interface FieldFault {
 }
 
 /** The body of every answer that is an error. */
-export interface ErrorBody {
+interface ErrorBody {
   error_code: number;
   error_token: string;
   message: string;
   errors?: unknown[];
 }
 
-export interface ApiErrorOptions {
+interface ApiErrorOptions {
   /** Entries of `errors[]`. */
   readonly errors?: readonly unknown[];
   /** Seconds for a `Retry-After` header. */

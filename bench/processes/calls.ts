@@ -8,7 +8,7 @@ import { forkOwned } from '../../tests/support/owned.ts';
 type Handlers = { readonly [name: string]: (argument: never) => unknown };
 
 /** The calls of a child as its parent makes them. */
-export type Remote<H extends Handlers> = {
+type Remote<H extends Handlers> = {
   readonly [Name in keyof H]: (...argument: Parameters<H[Name]>) => Promise<Awaited<ReturnType<H[Name]>>>;
 };
 

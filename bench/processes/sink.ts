@@ -41,7 +41,7 @@ function answer(request: IncomingMessage, response: ServerResponse, body: Buffer
   response.end('{}');
 }
 
-export interface Desired extends Expected {
+interface Desired extends Expected {
   readonly path: string;
   readonly organisationId: number;
   readonly kind: NumberedKind;

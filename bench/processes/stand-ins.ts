@@ -46,7 +46,7 @@ function answer({ method = '', url = '', headers }: IncomingMessage, body: Buffe
 
 const NOT_FOUND: Reply = { status: 404, body: Buffer.from('{}') };
 
-export interface Awaited extends Expected {
+interface Awaited extends Expected {
   readonly name: StandInName;
   readonly kind: NumberedKind;
   readonly organisationId: number;

@@ -28,14 +28,14 @@ export interface AccountsFixture {
   login(credentials: object, ip?: string): Promise<string>;
 }
 
-export interface CallOptions {
+interface CallOptions {
   readonly body?: unknown;
   /** Bearer token. */
   readonly token?: string;
   readonly ip?: string;
 }
 
-export interface CallResult {
+interface CallResult {
   readonly status: number;
   // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of all shapes.
   readonly body: any;

@@ -151,7 +151,7 @@ export interface ApiFixture {
   close(): Promise<void>;
 }
 
-export interface FixtureOptions {
+interface FixtureOptions {
   readonly mostStreams?: number;
   readonly verifyDestinations?: boolean;
   readonly limited?: boolean;

@@ -13,7 +13,7 @@ import { type OperationParts, operationRoutes } from './operations.ts';
 import type { OperatorIdentity, Route, RouteRequest } from './route.ts';
 import { createValidator } from './validation.ts';
 
-export interface AppParts extends OperationParts {
+interface AppParts extends OperationParts {
   readonly routes: readonly Route[];
   readonly authorize: Authorize;
   readonly authorizeOperator: AuthorizeOperator;

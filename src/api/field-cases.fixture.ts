@@ -16,7 +16,7 @@ export interface FieldCase {
 }
 
 /** What is read of the schema of a field. */
-export interface Property {
+interface Property {
   readonly type?: 'string' | 'integer' | 'boolean' | 'array';
   readonly enum?: readonly unknown[];
   readonly default?: unknown;

@@ -5,7 +5,7 @@ import { CORS_PREFIX } from './http-headers.ts';
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
 /** A path that is served, in Fastify's form, and by which method. */
-export interface ServedPath {
+interface ServedPath {
   readonly method: string;
   readonly path: string;
 }

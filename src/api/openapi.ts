@@ -4,7 +4,7 @@ import { Components } from './openapi-components.ts';
 import type { Route, RouteResponse } from './route.ts';
 
 /** The OpenAPI 3.1 document of a route table. */
-export interface OpenApiDocument {
+interface OpenApiDocument {
   readonly openapi: '3.1.0';
   readonly info: object;
   readonly servers: readonly object[];

@@ -10,7 +10,7 @@ export interface OrganisationParts {
 }
 
 /** emnify's ids of the roles. */
-export const ROLES = {
+const ROLES = {
   administrator: { id: 1, description: 'Administrator' },
   user: { id: 2, description: 'User' },
   observer: { id: 3, description: 'Observer' },

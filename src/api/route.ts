@@ -40,7 +40,7 @@ export interface Route {
   handler(request: RouteRequest): Promise<Answer> | Answer;
 }
 
-export type Access = 'public' | 'operator' | 'read' | 'write';
+type Access = 'public' | 'operator' | 'read' | 'write';
 
 export interface OperatorIdentity {
   readonly actor: 'operator';
@@ -80,7 +80,7 @@ export interface Answer {
   readonly headers?: { readonly [name: string]: string };
 }
 
-export type IdentityFor<A extends Access> = A extends 'read' | 'write'
+type IdentityFor<A extends Access> = A extends 'read' | 'write'
   ? Identity
   : A extends 'operator'
     ? OperatorIdentity

@@ -9,7 +9,7 @@ import { type OperatorParts, operatorRoutes } from './operator/routes.ts';
 import { type OrganisationParts, organisationRoutes } from './organisation.ts';
 import type { Route } from './route.ts';
 
-export type ApiParts = AuthenticateParts &
+type ApiParts = AuthenticateParts &
   ApplicationTokenParts &
   OrganisationParts &
   DataStreamParts &

@@ -29,7 +29,7 @@ const TOKENS: Readonly<Record<string, ErrorToken>> = {
 };
 
 /** Fills defaults in. @throws ApiError with one token per fault, see TOKENS */
-export type Validator = (value: unknown) => void;
+type Validator = (value: unknown) => void;
 
 // Texts of a query are made numbers and booleans where the schema says so; values of a body never are.
 const bodies = withFormats(new Ajv({ allErrors: true, strict: false, useDefaults: true }));

@@ -19,7 +19,7 @@ export interface Accounts {
   readonly authorize: Authorize;
 }
 
-export interface AccountsOptions {
+interface AccountsOptions {
   readonly registry: Registry;
   readonly secrets: Secrets;
   readonly clock: Clock;

@@ -52,7 +52,7 @@ export interface ApplicationTokens {
   stateOf(document: ApplicationTokenDocument, ip: string): ApplicationTokenState;
 }
 
-export interface NewApplicationToken {
+interface NewApplicationToken {
   readonly organisationId: number;
   readonly description?: string;
   /** Milliseconds since the epoch. */
@@ -67,8 +67,8 @@ export interface ApplicationTokenChange {
 }
 
 /** A token that was revoked stays so: somebody had a reason. */
-export type ChangeOutcome = 'changed' | 'unknown' | 'revoked-for-good';
-export type ApplicationTokenState = 'usable' | 'revoked' | 'expired' | 'forbidden-address';
+type ChangeOutcome = 'changed' | 'unknown' | 'revoked-for-good';
+type ApplicationTokenState = 'usable' | 'revoked' | 'expired' | 'forbidden-address';
 
 const TOKEN = /^ssapp_([1-9]\d{0,15})_([1-9]\d{0,9})_([A-Za-z0-9_-]{43})$/;
 

@@ -19,7 +19,7 @@ export interface Authentication {
   byRefreshToken(refreshToken: string): Promise<{ readonly authToken: string }>;
 }
 
-export interface AuthenticationParts {
+interface AuthenticationParts {
   readonly tokens: Tokens;
   readonly logins: Logins;
   readonly users: Pick<Users, 'find'>;

@@ -19,7 +19,7 @@ export type Authorize = (authorization: string | undefined, ip: string) => Promi
 export type AuthorizeOperator = (authorization: string | undefined) => void;
 
 /** What a call is checked against besides its token's signature. */
-export interface Directory {
+interface Directory {
   readonly organisations: Pick<Organisations, 'get'>;
   readonly users: Pick<Users, 'find'>;
   readonly applicationTokens: Pick<ApplicationTokens, 'get' | 'stateOf'>;

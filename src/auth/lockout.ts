@@ -20,7 +20,7 @@ export interface Logins {
   login(username: string, sha1Hex: string): Promise<LoginOutcome>;
 }
 
-export type LoginOutcome =
+type LoginOutcome =
   | { readonly type: 'accepted'; readonly user: UserDocument }
   | { readonly type: 'refused' }
   /** `retryAfter` in seconds. */
@@ -35,9 +35,9 @@ interface Failures {
 /** `login.<name>` */
 export const LOGIN_FAILURES = documentKind<Failures>({ prefix: 'login' });
 
-export const FAILURES_TO_LOCK = 3;
+const FAILURES_TO_LOCK = 3;
 /** Failures older than this are forgotten as well: guessing slower than the lockout gains nothing over being locked. */
-export const LOCKOUT_MILLISECONDS = 5 * 60_000;
+const LOCKOUT_MILLISECONDS = 5 * 60_000;
 const MOST_UNKNOWN_NAMES = 10_000;
 /** Logins under way and waiting, each some hundred bytes: about two seconds of hashing on a small machine. */
 const MOST_PENDING = 200;

@@ -11,14 +11,14 @@ export interface Organisations {
   list(): AsyncIterable<OrganisationDocument>;
 }
 
-export interface NewOrganisation {
+interface NewOrganisation {
   /** From 1 to 2^53 - 1; one is chosen if absent. */
   readonly id?: number;
   readonly name: string;
   readonly parentId?: number;
 }
 
-export type OrganisationCreated =
+type OrganisationCreated =
   | { readonly type: 'created'; readonly organisation: OrganisationDocument }
   | { readonly type: 'taken' }
   | { readonly type: 'no-parent' };

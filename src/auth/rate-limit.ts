@@ -15,7 +15,7 @@ export interface RateLimits {
   dataStream(organisationId: number): void;
 }
 
-export interface RateLimitSettings {
+interface RateLimitSettings {
   /** Requests per source address in 5 minutes. 0: no limit. */
   readonly authenticatePerIp: number;
   /** Requests of any kind per source address in 5 minutes. 0: no limit. */
@@ -60,7 +60,7 @@ function enforce(waitMilliseconds: number, what: string): void {
 }
 
 /** Counts a call of `key` and answers how many milliseconds it comes too soon; 0: it may pass. */
-export type Limit = (key: string) => number;
+type Limit = (key: string) => number;
 
 /** `requests` per key in `milliseconds`, from the first one on. */
 export function createWindow(clock: Clock, requests: number, milliseconds: number): Limit {

@@ -8,7 +8,7 @@ import type { Sealer } from './seal.ts';
  * The second half of a change of the node's secret: what the previous secret sealed is sealed with the current one, so
  * that the previous one can be forgotten.
  */
-export interface ResealParts {
+interface ResealParts {
   readonly registry: Registry;
   readonly sealer: Sealer;
   readonly clock: Clock;

@@ -20,7 +20,7 @@ export interface Sealer {
   isCurrent(sealed: string): boolean;
 }
 
-export type Opened =
+type Opened =
   | { readonly type: 'opened'; readonly value: Json }
   | { readonly type: 'fault'; readonly message: string };
 

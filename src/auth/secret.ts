@@ -21,9 +21,9 @@ export interface Secret {
 
 export type Purpose = 'key id' | 'sealing' | 'auth token' | 'refresh token' | 'operator token';
 
-export type Loaded<T> = { readonly type: 'loaded' } & T;
+type Loaded<T> = { readonly type: 'loaded' } & T;
 /** What an operator has to mend; never contains the secret. */
-export interface SecretFault {
+interface SecretFault {
   readonly type: 'fault';
   readonly message: string;
 }
@@ -59,7 +59,7 @@ export function parseSecret(text: string, name: string): Loaded<{ secret: Secret
   return { type: 'loaded', secret: secretOf(bytes) };
 }
 
-export interface SecretSources {
+interface SecretSources {
   /** SIMSTREAM_SECRET. */
   readonly given: string | undefined;
   /** SIMSTREAM_SECRET_PREVIOUS. */
@@ -98,7 +98,7 @@ async function loadCurrent(
   return parseSecret(kept.text, file);
 }
 
-export interface OperatorTokenSources {
+interface OperatorTokenSources {
   /** SIMSTREAM_OPERATOR_TOKEN. */
   readonly given: string | undefined;
   readonly directory: string;

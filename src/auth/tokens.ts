@@ -36,7 +36,7 @@ export interface ApplicationSubject {
 
 export type TokenSubject = UserSubject | ApplicationSubject;
 
-export type Verified<S> =
+type Verified<S> =
   | { readonly type: 'verified'; readonly subject: S }
   | { readonly type: 'invalid' }
   | { readonly type: 'expired' };

@@ -29,7 +29,7 @@ export interface UserDocument {
 }
 
 /** The place of a user in the list of an organisation. */
-export interface MemberDocument {
+interface MemberDocument {
   readonly username: string;
 }
 
@@ -50,7 +50,7 @@ export interface Users {
   check(username: string, sha1Hex: string): Promise<UserDocument | undefined>;
 }
 
-export interface NewUser {
+interface NewUser {
   readonly organisationId: number;
   readonly username: string;
   /** SHA-1 of the clear password, as passwords.ts makes it. */
@@ -59,7 +59,7 @@ export interface NewUser {
   readonly role?: Role;
 }
 
-export interface UserChange {
+interface UserChange {
   readonly name?: string;
   readonly role?: Role;
   readonly sha1Hex?: string;

@@ -8,7 +8,7 @@ export interface HttpAnswer {
   readonly retryAfterMs: number;
 }
 
-export interface HttpCall {
+interface HttpCall {
   readonly method: 'GET' | 'POST' | 'PATCH';
   /** Whole URL. */
   readonly url: string;

@@ -20,7 +20,7 @@ const SECRET_MEMBERS = [
   'operatorToken',
 ];
 
-export interface LoggerOptions {
+interface LoggerOptions {
   readonly level: LogLevel;
   /** true: lines for people, with colour; false: JSON. */
   readonly readable: boolean;

@@ -9,7 +9,7 @@ export interface ProgressLine {
   end(): void;
 }
 
-export interface ProgressOutput {
+interface ProgressOutput {
   readonly terminal: boolean;
   /** Without a line end. */
   write(text: string): void;

@@ -5,7 +5,7 @@ import { VERSION } from '../version.ts';
 import { createLogger } from './logger.ts';
 import type { Console, RunningNode, StartServer, StopSignal } from './node.ts';
 
-export interface RunOptions {
+interface RunOptions {
   readonly config: Config;
   readonly warnings: readonly string[];
   readonly console: Console;

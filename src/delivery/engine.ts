@@ -12,7 +12,7 @@ const BYTES_IN_FLIGHT = { well: 128 * 2 ** 20, failing: 64 * 2 ** 20 };
 /** Of blocks whose records wait: room for a thousand blocks as they come in, and ten thousand as they are stored. */
 const BYTES_WAITING = 128 * 2 ** 20;
 
-export type EngineContext = Omit<RunnerContext, 'budgets'> & { readonly leases: Leases };
+type EngineContext = Omit<RunnerContext, 'budgets'> & { readonly leases: Leases };
 
 /** Delivers: runs every partition that this node holds, until `stop` aborts and all of them have ended. */
 export async function runDelivery(context: EngineContext, stop: AbortSignal): Promise<void> {

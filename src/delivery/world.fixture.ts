@@ -240,7 +240,7 @@ export class TestWorld {
 }
 
 /** The ids of some neighbouring records of a block. */
-export function idsOf(block: Block, from: number, to: number): number[] {
+function idsOf(block: Block, from: number, to: number): number[] {
   const ids: number[] = [];
   for (let index = from; index < to; index++) {
     ids.push(JSON.parse(Buffer.from(recordBytes(block, index)).toString()).id as number);

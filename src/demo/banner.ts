@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-export interface BannerFacts {
+interface BannerFacts {
   readonly url: string;
   readonly version: string;
   readonly devices: number;

@@ -22,11 +22,11 @@ export interface DemoOptions {
   refused(message: string): void;
 }
 
-export const DEMO_ORGANISATION = { id: 1001, name: 'Demo' } as const;
+const DEMO_ORGANISATION = { id: 1001, name: 'Demo' } as const;
 /** A customer of the customer: its records show what `relation_resolution` is for. */
-export const DEMO_CHILD = { id: 1002, name: 'Demo Cold Chain' } as const;
-export const DEMO_USERNAME = 'demo';
-export const FIRST_INBOX = 'first';
+const DEMO_CHILD = { id: 1002, name: 'Demo Cold Chain' } as const;
+const DEMO_USERNAME = 'demo';
+const FIRST_INBOX = 'first';
 
 /** Sessions are under way when somebody looks, and usage of the last two days comes in late. */
 const WARM_UP = 48 * 3_600_000;

@@ -63,7 +63,7 @@ const CASES = {
   tooLarge: 'tells a delivery that is too large apart',
 } as const;
 
-export interface DestinationHarness {
+interface DestinationHarness {
   readonly type: DestinationType;
   readonly format?: Format;
   /** Kinds of record that it delivers; default both. */

@@ -59,7 +59,7 @@ export class ForbiddenAddress extends Error {
 }
 
 /** All sockets that simstream may open are open. */
-export class OutOfSockets extends Error {
+class OutOfSockets extends Error {
   readonly code = 'OutOfSockets';
   constructor(limit: number) {
     super(`all ${limit} outgoing connections are in use`);

@@ -33,7 +33,7 @@ export interface RequestLimits {
 export type Failure = Exclude<Outcome, { type: 'delivered' } | { type: 'partial' }>;
 
 /** Sends one request; undefined when it was taken. */
-export type SendRequest = (entries: readonly Entry[]) => Promise<Failure | undefined>;
+type SendRequest = (entries: readonly Entry[]) => Promise<Failure | undefined>;
 
 /**
  * Sends a batch as requests within the limits.

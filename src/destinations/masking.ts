@@ -9,7 +9,7 @@ export const MASK = '***';
 export const CREDENTIALS_PATH = '/destination/credentials';
 
 /** A JSON value, as a masked credential is. */
-export type JsonValue =
+type JsonValue =
   | string
   | number
   | boolean
@@ -19,7 +19,7 @@ export type JsonValue =
 
 type SecretForm = 'all' | 'headers' | 'connectionString';
 
-export type Restored =
+type Restored =
   | {
       readonly type: 'restored';
       readonly credentials: Credentials;

@@ -8,7 +8,7 @@ import type {
 } from './contract.ts';
 
 /** Of a stream's document, what opening its destination needs. */
-export interface StreamToOpen {
+interface StreamToOpen {
   readonly id: string;
   readonly organisationId: number;
   readonly connectionType: string;
@@ -16,11 +16,11 @@ export interface StreamToOpen {
   readonly sealedCredentials: string;
 }
 
-export type OpenResult =
+type OpenResult =
   | { readonly type: 'open'; readonly destination: Destination; readonly gathering: Gathering }
   | { readonly type: 'failed'; readonly cause: Cause };
 
-export interface OpenerParts {
+interface OpenerParts {
   readonly types: ReadonlyMap<string, DestinationType>;
   /** Opens what auth/seal.ts sealed for this stream. */
   unseal(

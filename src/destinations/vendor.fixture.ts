@@ -22,7 +22,7 @@ export type VendorAnswer =
   | 'hang'
   | 'close';
 
-export interface Vendor {
+interface Vendor {
   readonly url: string;
   readonly requests: readonly VendorRequest[];
   /** Answers to the next requests, in place of what the vendor would say. */

@@ -2,7 +2,7 @@ import type { RecordIndex } from '../records/block.ts';
 import type { Json } from '../registry/registry.ts';
 import type { FilterElement, PlainElement, TopElement } from './syntax.ts';
 
-export { type ParsedFilters, parseFilters } from './syntax.ts';
+export { parseFilters } from './syntax.ts';
 
 /** The records of a block that one data stream gets. */
 export interface Selection {

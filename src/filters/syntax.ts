@@ -28,21 +28,21 @@ interface AlertElement {
   readonly value: boolean | readonly boolean[];
 }
 // Types and not interfaces: only a type is a Json by its structure.
-export type AllElement = { readonly all: readonly FilterElement[] };
-export type AnyElement = { readonly any: readonly FilterElement[] };
-export type NotElement = { readonly not: FilterElement };
-export type OrElement = { readonly or: readonly FilterElement[] };
+type AllElement = { readonly all: readonly FilterElement[] };
+type AnyElement = { readonly any: readonly FilterElement[] };
+type NotElement = { readonly not: FilterElement };
+type OrElement = { readonly or: readonly FilterElement[] };
 
-export type ParsedFilters =
+type ParsedFilters =
   | { readonly type: 'valid'; readonly filters: Json[] }
   | { readonly type: 'invalid'; readonly faults: FieldFault[] };
 
 /** Groups inside groups; deeper than a person can read, and shallow enough for a stack. */
-export const DEEPEST_GROUP = 8;
+const DEEPEST_GROUP = 8;
 /** Elements and groups of one stream together. */
-export const MOST_ELEMENTS = 200;
+const MOST_ELEMENTS = 200;
 /** Values of one stream together: several times the number of event types there are. */
-export const MOST_VALUES = 1000;
+const MOST_VALUES = 1000;
 /** The largest event type id that a block's index can hold. */
 const LARGEST_EVENT_TYPE = 2 ** 32 - 1;
 /** As many faults as one answer lists. */

@@ -10,7 +10,7 @@ import { busyWith } from './ingest.ts';
 /** 32 MiB, of interface.md: as it is sent, and decoded. */
 export const LARGEST_BODY = 32 * 2 ** 20;
 
-export const CONTENT_TYPES: ReadonlyMap<string, BodyFormat> = new Map([
+const CONTENT_TYPES: ReadonlyMap<string, BodyFormat> = new Map([
   ['application/json', 'array'],
   ['application/x-ndjson', 'ndjson'],
   ['application/ndjson', 'ndjson'],
@@ -25,7 +25,7 @@ const ENCODINGS: ReadonlyMap<string, ContentEncoding> = new Map([
   ['zstd', 'zstd'],
 ]);
 
-export interface RecordsBody {
+interface RecordsBody {
   /** Decoded; memory of its own. */
   readonly body: Uint8Array;
   readonly format: BodyFormat;

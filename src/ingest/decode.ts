@@ -3,7 +3,7 @@ import { gunzip, zstdDecompress } from 'node:zlib';
 
 export type ContentEncoding = 'identity' | 'gzip' | 'zstd';
 
-export type Decoded =
+type Decoded =
   | { readonly type: 'decoded'; readonly body: Uint8Array }
   | { readonly type: 'too-large' }
   | { readonly type: 'damaged'; readonly cause: string };

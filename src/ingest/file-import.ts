@@ -87,7 +87,7 @@ export interface RecordFault {
   readonly message: string;
 }
 
-export interface ImportOptions {
+interface ImportOptions {
   readonly kind: RecordKind;
   readonly portions: AsyncIterable<Portion>;
   readonly clock: Clock;
@@ -97,7 +97,7 @@ export interface ImportOptions {
   progress(imported: { records: number; waiting?: string }): void;
 }
 
-export interface ImportOutcome {
+interface ImportOutcome {
   readonly records: number;
   /** Faults with the number of their line in the file. */
   readonly faults: readonly { readonly line: number; readonly path: string; readonly message: string }[];

@@ -24,12 +24,12 @@ export interface RecordsAnswer {
   readonly errors?: readonly RecordFault[];
 }
 
-export interface RecordsHttpOptions {
+interface RecordsHttpOptions {
   readonly ingest: Ingest;
   readonly telemetry?: IngestHttpTelemetry;
 }
 
-export interface IngestHttpTelemetry {
+interface IngestHttpTelemetry {
   ingestRefused(event: { kind: RecordKind; reason: ErrorToken; faults?: number }): void;
 }
 
@@ -113,7 +113,7 @@ const PATHS = [
   ['event', '/operator/v1/records/events'],
 ] as const;
 
-export interface IngestRoutesOptions extends RecordsHttpOptions {
+interface IngestRoutesOptions extends RecordsHttpOptions {
   /** Throws ApiError unless the request comes from the operator; runs before the body is read. */
   authorize(request: FastifyRequest): Promise<void> | void;
 }

@@ -16,7 +16,7 @@ export function testIngest(
   return { ingest, log, clock };
 }
 
-export interface Stored {
+interface Stored {
   readonly partition: number;
   readonly organisation: number;
   readonly text: string;

@@ -19,7 +19,7 @@ export interface IngestOptions {
   readonly bytesInFlight?: number;
 }
 
-export interface IngestTelemetry {
+interface IngestTelemetry {
   recordsIngested(event: { kind: RecordKind; records: number; bytes: number; durationMs: number }): void;
 }
 

@@ -2,7 +2,7 @@ import { type RecordIndex, RecordIndexBuilder } from '../records/record-index.ts
 import type { BodyFormat, ScannedBody } from '../records/scan.ts';
 
 /** The records of a request that belong to one partition, ready to become a block. */
-export interface PartitionRecords {
+interface PartitionRecords {
   readonly partition: number;
   readonly index: RecordIndex;
   /** In the layout of a block: one comma between neighbours. */

@@ -5,7 +5,7 @@ import { type LeaseTiming, PAUSE_MS } from './timing.ts';
  * `granted`: nobody may take this node's leases. `alone`: the time of its leases has run out, but since then the storage
  * has not answered at all, so that others most likely cannot take them either. `lost`: they may be others' by now.
  */
-export type Standing = 'granted' | 'alone' | 'lost';
+type Standing = 'granted' | 'alone' | 'lost';
 
 /**
  * What a node may think of its own leases, by its own monotonic clock.

@@ -4,7 +4,7 @@ import type { Leases } from './leases.ts';
 import type { LeaseTelemetry, NodeDescription, Nodes } from './nodes.ts';
 import { START_EPOCH, START_EPOCH_KEY } from './start-epoch.ts';
 
-export interface EmbeddedLeasesOptions {
+interface EmbeddedLeasesOptions {
   readonly clock: Clock;
   readonly node: NodeDescription;
   readonly telemetry?: LeaseTelemetry;

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Leases } from './leases.ts';
 
-export interface LeasesHarness {
+interface LeasesHarness {
   /** A store that outlives its nodes. */
   start(): Promise<LeasesWorld>;
 }
 
-export interface LeasesWorld {
+interface LeasesWorld {
   /** One more node, as after a (re)start. */
   node(): Leases;
   /** Lets time pass for adapters whose leases run out; nothing for others. */

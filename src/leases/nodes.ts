@@ -28,7 +28,7 @@ export interface NodeView {
   readonly partitions: readonly HeldPartition[];
 }
 
-export interface HeldPartition {
+interface HeldPartition {
   readonly partition: number;
   readonly epoch: number;
   /** Since when, milliseconds since the epoch, by the holder's clock. */

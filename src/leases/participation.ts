@@ -16,7 +16,7 @@ import {
   nodeKey,
 } from './view.ts';
 
-export interface ParticipationContext {
+interface ParticipationContext {
   readonly store: Registry;
   lastEpoch(partition: number): Promise<number>;
   readonly clock: Clock;
@@ -28,7 +28,7 @@ export interface ParticipationContext {
   changed(): void;
 }
 
-export type Run = (partition: number, epoch: number, signal: AbortSignal) => Promise<void>;
+type Run = (partition: number, epoch: number, signal: AbortSignal) => Promise<void>;
 
 /** A partition that runs here. */
 interface Held {

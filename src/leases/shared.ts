@@ -5,7 +5,7 @@ import type { LeaseTelemetry, NodeDescription, Nodes, NodesSnapshot } from './no
 import { Participation } from './participation.ts';
 import { LEASE_TIMING, type LeaseTiming } from './timing.ts';
 
-export interface SharedLeasesOptions {
+interface SharedLeasesOptions {
   /** A registry that holds nothing but leases and nodes: a heartbeat wakes everybody who watches it. */
   readonly store: Registry;
   /**

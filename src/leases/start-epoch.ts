@@ -2,7 +2,7 @@ import { documentKind } from '../registry/documents.ts';
 import { registryKey } from '../registry/registry.ts';
 
 /** The epoch of the latest start of a node that has its storage to itself. */
-export interface StartEpochDocument {
+interface StartEpochDocument {
   readonly epoch: number;
 }
 

@@ -116,7 +116,7 @@ export class LeasesWorld {
   allHeld = () => this.holders().every((holder) => holder !== undefined);
 }
 
-export class TestNode {
+class TestNode {
   readonly name: string;
   readonly leases: Leases & { readonly nodes: Nodes };
   readonly losses: { partition: number; reason: LossReason }[] = [];

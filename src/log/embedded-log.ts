@@ -39,7 +39,7 @@ export interface BlockStore {
   bytes(): number;
 }
 
-export interface PlacedBlock {
+interface PlacedBlock {
   readonly partition: number;
   readonly sequence: number;
   readonly bytes: Uint8Array;
@@ -54,7 +54,7 @@ export interface RememberedRequest {
   readonly at: number;
 }
 
-export interface EmbeddedLogOptions {
+interface EmbeddedLogOptions {
   readonly clock: Clock;
   /** Budget of the blocks kept in memory for followers that keep up. */
   readonly recentBytes?: number;

@@ -17,7 +17,7 @@ import type { Extent, RecordLog } from './log.ts';
  *   log.requests  = SHA-256 of the idempotency key         → at:u48 · fingerprint (UTF-8)
  *   log.requests-by-time = at:u48 · SHA-256                → one byte, 0
  */
-export interface LmdbLogOptions {
+interface LmdbLogOptions {
   /** From 1 on; fixed when the log is first created. */
   readonly partitions: number;
   readonly clock: Clock;

@@ -8,12 +8,12 @@ import {
 import type { RecordLog } from './log.ts';
 
 /** What a memory log keeps; pass it to a second log to play a restart. */
-export interface MemoryLogStorage {
+interface MemoryLogStorage {
   readonly partitions: { first: number; blocks: (Uint8Array | undefined)[] }[];
   readonly requests: Map<string, RememberedRequest>;
 }
 
-export interface MemoryLogOptions {
+interface MemoryLogOptions {
   /** From 1 on. */
   readonly partitions: number;
   readonly clock: Clock;

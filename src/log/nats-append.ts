@@ -9,7 +9,7 @@ import type { Request, Requests } from './nats-requests.ts';
 import type { RecentBlocks } from './recent-blocks.ts';
 import { splitBlock } from './split-block.ts';
 
-export interface AppendParts {
+interface AppendParts {
   readonly nats: Nats;
   readonly partitions: readonly NatsPartition[];
   readonly recent: RecentBlocks;
@@ -17,7 +17,7 @@ export interface AppendParts {
   readonly clock: Clock;
 }
 
-export interface Appends {
+interface Appends {
   append(blocks: readonly NewBlock[], options: AppendOptions): Promise<AppendOutcome>;
   /** Blocks that this node is publishing, by message id: its followers may meet them before the acknowledgement. */
   readonly inFlight: ReadonlyMap<string, Block>;

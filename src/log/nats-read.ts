@@ -7,14 +7,14 @@ import type { Extent, ReadLimits, StoredBlock } from './log.ts';
 import type { NatsPartition } from './nats-partition.ts';
 import type { RecentBlocks } from './recent-blocks.ts';
 
-export interface ReaderParts {
+interface ReaderParts {
   readonly nats: Nats;
   readonly recent: RecentBlocks;
   readonly inFlight: ReadonlyMap<string, Block>;
 }
 
 /** Reads of a JetStream record log; all reject with StoreUnavailable when NATS does not answer. */
-export interface NatsReader {
+interface NatsReader {
   /** As the stream's leader says. */
   extent(partition: NatsPartition): Promise<Extent>;
   read(partition: NatsPartition, from: number, limits: ReadLimits): Promise<StoredBlock[]>;

@@ -15,7 +15,7 @@ export interface Requests {
   done(request: Request): Promise<void>;
 }
 
-export type Begun =
+type Begun =
   | { readonly type: 'begun'; readonly request: Request }
   | { readonly type: 'duplicate' }
   | { readonly type: 'mismatch' };

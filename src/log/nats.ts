@@ -10,7 +10,7 @@ import { natsReader } from './nats-read.ts';
 import { openRequests } from './nats-requests.ts';
 import { RECENT_BYTES, recentBlocks } from './recent-blocks.ts';
 
-export interface NatsLogOptions {
+interface NatsLogOptions {
   /** From 1 on; fixed when the log is first created. */
   readonly partitions: number;
   readonly clock: Clock;

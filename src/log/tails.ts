@@ -1,5 +1,5 @@
 /** Wakes those who wait for the next block of a partition; nothing is polled. */
-export interface Tails {
+interface Tails {
   /** Resolves at the next `advance` of this partition, or when `signal` aborts. */
   next(partition: number, signal: AbortSignal): Promise<void>;
   advance(partition: number): void;

@@ -20,7 +20,7 @@ export interface LogWorld extends ContractWorld {
 
 export type LogTests = ContractTests<LogWorld>;
 
-export interface OpenOptions {
+interface OpenOptions {
   /** Default PARTITIONS. */
   readonly partitions?: number;
   readonly recentBytes?: number;
@@ -77,7 +77,7 @@ export function labelOf(stored: StoredBlock): string {
 }
 
 /** A follower that notes what it gets. */
-export interface Follower {
+interface Follower {
   readonly seen: readonly StoredBlock[];
   readonly labels: () => string[];
   /** Resolves when `count` blocks were handed over in all. */

@@ -42,16 +42,16 @@ export interface MigrationContext {
   readonly progress: MigrationProgress;
 }
 
-export type Step = 'copying records' | 'checking records' | 'copying documents' | 'checking documents';
+type Step = 'copying records' | 'checking records' | 'copying documents' | 'checking documents';
 
 /** Told of what goes on. */
-export interface MigrationProgress {
+interface MigrationProgress {
   /** `total` blocks or documents are to be done in this step, `done` are. */
   advanced(step: Step, done: number, total: number): void;
   waiting(cause: string): void;
 }
 
-export interface MigrationReport {
+interface MigrationReport {
   /** Per partition. */
   readonly partitions: readonly CheckedPartition[];
   readonly documents: DocumentCounts;

@@ -8,7 +8,7 @@ import type { MigrationSource } from './source.ts';
 import type { MigrationTarget } from './target.ts';
 
 /** What a killed process throws from the middle of a call. */
-export class Killed extends Error {}
+class Killed extends Error {}
 
 /**
  * A target in memory that outlives the processes that write to it. A write to it is a step; at the step `killAt` the
@@ -96,7 +96,7 @@ export class TestTarget {
   }
 }
 
-export interface RunOptions {
+interface RunOptions {
   readonly clock: Clock;
   readonly signal?: AbortSignal;
   readonly context?: Partial<MigrationContext>;

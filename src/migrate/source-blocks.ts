@@ -15,7 +15,7 @@ export interface Piece {
   readonly damage: string | undefined;
 }
 
-export interface PieceRange {
+interface PieceRange {
   readonly partition: number;
   readonly from: number;
   /** Exclusive. */

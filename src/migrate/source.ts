@@ -20,7 +20,7 @@ export interface MigrationSource {
 }
 
 /** `installation` at the source, written by its first migration: by this id an unfinished one knows it again. */
-export interface SourceDocument {
+interface SourceDocument {
   readonly id: string;
   /** Milliseconds since the epoch: when a migration of it was finished. */
   readonly migratedAt?: number;
@@ -105,7 +105,7 @@ export async function secretFault(
   );
 }
 
-export interface Survey {
+interface Survey {
   /** Per partition what would be copied. */
   readonly partitions: readonly (RecordCounts & { readonly blocks: number; readonly damaged: number })[];
 }

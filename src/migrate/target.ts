@@ -66,7 +66,7 @@ const partitionKey = (partition: number) => `${PARTITION.prefix}.${partition}`;
 /** Documents that a node writes as soon as it starts, before anybody configured anything. */
 const OF_AN_EMPTY_INSTALLATION = new Set(['lease', 'node', 'watermark', MIGRATION.prefix]);
 
-export type Admission =
+type Admission =
   | { readonly type: 'empty' }
   | { readonly type: 'unfinished'; readonly migration: MigrationDocument }
   | { readonly type: 'done'; readonly since: number }

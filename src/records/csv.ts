@@ -13,7 +13,7 @@ import { compileFields, decimal, textAt } from './fields.ts';
  * A number is written as its literal in plain notation, volumes with 6 decimals and cost with 10; it never becomes a
  * binary floating-point number, and digits beyond are kept. Booleans are `true` and `false`, timestamps as they came in.
  */
-export interface CsvTable {
+interface CsvTable {
   /** The names of the columns, in order. */
   readonly columns: readonly string[];
   /** The header, to be written once at the top of each file. */

@@ -8,7 +8,7 @@
  *
  * The bytes must be a JSON object in UTF-8; ingest has seen to that.
  */
-export interface FieldReader {
+interface FieldReader {
   /**
    * Finds the fields in the record that stands at `from` up to `to`.
    * @returns for field i the start of its literal at `2 * i` and its end at `2 * i + 1`; the start is -1 where the record
@@ -193,7 +193,7 @@ function endOfValue(bytes: Uint8Array, from: number, to: number): number {
 }
 
 /** A piece of a record as text. */
-export function sliceText(bytes: Uint8Array, from: number, to: number): string {
+function sliceText(bytes: Uint8Array, from: number, to: number): string {
   // Payloads are Buffers already, wherever they come from; wrapping one costs more than reading a short text.
   const buffer = Buffer.isBuffer(bytes)
     ? bytes

@@ -111,7 +111,7 @@ export interface StateChange {
 export const HISTORY_LENGTH = 100;
 
 /** `watermark.<partition>`: streams that were caught up go on from `sequence`; see W1 of delivery/partition/committer.ts. */
-export interface WatermarkDocument {
+interface WatermarkDocument {
   readonly sequence: number;
   /** The fencing epoch of the lease under which this was written. */
   readonly epoch: number;

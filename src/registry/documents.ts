@@ -1,7 +1,7 @@
 import type { Json, Registry, Write, WriteOutcome } from './registry.ts';
 
 /** The JSON form of a type, for values that leave this process: to the registry, or to another node. */
-export interface JsonForm<T extends object> {
+interface JsonForm<T extends object> {
   encode(value: T): Json;
   /** @throws Error when the value has not the form at all: another program wrote it */
   parse(json: Json): T;

@@ -22,7 +22,7 @@ export interface StoredDocument {
   readonly text: string;
 }
 
-export interface DocumentChange {
+interface DocumentChange {
   readonly key: string;
   readonly revision: number;
   /** undefined: removed. */

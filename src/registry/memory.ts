@@ -2,12 +2,12 @@ import { createEmbeddedRegistry, type DocumentStore, type StoredDocument } from 
 import type { Registry } from './registry.ts';
 
 /** What a memory registry keeps; pass it to a second registry to play a restart. */
-export interface MemoryRegistryStorage {
+interface MemoryRegistryStorage {
   readonly documents: Map<string, StoredDocument>;
   lastRevision: number;
 }
 
-export interface MemoryRegistryOptions {
+interface MemoryRegistryOptions {
   readonly storage?: MemoryRegistryStorage;
   /** Stands for the disk: what is written is durable when it resolves, and `unavailable` when it rejects. */
   readonly sync?: () => Promise<void>;

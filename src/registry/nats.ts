@@ -2,7 +2,7 @@ import type { Nats } from '../storage/nats.ts';
 import { type Bucket, type BucketEntry, openBucket } from '../storage/nats-bucket.ts';
 import type { Change, Entry, Json, Registry, Write, WriteOutcome } from './registry.ts';
 
-export interface NatsRegistryOptions {
+interface NatsRegistryOptions {
   /** What the bucket's name begins with; several installations on one cluster need different ones. */
   readonly prefix?: string;
 }

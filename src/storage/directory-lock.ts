@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
  * `kill -9`, so nothing stale keeps a restart out. SQLite brings the locks of every platform and knows the holders
  * within one process, which the locks of POSIX do not.
  */
-export interface DirectoryLock {
+interface DirectoryLock {
   release(): void;
 }
 

@@ -3,14 +3,14 @@
  * Alone, a request is committed at once; under load one sync to disk serves many requests, and no timer is involved.
  * One commit runs at a time, so that what a request finds in the store is what the ones before it left there.
  */
-export interface GroupCommit<Request, Outcome> {
+interface GroupCommit<Request, Outcome> {
   /** Resolves with the outcome of this request's commit; undefined where too much is waiting already. */
   submit(request: Request, bytes: number): Promise<Outcome> | undefined;
   /** Resolves when nothing waits any more. */
   idle(): Promise<void>;
 }
 
-export interface GroupLimits {
+interface GroupLimits {
   /** A group is closed when it has this many bytes. */
   readonly groupBytes: number;
   /** Requests beyond this many bytes in wait are turned away. */

@@ -29,7 +29,7 @@ export interface TableChange {
   readonly value: Uint8Array | undefined;
 }
 
-export interface LmdbOptions {
+interface LmdbOptions {
   readonly clock: Clock;
   /** Bytes, a power of two; only for a store that does not exist yet. For bench/log-append.ts. */
   readonly pageSize?: number;

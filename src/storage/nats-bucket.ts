@@ -40,12 +40,12 @@ export interface BucketEntry {
   readonly revision: number;
 }
 
-export type BucketOutcome =
+type BucketOutcome =
   | { readonly type: 'stored'; readonly revision: number }
   | { readonly type: 'conflict' }
   | { readonly type: 'unavailable'; readonly cause: string };
 
-export interface BucketOptions {
+interface BucketOptions {
   readonly name: string;
   /** Entries vanish this long after they were written; watchers are not told. */
   readonly ttlMs?: number;

@@ -2,7 +2,7 @@ import type { Msg } from '@nats-io/transport-node';
 import type { Nats } from './nats.ts';
 
 /** JSON questions and answers between nodes, over NATS' own request and reply: nothing of them is stored. */
-export interface NatsCalls {
+interface NatsCalls {
   answer<T>(topic: string, reply: (question: T) => Promise<T>): () => void;
   ask<T>(topic: string, question: T, withinMs: number): Promise<T | undefined>;
 }

@@ -2,7 +2,7 @@ import { AckPolicy, type ConsumerMessages, DeliverPolicy, type JsMsg } from '@na
 import { nanos } from '@nats-io/transport-node';
 import type { Nats } from './nats.ts';
 
-export interface FollowOptions {
+interface FollowOptions {
   readonly stream: string;
   /** Only messages of these subjects. */
   readonly filter?: string;

@@ -22,7 +22,7 @@ export type Ask = <T>(what: string, call: () => Promise<T>, withinMs?: number) =
  */
 export type Publish = (subject: string, bytes: Uint8Array, options: PublishOptions) => Promise<Published>;
 
-export interface PublishOptions {
+interface PublishOptions {
   /** JetStream's message id: JetStream stores one of the messages with the same id within the duplicate window. */
   readonly id: string;
   /** The sequence that the last message of the subject must have; 0: the subject has no message. */
@@ -31,7 +31,7 @@ export interface PublishOptions {
   readonly withinMs?: number;
 }
 
-export type Published =
+type Published =
   | { readonly type: 'stored'; readonly sequence: number; readonly duplicate: boolean }
   /** `expected` did not hold. */
   | { readonly type: 'conflict' };

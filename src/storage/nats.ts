@@ -44,7 +44,7 @@ export interface Nats {
 
 export type NewStream = Partial<StreamConfig> & { readonly name: string; readonly subjects: string[] };
 
-export interface NatsOptions {
+interface NatsOptions {
   /** `nats://[user:password@]host:port` or `tls://…`; those of the cluster that are not named are found out. */
   readonly servers: readonly string[];
   readonly replicas: number;

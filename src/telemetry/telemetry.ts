@@ -50,7 +50,7 @@ export interface Telemetry {
 
 type Kind = 'usage' | 'event';
 
-export interface StreamRef {
+interface StreamRef {
   readonly streamId: string;
   readonly organisationId: number;
 }
@@ -76,7 +76,7 @@ export interface DeliveryAttempt extends StreamRef {
   readonly attempt: number;
 }
 
-export interface ObservedGauge {
+interface ObservedGauge {
   readonly name: string;
   readonly help: string;
   /** The one label of the gauge, if it has any; few values only. */
@@ -85,7 +85,7 @@ export interface ObservedGauge {
   read(): number | Readonly<Record<string, number>>;
 }
 
-export interface TelemetryOptions {
+interface TelemetryOptions {
   readonly logger: Logger;
   readonly version: string;
   /** Event-loop lag, memory, garbage collection; false in tests, where their timers are a nuisance. */

@@ -17,13 +17,13 @@ import type { TestSts } from './aws-sts.ts';
 
 const kinesalite = createRequire(import.meta.url)('kinesalite') as (options: object) => Server;
 
-export interface PutRecordsBody {
+interface PutRecordsBody {
   readonly StreamName: string;
   Records: { readonly PartitionKey: string; readonly Data: string; readonly ExplicitHashKey?: string }[];
 }
 
 /** What a test reads back. */
-export interface StoredRecord {
+interface StoredRecord {
   readonly key: string;
   readonly text: string;
 }

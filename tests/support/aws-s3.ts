@@ -6,14 +6,14 @@ import { type Answer, forwarder, type Misbehaviour, type Owner, startServer } fr
 import { checkSignature, type SignedRequest } from './aws-signature.ts';
 import type { TestSts } from './aws-sts.ts';
 
-export interface StoredObject {
+interface StoredObject {
   readonly key: string;
   readonly bytes: Buffer;
   readonly contentType: string | undefined;
 }
 
 /** What came to the gate, whatever became of it. */
-export interface SeenPut {
+interface SeenPut {
   readonly path: string;
   readonly headers: SignedRequest['headers'];
   readonly length: number;

@@ -10,7 +10,7 @@ export interface SignedRequest {
   readonly body: Buffer;
 }
 
-export interface Signer {
+interface Signer {
   readonly accessKeyId: string;
   readonly region: string;
   readonly service: string;

@@ -4,13 +4,13 @@ import { startServer } from './aws-front.ts';
 import { checkSignature, type KnownKey, type SignedRequest } from './aws-signature.ts';
 
 /** A role that may be assumed by who knows its external id. */
-export interface TestRole {
+interface TestRole {
   readonly arn: string;
   readonly externalId: string;
 }
 
 /** Keys of an assumed role. */
-export interface Session extends KnownKey {
+interface Session extends KnownKey {
   readonly accessKeyId: string;
   readonly role: string;
   readonly sessionName: string;
@@ -22,7 +22,7 @@ export const BASE_KEYS = {
   secretAccessKey: 'base-secret-that-nobody-may-see',
 } as const;
 /** Who AWS says has knocked. */
-export const BASE_IDENTITY = 'arn:aws:sts::999999999999:assumed-role/streamer/i-0123456789abcdef0';
+const BASE_IDENTITY = 'arn:aws:sts::999999999999:assumed-role/streamer/i-0123456789abcdef0';
 const NAMESPACE = 'xmlns="https://sts.amazonaws.com/doc/2011-06-15/"';
 
 /**
@@ -101,7 +101,7 @@ export class TestSts {
   }
 }
 
-export function stsError(status: number, code: string, message: string): Answer {
+function stsError(status: number, code: string, message: string): Answer {
   return xml(
     status,
     `<ErrorResponse ${NAMESPACE}><Error><Type>Sender</Type><Code>${code}</Code><Message>${message}</Message></Error><RequestId>1</RequestId></ErrorResponse>`,

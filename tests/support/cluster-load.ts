@@ -5,7 +5,7 @@ import { type ReceivedRequest, type Receiver, startReceiver } from './receiver.t
 import { StreamArrivals } from './stream-arrivals.ts';
 import { waitFor } from './wait-for.ts';
 
-export interface LoadOptions {
+interface LoadOptions {
   readonly organisations: number;
   readonly streamsEach: number;
   readonly receivers: number;

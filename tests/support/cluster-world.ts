@@ -8,7 +8,7 @@ import { type NodeProcess, OPERATOR_TOKEN, startNode } from './node-process.ts';
 import { removeDirectory, temporaryDirectory } from './owned.ts';
 import { waitFor } from './wait-for.ts';
 
-export interface ClusterOptions {
+interface ClusterOptions {
   readonly nodes: number;
   readonly servers: number;
   readonly replicas: number;
@@ -19,7 +19,7 @@ export interface ClusterOptions {
 }
 
 /** What `GET /operator/v1/nodes` says, as far as tests look at it. */
-export interface ClusterView {
+interface ClusterView {
   readonly nodes: readonly {
     readonly name: string;
     readonly state: string;

@@ -16,7 +16,7 @@ import { waitFor } from './wait-for.ts';
 export const ORGANISATION = 70412;
 /** How many records come after the samples, and in how many requests. */
 export const GENERATED = 10_000;
-export const PARTS = 10;
+const PARTS = 10;
 /** The samples, one text a record, in order. One of each kind comes twice, as a duplicate. */
 export const SAMPLES = { usage: samples('usage-samples'), events: samples('event-samples') } as const;
 

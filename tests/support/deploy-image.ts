@@ -18,7 +18,7 @@ import { DEPLOY } from './deploy-compose.ts';
  * runs in the stage's directory. In place of `npm ci` stand the packages that are installed here. What is not seen: the base
  * image itself, and that a process could read beyond its directory.
  */
-export interface Image {
+interface Image {
   /** The last stage's `/`. */
   readonly root: string;
   readonly workingDirectory: string;

@@ -15,7 +15,7 @@ export interface Topology {
   dispose(): Promise<void>;
 }
 
-export interface NatsProcess {
+interface NatsProcess {
   readonly name: string;
   readonly pid: number;
   /** Of the monitoring port, without a path. */

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 
 /** An event as the hub keeps it. */
-export interface StoredEvent {
+interface StoredEvent {
   readonly partition: number;
   readonly partitionKey?: string | undefined;
   readonly contentType?: string | undefined;

@@ -1,13 +1,13 @@
 import { type ReceivedRequest, type Receiver, type ReceiverAnswer, startReceiver } from './receiver.ts';
 
 /** A delivery that was taken. Times are of `performance.now()`. */
-export interface InboxDelivery {
+interface InboxDelivery {
   readonly id: string;
   readonly records: readonly InboxRecord[];
   readonly at: number;
 }
 
-export interface InboxRecord {
+interface InboxRecord {
   readonly id: number;
   readonly event_type: { readonly id: number };
 }

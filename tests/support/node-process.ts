@@ -20,7 +20,7 @@ export interface NodeProcess {
   stop(withinMs?: number): Promise<Exit>;
 }
 
-export interface Exit {
+interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }

@@ -7,14 +7,14 @@ import type { SignedRequest } from './aws-signature.ts';
 import { temporaryDirectory } from './owned.ts';
 
 /** A message as a topic keeps it. */
-export interface StoredMessage {
+interface StoredMessage {
   readonly data: string;
   readonly attributes: Readonly<Record<string, string>>;
   readonly orderingKey: string;
 }
 
 /** A service account with a key file, as Google gives it to its owner. */
-export interface ServiceAccount {
+interface ServiceAccount {
   readonly email: string;
   readonly keyFile: string;
   readonly publicKey: KeyObject;

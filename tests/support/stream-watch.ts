@@ -5,7 +5,7 @@ import type { Inbox } from './inbox.ts';
 
 /** What a node shows of what a stream delivered. */
 export const VIEWS = ['counters', 'series', 'attempts', 'tail'] as const;
-export type View = (typeof VIEWS)[number];
+type View = (typeof VIEWS)[number];
 
 /** An organisation may make 10 data stream calls a second at a node. */
 const EVERY_MS = 110;

@@ -58,8 +58,8 @@ export class UsageRecords {
 export const TEMPLATES = 8_000;
 /** 15 digits, as emnify's ids have. */
 export const FIRST_ID = 700_000_000_000_000;
-export const ID_OFFSET = '{"id":'.length;
-export const ID_DIGITS = 15;
+const ID_OFFSET = '{"id":'.length;
+const ID_DIGITS = 15;
 
 const OPEN = Buffer.from('[');
 const COMMA = Buffer.from(',');

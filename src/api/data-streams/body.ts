@@ -72,7 +72,7 @@ export class FieldReader {
   }
 }
 
-export interface GivenId {
+interface GivenId {
   readonly id: number | string;
 }
 

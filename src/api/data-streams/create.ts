@@ -38,7 +38,7 @@ export interface CreateParts extends DestinationParts {
 }
 
 /** domain.md 8 row 15. */
-export const MOST_STREAMS = 100;
+const MOST_STREAMS = 100;
 
 type CreateBody = Static<DataStreamSchemas['create']>;
 type TestBody = Static<DataStreamSchemas['test']>;

@@ -28,7 +28,7 @@ export interface DestinationParts {
   readonly clock: Clock;
 }
 
-export interface GivenDestination {
+interface GivenDestination {
   readonly connection_type: string;
   readonly credentials?: unknown;
   readonly format?: string;

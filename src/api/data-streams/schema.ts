@@ -174,7 +174,7 @@ const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null
 const Time = (description: string) => Type.String({ format: 'date-time', description });
 const Count = (description: string) => Type.Integer({ minimum: 0, description });
 
-export const StatusView = Type.Object({
+const StatusView = Type.Object({
   id: Type.Integer({ description: '1 Running, 2 Paused, 3 Error, 4 Pending.' }),
   description: Type.String(),
   message: Type.String({ description: 'What that means here, in plain words.' }),

@@ -11,7 +11,7 @@ export interface Committed {
   revision: number;
 }
 
-export interface CommitterContext {
+interface CommitterContext {
   readonly partition: number;
   readonly epoch: number;
   readonly registry: Registry;

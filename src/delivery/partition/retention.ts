@@ -2,7 +2,7 @@ import type { RecordLog } from '../../log/log.ts';
 import type { Pump } from '../stream/pump.ts';
 import type { StreamSummary } from '../stream/pump-context.ts';
 
-export interface RetentionContext {
+interface RetentionContext {
   readonly partition: number;
   readonly log: RecordLog;
   /** Pumps of streams that may still need old blocks. */

@@ -3,7 +3,7 @@ import type { OrganisationTree } from '../../registry/organisation-tree.ts';
 import type { StreamSummary } from '../stream/pump-context.ts';
 
 /** A place for a stream in the routing table. */
-export interface Routed {
+interface Routed {
   readonly summary: StreamSummary;
 }
 

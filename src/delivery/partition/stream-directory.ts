@@ -14,7 +14,7 @@ export interface StreamDirectory {
   readonly count: number;
 }
 
-export type StreamChange = (id: string, stream: StreamSummary | undefined) => void;
+type StreamChange = (id: string, stream: StreamSummary | undefined) => void;
 
 const NO_FILTERS: StreamSummary['filters'] = [];
 

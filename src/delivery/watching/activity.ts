@@ -15,7 +15,7 @@ export interface StreamActivity {
   readonly series: readonly { readonly step: number; readonly buckets: readonly Bucket[] }[];
 }
 
-export interface AttemptView {
+interface AttemptView {
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly deliveryId: string;
@@ -29,7 +29,7 @@ export interface AttemptView {
   readonly remoteStatus?: number;
 }
 
-export interface Bucket {
+interface Bucket {
   /** Start, ms since the epoch. */
   readonly at: number;
   /** Records taken by the destination. */
@@ -60,7 +60,7 @@ export interface Activity {
 
 const MINUTE = 60_000;
 /** Charts of one hour, a day and a week, with 60 to 168 points each. */
-export const SERIES = [
+const SERIES = [
   { step: MINUTE, buckets: 60 },
   { step: 15 * MINUTE, buckets: 96 },
   { step: 60 * MINUTE, buckets: 168 },

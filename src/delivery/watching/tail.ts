@@ -6,7 +6,7 @@ import { coverage } from '../partition/routing.ts';
 import type { StreamSummary } from '../stream/pump-context.ts';
 
 /** A record that a data stream has dealt with, as it came in. */
-export interface TailRecord {
+interface TailRecord {
   readonly position: Position;
   /** Milliseconds since the epoch. */
   readonly arrivedAt: number;

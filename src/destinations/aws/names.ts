@@ -61,7 +61,7 @@ export function externalIdOf(organisationId: number): string {
 }
 
 /** The domain that the hosts of a region end in. */
-export function domainOf(region: string): string {
+function domainOf(region: string): string {
   if (region.startsWith('cn-')) return 'amazonaws.com.cn';
   if (region.startsWith('eusc-')) return 'amazonaws.eu';
   return 'amazonaws.com';

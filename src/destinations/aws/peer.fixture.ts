@@ -3,7 +3,7 @@ import { BASE_KEYS, TestSts } from '../../../tests/support/aws-sts.ts';
 import type { DestinationPeer, PeerBehaviour } from '../destination.contract.ts';
 import { type ReceivedRequest, startHttpPeer } from '../http/peer.fixture.ts';
 
-export const ROLE = 'arn:aws:iam::123456789012:role/simstream';
+const ROLE = 'arn:aws:iam::123456789012:role/simstream';
 
 /** An answer of a service, or what happens to the connection instead. */
 export type Served = { readonly status: number; readonly body: string } | 'hang' | 'close';

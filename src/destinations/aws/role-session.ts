@@ -17,11 +17,11 @@ import {
 import { endpointOf, externalIdOf, type Role } from './names.ts';
 import { type AwsKeys, sha256 } from './sign.ts';
 
-export type KeysResult =
+type KeysResult =
   | { readonly type: 'keys'; readonly keys: AwsKeys }
   | { readonly type: 'failed'; readonly outcome: Failure };
 
-export interface RoleSessionParts {
+interface RoleSessionParts {
   readonly role: Role;
   /** The region of the stream's resource. */
   readonly region: string;

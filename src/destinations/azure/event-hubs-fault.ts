@@ -6,7 +6,7 @@ import type { NetworkOutcome } from '../network-fault.ts';
 import type { HubConnection } from './event-hubs-connection.ts';
 
 /** What a failure of a hub is read with. */
-export interface HubContext {
+interface HubContext {
   readonly hub: HubConnection;
   /** ms since the epoch. */
   readonly now: number;

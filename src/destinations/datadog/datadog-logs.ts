@@ -3,7 +3,7 @@ import { recordTime } from '../../records/record-time.ts';
 import type { Cause } from '../contract.ts';
 
 /** What one event comes to. */
-export type LogReading =
+type LogReading =
   | { readonly type: 'entry'; readonly entry: LogEntry }
   | { readonly type: 'rejected'; readonly cause: Cause };
 

@@ -4,7 +4,7 @@ import { type ByteText, bytesOf, byteText, toByteText } from '../byte-text.ts';
 import type { Cause } from '../contract.ts';
 
 /** What one usage record comes to. */
-export type Reading =
+type Reading =
   | { readonly type: 'measured'; readonly measurement: Measurement }
   /** Not asked for: a message while only data is wanted. */
   | { readonly type: 'unwanted' }
@@ -30,7 +30,7 @@ export interface Measurement {
   readonly cost: string | undefined;
 }
 
-export interface SeriesOptions {
+interface SeriesOptions {
   /** Also messages, as `endpoint.sms`. */
   readonly includeSms: boolean;
   /** Points of any age. */

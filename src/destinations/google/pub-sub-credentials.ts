@@ -11,7 +11,7 @@ export type SignedIn =
   | { readonly type: 'failed'; readonly outcome: Failure };
 
 /** Who simstream is at Google. */
-export interface GoogleAccount {
+interface GoogleAccount {
   /** What a request bears; made, kept and renewed in time by Google's library. */
   signIn(signal: AbortSignal): Promise<SignedIn>;
   /** The e-mail of the service account, where it can be found out. */

@@ -4,7 +4,7 @@ import { outcomeOfAnswer, plainText, retryAfterMs } from '../http/http-outcome.t
 import type { Failure } from '../keyed-requests.ts';
 
 /** An error as Google's APIs answer it. */
-export interface GoogleFault {
+interface GoogleFault {
   readonly http: number;
   /** `NOT_FOUND` and its like; undefined where the answer is not Google's. */
   readonly status: string | undefined;

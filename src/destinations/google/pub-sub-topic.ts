@@ -10,7 +10,7 @@ import { verdictOf } from '../verify.ts';
 import { googleAccount, type SignedIn } from './pub-sub-credentials.ts';
 import { type FaultContext, missingPermission, pubSubFailure, readFault } from './pub-sub-fault.ts';
 
-export interface Topic {
+interface Topic {
   readonly project: string;
   readonly topic: string;
   /** Whether a message has its endpoint's id as ordering key. */
@@ -18,7 +18,7 @@ export interface Topic {
 }
 
 /** Pub/Sub takes 1,000 messages and 10 MB a request. */
-export const LIMITS: RequestLimits = {
+const LIMITS: RequestLimits = {
   records: 1_000,
   bytes: 10_000_000,
   around: '{"messages":[]}'.length,

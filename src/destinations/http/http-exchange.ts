@@ -24,7 +24,7 @@ export interface HttpAnswer {
 /** Either the peer's answer, or the outcome of having got none. */
 export type HttpResult = HttpAnswer | { readonly type: 'none'; readonly outcome: NetworkOutcome };
 
-export interface ExchangeLimits {
+interface ExchangeLimits {
   /** From the call to the answer's header; connecting has its own limit, in the agent. */
   readonly totalMs: number;
   /** Bytes of the answer's body that `text` holds at most. */

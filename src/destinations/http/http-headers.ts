@@ -1,12 +1,12 @@
 import { splitHeader } from '../masking.ts';
 
-export interface HeaderFault {
+interface HeaderFault {
   /** Which of the headers. */
   readonly index: number;
   readonly message: string;
 }
 
-export type ParsedHeaders =
+type ParsedHeaders =
   | { readonly type: 'headers'; readonly headers: readonly HeaderField[] }
   | { readonly type: 'invalid'; readonly faults: readonly HeaderFault[] };
 

@@ -20,7 +20,7 @@ const LONGEST_PAUSE_MS = 3_600_000;
 /** Characters of the answer's text that a message shows. */
 const SHOWN = 200;
 
-export interface AnswerContext {
+interface AnswerContext {
   /** Who answered, for people: a host. */
   readonly at: string;
   /** ms since the epoch, for a Retry-After that is a date. */

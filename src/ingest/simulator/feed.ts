@@ -9,7 +9,7 @@ export type Acceptance =
   | { readonly type: 'busy'; readonly afterMs: number }
   | { readonly type: 'refused'; readonly message: string };
 
-export interface FeedOptions {
+interface FeedOptions {
   readonly fleet: Fleet;
   readonly clock: Clock;
   /**

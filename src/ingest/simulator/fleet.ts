@@ -6,7 +6,7 @@ import { event } from './records.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** Records that a fleet produced, each as its JSON text, in the order in which they came into being. */
-export interface FleetRecords {
+interface FleetRecords {
   readonly usage: readonly string[];
   readonly events: readonly string[];
 }
@@ -32,7 +32,7 @@ export interface FleetOptions {
   readonly warmUp?: number;
 }
 
-export interface Owner {
+interface Owner {
   readonly id: number;
   readonly name: string;
 }

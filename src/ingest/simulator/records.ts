@@ -4,7 +4,7 @@ import type { Operator } from './world.ts';
 
 /** The texts of records, in the newer stream form. Times are milliseconds since the epoch. */
 
-export interface Volume {
+interface Volume {
   readonly rx: number;
   readonly tx: number;
 }

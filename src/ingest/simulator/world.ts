@@ -1,5 +1,5 @@
 /** The world that the simulated fleet lives in. Countries are real; operators, prices and customers are invented. */
-export interface Country {
+interface Country {
   readonly id: number;
   readonly name: string;
   /** Telephone prefix. */
@@ -17,7 +17,7 @@ export interface Operator {
   readonly country: Country;
 }
 
-export interface Tariff {
+interface Tariff {
   readonly id: number;
   readonly name: string;
   /** 10^-4 EUR a megabyte: times bytes, this is the cost in 10^-10 EUR, exactly. */

@@ -3,12 +3,12 @@
  * `or` can say about single values has its tree; src/filters/syntax.ts is the grammar.
  */
 export type Rule = TypesRule | AlertRule | GroupRule;
-export interface TypesRule {
+interface TypesRule {
   readonly is: 'types';
   readonly not: boolean;
   readonly types: readonly number[];
 }
-export interface AlertRule {
+interface AlertRule {
   readonly is: 'alert';
   readonly value: boolean;
 }

@@ -2,15 +2,9 @@
 export const UNKNOWN = '–';
 
 const NUMBER = new Intl.NumberFormat('en');
-const COMPACT = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
 
 export function formatCount(count: number | null | undefined): string {
   return count === null || count === undefined ? UNKNOWN : NUMBER.format(count);
-}
-
-/** For charts and narrow places: 12.3K. */
-export function formatCompact(count: number): string {
-  return COMPACT.format(count);
 }
 
 export function formatBytes(bytes: number | null | undefined): string {

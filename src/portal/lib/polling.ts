@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { type Problem, problemFrom } from './problem.ts';
 
-export interface Polled<T> {
+interface Polled<T> {
   readonly data: T | undefined;
   /** Of the last try; what was read before stays in `data`. */
   readonly problem: Problem | undefined;

@@ -16,7 +16,7 @@ export interface CredentialSchema {
   readonly required?: readonly string[];
 }
 
-export type FieldKind = 'text' | 'secret' | 'number' | 'choice' | 'switch' | 'lines' | 'choices';
+type FieldKind = 'text' | 'secret' | 'number' | 'choice' | 'switch' | 'lines' | 'choices';
 /** What a field of the form holds: what was typed, as it was typed. */
 export type FieldValue = string | number | boolean | readonly string[];
 export type FormValues = Readonly<Record<string, FieldValue>>;

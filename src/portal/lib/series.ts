@@ -1,6 +1,6 @@
 import type { paths } from '../generated/api.ts';
 
-export type Series =
+type Series =
   paths['/api/v2/data_stream/{id}/series']['get']['responses'][200]['content']['application/json'];
 export type Bucket = Series['buckets'][number];
 export type Range = '1h' | '24h' | '7d';

@@ -4,7 +4,7 @@ export type Start =
   | { readonly from: 'last'; readonly seconds: number }
   | { readonly from: 'time'; readonly at: string };
 
-export const HOUR = 3600;
+const HOUR = 3600;
 /** What may be chosen as "the last". */
 export const LASTS = [HOUR, 24 * HOUR, 72 * HOUR] as const;
 
