@@ -1,7 +1,7 @@
 import type { Batch, Destination, Gathering, Outcome } from '../destinations/contract.ts';
 import { type Sloth, slothful } from '../leases/registry.fixture.ts';
-import { Budget } from '../lib/budget.ts';
 import { ManualClock, seededRandom, settle } from '../lib/manual-clock.fixture.ts';
+import { Shares } from '../lib/shares.ts';
 import { createMemoryLog, memoryLogStorage } from '../log/memory.ts';
 import {
   type Block,
@@ -100,7 +100,7 @@ export class TestWorld {
         retentionMs: this.retentionMs,
         tree: await loadOrganisationTree(this.registry, stop.signal),
         directory: await loadStreamDirectory(this.registry, stop.signal),
-        budgets: { well: new Budget(2 ** 26), failing: new Budget(2 ** 26), waiting: this.waiting },
+        budgets: { healthy: shares(), failing: shares(), waiting: this.waiting },
         open: async (document) => ({
           type: 'open',
           gathering: this.gathering,
@@ -261,4 +261,8 @@ function makeBlock(
       alert: record.alert ? 1 : 0,
     })),
   );
+}
+
+function shares(): Shares {
+  return new Shares({ capacity: 2 ** 26, reserve: 0, small: 0, least: 0 });
 }

@@ -1,6 +1,6 @@
 import type { Cause, Destination, Gathering, Outcome } from '../../destinations/contract.ts';
-import type { Budget } from '../../lib/budget.ts';
 import type { Clock, Random } from '../../lib/clock.ts';
+import type { Shares } from '../../lib/shares.ts';
 import type { Position, RecordLog } from '../../log/log.ts';
 import type { Block } from '../../records/block.ts';
 import type { DataStreamDocument, StreamState } from '../../registry/data-stream.ts';
@@ -69,9 +69,9 @@ export interface QuarantinedRecord {
 
 /** Of all data streams of a node together. */
 export interface MemoryBudgets {
-  /** Bytes in flight of streams that are well, and of those whose last try failed. */
-  readonly well: Budget;
-  readonly failing: Budget;
+  /** Bytes in flight of healthy streams, and of those whose last request failed; by organisation and stream. */
+  readonly healthy: Shares;
+  readonly failing: Shares;
   /** Blocks whose records wait. */
   readonly waiting: HeldBlocks;
 }
@@ -95,7 +95,6 @@ export interface PumpContext {
   /** The stream's documents, none older than what the pump was last told; undefined: deleted, or `stop` aborted. */
   load(stop: AbortSignal): Promise<StreamDocuments | undefined>;
   open(document: DataStreamDocument): Promise<Opening>;
-  /** Bytes in flight: one budget for streams that are well, another for those whose last try failed. */
   readonly budgets: MemoryBudgets;
   /** Asks for a commit of the stream's progress soon. */
   changed(): void;

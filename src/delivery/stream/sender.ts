@@ -202,7 +202,9 @@ export class Sender {
     const { budgets, clock } = this.#context;
     const piece = work.piece as Piece;
     const bytes = pieceBytes(piece);
-    const giveBack = await (this.#failures ? budgets.failing : budgets.well).take(bytes, stop);
+    const shares = this.#failures ? budgets.failing : budgets.healthy;
+    const { organisationId, id } = this.#context.stream();
+    const giveBack = await shares.take(organisationId, id, bytes, stop);
     if (!giveBack) return;
     const startedAt = clock.now();
     const started = clock.monotonic();
