@@ -35,6 +35,8 @@ const CHANGED: Readonly<Record<SettingName, string | undefined>> = {
   retryWindow: '90m',
   allowDestinations: '10.1.0.0/16',
   verifyDestinations: 'false',
+  nameServers: '10.1.0.53',
+  egressProxy: 'environment',
   awsPrincipal: 'arn:aws:iam::123456789012:role/streams',
   googleServiceAccount: 'streamer@operator.iam.gserviceaccount.com',
   streamsPerOrganisation: '100000',

@@ -41,6 +41,8 @@ describe('the defaults', () => {
       retryWindow: 86_400_000,
       allowDestinations: [],
       verifyDestinations: true,
+      nameServers: [],
+      egressProxy: 'off',
       streamsPerOrganisation: 100,
       logLevel: 'info',
     });

@@ -1,4 +1,5 @@
 import {
+  addressList,
   boolean,
   type Checked,
   choice,
@@ -33,6 +34,10 @@ export interface Config {
   /** `address/prefix`, each. */
   readonly allowDestinations: readonly string[];
   readonly verifyDestinations: boolean;
+  /** `address` or `address:port`, each; empty: the system's. */
+  readonly nameServers: readonly string[];
+  /** Whether HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment hold for deliveries. */
+  readonly egressProxy: 'off' | 'environment';
   /** An AWS account's number, or the ARN of a role or user. */
   readonly awsPrincipal: string | undefined;
   readonly googleServiceAccount: string | undefined;
@@ -126,6 +131,18 @@ export const SETTINGS: Settings = {
     kind: boolean(),
     default: 'true',
     meaning: 'Probe a destination before a stream is created or its destination changed.',
+  },
+  nameServers: {
+    kind: addressList(),
+    default: '',
+    defaultNote: "the system's",
+    meaning: 'Name servers that resolve the host names of destinations.',
+  },
+  egressProxy: {
+    kind: choice(['off', 'environment']),
+    default: 'off',
+    meaning:
+      '`environment`: deliveries go through the proxy of `HTTPS_PROXY` and `HTTP_PROXY`, except to hosts in `NO_PROXY`.',
   },
   awsPrincipal: {
     kind: text(

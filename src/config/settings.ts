@@ -126,6 +126,22 @@ export function cidrList(): Kind<readonly string[]> {
   };
 }
 
+/** IP addresses with a port or without, separated by commas; a port stands behind `[v6]`. */
+export function addressList(): Kind<readonly string[]> {
+  const allowed = '`address` or `address:port`, several separated by commas';
+  return {
+    allowed,
+    read: (text) => {
+      const value = splitList(text);
+      const wrong = value.find((part) => {
+        const [, v6, v4, port] = /^(?:\[([^\]]+)\]|([\d.]+))(?::(\d{1,5}))?$/.exec(part) ?? [];
+        return isIP(part) === 0 && (isIP(v6 ?? v4 ?? '') === 0 || Number(port ?? 1) > 65_535);
+      });
+      return wrong === undefined ? { value } : refuse(wrong, allowed);
+    },
+  };
+}
+
 function toCidr(text: string): string | undefined {
   const [address = '', length, ...rest] = text.split('/');
   const version = isIP(address);

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
-import type { LookupAddress } from 'node:dns';
 import { connect } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { request } from 'undici';
 import { settle } from '../lib/manual-clock.fixture.ts';
-import { createEgress, type Egress, type EgressOptions } from './egress.ts';
+import { CONNECTION_AGE_MS, createEgress, type Egress, type EgressOptions } from './egress.ts';
 import { startHttpPeer } from './http/peer.fixture.ts';
+import type { Address } from './names/resolver.ts';
 
-const LOOPBACK: LookupAddress = { address: '127.0.0.1', family: 4 };
-const PRIVATE: LookupAddress = { address: '10.9.8.7', family: 4 };
+const LOOPBACK: Address = { address: '127.0.0.1', family: 4 };
+const PRIVATE: Address = { address: '10.9.8.7', family: 4 };
 
 async function start(t: TestContext, options: EgressOptions) {
   const egress = createEgress(options);
@@ -34,6 +34,7 @@ function resolveWith(egress: Egress, hostname: string, all: boolean, family = 0)
 }
 
 const forbidden = { code: 'ForbiddenAddress' };
+const forbiddenName = { code: 'ForbiddenName' };
 
 describe('the way out', () => {
   test('literal addresses in each notation are checked when connecting', async (t) => {
@@ -55,8 +56,8 @@ describe('the way out', () => {
 
   test('names are checked by what they resolve to when connecting', async (t) => {
     const { get, peer } = await start(t, { allow: '', resolve: () => Promise.resolve([LOOPBACK]) });
-    await assert.rejects(get('inside.example'), forbidden);
-    await assert.rejects(get('localhost'), forbidden);
+    await assert.rejects(get('inside.example'), forbiddenName);
+    await assert.rejects(get('localhost'), forbiddenName);
     assert.equal(peer.accepted, 0);
   });
 
@@ -84,7 +85,7 @@ describe('the way out', () => {
       return statusCode;
     };
     assert.equal(await get(), 200);
-    await assert.rejects(get(), forbidden);
+    await assert.rejects(get(), forbiddenName);
     assert.equal(await get(), 200);
     assert.equal(asked, 3, 'resolved once for each connection');
   });
@@ -100,25 +101,6 @@ describe('the way out', () => {
       socket.once('error', reject);
       socket.once('close', () => resolve());
     });
-  });
-
-  test('names that are being resolved are asked for once', async () => {
-    let asked = 0;
-    const answer = Promise.withResolvers<LookupAddress[]>();
-    const egress = createEgress({
-      allow: '127.0.0.1',
-      resolve: () => {
-        asked++;
-        return answer.promise;
-      },
-    });
-    const both = [resolveWith(egress, 'a.example', true), resolveWith(egress, 'a.example', true)];
-    answer.resolve([LOOPBACK]);
-    await Promise.all(both);
-    assert.equal(asked, 1);
-    await resolveWith(egress, 'a.example', true);
-    assert.equal(asked, 2, 'and again later');
-    await egress.close();
   });
 
   test('a failing resolver is its own error', async () => {
@@ -155,6 +137,62 @@ describe('the way out', () => {
     assert.deepEqual(await Promise.all([first, second]), [200, 200]);
     await egress.close();
     await peer.disconnected();
+  });
+
+  test('an organisation that has opened its share of the sockets leaves the others to the others', async (t) => {
+    const { egress, peer } = await start(t, { allow: '127.0.0.0/8', maxSocketsPerOrganisation: 1 });
+    const hanging: (() => void)[] = [];
+    peer.answer((_, response) => void hanging.push(() => response.end()));
+    const get = async (organisationId: number) => {
+      const dispatcher = egress.of(organisationId).agent;
+      const { statusCode, body } = await request(`http://127.0.0.1:${peer.port}/`, { dispatcher });
+      await body.dump();
+      return statusCode;
+    };
+    const reached = peer.reached();
+    const first = get(1);
+    await reached;
+    await assert.rejects(get(1), { code: 'OutOfSockets' });
+    const reachedAgain = peer.reached();
+    const other = get(2);
+    await reachedAgain;
+    for (const answer of hanging) answer();
+    assert.deepEqual(await Promise.all([first, other]), [200, 200]);
+  });
+
+  test('names are resolved on behalf of the organisation', async (t) => {
+    const asked: (readonly [string, number])[] = [];
+    const resolve = (hostname: string, organisationId: number) => {
+      asked.push([hostname, organisationId]);
+      return Promise.resolve([LOOPBACK]);
+    };
+    const { egress } = await start(t, { allow: '127.0.0.0/8', resolve });
+    await resolveWith(egress.of(7), 'a.example', true);
+    await resolveWith(egress.of(7).own, 'b.example', true);
+    assert.deepEqual(asked, [
+      ['a.example', 7],
+      ['b.example', 0],
+    ]);
+  });
+
+  test('an old connection is replaced, and its request is answered first', async (t) => {
+    const { get, peer } = await start(t, { allow: '127.0.0.0/8' });
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
+    let answer = () => {};
+    peer.answer((_, response) => {
+      answer = () => response.end();
+    });
+    const reached = peer.reached();
+    const slow = get('127.0.0.1');
+    await reached;
+    t.mock.timers.tick(CONNECTION_AGE_MS + 1);
+    peer.answer((_, response) => response.end());
+    assert.equal(await get('127.0.0.1'), 200);
+    assert.equal(peer.accepted, 2);
+    answer();
+    assert.equal(await slow, 200, 'the request in flight was not cut');
+    await get('127.0.0.1');
+    assert.equal(peer.accepted, 2, 'the younger connection is used again');
   });
 
   test('a mistake in the list is told at once', () => {

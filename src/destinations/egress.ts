@@ -1,11 +1,14 @@
-import type { LookupAddress } from 'node:dns';
-import { lookup as systemLookup } from 'node:dns';
 import { isIP, type LookupFunction, type Socket } from 'node:net';
-import { Agent, buildConnector } from 'undici';
+import { Agent, buildConnector, type Dispatcher } from 'undici';
+import { systemClock } from '../lib/system-clock.ts';
 import { type AddressRule, addressRule } from './addresses.ts';
+import { askNameServers } from './names/question.ts';
+import { type Address, createNameResolver } from './names/resolver.ts';
+import { createSystemNames } from './names/system-files.ts';
+import { type ForwardProxy, openTunnel } from './proxy.ts';
 
 /**
- * The way out to destinations. Which addresses may be reached is the operator's choice
+ * The way out to destinations, of one organisation. Which addresses may be reached is the operator's choice
  * (SIMSTREAM_ALLOW_DESTINATIONS); it is checked on the resolved address when a connection is made.
  */
 export interface Egress {
@@ -16,18 +19,31 @@ export interface Egress {
    * Node.js calls no lookup for a host that is an IP address: such a host is checked with `allows` before connecting.
    */
   readonly lookup: LookupFunction;
-  /** A shared undici agent whose connections obey the rule, with keep-alive; never follows redirects. */
-  readonly agent: Agent;
+  /** Connects to the origin of an http or https URL, TLS handshake included, without a byte of HTTP. The caller destroys the socket. */
+  connect(url: URL): Promise<Socket>;
+  /** An undici dispatcher whose connections obey the rule, with keep-alive; never follows redirects. */
+  readonly agent: Dispatcher;
+  /** The way out of simstream itself, for calls that belong to no organisation. */
+  readonly own: Egress;
+}
+
+/** The ways out of all organisations. Itself, it is the way out of simstream's own calls. */
+export interface SharedEgress extends Egress {
+  of(organisationId: number): Egress;
   close(): Promise<void>;
 }
 
 export interface EgressOptions {
   /** CIDR blocks and addresses that may be reached though they are forbidden by default; as a list or comma-separated. */
   readonly allow: string | readonly string[];
-  /** Resolves a host name to all its addresses. Default: the system's resolver, hosts file included. */
-  readonly resolve?: (hostname: string) => Promise<readonly LookupAddress[]>;
-  /** The most sockets of the agent that may be open at a time. */
+  /** Name servers, `address` or `address:port`, instead of the system's. */
+  readonly nameServers?: readonly string[];
+  /** Resolves a host name to all its addresses. Default: hosts file and name servers, with a share for each organisation. */
+  readonly resolve?: (hostname: string, organisationId: number) => Promise<readonly Address[]>;
+  /** The most sockets that may be open at a time: of all organisations, and of one. */
   readonly maxSockets?: number;
+  readonly maxSocketsPerOrganisation?: number;
+  readonly proxy?: ForwardProxy | undefined;
 }
 
 /** As domain.md 8 row 20 has it: name resolution, TCP and TLS handshake together. */
@@ -41,24 +57,33 @@ const KEEP_ALIVE_MS = 30_000;
 /** A server's own wish for longer is granted up to here. */
 const LONGEST_KEEP_ALIVE_MS = 60_000;
 /**
+ * A connection that is always busy would stay with the address that it was opened to, whatever DNS says since. After
+ * this time it gets no new request and closes after its last answer. As long as an answer of DNS is kept at most.
+ */
+export const CONNECTION_AGE_MS = 300_000;
+/**
  * Bounds memory (some 20 KB a socket, 60 KB with TLS) when thousands of destinations hang at once. Beyond it a delivery
  * is tried again later at simstream's own expense.
  */
 const MAX_SOCKETS = 5_000;
+/** A hundred streams with ten requests in flight each; four fifths of all sockets are left to the others. */
+const MAX_SOCKETS_PER_ORGANISATION = 1_000;
 
 /** The rule forbids every address of the host. */
 export class ForbiddenAddress extends Error {
-  readonly code = 'ForbiddenAddress';
+  readonly code: 'ForbiddenAddress' | 'ForbiddenName';
   /** `loopback`, `private` …: what kind of address it was. */
   readonly kind: string;
   constructor(hostname: string, kind: string) {
     super(`${hostname} has a ${kind} address, which destinations must not have here`);
-    this.name = 'ForbiddenAddress';
     this.kind = kind;
+    // Whoever typed an address knows it. Of a name, the difference from one that does not exist is the operator's secret.
+    this.code = isIP(hostname) === 0 ? 'ForbiddenName' : 'ForbiddenAddress';
+    this.name = this.code;
   }
 }
 
-/** All sockets that simstream may open are open. */
+/** All sockets that simstream, or the organisation, may open are open. */
 class OutOfSockets extends Error {
   readonly code = 'OutOfSockets';
   constructor(limit: number) {
@@ -67,38 +92,83 @@ class OutOfSockets extends Error {
   }
 }
 
+/** simstream's own calls count as those of an organisation that does not exist. */
+const OWN = 0;
+
 /**
  * The way out of this process. The addresses that a name resolved to are checked and then connected to: between the two
  * nothing is resolved again, so that a name server cannot change its mind. TLS is always verified, against the
- * system's and NODE_EXTRA_CA_CERTS' authorities, whatever NODE_TLS_REJECT_UNAUTHORIZED says.
+ * system's and NODE_EXTRA_CA_CERTS' authorities, whatever NODE_TLS_REJECT_UNAUTHORIZED says. Through a proxy, the name is resolved and
+ * checked in the same way before the proxy is asked for it.
  * @throws Error when `allow` holds something that is no address range
  */
-export function createEgress({
-  allow,
-  resolve = resolveAll,
-  maxSockets = MAX_SOCKETS,
-}: EgressOptions): Egress {
+export function createEgress(options: EgressOptions): SharedEgress {
+  const { allow, maxSockets = MAX_SOCKETS } = options;
   const ranges = typeof allow === 'string' ? allow.split(',').map((range) => range.trim()) : allow;
   const rule = addressRule(ranges.filter((range) => range !== ''));
-  const lookup = checkedLookup(rule, shared(resolve));
-  const agent = new Agent({
-    connect: boundedConnector(rule, lookup, maxSockets),
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    keepAliveMaxTimeout: LONGEST_KEEP_ALIVE_MS,
-  });
+  const sockets = {
+    open: 0,
+    most: maxSockets,
+    mostPerOrganisation:
+      options.maxSocketsPerOrganisation ?? Math.min(maxSockets, MAX_SOCKETS_PER_ORGANISATION),
+  };
+  const parts = { rule, resolve: options.resolve ?? systemResolver(options), sockets, proxy: options.proxy };
+  const agents = new Map<number, Agent>();
+  const ways = new Map<number, Egress>();
+  const make = (organisationId: number): Egress => {
+    const lookup = checkedLookup(parts, organisationId);
+    const connector = boundedConnector(parts, lookup);
+    const agent = new Agent({
+      connect: connector,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      keepAliveMaxTimeout: LONGEST_KEEP_ALIVE_MS,
+      clientTtl: CONNECTION_AGE_MS,
+    });
+    agents.set(organisationId, agent);
+    return {
+      allows: (address) => rule.forbids(address) === undefined,
+      lookup,
+      agent,
+      connect: (url) => connectOnce(connector, url),
+      get own() {
+        return of(OWN);
+      },
+    };
+  };
+  const of = (organisationId: number): Egress => {
+    const way = ways.get(organisationId) ?? make(organisationId);
+    ways.set(organisationId, way);
+    return way;
+  };
+  const own = of(OWN);
   return {
-    allows: (address) => rule.forbids(address) === undefined,
-    lookup,
-    agent,
-    close: () => agent.destroy(),
+    ...own,
+    own,
+    of,
+    close: async () => {
+      await Promise.all([...agents.values()].map((agent) => agent.destroy()));
+    },
   };
 }
 
-function boundedConnector(
-  rule: AddressRule,
-  lookup: LookupFunction,
-  maxSockets: number,
-): buildConnector.connector {
+function systemResolver({ nameServers }: EgressOptions): Required<EgressOptions>['resolve'] {
+  const { resolve } = createNameResolver({
+    clock: systemClock,
+    ask: askNameServers(systemClock, nameServers),
+    system: createSystemNames(systemClock),
+  });
+  return resolve;
+}
+
+interface Parts {
+  readonly rule: AddressRule;
+  readonly resolve: Required<EgressOptions>['resolve'];
+  readonly proxy: ForwardProxy | undefined;
+  readonly sockets: { open: number; readonly most: number; readonly mostPerOrganisation: number };
+}
+
+/** A connector of one organisation: it counts that organisation's sockets, and all. */
+function boundedConnector({ rule, sockets, proxy }: Parts, lookup: LookupFunction): buildConnector.connector {
   const connect = buildConnector({
     timeout: CONNECT_TIMEOUT_MS,
     lookup,
@@ -106,15 +176,47 @@ function boundedConnector(
     allowH2: false,
   });
   let open = 0;
+  const count = (): (() => void) => {
+    sockets.open++;
+    open++;
+    return () => {
+      sockets.open--;
+      open--;
+    };
+  };
   return (options, callback) => {
     const literal = options.hostname.replace(/^\[|\]$/g, '');
     const kind = isIP(literal) ? rule.forbids(literal) : undefined;
     if (kind) return fail(callback, new ForbiddenAddress(literal, kind));
-    if (open >= maxSockets) return fail(callback, new OutOfSockets(maxSockets));
-    open++;
-    // undici's connector returns the socket that it is connecting; its type does not say so.
-    const socket = connect({ ...options, hostname: literal }, callback) as unknown as Socket;
-    socket.once('close', () => open--);
+    if (sockets.open >= sockets.most) return fail(callback, new OutOfSockets(sockets.most));
+    if (open >= sockets.mostPerOrganisation)
+      return fail(callback, new OutOfSockets(sockets.mostPerOrganisation));
+    const { protocol } = options;
+    const port = Number(options.port || (protocol === 'https:' ? 443 : 80));
+    const through = proxy?.for(protocol, literal, port);
+    const closed = count();
+    if (!through) {
+      // undici's connector returns the socket that it is connecting; its type does not say so.
+      const socket = connect({ ...options, hostname: literal }, callback) as unknown as Socket;
+      socket.once('close', closed);
+      return;
+    }
+    const tunnel = async (): Promise<Socket> => {
+      if (isIP(literal) === 0) await resolveNow(lookup, literal);
+      const host = isIP(literal) === 6 ? `[${literal}]` : literal;
+      return openTunnel(through, `${host}:${port}`, CONNECT_TIMEOUT_MS);
+    };
+    tunnel().then(
+      (socket) => {
+        socket.once('close', closed);
+        if (protocol !== 'https:') return callback(null, socket);
+        connect({ ...options, hostname: literal, httpSocket: socket }, callback);
+      },
+      (error: Error) => {
+        closed();
+        callback(error, null);
+      },
+    );
   };
 }
 
@@ -123,10 +225,27 @@ function fail(callback: buildConnector.Callback, error: Error): void {
   queueMicrotask(() => callback(error, null));
 }
 
+function connectOnce(
+  connector: buildConnector.connector,
+  { protocol, hostname, host, port }: URL,
+): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    connector({ protocol, hostname, host, port }, (error, socket) =>
+      socket ? resolve(socket) : reject(error ?? new Error('no socket')),
+    );
+  });
+}
+
+function resolveNow(lookup: LookupFunction, hostname: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    lookup(hostname, { all: true }, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
 /** Leaves only addresses that the rule allows; an error when none is left. */
-function checkedLookup(rule: AddressRule, resolve: Required<EgressOptions>['resolve']): LookupFunction {
+function checkedLookup({ rule, resolve }: Parts, organisationId: number): LookupFunction {
   return (hostname, options, callback) => {
-    resolve(hostname).then(
+    resolve(hostname, organisationId).then(
       (addresses) => {
         const family = familyOf(options.family);
         const fitting = addresses.filter((address) => family === 0 || address.family === family);
@@ -146,24 +265,8 @@ function familyOf(family: number | string | undefined): 0 | 4 | 6 {
   return family === 6 || family === 'IPv6' ? 6 : 0;
 }
 
-function noAddress(hostname: string, fitting: readonly LookupAddress[], rule: AddressRule): Error {
+function noAddress(hostname: string, fitting: readonly Address[], rule: AddressRule): Error {
   const kind = fitting[0] && rule.forbids(fitting[0].address);
   if (kind) return new ForbiddenAddress(hostname, kind);
   return Object.assign(new Error(`${hostname} has no address`), { code: 'ENOTFOUND' });
-}
-
-/** Requests for a name that is being resolved share the answer: resolving blocks one of few threads. */
-function shared(resolve: Required<EgressOptions>['resolve']): Required<EgressOptions>['resolve'] {
-  const underWay = new Map<string, Promise<readonly LookupAddress[]>>();
-  return (hostname) => {
-    const running = underWay.get(hostname) ?? resolve(hostname).finally(() => underWay.delete(hostname));
-    underWay.set(hostname, running);
-    return running;
-  };
-}
-
-function resolveAll(hostname: string): Promise<readonly LookupAddress[]> {
-  return new Promise((resolve, reject) => {
-    systemLookup(hostname, { all: true }, (error, addresses) => (error ? reject(error) : resolve(addresses)));
-  });
 }

@@ -20,16 +20,31 @@ const MEANINGS: readonly (readonly [RegExp, Meaning])[] = [
     }),
   ],
   [
-    /^(EMFILE|ENFILE|ENOBUFS|ENOMEM|EADDRNOTAVAIL|OutOfSockets)$/,
-    meaning('platform', 'out_of_sockets', () => 'simstream has no connection to spare; it will try again.'),
+    // One answer for both: else anybody could find out which names exist in the operator's network.
+    /^(ForbiddenName|ENOTFOUND|ENODATA|EAI_NODATA|EAI_NONAME)$/,
+    meaning('retry', 'dns_error', (at) => {
+      return `The host name of ${at} was not found, or it has a private or local address. Check it for typing errors; it must be known on the internet, or the operator must allow its address.`;
+    }),
   ],
   [
-    /^(ENOTFOUND|ENODATA|EAI_NODATA|EAI_NONAME)$/,
-    meaning(
-      'retry',
-      'dns_error',
-      (at) => `The host name of ${at} was not found. Check it for typing errors.`,
-    ),
+    /^ProxyFault$/,
+    meaning('platform', 'proxy_failed', () => {
+      return "simstream's own proxy does not let its calls through; its operator must look at it. simstream will try again.";
+    }),
+  ],
+  [
+    /^ProxyUnreachableHost$/,
+    meaning('retry', 'unreachable', (at) => `simstream's proxy could not reach ${at}.`),
+  ],
+  [
+    /^QueueFull$/,
+    meaning('platform', 'names_busy', () => {
+      return 'simstream is still looking for the addresses of other host names of this organisation; it will try again.';
+    }),
+  ],
+  [
+    /^(EMFILE|ENFILE|ENOBUFS|ENOMEM|EADDRNOTAVAIL|OutOfSockets)$/,
+    meaning('platform', 'out_of_sockets', () => 'simstream has no connection to spare; it will try again.'),
   ],
   [
     /^(EAI_|ESERVFAIL|ETIMEOUT$|EREFUSED$)/,

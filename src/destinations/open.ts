@@ -6,6 +6,7 @@ import type {
   DestinationType,
   Gathering,
 } from './contract.ts';
+import type { SharedEgress } from './egress.ts';
 
 /** Of a stream's document, what opening its destination needs. */
 interface StreamToOpen {
@@ -28,7 +29,21 @@ interface OpenerParts {
   ):
     | { readonly type: 'opened'; readonly value: unknown }
     | { readonly type: 'fault'; readonly message: string };
-  readonly environment: Omit<DestinationEnvironment, 'organisationId' | 'streamId'>;
+  readonly environment: SharedEnvironment;
+}
+
+/** What all destinations of a node share; of the ways out, each organisation has one of its own. */
+export interface SharedEnvironment
+  extends Omit<DestinationEnvironment, 'organisationId' | 'streamId' | 'egress'> {
+  readonly egress: SharedEgress;
+}
+
+/** The environment of a destination of one organisation. */
+export function environmentOf(
+  shared: SharedEnvironment,
+  stream: { readonly organisationId: number; readonly streamId: string },
+): DestinationEnvironment {
+  return { ...shared, ...stream, egress: shared.egress.of(stream.organisationId) };
 }
 
 /**
@@ -55,11 +70,8 @@ export function createOpener({ types, unseal, environment }: OpenerParts) {
       );
     }
     try {
-      const destination = await configured.open({
-        ...environment,
-        organisationId: stream.organisationId,
-        streamId: stream.id,
-      });
+      const { organisationId, id: streamId } = stream;
+      const destination = await configured.open(environmentOf(environment, { organisationId, streamId }));
       return { type: 'open', destination, gathering: configured.gathering };
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);

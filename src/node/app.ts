@@ -16,9 +16,9 @@ import { createInboxes } from '../demo/inbox.ts';
 import { inboxPlugin } from '../demo/inbox-plugin.ts';
 import { destinationTypes } from '../destinations/all.ts';
 import { externalIdOf } from '../destinations/aws/names.ts';
-import type { Configured, DestinationEnvironment, Verdict } from '../destinations/contract.ts';
-import type { Egress } from '../destinations/egress.ts';
-import { createOpener } from '../destinations/open.ts';
+import type { Configured, Verdict } from '../destinations/contract.ts';
+import type { SharedEgress } from '../destinations/egress.ts';
+import { createOpener, environmentOf, type SharedEnvironment } from '../destinations/open.ts';
 import { ApiError } from '../errors.ts';
 import { takeRecords } from '../ingest/http.ts';
 import { createIngest } from '../ingest/ingest.ts';
@@ -50,13 +50,13 @@ export interface NodeParts {
   readonly tree: OrganisationTree;
   readonly secrets: Secrets;
   readonly operatorToken: string;
-  readonly egress: Egress;
+  readonly egress: SharedEgress;
   readonly activity: Activity;
   /** Of any stream, whichever node runs it. */
   readonly activityOf: SharedActivity['of'];
   /** What keeps the node from being ready, in words. */
   readiness(): Promise<readonly string[]>;
-  readonly environment: Omit<DestinationEnvironment, 'organisationId' | 'streamId'>;
+  readonly environment: SharedEnvironment;
 }
 
 /** Opens the destinations of stored data streams. */
@@ -142,7 +142,7 @@ async function verify(
   stream: { readonly organisationId: number; readonly streamId: string },
   signal: AbortSignal,
 ): Promise<Verdict> {
-  const destination = await configured.open({ ...environment, ...stream });
+  const destination = await configured.open(environmentOf(environment, stream));
   try {
     return await destination.verify(signal);
   } finally {

@@ -15,6 +15,7 @@ import { DEFAULT_RETRY } from '../delivery/stream/retry.ts';
 import { type Activity, createActivity } from '../delivery/watching/activity.ts';
 import { type SharedActivity, shareActivity } from '../delivery/watching/shared-activity.ts';
 import { createEgress } from '../destinations/egress.ts';
+import { proxyFromEnvironment } from '../destinations/proxy.ts';
 import type { Clock } from '../lib/clock.ts';
 import { systemClock, systemRandom } from '../lib/system-clock.ts';
 import { readSource } from '../migrate/source.ts';
@@ -40,7 +41,11 @@ export const startServer: StartServer = async (config, { logger, telemetry, sign
     await lookAtMigrations(config, storage.registry, logger);
     const stop = new AbortController();
     const { secrets, operatorToken } = await loadNodeSecrets(config);
-    const egress = createEgress({ allow: config.allowDestinations });
+    const egress = createEgress({
+      allow: config.allowDestinations,
+      nameServers: config.nameServers,
+      proxy: config.egressProxy === 'environment' ? proxyFromEnvironment(process.env) : undefined,
+    });
     closing.defer(() => egress.close());
     const scratchDirectory = await openScratch(config);
     closing.defer(() => rm(scratchDirectory, { recursive: true, force: true }));

@@ -40,7 +40,7 @@ const known = new WeakMap<DestinationEnvironment['variables'], Promise<GoogleAut
  */
 export function googleAccount({ variables, clock, egress }: AccountEnvironment): GoogleAccount {
   const auth = (): Promise<GoogleAuth> => {
-    const loaded = known.get(variables) ?? load(egress);
+    const loaded = known.get(variables) ?? load(egress.own);
     known.set(variables, loaded);
     return loaded;
   };

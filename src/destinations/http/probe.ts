@@ -1,7 +1,5 @@
-import { connect as connectPlain, isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
 import type { DestinationEnvironment, Verdict } from '../contract.ts';
-import { CONNECT_TIMEOUT_MS, ForbiddenAddress } from '../egress.ts';
+import { CONNECT_TIMEOUT_MS } from '../egress.ts';
 import { cancelled, networkFault, timedOut } from '../network-fault.ts';
 
 /**
@@ -16,13 +14,15 @@ export async function probe(
   signal: AbortSignal,
 ): Promise<Verdict> {
   if (signal.aborted) return failed(cancelled(at));
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  if (isIP(host) && !egress.allows(host))
-    return failed(networkFault(new ForbiddenAddress(host, 'forbidden'), at));
   const done = Promise.withResolvers<Verdict>();
-  const socket = open(url, host, egress.lookup, () => done.resolve({ type: 'reachable' }));
-  socket.once('error', (error) => done.resolve(failed(networkFault(error, at))));
-  socket.once('close', () => done.resolve(failed(networkFault({ code: 'ECONNRESET' }, at))));
+  const connecting = egress.connect(url);
+  connecting.then(
+    (socket) => {
+      done.resolve({ type: 'reachable' });
+      socket.on('error', () => {}).destroy();
+    },
+    (error) => done.resolve(failed(networkFault(error, at))),
+  );
   const cancelTimer = clock.after(CONNECT_TIMEOUT_MS, () =>
     done.resolve(failed(timedOut(at, CONNECT_TIMEOUT_MS))),
   );
@@ -33,23 +33,7 @@ export async function probe(
   } finally {
     cancelTimer();
     signal.removeEventListener('abort', onAbort);
-    socket.on('error', () => {}).destroy();
   }
-}
-
-function open(
-  url: URL,
-  host: string,
-  lookup: DestinationEnvironment['egress']['lookup'],
-  onReady: () => void,
-): Socket {
-  if (url.protocol === 'http:') return connectPlain({ host, port: Number(url.port || 80), lookup }, onReady);
-  const name = isIP(host) ? {} : { servername: host };
-  const port = Number(url.port || 443);
-  return connectTls(
-    { host, port, lookup, rejectUnauthorized: true, ALPNProtocols: ['http/1.1'], ...name },
-    onReady,
-  );
 }
 
 function failed({ cause }: ReturnType<typeof cancelled>): Verdict {

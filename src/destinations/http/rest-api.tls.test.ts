@@ -5,7 +5,7 @@ import { generate } from 'selfsigned';
 import { ManualClock, seededRandom } from '../../lib/manual-clock.fixture.ts';
 import { sampleBatch } from '../batches.fixture.ts';
 import type { BatchDestination } from '../contract.ts';
-import { createEgress, type Egress } from '../egress.ts';
+import { createEgress, type SharedEgress } from '../egress.ts';
 import { type HttpPeer, startHttpPeer } from './peer.fixture.ts';
 import { restApi } from './rest-api.ts';
 
@@ -37,7 +37,7 @@ describe('a webhook over TLS', () => {
   const host = 'receiver.example';
   const trusted = getCACertificates('default');
   let authority: Pair;
-  let egress: Egress;
+  let egress: SharedEgress;
   const peers: HttpPeer[] = [];
 
   before(async () => {
