@@ -5,7 +5,7 @@ import { request } from 'undici';
 import { settle } from '../lib/manual-clock.fixture.ts';
 import { CONNECTION_AGE_MS, createEgress, type Egress, type EgressOptions } from './egress.ts';
 import { startHttpPeer } from './http/peer.fixture.ts';
-import type { Address } from './names/resolver.ts';
+import type { Address } from './names/address.ts';
 
 const LOOPBACK: Address = { address: '127.0.0.1', family: 4 };
 const PRIVATE: Address = { address: '10.9.8.7', family: 4 };

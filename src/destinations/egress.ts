@@ -2,8 +2,9 @@ import { isIP, type LookupFunction, type Socket } from 'node:net';
 import { Agent, buildConnector, type Dispatcher } from 'undici';
 import { systemClock } from '../lib/system-clock.ts';
 import { type AddressRule, addressRule } from './addresses.ts';
+import type { Address } from './names/address.ts';
 import { askNameServers } from './names/question.ts';
-import { type Address, createNameResolver } from './names/resolver.ts';
+import { createNameResolver } from './names/resolver.ts';
 import { createSystemNames } from './names/system-files.ts';
 import { type ForwardProxy, openTunnel } from './proxy.ts';
 

@@ -1,6 +1,6 @@
 import { Resolver } from 'node:dns/promises';
 import type { Clock } from '../../lib/clock.ts';
-import type { Address } from './resolver.ts';
+import type { Address } from './address.ts';
 
 /** What name servers said of one complete name. */
 export interface NameAnswer {

@@ -1,13 +1,8 @@
 import type { Clock } from '../../lib/clock.ts';
 import { createFairQueue, type FairQueueLimits } from '../../lib/fair-queue.ts';
+import type { Address } from './address.ts';
 import type { Ask, NameAnswer } from './question.ts';
 import type { SystemNames } from './system-files.ts';
-
-/** An address of a host; as node:dns has it. */
-export interface Address {
-  readonly address: string;
-  readonly family: 4 | 6;
-}
 
 export interface NameResolver {
   /**

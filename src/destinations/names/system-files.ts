@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { Clock } from '../../lib/clock.ts';
-import type { Address } from './resolver.ts';
+import type { Address } from './address.ts';
 
 /** What the machine itself says about names: its hosts file, and how it completes short names. */
 export interface SystemNames {
