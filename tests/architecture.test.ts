@@ -27,6 +27,7 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
     registry: 'values',
     leases: 'types',
     'destinations/contract.ts': 'types',
+    'destinations/outcome-cause.ts': 'values',
   },
   migrate: {
     records: 'values',

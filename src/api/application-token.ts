@@ -9,6 +9,7 @@ import { parseRange } from '../auth/network.ts';
 import type { Users } from '../auth/users.ts';
 import { ApiError, type FieldFault, faultsToError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
+import { parseTime } from '../lib/time.ts';
 import { defineRoute, type Route } from './route.ts';
 
 export interface ApplicationTokenParts {
@@ -207,18 +208,4 @@ async function creatorOf(actor: string, users: Pick<Users, 'find'>): Promise<Cre
   const username = actor.replace(/^user:/, '');
   const user = await users.find(username);
   return { id: user?.id ?? 0, name: user?.name ?? username, username };
-}
-
-const TIME = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?) ?(Z|[+-]\d{2}:?\d{2})?)?$/i;
-
-/** Milliseconds since the epoch; undefined for what is no time. */
-function parseTime(text: string): number | undefined {
-  const [, date, time = '00:00:00', zone = 'Z'] = TIME.exec(text.trim()) ?? [];
-  if (!date) return undefined;
-  const midnight = Date.parse(`${date}T00:00:00Z`);
-  // Date.parse takes the 30th of February for the 2nd of March.
-  if (Number.isNaN(midnight) || new Date(midnight).toISOString().slice(0, 10) !== date) return undefined;
-  const offset = zone.toUpperCase() === 'Z' ? 'Z' : `${zone.slice(0, 3)}:${zone.slice(-2)}`;
-  const milliseconds = Date.parse(`${date}T${time}${offset}`);
-  return Number.isNaN(milliseconds) ? undefined : milliseconds;
 }

@@ -1,7 +1,7 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
-import addFormats from 'ajv-formats';
 import type { TSchema } from 'typebox';
-import { ApiError, type ErrorToken, type FieldFault, faultsToError } from '../errors.ts';
+import { ApiError, type FieldFault, faultsToError } from '../errors.ts';
+import { tokenOf, withFormats } from '../lib/schema-errors.ts';
 
 /** As many faults as one answer lists. */
 const MOST_FAULTS = 20;
@@ -9,26 +9,7 @@ const MOST_FAULTS = 20;
 /** Deeper than any body of the API, and shallow enough for a stack. */
 const DEEPEST_BODY = 64;
 
-/** Which token a keyword of JSON Schema amounts to; what is not listed is InvalidFormat. */
-const TOKENS: Readonly<Record<string, ErrorToken>> = {
-  required: 'Required',
-  minimum: 'OutOfRange',
-  maximum: 'OutOfRange',
-  exclusiveMinimum: 'OutOfRange',
-  exclusiveMaximum: 'OutOfRange',
-  minLength: 'OutOfRange',
-  maxLength: 'OutOfRange',
-  minItems: 'OutOfRange',
-  maxItems: 'OutOfRange',
-  minProperties: 'OutOfRange',
-  maxProperties: 'OutOfRange',
-  enum: 'OutOfRange',
-  const: 'OutOfRange',
-  anyOf: 'OutOfRange',
-  oneOf: 'OutOfRange',
-};
-
-/** Fills defaults in. @throws ApiError with one token per fault, see TOKENS */
+/** Fills defaults in. @throws ApiError with one token per fault, see tokenOf */
 type Validator = (value: unknown) => void;
 
 // Texts of a query are made numbers and booleans where the schema says so; values of a body never are.
@@ -66,8 +47,7 @@ function toFault({ keyword, instancePath, params, message }: ErrorObject): Field
     const { missingProperty } = params as { missingProperty: string };
     return { token: 'Required', path: `${instancePath}/${missingProperty}`, message: 'is missing' };
   }
-  const token = TOKENS[keyword] ?? 'InvalidFormat';
-  return { token, path: instancePath, message: inWords(keyword, params, message) };
+  return { token: tokenOf(keyword), path: instancePath, message: inWords(keyword, params, message) };
 }
 
 function inWords(keyword: string, params: Record<string, unknown>, message: string | undefined): string {
@@ -94,9 +74,4 @@ export function withoutNulls(value: unknown, depth = 0): unknown {
     if (member !== null && name !== '__proto__') kept[name] = withoutNulls(member, depth + 1);
   }
   return kept;
-}
-
-function withFormats(ajv: Ajv): Ajv {
-  (addFormats as unknown as (target: Ajv) => void)(ajv);
-  return ajv;
 }

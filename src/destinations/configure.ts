@@ -1,7 +1,7 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
-import addFormats from 'ajv-formats';
 import type { TObject, TSchema } from 'typebox';
 import type { ErrorToken, FieldFault } from '../errors.ts';
+import { tokenOf, withFormats } from '../lib/schema-errors.ts';
 import type { ConfigurationFault, Configured, Credentials, DestinationType, Format } from './contract.ts';
 import { CREDENTIALS_PATH, restoreMasked } from './masking.ts';
 
@@ -89,8 +89,7 @@ function knownFields(schema: TObject, raw: Record<string, unknown>): Record<stri
 /** Up to 15 digits: every such number is exact. */
 const DIGITS = /^-?\d{1,15}$/;
 
-const ajv = new Ajv({ allErrors: true, useDefaults: true, strict: false });
-(addFormats as unknown as (target: Ajv) => void)(ajv);
+const ajv = withFormats(new Ajv({ allErrors: true, useDefaults: true, strict: false }));
 const validators = new WeakMap<TObject, ValidateFunction>();
 
 /** Validates against the type's schema, and fills its defaults into `credentials`. One fault per path. */
@@ -109,24 +108,8 @@ function schemaFaults(type: DestinationType, credentials: Credentials): FieldFau
   return [...faults.values()];
 }
 
-/** Which token a keyword of JSON Schema amounts to; what is not listed is InvalidFormat. */
-const TOKENS: Readonly<Record<string, ErrorToken>> = {
-  required: 'Required',
-  minimum: 'OutOfRange',
-  maximum: 'OutOfRange',
-  exclusiveMinimum: 'OutOfRange',
-  exclusiveMaximum: 'OutOfRange',
-  minLength: 'OutOfRange',
-  maxLength: 'OutOfRange',
-  minItems: 'OutOfRange',
-  maxItems: 'OutOfRange',
-  enum: 'OutOfRange',
-  const: 'OutOfRange',
-  anyOf: 'OutOfRange',
-};
-
 function schemaFault(error: ErrorObject, schema: TObject): FieldFault {
-  const token = TOKENS[error.keyword] ?? 'InvalidFormat';
+  const token = tokenOf(error.keyword);
   if (error.keyword === 'required') {
     const { missingProperty } = error.params as { missingProperty: string };
     const property = schema.properties[missingProperty];

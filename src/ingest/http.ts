@@ -1,13 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ApiError, type ErrorToken } from '../errors.ts';
 import type { RecordKind } from '../records/block.ts';
 import type { RecordFault } from '../records/scan.ts';
 import { readRecordsBody } from './body.ts';
 import type { Ingest, IngestOutcome } from './ingest.ts';
 
-/** What comes in over HTTP with records; the body is not read yet. */
+/** A request with records; its body is not read yet. */
 export interface RecordsCall {
   readonly kind: RecordKind;
   /** Names in lower case. */
@@ -17,7 +16,7 @@ export interface RecordsCall {
   readonly body: Readable;
 }
 
-/** The body of the answer 202; `rejected` and `errors` are there with `?invalid=skip`. */
+/** The body of the answer 202; it has `rejected` and `errors` only with `?invalid=skip`. */
 export interface RecordsAnswer {
   readonly accepted: number;
   readonly rejected?: number;
@@ -34,7 +33,7 @@ interface IngestHttpTelemetry {
 }
 
 /**
- * `POST /operator/v1/records/usage` and `…/events` without what a web framework has to do with it.
+ * `POST /operator/v1/records/usage` and `…/events` without the web framework; see api/operator/records.ts for the routes.
  * @returns the body of the answer 202
  * @throws ApiError 400 cut short or damaged, 413 too large, 415 content type or encoding, 422 invalid records or
  *   parameters, 503 with retryAfter when the node cannot keep up. Nothing was stored then.
@@ -60,7 +59,7 @@ export async function takeRecords(options: RecordsHttpOptions, call: RecordsCall
       ticket.release();
     }
   } catch (error) {
-    // Also where the body was not looked at: else a connection that is kept would wait for somebody to read it.
+    // Also where nothing read the body: otherwise a connection that is kept alive would wait until somebody reads it.
     call.body.resume();
     if (error instanceof ApiError) {
       const faults = error.errors === undefined ? {} : { faults: error.errors.length };
@@ -106,36 +105,4 @@ function answerOf(outcome: IngestOutcome, skipInvalid: boolean): RecordsAnswer {
     case 'mismatch':
       throw new ApiError('NotAllowed', 'The Idempotency-Key was used before with another body.');
   }
-}
-
-const PATHS = [
-  ['usage', '/operator/v1/records/usage'],
-  ['event', '/operator/v1/records/events'],
-] as const;
-
-interface IngestRoutesOptions extends RecordsHttpOptions {
-  /** Throws ApiError unless the request comes from the operator; runs before the body is read. */
-  authorize(request: FastifyRequest): Promise<void> | void;
-}
-
-/**
- * Serves the calls for records. Their bodies arrive unread: the routes have content type parsers of their own, which
- * nobody else sees. What is thrown goes to the application's error handler.
- */
-export function registerIngestRoutes(app: FastifyInstance, options: IngestRoutesOptions): void {
-  app.register((routes, _options, done) => {
-    routes.removeAllContentTypeParsers();
-    routes.addContentTypeParser('*', (_request, payload, parsed) => parsed(null, payload));
-    routes.addHook('onRequest', async (request) => options.authorize(request));
-    for (const [kind, path] of PATHS) {
-      routes.post(path, async (request, reply) => {
-        const { invalid } = request.query as { invalid?: unknown };
-        // A request without any body has no content type either and is not parsed.
-        const body = (request.body ?? request.raw) as Readable;
-        const answer = await takeRecords(options, { kind, headers: request.headers, invalid, body });
-        return reply.code(202).send(answer);
-      });
-    }
-    done();
-  });
 }

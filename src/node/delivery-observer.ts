@@ -1,6 +1,7 @@
 import type { DeliveryTelemetry } from '../delivery/partition/runner-context.ts';
 import type { Attempt, StreamSummary } from '../delivery/stream/pump-context.ts';
 import type { Activity } from '../delivery/watching/activity.ts';
+import { causeOf } from '../destinations/outcome-cause.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 
 /** What the delivery engine tells, passed on to the operator's telemetry and to the streams' own activity. */
@@ -36,8 +37,7 @@ function refOf(stream: StreamSummary) {
 
 function describe(attempt: Attempt) {
   const { outcome, stream, records } = attempt;
-  const cause =
-    'cause' in outcome ? outcome.cause : outcome.type === 'partial' ? outcome.failures[0]?.cause : undefined;
+  const cause = causeOf(outcome);
   const remoteStatus = 'remoteStatus' in outcome ? outcome.remoteStatus : cause?.remoteStatus;
   return {
     ...refOf(stream),

@@ -226,12 +226,6 @@ export function fieldText(record: Uint8Array, path: string): string | undefined 
   return at < 0 ? undefined : textAt(record, at, endOfValue(record, at, record.length));
 }
 
-/** The literal of one field of a record (`731904455758751`, `"Data"`, `null`), or undefined. */
-export function literalAt(record: Uint8Array, path: string): string | undefined {
-  const at = placeOf(record, path);
-  return at < 0 ? undefined : sliceText(record, at, endOfValue(record, at, record.length));
-}
-
 const chains = new Map<string, readonly Node[]>();
 
 /** Where the value of a field begins; stops as soon as it is found, so of a name that comes twice the first one counts. */

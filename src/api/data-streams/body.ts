@@ -1,5 +1,6 @@
 import type { ErrorToken, FieldFault } from '../../errors.ts';
 import { parseFilters } from '../../filters/compile.ts';
+import { parseTime } from '../../lib/time.ts';
 import type { RecordKind } from '../../records/block.ts';
 import type { Json } from '../../registry/registry.ts';
 
@@ -42,7 +43,7 @@ export class FieldReader {
   startFrom(text: string, now: number, retentionMs: number): number | undefined {
     const time = parseTime(text);
     if (time === undefined) {
-      const message = 'must be a date and time in ISO 8601 with its zone, e.g. 2026-01-31T08:00:00Z';
+      const message = 'must be a date and time in ISO 8601, e.g. 2026-01-31T08:00:00Z';
       return this.fault('InvalidFormat', '/start_from', message);
     }
     if (time > now) return this.fault('OutOfRange', '/start_from', 'must not lie in the future');
@@ -74,16 +75,4 @@ export class FieldReader {
 
 interface GivenId {
   readonly id: number | string;
-}
-
-const TIME = /^(\d{4}-\d{2}-\d{2})[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})$/i;
-
-/** Milliseconds since the epoch; undefined for what is no time, the 30th of February among it. */
-function parseTime(text: string): number | undefined {
-  const [, date] = TIME.exec(text) ?? [];
-  if (!date) return undefined;
-  const midnight = Date.parse(`${date}T00:00:00Z`);
-  if (Number.isNaN(midnight) || new Date(midnight).toISOString().slice(0, 10) !== date) return undefined;
-  const time = Date.parse(text.replace(' ', 'T').toUpperCase());
-  return Number.isNaN(time) ? undefined : time;
 }

@@ -108,16 +108,10 @@ describe('create', () => {
     const create = (start_from: string) => api.call('POST', PATH, { body: { ...STREAM, start_from } });
     const past = await create(at(6 * DAY));
     assert.equal((await api.document(String(past.headers.location).slice(-8)))?.start.sequence, 17);
-    assert.equal((await create('2025-12-31 23:00:00+01:00')).status, 201);
+    for (const time of ['2025-12-31 23:00:00+01:00', '2025-12-31T10:00:00'])
+      assert.equal((await create(time)).status, 201, time);
     for (const time of [at(-1), at(7 * DAY + 1)]) assert.deepEqual(codes(await create(time)), [422, 1404]);
-    for (const time of [
-      'yesterday',
-      '',
-      '2025-12-32T00:00:00Z',
-      '2025-02-30T00:00:00Z',
-      '2025-12-31T10:00:00',
-      '1767225600',
-    ]) {
+    for (const time of ['yesterday', '', '2025-12-32T00:00:00Z', '2025-02-30T00:00:00Z', '1767225600']) {
       assert.deepEqual(codes(await create(time)), [422, 1403], time);
     }
   });

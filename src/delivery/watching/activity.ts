@@ -1,3 +1,4 @@
+import { causeOf } from '../../destinations/outcome-cause.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { documentKind } from '../../registry/documents.ts';
 import { type Registry, registryKey } from '../../registry/registry.ts';
@@ -187,8 +188,7 @@ export function createActivity(registry: Registry, clock: Clock): Activity {
 }
 
 function viewOf({ deliveryId, records, bytes, startedAt, durationMs, tries, outcome }: Attempt): AttemptView {
-  const cause =
-    'cause' in outcome ? outcome.cause : outcome.type === 'partial' ? outcome.failures[0]?.cause : undefined;
+  const cause = causeOf(outcome);
   const status = 'remoteStatus' in outcome ? outcome.remoteStatus : cause?.remoteStatus;
   return {
     at: startedAt,
@@ -229,8 +229,7 @@ function countAttempt(bucket: Bucket, { outcome, records, latencyMs }: Attempt):
   }
   if (outcome.type === 'delivered') return;
   bucket.failures++;
-  const cause = 'cause' in outcome ? outcome.cause : outcome.failures[0]?.cause;
-  const code = cause?.code ?? outcome.type;
+  const code = causeOf(outcome)?.code ?? outcome.type;
   const known = code in bucket.causes || Object.keys(bucket.causes).length < MOST_CAUSES;
   const name = known ? code : 'other';
   bucket.causes[name] = (bucket.causes[name] ?? 0) + 1;

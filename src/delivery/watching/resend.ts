@@ -1,4 +1,5 @@
 import type { Cause, Destination, Outcome } from '../../destinations/contract.ts';
+import { causeOf } from '../../destinations/outcome-cause.ts';
 import { type Block, blockInMemory } from '../../records/block.ts';
 import { indexOfOne } from '../../records/record-index.ts';
 import type { Registry } from '../../registry/registry.ts';
@@ -35,8 +36,10 @@ export async function resendQuarantined(
       delivered++;
       await registry.delete(record.key);
     } else {
-      const cause = 'cause' in outcome ? outcome.cause : outcome.failures[0]?.cause;
-      failed.push({ place: record.place, cause: cause ?? { code: 'unknown', message: 'It was not taken.' } });
+      failed.push({
+        place: record.place,
+        cause: causeOf(outcome) ?? { code: 'unknown', message: 'It was not taken.' },
+      });
       // Whatever is wrong with the destination as a whole would only be asked for again with the next record.
       if (outcome.type === 'retry' || outcome.type === 'refused' || outcome.type === 'platform') break;
     }

@@ -4,14 +4,19 @@ import { request as httpRequest } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import Fastify, { type FastifyInstance } from 'fastify';
-import { ApiError } from '../errors.ts';
-import type { RecordLog } from '../log/log.ts';
-import { eventText, usageText } from '../records/records.fixture.ts';
-import { LARGEST_BODY } from './body.ts';
-import { registerIngestRoutes } from './http.ts';
-import { storedRecords, testIngest } from './ingest.fixture.ts';
-import type { Ingest } from './ingest.ts';
+import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
+import { createAuthorizeOperator } from '../../auth/identity.ts';
+import { LARGEST_BODY } from '../../ingest/body.ts';
+import { takeRecords } from '../../ingest/http.ts';
+import { storedRecords, testIngest } from '../../ingest/ingest.fixture.ts';
+import type { Ingest } from '../../ingest/ingest.ts';
+import { seededRandom } from '../../lib/manual-clock.fixture.ts';
+import type { RecordLog } from '../../log/log.ts';
+import { eventText, usageText } from '../../records/records.fixture.ts';
+import { createApp } from '../app.ts';
+import { defineRoute } from '../route.ts';
+import { recordsRoutes } from './records.ts';
 
 interface Served {
   readonly app: FastifyInstance;
@@ -21,24 +26,35 @@ interface Served {
   readonly refused: unknown[];
 }
 
+/** The real routes for records, beside one that takes JSON, in the real application. */
 async function serve(options: Parameters<typeof testIngest>[0] = {}): Promise<Served> {
   const { ingest, log } = testIngest(options);
-  const app = Fastify();
   const refused: unknown[] = [];
-  app.setErrorHandler((error, _request, reply) => {
-    if (!(error instanceof ApiError)) return reply.code(500).send({ message: String(error) });
-    if (error.retryAfter !== undefined) reply.header('retry-after', error.retryAfter);
-    return reply.code(error.status).send(error.body());
+  const telemetry = { ingestRefused: (event: unknown) => refused.push(event) };
+  const echo = defineRoute({
+    method: 'POST',
+    path: '/json',
+    operationId: 'Echo',
+    tags: ['Test'],
+    summary: 'Answers with the body',
+    access: 'public',
+    body: Type.Object({ a: Type.Integer() }),
+    responses: { 200: { description: 'The body.', schema: Type.Object({ got: Type.Unknown() }) } },
+    handler: async ({ body }) => ({ status: 200, body: { got: body } }),
   });
-  registerIngestRoutes(app, {
-    ingest,
-    authorize: (request) => {
-      if (request.headers.authorization !== 'Bearer operator') throw new ApiError('InvalidToken');
-    },
-    telemetry: { ingestRefused: (event) => refused.push(event) },
+  const app = await createApp({
+    routes: [...recordsRoutes({ takeRecords: (call) => takeRecords({ ingest, telemetry }, call) }), echo],
+    authorize: () => assert.fail('only the operator may call these routes'),
+    authorizeOperator: createAuthorizeOperator('operator'),
+    admit: () => undefined,
+    admitRequest: () => undefined,
+    random: seededRandom(1),
+    version: '0',
+    answered: () => undefined,
+    readiness: async () => [],
+    metrics: async () => '',
+    metricsContentType: 'text/plain',
   });
-  // The application's own parsers stay as they are.
-  app.post('/json', async (request) => ({ got: request.body }));
   await app.listen({ host: '127.0.0.1', port: 0 });
   return { app, ingest, log, port: (app.server.address() as AddressInfo).port, refused };
 }
