@@ -113,17 +113,34 @@ describe('what filters mean', () => {
 });
 
 describe('reading filters', () => {
-  test('is lenient where the meaning is plain', () => {
+  test('is lenient where the meaning is plain, and gives back what was sent', () => {
     const documented = [types(1, 2), { field: 'alert', value: true }];
-    assert.deepEqual(valid([types('1', '2'), { field: 'alert', value: 'true' }]), documented);
-    assert.deepEqual(valid([types(1, 2, '1'), { field: 'alert', value: [true] }]), documented);
-    assert.deepEqual(valid([{ field: 'event_type_id', value: 5 }]), [types(5)]);
-    assert.deepEqual(valid([{ field: 'event_type_id', value: '5', op: 'in' }]), [types(5)]);
-    assert.deepEqual(valid([{ ...alert, or: null, op: null, id: 'x' }]), [alert]);
-    assert.deepEqual(valid([{ or: alert }]), [{ or: [alert] }]);
+    const forms: readonly [sent: unknown[], means: unknown[]][] = [
+      [documented, documented],
+      [[types('1', '2'), { field: 'alert', value: 'true' }], documented],
+      [[types(1, 2, '1'), { field: 'alert', value: [true] }], documented],
+      [[types('01', 2), { field: 'alert', value: ['true', true] }], documented],
+      [[{ field: 'event_type_id', value: 5 }], [types(5)]],
+      [[{ field: 'event_type_id', value: '5', op: 'in' }], [types(5)]],
+      [[{ field: 'event_type_id', value: ['5'], op: 'not_in' }], [{ ...types(5), op: 'not_in' }]],
+      [[{ or: alert }], [{ or: [alert] }]],
+      [[{ all: { any: { not: types('7') } } }], [{ all: [{ any: [{ not: types(7) }] }] }]],
+    ];
+    for (const [sent, means] of forms) {
+      const parsed = parseFilters(sent, 'event');
+      assert.ok(parsed.type === 'valid', JSON.stringify(sent));
+      assert.deepEqual(parsed.filters, sent);
+      assert.deepEqual(parsed.meaning, means);
+      assert.equal(passing(sent), passing(means));
+    }
+    assert.deepEqual(valid([{ ...alert, or: null, op: null, id: 'x' }]), [alert], 'nulls and strangers go');
     assert.deepEqual(valid(null), []);
     assert.deepEqual(valid(undefined), []);
     assert.equal(Object.is((valid([types(-0)])[0] as { value: number[] }).value[0], 0), true);
+  });
+
+  test('a stored filter that means nothing stops the stream instead of delivering everything', () => {
+    assert.throws(() => compileFilter([{ field: 'colour', value: 1 }]), /stored filter.*\/filters\/0\/field/);
   });
 
   test('faults name what, where and how', () => {

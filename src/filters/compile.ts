@@ -1,6 +1,6 @@
 import type { RecordIndex } from '../records/block.ts';
 import type { Json } from '../registry/registry.ts';
-import type { FilterElement, PlainElement, TopElement } from './syntax.ts';
+import { type FilterElement, type PlainElement, parseFilters, type TopElement } from './syntax.ts';
 
 export { parseFilters } from './syntax.ts';
 
@@ -39,10 +39,15 @@ const SMALL_TYPES = 4096;
 
 const ACCEPT_ALL: CompiledFilter = { select: (block, ordinals) => selectRecords(block, ordinals, undefined) };
 
-/** @param filters as `parseFilters` made them; an empty list accepts everything */
+/** @param filters of a stream's document, in any form that `parseFilters` takes; an empty list accepts everything */
 export function compileFilter(filters: readonly Json[]): CompiledFilter {
   if (filters.length === 0) return ACCEPT_ALL;
-  const decisions = decide(filters as unknown as readonly TopElement[]);
+  const parsed = parseFilters(filters, 'event');
+  if (parsed.type === 'invalid') {
+    const [fault] = parsed.faults;
+    throw new Error(`a stored filter is invalid: ${fault?.path} ${fault?.message}`);
+  }
+  const decisions = decide(parsed.meaning);
   return {
     // Usage records have neither type nor alert, and no filter may be set on them.
     select: (block, ordinals) =>

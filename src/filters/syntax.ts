@@ -3,7 +3,7 @@ import type { RecordKind } from '../records/block.ts';
 import type { Json } from '../registry/registry.ts';
 
 /**
- * The filters of a data stream, as they stand in its document:
+ * The filters of a data stream, as they are evaluated:
  *
  *   filters  = [ (element | or) … ]                 accepts a record when all elements do, or any member of any `or` does
  *   or       = { "or": [ element … ] }              the documented form; only at the top of the list
@@ -11,6 +11,10 @@ import type { Json } from '../registry/registry.ts';
  *   plain    = { "field": "event_type_id", "value": [ integer … ], op }
  *            | { "field": "alert", "value": boolean | [ boolean, boolean ], op }
  *   op       = "op": "in" | "not_in"                left out when it is "in": the record's value is among `value`
+ *
+ * A stream's document keeps them in the form in which they were sent, and answers show them so: a client whose types know
+ * `value` as a list of strings sends `["1", "2"]` and must be able to read them again. `parseFilters` turns any accepted
+ * form into this one.
  *
  * An empty list accepts everything. So the documented pair `[{event_type_id: [1,2,3]}, {"or": [{alert: true}]}]` means
  * "types 1, 2, 3, or any alert".
@@ -34,7 +38,13 @@ type NotElement = { readonly not: FilterElement };
 type OrElement = { readonly or: readonly FilterElement[] };
 
 type ParsedFilters =
-  | { readonly type: 'valid'; readonly filters: Json[] }
+  | {
+      readonly type: 'valid';
+      /** As they were sent, without members that no filter has: what a stream's document keeps. */
+      readonly filters: Json[];
+      /** The same in the form above: what is evaluated. */
+      readonly meaning: readonly TopElement[];
+    }
   | { readonly type: 'invalid'; readonly faults: FieldFault[] };
 
 /** Groups inside groups; deeper than a person can read, and shallow enough for a stack. */
@@ -52,21 +62,32 @@ const GROUPS = ['all', 'any', 'not', 'or'] as const;
 /**
  * Reads `filters` of a request's body, leniently where the meaning is plain: integers or their digits, a scalar or an
  * array, booleans or `"true"` and `"false"`, a null for what is not given. Never throws.
- * @returns the filters in the form above, or what is wrong with JSON pointers into the body (`/filters/0/value/1`)
+ * @returns the filters, or what is wrong with JSON pointers into the body (`/filters/0/value/1`)
  */
 export function parseFilters(raw: unknown, kind: RecordKind): ParsedFilters {
-  if (raw === undefined || raw === null) return { type: 'valid', filters: [] };
+  if (raw === undefined || raw === null) return { type: 'valid', filters: [], meaning: [] };
   const reader = new FilterReader();
   if (!Array.isArray(raw)) {
     reader.fault('InvalidFormat', '/filters', 'must be an array of filters');
   } else if (kind === 'usage' && raw.length > 0) {
     reader.fault('NotAllowed', '/filters', 'a stream of usage data cannot be filtered; send an empty array');
   } else {
-    const filters = reader.list<TopElement>(raw, '/filters', (item, path) => reader.element(item, path, 0));
-    if (reader.faults.length === 0) return { type: 'valid', filters: filters as unknown as Json[] };
+    const elements = reader.list(raw, '/filters', (item, path) => reader.element(item, path, 0));
+    if (reader.faults.length === 0) {
+      return { type: 'valid', filters: elements.map(sentOf), meaning: elements.map(meaningOf) };
+    }
   }
   return { type: 'invalid', faults: reader.faults };
 }
+
+/** Something of a filter that was read: how it was sent, and what it means. */
+interface Read<Meaning> {
+  readonly sent: Json;
+  readonly meaning: Meaning;
+}
+
+const sentOf = ({ sent }: Read<unknown>): Json => sent;
+const meaningOf = <Meaning>({ meaning }: Read<Meaning>): Meaning => meaning;
 
 class FilterReader {
   readonly faults: FieldFault[] = [];
@@ -94,7 +115,7 @@ class FilterReader {
   }
 
   /** @param depth the number of groups around the element */
-  element(raw: unknown, path: string, depth: number): TopElement | undefined {
+  element(raw: unknown, path: string, depth: number): Read<TopElement> | undefined {
     if (++this.#elements > MOST_ELEMENTS) {
       // One fault is enough, however many elements are to come.
       if (this.#elements > MOST_ELEMENTS + 1) return undefined;
@@ -119,7 +140,12 @@ class FilterReader {
     return this.#group(group, object[group], `${path}/${group}`, depth);
   }
 
-  #group(group: (typeof GROUPS)[number], raw: unknown, path: string, depth: number): TopElement | undefined {
+  #group(
+    group: (typeof GROUPS)[number],
+    raw: unknown,
+    path: string,
+    depth: number,
+  ): Read<TopElement> | undefined {
     if (group === 'or' && depth > 0) {
       return this.fault(
         'NotAllowed',
@@ -131,20 +157,23 @@ class FilterReader {
       return this.fault('OutOfRange', path, `groups may be nested ${DEEPEST_GROUP} deep`);
     }
     const member = (item: unknown, at: string) =>
-      this.element(item, at, depth + 1) as FilterElement | undefined;
+      this.element(item, at, depth + 1) as Read<FilterElement> | undefined;
     if (group === 'not') {
-      const not = member(raw, path);
-      return not && { not };
+      const inner = member(raw, path);
+      return inner && { sent: { not: inner.sent }, meaning: { not: inner.meaning } };
     }
     // A single element where a list is meant is as clear as a list of one.
     const items = Array.isArray(raw) ? raw : [raw];
     if (items.length === 0) return this.fault('OutOfRange', path, 'must have at least one filter');
-    const elements = this.list(items, path, member);
-    if (group === 'all') return { all: elements };
-    return group === 'any' ? { any: elements } : { or: elements };
+    const read = this.list(items, path, member);
+    const sent = Array.isArray(raw) ? read.map(sentOf) : (read[0]?.sent ?? null);
+    const elements = read.map(meaningOf);
+    if (group === 'all') return { sent: { all: sent }, meaning: { all: elements } };
+    if (group === 'any') return { sent: { any: sent }, meaning: { any: elements } };
+    return { sent: { or: sent }, meaning: { or: elements } };
   }
 
-  #plain(object: Readonly<Record<string, unknown>>, path: string): PlainElement | undefined {
+  #plain(object: Readonly<Record<string, unknown>>, path: string): Read<PlainElement> | undefined {
     const { field, op } = object;
     if (field == null) {
       return this.fault(
@@ -157,6 +186,11 @@ class FilterReader {
       this.fault('NotAllowed', `${path}/op`, 'must be "in" or "not_in"');
     }
     const not = op === 'not_in' ? ({ op } as const) : {};
+    const sent = (value: Json): Json => ({
+      field: String(field),
+      value,
+      ...(op == null ? {} : { op: String(op) }),
+    });
     if (field === 'event_type_id') {
       const value = this.#value(
         object.value,
@@ -164,22 +198,25 @@ class FilterReader {
         readEventType,
         'an event type id: an integer from 0',
       );
-      return value && { field, value, ...not };
+      return value && { sent: sent(value.sent), meaning: { field, value: value.meaning, ...not } };
     }
     if (field === 'alert') {
       const value = this.#value(object.value, `${path}/value`, readAlert, 'true or false');
-      return value && { field, value: value.length === 1 ? (value[0] as boolean) : value, ...not };
+      if (!value) return undefined;
+      const [first = false, ...others] = value.meaning;
+      const meaning: PlainElement = { field, value: others.length === 0 ? first : value.meaning, ...not };
+      return { sent: sent(value.sent), meaning };
     }
     return this.fault('NotAllowed', `${path}/field`, 'must be event_type_id or alert');
   }
 
-  /** The values of one element, each once. */
+  /** The values of one element; what they mean, each once. */
   #value<T>(
     raw: unknown,
     path: string,
     read: (item: unknown) => T | undefined,
     expected: string,
-  ): T[] | undefined {
+  ): Read<T[]> | undefined {
     if (raw === undefined || raw === null) return this.fault('Required', path, 'is missing');
     const items: readonly unknown[] = Array.isArray(raw) ? raw : [raw];
     if (items.length === 0) return this.fault('OutOfRange', path, 'must have at least one value');
@@ -197,7 +234,9 @@ class FilterReader {
         ? this.fault('InvalidFormat', Array.isArray(raw) ? at : path, `must be ${expected}`)
         : value;
     });
-    return [...new Set(values)];
+    // Whatever could be read is a number, a text or a boolean. A number becomes 0 where it is -0, as JSON would print it.
+    const sent = items.map((item) => (typeof item === 'number' ? item + 0 : item)) as Json[];
+    return { sent: Array.isArray(raw) ? sent : (sent[0] as Json), meaning: [...new Set(values)] };
   }
 }
 

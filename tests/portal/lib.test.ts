@@ -116,6 +116,26 @@ describe('filters', () => {
       fc.property(choices, (choice) => assert.deepEqual(fromFilters(toFilters(choice) as unknown[]), choice)),
     );
   });
+  test('filters are understood in every form in which the API gives them back', () => {
+    for (const [sent, plain] of [
+      [[{ field: 'event_type_id', value: ['3', '5'] }], [{ field: 'event_type_id', value: [3, 5] }]],
+      [[{ field: 'event_type_id', value: '3', op: 'in' }], [{ field: 'event_type_id', value: [3] }]],
+      [[{ field: 'alert', value: ['true'] }], [{ field: 'alert', value: true }]],
+      [
+        [{ field: 'event_type_id', value: 3 }, { or: { field: 'alert', value: 'true' } }],
+        [{ field: 'event_type_id', value: [3] }, { or: [{ field: 'alert', value: true }] }],
+      ],
+      [
+        [{ any: { not: { field: 'event_type_id', value: ['3'] } } }],
+        [{ any: [{ not: { field: 'event_type_id', value: [3] } }] }],
+      ],
+    ] as const) {
+      const choice = fromFilters(sent);
+      assert.notEqual(choice.which, 'custom', JSON.stringify(sent));
+      assert.deepEqual(choice, fromFilters(plain));
+      assert.equal(describeFilters(sent, String), describeFilters(plain, String));
+    }
+  });
   test('what the form cannot say is kept as it is', () => {
     const filters = [{ field: 'alert', value: [true, false] }];
     const choice = fromFilters(filters);

@@ -116,16 +116,18 @@ describe('create', () => {
     }
   });
 
-  test('stores filters in their normal form', async () => {
-    const filters = [
-      { field: 'event_type_id', value: ['1', 2, 3] },
-      { or: [{ field: 'alert', value: 'true' }] },
-    ];
-    const id = await api.create({ ...STREAM, filters });
-    assert.deepEqual((await read(id)).filters, [
-      { field: 'event_type_id', value: [1, 2, 3] },
-      { or: [{ field: 'alert', value: true }] },
-    ]);
+  test('gives filters back in the form in which they were sent', async () => {
+    for (const filters of [
+      [{ field: 'alert', value: ['true'] }],
+      [{ field: 'event_type_id', value: ['1', '2'] }],
+      [{ field: 'event_type_id', value: 7, op: 'in' }],
+      [{ field: 'event_type_id', value: ['1', 2, 3] }, { or: { field: 'alert', value: 'true' } }],
+    ]) {
+      const id = await api.create({ ...STREAM, filters });
+      assert.deepEqual((await read(id)).filters, filters);
+      assert.equal((await patch(id, { filters })).status, 202);
+      assert.deepEqual((await read(id)).filters, filters);
+    }
   });
 
   test('tells why a destination cannot be used, and stores nothing', async () => {

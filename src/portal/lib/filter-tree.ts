@@ -46,11 +46,39 @@ export function elementOf(rule: Rule): unknown {
   }
 }
 
+/**
+ * A filter in the one form that the editor writes. The API gives filters back as they were sent: with values as texts or
+ * alone, with a group's only member without its list. Whatever it does not know stays as it is.
+ */
+export function normalFilter(filter: unknown): unknown {
+  if (typeof filter !== 'object' || filter === null || Array.isArray(filter)) return filter;
+  const { value, op, all, any, not, or, ...others } = filter as Readonly<Record<string, unknown>>;
+  const list = (members: unknown) => [members].flat().map(normalFilter);
+  return {
+    ...others,
+    ...(value === undefined ? {} : { value: normalValue(others.field, value) }),
+    ...(op === undefined || op === 'in' ? {} : { op }),
+    ...(all === undefined ? {} : { all: list(all) }),
+    ...(any === undefined ? {} : { any: list(any) }),
+    ...(not === undefined ? {} : { not: normalFilter(not) }),
+    ...(or === undefined ? {} : { or: list(or) }),
+  };
+}
+
+function normalValue(field: unknown, value: unknown): unknown {
+  const values = [value].flat();
+  if (field === 'event_type_id') {
+    return [...new Set(values.map((each) => (/^\d{1,10}$/.test(String(each)) ? Number(each) : each)))];
+  }
+  const alerts = [...new Set(values.map((each) => ({ true: true, false: false })[String(each)] ?? each))];
+  return field === 'alert' && alerts.length === 1 ? alerts[0] : value;
+}
+
 /** The tree that amounts to a list of filters; undefined where it cannot be shown as one. */
 export function treeOf(filters: readonly unknown[]): GroupRule | undefined {
   const plain: Rule[] = [];
   const or: Rule[] = [];
-  for (const filter of filters) {
+  for (const filter of filters.map(normalFilter)) {
     const members = (filter as { or?: unknown } | null)?.or;
     const place = Array.isArray(members) ? or : plain;
     for (const element of Array.isArray(members) ? members : [filter]) {

@@ -1,4 +1,12 @@
-import { describeRule, filtersOf, type GroupRule, isComplete, NEW_RULE, treeOf } from './filter-tree.ts';
+import {
+  describeRule,
+  filtersOf,
+  type GroupRule,
+  isComplete,
+  NEW_RULE,
+  normalFilter,
+  treeOf,
+} from './filter-tree.ts';
 
 /** Which events a stream takes, as the form puts it; `custom` is whatever else the filters of the API can say, as JSON. */
 export type Choice =
@@ -33,7 +41,8 @@ export function toFilters(choice: Choice): unknown {
 }
 
 /** The choice that amounts to these filters. */
-export function fromFilters(filters: readonly unknown[]): Choice {
+export function fromFilters(sent: readonly unknown[]): Choice {
+  const filters = sent.map(normalFilter);
   if (filters.length === 0) return { which: 'all' };
   const [first, second, ...more] = filters.map((filter) => JSON.stringify(filter));
   const alert = JSON.stringify(ALERT);
@@ -51,7 +60,7 @@ export function fromFilters(filters: readonly unknown[]): Choice {
     if (types && alerts) return { ...types, alerts };
   }
   const root = treeOf(filters);
-  return root ? { which: 'groups', root } : { which: 'custom', text: JSON.stringify(filters, null, 2) };
+  return root ? { which: 'groups', root } : { which: 'custom', text: JSON.stringify(sent, null, 2) };
 }
 
 /** What the groups begin with: what was chosen before, as far as they can say it. */
