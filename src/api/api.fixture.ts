@@ -109,6 +109,7 @@ function configuredAt(url: URL): Configured {
   return {
     target: `${url.origin}${url.pathname}`,
     identity: url.origin,
+    address: url.href,
     gathering: { by: 'batch', records: 100, bytes: 1000 },
     open: () => Promise.reject(new Error('nothing is opened here')),
   };

@@ -85,12 +85,16 @@ describe('configuring a destination', () => {
   });
 
   test('a masked secret sent back keeps the stored one, as long as it goes to the same place', () => {
-    const stored = { credentials: { host: 'a.b', size: 3, key: 'secret' }, identity: 'a.b' };
+    const stored = {
+      credentials: { host: 'a.b', size: 3, key: 'secret' },
+      identity: 'a.b',
+      format: 'Json' as const,
+    };
     const same = configureDestination(type, { host: 'a.b', size: 4, key: '***' }, 'Json', stored);
     assert.ok(same.type === 'configured');
     assert.deepEqual(same.credentials, { host: 'a.b', size: 4, key: 'secret' });
     const moved = configureDestination(type, { host: 'evil.example', key: '***' }, 'Json', stored);
-    assert.deepEqual(faults(moved), [['Required', '/destination/credentials']]);
+    assert.deepEqual(faults(moved), [['Required', '/destination/credentials/key']]);
     const replaced = configureDestination(type, { host: 'c.d', key: 'other' }, 'Json', stored);
     assert.ok(replaced.type === 'configured');
   });

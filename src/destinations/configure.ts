@@ -3,6 +3,7 @@ import type { TObject, TSchema } from 'typebox';
 import type { ErrorToken, FieldFault } from '../errors.ts';
 import { tokenOf, withFormats } from '../lib/schema-errors.ts';
 import type { ConfigurationFault, Configured, Credentials, DestinationType, Format } from './contract.ts';
+import { keepStored, type Moved, strandedSecrets } from './keep-stored.ts';
 import { CREDENTIALS_PATH, restoreMasked } from './masking.ts';
 
 export type ConfigureResult =
@@ -20,13 +21,15 @@ export interface StoredConfiguration {
   readonly credentials: Credentials;
   /** Configured.identity of then. */
   readonly identity: string;
+  readonly format: Format;
 }
 
 /**
  * Makes a configured destination of what a client sent as `destination.credentials` and `destination.format`.
  * Lenient where generated clients need it: null means not given, digits in a string are an integer, unknown fields are
  * ignored, no format means the first of the type. Strict otherwise; one fault per field, with its path in the body.
- * @param stored what masks sent back stand for; without it each mask is a fault
+ * @param stored what is being changed: it stands for masks that are sent back and for what is not given; without it each
+ *   mask is a fault
  */
 export function configureDestination(
   type: DestinationType,
@@ -34,16 +37,22 @@ export function configureDestination(
   format?: unknown,
   stored?: StoredConfiguration,
 ): ConfigureResult {
-  const chosen = chooseFormat(type, format);
+  const chosen = chooseFormat(type, format ?? stored?.format);
   const formatFaults = typeof chosen === 'string' ? [] : [chosen];
-  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
-    const given = raw !== undefined && raw !== null;
-    const fault = given
-      ? newFault('InvalidFormat', CREDENTIALS_PATH, 'must be an object')
-      : newFault('Required', CREDENTIALS_PATH, `is missing: the credentials of ${type.connectionType}`);
+  const given = raw ?? (stored ? {} : undefined);
+  if (typeof given !== 'object' || Array.isArray(given)) {
+    const fault =
+      given !== undefined
+        ? newFault('InvalidFormat', CREDENTIALS_PATH, 'must be an object')
+        : newFault('Required', CREDENTIALS_PATH, `is missing: the credentials of ${type.connectionType}`);
     return { type: 'invalid', faults: [fault, ...formatFaults] };
   }
-  const known = knownFields(type.credentials, raw as Record<string, unknown>);
+  const kept = keepStored(
+    type.credentials,
+    knownFields(type.credentials, given as Record<string, unknown>),
+    stored?.credentials ?? {},
+  );
+  const known = kept.credentials;
   const restored = restoreMasked(type.credentials, known, stored?.credentials ?? {});
   if (restored.type === 'invalid') {
     const masks = new Set(restored.faults.map((fault) => fault.path));
@@ -55,11 +64,21 @@ export function configureDestination(
   if (faults.length > 0 || typeof chosen !== 'string') return { type: 'invalid', faults };
   const configured = type.configure(credentials, chosen);
   if (Array.isArray(configured)) return { type: 'invalid', faults: configured.map(connectorFault) };
-  if (restored.kept > 0 && configured.identity !== stored?.identity) {
-    const message = `points to another destination than before: give its secrets in full instead of masks`;
-    return { type: 'invalid', faults: [newFault('Required', CREDENTIALS_PATH, message)] };
+  if (stored) {
+    const stranded = strandedSecrets(movedFrom(type, stored, configured), restored.masked, kept.secrets);
+    if (stranded.length > 0) return { type: 'invalid', faults: stranded };
   }
   return { type: 'configured', configured, credentials, format: chosen };
+}
+
+function movedFrom(type: DestinationType, stored: StoredConfiguration, now: Configured): Moved {
+  const configured = type.configure(stored.credentials, stored.format);
+  // What an older version accepted may be refused today; then only what was written down of it is known.
+  const before = Array.isArray(configured) ? { identity: stored.identity } : configured;
+  return {
+    elsewhere: before.identity !== now.identity,
+    readdressed: 'address' in before && before.address !== now.address,
+  };
 }
 
 function chooseFormat(type: DestinationType, format: unknown): Format | FieldFault {

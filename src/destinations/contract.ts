@@ -56,8 +56,10 @@ export interface ConfigurationFault {
 export interface Configured {
   /** Where it goes, for people, without secrets: `https://example.com/in`, `s3://bucket`. */
   readonly target: string;
-  /** What must stay the same for a masked secret sent back to mean "keep the stored one": host, namespace, account. */
+  /** Who gets the secrets: host, namespace, account. A change that points elsewhere must bring its secrets along. */
   readonly identity: string;
+  /** Where in it, if several parties may share it: the whole URL. A mask that is sent back with another one is refused. */
+  readonly address?: string;
   readonly gathering: Gathering;
   /** Loads the SDK if there is one and returns the destination; opens no connection before `verify` or a send. */
   open(environment: DestinationEnvironment): Promise<Destination>;

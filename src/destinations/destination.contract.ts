@@ -102,7 +102,8 @@ export function testDestination(name: string, harness: DestinationHarness): void
       if (peer.secrets.length > 0) assert.ok(JSON.stringify(masked).includes(MASK));
       const restored = restoreMasked(type.credentials, masked, configured.credentials);
       assert.ok(restored.type === 'restored');
-      const stored = { credentials: configured.credentials, identity: configured.configured.identity };
+      const { credentials, format, configured: made } = configured;
+      const stored = { credentials, format, identity: made.identity };
       const again = configureDestination(type, masked, harness.format, stored);
       assert.ok(again.type === 'configured', JSON.stringify(again));
     });

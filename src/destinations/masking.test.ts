@@ -63,7 +63,7 @@ describe('restoring masks', () => {
     };
     assert.deepEqual(restoreMasked(schema, given, stored), {
       type: 'restored',
-      kept: 5,
+      masked: ['/key', '/headers/0', '/headers/2', '/headers/3', '/connection'],
       credentials: {
         url: 'https://example.com/other',
         key: 'k-123',
@@ -76,7 +76,11 @@ describe('restoring masks', () => {
 
   test('new secrets replace the stored ones', () => {
     const given = { url: 'u', key: 'new', headers: ['Authorization: new'], connection: 'SharedAccessKey=n' };
-    assert.deepEqual(restoreMasked(schema, given, stored), { type: 'restored', kept: 0, credentials: given });
+    assert.deepEqual(restoreMasked(schema, given, stored), {
+      type: 'restored',
+      masked: [],
+      credentials: given,
+    });
   });
 
   test('a mask with nothing behind it is a fault at its path', () => {

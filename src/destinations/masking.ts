@@ -23,8 +23,8 @@ type Restored =
   | {
       readonly type: 'restored';
       readonly credentials: Credentials;
-      /** How many masks were replaced by what is stored: above 0, the destination's identity must not have changed. */
-      readonly kept: number;
+      /** Paths inside the credentials (`/headers/0`) of the masks that were replaced by what is stored. */
+      readonly masked: readonly string[];
     }
   | { readonly type: 'invalid'; readonly faults: readonly FieldFault[] };
 
@@ -50,17 +50,17 @@ export function maskCredentials(schema: TObject, credentials: Credentials): { [f
 export function restoreMasked(schema: TObject, given: Credentials, stored: Credentials): Restored {
   const credentials: Record<string, unknown> = { ...given };
   const faults: FieldFault[] = [];
-  let kept = 0;
+  const masked: string[] = [];
   for (const [field, property] of Object.entries(schema.properties)) {
     const form = secretForm(property);
     const value = given[field];
     if (!form || value === undefined || value === null) continue;
     const restored = restoreValue(form, value, stored[field]);
     credentials[field] = restored.value;
-    kept += restored.kept;
+    masked.push(...restored.kept.map((path) => `/${field}${path}`));
     for (const path of restored.missing) faults.push(missingSecret(`${CREDENTIALS_PATH}/${field}${path}`));
   }
-  return faults.length > 0 ? { type: 'invalid', faults } : { type: 'restored', credentials, kept };
+  return faults.length > 0 ? { type: 'invalid', faults } : { type: 'restored', credentials, masked };
 }
 
 /** Every secret text in credentials, longest first: what must not appear in a log line or in the words of a remote. */
@@ -73,6 +73,11 @@ export function secretsOf(schema: TObject, credentials: Credentials): string[] {
     return form ? texts(value) : [];
   });
   return [...new Set(secrets)].filter((secret) => secret !== '').sort((a, b) => b.length - a.length);
+}
+
+/** Whether a field holds a secret, all of it or a part. */
+export function isSecret(property: TSchema): boolean {
+  return secretForm(property) !== undefined;
 }
 
 function secretForm(property: TSchema): SecretForm | undefined {
@@ -96,7 +101,8 @@ function maskValue(form: SecretForm, value: unknown): JsonValue {
 
 interface RestoredValue {
   readonly value: unknown;
-  readonly kept: number;
+  /** Paths inside the value of masks that were replaced. */
+  readonly kept: readonly string[];
   /** Paths inside the value of masks with nothing behind them. */
   readonly missing: readonly string[];
 }
@@ -104,18 +110,18 @@ interface RestoredValue {
 function restoreValue(form: SecretForm, value: unknown, stored: unknown): RestoredValue {
   if (form === 'headers') return restoreHeaders(value, texts(stored));
   if (form === 'connectionString') return restoreConnectionString(value, stored);
-  if (value !== MASK) return { value, kept: 0, missing: [] };
+  if (value !== MASK) return { value, kept: [], missing: [] };
   return stored === undefined || stored === null
-    ? { value, kept: 0, missing: [''] }
-    : { value: stored, kept: 1, missing: [] };
+    ? { value, kept: [], missing: [''] }
+    : { value: stored, kept: [''], missing: [] };
 }
 
 /** The n-th masked header of a name takes the value of the n-th stored one of that name, in any case of letters. */
 function restoreHeaders(value: unknown, stored: readonly string[]): RestoredValue {
-  if (!Array.isArray(value)) return { value, kept: 0, missing: [] };
+  if (!Array.isArray(value)) return { value, kept: [], missing: [] };
   const missing: string[] = [];
   const seen = new Map<string, number>();
-  let kept = 0;
+  const kept: string[] = [];
   const restored = value.map((item: unknown, index) => {
     if (typeof item !== 'string') return item;
     const { name, value: text } = splitHeader(item);
@@ -128,7 +134,7 @@ function restoreHeaders(value: unknown, stored: readonly string[]): RestoredValu
       missing.push(`/${index}`);
       return item;
     }
-    kept++;
+    kept.push(`/${index}`);
     const before = splitHeader(same);
     // As it was written: a header that is sent back as it was shown is no change.
     return before.name === name ? same : `${name}:${before.value}`;
@@ -144,12 +150,12 @@ function sharedSecrets(text: string): string[] {
 }
 
 function restoreConnectionString(value: unknown, stored: unknown): RestoredValue {
-  if (typeof value !== 'string') return { value, kept: 0, missing: [] };
+  if (typeof value !== 'string') return { value, kept: [], missing: [] };
   const behind = new Map<string, string>();
   for (const [, name, secret] of typeof stored === 'string' ? stored.matchAll(SHARED_SECRET) : []) {
     behind.set(partName(name as string), secret as string);
   }
-  let kept = 0;
+  let kept: string[] = [];
   let missing: string[] = [];
   const restored = value.replace(SHARED_SECRET, (whole, name: string, secret: string) => {
     if (secret.trim() !== MASK) return whole;
@@ -158,7 +164,7 @@ function restoreConnectionString(value: unknown, stored: unknown): RestoredValue
       missing = [''];
       return whole;
     }
-    kept++;
+    kept = [''];
     return `${name}${known}`;
   });
   return { value: restored, kept, missing };

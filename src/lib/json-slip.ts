@@ -8,7 +8,7 @@ const SLIP = new RegExp(
     String.raw`"(?:[^"\\\n]|\\.)*"`,
     String.raw`(?<comment>\/\/|\/\*|#)`,
     String.raw`(?<comma>,(?=\s*[}\]]))`,
-    String.raw`(?<quote>['“”‘’])`,
+    "(?<quote>['“”‘’])",
     String.raw`\b(?<word>NaN|Infinity|undefined|None|True|False)\b`,
   ].join('|'),
   'g',

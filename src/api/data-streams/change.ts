@@ -3,7 +3,13 @@ import type { Static } from 'typebox';
 import type { Identity } from '../../auth/identity.ts';
 import { ApiError, faultsToError } from '../../errors.ts';
 import type { RecordKind } from '../../records/block.ts';
-import type { DataStreamDocument, StateChange } from '../../registry/data-stream.ts';
+import {
+  type DataStreamDocument,
+  STATUS_DESCRIPTIONS,
+  STATUS_IDS,
+  type StateChange,
+  type StreamState,
+} from '../../registry/data-stream.ts';
 import { recordStateChange } from '../../registry/history.ts';
 import type { Json } from '../../registry/registry.ts';
 import type { Answer, RouteRequest } from '../route.ts';
@@ -11,6 +17,7 @@ import { FieldReader } from './body.ts';
 import type { CreateParts } from './create.ts';
 import {
   destinationFields,
+  isAsShown,
   mustBeReachable,
   type PreparedDestination,
   prepareDestination,
@@ -21,6 +28,7 @@ import { iso, streamStatus } from './view.ts';
 
 type PatchBody = Static<DataStreamSchemas['patch']>;
 type Request<Body = undefined> = RouteRequest<{ readonly id: string }, unknown, Body, Identity>;
+type GivenStatus = NonNullable<PatchBody['status']>;
 type Told = Pick<StateChange, 'state' | 'message'>;
 
 interface Changes {
@@ -31,6 +39,8 @@ interface Changes {
   readonly desired: 'running' | 'paused';
   readonly filters: readonly Json[];
   readonly destination: PreparedDestination | undefined;
+  /** Whether somebody said that the stream is to run or to be paused. */
+  readonly wished: boolean;
 }
 
 /** `PATCH /api/v2/data_stream/{id}`: all or nothing; what is not given stays. */
@@ -42,14 +52,13 @@ export async function patchDataStream(
   const { organisationId } = identity;
   let told: readonly Told[] = [];
   await changeStream(registry, organisationId, id, async (stored) => {
-    const changes = readChanges(parts, body, stored);
+    const { state } = streamStatus(stored, await findProgress(registry, stored));
+    const changes = readChanges(parts, body, stored, state);
     const { destination } = changes;
-    if (destination && !destination.unchanged && verifyDestinations) {
+    if (isMoved(destination) && verifyDestinations) {
       await mustBeReachable(parts, destination.configured, { organisationId, streamId: id }, signal);
     }
-    const state = streamStatus(stored, await findProgress(registry, stored)).state;
-    // New words for the destination, or the wish that it run, take a stream out of Error.
-    const restarted = state === 'error' && (destination !== undefined || body.status !== undefined);
+    const restarted = state === 'error' && (isMoved(destination) || changes.wished);
     const next = applyChanges(parts, stored, changes, restarted && changes.desired === 'running');
     told = tell(stored, next, changes, restarted);
     if (isDeepStrictEqual(stored, next)) return undefined;
@@ -62,32 +71,62 @@ export async function patchDataStream(
   return { status: 202 };
 }
 
-/** @throws ApiError for all faults of the body at once */
-function readChanges(parts: CreateParts, body: PatchBody, stored: DataStreamDocument): Changes {
+/**
+ * What an answer shows of a stream is a valid change of it, in every state, and changes nothing: so a destination or
+ * filters that are as they are shown, and a status that says what is the case, count as not given.
+ * @throws ApiError for all faults of the body at once
+ */
+function readChanges(
+  parts: CreateParts,
+  body: PatchBody,
+  stored: DataStreamDocument,
+  state: StreamState,
+): Changes {
   const reader = new FieldReader();
   const kind = body.data_stream_type ? reader.kind(body.data_stream_type) : stored.kind;
   const relation = body.relation_resolution ? reader.relation(body.relation_resolution) : stored.relation;
-  const desired = body.status ? reader.desired(body.status) : stored.desired;
-  if (body.filters === undefined && kind === 'usage' && stored.filters.length > 0) {
+  const wish = body.status && !saysState(body.status, state) ? body.status : undefined;
+  const desired = wish ? reader.desired(wish) : stored.desired;
+  const given = isDeepStrictEqual(body.filters, stored.filters) ? undefined : body.filters;
+  if (given === undefined && kind === 'usage' && stored.filters.length > 0) {
     const message = 'the stream has filters, and a stream of usage data cannot have any: send an empty array';
     reader.fault('NotAllowed', '/filters', message);
   }
-  const filters =
-    body.filters === undefined ? stored.filters : reader.filters(body.filters, kind ?? stored.kind);
-  const destination = body.destination && prepareDestination(parts, body.destination, reader, stored);
+  const filters = given === undefined ? stored.filters : reader.filters(given, kind ?? stored.kind);
+  const destination =
+    body.destination && !isAsShown(body.destination, stored)
+      ? prepareDestination(parts, body.destination, reader, stored)
+      : undefined;
   if (!kind || !relation || !desired || reader.faults.length > 0) throw faultsToError(reader.faults);
-  return { name: body.name, kind, relation, desired, filters, destination };
+  return { name: body.name, kind, relation, desired, filters, destination, wished: wish !== undefined };
+}
+
+type MovedDestination = PreparedDestination & { readonly unchanged: false };
+
+function isMoved(destination: PreparedDestination | undefined): destination is MovedDestination {
+  return destination !== undefined && !destination.unchanged;
+}
+
+/**
+ * Whether a status only repeats an answer. Error and Pending cannot be wished for: with its description such an id comes
+ * from an answer, although the state may have passed on since; without it, it must be the present one.
+ */
+function saysState({ id, description }: GivenStatus, state: StreamState): boolean {
+  if (Number(id) === STATUS_IDS[state] && (state === 'error' || state === 'pending')) return true;
+  return (['error', 'pending'] as const).some(
+    (each) => Number(id) === STATUS_IDS[each] && description === STATUS_DESCRIPTIONS[each],
+  );
 }
 
 function applyChanges(
   { sealer }: CreateParts,
   stored: DataStreamDocument,
-  { name, destination, ...changes }: Changes,
+  { name, destination, wished: _, ...changes }: Changes,
   restarted: boolean,
 ): DataStreamDocument {
   const { name: storedName, ...rest } = stored;
   const named = name === undefined ? storedName : name || undefined;
-  const moved = destination !== undefined && !destination.unchanged;
+  const moved = isMoved(destination);
   const resumed = stored.desired === 'paused' && changes.desired === 'running';
   return {
     ...rest,
@@ -107,7 +146,7 @@ function tell(
 ): Told[] {
   const told: Told[] = [];
   const state = after.desired;
-  if (destination && !destination.unchanged) {
+  if (isMoved(destination)) {
     told.push({ state, message: `The destination was changed: ${destination.configured.target}.` });
   }
   if (before.desired === 'running' && after.desired === 'paused') told.push({ state, message: 'Paused.' });

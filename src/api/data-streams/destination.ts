@@ -77,9 +77,22 @@ function openStored(
   stored: DataStreamDocument,
 ): StoredConfiguration | undefined {
   const opened = sealer.open(stored.sealedCredentials, streamKey(stored.organisationId, stored.id));
-  // What cannot be opened any more is as if it were not there: new credentials mend the stream, masks cannot.
+  // What cannot be opened any more is as if it were not there: new credentials fix the stream, masks cannot.
   if (opened.type === 'fault') return undefined;
-  return { credentials: opened.value as unknown as Credentials, identity: stored.identity };
+  return {
+    credentials: opened.value as unknown as Credentials,
+    identity: stored.identity,
+    format: stored.format,
+  };
+}
+
+/** Whether a change repeats the destination as answers show it, secrets masked: then nothing of it is meant to change. */
+export function isAsShown(given: GivenDestination, stored: DataStreamDocument): boolean {
+  return (
+    given.connection_type === stored.connectionType &&
+    (given.format ?? stored.format) === stored.format &&
+    isDeepStrictEqual(given.credentials, stored.maskedCredentials)
+  );
 }
 
 /** What of a stream's document says where it goes. */

@@ -36,7 +36,6 @@ const BOTH: readonly Fault[] = [
   [{ status: { id: '' } }, 422, 1403, '/status/id'],
   [{ status: 'paused' }, 422, 1403, '/status'],
   [{ destination: 'https://box.example' }, 422, 1403, '/destination'],
-  [{ destination: {} }, 422, 1400, '/destination/connection_type', '/destination/credentials'],
   [{ destination: { connection_type: 'Letterbox' } }, 422, 1402, '/destination/credentials'],
   [{ destination: { ...LETTERBOX, connection_type: 'Pigeon' } }, 422, 1404, '/destination/connection_type'],
   [{ destination: { ...LETTERBOX, connection_type: 'toString' } }, 422, 1404, '/destination/connection_type'],
@@ -68,6 +67,7 @@ const BOTH: readonly Fault[] = [
 ];
 
 const CREATE_ONLY: readonly Fault[] = [
+  [{ destination: {} }, 422, 1400, '/destination/connection_type', '/destination/credentials'],
   ['{}', 422, 1400, '/data_stream_type', '/destination'],
   ['{"data_stream_type": null, "destination": null}', 422, 1400, '/data_stream_type', '/destination'],
   [{ start_from: 5 }, 422, 1403, '/start_from'],
@@ -106,7 +106,15 @@ describe('what is wrong with a body is told, and nothing is stored', () => {
     const api = await setUpApi();
     const destination = { connection_type: 'Bucket', credentials: { name: 'meters' } };
     const id = await api.create({ ...STREAM, destination });
+    // An id that says the present state counts as not given: so it is neither Error nor Pending.
+    await api.progress(id);
     const before = await api.everything();
+    await checkFault(api, 'PATCH', `${PATH}/${id}`, [
+      { destination: {} },
+      422,
+      1402,
+      '/destination/connection_type',
+    ]);
     for (const fault of BOTH) await checkFault(api, 'PATCH', `${PATH}/${id}`, fault);
     assert.equal(await api.everything(), before);
     assert.equal(api.verification.asked.length, 1);

@@ -39,7 +39,8 @@ for (const type of destinationTypes.values()) {
 
     test('what is refused is refused on creation, on a dry run and on a change, and nothing is stored', async () => {
       const api = await setUpApi({ destinationTypes });
-      const id = await api.create(bodyOf(type, whole));
+      // Of another type: of the same one what is missing stays as it is.
+      const id = await api.create(bodyOf(otherThan(type), validOf(otherThan(type))));
       const before = await api.everything();
       for (const each of cases().filter((one) => one.fault)) {
         const body = bodyOf(type, changed(whole, each));
@@ -59,10 +60,27 @@ for (const type of destinationTypes.values()) {
         const { destination, ...rest } = bodyOf(type, changed(whole, each));
         const id = await api.create({ ...rest, destination });
         assert.deepEqual(await api.credentials(id), storedAs(type, whole, each), each.field);
-        await api.call('PATCH', `${PATH}/${id}`, { body: bodyOf(type, whole) });
+        await api.call('PATCH', `${PATH}/${id}`, {
+          body: bodyOf(otherThan(type), validOf(otherThan(type))),
+        });
         const { status, text } = await api.call('PATCH', `${PATH}/${id}`, { body: { destination } });
         assert.equal(status, 202, text);
         assert.deepEqual(await api.credentials(id), storedAs(type, whole, each), each.field);
+        await api.call('DELETE', `${PATH}/${id}`);
+      }
+      await api.close();
+    });
+
+    test('a change keeps what it does not give, and takes the rest', async () => {
+      const api = await setUpApi({ destinationTypes });
+      for (const each of cases().filter((one) => !one.fault)) {
+        if (samples[each.field]?.elsewhere !== undefined && each.value !== undefined) continue;
+        const id = await api.create(bodyOf(type, whole));
+        const credentials = each.value === undefined ? {} : { [each.field]: each.value };
+        const { destination } = bodyOf(type, credentials);
+        const { status, text } = await api.call('PATCH', `${PATH}/${id}`, { body: { destination } });
+        assert.equal(status, 202, text);
+        assert.deepEqual(await api.credentials(id), changedTo(type, whole, each), each.field);
         await api.call('DELETE', `${PATH}/${id}`);
       }
       await api.close();
@@ -120,13 +138,23 @@ for (const type of destinationTypes.values()) {
         for (const each of cases().filter((one) => !one.fault && one.field !== field)) {
           if (samples[each.field]?.elsewhere !== undefined) continue;
           assert.equal((await patch(changed(masked, each))).status, 202);
-          assert.deepEqual(await api.credentials(id), storedAs(type, whole, each), `${field}, ${each.field}`);
+          assert.deepEqual(
+            await api.credentials(id),
+            changedTo(type, whole, each),
+            `${field}, ${each.field}`,
+          );
           assert.equal((await patch(whole)).status, 202);
         }
         for (const [other, { elsewhere }] of Object.entries(samples)) {
           if (elsewhere === undefined) continue;
-          const answer = await patch({ ...masked, [other]: elsewhere });
-          checkFault(answer, { field: '', fault: { token: 'Required', path: '' } });
+          const secret = samples[field]?.masked;
+          const paths = Array.isArray(secret) ? secret.map((_, index) => `/${index}`) : [''];
+          const stranded = paths.map((path) => ({ field, fault: { token: 'Required', path } as const }));
+          checkFaults(await patch({ ...masked, [other]: elsewhere }), stranded);
+          if (other !== field) {
+            const { [field]: _, ...omitted } = { ...whole, [other]: elsewhere };
+            checkFault(await patch(omitted), { field, fault: { token: 'Required', path: '' } });
+          }
           assert.deepEqual(await api.credentials(id), whole);
         }
       }
@@ -135,7 +163,7 @@ for (const type of destinationTypes.values()) {
 
     test('a mask with nothing stored behind it is refused', async () => {
       const api = await setUpApi({ destinationTypes });
-      const [other = type] = [...destinationTypes.values()].filter((one) => one !== type);
+      const other = otherThan(type);
       const otherBody = bodyOf(other, validOf(other));
       const id = await api.create(otherBody);
       for (const field of secrets) {
@@ -186,6 +214,16 @@ function storedAs(type: DestinationType, whole: Credentials, each: Named<FieldCa
 
 function masks(secrets: readonly string[], samples: Readonly<Record<string, FieldSample>>): Credentials {
   return Object.fromEntries(secrets.map((field) => [field, samples[field]?.masked]));
+}
+
+/** What is stored after a change of `whole` by one field: what is missing stays. */
+function changedTo(type: DestinationType, whole: Credentials, each: Named<FieldCase>): Credentials {
+  const given = each.value !== undefined && each.value !== null;
+  return given ? storedAs(type, whole, each) : whole;
+}
+
+function otherThan(type: DestinationType): DestinationType {
+  return [...destinationTypes.values()].find((one) => one !== type) ?? type;
 }
 
 type Fault = Named<Pick<FieldCase, 'fault'>> & Partial<FieldCase>;

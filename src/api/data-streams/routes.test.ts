@@ -15,6 +15,9 @@ const read = async (id: string) => (await api.call('GET', `${PATH}/${id}`)).body
 const patch = (id: string, body: object, token = 'ada') =>
   api.call('PATCH', `${PATH}/${id}`, { body, token });
 const statusOf = async (id: string) => (await read(id)).status.id as number;
+/** Paths of the faults of an answer. */
+const pathsOf = ({ body }: { body: { errors: { path: string }[] } }) => body.errors.map(({ path }) => path);
+const at = (field: string) => `/destination/credentials/${field}`;
 const codes = ({ status, body }: { status: number; body: { error_code: number } }) => [
   status,
   body.error_code,
@@ -352,18 +355,49 @@ describe('patch', () => {
     assert.equal((await api.document(id))?.sealedCredentials, sealed);
     assert.equal(api.verification.asked.length, 1, 'what is the same is not verified again');
 
-    const credentials = { ...destination.credentials, url: 'https://box.example/other', size: 5 };
+    const credentials = { ...destination.credentials, size: 5 };
     assert.equal((await patch(id, { destination: { ...destination, credentials } })).status, 202);
     assert.deepEqual((await read(id)).destination.credentials, { ...credentials });
 
     const before = await api.everything();
-    const stolen = { ...destination, credentials: { ...credentials, url: 'https://thief.example/in' } };
-    assert.deepEqual(codes(await patch(id, { destination: stolen })), [422, 1402]);
+    for (const url of ['https://thief.example/in', 'http://box.example/in', 'https://box.example:8443/in']) {
+      const stolen = { ...destination, credentials: { ...credentials, url } };
+      const answer = await patch(id, { destination: stolen });
+      assert.deepEqual(codes(answer), [422, 1400]);
+      assert.deepEqual(pathsOf(answer), ['key', 'headers/0'].map(at));
+      assert.match(answer.body.errors[0].message, /another one than before.*in full/);
+    }
     assert.equal(await api.everything(), before);
-    const { key: _, ...withoutKey } = LETTERBOX.credentials;
-    await patch(id, { destination: { ...destination, credentials: withoutKey } });
-    const masked = { ...destination, credentials: { ...withoutKey, key: '***' } };
+    await patch(id, { destination: { ...destination, credentials: { key: '' } } });
+    assert.ok(!('key' in (await read(id)).destination.credentials), 'an empty text removes it');
+    const masked = { ...destination, credentials: { key: '***' } };
     assert.deepEqual(codes(await patch(id, { destination: masked })), [422, 1402]);
+  });
+
+  test('at another path of the same origin a mask is refused, and what is left out stays', async () => {
+    const id = await api.create();
+    const { destination } = await read(id);
+    for (const url of ['https://box.example/other', 'https://box.example/in?tenant=8']) {
+      const { headers, key } = LETTERBOX.credentials;
+      const half = { ...destination, credentials: { ...destination.credentials, url, headers } };
+      const answer = await patch(id, { destination: half });
+      assert.deepEqual([codes(answer), pathsOf(answer)], [[422, 1402], [at('key')]]);
+      assert.match(answer.body.errors[0].message, /leave key out/);
+      assert.equal((await patch(id, { destination: { ...destination, credentials: { url } } })).status, 202);
+      assert.deepEqual(await api.credentials(id), { url, headers, key, size: 3000 });
+    }
+  });
+
+  test('of a destination that moves to another origin the secrets are asked for, even if left out', async () => {
+    const id = await api.create();
+    const moveTo = (credentials: object) =>
+      patch(id, { destination: { connection_type: 'Letterbox', credentials } });
+    const url = 'https://other.example/in';
+    const answer = await moveTo({ url });
+    assert.deepEqual([codes(answer), pathsOf(answer)], [[422, 1400], ['key', 'headers'].map(at)]);
+    assert.equal((await moveTo({ url, key: '', headers: [] })).status, 202);
+    assert.deepEqual(await api.credentials(id), { url, headers: [], size: 3000 });
+    assert.equal((await moveTo({ url: 'https://third.example/', size: 7 })).status, 202, 'no secret is left');
   });
 
   test('a change of the type of connection needs the full credentials, even at the same place', async () => {
@@ -373,13 +407,23 @@ describe('patch', () => {
     assert.deepEqual(codes(await patch(id, { destination: masked })), [422, 1402]);
   });
 
-  test('a destination is replaced as a whole', async () => {
+  test('what is not given of a destination stays while its type does; another type is replaced as a whole', async () => {
     const id = await api.create();
-    await patch(id, {
-      destination: { connection_type: 'Letterbox', credentials: { url: 'https://box.example/in' } },
-    });
-    assert.deepEqual((await read(id)).destination.credentials, { url: 'https://box.example/in', size: 3000 });
+    const before = await api.document(id);
+    for (const destination of [
+      { connection_type: 'Letterbox', credentials: { url: 'https://box.example/in' } },
+      { connection_type: 'Letterbox', credentials: {} },
+      { connection_type: 'Letterbox' },
+      { connection_type: 'Letterbox', credentials: { key: null, size: null } },
+    ]) {
+      assert.equal((await patch(id, { destination })).status, 202);
+      assert.deepEqual(await api.document(id), before);
+    }
     assert.deepEqual(codes(await patch(id, { destination: { credentials: {} } })), [422, 1402]);
+    assert.deepEqual(codes(await patch(id, { destination: { connection_type: 'Bucket' } })), [422, 1402]);
+    await patch(id, { destination: { ...BUCKET, format: 'Json' } });
+    await patch(id, { destination: { connection_type: 'Bucket', credentials: { key: 'k' } } });
+    assert.equal((await read(id)).destination.format, 'Json', 'the format stays too');
   });
 
   test('the type of records may change; filters go with it', async () => {
@@ -389,7 +433,7 @@ describe('patch', () => {
     assert.deepEqual((await read(id)).data_stream_type, { id: 1, description: 'Usage' });
   });
 
-  test('out of Error by status 1, or by a destination', async () => {
+  test('out of Error by status 1, or by another destination', async () => {
     const id = await api.create();
     const fail = () => api.progress(id, { status: { state: 'error', message: 'Error state: x', since: 0 } });
     await fail();
@@ -399,6 +443,8 @@ describe('patch', () => {
     assert.equal(await statusOf(id), 4);
     await fail();
     await patch(id, { destination: (await read(id)).destination });
+    assert.equal(await statusOf(id), 3, 'what is the same changes nothing');
+    await patch(id, { destination: { connection_type: 'Letterbox', credentials: { size: 7 } } });
     assert.equal(await statusOf(id), 4);
     await fail();
     await patch(id, { status: { id: 2 } });
@@ -409,7 +455,13 @@ describe('patch', () => {
     const { body } = await api.call('GET', `${PATH}/${id}/history`);
     assert.deepEqual(
       body.map(({ message }: { message: string }) => message),
-      ['Resumed.', 'Paused.', 'Restarted.', 'Restarted.', 'Created.'],
+      [
+        'Resumed.',
+        'Paused.',
+        'The destination was changed: https://box.example/in.',
+        'Restarted.',
+        'Created.',
+      ],
     );
   });
 

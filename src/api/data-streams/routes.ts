@@ -145,7 +145,7 @@ function writeRoutes(parts: DataStreamParts): Route[] {
       operationId: 'PatchV2DataStream',
       summary: 'Change a data stream',
       description:
-        'Changes what is given, and keeps the place in the stream. `status` 2 pauses, 1 resumes, or restarts from Error.',
+        'Changes what is given, and keeps the place in the stream. `status` 2 pauses, 1 resumes, or restarts from Error; an id that says the present state counts as not given. A destination that changes takes a stream out of Error too.',
       access: 'write',
       params: DataStreamParameters,
       body: schemas.patch,

@@ -80,7 +80,7 @@ export function dataStreamSchemas(types: Iterable<DestinationType>): DataStreamS
   const destination = destinationSchema(list);
   return {
     create: createSchema(destination),
-    patch: patchSchema(destination),
+    patch: patchSchema(destinationChangeSchema(list)),
     test: testSchema(destination),
     view: viewSchema(list),
   };
@@ -120,7 +120,7 @@ function testSchema(destination: ReturnType<typeof destinationSchema>) {
   } satisfies DocumentKeywords);
 }
 
-function patchSchema(destination: ReturnType<typeof destinationSchema>) {
+function patchSchema(destination: ReturnType<typeof destinationChangeSchema>) {
   const fields = {
     ...bodyFields,
     data_stream_type: Type.Optional(TypeField),
@@ -128,26 +128,53 @@ function patchSchema(destination: ReturnType<typeof destinationSchema>) {
   };
   return Type.Object(fields, {
     'x-component': 'PatchDataStream',
-    description: 'What is given is changed; `destination` and `filters` are replaced as a whole.',
+    description:
+      'What is given is changed; `filters` are replaced as a whole. What an answer shows of a data stream may be sent back, and changes nothing.',
   } satisfies DocumentKeywords);
 }
 
-function destinationSchema(types: readonly DestinationType[]) {
+const Format = Type.Optional(
+  Type.String({
+    description: '`Json` or `Csv`, as the connection type has it; its first one by default.',
+    examples: ['Json'],
+  }),
+);
+
+function connectionTypeField(types: readonly DestinationType[]) {
   const names = types.map(({ connectionType }) => connectionType);
+  return Type.String({ description: names.join(', '), examples: names.slice(0, 1) });
+}
+
+function destinationSchema(types: readonly DestinationType[]) {
   return Type.Object(
     {
-      connection_type: Type.String({ description: names.join(', '), examples: names.slice(0, 1) }),
+      connection_type: connectionTypeField(types),
       // Validated against the schema of the connection type, which is not known before it is read.
       credentials: Type.Unsafe<unknown>({
         'x-any-of': types.map(credentialsSchema),
-        description:
-          'Secrets are masked (`***`) in answers; a mask that is sent back keeps the stored secret.',
       } satisfies DocumentKeywords),
-      format: Type.Optional(
-        Type.String({ description: '`Json` or `Csv`, as the connection type has it.', examples: ['Json'] }),
-      ),
+      format: Format,
     },
     { 'x-component': 'Destination' } satisfies DocumentKeywords,
+  );
+}
+
+function destinationChangeSchema(types: readonly DestinationType[]) {
+  return Type.Object(
+    {
+      connection_type: connectionTypeField(types),
+      credentials: Type.Optional(
+        Type.Unsafe<unknown>({
+          'x-any-of': types.map((type) => maskedCredentialsSchema(type, 'Change')),
+        } satisfies DocumentKeywords),
+      ),
+      format: Format,
+    },
+    {
+      'x-component': 'DestinationChange',
+      description:
+        'While the connection type stays the same, what is not given stays as it is, and an empty text removes an optional field. A mask (`***`) keeps the stored secret. A destination at another host, account or project needs its secrets again; at another path of the same host a mask is refused, and a field that is left out stays.',
+    } satisfies DocumentKeywords,
   );
 }
 
@@ -167,6 +194,28 @@ export function credentialsSchema(type: DestinationType): TSchema {
     title: type.title,
     description: type.summary,
     'x-component': `${type.connectionType}Credentials`,
+  } as unknown as TSchema;
+}
+
+/**
+ * The credentials as answers show them (`Shown`) and as a change takes them (`Change`, where nothing is needed): secrets
+ * may be masks, and a mask fits no limit that a secret has.
+ */
+function maskedCredentialsSchema(type: DestinationType, use: 'Shown' | 'Change'): TSchema {
+  const { properties, required, ...schema } = credentialsSchema(type) as unknown as {
+    properties: Record<string, Record<string, unknown>>;
+    required: readonly string[];
+  };
+  const masked = Object.entries(properties).map(([field, property]) => {
+    const { minLength, pattern, ...rest } = property;
+    const erasable = use === 'Change' && !required.includes(field);
+    return [field, property['x-secret'] === 'all' || erasable ? rest : property];
+  });
+  return {
+    ...schema,
+    properties: Object.fromEntries(masked),
+    ...(use === 'Shown' ? { required } : {}),
+    'x-component': `${type.connectionType}Credentials${use}`,
   } as unknown as TSchema;
 }
 
@@ -200,7 +249,8 @@ function viewSchema(types: readonly DestinationType[]): TSchema {
         connection_type: Type.String(),
         credentials: Type.Unsafe<unknown>({
           type: 'object',
-          'x-any-of': types.map(credentialsSchema),
+          'x-any-of': types.map((type) => maskedCredentialsSchema(type, 'Shown')),
+          description: 'Secrets are masked: `***`.',
         } satisfies DocumentKeywords),
         format: Type.String(),
         target: Type.String({ description: 'Where it goes, without secrets.' }),

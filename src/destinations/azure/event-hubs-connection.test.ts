@@ -90,6 +90,7 @@ describe('EventHubs: connection string', () => {
       configureDestination(eventHubs, { connection_string: text }, 'Json', {
         credentials,
         identity: configured.identity,
+        format: 'Json',
       });
     const kept = again(masked.connection_string);
     assert.ok(kept.type === 'configured' && kept.credentials.connection_string === GOOD);

@@ -82,7 +82,8 @@ export const eventHubs = defineDestination({
     const keyed = partition_key === 'endpoint_id';
     return {
       target: `eventhubs://${hub.host}/${hub.hub}`,
-      identity: `eventhubs:${hub.host}`,
+      // An emulator is spoken to without TLS.
+      identity: `eventhubs:${hub.host}${hub.emulator ? ' emulator' : ''}`,
       gathering: keyed ? GATHERED_BY_KEY : GATHERED,
       open: (environment) => Promise.resolve(openHub(hub, keyed, environment)),
     };

@@ -82,9 +82,14 @@ describe('the configuration of a webhook', () => {
   test('no CSV, and masks are kept only for the same host', () => {
     const csv = configureDestination(restApi, { url: 'https://a.b' }, 'Csv');
     assert.ok(csv.type === 'invalid' && csv.faults[0]?.path === '/destination/format');
-    const stored = { credentials: { url: 'https://a.b/', headers: ['K:v'] }, identity: 'https://a.b' };
+    const stored = {
+      credentials: { url: 'https://a.b/', headers: ['K:v'] },
+      identity: 'https://a.b',
+      format: 'Json' as const,
+    };
     const given = (url: string) => configureDestination(restApi, { url, headers: ['K:***'] }, 'Json', stored);
-    assert.equal(given('https://a.b/other').type, 'configured');
+    assert.equal(given('https://a.b/').type, 'configured');
+    assert.equal(given('https://a.b/other').type, 'invalid');
     assert.equal(given('https://a.c/').type, 'invalid');
     assert.equal(given('http://a.b/').type, 'invalid');
   });

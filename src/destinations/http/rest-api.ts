@@ -114,6 +114,7 @@ export const restApi = defineDestination({
     return {
       target: `${url.origin}${url.pathname}`,
       identity: url.origin,
+      address: url.href,
       // Brackets, and at most one comma a record, come to the records' bytes.
       gathering: { by: 'batch', records: settings.size, bytes: LARGEST_BODY - settings.size - 1 },
       open: (environment: DestinationEnvironment) => Promise.resolve(openWebhook(webhook, environment)),
