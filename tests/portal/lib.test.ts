@@ -280,6 +280,25 @@ test('the form begins with defaults, and leaves out what is empty', () => {
   });
 });
 
+test('of a stream that is changed, what the form has no more is sent empty', () => {
+  const schema = {
+    properties: {
+      url: { type: 'string' },
+      headers: { type: 'array', items: { type: 'string' } },
+      signing_secret: { type: 'string', 'x-secret': 'all' },
+      note: { type: 'string' },
+    },
+  };
+  const stored = { url: 'http://a', headers: ['A:***'], signing_secret: '***' };
+  const values = initialValues(schema, stored);
+  assert.deepEqual(toCredentials(schema, values, stored), stored);
+  assert.deepEqual(toCredentials(schema, { ...values, headers: ' ', signing_secret: '' }, stored), {
+    url: 'http://a',
+    headers: [],
+    signing_secret: '',
+  });
+});
+
 test('a call is shown without secrets', () => {
   const body = {
     name: "Ada's",

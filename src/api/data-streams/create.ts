@@ -88,7 +88,7 @@ export async function testDataStream(
 }
 
 /** @throws ApiError for all faults of the body at once */
-function readNewStream(parts: CreateParts, body: CreateBody, stored?: DataStreamDocument): NewStream {
+function readNewStream(parts: CreateParts, body: TestBody, stored?: DataStreamDocument): NewStream {
   const reader = new FieldReader();
   const kind = reader.kind(body.data_stream_type);
   const relation = body.relation_resolution ? reader.relation(body.relation_resolution) : 1;

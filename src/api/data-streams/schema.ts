@@ -81,7 +81,7 @@ export function dataStreamSchemas(types: Iterable<DestinationType>): DataStreamS
   return {
     create: createSchema(destination),
     patch: patchSchema(destinationChangeSchema(list)),
-    test: testSchema(destination),
+    test: testSchema(destinationChangeSchema(list)),
     view: viewSchema(list),
   };
 }
@@ -92,7 +92,7 @@ function createSchema(destination: ReturnType<typeof destinationSchema>) {
   } satisfies DocumentKeywords);
 }
 
-function createFields(destination: ReturnType<typeof destinationSchema>) {
+function createFields<D extends TSchema>(destination: D) {
   return {
     ...bodyFields,
     data_stream_type: TypeField,
@@ -108,11 +108,12 @@ function createFields(destination: ReturnType<typeof destinationSchema>) {
   };
 }
 
-function testSchema(destination: ReturnType<typeof destinationSchema>) {
+function testSchema(destination: ReturnType<typeof destinationChangeSchema>) {
   const id = Type.Optional(
     Type.String({
       maxLength: 64,
-      description: 'A data stream whose stored secrets masks (`***`) stand for.',
+      description:
+        'A data stream that is to be changed like this: it stands for masks (`***`) and for what is not given of the destination.',
     }),
   );
   return Type.Object({ ...createFields(destination), id }, {

@@ -125,7 +125,7 @@ function Destination(props: Props) {
     <Section title="Destination">
       <Text size="sm" mb="md">
         The stream keeps its place: what waits goes to the new destination. A secret shown as *** stays as it
-        is.
+        is, as long as the address does.
       </Text>
       {!types.data &&
         (types.problem ? <Failed problem={types.problem} /> : <Loading what="connection types" />)}
@@ -149,16 +149,15 @@ function DestinationForm({ type, ...props }: Props & { readonly type: Connection
   const { problem, setProblem, busy, save } = useSave(props);
   const schema = type.schema as unknown as CredentialSchema;
   const same = type.id === stream.destination.connection_type;
-  const [values, setValues] = useState(() =>
-    initialValues(schema, same ? (stream.destination.credentials as unknown as Record<string, unknown>) : {}),
-  );
+  const stored = same ? (stream.destination.credentials as unknown as Record<string, unknown>) : {};
+  const [values, setValues] = useState(() => initialValues(schema, stored));
   const [format, setFormat] = useState(same ? stream.destination.format : (type.formats[0] ?? 'Json'));
   const [reached, setReached] = useState<string>();
   const [testing, setTesting] = useState(false);
   const destination = () =>
     ({
       connection_type: type.id,
-      credentials: toCredentials(schema, values),
+      credentials: toCredentials(schema, values, stored),
       format,
     }) as unknown as NonNullable<Patch['destination']>;
 

@@ -53,8 +53,15 @@ export function initialValues(
   );
 }
 
-/** The credentials that a call takes: what is empty is left out, so that the node says what is missing. */
-export function toCredentials(schema: CredentialSchema, values: FormValues): Record<string, unknown> {
+/**
+ * The credentials that a call takes: what is empty is left out, so that the node says what is missing.
+ * @param stored of a stream that is changed: what it has and the form has no more is sent empty, which removes it
+ */
+export function toCredentials(
+  schema: CredentialSchema,
+  values: FormValues,
+  stored: Readonly<Record<string, unknown>> = {},
+): Record<string, unknown> {
   const credentials: Record<string, unknown> = {};
   for (const [name, property] of Object.entries(schema.properties)) {
     const value = values[name];
@@ -70,6 +77,9 @@ export function toCredentials(schema: CredentialSchema, values: FormValues): Rec
       if (value.trim() !== '') credentials[name] = value.trim();
     } else if (value !== undefined) {
       credentials[name] = value;
+    }
+    if (credentials[name] === undefined && stored[name] !== undefined) {
+      credentials[name] = property.type === 'array' ? [] : '';
     }
   }
   return credentials;
