@@ -47,6 +47,8 @@ export interface LeaseTelemetry {
   leaseAcquired(event: { partition: number; epoch: number; from: 'none' | 'lost' | 'self' }): void;
   leaseLost(event: { partition: number; epoch: number; reason: LossReason }): void;
   nodesCounted(event: { alive: number }): void;
+  /** The watch of nodes and leases was silent while heartbeats were stored: a new one was begun. */
+  watchRenewed(): void;
 }
 
 /**

@@ -44,6 +44,16 @@ interface Held {
 
 /** Between two tries to write a lease, jittered. */
 const AGAIN_MS = 1_000;
+/**
+ * The own heartbeats are stored, but none was seen for this long: the watch is silent, and a new one is begun. Several
+ * heartbeats, so that a storage that elects a leader is not asked for all its documents at every election.
+ */
+const SILENT_WATCH_MS = 5_000;
+/**
+ * Every so often some leases are compared with the storage's leader (V4): all of them within ten such rounds, but at most
+ * ten a round, so that hundreds of partitions do not keep the storage busy.
+ */
+const PATROL = { everyMs: 1_000, rounds: 10, most: 10 };
 /** A node that stops tries this long to give up its leases while the storage does not answer. */
 const FAREWELL_MS = 3_000;
 
@@ -57,6 +67,9 @@ const FAREWELL_MS = 3_000;
  *  L3  It is given up for a node that is there and steady, once its run has ended. So there is no flapping between two
  *      nodes that see each other differently for a moment.
  *  L4  Who comes back from being alone makes sure of each lease by a write: the loser of a race with a taker sees it.
+ *  L5  What the watch told of leases is compared with the storage's leader, those first that stand in the way of the
+ *      owner; and a watch that is silent while heartbeats are stored is begun anew. So one lost message cannot leave a
+ *      partition without a holder.
  */
 export class Participation {
   readonly #context: ParticipationContext;
@@ -70,10 +83,18 @@ export class Participation {
   readonly #held = new Map<number, Held>();
   /** Partitions whose lease is being written. */
   readonly #writing = new Set<number>();
+  /** Sessions of lost nodes whose document is being removed. */
+  readonly #forgetting = new Set<string>();
   readonly #notBefore = new Map<number, number>();
   readonly #wakeup = new Wakeup();
   readonly #beatNow = new Wakeup();
   readonly #failed = new AbortController();
+  /** Ends the present watch. */
+  #watching = new AbortController();
+  #watchedAt = 0;
+  #patrolledAt = 0;
+  #patrolled = 0;
+  #reading = 0;
   #beats = 0;
   #settledAt = Number.POSITIVE_INFINITY;
   #farewellUntil: number | undefined;
@@ -103,8 +124,9 @@ export class Participation {
       this.#beatNow.wake();
     };
     this.#signal.addEventListener('abort', wake, { once: true });
+    ended.signal.addEventListener('abort', () => this.#watching.abort(), { once: true });
     try {
-      if (!(await this.#watch(ended.signal))) return;
+      if (!(await this.#watch())) return;
       const { settleMs } = this.#context.timing;
       this.#settledAt = this.#context.clock.monotonic() + this.#jittered(settleMs);
       const beating = this.#beat(ended.signal).catch((error: unknown) => this.#failed.abort(error));
@@ -136,17 +158,18 @@ export class Participation {
     return true;
   }
 
-  /** Watches until `ended` aborts. False: the node was stopped before the storage had answered. */
-  async #watch(ended: AbortSignal): Promise<boolean> {
+  /** Begins to watch. False: the node was stopped before the storage had answered. */
+  async #watch(): Promise<boolean> {
     const { store } = this.#context;
     const stopped = new Promise<void>((resolve) => {
       this.#signal.addEventListener('abort', () => resolve(), { once: true });
     });
     while (!this.#leaving) {
       const watching = new AbortController();
-      const signal = AbortSignal.any([ended, watching.signal]);
+      this.#watching = watching;
+      this.#view.watchBegins();
       const ready = store
-        .watch('', (change) => this.#changed(change), signal)
+        .watch('', (change) => this.#changed(change), watching.signal)
         .then(
           () => true,
           (error: unknown) => {
@@ -155,7 +178,10 @@ export class Participation {
           },
         );
       // Whoever stops does not wait for a storage that does not answer.
-      if (await Promise.race([ready, stopped.then(() => false)])) return true;
+      if (await Promise.race([ready, stopped.then(() => false)])) {
+        this.#watchedAt = this.#context.clock.monotonic();
+        return true;
+      }
       watching.abort();
       await this.#wait(this.#wakeup, this.#jittered(AGAIN_MS));
     }
@@ -217,16 +243,85 @@ export class Participation {
       if (held) this.#lookAtHeld(held, owner);
       else if (!this.#writing.has(partition)) this.#lookAtOther(partition, owner);
     }
-    for (const { session, revision } of this.#view.forgettable())
-      this.#own(this.#context.store.delete(nodeKey(session), revision));
+    for (const gone of this.#view.forgettable()) this.#own(this.#forget(gone));
+    if (standing === 'granted' && !this.#leaving) {
+      this.#watchTheWatch();
+      this.#patrol(owners);
+    }
+  }
+
+  /** Removes the document of a node that is lost for long. */
+  async #forget({ session, revision }: { session: string; revision: number }): Promise<void> {
+    if (this.#forgetting.has(session)) return;
+    this.#forgetting.add(session);
+    const outcome = await this.#context.store.delete(nodeKey(session), revision);
+    // A conflict: the node is there after all, or the revision is another since a fault of the storage.
+    if (outcome.type === 'stored') this.#view.nodeForgotten(session);
+    else if (outcome.type === 'conflict') await this.#readNode(session);
+    this.#forgetting.delete(session);
+  }
+
+  async #readNode(session: string): Promise<void> {
+    try {
+      const stored = await NODE.get(this.#context.store, nodeKey(session));
+      if (stored) this.#view.nodeRead(session, stored.document, stored.revision);
+      else this.#view.nodeForgotten(session);
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+    }
+  }
+
+  /** L5: heartbeats are stored, but the watch does not show them. */
+  #watchTheWatch(): void {
+    const now = this.#context.clock.monotonic();
+    const silence = Math.min(this.#view.echoAge ?? Number.POSITIVE_INFINITY, now - this.#watchedAt);
+    if (silence < SILENT_WATCH_MS) return;
+    this.#watchedAt = Number.POSITIVE_INFINITY;
+    this.#watching.abort();
+    this.#context.telemetry?.watchRenewed();
+    this.#own(this.#watch());
+  }
+
+  /** L5: reads a few leases from the leader, those first that keep this node from what it owns. */
+  #patrol(owners: readonly string[]): void {
+    const now = this.#context.clock.monotonic();
+    if (this.#reading > 0 || now - this.#patrolledAt < PATROL.everyMs) return;
+    this.#patrolledAt = now;
+    const missing: number[] = [];
+    const others: number[] = [];
+    for (let step = 0; step < this.#partitions; step++) {
+      const partition = (this.#patrolled + step) % this.#partitions;
+      const isMissing = owners[partition] === this.#session && !this.#held.has(partition);
+      (isMissing ? missing : others).push(partition);
+    }
+    // All of them in turn: a lease may be this node's own without its knowledge, and its owner waits.
+    const size = Math.min(PATROL.most, Math.ceil(this.#partitions / PATROL.rounds));
+    const chosen = [...missing.slice(0, size), ...others.slice(0, size)];
+    this.#patrolled = ((others[size - 1] ?? this.#patrolled) + 1) % this.#partitions;
+    for (const partition of chosen) {
+      this.#reading++;
+      this.#own(this.#readLease(partition).finally(() => this.#reading--));
+    }
+  }
+
+  async #readLease(partition: number): Promise<void> {
+    const before = this.#view.lease(partition);
+    try {
+      const read = await LEASE.get(this.#context.store, leaseKey(partition));
+      if (!this.#view.leaseRead(partition, before, read)) return;
+      this.#tell();
+      this.#wakeup.wake();
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+    }
   }
 
   #lookAtHeld(held: Held, owner: string | undefined): void {
     const { partition } = held;
     const lease = this.#view.lease(partition);
-    if (lease && lease.revision > held.revision) {
-      const { session, epoch } = lease.document ?? { session: '', epoch: 0 };
-      if (session === this.#session && epoch === held.epoch) held.revision = lease.revision;
+    if (lease?.revision !== held.revision) {
+      const { session, epoch } = lease?.document ?? { session: '', epoch: 0 };
+      if (lease && session === this.#session && epoch === held.epoch) held.revision = lease.revision;
       else this.#end(held, 'taken');
     }
     if (this.#leaving) this.#end(held, 'stopped');
@@ -293,8 +388,10 @@ export class Participation {
   async #take(partition: number, from: 'none' | 'lost' | 'self'): Promise<boolean> {
     const { clock, lastEpoch, node, telemetry } = this.#context;
     const { term } = this.#contact;
-    const last = await lastEpoch(partition);
     const lease = this.#view.lease(partition);
+    const last = await lastEpoch(partition);
+    // Somebody else has written it meanwhile: whether it may still be taken must be looked at anew.
+    if (this.#view.lease(partition) !== lease) return true;
     const isOwner = this.#view.owners(this.#partitions)[partition] === this.#session;
     if (this.#leaving || !isOwner || this.#contact.look() !== 'granted') return true;
     const epoch = Math.max(lease?.document?.epoch ?? 0, last) + 1;
@@ -348,11 +445,7 @@ export class Participation {
       this.#view.leaseChanged(partition, document, outcome.revision);
       this.#tell();
     } else if (outcome.type === 'conflict') {
-      const stored = await LEASE.get(store, leaseKey(partition));
-      if (stored) {
-        this.#view.leaseChanged(partition, stored.document, stored.revision);
-        this.#tell();
-      }
+      await this.#readLease(partition);
     }
     return outcome;
   }

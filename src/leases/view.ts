@@ -62,6 +62,7 @@ export const leaseKey = (partition: number) => registryKey(LEASE.prefix, partiti
  *  V2  That clock stands still while the own heartbeats do not come back: who does not hear itself would not hear the
  *      others either. So nobody is lost because NATS was away, or because the watching process stood still.
  *  V3  Any sign of a session is a sign of life: its heartbeat, and a lease that it wrote.
+ *  V4  A watch is a hint, the storage's leader is right. What the leader answered replaces what a watch said.
  */
 export class LeasesView {
   readonly #clock: Clock;
@@ -79,13 +80,36 @@ export class LeasesView {
     this.#timing = timing;
   }
 
-  /** Whether the own heartbeat has come back. */
-  get echoed(): boolean {
-    return this.#echoAt !== undefined;
-  }
-
   lease(partition: number): KnownLease | undefined {
     return this.#leases.get(partition);
+  }
+
+  /**
+   * Replaces what is known of a lease by what the storage's leader answered, whatever its revision: a watch may have
+   * missed a change, and after a fault of the storage revisions can be lower than before (V4).
+   * @param before what was known when the question was asked; if more was heard since, the answer may be the older one
+   * @returns whether it differs
+   */
+  leaseRead(partition: number, before: KnownLease | undefined, read: KnownLease | undefined): boolean {
+    if (this.#leases.get(partition) !== before) return false;
+    if (read === undefined) return before !== undefined && this.#leases.delete(partition);
+    if (before?.revision === read.revision) return false;
+    this.#leases.set(partition, read);
+    // V3. Its holder may be a node that the watch never showed.
+    if (read.document?.session) this.#heard(read.document.session);
+    return true;
+  }
+
+  /** A watch begins anew: what it tells replaces what an earlier one told, also where its revisions are lower (V4). */
+  watchBegins(): void {
+    for (const seen of this.#nodes.values()) seen.revision = 0;
+    for (const [partition, { document }] of this.#leases)
+      this.#leases.set(partition, { document, revision: 0 });
+  }
+
+  /** How long the own heartbeat has not come back, ms; undefined: it never did. */
+  get echoAge(): number | undefined {
+    return this.#echoAt === undefined ? undefined : this.#clock.monotonic() - this.#echoAt;
   }
 
   /** Takes note of a change; true when it is more than one more heartbeat. */
@@ -108,14 +132,27 @@ export class LeasesView {
   #nodeChanged(session: string, document: NodeDocument | undefined, revision: number): boolean {
     if (session === this.#session) this.#echo();
     const known = this.#nodes.get(session);
-    if (known && revision <= known.revision) return false;
-    if (!document) return this.#nodes.delete(session);
+    if (!document) return (known?.revision ?? 0) < revision && this.#nodes.delete(session);
+    // Not its revision: after a fault of the storage those may begin again lower, and the node would look silent.
+    if (known?.document && document.beat <= known.document.beat) return false;
     const seen = this.#heard(session);
     const isNews = seen.document?.leaving !== document.leaving;
     seen.document = document;
     seen.revision = revision;
     seen.beats++;
     return isNews;
+  }
+
+  /** The leader answered with this document (V4). */
+  nodeRead(session: string, document: NodeDocument, revision: number): void {
+    const seen = this.#nodes.get(session);
+    if (!seen || (seen.document && document.beat > seen.document.beat)) {
+      this.#nodeChanged(session, document, revision);
+    } else seen.revision = revision;
+  }
+
+  nodeForgotten(session: string): void {
+    this.#nodes.delete(session);
   }
 
   #heard(session: string): Seen {

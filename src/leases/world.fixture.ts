@@ -65,8 +65,10 @@ export class LeasesWorld {
   writes = 0;
   /** Whether the registry is there for anybody. */
   up = true;
-  readonly storage = memoryRegistryStorage();
-  readonly registry = createMemoryRegistry({ storage: this.storage });
+  /** Revisions begin high enough for the storage to be rolled back. */
+  readonly storage = { ...memoryRegistryStorage(), lastRevision: 1_000_000 };
+  readonly registry = revised(createMemoryRegistry({ storage: this.storage }), () => this.#rolledBack);
+  #rolledBack = 0;
   readonly timing: Partial<LeaseTiming>;
   onRun: (run: TestRun) => void = () => {};
 
@@ -74,6 +76,11 @@ export class LeasesWorld {
     this.random = seededRandom(seed);
     this.partitions = options.partitions ?? PARTITIONS;
     this.timing = options.timing ?? {};
+  }
+
+  /** The storage begins to count anew from a lower revision, as a stream of NATS may that was reset by a fault. */
+  rollBack(revisions: number): void {
+    this.#rolledBack += revisions;
   }
 
   /** A node that has not begun to take part. */
@@ -116,6 +123,25 @@ export class LeasesWorld {
   allHeld = () => this.holders().every((holder) => holder !== undefined);
 }
 
+/** Shows every revision, and takes every expectation, as so many lower than they are. */
+function revised(registry: Registry, lower: () => number): Registry {
+  const shown = (revision: number) => (revision === 0 ? 0 : revision - lower());
+  const meant = (expected: number | undefined) => (expected ? expected + lower() : expected);
+  const told = (outcome: WriteOutcome): WriteOutcome =>
+    outcome.type === 'stored' ? { ...outcome, revision: shown(outcome.revision) } : outcome;
+  return {
+    ...registry,
+    get: async (key) => {
+      const entry = await registry.get(key);
+      return entry && { ...entry, revision: shown(entry.revision) };
+    },
+    put: async (key, value, expected) => told(await registry.put(key, value, meant(expected))),
+    delete: async (key, expected) => told(await registry.delete(key, meant(expected))),
+    watch: (prefix, onChange, signal) =>
+      registry.watch(prefix, (change) => onChange({ ...change, revision: shown(change.revision) }), signal),
+  };
+}
+
 class TestNode {
   readonly name: string;
   readonly leases: Leases & { readonly nodes: Nodes };
@@ -127,6 +153,11 @@ class TestNode {
   ended: Promise<void> = Promise.resolve();
   hasEnded = false;
   cut = false;
+  /** Its watch shows nothing more, and says nothing of that, until another one begins. */
+  deaf = false;
+  /** So many changes of leases are lost on their way to its watch. */
+  losesLeases = 0;
+  renewedWatches = 0;
   /** How long its runs take to end when they are told to. */
   endingMs = 20;
 
@@ -144,6 +175,7 @@ class TestNode {
         leaseAcquired: (event) => this.takings.push(event),
         leaseLost: (event) => this.losses.push(event),
         nodesCounted: () => {},
+        watchRenewed: () => this.renewedWatches++,
       },
     });
   }
@@ -236,6 +268,7 @@ class TestNode {
       put: (key, value, expected) => write(() => registry.put(key, value, expected)),
       delete: (key, expected) => write(() => registry.delete(key, expected)),
       watch: async (prefix, onChange, signal) => {
+        this.deaf = false;
         const kept: Change[] = [];
         let flushing = false;
         const flush = async () => {
@@ -249,6 +282,11 @@ class TestNode {
           flushing = false;
         };
         const take = (change: Change) => {
+          if (this.deaf) return;
+          if (change.key.startsWith('lease.') && this.losesLeases > 0) {
+            this.losesLeases--;
+            return;
+          }
           kept.push(change);
           void flush();
         };

@@ -102,6 +102,10 @@ export function createMetrics(registry: Registry, version: string) {
       'from',
     ),
     leasesLost: counter('simstream_partitions_lost_total', 'Partitions given up, by reason', 'reason'),
+    watchesRenewed: counter(
+      'simstream_watches_renewed_total',
+      'Watches on NATS that had gone silent and were begun anew',
+    ),
     nodes: gauge('simstream_nodes', 'Nodes that are alive, as this one sees it'),
     httpRequests: counter('simstream_http_requests_total', 'Requests answered', 'method', 'route', 'status'),
     httpDuration: histogram(

@@ -30,6 +30,8 @@ export interface Telemetry {
   leaseLost(event: { partition: number; epoch: number; reason: string }): void;
   /** How many nodes are alive, as this one sees it; told when it changes. */
   nodesCounted(event: { alive: number }): void;
+  /** The watch of nodes and leases was silent although this node's heartbeats were stored; a new watch began. */
+  watchRenewed(): void;
   /** `route` is the pattern of the route table, never the path of the request. */
   httpRequest(event: {
     method: string;
@@ -182,6 +184,13 @@ function events(metrics: Metrics, logger: Logger): Events {
     nodesCounted: (event) => {
       metrics.nodes.set(event.alive);
       logger.info({ event: 'nodes.counted', ...event }, `${event.alive} nodes are alive`);
+    },
+    watchRenewed: () => {
+      metrics.watchesRenewed.inc();
+      logger.warn(
+        { event: 'watch.renewed' },
+        'NATS stores the heartbeats of this node but no longer shows them: watching nodes and leases anew',
+      );
     },
     httpRequest: (event) => {
       const route = event.route === undefined ? 'none' : metrics.bounded('route', event.route);
