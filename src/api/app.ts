@@ -48,6 +48,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The call has a JSON body; without it any body is ignored. */
     takesBody?: boolean;
+    /** The route in metrics, where its pattern is not fit for a label. */
+    metricsRoute?: string;
   }
 }
 
@@ -161,7 +163,7 @@ function reportAnswers(app: FastifyInstance, answered: (answer: Answered) => voi
     const organisationId = identity && 'organisationId' in identity ? identity.organisationId : undefined;
     answered({
       method,
-      route: routeOptions.url,
+      route: routeOptions.config?.metricsRoute ?? routeOptions.url,
       status: reply.statusCode,
       durationMs: reply.elapsedTime,
       ...(organisationId === undefined ? {} : { organisationId }),

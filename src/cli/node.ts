@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
+import type { Clock } from '../lib/clock.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 
 /** A node that listens. */
@@ -25,6 +26,8 @@ export type StartServer = (
     readonly signal: AbortSignal;
     /** Serves the webhook inbox. */
     readonly demo?: boolean;
+    /** The system's clock if absent. */
+    readonly clock?: Clock;
   },
 ) => Promise<RunningNode>;
 

@@ -111,6 +111,7 @@ export class TestWorld {
           stateChanged: (stream, state) => this.states.push({ stream: stream.id, state }),
           sampled: () => {},
           recordsExpired: () => {},
+          committed: () => undefined,
           recordsQuarantined: () => {},
           deliveryFault: (message) => this.faults.push(message),
         },

@@ -22,6 +22,12 @@ export function observeDelivery(telemetry: Telemetry, activity: Activity): Deliv
         causeCode: cause?.code ?? 'unknown',
         message: cause?.message ?? '',
       }),
+    committed: (cursors, durationMs) => {
+      for (const outcome of COMMIT_OUTCOMES) {
+        const count = cursors.filter(({ type }) => type === outcome).length;
+        if (count > 0) telemetry.cursorsCommitted({ cursors: count, outcome, durationMs });
+      }
+    },
     deliveryFault: (message, stream) =>
       telemetry.platformFault({
         component: 'delivery',
@@ -30,6 +36,9 @@ export function observeDelivery(telemetry: Telemetry, activity: Activity): Deliv
       }),
   };
 }
+
+/** A conflict: another node wrote the cursor, or somebody deleted the stream. */
+const COMMIT_OUTCOMES = ['stored', 'conflict', 'unavailable'] as const;
 
 function refOf(stream: StreamSummary) {
   return { streamId: stream.id, organisationId: stream.organisationId };

@@ -49,10 +49,14 @@ export function portalFiles({
 }): FastifyPluginAsync {
   return async (app) => {
     const page = readFileSync(join(directory, 'index.html'), 'utf8');
-    for (const path of VIEWS) app.get(path, (_, reply) => sendPage(reply, page, random));
+    for (const path of VIEWS)
+      app.get(path, { config: METRICS_CONFIG }, (_, reply) => sendPage(reply, page, random));
     for (const [path, file] of readFiles(directory)) addFile(app, path, file);
   };
 }
+
+/** One value of the label `route` for all files: their names hold hashes, and change with every version. */
+const METRICS_CONFIG = { metricsRoute: 'portal' } as const;
 
 function sendPage(reply: FastifyReply, page: string, random: Random): FastifyReply {
   const nonce = Buffer.from(random.bytes(16)).toString('base64url');
@@ -82,7 +86,7 @@ function policy(nonce: string): string {
 
 function addFile(app: FastifyInstance, path: string, file: PortalFile): void {
   const forever = path.startsWith('/assets/');
-  app.get(path, async (request, reply) => {
+  app.get(path, { config: METRICS_CONFIG }, async (request, reply) => {
     reply.headers({
       'cache-control': forever ? 'public, max-age=31536000, immutable' : 'no-cache',
       etag: file.etag,

@@ -22,8 +22,10 @@ import { readSource } from '../migrate/source.ts';
 import { unfinishedMigration } from '../migrate/target.ts';
 import { loadOrganisationTree } from '../registry/organisation-tree.ts';
 import type { Registry } from '../registry/registry.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
 import { buildApp, type NodeParts, openerOf } from './app.ts';
 import { observeDelivery } from './delivery-observer.ts';
+import { observeLog } from './observed-log.ts';
 import { openStorage } from './storage.ts';
 import type { NodeStorage } from './storage-port.ts';
 
@@ -32,12 +34,15 @@ import type { NodeStorage } from './storage-port.ts';
  * step fails.
  * @throws when the storage cannot be opened, a secret is missing, or the address cannot be listened on
  */
-export const startServer: StartServer = async (config, { logger, telemetry, signal, demo = false }) => {
-  const clock = systemClock;
+export const startServer: StartServer = async (
+  config,
+  { logger, telemetry, signal, demo = false, clock = systemClock },
+) => {
   const closing = new AsyncDisposableStack();
   try {
-    const storage = await openStorage(config, { clock, random: systemRandom, telemetry, signal });
-    closing.defer(() => storage.close());
+    const opened = await openStorage(config, { clock, random: systemRandom, telemetry, signal });
+    closing.defer(() => opened.close());
+    const storage = { ...opened, log: observeLog(opened.log, telemetry, clock) };
     await lookAtMigrations(config, storage.registry, logger);
     const stop = new AbortController();
     const { secrets, operatorToken } = await loadNodeSecrets(config);
@@ -68,6 +73,7 @@ export const startServer: StartServer = async (config, { logger, telemetry, sign
       readiness: () => whatIsMissing(storage, delivery),
       environment: { clock, random: systemRandom, egress, variables: process.env, scratchDirectory },
     };
+    observeState(telemetry, storage, directory);
     startDelivery(parts, directory, shared.leases, delivery, stop.signal);
     const resealing = reseal(parts, stop.signal);
     closing.defer(async () => {
@@ -85,6 +91,21 @@ export const startServer: StartServer = async (config, { logger, telemetry, sign
     throw error;
   }
 };
+
+/** Gauges of what the node holds, read whenever somebody asks for the metrics. */
+function observeState(telemetry: Telemetry, storage: NodeStorage, directory: StreamDirectory): void {
+  telemetry.observe({
+    name: 'simstream_data_streams',
+    help: 'Data streams of the installation, as this node knows them',
+    read: () => directory.count,
+  });
+  telemetry.observe({
+    name: 'simstream_log_bytes',
+    help: 'Bytes that the record log takes',
+    // Without a connection the answer would have to wait for it, and with it all other metrics.
+    read: async () => (storage.connected() ? (await storage.log.usage()).bytes : Number.NaN),
+  });
+}
 
 /**
  * @throws Error where a migration to this storage is not finished: the node would deliver from a part of the records.

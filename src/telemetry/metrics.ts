@@ -5,8 +5,29 @@ const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 /** From self-clocking at low load to a stream that was paused over the whole retention. */
 const LATENCY = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120, 600, 3600, 21_600, 86_400, 604_800];
 
-/** Most distinct values of one label; the rest count as `other`. A safeguard: names below are few by design. */
+/** Most distinct values of one label; the rest count as `other`. A safeguard: the names below are few by design. */
 const MOST_LABEL_VALUES = 100;
+
+/**
+ * The causes that simstream itself names, and the statuses that mean something of their own. They have a place of their
+ * own, so that no receiver with many different answers turns the causes of others into `other`.
+ */
+export const KNOWN_CAUSES: ReadonlySet<string> = new Set([
+  ...[
+    'cancelled',
+    'connection_refused',
+    'connection_reset',
+    'dns_error',
+    'entry_too_old',
+    'expired',
+    'forbidden_address',
+  ],
+  ...['internal', 'invalid_answer', 'names_busy', 'network_error', 'no_timestamp', 'no_values'],
+  ...['out_of_sockets', 'partly_refused', 'point_in_future', 'point_too_old', 'proxy_failed'],
+  ...['record_too_large', 'request_too_large', 'scratch_unavailable', 'timeout', 'tls_error', 'unknown'],
+  'unreachable',
+  ...[400, 401, 403, 404, 408, 410, 413, 422, 429, 500, 502, 503, 504].map((status) => `http_${status}`),
+]);
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
@@ -92,7 +113,7 @@ export function createMetrics(registry: Registry, version: string) {
       'simstream_records_expired_total',
       'Records that a stream missed: the retention ended',
     ),
-    recordsQuarantined: counter('simstream_records_quarantined_total', 'Records put aside', 'cause'),
+    recordsQuarantined: counter('simstream_records_quarantined_total', 'Records quarantined', 'cause'),
     cursorsCommitted: counter('simstream_cursors_committed_total', 'Cursors written, by outcome', 'outcome'),
     commitDuration: histogram('simstream_commit_duration_seconds', 'Time of one commit of cursors', SECONDS),
     leasesHeld: gauge('simstream_partitions_held', 'Partitions that this node runs'),
@@ -107,7 +128,13 @@ export function createMetrics(registry: Registry, version: string) {
       'Watches on NATS that had gone silent and were begun anew',
     ),
     nodes: gauge('simstream_nodes', 'Nodes that are alive, as this one sees it'),
-    httpRequests: counter('simstream_http_requests_total', 'Requests answered', 'method', 'route', 'status'),
+    httpRequests: counter(
+      'simstream_http_requests_total',
+      'Requests answered, by class of status',
+      'method',
+      'route',
+      'status',
+    ),
     httpDuration: histogram(
       'simstream_http_request_duration_seconds',
       'Time until the answer was sent',
@@ -116,13 +143,15 @@ export function createMetrics(registry: Registry, version: string) {
       'route',
     ),
     platformFaults: counter('simstream_platform_faults_total', "simstream's own faults", 'component'),
-    telemetryFaults: counter('simstream_telemetry_faults_total', 'Events that could not be told'),
-    bounded: boundedValues(),
+    telemetryFaults: counter('simstream_telemetry_faults_total', 'Events that could not be reported'),
+    bounded: boundedValues({ cause: KNOWN_CAUSES }),
   };
 }
 
-/** Gives a label value, or `other` once a label has had as many distinct values as it may. */
-function boundedValues(): (label: string, value: string) => string {
+/** Gives a label value, or `other` once a label has as many distinct values as it may have. @param reserved count for nothing */
+function boundedValues(
+  reserved: Readonly<Record<string, ReadonlySet<string>>>,
+): (label: string, value: string) => string {
   const seen = new Map<string, Set<string>>();
   return (label, value) => {
     let values = seen.get(label);
@@ -130,7 +159,7 @@ function boundedValues(): (label: string, value: string) => string {
       values = new Set();
       seen.set(label, values);
     }
-    if (values.has(value)) return value;
+    if (values.has(value) || reserved[label]?.has(value)) return value;
     if (values.size >= MOST_LABEL_VALUES) return 'other';
     values.add(value);
     return value;

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { PassThrough } from 'node:stream';
 import { describe, test } from 'node:test';
 import { Registry } from 'prom-client';
 import { createLogger } from '../cli/logger.ts';
 import type { LogLevel } from '../config/config.ts';
-import { createMetrics } from './metrics.ts';
+import { createMetrics, KNOWN_CAUSES } from './metrics.ts';
 import { createTelemetry, type DeliveryAttempt } from './telemetry.ts';
 
 const ATTEMPT: DeliveryAttempt = {
@@ -50,7 +50,7 @@ describe('metrics', () => {
     assert.match(text, /simstream_records_ingested_total\{kind="usage"\} 1000\n/);
     assert.match(text, /simstream_records_delivered_total\{connection_type="RestAPI"\} 22\n/);
     assert.match(text, /delivery_failures_total\{connection_type="RestAPI",cause="http_429"\} 1\n/);
-    assert.match(text, /requests_total\{method="GET",route="\/api\/v2\/data_stream\/:id",status="404"\} 1\n/);
+    assert.match(text, /requests_total\{method="GET",route="\/api\/v2\/data_stream\/:id",status="4xx"\} 1\n/);
   });
 
   test('have no label that grows with customers', async () => {
@@ -66,6 +66,35 @@ describe('metrics', () => {
     assert.doesNotMatch(text, /stream\d|7000\d\d/);
     assert.match(text, /cause="other"/);
     assert.ok(text.split('\n').length < 600, `${text.split('\n').length} lines`);
+  });
+
+  test('keep the causes of one customer apart from the many answers of another', async () => {
+    const { telemetry } = start();
+    const fail = (causeCode: string) =>
+      telemetry.deliveryAttempted({ ...ATTEMPT, outcome: 'retry', causeCode });
+    for (let status = 400; status < 600; status++) fail(`http_${status}`);
+    for (let index = 0; index < 200; index++) fail(`Invented${index}`);
+    for (const cause of KNOWN_CAUSES) fail(cause);
+    const text = await telemetry.metrics();
+    for (const cause of [...KNOWN_CAUSES, 'http_4xx', 'http_5xx'])
+      assert.match(text, new RegExp(`failures_total\\{.*cause="${cause}"\\} [1-9]`), cause);
+    assert.doesNotMatch(text, /cause="http_418"/);
+  });
+
+  test('have a place for every cause that simstream names', () => {
+    const sources = globSync(['src/destinations/**/*.ts', 'src/delivery/**/*.ts']).filter(
+      (file) => !/\.(test|fixture|contract)\.ts$/.test(file),
+    );
+    const named = sources.flatMap((file) =>
+      [...readFileSync(file, 'utf8').matchAll(/(?:code: |meaning\('\w+', )'([a-z_]+)'/g)].map(
+        ([, code]) => code as string,
+      ),
+    );
+    assert.ok(named.length > 20);
+    assert.deepEqual(
+      [...new Set(named)].filter((code) => !KNOWN_CAUSES.has(code)),
+      [],
+    );
   });
 
   test('can be observed, with and without a label, and leave out what cannot be read', async () => {

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { redactText } from '../lib/redact.ts';
-import { createMetrics, type Metrics } from './metrics.ts';
+import { createMetrics, KNOWN_CAUSES, type Metrics } from './metrics.ts';
 
 /**
  * What simstream tells of itself: one function per event, each of which counts (Prometheus) and writes one structured log
@@ -22,7 +22,7 @@ export interface Telemetry {
   recordsQuarantined(event: StreamRef & { records: number; causeCode: string; message: string }): void;
   cursorsCommitted(event: {
     cursors: number;
-    outcome: 'stored' | 'fenced' | 'unavailable';
+    outcome: 'stored' | 'conflict' | 'unavailable';
     durationMs: number;
   }): void;
   /** `from`: whoever had it before; see LeaseTelemetry. */
@@ -43,7 +43,7 @@ export interface Telemetry {
   /** simstream's own fault, which somebody who operates it should look into. */
   platformFault(event: { component: string; message: string; error?: unknown; stream?: StreamRef }): void;
 
-  /** A gauge that is read whenever the metrics are: memory in use, streams by state. `read` must be cheap. */
+  /** A gauge that is read whenever the metrics are. `read` must be cheap. */
   observe(gauge: ObservedGauge): void;
   /** All metrics in Prometheus' text form. */
   metrics(): Promise<string>;
@@ -84,8 +84,10 @@ interface ObservedGauge {
   /** The one label of the gauge, if it has any; few values only. */
   readonly label?: string;
   /** One value, or one per value of the label. */
-  read(): number | Readonly<Record<string, number>>;
+  read(): ObservedValue | Promise<ObservedValue>;
 }
+
+type ObservedValue = number | Readonly<Record<string, number>>;
 
 interface TelemetryOptions {
   readonly logger: Logger;
@@ -97,7 +99,7 @@ interface TelemetryOptions {
 export function createTelemetry(options: TelemetryOptions): Telemetry {
   const { logger } = options;
   const registry = new Registry();
-  if (options.processMetrics ?? true) collectDefaultMetrics({ register: registry });
+  if (options.processMetrics ?? true) collectProcessMetrics(registry);
   const metrics = createMetrics(registry, options.version);
   return {
     ...guardAll(events(metrics, logger), (name, error) => {
@@ -108,6 +110,14 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
     metrics: () => registry.metrics(),
     metricsContentType: registry.contentType,
   };
+}
+
+/** Those of prom-client, without gauges that have the name of a counter: by convention only counters end in `_total`. */
+function collectProcessMetrics(registry: Registry): void {
+  collectDefaultMetrics({ register: registry });
+  for (const { name, type } of registry.getMetricsAsArray()) {
+    if (String(type) === 'gauge' && name.endsWith('_total')) registry.removeSingleMetric(name);
+  }
 }
 
 type Events = Omit<Telemetry, 'observe' | 'metrics' | 'metricsContentType'>;
@@ -156,9 +166,12 @@ function events(metrics: Metrics, logger: Logger): Events {
       logger.warn({ event: 'records.expired', ...event }, 'records expired before they were delivered');
     },
     recordsQuarantined: (event) => {
-      metrics.recordsQuarantined.inc({ cause: metrics.bounded('cause', event.causeCode) }, event.records);
+      metrics.recordsQuarantined.inc(
+        { cause: metrics.bounded('cause', causeLabel(event.causeCode)) },
+        event.records,
+      );
       const { message, ...rest } = event;
-      logger.warn({ event: 'records.quarantined', ...rest }, `records put aside: ${redactText(message)}`);
+      logger.warn({ event: 'records.quarantined', ...rest }, `records quarantined: ${redactText(message)}`);
     },
     cursorsCommitted: (event) => {
       metrics.cursorsCommitted.inc({ outcome: event.outcome }, event.cursors);
@@ -183,7 +196,10 @@ function events(metrics: Metrics, logger: Logger): Events {
     },
     nodesCounted: (event) => {
       metrics.nodes.set(event.alive);
-      logger.info({ event: 'nodes.counted', ...event }, `${event.alive} nodes are alive`);
+      logger.info(
+        { event: 'nodes.counted', ...event },
+        `${event.alive} ${event.alive === 1 ? 'node is' : 'nodes are'} alive`,
+      );
     },
     watchRenewed: () => {
       metrics.watchesRenewed.inc();
@@ -195,7 +211,7 @@ function events(metrics: Metrics, logger: Logger): Events {
     httpRequest: (event) => {
       const route = event.route === undefined ? 'none' : metrics.bounded('route', event.route);
       const method = metrics.bounded('method', event.method);
-      metrics.httpRequests.inc({ method, route, status: String(event.status) });
+      metrics.httpRequests.inc({ method, route, status: `${Math.floor(event.status / 100)}xx` });
       metrics.httpDuration.observe({ method, route }, event.durationMs / 1000);
       const level = event.status >= 500 ? 'warn' : 'debug';
       if (!logger.isLevelEnabled(level)) return;
@@ -212,7 +228,7 @@ function events(metrics: Metrics, logger: Logger): Events {
   };
 }
 
-/** What goes well is told to those who ask; what a customer must mend is a warning; what mends itself is news. */
+/** A success is for debugging; a failure that passes is information; a failure that a customer must fix is a warning. */
 const LEVEL_OF_OUTCOME: Readonly<Record<string, 'debug' | 'info' | 'warn' | 'error'>> = {
   delivered: 'debug',
   partial: 'info',
@@ -229,7 +245,10 @@ function countDelivery(metrics: Metrics, event: DeliveryAttempt): void {
   metrics.deliveries.inc({ connection_type: type, outcome });
   metrics.deliveryDuration.observe({ connection_type: type }, event.durationMs / 1000);
   if (event.causeCode !== undefined) {
-    metrics.deliveryFailures.inc({ connection_type: type, cause: metrics.bounded('cause', event.causeCode) });
+    metrics.deliveryFailures.inc({
+      connection_type: type,
+      cause: metrics.bounded('cause', causeLabel(event.causeCode)),
+    });
   }
   const taken = event.taken ?? (event.outcome === 'delivered' ? event.records : 0);
   if (taken > 0) metrics.recordsDelivered.inc({ connection_type: type }, taken);
@@ -240,6 +259,12 @@ function countDelivery(metrics: Metrics, event: DeliveryAttempt): void {
   }
 }
 
+/** Any receiver chooses its statuses, so those that say nothing of their own count by their class: `http_4xx`. */
+function causeLabel(code: string): string {
+  const [, hundreds] = /^http_(\d)\d\d$/.exec(code) ?? [];
+  return hundreds === undefined || KNOWN_CAUSES.has(code) ? code : `http_${hundreds}xx`;
+}
+
 function guardAll(functions: Events, failed: (name: string, error: unknown) => void): Events {
   const guarded = Object.entries(functions).map(([name, tell]) => [
     name,
@@ -247,11 +272,11 @@ function guardAll(functions: Events, failed: (name: string, error: unknown) => v
       try {
         (tell as (event: never) => void)(event);
       } catch (error) {
-        // A fault in telling what happened must not change what happens.
+        // A fault of telemetry must not change what the node does.
         try {
           failed(name, error);
         } catch {
-          // The log itself is broken; nothing is left to tell it to.
+          // The log itself is broken, so the fault can be reported nowhere.
         }
       }
     },
@@ -265,9 +290,9 @@ function observe(registry: Registry, { name, help, label, read }: ObservedGauge)
     help,
     registers: [registry],
     labelNames: label === undefined ? [] : [label],
-    collect() {
+    async collect() {
       try {
-        const values = read();
+        const values = await read();
         if (typeof values === 'number') return this.set(values);
         this.reset();
         for (const [value, amount] of Object.entries(values)) this.set({ [label ?? 'value']: value }, amount);

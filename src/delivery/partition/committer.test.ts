@@ -35,6 +35,7 @@ async function setUp(
         isFenced = true;
       },
       failed: () => {},
+      committed: () => {},
     },
     1,
     revisions.watermark,

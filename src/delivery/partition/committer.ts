@@ -24,6 +24,8 @@ interface CommitterContext {
   /** Another node holds the lease: nothing may be written any more. */
   fenced(): void;
   failed(cause: string): void;
+  /** Called after each write of progress and watermark, with the outcome of each cursor. */
+  committed(cursors: readonly WriteOutcome[], durationMs: number): void;
 }
 
 /** While streams are busy their cursors are committed this often, not more: a few commits a second. */
@@ -134,7 +136,9 @@ export class Committer {
     }
     let durable = true;
     if (writes.length > 0) {
+      const begun = clock.monotonic();
       const outcomes = await this.#write(writes);
+      this.#context.committed(outcomes.slice(0, streams.length), clock.monotonic() - begun);
       durable = outcomes.every(({ type }) => type !== 'unavailable');
       for (const [index, stream] of streams.entries())
         await this.#settle(stream, outcomes[index] as WriteOutcome, detached[index] as boolean);

@@ -3,7 +3,7 @@ import type { Clock, Random } from '../../lib/clock.ts';
 import type { RecordLog } from '../../log/log.ts';
 import type { DataStreamDocument, StreamState } from '../../registry/data-stream.ts';
 import type { OrganisationTree } from '../../registry/organisation-tree.ts';
-import type { Registry } from '../../registry/registry.ts';
+import type { Registry, WriteOutcome } from '../../registry/registry.ts';
 import type {
   Attempt,
   DeliverySettings,
@@ -28,7 +28,7 @@ export interface RunnerContext {
   readonly telemetry: DeliveryTelemetry;
 }
 
-/** Told of what happens; see telemetry.ts. */
+/** What the delivery reports; see telemetry.ts. */
 export interface DeliveryTelemetry {
   attempted(attempt: Attempt): void;
   stateChanged(stream: StreamSummary, state: StreamState, message: string): void;
@@ -36,5 +36,7 @@ export interface DeliveryTelemetry {
   sampled(stream: StreamSummary, pending: number): void;
   recordsExpired(stream: StreamSummary, records: number): void;
   recordsQuarantined(stream: StreamSummary, records: number, cause: Cause | undefined): void;
+  /** Cursors were written together, each with its outcome; an empty list: only the watermark was written. */
+  committed(cursors: readonly WriteOutcome[], durationMs: number): void;
   deliveryFault(message: string, stream?: StreamSummary): void;
 }

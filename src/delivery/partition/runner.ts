@@ -118,6 +118,7 @@ export class PartitionRunner {
         pumps: () => this.#streams.active,
         allRead: () => this.#allRead,
         fenced: () => this.#fenced.abort(new Error('another node holds the partition')),
+        committed: (cursors, durationMs) => this.#context.telemetry.committed(cursors, durationMs),
         failed: (cause) => this.#context.telemetry.deliveryFault(`progress cannot be committed: ${cause}`),
       },
       this.#dispatched,
