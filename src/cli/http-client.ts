@@ -6,6 +6,8 @@ export interface HttpAnswer {
   readonly body: unknown;
   /** What `Retry-After` asks for, in milliseconds; 0 without it. */
   readonly retryAfterMs: number;
+  /** Whether the node stored the same request before, under its idempotency key. */
+  readonly replayed: boolean;
 }
 
 interface HttpCall {
@@ -47,6 +49,7 @@ export async function callNode(call: HttpCall): Promise<HttpAnswer> {
       status: response.statusCode,
       body: parse(text),
       retryAfterMs: Number.isFinite(seconds) ? seconds * 1000 : 0,
+      replayed: response.headers['idempotent-replayed'] === 'true',
     };
   } catch (error) {
     throw new Error(`${new URL(url).origin} cannot be reached: ${causeOf(error)}`, { cause: error });

@@ -4,6 +4,7 @@ import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { type Command, Option } from 'commander';
 import { variableOf } from '../config/config.ts';
 import {
+  type ImportOutcome,
   importRecords,
   type Portion,
   type PostAnswer,
@@ -17,7 +18,7 @@ import { callNode, type HttpAnswer, messageOf } from './http-client.ts';
 import type { Console } from './node.ts';
 
 interface ImportFlags {
-  readonly kind: RecordKind;
+  readonly kind: 'usage' | 'events' | 'event';
   readonly url: string;
   readonly operatorToken?: string;
   readonly invalid?: 'skip';
@@ -32,7 +33,9 @@ export function addImport(program: Command, console: Console, done: (code: numbe
     )
     .argument('<files...>', 'files, in this order; - for standard input')
     .addOption(
-      new Option('--kind <kind>', 'what the records are').choices(['usage', 'event']).makeOptionMandatory(),
+      new Option('--kind <kind>', 'what the records are: usage or events')
+        .choices(['usage', 'events', 'event'])
+        .makeOptionMandatory(),
     )
     .option('--url <url>', 'the node', 'http://127.0.0.1:8080')
     .option('--operator-token <token>', `operator token [${variableOf('operatorToken')}]`)
@@ -56,13 +59,14 @@ async function importFiles(files: readonly string[], flags: ImportFlags, console
     );
     return EXIT_MISTAKE;
   }
+  const kind: RecordKind = flags.kind === 'usage' ? 'usage' : 'event';
   for (const file of files) {
     const outcome = await importRecords({
-      kind: flags.kind,
+      kind,
       portions: portionsOf(open(file)),
       clock: systemClock,
       random: systemRandom,
-      post: (portion, key) => post(flags, token, portion, key),
+      post: (portion, key) => post({ ...flags, kind }, token, portion, key),
       progress: ({ waiting }) => {
         if (waiting !== undefined) console.printError(`${file}: waiting: ${waiting}`);
       },
@@ -70,14 +74,33 @@ async function importFiles(files: readonly string[], flags: ImportFlags, console
     for (const { line, path, message } of outcome.faults) {
       console.printError(`${file}:${line}: ${path ? `${path}: ` : ''}${message}`);
     }
-    console.print(`${file}: ${outcome.records} records imported`);
+    console.print(`${file}: ${summaryOf(outcome)}`);
     if (outcome.failure !== undefined) {
       console.printError(`${file}: stopped: ${outcome.failure}`);
-      console.printError('What was imported is stored. Started again within a day, nothing is stored twice.');
+      console.printError(adviceFor(outcome));
       return 1;
     }
   }
   return 0;
+}
+
+/** `1,200 records imported, 1,000 were stored before, 3 invalid ones left out`; says so if there was nothing. */
+function summaryOf({ stored, repeated, skipped, failure }: ImportOutcome): string {
+  const parts = [
+    ...(repeated > 0 ? [`${counted(repeated)} stored by an earlier import`] : []),
+    ...(skipped > 0 ? [`${counted(skipped)} invalid and left out`] : []),
+  ];
+  if (stored + repeated + skipped === 0 && failure === undefined) return 'no records: the file is empty';
+  return [`${counted(stored)} imported`, ...parts].join(', ');
+}
+
+function counted(records: number): string {
+  return `${records.toLocaleString('en')} ${records === 1 ? 'record' : 'records'}`;
+}
+
+function adviceFor({ stored, repeated }: ImportOutcome): string {
+  if (stored + repeated === 0) return 'Nothing of this file is stored.';
+  return 'What was imported before is stored. Import the same file again within a day: nothing is stored twice.';
 }
 
 function open(file: string): Readable {
@@ -93,7 +116,12 @@ function open(file: string): Readable {
   return source.pipe(unpack);
 }
 
-async function post(flags: ImportFlags, token: string, portion: Portion, key: string): Promise<PostAnswer> {
+async function post(
+  flags: Pick<ImportFlags, 'url' | 'invalid'> & { readonly kind: RecordKind },
+  token: string,
+  portion: Portion,
+  key: string,
+): Promise<PostAnswer> {
   const path = flags.kind === 'usage' ? 'usage' : 'events';
   const url = new URL(`/operator/v1/records/${path}`, flags.url);
   if (flags.invalid) url.searchParams.set('invalid', flags.invalid);
@@ -112,7 +140,14 @@ async function post(flags: ImportFlags, token: string, portion: Portion, key: st
   const { status, retryAfterMs } = answer;
   const { accepted, errors } = (answer.body ?? {}) as { accepted?: number; errors?: RecordFault[] };
   const faults = Array.isArray(errors) ? errors.filter(({ index }) => typeof index === 'number') : [];
-  if (status === 202) return { type: 'accepted', accepted: accepted ?? portion.lines.length, faults };
+  if (status === 202) {
+    return {
+      type: 'accepted',
+      accepted: accepted ?? portion.lines.length,
+      repeated: answer.replayed,
+      faults,
+    };
+  }
   if (status === 429 || status >= 500) {
     return { type: 'busy', afterMs: retryAfterMs, cause: messageOf(answer) };
   }

@@ -202,14 +202,19 @@ describe('demo', () => {
 });
 
 describe('import', () => {
-  async function startNode(context: TestContext, answer: (call: number) => [status: number, body: unknown]) {
+  async function startNode(
+    context: TestContext,
+    answer: (call: number) => [status: number, body: unknown, headers?: Record<string, string>],
+  ) {
     const requests: { url: string; key: unknown; token: unknown; body: string }[] = [];
     const server = createServer(async (request, response) => {
       const body = (await Array.fromAsync(request as AsyncIterable<Buffer>)).join('');
       const { 'idempotency-key': key, authorization: token } = request.headers;
       requests.push({ url: request.url ?? '', key, token, body });
-      const [status, json] = answer(requests.length);
-      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(json));
+      const [status, json, headers = {}] = answer(requests.length);
+      response
+        .writeHead(status, { 'content-type': 'application/json', ...headers })
+        .end(JSON.stringify(json));
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const directory = await mkdtemp(join(tmpdir(), 'simstream-'));
@@ -229,7 +234,7 @@ describe('import', () => {
     await writeFile(plain, lines);
     await writeFile(packed, gzipSync(lines));
     const stage = createStage({ SIMSTREAM_OPERATOR_TOKEN: 'op' });
-    assert.equal(await stage.run('import', '--kind', 'event', '--url', url, plain, packed), 0);
+    assert.equal(await stage.run('import', '--kind', 'events', '--url', url, plain, packed), 0);
     assert.deepEqual(
       requests.map((request) => [request.url, request.token, request.body]),
       [
@@ -238,6 +243,37 @@ describe('import', () => {
       ],
     );
     assert.match(stage.out, /a\.ndjson: 2 records imported\n.*b\.ndjson\.gz: 2 records imported/);
+  });
+
+  test('tells new records from repeated and skipped ones, and says when there is nothing', async (context) => {
+    const answers: [number, object, Record<string, string>?][] = [
+      [202, { accepted: 3 }],
+      [202, { accepted: 3 }, { 'idempotent-replayed': 'true' }],
+      [202, { accepted: 1, rejected: 2, rejected_indexes: [0, 2], errors: [] }],
+      [422, { error_code: 1400, message: 'Both are invalid.', errors: [] }],
+    ];
+    const { url, directory } = await startNode(context, (call) => answers[call - 1] ?? [500, {}]);
+    const [file, empty] = [join(directory, 'a.ndjson'), join(directory, 'empty.ndjson')];
+    await writeFile(file, '{"id":1}\n{"id":2}\n{"id":3}\n');
+    await writeFile(empty, '\n \n');
+    const stage = createStage({ SIMSTREAM_OPERATOR_TOKEN: 'op' });
+    const files = [empty, file, file, file, file];
+    assert.equal(await stage.run('import', '--kind', 'event', '--url', url, ...files), 1);
+    assert.deepEqual(
+      stage.out
+        .trim()
+        .split('\n')
+        .map((line) => line.slice(line.indexOf(': ') + 2)),
+      [
+        'no records: the file is empty',
+        '3 records imported',
+        '0 records imported, 3 records stored by an earlier import',
+        '1 record imported, 2 records invalid and left out',
+        '0 records imported',
+      ],
+    );
+    assert.match(stage.err, /stopped: Both are invalid\.\n.*Nothing of this file is stored/);
+    assert.doesNotMatch(stage.err, /What was imported/);
   });
 
   test('names the line of an invalid record and ends with 1', async (context) => {

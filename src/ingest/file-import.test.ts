@@ -74,7 +74,14 @@ async function run(text: string, answers: readonly PostAnswer[]) {
     random: seededRandom(1),
     post: async (portion, key) => {
       posts.push({ portion, key });
-      return answers[posts.length - 1] ?? { type: 'accepted', accepted: portion.lines.length, faults: [] };
+      return (
+        answers[posts.length - 1] ?? {
+          type: 'accepted',
+          accepted: portion.lines.length,
+          repeated: false,
+          faults: [],
+        }
+      );
     },
     progress: ({ waiting }) => {
       if (waiting !== undefined) waits.push(waiting);
@@ -91,7 +98,13 @@ const LINES = '{"id":1}\n'.repeat(2500);
 describe('importing', () => {
   test('sends portion by portion, each under a key of its own that a second run gives again', async () => {
     const first = await run(LINES, []);
-    assert.deepEqual(first.outcome, { records: 2500, faults: [], failure: undefined });
+    assert.deepEqual(first.outcome, {
+      stored: 2500,
+      repeated: 0,
+      skipped: 0,
+      faults: [],
+      failure: undefined,
+    });
     const keys = first.posts.map(({ key }) => key);
     assert.equal(new Set(keys).size, 3);
     const second = await run(LINES, []);
@@ -104,7 +117,7 @@ describe('importing', () => {
   test('sends the same portion again while the node is busy, and gives up after some minutes', async () => {
     const busy: PostAnswer = { type: 'busy', afterMs: 2000, cause: 'full' };
     const { outcome, posts, waits } = await run(LINES, [busy, busy]);
-    assert.equal(outcome.records, 2500);
+    assert.equal(outcome.stored, 2500);
     assert.deepEqual(waits, ['full', 'full']);
     assert.deepEqual(posts[2], posts[0]);
     const forever = await run(LINES, Array<PostAnswer>(100).fill(busy));
@@ -112,9 +125,30 @@ describe('importing', () => {
     assert.equal(forever.posts.length, 16);
   });
 
+  test('counts what is new, what was there before, and what was left out', async () => {
+    const { outcome } = await run(LINES, [
+      { type: 'accepted', accepted: 1000, repeated: true, faults: [] },
+      {
+        type: 'accepted',
+        accepted: 998,
+        repeated: false,
+        faults: [
+          { index: 0, path: '/id', message: 'is missing' },
+          { index: 7, path: '', message: 'is none' },
+        ],
+      },
+    ]);
+    const { faults, ...counts } = outcome;
+    assert.deepEqual(counts, { stored: 1498, repeated: 1000, skipped: 2, failure: undefined });
+    assert.deepEqual(
+      faults.map(({ line }) => line),
+      [1001, 1008],
+    );
+  });
+
   test('names the lines of the file that are invalid, and stops', async () => {
     const { outcome, posts } = await run(`\n${LINES}`, [
-      { type: 'accepted', accepted: 1000, faults: [] },
+      { type: 'accepted', accepted: 1000, repeated: false, faults: [] },
       {
         type: 'refused',
         cause: 'Two are invalid.',
@@ -122,7 +156,9 @@ describe('importing', () => {
       },
     ]);
     assert.deepEqual(outcome, {
-      records: 1000,
+      stored: 1000,
+      repeated: 0,
+      skipped: 0,
       faults: [{ line: 1006, path: '/id', message: 'is missing' }],
       failure: 'Two are invalid.',
     });

@@ -75,7 +75,13 @@ function isBlank(line: Buffer, end: number): boolean {
 }
 
 export type PostAnswer =
-  | { readonly type: 'accepted'; readonly accepted: number; readonly faults: readonly RecordFault[] }
+  /** `repeated`: the node has the portion from an earlier run, and stored nothing. */
+  | {
+      readonly type: 'accepted';
+      readonly accepted: number;
+      readonly repeated: boolean;
+      readonly faults: readonly RecordFault[];
+    }
   /** Nothing was taken, and trying again may help. */
   | { readonly type: 'busy'; readonly afterMs: number; readonly cause: string }
   | { readonly type: 'refused'; readonly cause: string; readonly faults: readonly RecordFault[] };
@@ -94,11 +100,16 @@ interface ImportOptions {
   readonly random: Random;
   /** Sends a portion; never rejects for what the node or the network does. */
   post(portion: Portion, key: string): Promise<PostAnswer>;
-  progress(imported: { records: number; waiting?: string }): void;
+  progress(imported: { read: number; waiting?: string }): void;
 }
 
-interface ImportOutcome {
-  readonly records: number;
+export interface ImportOutcome {
+  /** Records that were stored now. */
+  readonly stored: number;
+  /** Records that an earlier run had stored already. */
+  readonly repeated: number;
+  /** Records that are invalid and were left out. */
+  readonly skipped: number;
   /** Faults with the number of their line in the file. */
   readonly faults: readonly { readonly line: number; readonly path: string; readonly message: string }[];
   /** Why the import stopped early; everything before is stored. */
@@ -108,7 +119,7 @@ interface ImportOutcome {
 const BACKOFF = { base: 500, cap: 30_000 };
 /** About four minutes in all: a node that restarts is back by then. */
 const MOST_TRIES = 15;
-/** What a person can read; the rest will be found when these are mended. */
+/** As many as a person can read; the rest is found once these are fixed. */
 const MOST_FAULTS = 100;
 
 /**
@@ -118,28 +129,32 @@ const MOST_FAULTS = 100;
 export async function importRecords(options: ImportOptions): Promise<ImportOutcome> {
   const { kind, clock, random, post, progress } = options;
   const faults: ImportOutcome['faults'][number][] = [];
-  let records = 0;
+  const counts = { stored: 0, repeated: 0, skipped: 0 };
+  const ended = (failure?: string): ImportOutcome => ({ ...counts, faults, failure });
+  let read = 0;
   try {
     for await (const portion of options.portions) {
       const key = keyOf(kind, portion);
       let answer = await post(portion, key);
       for (let tries = 0; answer.type === 'busy'; tries++) {
-        if (tries >= MOST_TRIES) return { records, faults, failure: answer.cause };
-        progress({ records, waiting: answer.cause });
+        if (tries >= MOST_TRIES) return ended(answer.cause);
+        progress({ read, waiting: answer.cause });
         await clock.sleep(backoffDelay(BACKOFF, tries, random, answer.afterMs));
         answer = await post(portion, key);
       }
       for (const { index, path, message } of answer.faults) {
         if (faults.length < MOST_FAULTS) faults.push({ line: portion.lines[index] ?? 0, path, message });
       }
-      if (answer.type === 'refused') return { records, faults, failure: answer.cause };
-      records += answer.accepted;
-      progress({ records });
+      if (answer.type === 'refused') return ended(answer.cause);
+      counts[answer.repeated ? 'repeated' : 'stored'] += answer.accepted;
+      counts.skipped += portion.lines.length - answer.accepted;
+      read += portion.lines.length;
+      progress({ read });
     }
   } catch (error) {
-    return { records, faults, failure: error instanceof Error ? error.message : String(error) };
+    return ended(error instanceof Error ? error.message : String(error));
   }
-  return { records, faults, failure: undefined };
+  return ended();
 }
 
 function keyOf(kind: RecordKind, { body, lines }: Portion): string {

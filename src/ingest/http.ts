@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { ApiError, type ErrorToken } from '../errors.ts';
 import type { RecordKind } from '../records/block.ts';
-import type { RecordFault } from '../records/scan.ts';
+import { MOST_REJECTED, type RecordFault } from '../records/scan.ts';
 import { readRecordsBody } from './body.ts';
 import type { Ingest, IngestOutcome } from './ingest.ts';
 
@@ -16,10 +16,13 @@ export interface RecordsCall {
   readonly body: Readable;
 }
 
-/** The body of the answer 202; it has `rejected` and `errors` only with `?invalid=skip`. */
+/** The answer 202; it has `rejected`, `rejected_indexes` and `errors` only with `?invalid=skip`. */
 export interface RecordsAnswer {
   readonly accepted: number;
+  /** Whether the same request was stored before under its Idempotency-Key; told in a header. */
+  readonly repeated?: boolean;
   readonly rejected?: number;
+  readonly rejected_indexes?: readonly number[];
   readonly errors?: readonly RecordFault[];
 }
 
@@ -34,7 +37,7 @@ interface IngestHttpTelemetry {
 
 /**
  * `POST /operator/v1/records/usage` and `…/events` without the web framework; see api/operator/records.ts for the routes.
- * @returns the body of the answer 202
+ * @returns the answer 202
  * @throws ApiError 400 cut short or damaged, 413 too large, 415 content type or encoding, 422 invalid records or
  *   parameters, 503 with retryAfter when the node cannot keep up. Nothing was stored then.
  */
@@ -90,14 +93,18 @@ function idempotencyKeyOf(header: string | string[] | undefined): string | undef
 function answerOf(outcome: IngestOutcome, skipInvalid: boolean): RecordsAnswer {
   switch (outcome.type) {
     case 'accepted': {
-      const { accepted, rejected, faults } = outcome;
-      return skipInvalid ? { accepted, rejected, errors: faults } : { accepted };
+      const { accepted, rejected, indexes, faults, repeated } = outcome;
+      return {
+        accepted,
+        repeated,
+        ...(skipInvalid ? { rejected, rejected_indexes: indexes, errors: faults } : {}),
+      };
     }
     case 'invalid': {
       const { invalid, records, unreadable, faults } = outcome;
       const what = unreadable
         ? 'The body cannot be read as records'
-        : `${invalid} of ${records} records ${invalid === 1 ? 'is' : 'are'} invalid`;
+        : `${invalid} of ${records} records ${invalid === 1 ? 'is' : 'are'} invalid${skipInvalid ? `; at most ${MOST_REJECTED} can be skipped` : ''}`;
       throw new ApiError('InputValidationFailed', `${what}; nothing was stored.`, { errors: faults });
     }
     case 'busy':

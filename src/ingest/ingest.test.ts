@@ -23,7 +23,14 @@ describe('accepting records', () => {
       ] as const) {
         const { ingest, log, clock } = testIngest();
         const outcome = await ingest.accept(request(kind, text, { format }));
-        assert.deepEqual(outcome, { type: 'accepted', accepted: lines.length, rejected: 0, faults: [] });
+        assert.deepEqual(outcome, {
+          type: 'accepted',
+          accepted: lines.length,
+          rejected: 0,
+          indexes: [],
+          faults: [],
+          repeated: false,
+        });
         const stored = await storedRecords(log);
         assert.deepEqual(stored.map((record) => record.text).sort(), [...lines].sort());
         for (const { text: record, organisation, eventType, alert, arrivedAt, partition } of stored) {
@@ -69,19 +76,28 @@ describe('accepting records', () => {
   test('takes no records', async () => {
     const { ingest, log } = testIngest();
     const outcome = await ingest.accept(request('usage', '[]'));
-    assert.deepEqual(outcome, { type: 'accepted', accepted: 0, rejected: 0, faults: [] });
+    assert.deepEqual(outcome, {
+      type: 'accepted',
+      accepted: 0,
+      rejected: 0,
+      indexes: [],
+      faults: [],
+      repeated: false,
+    });
     assert.equal((await storedRecords(log)).length, 0);
   });
 
   test('stores nothing if one record is invalid', async () => {
     const { ingest, log } = testIngest();
     const outcome = await ingest.accept(
-      request('usage', `[${ofOrganisation(1)},${ofOrganisation(2, { cost: 'null' })}]`),
+      request('usage', `[${ofOrganisation(1)},${ofOrganisation(2, { cost: '[]' })}]`),
     );
     assert.equal(outcome.type, 'invalid');
     assert.ok(outcome.type === 'invalid');
     assert.deepEqual([outcome.invalid, outcome.records, outcome.unreadable], [1, 2, false]);
-    assert.deepEqual(outcome.faults, [{ index: 1, path: 'cost', message: 'is null; it must be a number' }]);
+    assert.deepEqual(outcome.faults, [
+      { index: 1, path: '/cost', message: 'must be a number, or null, not an array' },
+    ]);
     assert.equal((await storedRecords(log)).length, 0);
   });
 

@@ -4,7 +4,7 @@ import { giveBack } from '../lib/give-back.ts';
 import type { NewBlock, RecordLog } from '../log/log.ts';
 import { blockInMemory, encodeBlock, type RecordKind } from '../records/block.ts';
 import { RecordReader } from '../records/record-reader.ts';
-import { type BodyFormat, type RecordFault, scanBody } from '../records/scan.ts';
+import { type BodyFormat, MOST_REJECTED, type RecordFault, scanBody } from '../records/scan.ts';
 import { partitionOf } from '../registry/organisation.ts';
 import type { OrganisationTree } from '../registry/organisation-tree.ts';
 import { Admission, type Ticket } from './admission.ts';
@@ -37,12 +37,15 @@ export interface IngestRequest {
 }
 
 export type IngestOutcome =
-  /** The records are durable, or were so before if the request is a repetition. `faults` are some of the rejected. */
+  /** The records are durable. `faults` are some of the rejected, whose indexes are all in `indexes`. */
   | {
       readonly type: 'accepted';
       readonly accepted: number;
       readonly rejected: number;
+      readonly indexes: readonly number[];
       readonly faults: readonly RecordFault[];
+      /** The same request was stored before under its key: nothing was stored now. */
+      readonly repeated: boolean;
     }
   /** Nothing was stored. `faults` are the first MOST_FAULTS of `invalid`; `unreadable`: the body itself is at fault. */
   | {
@@ -78,9 +81,9 @@ export function createIngest(options: IngestOptions): Ingest {
     const { kind, body, format, skipInvalid, idempotencyKey } = request;
     const started = clock.monotonic();
     const scanned = await scanBody(readers[kind], body, format);
-    const { columns, invalid, faults, unreadable } = scanned;
+    const { columns, invalid, faults, rejected, unreadable } = scanned;
     const accepted = columns.count;
-    if (unreadable || (invalid > 0 && !skipInvalid))
+    if (unreadable || (invalid > 0 && !skipInvalid) || invalid > MOST_REJECTED)
       return { type: 'invalid', invalid, records: accepted + invalid, unreadable, faults };
 
     // Before the body is changed.
@@ -102,18 +105,20 @@ export function createIngest(options: IngestOptions): Ingest {
         return { partition, bytes, block: blockInMemory(index, payload, arrivedAt) };
       }),
     );
+    let repeated = false;
     // A key is remembered also where there is nothing to store, so that its next use is compared with this one.
     if (blocks.length > 0 || idempotencyKey !== undefined) {
       const appended = await log.append(blocks, idempotency);
       if (appended.type === 'mismatch') return { type: 'mismatch' };
       if (appended.type === 'unavailable')
         return { type: 'busy', retryAfter: RETRY_AFTER_SECONDS, cause: appended.cause };
+      repeated = appended.type === 'duplicate';
       if (appended.type === 'stored') {
         const durationMs = clock.monotonic() - started;
         telemetry?.recordsIngested({ kind, records: accepted, bytes: bodyBytes, durationMs });
       }
     }
-    return { type: 'accepted', accepted, rejected: invalid, faults };
+    return { type: 'accepted', accepted, rejected: invalid, indexes: rejected, faults, repeated };
   };
 
   return {

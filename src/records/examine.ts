@@ -1,10 +1,11 @@
 import { endpointAt } from './endpoints.ts';
 import type { RecordFacts, RecordKind } from './record-index.ts';
 import { LARGEST_TYPE_ID } from './required-fields.ts';
+import { type FieldType, RECORD_FIELDS, type RecordField } from './schema.ts';
 import { isTimestampAt } from './timestamp.ts';
 import { type Halves, isRecordId, unsignedAt } from './unsigned.ts';
 
-/** What is wrong with one field of a record. `path` is its names joined by dots; empty for the record itself. */
+/** What is wrong with one field of a record. `path` is a JSON pointer into the record; empty for the record itself. */
 export interface RecordFieldFault {
   readonly path: string;
   readonly message: string;
@@ -22,70 +23,53 @@ class NumberLiteral {
   }
 }
 
-interface Rule {
-  readonly path: string;
+interface Check {
   /** Completes "must be …". */
   readonly wanted: string;
   readonly holds: (value: unknown) => boolean;
-  readonly optional?: boolean;
 }
 
-const recordId: Rule = {
-  path: 'id',
-  wanted: 'an integer from 0 to 18446744073709551615',
-  holds: (value) => value instanceof NumberLiteral && isRecordId(value.bytes, 0, value.bytes.length),
-};
-const organisation: Rule = {
-  path: 'organisation.id',
-  wanted: `an integer from 1 to ${Number.MAX_SAFE_INTEGER}`,
-  holds: (value) => unsigned(value) >= 1,
-};
-
-const RULES: Record<RecordKind, readonly Rule[]> = {
-  usage: [
-    recordId,
-    typeId('traffic_type.id'),
-    timestamp('start_timestamp'),
-    timestamp('end_timestamp'),
-    organisation,
-    number('volume.total'),
-    number('volume.rx'),
-    number('volume.tx'),
-    number('cost'),
-  ],
-  event: [
-    recordId,
-    timestamp('timestamp'),
-    typeId('event_type.id'),
-    organisation,
-    {
-      path: 'alert',
-      wanted: 'true, false, 1 or 0',
-      holds: (value) => typeof value === 'boolean' || [0, 1].includes(unsigned(value)),
-      optional: true,
-    },
-  ],
-};
-
-function typeId(path: string): Rule {
-  return {
-    path,
+/** How the types of fields that are checked are checked. */
+const CHECKS: Partial<Record<FieldType, Check>> = {
+  'record id': {
+    wanted: 'an integer from 0 to 18446744073709551615',
+    holds: (value) => value instanceof NumberLiteral && isRecordId(value.bytes, 0, value.bytes.length),
+  },
+  'organisation id': {
+    wanted: `an integer from 1 to ${Number.MAX_SAFE_INTEGER}`,
+    holds: (value) => unsigned(value) >= 1,
+  },
+  'type id': {
     wanted: `an integer from 0 to ${LARGEST_TYPE_ID}`,
     holds: (value) => unsigned(value) >= 0 && unsigned(value) <= LARGEST_TYPE_ID,
-  };
-}
+  },
+  timestamp: {
+    wanted: 'a timestamp such as 2025-03-17T06:02:48Z or 2025-03-17T08:02:48.118+02:00',
+    holds: (value) => {
+      if (typeof value !== 'string') return false;
+      const bytes = Buffer.from(value);
+      return isTimestampAt(bytes, 0, bytes.length);
+    },
+  },
+  decimal: { wanted: 'a number', holds: (value) => value instanceof NumberLiteral },
+  flag: {
+    wanted: 'true, false, 1 or 0',
+    holds: (value) => typeof value === 'boolean' || [0, 1].includes(unsigned(value)),
+  },
+};
 
-function timestamp(path: string): Rule {
-  const holds = (value: unknown) => {
-    if (typeof value !== 'string') return false;
-    const bytes = Buffer.from(value);
-    return isTimestampAt(bytes, 0, bytes.length);
-  };
-  return { path, wanted: 'a UTC timestamp such as 2025-03-17T06:02:48Z', holds };
-}
+interface Rule extends Check, Pick<RecordField, 'path' | 'mandatory' | 'nullable'> {}
 
-function number(path: string): Rule {
-  return { path, wanted: 'a number', holds: (value) => value instanceof NumberLiteral };
+const RULES: Record<RecordKind, readonly Rule[]> = { usage: rulesOf('usage'), event: rulesOf('event') };
+
+/** Mandatory fields, and alert: filters decide by it. */
+function rulesOf(kind: RecordKind): Rule[] {
+  return RECORD_FIELDS[kind].flatMap((field) => {
+    const check = CHECKS[field.type];
+    if (!field.mandatory && field.type !== 'flag') return [];
+    if (!check) throw new Error(`nothing says how ${field.path} is checked`);
+    return [{ ...check, ...field }];
+  });
 }
 
 function unsigned(value: unknown): number {
@@ -126,14 +110,20 @@ function endpointOf(value: unknown): Halves {
 
 function check(rule: Rule, record: object): RecordFieldFault[] {
   const value = valueAt(record, rule.path);
+  const wanted = rule.nullable && rule.mandatory ? `${rule.wanted}, or null` : rule.wanted;
   if (value === undefined || value === null) {
-    if (rule.optional) return [];
+    if (value === null ? rule.nullable : !rule.mandatory) return [];
     const what = value === undefined ? 'is missing' : 'is null';
-    return [{ path: rule.path, message: `${what}; it must be ${rule.wanted}` }];
+    return [{ path: pointer(rule.path), message: `${what}; it must be ${wanted}` }];
   }
   return rule.holds(value)
     ? []
-    : [{ path: rule.path, message: `must be ${rule.wanted}, not ${shown(value)}` }];
+    : [{ path: pointer(rule.path), message: `must be ${wanted}, not ${shown(value)}` }];
+}
+
+/** Names hold no slash and no tilde. */
+function pointer(path: string): string {
+  return `/${path.replaceAll('.', '/')}`;
 }
 
 function valueAt(record: object, path: string): unknown {

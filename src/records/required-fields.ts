@@ -1,5 +1,5 @@
 import { endpointAt } from './endpoints.ts';
-import { BACKSLASH, LOWER_T, QUOTE } from './scalars.ts';
+import { BACKSLASH, LOWER_N, LOWER_T, QUOTE } from './scalars.ts';
 import { isTimestampAt } from './timestamp.ts';
 import { type Halves, isRecordId, unsignedAt } from './unsigned.ts';
 
@@ -8,6 +8,9 @@ import { type Halves, isRecordId, unsignedAt } from './unsigned.ts';
  *
  *   usage: id, traffic_type.id, start_timestamp, end_timestamp, organisation.id, volume.total, volume.rx, volume.tx, cost
  *   event: id, timestamp, event_type.id, organisation.id; alert may be missing or null, which is false
+ *
+ * `end_timestamp` is null while a session is open, and `cost` where nobody has rated the record. Both must be there all the
+ * same: a producer that leaves them out by mistake should hear of it.
  *
  * Both may have endpoint.id; the index keeps it where it is an unsigned 64-bit integer.
  */
@@ -38,6 +41,8 @@ const ENDPOINT_ID = 1 << 17;
 const VOLUMES = VOLUME_TOTAL | VOLUME_RX | VOLUME_TX;
 export const TIMESTAMPS = TIMESTAMP | START_TIMESTAMP | END_TIMESTAMP;
 const NUMBERS = COST | VOLUMES;
+/** May be null. */
+const NULLABLE = COST | END_TIMESTAMP;
 export const PARENTS = TRAFFIC_TYPE | ORGANISATION | EVENT_TYPE | VOLUME | ENDPOINT;
 /** `alert` may be missing, and then it is false: so it counts as found from the start. */
 export const EVENT_FIELDS = ID | TIMESTAMP | EVENT_TYPE_ID | ORGANISATION_ID | ALERT;
@@ -203,6 +208,7 @@ export function takeScalar(
   const first = bytes[from] as number;
   if (first === QUOTE) return (field & TIMESTAMPS) !== 0 && isTimestampAt(bytes, from + 1, to - 1);
   if (first > LARGEST_NUMBER_START) {
+    if ((field & NULLABLE) !== 0 && first === LOWER_N) return true;
     if (field !== ALERT) return false;
     scan.alert = first === LOWER_T ? 1 : 0;
     return true;

@@ -22,6 +22,7 @@ export const OPEN_BRACKET = 0x5b;
 export const BACKSLASH = 0x5c;
 const LOWER_E = 0x65;
 const LOWER_F = 0x66;
+export const LOWER_N = 0x6e;
 export const LOWER_T = 0x74;
 const LOWER_U = 0x75;
 export const OPEN_BRACE = 0x7b;

@@ -20,7 +20,7 @@ export type BodyFormat = 'array' | 'ndjson';
 /** One invalid record. `index` counts the records of the body from 0, blank lines not. */
 export interface RecordFault {
   readonly index: number;
-  /** Names joined by dots, e.g. `organisation.id`; empty for the record as a whole. */
+  /** A JSON pointer into the record, e.g. `/organisation/id`; empty for the record as a whole. */
   readonly path: string;
   readonly message: string;
 }
@@ -33,11 +33,18 @@ export interface ScannedBody {
   /** How many records are invalid, and the first MOST_FAULTS of them. */
   readonly invalid: number;
   readonly faults: readonly RecordFault[];
+  /** Indexes of the invalid records, the first MOST_REJECTED of them. */
+  readonly rejected: readonly number[];
   /** Whether the body itself is at fault, so that nothing of it should be used. The last fault says how. */
   readonly unreadable: boolean;
 }
 
 export const MOST_FAULTS = 20;
+/**
+ * So many invalid records can be named one by one: an answer then has a megabyte at most. A body with more of them is no
+ * list of records with some mistakes, but something else.
+ */
+export const MOST_REJECTED = 100_000;
 /** 256 KiB, of interface.md. */
 export const LARGEST_RECORD = 256 * 1024;
 
@@ -66,6 +73,7 @@ class BodyScan implements ScannedBody {
   readonly columns: RecordIndexBuilder;
   readonly breaks: number[] = [];
   readonly faults: RecordFault[] = [];
+  readonly rejected: number[] = [];
   invalid = 0;
   unreadable = false;
 
@@ -195,6 +203,7 @@ class BodyScan implements ScannedBody {
     // What stands before the first valid record is between no two.
     if (columns.count > 0 && breaks.at(-1) !== columns.count) breaks.push(columns.count);
     if (faults.length < MOST_FAULTS) faults.push({ index: this.#index, ...describe() });
+    if (this.rejected.length < MOST_REJECTED) this.rejected.push(this.#index);
     this.invalid++;
   }
 

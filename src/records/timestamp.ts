@@ -1,11 +1,15 @@
 /**
- * Timestamps of records, all in UTC:
+ * Timestamps of records:
  *
- *   timestamp = date ( "T" time [ "." 1*9digit ] ( "Z" | "+0000" | "+00:00" ) | " " time )
- *   date      = yyyy-MM-dd         time = HH:mm:ss
+ *   timestamp = date ( "T" time zone | " " time [ zone ] )          without a zone it is UTC
+ *   date      = yyyy-MM-dd
+ *   time      = HH:mm:ss [ "." 1*9digit ]
+ *   zone      = "Z" | ( "+" | "-" ) HH [ [ ":" ] mm ]
  *
- * which covers the four forms that emnify's sources show (`…Z`, `….SSSZ`, `….000+0000`, `yyyy-MM-dd HH:mm:ss`).
- * @returns whether the bytes are one of them, with a day that there is
+ * which covers the four forms that emnify's sources show (`…Z`, `….SSSZ`, `….000+0000`, `yyyy-MM-dd HH:mm:ss`), and what
+ * other platforms and databases print (`…+02:00`, `…-0500`, `yyyy-MM-dd HH:mm:ss.SSS+02`). `T` and `Z` may be small
+ * letters, as RFC 3339 says. recordTime in record-time.ts reads the same forms, and a test compares both.
+ * @returns whether the bytes are one of them, with a day that exists
  */
 export function isTimestampAt(bytes: Uint8Array, from: number, to: number): boolean {
   const length = to - from;
@@ -20,9 +24,11 @@ export function isTimestampAt(bytes: Uint8Array, from: number, to: number): bool
   if (century > 99 || year > 99 || month < 1 || month > 12 || day < 1) return false;
   if (day > 28 && day > daysOf(century * 100 + year, month)) return false;
   if (two(bytes, from + 11) > 23 || two(bytes, from + 14) > 59 || two(bytes, from + 17) > 59) return false;
-  const separator = bytes[from + 10];
-  if (separator === SPACE) return length === 19;
-  return separator === UPPER_T && isZone(bytes, from + 19, to);
+  const separator = bytes[from + 10] as number;
+  const zone = behindFraction(bytes, from + 19, to);
+  if (zone < 0) return false;
+  if (separator === SPACE) return zone === to || isZone(bytes, zone, to);
+  return (separator | SMALL) === LOWER_T && isZone(bytes, zone, to);
 }
 
 const SPACE = 0x20;
@@ -31,24 +37,29 @@ const DASH = 0x2d;
 const POINT = 0x2e;
 const ZERO = 0x30;
 const COLON = 0x3a;
-const UPPER_T = 0x54;
-const UPPER_Z = 0x5a;
+/** The bit that makes a letter a small one. */
+const SMALL = 0x20;
+const LOWER_T = 0x74;
+const LOWER_Z = 0x7a;
 const NEVER = 1000;
 
-/** What stands behind the seconds. */
+/** The place behind the fraction of a second, if there is one; -1 if it has no digits, or more than nine. */
+function behindFraction(bytes: Uint8Array, from: number, to: number): number {
+  if (from >= to || bytes[from] !== POINT) return from;
+  let at = from + 1;
+  while (at < to && isDigit(bytes[at] as number)) at++;
+  const digits = at - from - 1;
+  return digits === 0 || digits > 9 ? -1 : at;
+}
+
 function isZone(bytes: Uint8Array, from: number, to: number): boolean {
-  let at = from;
-  if (bytes[at] === POINT && at < to) {
-    at++;
-    const digits = at;
-    while (at < to && isDigit(bytes[at] as number)) at++;
-    if (at === digits || at - digits > 9) return false;
-  }
-  const length = to - at;
-  if (length === 1) return bytes[at] === UPPER_Z;
-  if (bytes[at] !== PLUS) return false;
-  if (length === 5) return two(bytes, at + 1) === 0 && two(bytes, at + 3) === 0;
-  return length === 6 && two(bytes, at + 1) === 0 && bytes[at + 3] === COLON && two(bytes, at + 4) === 0;
+  const length = to - from;
+  const first = bytes[from] as number;
+  if (length === 1) return (first | SMALL) === LOWER_Z;
+  if ((first !== PLUS && first !== DASH) || length < 3 || two(bytes, from + 1) > 23) return false;
+  if (length === 3) return true;
+  const minutes = bytes[from + 3] === COLON ? from + 4 : from + 3;
+  return minutes + 2 === to && two(bytes, minutes) <= 59;
 }
 
 function two(bytes: Uint8Array, at: number): number {

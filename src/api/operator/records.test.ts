@@ -141,7 +141,11 @@ describe('posting records', () => {
     assert.equal(status, 422);
     assert.equal(body.error_token, 'InputValidationFailed');
     assert.equal(body.message, '2 of 3 records are invalid; nothing was stored.');
-    assert.deepEqual(body.errors[1], { index: 2, path: 'cost', message: 'must be a number, not "1"' });
+    assert.deepEqual(body.errors[1], {
+      index: 2,
+      path: '/cost',
+      message: 'must be a number, or null, not "1"',
+    });
     assert.equal(body.errors[0].index, 1);
     const cut = await post(served, '[{"id":1');
     assert.equal(cut.status, 422);
@@ -165,13 +169,28 @@ describe('posting records', () => {
     assert.deepEqual(body, {
       accepted: 1,
       rejected: 1,
+      rejected_indexes: [0],
       errors: [{ index: 0, path: '', message: 'must be a JSON object' }],
     });
     assert.deepEqual((await post(served, '[]', { query: '?invalid=skip' })).body, {
       accepted: 0,
       rejected: 0,
+      rejected_indexes: [],
       errors: [],
     });
+    const half = Array.from({ length: 100 }, (_, at) => (at % 2 ? '{}' : usageText({ id: `${at}` })));
+    const { body: mixed } = await post(served, `[${half.join()}]`, { query: '?invalid=skip' });
+    assert.deepEqual([mixed.accepted, mixed.rejected, mixed.errors.length], [50, 50, 20]);
+    assert.deepEqual(
+      mixed.rejected_indexes,
+      half.flatMap((text, at) => (text === '{}' ? [at] : [])),
+    );
+    const flood = await post(served, `${'1\n'.repeat(100_001)}`, {
+      query: '?invalid=skip',
+      headers: { 'content-type': 'application/x-ndjson' },
+    });
+    assert.deepEqual([flood.status, flood.body.error_code], [422, 1400]);
+    assert.match(flood.body.message, /at most 100000 can be skipped/);
     for (const query of ['?invalid=', '?invalid=no', '?invalid=skip&invalid=skip'])
       assert.equal((await post(served, '[]', { query })).body.error_token, 'InvalidQueryCriteria');
   });
@@ -288,8 +307,11 @@ describe('posting records', () => {
   test('honours idempotency keys', async () => {
     const already = (await storedRecords(served.log)).length;
     const headers = { 'idempotency-key': 'import 7/2025 ~' };
-    for (let i = 0; i < 2; i++)
-      assert.deepEqual((await post(served, `[${usageText()}]`, { headers })).body, { accepted: 1 });
+    for (const replayed of [undefined, 'true', 'true']) {
+      const answer = await post(served, `[${usageText()}]`, { headers });
+      assert.deepEqual(answer.body, { accepted: 1 });
+      assert.equal(answer.headers.get('idempotent-replayed') ?? undefined, replayed);
+    }
     assert.equal((await storedRecords(served.log)).length, already + 1);
     const other = await post(served, `[${usageText({ id: '7' })}]`, { headers });
     assert.deepEqual([other.status, other.body.error_token], [422, 'NotAllowed']);

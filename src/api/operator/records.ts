@@ -11,8 +11,8 @@ const Fault = Type.Object(
   {
     index: Type.Integer({ description: 'Which record, from 0.' }),
     path: Type.String({
-      description: 'The field, as the samples name it; empty: the record as a whole.',
-      examples: ['organisation.id'],
+      description: 'JSON pointer into the record; empty: the record as a whole.',
+      examples: ['/organisation/id'],
     }),
     message: Type.String(),
   },
@@ -22,6 +22,9 @@ const Fault = Type.Object(
 const Accepted = Type.Object({
   accepted: Type.Integer({ description: 'Records that are stored, durably.' }),
   rejected: Type.Optional(Type.Integer({ description: 'Records that were left out, with `invalid=skip`.' })),
+  rejected_indexes: Type.Optional(
+    Type.Array(Type.Integer(), { description: 'Which records were left out, all of them, from 0.' }),
+  ),
   errors: Type.Optional(Type.Array(Fault, { description: 'What is wrong with the first 20 of them.' })),
 });
 
@@ -30,6 +33,12 @@ const Query = Type.Object({
     Type.Unknown({ description: '`skip`: store the valid records and list the others.', examples: ['skip'] }),
   ),
 });
+
+/** As payment services name it. */
+const REPLAYED = 'Idempotent-Replayed';
+const HEADERS = {
+  [REPLAYED]: '`true`: the same request was stored before under its Idempotency-Key; nothing was stored now.',
+};
 
 const CALLS = [
   ['usage', '/operator/v1/records/usage', 'IngestUsageRecords', 'usage records'],
@@ -53,7 +62,7 @@ export function recordsRoutes({ takeRecords }: RecordsParts): Route[] {
         description:
           'A JSON array, or one record per line; optionally with `Content-Encoding: gzip` or `zstd`. Up to 32 MiB decoded, 256 KiB a record.',
       },
-      responses: { 202: { description: 'Taken.', schema: Accepted } },
+      responses: { 202: { description: 'Taken.', schema: Accepted, headers: HEADERS } },
       errors: [
         'BadRequest',
         'PayloadTooLarge',
@@ -64,10 +73,14 @@ export function recordsRoutes({ takeRecords }: RecordsParts): Route[] {
         'NotAllowed',
         'Busy',
       ],
-      handler: async ({ headers, query, body }) => ({
-        status: 202,
-        body: await takeRecords({ kind, headers, invalid: query.invalid, body }),
-      }),
+      handler: async ({ headers, query, body }) => {
+        const { repeated, ...answer } = await takeRecords({ kind, headers, invalid: query.invalid, body });
+        return {
+          status: 202,
+          body: answer,
+          headers: repeated ? { [REPLAYED]: 'true' } : {},
+        };
+      },
     }),
   );
 }

@@ -93,10 +93,12 @@ export function readUsage(record: Uint8Array, options: SeriesOptions, now: numbe
   const places = reader.read(record, 0, record.length);
   const sms = textOf(record, places, SLOT['traffic_type.id']) === SMS;
   if (sms && !options.includeSms) return { type: 'unwanted' };
-  const end = recordTime(textOf(record, places, SLOT.end_timestamp));
+  const started = recordTime(textOf(record, places, SLOT.start_timestamp));
+  // Of a session that is still open nobody knows the end.
+  const end = recordTime(textOf(record, places, SLOT.end_timestamp)) ?? started;
   const cause = end === undefined ? NO_TIME : ageFault(end, now, options.historical);
   if (end === undefined || cause) return { type: 'rejected', cause: cause ?? NO_TIME };
-  const start = recordTime(textOf(record, places, SLOT.start_timestamp)) ?? end;
+  const start = started ?? end;
 
   const total = amountAt(record, places, SLOT['volume.total']);
   const tx = amountAt(record, places, SLOT['volume.tx']);

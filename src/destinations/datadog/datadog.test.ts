@@ -195,7 +195,7 @@ describe('Datadog: usage as metrics', () => {
     const { peer, send } = await start(t);
     const old = usage(1).replaceAll('2025-03-17T06:0', '2025-03-17T05:0');
     const ahead = usage(2).replaceAll('2025-03-17T06:0', '2025-03-17T07:0');
-    const timeless = usage(3).replace('"end_timestamp":"2025-03-17T06:03:33.118Z",', '');
+    const timeless = usage(3).replace(/"start_timestamp".*\s+"end_timestamp":"[^"]*",/, '');
     const empty = usage(4).replace(/"volume".*"cost":1.34358e-3/, '"volume":null,"cost":"x"');
     const failures = failuresOf(await send('usage', [old, usage(5), ahead, timeless, empty]));
     assert.deepEqual(
@@ -211,6 +211,19 @@ describe('Datadog: usage as metrics', () => {
     assert.equal(seriesOf(peer.requests[0]).length, 4);
     const historical = await start(t, { historical_metrics: true });
     assert.deepEqual(await historical.send('usage', [old]), { type: 'delivered' });
+  });
+
+  test('an open session counts at its start, and without a price only its volume does', async (t) => {
+    const { peer, send } = await start(t);
+    const open = usage(1)
+      .replace('"2025-03-17T06:03:33.118Z"', 'null')
+      .replace('"cost":1.34358e-3', '"cost":null');
+    assert.deepEqual(await send('usage', [open]), { type: 'delivered' });
+    const series = seriesOf(peer.requests[0]);
+    assert.ok(series.length > 0);
+    assert.ok(series.every(({ metric }) => metric !== 'endpoint.cost'));
+    const started = Date.UTC(2025, 2, 17, 6, 2, 48) / 1000;
+    assert.ok(series.every(({ points }) => points[0]?.timestamp === started));
   });
 
   test('nothing is sent when nothing can be taken', async (t) => {

@@ -108,6 +108,14 @@ describe('Keen: what is sent', () => {
     );
   });
 
+  test('a slice of an open session has the time of its start', () => {
+    const text = '{"id":1,"start_timestamp":"2025-03-17T08:02:48+02:00","end_timestamp":null}';
+    assert.match(
+      Buffer.concat(withTimestamp(Buffer.from(text), 'usage')).toString(),
+      /^\{"keen":\{"timestamp":"2025-03-17T06:02:48.000Z"\},"id":1,/,
+    );
+  });
+
   test('without a time that can be read the record stays as it is', () => {
     for (const text of ['{"id":1}', '{"timestamp":"yesterday"}', '{"timestamp":null}', '{}']) {
       assert.equal(Buffer.concat(withTimestamp(Buffer.from(text), 'event')).toString(), text);

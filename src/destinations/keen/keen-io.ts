@@ -153,11 +153,13 @@ function bodyOf(collection: string, records: readonly (readonly Uint8Array[])[])
   return Buffer.concat(parts);
 }
 
-/** A record's own time, by kind: the event's moment, or the end of the slice, as in Datadog's metrics. */
-const TIME: Readonly<Record<RecordKind, string>> = { event: 'timestamp', usage: 'end_timestamp' };
+/**
+ * A record's own time, by kind: the event's moment, or the end of the slice, as in Datadog's metrics; its start while the
+ * session is open.
+ */
 const READERS = {
-  event: compileFields(['keen', TIME.event]),
-  usage: compileFields(['keen', TIME.usage]),
+  event: compileFields(['keen', 'timestamp']),
+  usage: compileFields(['keen', 'end_timestamp', 'start_timestamp']),
 };
 
 function recordParts(batch: Batch): (readonly Uint8Array[])[] {
@@ -174,7 +176,8 @@ export function withTimestamp(record: Uint8Array, kind: RecordKind): readonly Ui
   const places = READERS[kind].read(record, 0, record.length);
   const from = places[0] as number;
   const to = places[1] as number;
-  const time = recordTime(textAt(record, places[2] as number, places[3] as number));
+  const timeAt = (at: number) => recordTime(textAt(record, places[at] ?? -1, places[at + 1] ?? -1));
+  const time = timeAt(2) ?? timeAt(4);
   if (time === undefined) return [record];
   const keen = `{"timestamp":"${new Date(time).toISOString()}"}`;
   if (from >= 0) return [record.subarray(0, from), Buffer.from(keen), record.subarray(to)];
