@@ -10,8 +10,10 @@ import type { MigrationTarget } from '../migrate/target.ts';
 import { PREFIX } from '../node/storage-nats.ts';
 import { createLmdbRegistry } from '../registry/lmdb.ts';
 import { createNatsRegistry } from '../registry/nats.ts';
+import { openStoreVersion, readStoreVersion } from '../registry/store-version.ts';
 import { LMDB_FILE, openLmdb } from '../storage/lmdb.ts';
 import { type Nats, openNats } from '../storage/nats.ts';
+import { VERSION } from '../version.ts';
 
 type Closing = { close(): Promise<void> };
 
@@ -29,7 +31,9 @@ export async function openMigrationSource(config: Config, clock: Clock): Promise
   const lmdb = await openLmdb(dataDir, { clock });
   try {
     const log = await createLmdbLog(lmdb, { partitions, clock, recentBytes });
-    return { log, registry: createLmdbRegistry(lmdb), close: () => lmdb.close() };
+    const registry = createLmdbRegistry(lmdb);
+    await readStoreVersion(registry);
+    return { log, registry, close: () => lmdb.close() };
   } catch (error) {
     await lmdb.close();
     throw error;
@@ -52,9 +56,12 @@ export async function openMigrationTarget(
       return undefined;
     }
     const { partitions, retention: retentionMs } = config;
+    const registry = await createNatsRegistry(nats, { prefix: PREFIX });
+    if (create) await openStoreVersion(registry, { program: VERSION, now: clock.now() });
+    else await readStoreVersion(registry);
     return {
       log: await createNatsLog(nats, { prefix: PREFIX, partitions, clock, retentionMs, recentBytes }),
-      registry: await createNatsRegistry(nats, { prefix: PREFIX }),
+      registry,
       nodes: await createNatsRegistry(nats, { prefix: `${PREFIX}-leases` }),
       mostBytes: nats.mostBytes,
       begin: (partition, sequence) => beginNatsPartition(nats, { prefix: PREFIX, partition, sequence }),

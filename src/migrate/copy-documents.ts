@@ -28,7 +28,7 @@ interface Copied {
 }
 
 /** About these the target knows better. */
-const NOT_COPIED = new Set([MIGRATION.prefix, INSTALLATION.prefix, 'lease', 'node']);
+const NOT_COPIED = new Set([MIGRATION.prefix, INSTALLATION.prefix, 'store', 'lease', 'node']);
 const TOGETHER = 256;
 
 /** Copies every document, written over what an interrupted migration wrote. @throws StoreUnavailable */

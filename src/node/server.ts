@@ -43,6 +43,7 @@ export const startServer: StartServer = async (
     const opened = await openStorage(config, { clock, random: systemRandom, telemetry, signal });
     closing.defer(() => opened.close());
     const storage = { ...opened, log: observeLog(opened.log, telemetry, clock) };
+    reportUpgrade(storage, logger);
     await lookAtMigrations(config, storage.registry, logger);
     const stop = new AbortController();
     const { secrets, operatorToken } = await loadNodeSecrets(config);
@@ -105,6 +106,15 @@ function observeState(telemetry: Telemetry, storage: NodeStorage, directory: Str
     // Without a connection the answer would have to wait for it, and with it all other metrics.
     read: async () => (storage.connected() ? (await storage.log.usage()).bytes : Number.NaN),
   });
+}
+
+function reportUpgrade({ version }: NodeStorage, logger: Logger): void {
+  if (version.type !== 'upgraded') return;
+  const { from, to } = version;
+  logger.warn(
+    { event: 'storage.upgraded', from, to },
+    `the store was upgraded from version ${from} to version ${to}; older programs must not be started on it any more`,
+  );
 }
 
 /**

@@ -4,6 +4,7 @@ import { createSharedLeases } from '../leases/shared.ts';
 import { createNatsLog } from '../log/nats.ts';
 import { WATERMARK, watermarkKey } from '../registry/data-stream.ts';
 import { createNatsRegistry } from '../registry/nats.ts';
+import { openStoreVersion } from '../registry/store-version.ts';
 import { openNats } from '../storage/nats.ts';
 import { createNatsCalls } from '../storage/nats-calls.ts';
 import type { NodeStorage, StorageParts } from './storage-port.ts';
@@ -23,6 +24,7 @@ export async function openDistributed(
   const nats = await openNats({ servers, replicas, clock, waiting, signal });
   try {
     const registry = await createNatsRegistry(nats, { prefix: PREFIX });
+    const version = await openStoreVersion(registry, { program: node.version, now: clock.now() });
     const { partitions, retention } = config;
     const log = await createNatsLog(nats, { prefix: PREFIX, partitions, clock, retentionMs: retention });
     return {
@@ -36,6 +38,7 @@ export async function openDistributed(
         node,
       }),
       calls: createNatsCalls(nats, PREFIX),
+      version,
       connected: () => nats.connected(),
       close: () => nats.close(),
     };

@@ -4,6 +4,7 @@ import type { LeaseTelemetry, Nodes } from '../leases/nodes.ts';
 import type { Clock, Random } from '../lib/clock.ts';
 import type { RecordLog } from '../log/log.ts';
 import type { Registry } from '../registry/registry.ts';
+import type { StoreVersion } from '../registry/store-version.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 
 /** Where log, registry and leases live, and how nodes hear of each other: all that differs between the two modes. */
@@ -14,6 +15,8 @@ export interface NodeStorage {
   readonly calls: NodeCalls;
   /** Whether there is a way to the storage, without asking it. */
   connected(): boolean;
+  /** What the version of the store was when it was opened. */
+  readonly version: StoreVersion;
   close(): Promise<void>;
 }
 

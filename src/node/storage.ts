@@ -5,6 +5,7 @@ import { noCalls } from '../leases/node-calls.ts';
 import type { NodeDescription } from '../leases/nodes.ts';
 import { createLmdbLog } from '../log/lmdb.ts';
 import { createLmdbRegistry } from '../registry/lmdb.ts';
+import { openStoreVersion } from '../registry/store-version.ts';
 import { openLmdb } from '../storage/lmdb.ts';
 import { VERSION } from '../version.ts';
 import type { NodeStorage, StorageParts } from './storage-port.ts';
@@ -29,6 +30,7 @@ async function openEmbedded(config: Config, { clock, telemetry }: StorageParts):
   const lmdb = await openLmdb(config.dataDir, { clock });
   try {
     const registry = createLmdbRegistry(lmdb);
+    const version = await openStoreVersion(registry, { program: VERSION, now: clock.now() });
     const log = await createLmdbLog(lmdb, { partitions: config.partitions, clock });
     const leases = embeddedLeases(registry, { clock, telemetry, node: describeNode(config) });
     return {
@@ -36,6 +38,7 @@ async function openEmbedded(config: Config, { clock, telemetry }: StorageParts):
       registry,
       leases,
       calls: noCalls,
+      version,
       connected: () => true,
       close: () => lmdb.close(),
     };

@@ -1,0 +1,76 @@
+import { documentKind } from './documents.ts';
+import type { Registry } from './registry.ts';
+
+/**
+ * The version of a store as a whole: of blocks, documents and keys, embedded and distributed alike. It is checked before a
+ * node reads anything else. Blocks have a version byte of their own, but a program that skips blocks that it does not know
+ * would lose them without anybody noticing.
+ *
+ *   1   blocks of version 1; the store does not say its version
+ *   2   blocks of version 2 beside those of version 1; quarantined records in the log's store beside those in documents
+ */
+export const STORE_VERSION = 2;
+
+interface StoreDocument {
+  readonly version: number;
+  /** The version of the program that wrote this version first. */
+  readonly program: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
+const STORE = documentKind<StoreDocument>({ prefix: 'store' });
+const KEY = 'store';
+/** Which documents any store that was in use has. */
+const SIGNS_OF_USE = ['watermark', 'organisation', 'stream'];
+
+/** What was found; `upgraded` tells the version that the store had before. */
+export type StoreVersion =
+  | { readonly type: 'current' }
+  | { readonly type: 'created' }
+  | { readonly type: 'upgraded'; readonly from: number; readonly to: number };
+
+/**
+ * Says which version a store has.
+ * @returns undefined for a store that nobody has used yet
+ * @throws Error that says what to do, when a newer program wrote it
+ */
+export async function readStoreVersion(registry: Registry): Promise<number | undefined> {
+  return (await read(registry)).version;
+}
+
+/**
+ * Checks the version of a store, and brings an older one up to this program's.
+ * @param program this program's version
+ * @throws Error that says what to do, when a newer program wrote the store or it cannot be written
+ */
+export async function openStoreVersion(
+  registry: Registry,
+  { program, now }: { readonly program: string; readonly now: number },
+): Promise<StoreVersion> {
+  const { version: from, revision } = await read(registry);
+  if (from === STORE_VERSION) return { type: 'current' };
+  const outcome = await STORE.put(registry, KEY, { version: STORE_VERSION, program, at: now }, revision);
+  // Another node that starts at the same time was first: what it wrote is checked like any other store.
+  if (outcome.type === 'conflict') return openStoreVersion(registry, { program, now });
+  if (outcome.type === 'unavailable') throw new Error(`the store cannot be written: ${outcome.cause}`);
+  return from === undefined ? { type: 'created' } : { type: 'upgraded', from, to: STORE_VERSION };
+}
+
+async function read(registry: Registry): Promise<{ version: number | undefined; revision: number }> {
+  const found = await STORE.get(registry, KEY);
+  if (!found) return { version: (await wasUsed(registry)) ? 1 : undefined, revision: 0 };
+  const { version, program } = found.document;
+  if (version > STORE_VERSION) {
+    throw new Error(
+      `this store has version ${version} and was written by simstream ${program}; this program knows versions up to ` +
+        `${STORE_VERSION}: start simstream ${program} or later, or restore a backup from before the upgrade`,
+    );
+  }
+  return { version, revision: found.revision };
+}
+
+async function wasUsed(registry: Registry): Promise<boolean> {
+  for (const prefix of SIGNS_OF_USE) for await (const _ of registry.list(prefix)) return true;
+  return false;
+}
