@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../lib/clock.ts';
-import { BlockFault } from '../records/block.ts';
-import { decodeBlock } from '../records/decode-block.ts';
+import { arrivedAtOf, BlockFault, withArrival } from '../records/block.ts';
+import { countInHeader, decodeBlock } from '../records/decode-block.ts';
 import { groupCommit } from '../storage/group-commit.ts';
 import {
   type AppendOptions,
@@ -72,6 +72,8 @@ interface Placement {
   readonly requests: ReadonlyMap<string, RememberedRequest>;
   /** Per partition the sequence after the last one. */
   readonly next: readonly number[];
+  /** Per partition when the last block arrived. */
+  readonly arrivals: readonly number[];
   readonly outcomes: AppendOutcome[];
 }
 
@@ -97,6 +99,11 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
   const recent = recentBlocks(partitions, options.recentBytes ?? RECENT_BYTES);
   const tail = tails(partitions);
   const unsure = new Set<number>();
+  /** L6: when the last block of each partition arrived. */
+  let arrivals: readonly number[] = extents.map(({ first, next }, partition) => {
+    const last = next > first ? store.get(partition, next - 1) : undefined;
+    return (last && arrivedAtOf(last)) ?? Number.NEGATIVE_INFINITY;
+  });
   let forgetAt = Number.NEGATIVE_INFINITY;
 
   const extentOf = (partition: number) => {
@@ -130,6 +137,7 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
     }
     for (const { partition, sequence, bytes, block } of placement.blocks)
       recent.add(partition, sequence, { block, storedLength: bytes.length }, bytes);
+    arrivals = placement.arrivals;
     for (const [partition, next] of placement.next.entries()) move(partition, next);
     await forgetOldRequests(now);
     return placement.outcomes;
@@ -145,6 +153,7 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
     const placed: (PlacedBlock & NewBlock)[] = [];
     const requests = new Map<string, RememberedRequest>();
     const next = extents.map((extent) => extent.next);
+    const latest = [...arrivals];
     const outcomes = group.map(({ blocks, key, fingerprint }): AppendOutcome => {
       if (key !== undefined) {
         const earlier = requests.get(key) ?? store.request(key);
@@ -156,12 +165,14 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
         const { partition } = source;
         const sequence = next[partition] as number;
         next[partition] = sequence + 1;
-        placed.push({ ...source, sequence });
+        const before = latest[partition] as number;
+        latest[partition] = Math.max(before, source.block.arrivedAt);
+        placed.push({ ...notBefore(source, before), sequence });
         return { partition, sequence };
       });
       return { type: 'stored', positions };
     });
-    return { blocks: placed, requests, next, outcomes };
+    return { blocks: placed, requests, next, arrivals: latest, outcomes };
   };
 
   const forgetOldRequests = async (now: number) => {
@@ -223,7 +234,7 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
       return { stored: { sequence, block }, length: bytes.length };
     } catch (error) {
       const fault = error instanceof BlockFault ? error.message : `the block cannot be decoded: ${error}`;
-      return { stored: { sequence, block: undefined, fault }, length: bytes.length };
+      return { stored: { sequence, block: undefined, fault, ...recordsIn(bytes) }, length: bytes.length };
     }
   };
 
@@ -298,6 +309,18 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
 
     usage: async () => ({ bytes: store.bytes() }),
   };
+}
+
+/** L6: a block that arrived no earlier than `time`. */
+export function notBefore(source: NewBlock, time: number): NewBlock {
+  if (source.block.arrivedAt >= time) return source;
+  return { ...source, bytes: withArrival(source.bytes, time), block: { ...source.block, arrivedAt: time } };
+}
+
+/** How many records a block has that cannot be decoded, where its header says it. */
+export function recordsIn(bytes: Uint8Array): { readonly records?: number } {
+  const records = countInHeader(bytes);
+  return records === undefined ? {} : { records };
 }
 
 async function handOver(

@@ -10,6 +10,8 @@ import type { Block } from '../records/block.ts';
  *  L3  A follower sees each durable block of its partition once, in order, from the sequence it asked for on.
  *  L4  With an idempotency key, a repeated append within `IDEMPOTENCY_WINDOW` stores nothing and says so.
  *  L5  Trimming removes whole blocks from the front, and its space is used again.
+ *  L6  Within a partition times of arrival never go back: a block that says an earlier time than the one before it gets
+ *      that one's. Distributed, the block before is the last that the appending node knows of.
  */
 export interface RecordLog {
   readonly partitions: number;
@@ -91,7 +93,13 @@ export interface ReadLimits {
 
 export type StoredBlock =
   | { readonly sequence: number; readonly block: Block }
-  | { readonly sequence: number; readonly block: undefined; readonly fault: string };
+  | {
+      readonly sequence: number;
+      readonly block: undefined;
+      readonly fault: string;
+      /** Records of the block, of all organisations, as far as its header still says it. */
+      readonly records?: number;
+    };
 
 /** How long an idempotency key is remembered at least: interface.md promises 24 h; an hour more covers clock steps. */
 export const IDEMPOTENCY_WINDOW = 25 * 3_600_000;

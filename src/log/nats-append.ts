@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib';
 import type { Clock } from '../lib/clock.ts';
 import type { Block } from '../records/block.ts';
 import { DUPLICATE_WINDOW_MS, type Nats, StoreUnavailable } from '../storage/nats.ts';
+import { notBefore } from './embedded-log.ts';
 import type { AppendOptions, AppendOutcome, NewBlock } from './log.ts';
 import { findStored } from './nats-find.ts';
 import type { NatsPartition } from './nats-partition.ts';
@@ -42,8 +43,10 @@ export function openAppends({ nats, partitions, recent, requests, clock }: Appen
   const turns = new Map<string, Promise<unknown>>();
   let waiting = 0;
 
-  const publish = async (block: NewBlock, id: string, deadline: number): Promise<Placed> => {
-    const to = partitions[block.partition] as NatsPartition;
+  const publish = async (source: NewBlock, id: string, deadline: number): Promise<Placed> => {
+    const to = partitions[source.partition] as NatsPartition;
+    const block = notBefore(source, to.arrivedAt);
+    to.arrivedAt = block.block.arrivedAt;
     const { partition } = to;
     inFlight.set(id, block.block);
     try {

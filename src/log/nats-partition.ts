@@ -5,4 +5,6 @@ export interface NatsPartition {
   readonly subject: string;
   first: number;
   next: number;
+  /** L6: the latest arrival that this node knows of, ms since the epoch. */
+  arrivedAt: number;
 }

@@ -3,6 +3,7 @@ import { type Block, BlockFault } from '../records/block.ts';
 import { decodeBlock } from '../records/decode-block.ts';
 import type { Nats } from '../storage/nats.ts';
 import { MESSAGE_ID } from '../storage/nats-publish.ts';
+import { recordsIn } from './embedded-log.ts';
 import type { Extent, ReadLimits, StoredBlock } from './log.ts';
 import type { NatsPartition } from './nats-partition.ts';
 import type { RecentBlocks } from './recent-blocks.ts';
@@ -58,6 +59,7 @@ export function natsReader({ nats, recent, inFlight }: ReaderParts): NatsReader 
     if (message) {
       const found = decoded(sequence, message.data);
       const { block } = found.stored;
+      if (block) partition.arrivedAt = Math.max(partition.arrivedAt, block.arrivedAt);
       if (block) recent.addRead(partition.partition, sequence, { block, storedLength: found.length });
       return found;
     }
@@ -134,6 +136,7 @@ export function natsReader({ nats, recent, inFlight }: ReaderParts): NatsReader 
         recent.get(partition.partition, seq)?.block ?? inFlight.get(message.headers?.get(MESSAGE_ID) ?? '');
       if (known) return [...before, { sequence: seq, block: known }];
       const { stored, length } = decoded(seq, data);
+      if (stored.block) partition.arrivedAt = Math.max(partition.arrivedAt, stored.block.arrivedAt);
       // A follower that is far behind must not push out what those at the tail need.
       if (stored.block && message.info.pending < AT_THE_TAIL)
         recent.add(partition.partition, seq, { block: stored.block, storedLength: length });
@@ -149,6 +152,6 @@ function decoded(sequence: number, data: Uint8Array): Found {
     return { stored: { sequence, block: decodeBlock(data.slice()) }, length };
   } catch (error) {
     const fault = error instanceof BlockFault ? error.message : `the block cannot be decoded: ${error}`;
-    return { stored: { sequence, block: undefined, fault }, length };
+    return { stored: { sequence, block: undefined, fault, ...recordsIn(data) }, length };
   }
 }

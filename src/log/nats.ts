@@ -139,7 +139,7 @@ async function openPartitions(nats: Nats, options: NatsLogOptions): Promise<Nats
           `set SIMSTREAM_PARTITIONS to ${created}`,
       );
     }
-    return { partition, stream, subject, first: 1, next: 1 };
+    return { partition, stream, subject, first: 1, next: 1, arrivedAt: Number.NEGATIVE_INFINITY };
   };
   // The first one alone: it decides for all, also between nodes that start at once.
   const partitions = [await open(0)];

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { BlockFault } from '../records/block.ts';
+import type { RecordLog } from './log.ts';
 import {
   appendAll,
   contents,
@@ -102,10 +103,32 @@ export const readTests: LogTests = {
     const log = await world.open();
     const times = Array.from({ length: 64 }, (_, i) => 1_000 + i * 10 + ((i * 7) % 5) * 15);
     for (const time of times) await log.append([await newBlock(0, [`${time}`], time)]);
+    const arrivals = times.map((_, i) => Math.max(...times.slice(0, i + 1)));
     for (let time = 990; time <= 1_720; time += 5) {
-      const first = times.findIndex((arrived) => arrived >= time) + 1;
+      const first = arrivals.findIndex((arrived) => arrived >= time) + 1;
       assert.equal(await log.seek(0, time), first || times.length + 1, `seek ${time}`);
     }
+  },
+
+  'L6 times of arrival never go back, also after a restart': async (world) => {
+    const before = await world.open();
+    for (const time of [100, 50, 120]) await before.append([await newBlock(0, [`${time}`], time)]);
+    await before.append([
+      await newBlock(0, ['a'], 119),
+      await newBlock(1, ['b'], 30),
+      await newBlock(0, ['c'], 130),
+    ]);
+    const arrivals = async (log: RecordLog, partition: number) =>
+      (await log.read(partition, 1, PLENTY)).map(({ block }) => block?.arrivedAt);
+    assert.deepEqual(await arrivals(before, 0), [100, 100, 120, 120, 130]);
+    await world.close();
+    const after = await world.open();
+    assert.deepEqual(await arrivals(after, 0), [100, 100, 120, 120, 130]);
+    assert.deepEqual(await arrivals(after, 1), [30]);
+    await after.append([await newBlock(0, ['d'], 5)]);
+    const [last] = await after.read(0, 6, PLENTY);
+    assert.equal(last?.block?.arrivedAt, 130);
+    assert.equal(last?.block && Buffer.from(last.block.payload()).toString(), '{"id":"d"}');
   },
 
   'seek passes over damaged blocks': async (world) => {

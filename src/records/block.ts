@@ -153,6 +153,24 @@ export async function encodeBlock(
   return bytes;
 }
 
+/** When a block says that it arrived, without looking at anything else of it; undefined where it has no header. */
+export function arrivedAtOf(bytes: Uint8Array): number | undefined {
+  if (bytes.length < BLOCK_HEADER) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return view.getUint32(0, true) === BLOCK_MAGIC ? view.getFloat64(24, true) : undefined;
+}
+
+/** The same encoded block with another time of arrival. The bytes that were given stay as they are. */
+export function withArrival(encoded: Uint8Array, arrivedAt: number): Uint8Array {
+  const bytes = Buffer.allocUnsafeSlow(encoded.length);
+  bytes.set(encoded);
+  const indexLength = bytes.length - bytes.readUInt32LE(20);
+  bytes.writeDoubleLE(arrivedAt, 24);
+  bytes.writeUInt32LE(0, 36);
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, indexLength)), 36);
+  return bytes;
+}
+
 /** The block of an index and a payload that are in memory already; nothing is copied or checked. */
 export function blockInMemory(index: RecordIndex, payload: Uint8Array, arrivedAt: number): Block {
   let heldBytes = payload.length + index.organisations.length * 8;

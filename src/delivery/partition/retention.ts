@@ -1,60 +1,99 @@
-import type { RecordLog } from '../../log/log.ts';
-import type { Pump } from '../stream/pump.ts';
-import type { StreamSummary } from '../stream/pump-context.ts';
+import type { Position, RecordLog, StoredBlock } from '../../log/log.ts';
+import type { Block } from '../../records/block.ts';
 
-interface RetentionContext {
+/**
+ * Removes what is older than the retention from a partition, whatever is in flight: the disk is bounded by the retention
+ * and never by the slowest stream. What a stream has not delivered of a block is counted as expired first, so that
+ * nothing disappears unseen.
+ *
+ * Times of arrival do not go back within a partition (L6 of log.ts), but stores of version 1 and nodes with different
+ * clocks may have left some that do. So the order of the blocks decides and not their times: a block goes when it and all
+ * before it are due. A block that cannot be read has no time; it goes with the next one that is due.
+ */
+export interface RetentionContext {
   readonly partition: number;
   readonly log: RecordLog;
-  /** Pumps of streams that may still need old blocks. */
-  pumps(): Iterable<Pump>;
-  expired(stream: StreamSummary, records: number): void;
+  /** Those that may still need old blocks. */
+  streams(): Iterable<Expiring>;
+  /** A block went that could not be read, so it is not known how many records of which streams it had. */
+  unreadable(sequence: number, fault: string): void;
+  /** Monotonic milliseconds. */
+  monotonic(): number;
+}
+
+/** A stream as the retention sees it. */
+export interface Expiring {
+  /** The oldest record without a fate; undefined while that is not known. */
+  readonly place: Position | undefined;
+  /**
+   * Counts what the stream had not delivered of a block, which goes now.
+   * @returns false when it could not be counted now; the block stays until the next round, but not longer than PATIENCE_MS
+   */
+  expire(sequence: number, block: Block | undefined): boolean;
 }
 
 /** Blocks looked at in one read; their indexes suffice, so this is about memory for stored bytes only. */
 const READ = { blocks: 64, bytes: 8 * 2 ** 20 };
+/** How long a block may stay for a stream that cannot count it: longer than the documents of a stream take to be read. */
+const PATIENCE_MS = 120_000;
 
-/**
- * Removes what arrived before `cutoff` (ms since the epoch) from a partition. What a stream has not delivered of it is
- * counted as expired first, so that nothing disappears unseen; a block of which something is in flight stays.
- */
-export async function trimPartition(
-  context: RetentionContext,
-  cutoff: number,
-  signal: AbortSignal,
-): Promise<void> {
-  const { partition, log } = context;
-  const { first } = await log.extent(partition);
-  let before = await log.seek(partition, cutoff);
-  if (before <= first) return;
-  const lagging = [...context.pumps()].filter((pump) => {
-    const place = pump.place;
-    return place === undefined || place.sequence < before;
-  });
-  if (lagging.length > 0) before = await expireBlocks(context, lagging, first, before, signal);
-  if (before > first && !signal.aborted) await log.trim(partition, before);
-}
+export class Retention {
+  readonly #context: RetentionContext;
+  /** Since when streams could not count a block, by monotonic time. */
+  readonly #waiting = new WeakMap<Expiring, number>();
 
-/** @returns the sequence up to which blocks may be removed */
-async function expireBlocks(
-  { partition, log, expired }: RetentionContext,
-  lagging: readonly Pump[],
-  first: number,
-  before: number,
-  signal: AbortSignal,
-): Promise<number> {
-  let from = Math.max(first, Math.min(...lagging.map((pump) => pump.place?.sequence ?? first)));
-  while (from < before && !signal.aborted) {
-    const stored = await log.read(partition, from, READ);
-    if (stored.length === 0) return before;
-    for (const { sequence, block } of stored) {
-      if (sequence >= before) return before;
-      for (const pump of lagging) {
-        const lost = pump.expire(sequence, block);
-        if (lost === undefined) return sequence;
-        if (lost > 0) expired(pump.stream, lost);
-      }
-      from = sequence + 1;
+  constructor(context: RetentionContext) {
+    this.#context = context;
+  }
+
+  /**
+   * Removes the blocks that are due, some at a time.
+   * @param cutoff ms since the epoch: what arrived before it is due
+   * @throws StoreUnavailable when the log does not answer
+   */
+  async trim(cutoff: number, signal: AbortSignal): Promise<void> {
+    const { partition, log } = this.#context;
+    while (!signal.aborted) {
+      const { first } = await log.extent(partition);
+      const stored = await log.read(partition, first, READ);
+      const due = duePrefix(stored, cutoff);
+      if (due.length === 0 || signal.aborted) return;
+      const gone = due.findIndex((one) => !this.#expire(one));
+      const last = due[(gone < 0 ? due.length : gone) - 1];
+      if (last) await log.trim(partition, last.sequence + 1);
+      if (gone >= 0 || due.length < stored.length) return;
     }
   }
-  return from;
+
+  /** @returns false when the block must stay for now */
+  #expire(stored: StoredBlock): boolean {
+    const { sequence, block } = stored;
+    let counted = true;
+    for (const stream of this.#context.streams()) {
+      const { place } = stream;
+      if (place && place.sequence > sequence) continue;
+      if (stream.expire(sequence, block)) this.#waiting.delete(stream);
+      else if (!this.#isImpatient(stream)) counted = false;
+    }
+    if (counted && !block) this.#context.unreadable(sequence, stored.fault);
+    return counted;
+  }
+
+  #isImpatient(stream: Expiring): boolean {
+    const now = this.#context.monotonic();
+    const since = this.#waiting.get(stream) ?? now;
+    this.#waiting.set(stream, since);
+    return now - since >= PATIENCE_MS;
+  }
+}
+
+/** The blocks from the front that are due. */
+function duePrefix(stored: readonly StoredBlock[], cutoff: number): readonly StoredBlock[] {
+  let due = 0;
+  for (const [at, { block }] of stored.entries()) {
+    if (!block) continue;
+    if (block.arrivedAt >= cutoff) break;
+    due = at + 1;
+  }
+  return stored.slice(0, due);
 }

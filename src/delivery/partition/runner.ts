@@ -2,9 +2,9 @@ import { StoreUnavailable } from '../../errors.ts';
 import type { StoredBlock } from '../../log/log.ts';
 import { WATERMARK, watermarkKey } from '../../registry/data-stream.ts';
 import type { OrganisationTree } from '../../registry/organisation-tree.ts';
-import type { StreamSummary } from '../stream/pump-context.ts';
+import type { Pump } from '../stream/pump.ts';
 import { Committer } from './committer.ts';
-import { trimPartition } from './retention.ts';
+import { type Expiring, Retention } from './retention.ts';
 import type { RunnerContext } from './runner-context.ts';
 import { PartitionStreams } from './streams.ts';
 import { untilAnswered } from './until-answered.ts';
@@ -162,12 +162,18 @@ export class PartitionRunner {
   /** Puts idle pumps away and trims what is older than the retention, now and then. */
   async #tidy(stop: AbortSignal): Promise<void> {
     const { clock, log, telemetry, retentionMs } = this.#context;
-    const retention = {
+    const expiring = new WeakMap<Pump, Expiring>();
+    const retention = new Retention({
       partition: this.#partition,
       log,
-      pumps: () => [...this.#streams.active].flatMap((stream) => stream.pump ?? []),
-      expired: (stream: StreamSummary, records: number) => telemetry.recordsExpired(stream, records),
-    };
+      streams: () =>
+        [...this.#streams.active].flatMap(({ pump }) => (pump ? this.#expiring(pump, expiring) : [])),
+      unreadable: (sequence, fault) =>
+        telemetry.deliveryFault(
+          `block ${sequence} of partition ${this.#partition} expired and could not be read, so its records are not counted: ${fault}`,
+        ),
+      monotonic: () => clock.monotonic(),
+    });
     while (!stop.aborted) {
       await clock.sleep(TRIM_INTERVAL_MS, stop).catch(() => undefined);
       if (stop.aborted) return;
@@ -176,13 +182,30 @@ export class PartitionRunner {
       }
       this.#streams.putIdleAway();
       try {
-        await trimPartition(retention, clock.now() - retentionMs, stop);
+        await retention.trim(clock.now() - retentionMs, stop);
       } catch (error) {
         telemetry.deliveryFault(
           `partition ${this.#partition} cannot be trimmed: ${error instanceof Error ? error.message : error}`,
         );
       }
     }
+  }
+
+  #expiring(pump: Pump, known: WeakMap<Pump, Expiring>): Expiring {
+    const before = known.get(pump);
+    if (before) return before;
+    const expiring: Expiring = {
+      get place() {
+        return pump.place;
+      },
+      expire: (sequence, block) => {
+        const lost = pump.expire(sequence, block);
+        if (lost) this.#context.telemetry.recordsExpired(pump.stream, lost);
+        return lost !== undefined;
+      },
+    };
+    known.set(pump, expiring);
+    return expiring;
   }
 }
 
