@@ -47,7 +47,7 @@ export interface EgressOptions {
   readonly proxy?: ForwardProxy | undefined;
 }
 
-/** As domain.md 8 row 20 has it: name resolution, TCP and TLS handshake together. */
+/** For name resolution, TCP and TLS handshake together. */
 export const CONNECT_TIMEOUT_MS = 10_000;
 /**
  * How long an idle connection is kept. Below the 60 s after which common load balancers and the 75 s after which nginx
@@ -71,7 +71,7 @@ const MAX_SOCKETS = 5_000;
 const MAX_SOCKETS_PER_ORGANISATION = 1_000;
 
 /** The rule forbids every address of the host. */
-export class ForbiddenAddress extends Error {
+class ForbiddenAddress extends Error {
   readonly code: 'ForbiddenAddress' | 'ForbiddenName';
   /** `loopback`, `private` …: what kind of address it was. */
   readonly kind: string;

@@ -3,7 +3,7 @@ import type { FieldFault } from '../errors.ts';
 import type { Credentials } from './contract.ts';
 import { CREDENTIALS_PATH, isSecret, MASK } from './masking.ts';
 
-export interface Kept {
+interface Kept {
   readonly credentials: Record<string, unknown>;
   /** Secret fields that were not given and are as they are stored. */
   readonly secrets: readonly string[];

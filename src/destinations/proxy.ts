@@ -9,7 +9,7 @@ export interface ForwardProxy {
 }
 
 /** The operator's proxy could not be used; nothing is known about the receiver. */
-export class ProxyFault extends Error {
+class ProxyFault extends Error {
   readonly code = 'ProxyFault';
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -18,7 +18,7 @@ export class ProxyFault extends Error {
 }
 
 /** The proxy was reached, and could not reach the receiver. */
-export class ProxyUnreachableHost extends Error {
+class ProxyUnreachableHost extends Error {
   readonly code = 'ProxyUnreachableHost';
   constructor(status: number) {
     super(`the proxy answered ${status}`);

@@ -7,7 +7,7 @@ import type { Admission, Ticket } from './admission.ts';
 import { type ContentEncoding, decodeBody, expectedLength, inItsOwnMemory } from './decode.ts';
 import { busyWith } from './ingest.ts';
 
-/** 32 MiB, of interface.md: as it is sent, and decoded. */
+/** 32 MiB, both as it is sent and decoded; docs/errors.md has the limits. */
 export const LARGEST_BODY = 32 * 2 ** 20;
 
 const CONTENT_TYPES: ReadonlyMap<string, BodyFormat> = new Map([

@@ -7,7 +7,7 @@
  *  F1  running <= total, and running of each owner <= perOwner
  *  F2  an owner is in the queue of turns exactly when it has tasks that wait and a place of its own for one
  */
-export interface FairQueue {
+interface FairQueue {
   /** @returns what the task gives; rejects with what it throws, or with QueueFull when too many tasks of the owner wait */
   run<Result>(owner: number, task: () => Promise<Result>): Promise<Result>;
 }
@@ -19,7 +19,7 @@ export interface FairQueueLimits {
 }
 
 /** The owner already has as many tasks that wait as it may have. */
-export class QueueFull extends Error {
+class QueueFull extends Error {
   readonly code = 'QueueFull';
   constructor() {
     super('too many tasks are waiting');

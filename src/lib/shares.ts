@@ -15,7 +15,7 @@
  *  S5  A request for more than the largest counts as the largest, so that each can be granted.
  *  S6  Asking costs nothing that lasts: a group or member that holds and wants nothing is forgotten.
  */
-export interface SharesOptions {
+interface SharesOptions {
   readonly capacity: number;
   /** Beside the capacity, for small requests alone. */
   readonly reserve: number;

@@ -3,7 +3,7 @@ import type { Block } from '../records/block.ts';
 /**
  * The record log: P append-only partitions of blocks.
  *
- * Invariants, held by every adapter and checked by contract-tests.ts:
+ * Invariants, held by every adapter and checked by log.contract.ts:
  *  L1  `append` resolves only when every block of the call is durable, and stores all of them or (embedded) none.
  *  L2  Within a partition sequences grow by one from 1, in the order in which `append` was called, and are never
  *      given twice, also after a restart and after everything was trimmed.
@@ -101,7 +101,7 @@ export type StoredBlock =
       readonly records?: number;
     };
 
-/** How long an idempotency key is remembered at least: interface.md promises 24 h; an hour more covers clock steps. */
+/** How long an idempotency key is remembered at least: the API promises 24 h; an hour more covers steps of the clock. */
 export const IDEMPOTENCY_WINDOW = 25 * 3_600_000;
 
 export function comparePositions(a: Position, b: Position): number {

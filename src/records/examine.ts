@@ -6,12 +6,12 @@ import { isTimestampAt } from './timestamp.ts';
 import { type Halves, isRecordId, unsignedAt } from './unsigned.ts';
 
 /** What is wrong with one field of a record. `path` is a JSON pointer into the record; empty for the record itself. */
-export interface RecordFieldFault {
+interface RecordFieldFault {
   readonly path: string;
   readonly message: string;
 }
 
-export type Examined =
+type Examined =
   | ({ readonly type: 'valid' } & Required<Omit<RecordFacts, 'endpoint'>> & { readonly endpoint: Halves })
   | { readonly type: 'invalid'; readonly fault: RecordFieldFault };
 

@@ -1,7 +1,7 @@
 import { type RecordFacts, type RecordIndex, RecordIndexBuilder, type RecordKind } from './record-index.ts';
 
 /** A record of a test: its text, and what the index says of it. */
-export interface GivenRecord extends Partial<RecordFacts> {
+interface GivenRecord extends Partial<RecordFacts> {
   readonly text: string;
 }
 

@@ -45,7 +45,7 @@ export const MOST_FAULTS = 20;
  * list of records with some mistakes, but something else.
  */
 export const MOST_REJECTED = 100_000;
-/** 256 KiB, of interface.md. */
+/** 256 KiB a record, as the API promises. */
 export const LARGEST_RECORD = 256 * 1024;
 
 /** A body is read in slices of this, some milliseconds each, and others get their turn in between. */

@@ -5,13 +5,13 @@
  * number of tokens: `stream.70412` covers `stream.70412.x`, but neither `stream.704123.x` nor `stream.70412` itself.
  * The empty prefix covers every key.
  *
- * Invariants, held by every adapter and checked by contract-tests.ts:
+ * Invariants, held by every adapter and checked by registry.contract.ts:
  *  R1  A write resolves when it is durable, and a read that starts afterwards sees it.
  *  R2  Every write of a key gives it a greater revision (an integer above 0); revisions are never used again.
  *  R3  A write with an expected revision succeeds only if the document has just that revision (0: does not exist).
  *  R4  A watcher sees the documents there are, then `ready`, then every later change in the order of revisions per key;
- *      it may skip a revision that a later one has replaced. It may be told before the write resolves, and then a read
- *      may still show what was there before: who reads because of what was told compares revisions.
+ *      it may skip a revision that a later one has replaced. A watcher may see a write before the write resolves, and a
+ *      read may then still give the older document: a reader woken by a watch must check the revision that it reads.
  */
 export interface Registry {
   get(key: string): Promise<Entry | undefined>;

@@ -37,7 +37,7 @@ export interface CreateParts extends DestinationParts {
   readonly mostStreams?: number;
 }
 
-/** domain.md 8 row 15. */
+/** Data streams of one organisation, unless the operator sets another limit. */
 const MOST_STREAMS = 100;
 
 type CreateBody = Static<DataStreamSchemas['create']>;

@@ -31,7 +31,7 @@ interface ExchangeLimits {
   readonly textBytes: number;
 }
 
-/** domain.md 8 row 20; and as much of an answer as an error message can be made of. */
+/** The limits of one request; of an answer as much as an error message can show. */
 export const USUAL_LIMITS: ExchangeLimits = { totalMs: 30_000, textBytes: 4_096 };
 /** Beyond this an answer's body is not read to its end: a new connection is cheaper. */
 const MOST_DRAINED = 65_536;

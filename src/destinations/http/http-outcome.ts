@@ -47,7 +47,7 @@ export function outcomeOfAnswer(answer: HttpAnswer, context: AnswerContext): Out
 }
 
 /** Host, status and what the answer says of itself: `example.com answered 503 Service Unavailable: “maintenance”`. */
-export function answerCause(answer: HttpAnswer, { at, secrets }: AnswerContext): Cause {
+function answerCause(answer: HttpAnswer, { at, secrets }: AnswerContext): Cause {
   const text = plainText(answer.text, secrets);
   const hint = HINTS[answer.status];
   const message = `${at} answered ${named(answer.status)}${text ? `: “${text}”` : '.'}${hint ? ` ${hint}` : ''}`;

@@ -15,7 +15,7 @@ import { outcomeOfAnswer } from './http-outcome.ts';
 import { probe } from './probe.ts';
 import { sign, signingKey } from './standard-webhooks.ts';
 
-/** domain.md 8 row 22: a body of at most 5 MiB, beside the number of records. */
+/** A body has at most 5 MiB, besides the limit on the number of records. */
 const LARGEST_BODY = 5 * 2 ** 20;
 
 const credentials = Type.Object({

@@ -8,7 +8,7 @@ export type NameServerAnswer =
   | 'failed'
   | 'silent';
 
-export interface NameServer {
+interface NameServer {
   /** `127.0.0.1:port`. */
   readonly address: string;
   /** The names that were asked for, one entry for each question. */

@@ -4,7 +4,7 @@ import type { Address } from './address.ts';
 import type { Ask, NameAnswer } from './question.ts';
 import type { SystemNames } from './system-files.ts';
 
-export interface NameResolver {
+interface NameResolver {
   /**
    * The addresses of a host, checked by nobody yet. IPv6 comes first where the machine can use it (RFC 8305); a
    * connection tries the families in turn.
@@ -14,7 +14,7 @@ export interface NameResolver {
   resolve(hostname: string, organisationId: number): Promise<readonly Address[]>;
 }
 
-export interface NameResolverParts {
+interface NameResolverParts {
   readonly clock: Clock;
   readonly ask: Ask;
   readonly system: () => Promise<SystemNames>;

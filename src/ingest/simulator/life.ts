@@ -43,7 +43,7 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-/** domain: a slice every 45 s of session while at least 100 KB moved. */
+/** As emnify's network does: a slice every 45 s of a session while at least 100 KB moved. */
 const CUT_EVERY = 45 * SECOND;
 const CUT_BYTES = 100_000;
 /** A session in some hundred is reported late by the visited network, hours or days after it happened. */
