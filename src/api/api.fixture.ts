@@ -228,6 +228,7 @@ export async function setUpApi(options: FixtureOptions = {}): Promise<ApiFixture
   const app = await createApp({
     routes,
     random,
+    clock,
     version: '0.0.0',
     authorize: async (authorization) => {
       const identity = IDENTITIES[authorization?.replace('Bearer ', '') ?? ''];

@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import { ApiError } from '../errors.ts';
-import { seededRandom } from '../lib/manual-clock.fixture.ts';
+import { ManualClock, seededRandom, settle } from '../lib/manual-clock.fixture.ts';
 import { type Answered, createApp } from './app.ts';
 import { defineRoute } from './route.ts';
 
@@ -99,11 +99,13 @@ const routes = [
   }),
 ];
 
+const clock = new ManualClock();
 let app: FastifyInstance;
 before(async () => {
   app = await createApp({
     routes,
     random: seededRandom(1),
+    clock,
     version: '1.2.3',
     authorize: () => Promise.reject(new ApiError('InvalidToken')),
     authorizeOperator: () => {},
@@ -370,6 +372,26 @@ describe('on a real connection', () => {
         .split('\r\n\r\n');
       assert.equal(Number(head.split(' ')[1]), status, request.slice(0, 40));
       assert.match(JSON.parse(body).message, message);
+    }
+  });
+
+  const connections = () =>
+    new Promise<number>((resolve) => app.server.getConnections((_, count) => resolve(count)));
+
+  test('a caller that goes on sending after its answer is cut off', async () => {
+    for (const request of [
+      'GET /fault HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n',
+      'no HTTP at all\r\n\r\n',
+    ]) {
+      const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+      socket.on('error', () => {});
+      socket.write(request);
+      await once(socket, 'data');
+      await settle();
+      assert.equal(await connections(), 1, 'it may read the answer');
+      await clock.advance(5_000);
+      while ((await connections()) > 0) await settle();
+      socket.destroy();
     }
   });
 

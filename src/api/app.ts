@@ -1,7 +1,7 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Authorize, AuthorizeOperator, Identity } from '../auth/identity.ts';
 import { ApiError } from '../errors.ts';
-import type { Random } from '../lib/clock.ts';
+import type { Clock, Random } from '../lib/clock.ts';
 import { answerWith } from './answer.ts';
 import { passBodiesOn, readJsonBodies } from './body.ts';
 import { DOCUMENTATION_PATHS, serveDocumentation } from './documentation.ts';
@@ -11,6 +11,7 @@ import { refuseOtherMethods } from './methods.ts';
 import { buildOpenApi } from './openapi.ts';
 import { type OperationParts, operationRoutes } from './operations.ts';
 import type { OperatorIdentity, Route, RouteRequest } from './route.ts';
+import { destroyUnreadUploads } from './unread-bodies.ts';
 import { createValidator } from './validation.ts';
 
 interface AppParts extends OperationParts {
@@ -23,6 +24,7 @@ interface AppParts extends OperationParts {
   admitRequest?(ip: string): void;
   /** For the ids of requests. */
   readonly random: Random;
+  readonly clock: Clock;
   /** simstream's version, for the documentation. */
   readonly version: string;
   readonly log?: ErrorLog;
@@ -67,7 +69,7 @@ const LONGEST_PARAMETER = 16_384;
  * table. It is ready to `listen` or `inject`; the caller closes it.
  */
 export async function createApp(parts: AppParts): Promise<FastifyInstance> {
-  const { random, trustProxy = false } = parts;
+  const { random, clock, trustProxy = false } = parts;
   const answerError = createAnswerError(parts.log);
   const app = Fastify({
     bodyLimit: BODY_LIMIT,
@@ -78,12 +80,13 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     http: { requireHostHeader: false },
     routerOptions: { maxParamLength: LONGEST_PARAMETER, ignoreTrailingSlash: true },
     genReqId: () => Buffer.from(random.bytes(8)).toString('hex'),
-    ...earlyErrorHandlers(answerError),
+    ...earlyErrorHandlers(answerError, clock),
   });
   app.decorateRequest('identity', undefined);
-  addErrorHandlers(app, answerError);
+  addErrorHandlers(app, answerError, clock);
   readJsonBodies(app);
   addCommonHeaders(app);
+  destroyUnreadUploads(app, clock);
   if (parts.admitRequest) app.addHook('onRequest', async ({ ip }) => parts.admitRequest?.(ip));
   if (parts.answered) reportAnswers(app, parts.answered);
 

@@ -2,7 +2,9 @@ import { type IncomingMessage, maxHeaderSize, type ServerResponse, STATUS_CODES 
 import type { Duplex } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify';
 import { ApiError, type ErrorToken, StoreUnavailable } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
 import { answerWith } from './answer.ts';
+import { endAndDestroy } from './unread-bodies.ts';
 
 /** Where unexpected errors are told; pino's loggers are one. */
 export interface ErrorLog {
@@ -37,21 +39,22 @@ export function createAnswerError(log: ErrorLog | undefined): AnswerError {
 /** For errors before a request is routed, and for what is no HTTP at all. */
 export function earlyErrorHandlers(
   answerError: AnswerError,
+  clock: Clock,
 ): Pick<FastifyServerOptions, 'frameworkErrors' | 'clientErrorHandler'> {
   return {
     frameworkErrors: (error, request, reply) => {
       void answerError(error, request as FastifyRequest, reply as FastifyReply);
     },
-    clientErrorHandler: answerBrokenRequest,
+    clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket, clock),
   };
 }
 
-export function addErrorHandlers(app: FastifyInstance, answerError: AnswerError): void {
+export function addErrorHandlers(app: FastifyInstance, answerError: AnswerError, clock: Clock): void {
   app.setErrorHandler(answerError);
   // Node.js answers these by itself, without a body, unless somebody listens.
   app.server.on('checkExpectation', refuseExpectation);
   app.server.on('connect', (_: IncomingMessage, socket: Duplex) => {
-    answerRaw(socket, 405, 'This is no proxy: CONNECT is not possible.');
+    answerRaw(socket, 405, 'This is no proxy: CONNECT is not possible.', clock);
   });
   app.addHook('onRequest', async ({ headers, raw }) => {
     if (headers.host === undefined && raw.httpVersion === '1.1') {
@@ -104,16 +107,16 @@ const CLIENT_ERRORS: Readonly<Record<string, readonly [number, string]>> = {
 const NO_HTTP = [400, 'This is not an HTTP request that can be read.'] as const;
 
 /** Bytes that are no HTTP request: there is no reply object yet, so the answer is written by hand. */
-function answerBrokenRequest(error: Error & { code?: string }, socket: Duplex): void {
+function answerBrokenRequest(error: Error & { code?: string }, socket: Duplex, clock: Clock): void {
   if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
     socket.destroy();
     return;
   }
   const [status, message] = CLIENT_ERRORS[error.code ?? ''] ?? NO_HTTP;
-  answerRaw(socket, status, message);
+  answerRaw(socket, status, message, clock);
 }
 
-function answerRaw(socket: Duplex, status: number, message: string): void {
+function answerRaw(socket: Duplex, status: number, message: string, clock: Clock): void {
   const body = rawBody(status, message);
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
@@ -121,7 +124,7 @@ function answerRaw(socket: Duplex, status: number, message: string): void {
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Connection: close',
   ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  endAndDestroy(socket, `${head.join('\r\n')}\r\n\r\n${body}`, clock);
 }
 
 function refuseExpectation(_: IncomingMessage, response: ServerResponse): void {

@@ -15,14 +15,19 @@ export class Admission {
     return this.#held;
   }
 
-  /** Lets `bytes` in, or not: then undefined. The caller releases the ticket in any case. */
+  /** Lets `bytes` in, or not: then undefined. The caller releases the ticket. */
   take(bytes: number): Ticket | undefined {
-    const ticket = new Ticket((change, mine) => {
+    const ticket = this.open();
+    return ticket.resize(bytes) ? ticket : undefined;
+  }
+
+  /** A ticket for nothing, which grows with what arrives. The caller releases it. */
+  open(): Ticket {
+    return new Ticket((change, mine) => {
       if (change > 0 && this.#held > mine && this.#held + change > this.#most) return false;
       this.#held += change;
       return true;
     });
-    return ticket.resize(bytes) ? ticket : undefined;
   }
 }
 

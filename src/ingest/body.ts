@@ -4,8 +4,9 @@ import { ApiError } from '../errors.ts';
 import { giveBack } from '../lib/give-back.ts';
 import type { BodyFormat } from '../records/scan.ts';
 import type { Admission, Ticket } from './admission.ts';
-import { type ContentEncoding, decodeBody, expectedLength, inItsOwnMemory } from './decode.ts';
-import { busyWith } from './ingest.ts';
+import { type ContentEncoding, decodeBody, expectedLength } from './decode.ts';
+import { busyWith, type Ingest } from './ingest.ts';
+import { readUpload } from './upload.ts';
 
 /** 32 MiB, both as it is sent and decoded; docs/errors.md has the limits. */
 export const LARGEST_BODY = 32 * 2 ** 20;
@@ -35,24 +36,31 @@ interface RecordsBody {
 
 /**
  * Reads the body of a request for records, and lets it in before it takes memory.
- * @throws ApiError PayloadTooLarge, UnsupportedMediaType, BadRequest (cut short, damaged), Busy (no room; with retryAfter)
+ * @throws ApiError PayloadTooLarge, UnsupportedMediaType, BadRequest (cut short, damaged), and BadRequest with status 408 (too slow), Busy
+ *   (no room; with retryAfter)
  */
 export async function readRecordsBody(
   stream: Readable,
   headers: IncomingHttpHeaders,
-  admission: Admission,
+  { admission, clock }: Pick<Ingest, 'admission' | 'clock'>,
   limit = LARGEST_BODY,
 ): Promise<RecordsBody> {
   const format = formatOf(headers['content-type']);
   const encoding = encodingOf(headers['content-encoding']);
   const length = headers['content-length'] === undefined ? undefined : Number(headers['content-length']);
   if (length !== undefined && length > limit) throw tooLarge(limit);
-  const ticket = admission.take(length ?? 0);
-  if (!ticket) throw busy(admission);
+  const ticket = admission.open();
   try {
-    const sent = await readAll(stream, length, limit, (bytes) => {
-      if (!ticket.resize(bytes)) throw busy(admission);
+    const sent = await readUpload(stream, {
+      length,
+      limit,
+      clock,
+      letIn: (bytes) => {
+        if (!ticket.resize(bytes)) throw busy(admission);
+      },
+      tooLarge: () => tooLarge(limit),
     });
+    ticket.resize(sent.length);
     if (encoding === 'identity') return { body: sent, format, ticket };
     const body = await unpack(encoding, sent, limit, (bytes) => {
       if (!ticket.resize(sent.length + bytes)) throw busy(admission);
@@ -101,79 +109,6 @@ function tooLarge(limit: number): ApiError {
 function busy(admission: Admission): ApiError {
   const { cause, retryAfter } = busyWith(admission);
   return new ApiError('Busy', cause, { retryAfter });
-}
-
-/** What a body of unknown length is let in with at first, and then in steps that double. */
-const FIRST_STEP = 64 * 1024;
-
-/**
- * Reads a stream into one buffer of its own. When it throws, what is left of the stream is discarded, so that an answer
- * can reach a client that is still sending.
- * @param letIn is told how much memory is wanted, before it is; throws if there is none
- */
-function readAll(
-  stream: Readable,
-  length: number | undefined,
-  limit: number,
-  letIn: (bytes: number) => void,
-): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    let buffer = Buffer.allocUnsafeSlow(length ?? 0);
-    let filled = 0;
-    let copied: Buffer | undefined;
-
-    const onData = (chunk: Buffer) => {
-      const needed = filled + chunk.length;
-      try {
-        if (needed > limit) throw tooLarge(limit);
-        if (needed > buffer.length) {
-          const size = Math.min(limit, Math.max(needed, FIRST_STEP, buffer.length * 2));
-          // While it is copied there are both.
-          letIn(buffer.length + size);
-          const larger = Buffer.allocUnsafeSlow(size);
-          buffer.copy(larger, 0, 0, filled);
-          buffer = larger;
-          letIn(size);
-        }
-      } catch (error) {
-        settle();
-        stream.resume();
-        reject(error as Error);
-        return;
-      }
-      chunk.copy(buffer, filled);
-      filled = needed;
-      // The one before: Node.js may still be parsing this one.
-      if (copied) giveBack(copied);
-      copied = chunk;
-    };
-    const onEnd = () => {
-      settle();
-      if (length !== undefined && filled < length) reject(cutShort());
-      else resolve(inItsOwnMemory(buffer.subarray(0, filled)));
-    };
-    const onCutShort = () => {
-      settle();
-      reject(cutShort());
-    };
-    const settle = () => {
-      stream.off('data', onData);
-      stream.off('end', onEnd);
-      stream.off('close', onCutShort);
-      stream.off('error', onCutShort);
-      // A fault of the connection later on must not be an unhandled one.
-      stream.on('error', () => undefined);
-    };
-    if (stream.destroyed) return onCutShort();
-    stream.on('end', onEnd);
-    stream.on('close', onCutShort);
-    stream.on('error', onCutShort);
-    stream.on('data', onData);
-  });
-}
-
-function cutShort(): ApiError {
-  return new ApiError('BadRequest', 'The connection ended before the whole body had arrived.');
 }
 
 async function unpack(

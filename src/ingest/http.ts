@@ -47,7 +47,7 @@ export async function takeRecords(options: RecordsHttpOptions, call: RecordsCall
   try {
     const skipInvalid = skipInvalidOf(call.invalid);
     const idempotencyKey = idempotencyKeyOf(headers['idempotency-key']);
-    const { body, format, ticket } = await readRecordsBody(call.body, headers, ingest.admission);
+    const { body, format, ticket } = await readRecordsBody(call.body, headers, ingest);
     try {
       const outcome = await ingest.accept({
         kind,

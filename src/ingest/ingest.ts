@@ -63,6 +63,7 @@ export type IngestOutcome =
 /** The one way in for records: every producer's records pass `accept`. */
 export interface Ingest {
   readonly admission: Admission;
+  readonly clock: Clock;
   /** Validates, indexes, packs and appends; resolves when all of it is durable, or nothing of it. */
   accept(request: IngestRequest): Promise<IngestOutcome>;
 }
@@ -123,6 +124,7 @@ export function createIngest(options: IngestOptions): Ingest {
 
   return {
     admission,
+    clock,
     accept: async (request) => {
       if (request.ticket) return await process(request);
       const ticket = admission.take(request.body.length);

@@ -109,6 +109,7 @@ export async function buildApp(parts: NodeParts, demo: boolean): Promise<Fastify
     admit: (organisationId) => rateLimits.dataStream(organisationId),
     admitRequest: (ip) => rateLimits.request(ip),
     random: systemRandom,
+    clock,
     version: VERSION,
     log: logger,
     answered: (answer) => telemetry.httpRequest(answer),

@@ -11,7 +11,7 @@ import { LARGEST_BODY } from '../../ingest/body.ts';
 import { takeRecords } from '../../ingest/http.ts';
 import { storedRecords, testIngest } from '../../ingest/ingest.fixture.ts';
 import type { Ingest } from '../../ingest/ingest.ts';
-import { seededRandom } from '../../lib/manual-clock.fixture.ts';
+import { type ManualClock, seededRandom, settle } from '../../lib/manual-clock.fixture.ts';
 import type { RecordLog } from '../../log/log.ts';
 import { eventText, usageText } from '../../records/records.fixture.ts';
 import { createApp } from '../app.ts';
@@ -22,13 +22,14 @@ interface Served {
   readonly app: FastifyInstance;
   readonly ingest: Ingest;
   readonly log: RecordLog;
+  readonly clock: ManualClock;
   readonly port: number;
   readonly refused: unknown[];
 }
 
 /** The real routes for records, beside one that takes JSON, in the real application. */
 async function serve(options: Parameters<typeof testIngest>[0] = {}): Promise<Served> {
-  const { ingest, log } = testIngest(options);
+  const { ingest, log, clock } = testIngest(options);
   const refused: unknown[] = [];
   const telemetry = { ingestRefused: (event: unknown) => refused.push(event) };
   const echo = defineRoute({
@@ -49,6 +50,7 @@ async function serve(options: Parameters<typeof testIngest>[0] = {}): Promise<Se
     admit: () => undefined,
     admitRequest: () => undefined,
     random: seededRandom(1),
+    clock,
     version: '0',
     answered: () => undefined,
     readiness: async () => [],
@@ -56,7 +58,7 @@ async function serve(options: Parameters<typeof testIngest>[0] = {}): Promise<Se
     metricsContentType: 'text/plain',
   });
   await app.listen({ host: '127.0.0.1', port: 0 });
-  return { app, ingest, log, port: (app.server.address() as AddressInfo).port, refused };
+  return { app, ingest, log, clock, port: (app.server.address() as AddressInfo).port, refused };
 }
 
 type Call = { kind?: 'usage' | 'events'; query?: string; headers?: Record<string, string>; token?: string };
@@ -324,6 +326,62 @@ describe('posting records', () => {
   test('leaves the parsers of other routes alone', async () => {
     const answer = await served.app.inject({ method: 'POST', url: '/json', payload: { a: 1 } });
     assert.deepEqual(answer.json(), { got: { a: 1 } });
+  });
+});
+
+/** Begins an upload that announces 32 MiB, and sends no more than the given text. */
+async function beginUpload({ port, ingest }: Served, text: string) {
+  const before = ingest.admission.held;
+  const socket = connect(port, '127.0.0.1');
+  const answered = once(socket, 'data').then(([data]) => String(data));
+  socket.on('error', () => {});
+  const head = [
+    'POST /operator/v1/records/usage HTTP/1.1',
+    'Host: x',
+    'Authorization: Bearer operator',
+    'Content-Type: application/json',
+    `Content-Length: ${LARGEST_BODY}`,
+  ];
+  socket.write(`${head.join('\r\n')}\r\n\r\n${text}`);
+  while (ingest.admission.held === before) await new Promise((resolve) => setImmediate(resolve));
+  return { socket, answered };
+}
+
+describe('uploads that stall', () => {
+  test('hold what they have sent, and nobody else', async () => {
+    const served = await serve({ bytesInFlight: 4 * 2 ** 20 });
+    const stalled = await Promise.all(Array.from({ length: 300 }, () => beginUpload(served, '[')));
+    assert.ok(served.ingest.admission.held < 300 * 1024, String(served.ingest.admission.held));
+    const text = `[${usageText({ x: `"${'x'.repeat(100_000)}"` })}]`;
+    for (let n = 0; n < 10; n++) assert.equal((await post(served, text)).status, 202);
+    for (const { socket } of stalled) socket.destroy();
+    await served.app.close();
+  });
+
+  test('are given up after 10 s without a byte, or below 8 KiB/s', async () => {
+    const served = await serve();
+    const { clock, ingest } = served;
+    const idle = await beginUpload(served, '[');
+    const slow = await beginUpload(served, '[');
+    const fast = await beginUpload(served, '['.padEnd(60_000));
+    for (let second = 0; second < 8; second += 2) {
+      await clock.advance(2_000);
+      for (const { socket } of [slow, fast]) {
+        const held = ingest.admission.held;
+        socket.write(' '.repeat(socket === slow.socket ? 10 : 20_000));
+        while (ingest.admission.held === held) await settle();
+      }
+    }
+    await clock.advance(4_000);
+    for (const { answered } of [idle, slow]) {
+      const answer = await answered;
+      assert.match(answer, /^HTTP\/1.1 408 /);
+      assert.match(answer, /"error_token":"BadRequest"/);
+    }
+    assert.ok(ingest.admission.held > 60_000, 'the fast one goes on');
+    for (const { socket } of [idle, slow, fast]) socket.destroy();
+    while (ingest.admission.held > 0) await settle();
+    await served.app.close();
   });
 });
 

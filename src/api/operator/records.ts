@@ -62,7 +62,13 @@ export function recordsRoutes({ takeRecords }: RecordsParts): Route[] {
         description:
           'A JSON array, or one record per line; optionally with `Content-Encoding: gzip` or `zstd`. Up to 32 MiB decoded, 256 KiB a record.',
       },
-      responses: { 202: { description: 'Taken.', schema: Accepted, headers: HEADERS } },
+      responses: {
+        202: { description: 'Taken.', schema: Accepted, headers: HEADERS },
+        408: {
+          description:
+            'The body arrived too slowly (no byte for 10 s, or less than 8 KiB/s on average); nothing was stored, and the connection is closed.',
+        },
+      },
       errors: [
         'BadRequest',
         'PayloadTooLarge',

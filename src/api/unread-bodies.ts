@@ -1,0 +1,28 @@
+import type { Duplex } from 'node:stream';
+import type { FastifyInstance } from 'fastify';
+import type { Clock } from '../lib/clock.ts';
+
+/**
+ * How long a caller that still sends may go on after its answer: if the connection were closed at once, the system would
+ * throw the answer away with the bytes that nobody read.
+ */
+const LINGER_MS = 5_000;
+
+/** Destroys a connection whose request was answered before its body had arrived, unless the rest arrives soon. */
+export function destroyUnreadUploads(app: FastifyInstance, clock: Clock): void {
+  app.addHook('onResponse', async ({ raw }) => {
+    if (raw.complete || raw.destroyed) return;
+    // Whoever was answered early is not read into memory.
+    raw.resume();
+    clock.after(LINGER_MS, () => {
+      if (!raw.complete) raw.destroy();
+    });
+  });
+}
+
+/** Ends a connection that is no longer read: the answer is sent, then the connection is destroyed, whatever the caller does. */
+export function endAndDestroy(socket: Duplex, answer: string, clock: Clock): void {
+  socket.end(answer);
+  socket.resume();
+  clock.after(LINGER_MS, () => socket.destroy());
+}

@@ -1,0 +1,176 @@
+import type { Readable } from 'node:stream';
+import { ApiError } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
+import { giveBack } from '../lib/give-back.ts';
+import { inItsOwnMemory } from './decode.ts';
+
+export interface UploadOptions {
+  /** Content-Length, if the caller announced one: it bounds the body, and takes no memory before bytes arrive. */
+  readonly length: number | undefined;
+  /** The most bytes that are read. */
+  readonly limit: number;
+  readonly clock: Clock;
+  /** Is told how much memory is wanted, before it is taken; throws if there is none. */
+  letIn(bytes: number): void;
+  /** The error of a body that is longer than `limit`. */
+  tooLarge(): ApiError;
+}
+
+/** A producer that sends nothing for this long has stopped; networks that lose packets recover within 3 s. */
+const IDLE_MS = 10_000;
+/** How often an upload is looked at: the limit is met to this precision. */
+const LOOK_MS = 2_000;
+/**
+ * After the first 10 s, an upload must have this many bytes a second on average. 300 uploads at the limit hold 24 MiB in
+ * their first ten seconds. A mobile modem sends ten times as fast, and producers are servers.
+ */
+const LEAST_RATE = 8 * 1024;
+const GRACE_MS = 10_000;
+
+/** The first buffer of a body of unknown length; later ones are twice as long each. */
+const FIRST_STEP = 64 * 1024;
+/** What a chunk costs beside its bytes: a peer that sends single bytes must not hold more than is counted. */
+const CHUNK_OVERHEAD = 512;
+
+/**
+ * Reads a request's body into one buffer of its own. Memory follows what has arrived, and not what was announced: at
+ * most three times as much is held. When it throws, what is left of the stream is discarded, so that an answer can
+ * reach a client that is still sending.
+ * @throws ApiError of `tooLarge` and `letIn`; BadRequest (cut short); and BadRequest with status 408 (too slow)
+ */
+export function readUpload(stream: Readable, options: UploadOptions): Promise<Uint8Array> {
+  const { length, clock, tooLarge } = options;
+  return new Promise((resolve, reject) => {
+    const memory = new UploadMemory(options);
+    const started = clock.monotonic();
+    let lastAt = started;
+    let cancelTimer = () => {};
+
+    const fail = (error: ApiError) => {
+      settle();
+      memory.drop();
+      stream.resume();
+      reject(error);
+    };
+    const look = () => {
+      const now = clock.monotonic();
+      const elapsed = now - started;
+      if (now - lastAt >= IDLE_MS) return fail(tooSlow('No byte of the body arrived for 10 s.'));
+      const least = ((elapsed - GRACE_MS) / 1000) * LEAST_RATE;
+      if (memory.filled < least) return fail(tooSlow('The body arrives with less than 8 KiB/s.'));
+      cancelTimer = clock.after(LOOK_MS, look);
+    };
+    const onData = (chunk: Buffer) => {
+      lastAt = clock.monotonic();
+      try {
+        if (memory.filled + chunk.length > options.limit) throw tooLarge();
+        memory.add(chunk);
+      } catch (error) {
+        fail(error as ApiError);
+      }
+    };
+    const onEnd = () => {
+      settle();
+      if (length !== undefined && memory.filled < length) reject(cutShort());
+      else resolve(inItsOwnMemory(memory.whole()));
+    };
+    const onCutShort = () => {
+      settle();
+      memory.drop();
+      reject(cutShort());
+    };
+    const settle = () => {
+      cancelTimer();
+      stream.off('data', onData);
+      stream.off('end', onEnd);
+      stream.off('close', onCutShort);
+      stream.off('error', onCutShort);
+      // A fault of the connection later on must not be an unhandled one.
+      stream.on('error', () => undefined);
+    };
+    if (stream.destroyed) return onCutShort();
+    stream.on('end', onEnd);
+    stream.on('close', onCutShort);
+    stream.on('error', onCutShort);
+    stream.on('data', onData);
+    cancelTimer = clock.after(LOOK_MS, look);
+  });
+}
+
+/**
+ * The bytes of a body while it arrives. Of a body of known length, chunks are kept as they are until half of it is
+ * there; then one buffer of the whole length is filled, so that each byte is copied once. Of a body of unknown length
+ * the buffer doubles.
+ */
+class UploadMemory {
+  filled = 0;
+  #chunks: Buffer[] = [];
+  #buffer: Buffer | undefined;
+  /** Node.js may still be parsing the newest chunk: its memory is given back with the next one. */
+  #copied: Buffer | undefined;
+  readonly #length: number | undefined;
+  readonly #limit: number;
+  readonly #letIn: (bytes: number) => void;
+
+  constructor({ length, limit, letIn }: Pick<UploadOptions, 'length' | 'limit' | 'letIn'>) {
+    this.#length = length;
+    this.#limit = limit;
+    this.#letIn = letIn;
+  }
+
+  /** @throws what letIn throws; the chunk is not taken then */
+  add(chunk: Buffer): void {
+    const needed = this.filled + chunk.length;
+    if (this.#buffer === undefined && this.#length !== undefined && needed * 2 < this.#length) {
+      this.#letIn(needed + (this.#chunks.length + 1) * CHUNK_OVERHEAD);
+      this.#chunks.push(chunk);
+      this.filled = needed;
+      return;
+    }
+    if (needed > (this.#buffer?.length ?? 0)) this.#grow(needed);
+    this.#copy(chunk);
+  }
+
+  whole(): Uint8Array {
+    return this.#buffer?.subarray(0, this.filled) ?? Buffer.concat(this.#chunks);
+  }
+
+  drop(): void {
+    this.#chunks = [];
+    this.#buffer = undefined;
+  }
+
+  #grow(needed: number): void {
+    const old = this.#buffer;
+    const doubled = Math.max(needed, FIRST_STEP, (old?.length ?? 0) * 2);
+    const size = Math.min(this.#limit, Math.max(needed, this.#length ?? doubled));
+    // While it is copied there are both.
+    this.#letIn((old?.length ?? this.filled) + size);
+    this.#buffer = Buffer.allocUnsafeSlow(size);
+    const chunks = this.#chunks;
+    const filled = this.filled;
+    this.#chunks = [];
+    this.filled = 0;
+    if (old) this.#copy(old.subarray(0, filled));
+    else for (const chunk of chunks) this.#copy(chunk);
+    this.#letIn(size);
+  }
+
+  #copy(chunk: Buffer): void {
+    chunk.copy(this.#buffer as Buffer, this.filled);
+    this.filled += chunk.length;
+    if (this.#copied) giveBack(this.#copied);
+    this.#copied = chunk;
+  }
+}
+
+function tooSlow(message: string): ApiError {
+  return new ApiError('BadRequest', `${message} Nothing was stored.`, {
+    status: 408,
+    headers: { connection: 'close' },
+  });
+}
+
+function cutShort(): ApiError {
+  return new ApiError('BadRequest', 'The connection ended before the whole body had arrived.');
+}
