@@ -8,10 +8,16 @@ import { fileURLToPath } from 'node:url';
  * `npm run test:system`: as `node --test`, but the files that take longest first. By their names they would come last, and
  * the end of a run would wait for one of them alone.
  */
-const FOLDERS = 'tests/{.,connectors,destinations,examples,portal,support}/*.test.ts';
+const FOLDERS = 'tests/{.,connectors,destinations,examples,portal,simulation,support}/*.test.ts';
 
 /** What takes longest, by the beginning of the path; the order of all others does not matter. */
-const LONGEST_FIRST = ['tests/portal/browser', 'tests/crash', 'tests/aws-streams', 'tests/connectors/'];
+const LONGEST_FIRST = [
+  'tests/portal/browser',
+  'tests/crash',
+  'tests/aws-streams',
+  'tests/simulation',
+  'tests/connectors/',
+];
 
 /** A test file mostly starts processes and waits for them: as many at a time as there are cores keeps all of them busy. */
 const CONCURRENCY = availableParallelism();

@@ -37,6 +37,7 @@ export class PartitionRunner {
       epoch,
       committer: () => this.#committer,
       dispatched: () => this.#dispatched,
+      fenced: () => this.#lost(),
     });
   }
 
@@ -89,6 +90,10 @@ export class PartitionRunner {
     }
   }
 
+  #lost(): void {
+    this.#fenced.abort(new Error('another node holds the partition'));
+  }
+
   #broken(error: unknown): void {
     const reason = error instanceof Error ? error.stack : String(error);
     this.#context.telemetry.deliveryFault(`partition ${this.#partition} stopped: ${reason}`);
@@ -117,7 +122,7 @@ export class PartitionRunner {
         dispatched: () => this.#dispatched,
         pumps: () => this.#streams.active,
         allRead: () => this.#allRead,
-        fenced: () => this.#fenced.abort(new Error('another node holds the partition')),
+        fenced: () => this.#lost(),
         committed: (cursors, durationMs) => this.#context.telemetry.committed(cursors, durationMs),
         failed: (cause) => this.#context.telemetry.deliveryFault(`progress cannot be committed: ${cause}`),
       },

@@ -43,6 +43,8 @@ export interface StreamsContext extends RunnerContext {
   committer(): Committer | undefined;
   /** The sequence of the next block that is handed out, or of the one that is. */
   dispatched(): number;
+  /** Another node holds the partition: the runner ends. */
+  fenced(): void;
 }
 
 /**
@@ -98,8 +100,9 @@ export class PartitionStreams {
       if (!stream) continue;
       known.add(stream);
       if (stream.pump) continue;
-      stream.revision = revision;
       const document = value as unknown as ProgressDocument;
+      if (document.epoch > this.#context.epoch) return this.#context.fenced();
+      stream.revision = revision;
       if (isIdle(stream.summary, document)) continue;
       this.#start(stream, document);
     }
@@ -300,6 +303,11 @@ export class PartitionStreams {
       (cause) => telemetry.deliveryFault(`partition ${partition} waits: ${cause}`),
       stop,
     );
+    // Whoever stood still past its lease finds the progress of its successor. With its revision it would be written over.
+    if ((documents?.progress?.epoch ?? 0) > this.#context.epoch) {
+      this.#context.fenced();
+      return undefined;
+    }
     if (documents && !stream.pump?.progress) stream.revision = documents.progressRevision;
     return documents;
   }

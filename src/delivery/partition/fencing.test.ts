@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { progressKey } from '../../registry/data-stream.ts';
+import type { Json } from '../../registry/registry.ts';
+import { TestWorld } from '../world.fixture.ts';
+
+test('a holder that finds the progress of its successor ends, and neither delivers nor writes over it', async () => {
+  let delivered = 0;
+  const world = new TestWorld();
+  await world.organisation(1);
+  await world.start();
+  await world.stream('s', () => {
+    delivered++;
+    return { type: 'delivered' };
+  });
+  await world.clock.advance(200_000);
+  // The stream is idle, and has been put away. Meanwhile another node has taken the partition over.
+  const key = progressKey({ partition: 0, organisationId: 1, id: 's' });
+  const successors = { ...(await world.progress('s')), epoch: 1_000 };
+  await world.registry.put(key, successors as unknown as Json);
+  await world.append('usage', [{ id: 1, organisation: 1 }]);
+  await world.clock.advance(60_000);
+  assert.equal(delivered, 0);
+  assert.deepEqual(await world.progress('s'), successors);
+});

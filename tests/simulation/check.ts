@@ -1,0 +1,159 @@
+import { comparePositions } from '../../src/log/log.ts';
+import type { ProgressDocument } from '../../src/registry/data-stream.ts';
+import { judge, type Verdict } from './matching.ts';
+import { type Kept, LAG_MS, type Model, type StreamModel } from './model.ts';
+import type { Storage } from './storage.ts';
+
+export interface Finding {
+  readonly kind: string;
+  readonly text: string;
+}
+
+/** What the stream may have done with a record: more than one where a change came at about that time. */
+export function verdicts(stream: StreamModel, record: Kept, now: number): ReadonlySet<Verdict> {
+  const first = stream.wishes[0]?.document;
+  if (!first || first.partition !== record.partition || comparePositions(record, first.start) < 0)
+    return new Set(['uncovered']);
+  const passed = passedAt(stream, record) ?? now;
+  const found = new Set<Verdict>();
+  stream.wishes.forEach(({ from, document }, index) => {
+    const until = stream.wishes[index + 1]?.from ?? Number.POSITIVE_INFINITY;
+    if (from <= passed && until + LAG_MS >= record.storedAt) found.add(judge(document, record.traits));
+  });
+  return found;
+}
+
+/** When the cursor had passed the record. */
+function passedAt({ passed }: StreamModel, record: Kept): number | undefined {
+  let low = 0;
+  let high = passed.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (comparePositions((passed[middle] as (typeof passed)[number]).cursor, record) > 0) high = middle;
+    else low = middle + 1;
+  }
+  return passed[low]?.at;
+}
+
+/** What a calm world still waits for; empty once every stream has come to its end. */
+export function waiting(model: Model, storage: Storage, now: number): string[] {
+  model.look();
+  const waits: string[] = [];
+  for (const stream of running(model)) {
+    const { progress } = stream;
+    if (!progress) {
+      waits.push(`${stream.id} has not begun`);
+      continue;
+    }
+    const open = missing(stream, model, storage, now);
+    if (progress.pending > 0 || open.length > 0 || progress.status.state !== 'running')
+      waits.push(
+        `${stream.id} is ${progress.status.state} (${progress.status.message}), pending ${progress.pending}, ` +
+          `cursor ${progress.cursor.sequence}.${progress.cursor.index}, not accounted for: ${open.slice(0, 5)}`,
+      );
+  }
+  return waits;
+}
+
+const running = (model: Model) =>
+  [...model.streams.values()].filter(
+    ({ deletedAt, wishes }) => deletedAt === undefined && wishes.at(-1)?.document.desired === 'running',
+  );
+
+/** Records that the stream surely wants, that the log still has, and that nothing has become of. */
+function missing(stream: StreamModel, model: Model, storage: Storage, now: number): number[] {
+  const found: number[] = [];
+  for (const record of model.records.values()) {
+    if (record.damaged || stream.taken.has(record.id)) continue;
+    if (stream.quarantined.has(`${record.sequence}-${record.index}`)) continue;
+    if (record.sequence < storage.extent(record.partition).first) continue;
+    const possible = verdicts(stream, record, now);
+    if (possible.size === 1 && possible.has('wanted')) found.push(record.id);
+  }
+  return found;
+}
+
+/** Compares what every stream has done since the last check with what it had to do. The world is calm and has settled. */
+export function check(model: Model, storage: Storage, now: number): Finding[] {
+  const findings: Finding[] = [];
+  for (const stream of running(model))
+    findings.push(...checkFates(stream, model, storage, now), ...checkOrder(stream, model, now));
+  return findings;
+}
+
+function checkFates(stream: StreamModel, model: Model, storage: Storage, now: number): Finding[] {
+  const findings: Finding[] = [];
+  const find = (kind: string, text: string) => findings.push({ kind, text: `${stream.id}: ${text}` });
+  const sure = { wanted: 0, filtered: 0 };
+  let unsure = 0;
+  let unseen = 0;
+  let takenForSure = 0;
+  for (const record of model.records.values()) {
+    const possible = verdicts(stream, record, now);
+    const taken = stream.taken.has(record.id);
+    if (taken && !possible.has('wanted'))
+      find('not wanted', `${record.id} was delivered and is ${[...possible]}`);
+    if (possible.size > 1 || (record.damaged && !possible.has('uncovered'))) unsure++;
+    else if (possible.has('wanted')) {
+      sure.wanted++;
+      if (taken) takenForSure++;
+      else if (!stream.quarantined.has(`${record.sequence}-${record.index}`)) {
+        unseen++;
+        if (record.sequence >= storage.extent(record.partition).first)
+          find('lost', `${record.id} is nowhere`);
+      }
+    } else if (possible.has('filtered')) {
+      // Of what went with the retention before the stream saw it, not all is counted as filtered.
+      if (record.sequence >= storage.extent(record.partition).first) sure.filtered++;
+      else unsure++;
+    }
+  }
+  const done = counted(stream.progress, stream.base);
+  const sum = done.delivered + done.filtered + done.quarantined + done.expired;
+  const least = sure.wanted + sure.filtered;
+  const account = `${JSON.stringify(done)} of ${sure.wanted} wanted, ${sure.filtered} filtered, ${unsure} unsure, ${unseen} unseen, ${takenForSure} taken`;
+  if (sum < least || sum > least + unsure) find('accounts', `they do not balance: ${account}`);
+  if (done.expired + unsure < unseen) find('accounts', `more is missing than has expired: ${account}`);
+  if (done.delivered > takenForSure + unsure) find('accounts', `more is counted than was taken: ${account}`);
+  const { progress } = stream;
+  if (progress && progress.pending !== 0)
+    find('accounts', `pending is ${progress.pending} with nothing left to do`);
+  if (progress && progress.pending === 0 && progress.oldestPendingAt !== null)
+    find('accounts', 'nothing waits, since some time');
+  return findings;
+}
+
+function counted(now: ProgressDocument | undefined, before: ProgressDocument | undefined) {
+  const difference = (name: keyof ProgressDocument['counters']) =>
+    (now?.counters[name] ?? 0) - (before?.counters[name] ?? 0);
+  return {
+    delivered: difference('delivered'),
+    filtered: difference('filtered'),
+    quarantined: difference('quarantined'),
+    expired: difference('expired'),
+  };
+}
+
+/** Within a lane first arrivals come in the order of the log, but for what the receiver itself declined. */
+function checkOrder(stream: StreamModel, model: Model, now: number): Finding[] {
+  const inOrder = [...model.records.values()]
+    .filter(({ id }) => stream.taken.has(id) && !stream.declined.has(id))
+    .sort((a, b) => comparePositions(a, b));
+  let latest = 0;
+  let after = 0;
+  for (const record of inOrder) {
+    const order = stream.taken.get(record.id) as number;
+    if (order < latest && verdicts(stream, record, now).size === 1)
+      return [
+        {
+          kind: 'order',
+          text: `${stream.id}: ${after} was taken before ${record.id}, which was not declined`,
+        },
+      ];
+    if (order > latest) {
+      latest = order;
+      after = record.id;
+    }
+  }
+  return [];
+}

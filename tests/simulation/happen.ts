@@ -1,0 +1,187 @@
+import { ApiError, StoreUnavailable } from '../../src/errors.ts';
+import { Chance } from './chance.ts';
+import * as people from './people.ts';
+import type { Happening, HappeningType } from './plan.ts';
+import { produce } from './producer.ts';
+import type { Mood } from './receiver.ts';
+import type { Scene } from './scene.ts';
+import { DAMAGES } from './storage.ts';
+
+type Happen = (
+  world: Scene,
+  chance: Chance,
+  forMs: number,
+) => string | undefined | Promise<string | undefined>;
+
+/** Longer, and a change that was made meanwhile might take longer to arrive than the model allows. */
+const LONGEST_CUT_MS = 90_000;
+
+const MOODS: readonly ((chance: Chance) => Mood)[] = [
+  (chance) => ({ type: 'slow', requestMs: chance.skewed(40_000), recordMs: chance.pick([0, 0, 20, 500]) }),
+  () => ({ type: 'hangs' }),
+  () => ({ type: 'down' }),
+  () => ({ type: 'refuses' }),
+  () => ({ type: 'platform' }),
+  () => ({ type: 'rejects' }),
+  () => ({ type: 'loses' }),
+  (chance) => ({ type: 'busy', afterMs: chance.pick([undefined, 2_000, 600_000]) }),
+  (chance) => ({ type: 'halves', afterMs: chance.pick([undefined, 5_000, 60_000]) }),
+  (chance) => ({ type: 'throttles', endpoints: chance.between(1, 5) }),
+  (chance) => ({
+    type: 'small',
+    records: chance.pick([1, 3, 20]),
+    says: chance.pick(['too_large', 'reset', 'timeout', 'http_500', 'http_403', 'http_400'] as const),
+  }),
+];
+
+const HAPPEN: Record<HappeningType, Happen> = {
+  produce: (world, chance) => produce(world, chance),
+  mood: (world, chance, forMs) => {
+    const receiver = chance.pick([...world.receivers.values()]);
+    const mood = chance.pick(MOODS)(chance);
+    receiver.mood = mood;
+    world.time.after(forMs, () => {
+      if (receiver.mood === mood) receiver.mood = { type: 'well' };
+    });
+    return `${receiver.name} ${JSON.stringify(mood)} for ${forMs} ms`;
+  },
+  append: (world, chance, forMs) =>
+    weather(world, chance, forMs, 'append', ['fails', 'stalls', 'unanswered']),
+  read: (world, chance, forMs) => weather(world, chance, forMs, 'read', ['fails', 'stalls']),
+  registry: (world, chance, forMs) =>
+    weather(world, chance, forMs, 'registry', ['fails', 'stalls', 'unanswered', 'conflicts', 'late']),
+  crash: (world, chance, forMs) => {
+    const node = world.someNode(chance);
+    if (node) world.crash(node, forMs);
+    return node?.name;
+  },
+  stop: (world, chance) => {
+    const node = world.someNode(chance);
+    if (node) world.stop(node);
+    return node?.name;
+  },
+  pause: (world, chance, forMs) => {
+    const node = world.someNode(chance);
+    node?.process.pause();
+    world.time.after(Math.min(forMs, LONGEST_CUT_MS), () => node?.process.resume());
+    return node && `${node.name} for ${forMs} ms`;
+  },
+  cut: (world, chance, forMs) => {
+    const node = world.someNode(chance);
+    if (!node || world.embedded) return undefined;
+    const state = chance.pick(['cut', 'out'] as const);
+    node.link.state = state;
+    world.time.after(Math.min(forMs, LONGEST_CUT_MS), () => {
+      node.link.state = 'up';
+    });
+    return `${node.name} ${state} for ${forMs} ms`;
+  },
+  jump: (world, chance, forMs) => {
+    const node = world.someNode(chance);
+    if (!node) return undefined;
+    const by = chance.pick([-3_600_000, -60_000, -5_000, 5_000, 60_000]);
+    node.clock.offset += by;
+    world.time.after(forMs, () => {
+      node.clock.offset = 0;
+    });
+    return `${node.name} by ${by} ms for ${forMs} ms`;
+  },
+  damage: (world, chance) => {
+    const partition = chance.between(0, world.partitions - 1);
+    const { first, next } = world.storage.extent(partition);
+    if (next === first) return undefined;
+    const sequence = Math.max(first, next - chance.between(1, 5));
+    const damage = chance.pick(DAMAGES);
+    world.model.look();
+    world.model.damaged(partition, sequence);
+    world.storage.damage(partition, sequence, damage);
+    return `${damage} of block ${sequence} of partition ${partition}`;
+  },
+  cannotOpen: (world, chance, forMs) => {
+    const reason = chance.pick(['credentials_sealed', 'unknown_type', 'connector_failed']);
+    world.cannotOpen = reason;
+    world.time.after(forMs, () => {
+      world.cannotOpen = undefined;
+    });
+    return `${reason} for ${forMs} ms`;
+  },
+  create: async (world, chance) => {
+    const desk = world.desk(chance);
+    if (!desk || world.model.streams.size > MOST_STREAMS) return undefined;
+    return people.create(desk, chance);
+  },
+  remove: (world, chance) =>
+    atDesk(world, chance, async (desk, id) => {
+      await people.remove(desk, id);
+      return '';
+    }),
+  resend: (world, chance) =>
+    atDesk(world, chance, async (desk, id) => `${await people.empty(desk, id, 'resend')}`),
+  discard: (world, chance) =>
+    atDesk(world, chance, async (desk, id) => `${await people.empty(desk, id, 'discard')}`),
+  ...(Object.fromEntries(
+    Object.keys(people.CHANGES).map((what): [string, Happen] => [
+      what,
+      (world, chance) =>
+        atDesk(world, chance, async (desk, id) => {
+          await people.change(desk, id, what, chance);
+          return JSON.stringify(describe(world, id));
+        }),
+    ]),
+  ) as Record<
+    'pauseStream' | 'resumeStream' | 'filters' | 'relation' | 'kind' | 'size' | 'destination' | 'restart',
+    Happen
+  >),
+};
+
+const MOST_STREAMS = 24;
+
+/** Lets it happen; what it comes to is in the world's trace. */
+export function happen(world: Scene, { type, seed, forMs, number }: Happening): void {
+  const chance = new Chance(seed);
+  const done = async () => HAPPEN[type](world, chance, forMs);
+  done().then(
+    (text) => {
+      if (text !== undefined) world.log(`# ${number} ${type} ${text}`);
+    },
+    (error: unknown) => {
+      if (!(error instanceof StoreUnavailable || error instanceof ApiError)) {
+        world.violated('bug', error instanceof Error ? (error.stack ?? error.message) : String(error));
+      } else world.log(`# ${number} ${type}: ${error.message}`);
+    },
+  );
+}
+
+function weather(
+  world: Scene,
+  chance: Chance,
+  forMs: number,
+  what: 'append' | 'read' | 'registry',
+  kinds: readonly ('fails' | 'stalls' | 'unanswered' | 'conflicts' | 'late')[],
+): string {
+  const kind = chance.pick(kinds);
+  world.weather[what] = kind;
+  world.time.after(Math.min(forMs, LONGEST_CUT_MS), () => {
+    world.weather[what] = 'well';
+  });
+  return `${kind} for ${forMs} ms`;
+}
+
+async function atDesk(
+  world: Scene,
+  chance: Chance,
+  act: (desk: people.Desk, id: string) => Promise<string>,
+): Promise<string | undefined> {
+  const desk = world.desk(chance);
+  const ids = [...world.model.streams.values()].filter(({ deletedAt }) => deletedAt === undefined);
+  if (!desk || ids.length === 0) return undefined;
+  const { id } = chance.pick(ids);
+  return `${id} ${await act(desk, id)}`;
+}
+
+function describe(world: Scene, id: string) {
+  const document = world.model.streams.get(id)?.wishes.at(-1)?.document;
+  if (!document) return undefined;
+  const { kind, relation, filters, desired, generation, target } = document;
+  return { kind, relation, filters, desired, generation, target };
+}

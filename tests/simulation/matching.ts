@@ -1,0 +1,76 @@
+import type { RecordKind } from '../../src/records/block.ts';
+import type { Json } from '../../src/registry/registry.ts';
+
+/** What a simulated record is like, as its producer knows it. */
+export interface Traits {
+  readonly id: number;
+  readonly kind: RecordKind;
+  readonly organisation: number;
+  readonly eventType: number;
+  readonly alert: boolean;
+  readonly endpoint: number;
+  readonly poison: boolean;
+}
+
+/** What decides which records a stream gets. */
+export interface Wish {
+  readonly organisationId: number;
+  readonly kind: RecordKind;
+  readonly relation: 1 | 2 | 3;
+  readonly filters: readonly Json[];
+}
+
+/** Each simulated organisation with its parent. The first of a tree is its root. */
+export const PARENTS: ReadonlyMap<number, number | undefined> = new Map([
+  [1, undefined],
+  [2, 1],
+  [3, 2],
+  [11, undefined],
+  [12, 11],
+  [21, undefined],
+]);
+
+export function rootOf(organisation: number): number {
+  const parent = PARENTS.get(organisation);
+  return parent === undefined ? organisation : rootOf(parent);
+}
+
+function isBelow(organisation: number, ancestor: number): boolean {
+  const parent = PARENTS.get(organisation);
+  return parent !== undefined && (parent === ancestor || isBelow(parent, ancestor));
+}
+
+export type Verdict = 'wanted' | 'filtered' | 'uncovered';
+
+/** What the stream is to do with the record: decided here a second time, and differently from the program. */
+export function judge(wish: Wish, record: Traits): Verdict {
+  if (wish.kind !== record.kind) return 'uncovered';
+  const own = record.organisation === wish.organisationId;
+  const covered =
+    (own && wish.relation !== 2) ||
+    (wish.relation !== 1 && isBelow(record.organisation, wish.organisationId));
+  if (!covered) return 'uncovered';
+  const passes =
+    wish.filters.length === 0 || FILTERS.find(({ filters }) => isSame(filters, wish.filters))?.passes(record);
+  return passes ? 'wanted' : 'filtered';
+}
+
+const isSame = (a: readonly Json[], b: readonly Json[]) => JSON.stringify(a) === JSON.stringify(b);
+
+/** The filters that simulated people set, each with what it means. */
+export const FILTERS: readonly { readonly filters: readonly Json[]; passes(record: Traits): boolean }[] = [
+  { filters: [], passes: () => true },
+  {
+    filters: [{ field: 'event_type_id', value: [1, 2] }],
+    passes: ({ eventType }) => eventType === 1 || eventType === 2,
+  },
+  { filters: [{ field: 'alert', value: true }], passes: ({ alert }) => alert },
+  {
+    filters: [{ field: 'event_type_id', value: [3], op: 'not_in' }],
+    passes: ({ eventType }) => eventType !== 3,
+  },
+  {
+    filters: [{ field: 'event_type_id', value: [1] }, { or: [{ field: 'alert', value: true }] }],
+    passes: ({ eventType, alert }) => eventType === 1 || alert,
+  },
+];

@@ -1,0 +1,312 @@
+import type { Batch, Outcome, RecordFile } from '../../src/destinations/contract.ts';
+import { comparePositions, type Position } from '../../src/log/log.ts';
+import type { DataStreamDocument, ProgressDocument } from '../../src/registry/data-stream.ts';
+import type { Change } from '../../src/registry/registry.ts';
+import type { Traits } from './matching.ts';
+import type { Taking } from './receiver.ts';
+import type { Placed, Storage } from './storage.ts';
+import type { SimulatedTime } from './time.ts';
+
+/** A record that is in the log. */
+export interface Kept extends Placed {
+  readonly traits: Traits;
+  /** When it was first seen there, ms of the world. */
+  readonly storedAt: number;
+  /** The block that it lies in can no longer be read as it was. */
+  damaged: boolean;
+}
+
+/** What the model knows of a stream. */
+export interface StreamModel {
+  readonly id: string;
+  /** Its documents, oldest first, with the time from which each holds. */
+  readonly wishes: { readonly from: number; readonly document: DataStreamDocument }[];
+  deletedAt: number | undefined;
+  progress: ProgressDocument | undefined;
+  /** How far the cursor was when, newest last. */
+  readonly passed: { readonly at: number; readonly cursor: Position }[];
+  /** Records by id: when a receiver took them first, as a number that grows by one with each. */
+  readonly taken: Map<number, number>;
+  /** Records that a receiver refused by themselves, or asked for again: others may overtake them. */
+  readonly declined: Set<number>;
+  /** `sequence-index` of what was ever quarantined. */
+  readonly quarantined: Set<string>;
+  /** The progress as it was at the last check. */
+  base: ProgressDocument | undefined;
+  /** How far it was when its partition was claimed last: who claimed it goes on from there. */
+  atClaim: Position | undefined;
+  /** Nodes: requests in flight. */
+  readonly inFlight: Map<string, number>;
+  /** Records that the program was told were delivered, by the run that was told. */
+  readonly told: Map<number, string>;
+  /** Names of files with what they held. */
+  readonly files: Map<string, string>;
+}
+
+export interface Request extends Taking {
+  answered(outcome: Outcome): void;
+}
+
+interface Offer {
+  readonly streamId: string;
+  readonly node: string;
+  readonly receiver: string;
+  readonly delivery: Batch | RecordFile;
+  readonly ids: readonly number[];
+  readonly signal: AbortSignal;
+}
+
+/** In place of a node: who sends again what was quarantined. */
+export const PEOPLE = 'people';
+
+/** A change reaches the node that runs the stream within this long, whatever the weather; else more is allowed. */
+export const LAG_MS = 180_000;
+
+/**
+ * What ought to be, kept beside the program from what can be seen of it from outside: documents that become durable,
+ * blocks that are stored, requests that arrive. What may never be is found here at once; `check.ts` compares the rest
+ * when the world is calm.
+ */
+export class Model {
+  readonly #time: SimulatedTime;
+  readonly #storage: Storage;
+  readonly #log: (text: string) => void;
+  readonly #violated: (kind: string, text: string) => void;
+  readonly #traits = new Map<number, Traits>();
+  readonly records = new Map<number, Kept>();
+  readonly streams = new Map<string, StreamModel>();
+  /** Partitions: the epoch of who claimed it last. */
+  readonly #claims = new Map<number, number>();
+  readonly #holders = new Map<number, { readonly epoch: number; readonly node: string }>();
+  readonly #epochs = new Map<string, number>();
+  #order = 0;
+
+  constructor(
+    time: SimulatedTime,
+    storage: Storage,
+    log: (text: string) => void,
+    violated: (kind: string, text: string) => void,
+  ) {
+    this.#time = time;
+    this.#storage = storage;
+    this.#log = log;
+    this.#violated = violated;
+  }
+
+  produced(traits: Traits): void {
+    this.#traits.set(traits.id, traits);
+  }
+
+  /** undefined: it had its fate before the last check, or nobody produced it. */
+  traits(id: number): Traits | undefined {
+    return this.#traits.get(id);
+  }
+
+  /** Looks which records have been stored since the last time. */
+  look(): void {
+    for (const placed of this.#storage.placed()) {
+      const traits = this.#traits.get(placed.id);
+      if (!traits)
+        this.#violated('invented', `the record ${placed.id} is in the log, and nobody produced it`);
+      else this.records.set(placed.id, { ...placed, traits, storedAt: this.#time.now, damaged: false });
+    }
+  }
+
+  /** The producer was told that these are durable. */
+  acknowledged(ids: readonly number[]): void {
+    this.look();
+    const lost = ids.filter((id) => !this.records.has(id));
+    if (lost.length > 0) this.#violated('lost', `acknowledged and not in the log: ${lost}`);
+  }
+
+  damaged(partition: number, sequence: number): void {
+    for (const record of this.records.values())
+      if (record.partition === partition && record.sequence === sequence) record.damaged = true;
+  }
+
+  /** Every record has had its fate, and every stream its account: begins anew. */
+  begin(): void {
+    this.records.clear();
+    this.#traits.clear();
+    for (const [id, stream] of this.streams) {
+      if (stream.deletedAt !== undefined && this.#time.now - stream.deletedAt > 2 * LAG_MS)
+        this.streams.delete(id);
+      stream.base = stream.progress;
+      stream.wishes.splice(0, stream.wishes.length - 1);
+      stream.passed.length = 0;
+      stream.quarantined.clear();
+      for (const records of [stream.taken, stream.declined, stream.told]) records.clear();
+    }
+  }
+
+  died(node: string): void {
+    for (const stream of this.streams.values()) stream.inFlight.delete(node);
+  }
+
+  /** A document has become durable, or was removed. */
+  changed({ key, value }: Change): void {
+    const [kind, first = '', second = '', third = ''] = key.split('.');
+    if (kind === 'stream') this.#streamChanged(second, value as unknown as DataStreamDocument | undefined);
+    else if (kind === 'progress')
+      this.#progressed(key, third, value as unknown as ProgressDocument | undefined);
+    else if (kind === 'watermark') this.#claimed(Number(first), value as { sequence: number; epoch: number });
+    else if (kind === 'quarantine' && value !== undefined) {
+      const [sequence = 0, index = 0] = third.split('-').map(Number);
+      this.streams.get(second)?.quarantined.add(`${sequence}-${index}`);
+    }
+  }
+
+  #streamChanged(id: string, document: DataStreamDocument | undefined): void {
+    const known = this.streams.get(id);
+    const from = this.#time.now;
+    if (!document) {
+      if (known) known.deletedAt = from;
+      return;
+    }
+    if (known) known.wishes.push({ from, document });
+    else {
+      this.streams.set(id, {
+        id,
+        wishes: [{ from, document }],
+        deletedAt: undefined,
+        progress: undefined,
+        passed: [],
+        taken: new Map(),
+        declined: new Set(),
+        quarantined: new Set(),
+        base: undefined,
+        atClaim: undefined,
+        inFlight: new Map(),
+        told: new Map(),
+        files: new Map(),
+      });
+    }
+  }
+
+  #progressed(key: string, id: string, document: ProgressDocument | undefined): void {
+    const stream = this.streams.get(id);
+    if (!document || !stream) return;
+    const { progress: before } = stream;
+    const { epoch, cursor, counters, pending, status } = document;
+    this.#log(
+      `progress ${id} ${cursor.sequence}.${cursor.index} ${Object.values(counters).join('/')} pending ${pending} ${status.state} epoch ${epoch}`,
+    );
+    if (epoch < (this.#epochs.get(key) ?? 0))
+      this.#violated(
+        'two holders',
+        `${id} was committed under epoch ${epoch} after ${this.#epochs.get(key)}`,
+      );
+    this.#epochs.set(key, epoch);
+    if (before && before.epoch === epoch && comparePositions(cursor, before.cursor) < 0)
+      this.#violated('cursor back', `${id}: ${JSON.stringify(before.cursor)} → ${JSON.stringify(cursor)}`);
+    if (before && before.epoch === epoch)
+      for (const [name, value] of Object.entries(counters))
+        if (value < before.counters[name as keyof typeof counters])
+          this.#violated('accounts', `${id}: ${name} went back to ${value}`);
+    if (pending < 0 || !Number.isInteger(pending)) this.#violated('accounts', `${id}: pending is ${pending}`);
+    stream.progress = document;
+    const last = stream.passed.at(-1);
+    if (!last || comparePositions(cursor, last.cursor) > 0)
+      stream.passed.push({ at: this.#time.now, cursor });
+  }
+
+  #claimed(partition: number, watermark: { epoch: number } | undefined): void {
+    const before = this.#claims.get(partition) ?? 0;
+    if (!watermark) return;
+    if (watermark.epoch < before)
+      this.#violated(
+        'two holders',
+        `partition ${partition}: watermark of epoch ${watermark.epoch} after ${before}`,
+      );
+    if (watermark.epoch === before) return;
+    this.#claims.set(partition, watermark.epoch);
+    for (const stream of this.streams.values())
+      if (stream.wishes[0]?.document.partition === partition) stream.atClaim = stream.progress?.cursor;
+  }
+
+  /** A node was given the lease of a partition. */
+  holds(partition: number, epoch: number, node: string): void {
+    if (epoch >= (this.#holders.get(partition)?.epoch ?? 0)) this.#holders.set(partition, { epoch, node });
+  }
+
+  /** A request of a stream has left a node. */
+  offered({ streamId, node, receiver, delivery, ids, signal }: Offer): Request {
+    this.look();
+    const stream = this.streams.get(streamId);
+    if (!stream) throw new Error(`a request of a stream ${streamId} that was never there`);
+    const { first, last, deliveryId } = delivery;
+    const range = `${first.sequence}.${first.index}-${last.sequence}.${last.index}`;
+    this.#log(`${node} ${streamId} → ${receiver} ${ids.length} records ${range} ${deliveryId}`);
+    // What people send again from the quarantine is in nobody's order.
+    if (node !== PEOPLE) this.#checkOffer(stream, node, ids);
+    stream.inFlight.set(node, (stream.inFlight.get(node) ?? 0) + 1);
+    return {
+      took: (indexes) => {
+        for (const index of indexes) {
+          const id = ids[index] as number;
+          if (!stream.taken.has(id)) stream.taken.set(id, ++this.#order);
+        }
+      },
+      declined: (indexes) => {
+        for (const index of indexes) stream.declined.add(ids[index] as number);
+      },
+      answered: (outcome) => {
+        const still = (stream.inFlight.get(node) ?? 1) - 1;
+        if (still <= 0) stream.inFlight.delete(node);
+        else stream.inFlight.set(node, still);
+        this.#log(`${node} ${streamId} ← ${describe(outcome)}${signal.aborted ? ' (cancelled)' : ''}`);
+        if (outcome.type !== 'delivered' || signal.aborted) return;
+        for (const id of ids) stream.told.set(id, this.#runOf(stream, node));
+      },
+    };
+  }
+
+  #runOf(stream: StreamModel, node: string): string {
+    return `${node}/${this.#claims.get(stream.wishes[0]?.document.partition as number)}`;
+  }
+
+  #checkOffer(stream: StreamModel, node: string, ids: readonly number[]): void {
+    const { now } = this.#time;
+    const { id, deletedAt } = stream;
+    if (deletedAt !== undefined && now - deletedAt > LAG_MS)
+      this.#violated('deleted', `${id} was deleted ${now - deletedAt} ms ago and delivers`);
+    if ((stream.inFlight.get(node) ?? 0) > 0)
+      this.#violated('lane', `${id} has two requests of one lane in flight at ${node}`);
+    const floor = this.#floorOf(stream, node);
+    const run = this.#runOf(stream, node);
+    let before: Kept | undefined;
+    for (const record of ids.map((each) => this.records.get(each))) {
+      if (!record) {
+        this.#violated('repeated', `${id} sends a record again that had its fate before the last check`);
+        return;
+      }
+      if (floor && comparePositions(record, floor) < 0)
+        this.#violated('repeated', `${id} sends ${record.id}, which lies before its durable cursor`);
+      if (stream.told.get(record.id) === run)
+        this.#violated(
+          'repeated',
+          `${id} sends ${record.id} again, which was delivered in this run (${run})`,
+        );
+      if (before && comparePositions(before, record) >= 0)
+        this.#violated('order', `${id}: ${before.id} stands before ${record.id} in one request`);
+      before = record;
+    }
+  }
+
+  /** What the node knows to be done: only the holder knows, and only what it read or wrote itself. */
+  #floorOf(stream: StreamModel, node: string): Position | undefined {
+    const partition = stream.wishes[0]?.document.partition as number;
+    const holder = this.#holders.get(partition);
+    const claimed = this.#claims.get(partition);
+    if (holder?.node !== node || holder.epoch !== claimed || stream.deletedAt !== undefined) return undefined;
+    return stream.progress?.epoch === claimed ? stream.progress.cursor : stream.atClaim;
+  }
+}
+
+export function describe(outcome: Outcome): string {
+  if (outcome.type === 'partial') {
+    const rejected = outcome.failures.filter(({ verdict }) => verdict === 'reject').length;
+    return `partial, ${outcome.failures.length} not taken, ${rejected} of them for good`;
+  }
+  return 'cause' in outcome ? `${outcome.type} ${outcome.cause.code}` : outcome.type;
+}

@@ -1,0 +1,192 @@
+import { runDelivery } from '../../src/delivery/engine.ts';
+import type { DeliveryTelemetry } from '../../src/delivery/partition/runner-context.ts';
+import { loadStreamDirectory } from '../../src/delivery/partition/stream-directory.ts';
+import { DEFAULT_SETTINGS, type DeliverySettings } from '../../src/delivery/stream/pump-context.ts';
+import { DEFAULT_RETRY } from '../../src/delivery/stream/retry.ts';
+import { StoreUnavailable } from '../../src/errors.ts';
+import { createIngest, type Ingest } from '../../src/ingest/ingest.ts';
+import { embeddedLeases } from '../../src/leases/embedded.ts';
+import type { LeaseTelemetry } from '../../src/leases/nodes.ts';
+import { createSharedLeases } from '../../src/leases/shared.ts';
+import type { LeaseTiming } from '../../src/leases/timing.ts';
+import type { RecordLog } from '../../src/log/log.ts';
+import { type DataStreamDocument, watermarkKey } from '../../src/registry/data-stream.ts';
+import { loadOrganisationTree } from '../../src/registry/organisation-tree.ts';
+import type { Registry } from '../../src/registry/registry.ts';
+import type { Chance } from './chance.ts';
+import { connect, gatheringOf, type Sizes } from './delivering.ts';
+import { Link, type Weathers } from './link.ts';
+import type { Model } from './model.ts';
+import type { Receiver } from './receiver.ts';
+import type { Storage } from './storage.ts';
+import { NodeClock, Process, type SimulatedTime } from './time.ts';
+
+export interface NodeSurroundings {
+  readonly time: SimulatedTime;
+  readonly storage: Storage;
+  readonly weather: Weathers;
+  readonly model: Model;
+  readonly receivers: ReadonlyMap<string, Receiver>;
+  readonly embedded: boolean;
+  readonly timing: Partial<LeaseTiming>;
+  readonly retentionMs: number;
+  readonly settings: Partial<DeliverySettings>;
+  /** Why no connector can be opened at the moment; undefined: they can. */
+  cannotOpen(): string | undefined;
+  log(text: string): void;
+  /** A fault of the program. */
+  bug(text: string): void;
+}
+
+/** One process of simstream: the parts of a node that delivery needs, on the storage at the other end of a link. */
+export class SimulatedNode {
+  readonly name: string;
+  readonly process = new Process();
+  readonly clock: NodeClock;
+  readonly link: Link;
+  readonly #surroundings: NodeSurroundings;
+  readonly #chance: Chance;
+  readonly #stop = new AbortController();
+  ingest: Ingest | undefined;
+  registry: Registry | undefined;
+  log: RecordLog | undefined;
+  /** Whether all of it has ended, by a stop or a fault. */
+  ended = false;
+
+  constructor(name: string, surroundings: NodeSurroundings, chance: Chance) {
+    const { time, storage, weather, embedded } = surroundings;
+    this.name = name;
+    this.#surroundings = surroundings;
+    this.#chance = chance;
+    this.clock = new NodeClock(time, this.process, 1 + (chance.next() - 0.5) * 1e-4);
+    const { process } = this;
+    this.link = new Link({ time, process, chance: chance.fork(), storage, weather, embedded });
+  }
+
+  get runs(): boolean {
+    return this.process.runs && !this.ended;
+  }
+
+  get stopping(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
+  start(): void {
+    this.#run().then(
+      () => this.#end('has ended'),
+      (error: unknown) => {
+        const expected = error instanceof StoreUnavailable || /epoch of this start/.test(String(error));
+        if (!expected) this.#surroundings.bug(`${this.name}: ${stackOf(error)}`);
+        this.#end(`gave up: ${error instanceof Error ? error.message : error}`);
+      },
+    );
+  }
+
+  /** A graceful stop: SIGTERM. */
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  /** SIGKILL. */
+  kill(): void {
+    this.process.kill();
+    this.#surroundings.model.died(this.name);
+  }
+
+  #end(how: string): void {
+    if (this.process.gone) return;
+    this.ended = true;
+    this.#surroundings.log(`${this.name} ${how}`);
+    this.#surroundings.model.died(this.name);
+  }
+
+  async #run(): Promise<void> {
+    const { clock } = this;
+    const { retentionMs, settings } = this.#surroundings;
+    const registry = this.link.registry('registry');
+    const log = this.link.log();
+    const { signal } = this.#stop;
+    const tree = await loadOrganisationTree(registry, signal);
+    const directory = await loadStreamDirectory(registry, signal);
+    this.registry = registry;
+    this.log = log;
+    this.ingest = createIngest({ log, tree, clock });
+    await runDelivery(
+      {
+        log,
+        registry,
+        leases: this.#leases(registry),
+        clock,
+        random: this.#chance.fork(),
+        settings: { ...DEFAULT_SETTINGS, retry: DEFAULT_RETRY, ...settings },
+        retentionMs,
+        tree,
+        directory,
+        open: async (document) => this.#open(document),
+        telemetry: this.#telemetry(),
+      },
+      signal,
+    );
+  }
+
+  #leases(registry: Registry) {
+    const { embedded, timing, model, log: tell } = this.#surroundings;
+    const node = { name: this.name, version: 'simulated' };
+    const telemetry: LeaseTelemetry = {
+      leaseAcquired: ({ partition, epoch, from }) => {
+        model.holds(partition, epoch, this.name);
+        tell(`${this.name} holds partition ${partition} (epoch ${epoch}, ${from})`);
+      },
+      leaseLost: ({ partition, epoch, reason }) =>
+        tell(`${this.name} ends partition ${partition} (epoch ${epoch}, ${reason})`),
+      nodesCounted: () => {},
+      watchRenewed: () => tell(`${this.name} watches the leases anew`),
+    };
+    if (embedded) return embeddedLeases(registry, { clock: this.clock, node, telemetry });
+    return createSharedLeases({
+      store: this.link.registry('leases'),
+      lastEpoch: async (partition) => {
+        const watermark = await registry.get(watermarkKey(partition));
+        return (watermark?.value as { epoch: number } | undefined)?.epoch ?? 0;
+      },
+      clock: this.clock,
+      random: this.#chance.fork(),
+      node,
+      timing,
+      telemetry,
+    });
+  }
+
+  #open(document: DataStreamDocument) {
+    const { receivers, model, cannotOpen } = this.#surroundings;
+    const reason = cannotOpen();
+    if (reason) return { type: 'failed', cause: { code: reason, message: `Simulated: ${reason}.` } } as const;
+    const receiver = receivers.get(document.target) as Receiver;
+    const sizes = JSON.parse(document.sealedCredentials) as Sizes;
+    const sender = { node: this.name, process: this.process, model };
+    const destination = connect(sender, document.id, receiver, sizes);
+    return { type: 'open', destination, gathering: gatheringOf(sizes) } as const;
+  }
+
+  #telemetry(): DeliveryTelemetry {
+    const { log: tell, bug } = this.#surroundings;
+    return {
+      attempted: () => {},
+      sampled: () => {},
+      committed: () => {},
+      stateChanged: (stream, state, message) => tell(`${this.name} ${stream.id} is ${state}: ${message}`),
+      recordsExpired: (stream, records) => tell(`${this.name} ${stream.id}: ${records} records expired`),
+      recordsQuarantined: (stream, records, cause) =>
+        tell(`${this.name} ${stream.id}: ${records} records quarantined (${cause?.code})`),
+      deliveryFault: (message, stream) => {
+        if (/^(the pump|partition \d+) stopped: (?!StoreUnavailable)/.test(message))
+          bug(`${this.name}: ${message}`);
+        else tell(`${this.name} ${stream?.id ?? ''} fault: ${message.split('\n', 1)[0]}`);
+      },
+    };
+  }
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

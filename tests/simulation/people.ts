@@ -1,0 +1,142 @@
+import { changeStream, insertStream, removeStream } from '../../src/api/data-streams/store.ts';
+import { quarantinePrefix, readPlace } from '../../src/delivery/stream/quarantine.ts';
+import { type Quarantined, resendQuarantined } from '../../src/delivery/watching/resend.ts';
+import type { RecordLog } from '../../src/log/log.ts';
+import { type DataStreamDocument, streamKey } from '../../src/registry/data-stream.ts';
+import { partitionOf } from '../../src/registry/organisation.ts';
+import type { Registry } from '../../src/registry/registry.ts';
+import type { Chance } from './chance.ts';
+import { connect, type Sizes } from './delivering.ts';
+import { FILTERS, PARENTS, rootOf } from './matching.ts';
+import { type Model, PEOPLE } from './model.ts';
+import type { Receiver } from './receiver.ts';
+import { BEGINNING, Process, type SimulatedTime } from './time.ts';
+
+/** Where people's calls arrive: the parts of a node that its API uses. */
+export interface Desk {
+  readonly registry: Registry;
+  readonly log: RecordLog;
+  readonly time: SimulatedTime;
+  readonly model: Model;
+  readonly receivers: ReadonlyMap<string, Receiver>;
+}
+
+type Change = (stored: DataStreamDocument, chance: Chance) => Partial<DataStreamDocument>;
+
+/** What people change of a stream. Who resumes, restarts or moves it begins a new generation, as the API does. */
+export const CHANGES: Readonly<Record<string, Change>> = {
+  pauseStream: () => ({ desired: 'paused' }),
+  resumeStream: ({ desired, generation }) =>
+    desired === 'paused' ? { desired: 'running', generation: generation + 1 } : {},
+  filters: ({ kind }, chance) => (kind === 'event' ? { filters: chance.pick(FILTERS).filters } : {}),
+  relation: (_, chance) => ({ relation: chance.pick([1, 2, 3] as const) }),
+  kind: ({ kind }) => (kind === 'usage' ? { kind: 'event' } : { kind: 'usage', filters: [] }),
+  size: (stored, chance) => ({ sealedCredentials: JSON.stringify(changedSizes(stored, chance)) }),
+  destination: ({ generation }, chance) => ({
+    ...destinationOf(chance),
+    generation: generation + 1,
+  }),
+  restart: ({ generation, desired }) => (desired === 'running' ? { generation: generation + 1 } : {}),
+};
+
+export async function change(desk: Desk, id: string, what: string, chance: Chance): Promise<void> {
+  const document = desk.model.streams.get(id)?.wishes.at(-1)?.document;
+  if (!document) return;
+  await changeStream(desk.registry, document.organisationId, id, async (stored) => ({
+    ...stored,
+    ...(CHANGES[what] as Change)(stored, chance),
+  }));
+}
+
+export async function remove(desk: Desk, id: string): Promise<void> {
+  const document = desk.model.streams.get(id)?.wishes.at(-1)?.document;
+  if (document) await removeStream(desk.registry, document.organisationId, id);
+}
+
+export async function create(desk: Desk, chance: Chance): Promise<string> {
+  const organisationId = chance.pick([...PARENTS.keys()]);
+  const partition = partitionOf(rootOf(organisationId), desk.log.partitions);
+  const { next } = await desk.log.extent(partition);
+  const document = newStream(chance, organisationId, partition, next);
+  const at = BEGINNING + desk.time.now;
+  const first = { at, state: 'pending', message: 'Created.', actor: 'user:simulated' } as const;
+  await insertStream(desk.registry, document, first);
+  return document.id;
+}
+
+/** Sends again, or throws away, what is quarantined of a stream. */
+export async function empty(desk: Desk, id: string, how: 'resend' | 'discard'): Promise<number> {
+  const document = desk.model.streams.get(id)?.wishes.at(-1)?.document;
+  if (!document) return 0;
+  const { registry, model, receivers } = desk;
+  const prefix = quarantinePrefix(document.organisationId, id);
+  const found: Quarantined[] = [];
+  for await (const { key, value } of registry.list(prefix)) {
+    const place = key.slice(prefix.length + 1);
+    if (readPlace(place)) found.push({ ...(value as object), place, key } as Quarantined);
+  }
+  if (how === 'discard') {
+    for (const { key } of found) await registry.delete(key);
+    return found.length;
+  }
+  const sender = { node: PEOPLE, process: new Process(), model };
+  const sizes = JSON.parse(document.sealedCredentials) as Sizes;
+  const receiver = receivers.get(document.target) as Receiver;
+  const destination = connect(sender, id, receiver, { ...sizes, takes: 'batches' });
+  const stop = new AbortController();
+  await resendQuarantined(registry, document, destination, found, stop.signal);
+  return found.length;
+}
+
+export function newStream(
+  chance: Chance,
+  organisationId: number,
+  partition: number,
+  next: number,
+): DataStreamDocument {
+  const kind = chance.pick(['usage', 'event', 'event'] as const);
+  const at = new Date(BEGINNING).toISOString();
+  return {
+    id: Buffer.from(chance.bytes(4)).toString('hex'),
+    organisationId,
+    kind,
+    relation: chance.pick([1, 3, 2] as const),
+    connectionType: 'Simulated',
+    format: 'Json',
+    sealedCredentials: JSON.stringify(sizesOf(chance)),
+    maskedCredentials: {},
+    ...destinationOf(chance),
+    filters: kind === 'event' ? chance.pick(FILTERS).filters : [],
+    desired: chance.happens(0.1) ? 'paused' : 'running',
+    generation: 1,
+    start: { sequence: next, index: 0 },
+    partition,
+    created: at,
+    modified: at,
+  };
+}
+
+export const streamKeyOf = ({ organisationId, id }: DataStreamDocument) => streamKey(organisationId, id);
+
+/** Names of the receivers there are. */
+export const RECEIVERS = ['r0', 'r1', 'r2', 'r3', 'r4'];
+
+function destinationOf(chance: Chance): { target: string; identity: string } {
+  const target = chance.pick(RECEIVERS);
+  return { target, identity: target };
+}
+
+function sizesOf(chance: Chance): Sizes {
+  return {
+    takes: chance.happens(0.2) ? 'files' : 'batches',
+    records: chance.pick([1, 5, 40, 100, 1_000]),
+    bytes: chance.pick([3_000, 20_000, 2 ** 20]),
+    intervalMs: chance.pick([10_000, 60_000, 300_000]),
+  };
+}
+
+/** Of the same kind: what takes files goes on to take files. */
+function changedSizes({ sealedCredentials }: DataStreamDocument, chance: Chance): Sizes {
+  const { takes } = JSON.parse(sealedCredentials) as Sizes;
+  return { ...sizesOf(chance), takes };
+}

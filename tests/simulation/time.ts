@@ -1,0 +1,191 @@
+import type { Clock } from '../../src/lib/clock.ts';
+
+interface Timer {
+  readonly at: number;
+  readonly order: number;
+  run: (() => void) | undefined;
+}
+
+/** When a simulation begins, ms since the epoch. */
+export const BEGINNING = Date.UTC(2026, 0, 1);
+
+/**
+ * The time of a simulated world, in milliseconds since it began. It stands still while anything can go on without it,
+ * and then jumps to the next timer: so an idle hour costs nothing.
+ */
+export class SimulatedTime {
+  now = 0;
+  #order = 0;
+  /** A binary heap by (at, order). */
+  readonly #heap: Timer[] = [];
+
+  after(milliseconds: number, run: () => void): () => void {
+    const timer: Timer = { at: this.now + Math.max(0, milliseconds), order: this.#order++, run };
+    this.#push(timer);
+    return () => {
+      timer.run = undefined;
+    };
+  }
+
+  sleep(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => void this.after(milliseconds, resolve));
+  }
+
+  /** Lets the world go on until `until`; afterwards nothing can go on without time. */
+  async advanceTo(until: number): Promise<void> {
+    await settle();
+    for (let next = this.#heap[0]; next && next.at <= until; next = this.#heap[0]) {
+      this.#pop();
+      if (!next.run) continue;
+      this.now = Math.max(this.now, next.at);
+      next.run();
+      await settle();
+    }
+    this.now = Math.max(this.now, until);
+  }
+
+  #push(timer: Timer): void {
+    const heap = this.#heap;
+    let at = heap.push(timer) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (!isBefore(timer, heap[parent] as Timer)) break;
+      heap[at] = heap[parent] as Timer;
+      at = parent;
+    }
+    heap[at] = timer;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop() as Timer;
+    if (heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && isBefore(heap[child + 1] as Timer, heap[child] as Timer)) child++;
+      if (!isBefore(heap[child] as Timer, last)) break;
+      heap[at] = heap[child] as Timer;
+      at = child;
+    }
+    heap[at] = last;
+  }
+}
+
+const isBefore = (a: Timer, b: Timer) => a.at < b.at || (a.at === b.at && a.order < b.order);
+
+/**
+ * Gives every promise and every immediate callback its turn. There is no I/O in a simulated world, and immediate callbacks
+ * run in the order in which they were asked for: so this is the same in every run.
+ */
+function settle(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/**
+ * A process of the world: it can be killed, and it can stand still (SIGSTOP, a suspended machine). Whatever reaches it
+ * from outside, timers too, enters here.
+ */
+export class Process {
+  #state: 'runs' | 'stands' | 'gone' = 'runs';
+  #waiting: (() => void)[] = [];
+  readonly #death = new AbortController();
+
+  get gone(): boolean {
+    return this.#state === 'gone';
+  }
+
+  get standing(): boolean {
+    return this.#state === 'stands';
+  }
+
+  get runs(): boolean {
+    return this.#state === 'runs';
+  }
+
+  /** Aborts when the process is killed; for what outlives it, the storage's servers. */
+  get death(): AbortSignal {
+    return this.#death.signal;
+  }
+
+  /** Runs it now, or when the process goes on, or never. */
+  enter(run: () => void): void {
+    if (this.#state === 'runs') run();
+    else if (this.#state === 'stands') this.#waiting.push(run);
+  }
+
+  entered(): Promise<void> {
+    return new Promise((resolve) => this.enter(resolve));
+  }
+
+  pause(): void {
+    if (this.#state === 'runs') this.#state = 'stands';
+  }
+
+  resume(): void {
+    if (this.#state !== 'stands') return;
+    this.#state = 'runs';
+    for (const run of this.#waiting.splice(0)) this.enter(run);
+  }
+
+  kill(): void {
+    this.#state = 'gone';
+    this.#waiting = [];
+    this.#death.abort(new Error('the process is gone'));
+  }
+}
+
+/** The clock of one node: its wall time may be wrong and jump, and its seconds may be a little too long. */
+export class NodeClock implements Clock {
+  readonly #time: SimulatedTime;
+  readonly #process: Process;
+  readonly #rate: number;
+  readonly #origin: number;
+  /** How far the wall time is ahead, ms. */
+  offset = 0;
+
+  /** @param rate seconds of this clock per second of the world */
+  constructor(time: SimulatedTime, process: Process, rate = 1) {
+    this.#time = time;
+    this.#process = process;
+    this.#rate = rate;
+    this.#origin = time.now;
+  }
+
+  now(): number {
+    return Math.floor(BEGINNING + this.#time.now + this.offset);
+  }
+
+  monotonic(): number {
+    return (this.#time.now - this.#origin) * this.#rate;
+  }
+
+  after(milliseconds: number, run: () => void): () => void {
+    let cancelled = false;
+    const cancel = this.#time.after(milliseconds / this.#rate, () =>
+      this.#process.enter(() => {
+        if (!cancelled) run();
+      }),
+    );
+    return () => {
+      cancelled = true;
+      cancel();
+    };
+  }
+
+  sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason as Error);
+      const cancel = this.after(milliseconds, () => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      });
+      const onAbort = () => {
+        cancel();
+        reject(signal?.reason as Error);
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+}

@@ -1,0 +1,284 @@
+import './one-thread.ts';
+import type { LeaseTiming } from '../../src/leases/timing.ts';
+import type { Clock } from '../../src/lib/clock.ts';
+import { organisationKey, partitionOf } from '../../src/registry/organisation.ts';
+import type { Json } from '../../src/registry/registry.ts';
+import { Chance } from './chance.ts';
+import { check, waiting } from './check.ts';
+import { happen } from './happen.ts';
+import type { Weathers } from './link.ts';
+import { PARENTS, rootOf } from './matching.ts';
+import { Model } from './model.ts';
+import { SimulatedNode } from './node.ts';
+import { type Desk, newStream, RECEIVERS, streamKeyOf } from './people.ts';
+import { planRound } from './plan.ts';
+import { Receiver } from './receiver.ts';
+import type { Scene } from './scene.ts';
+import { Storage } from './storage.ts';
+import { BEGINNING, SimulatedTime } from './time.ts';
+import { Trace, timestamp } from './trace.ts';
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly hours: number;
+  /** Numbers of the only happenings that happen; undefined: all. */
+  readonly only?: ReadonlySet<number> | undefined;
+  /** Lines of the trace that are kept. */
+  readonly keep?: number;
+}
+
+export interface Result {
+  readonly violation: { readonly kind: string; readonly text: string; readonly at: string } | undefined;
+  readonly checksum: string;
+  readonly trace: string;
+  /** Numbers of what happened. */
+  readonly happened: readonly number[];
+  readonly hours: number;
+  readonly records: number;
+}
+
+/** Streams come to their end within this long after all trouble has ended. */
+const CALM_MS = 3_600_000;
+
+/** A simulated installation: nodes, storage, receivers, producers and people. One seed decides all that happens in it. */
+export class World implements Scene {
+  readonly time = new SimulatedTime();
+  readonly trace: Trace;
+  readonly model: Model;
+  readonly storage: Storage;
+  readonly receivers = new Map<string, Receiver>();
+  readonly weather: Weathers = { append: 'well', read: 'well', registry: 'well' };
+  readonly embedded: boolean;
+  readonly partitions: number;
+  cannotOpen: string | undefined;
+  readonly #options: WorldOptions;
+  readonly #chance: Chance;
+  readonly #nodes: SimulatedNode[] = [];
+  readonly #wantedNodes: number;
+  readonly #timing: Partial<LeaseTiming>;
+  readonly #retentionMs: number;
+  readonly #happened: number[] = [];
+  #violation: Result['violation'];
+  #names = 0;
+  #ids = 0;
+  #starting = 0;
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    const chance = new Chance(options.seed);
+    this.#chance = chance;
+    this.trace = new Trace(this.time, options.keep ?? 0);
+    this.embedded = chance.happens(0.6);
+    this.partitions = this.embedded ? chance.between(1, 2) : chance.between(1, 3);
+    this.#wantedNodes = this.embedded ? 1 : chance.between(2, 3);
+    this.#timing = chance.happens(0.7) ? SLOW_LEASES : {};
+    this.#retentionMs = chance.pick([10, 30, 120, 720]) * 60_000;
+    const clock: Pick<Clock, 'now'> = { now: () => BEGINNING + Math.floor(this.time.now) };
+    const recentBytes = chance.pick([0, 20_000, 2 ** 20]);
+    this.storage = new Storage(clock as Clock, { partitions: this.partitions, recentBytes }, (changed) =>
+      this.model.changed(changed),
+    );
+    const log = (text: string) => this.log(text);
+    this.model = new Model(this.time, this.storage, log, (kind, text) => this.violated(kind, text));
+    for (const name of RECEIVERS) {
+      const character = {
+        latencyMs: chance.pick([2, 20, 300]),
+        poison: chance.pick(['partial', 'whole', 'none'] as const),
+      };
+      this.receivers.set(name, new Receiver(name, character, this.time, chance.fork()));
+    }
+  }
+
+  log(text: string): void {
+    this.trace.add(text);
+  }
+
+  /** Only the first counts: what follows may follow from it. */
+  violated(kind: string, text: string): void {
+    if (this.#violation) return;
+    this.log(`VIOLATION ${kind}: ${text}`);
+    this.#violation = { kind, text, at: timestamp(this.time.now) };
+  }
+
+  nextId(): number {
+    return ++this.#ids;
+  }
+
+  /** A node that takes requests. */
+  someNode(chance: Chance): SimulatedNode | undefined {
+    const nodes = this.#nodes.filter(({ runs, stopping, ingest }) => runs && !stopping && ingest);
+    return nodes.length > 0 ? chance.pick(nodes) : undefined;
+  }
+
+  desk(chance: Chance): Desk | undefined {
+    const node = this.someNode(chance);
+    if (!node?.registry || !node.log) return undefined;
+    const { time, model, receivers } = this;
+    return { registry: node.registry, log: node.log, time, model, receivers };
+  }
+
+  crash(node: SimulatedNode, awayMs: number): void {
+    node.kill();
+    this.#starting++;
+    this.time.after(awayMs, () => {
+      this.#starting--;
+      void this.#start();
+    });
+  }
+
+  stop(node: SimulatedNode): void {
+    node.stop();
+    // As a supervisor does with what does not end.
+    this.time.after(60_000, () => {
+      if (!node.ended && !node.process.gone) {
+        this.log(`${node.name} is killed: it does not stop`);
+        node.kill();
+      }
+    });
+  }
+
+  async run(): Promise<Result> {
+    await this.#begin();
+    const end = this.#options.hours * 3_600_000;
+    for (let round = 0; this.time.now < end && !this.#violation; round++) {
+      await this.#trouble(round);
+      if (!this.#violation) await this.#calm();
+    }
+    for (const node of this.#nodes) node.kill();
+    return {
+      violation: this.#violation,
+      checksum: this.trace.checksum,
+      trace: this.trace.text,
+      happened: this.#happened,
+      hours: this.time.now / 3_600_000,
+      records: this.#ids,
+    };
+  }
+
+  async #begin(): Promise<void> {
+    await this.storage.open();
+    const { registry } = this.storage;
+    for (const [id, parent] of PARENTS) {
+      const document = {
+        id,
+        name: `organisation ${id}`,
+        parentId: parent ?? null,
+        rootId: rootOf(id),
+        created: '',
+      };
+      await registry.put(organisationKey(id), document, 0);
+    }
+    for (let i = this.#chance.between(1, 8); i > 0; i--) {
+      const organisation = this.#chance.pick([...PARENTS.keys()]);
+      const partition = partitionOf(rootOf(organisation), this.partitions);
+      const document = newStream(this.#chance, organisation, partition, 1);
+      await registry.put(streamKeyOf(document), document as unknown as Json, 0);
+    }
+    this.log(
+      `${this.embedded ? 'one node' : `${this.#wantedNodes} nodes`}, ${this.partitions} partitions, retention ${this.#retentionMs / 60_000} min`,
+    );
+    for (let i = 0; i < this.#wantedNodes; i++) await this.#start();
+    await this.#until(this.time.now + 10_000);
+    // Who keeps nodes running: what ended is started again.
+    const supervise = () => {
+      this.time.after(5_000, supervise);
+      for (const node of [...this.#nodes])
+        if (node.ended || node.process.gone) this.#nodes.splice(this.#nodes.indexOf(node), 1);
+      if (this.#nodes.length + this.#starting < this.#wantedNodes) void this.#start();
+    };
+    supervise();
+  }
+
+  async #start(): Promise<void> {
+    const { time, storage, weather, model, receivers, embedded } = this;
+    if (embedded) await storage.open();
+    const node = new SimulatedNode(
+      `n${++this.#names}`,
+      {
+        time,
+        storage,
+        weather,
+        model,
+        receivers,
+        embedded,
+        timing: this.#timing,
+        retentionMs: this.#retentionMs,
+        settings: {},
+        cannotOpen: () => this.cannotOpen,
+        log: (text) => this.log(text),
+        bug: (text) => this.violated('bug', text),
+      },
+      this.#chance.fork(),
+    );
+    this.#nodes.push(node);
+    this.log(`${node.name} starts`);
+    node.start();
+  }
+
+  async #trouble(round: number): Promise<void> {
+    const begin = this.time.now;
+    const { lengthMs, happenings } = planRound(this.#options.seed, round);
+    this.log(`round ${round}: trouble for ${lengthMs / 60_000} min`);
+    for (const happening of happenings) {
+      if (this.#options.only && !this.#options.only.has(happening.number)) continue;
+      await this.#until(begin + happening.at);
+      if (this.#violation) return;
+      this.#happened.push(happening.number);
+      happen(this, happening);
+    }
+    await this.#until(begin + lengthMs);
+  }
+
+  /** All trouble ends, and what is paused or in Error is made to run. Then every stream has to come to its end. */
+  async #calm(): Promise<void> {
+    this.log('calm');
+    Object.assign(this.weather, { append: 'well', read: 'well', registry: 'well' });
+    this.cannotOpen = undefined;
+    for (const receiver of this.receivers.values()) receiver.mood = { type: 'well' };
+    for (const node of this.#nodes) {
+      node.link.state = 'up';
+      node.clock.offset = 0;
+      node.process.resume();
+    }
+    const end = this.time.now + CALM_MS;
+    for (let waits = ['']; waits.length > 0; ) {
+      if (this.time.now >= end) return this.violated('stalled', waits.join('; '));
+      await this.#help();
+      await this.#until(this.time.now + 60_000);
+      if (this.#violation) return;
+      waits = waiting(this.model, this.storage, this.time.now);
+    }
+    await this.#until(this.time.now + 10_000);
+    for (const { kind, text } of check(this.model, this.storage, this.time.now)) this.violated(kind, text);
+    this.model.begin();
+  }
+
+  async #help(): Promise<void> {
+    const { registry } = this.storage;
+    for (const { wishes, deletedAt, progress } of this.model.streams.values()) {
+      const document = wishes.at(-1)?.document;
+      if (!document || deletedAt !== undefined) continue;
+      if (document.desired === 'running' && progress?.status.state !== 'error') continue;
+      const changed = { ...document, desired: 'running', generation: document.generation + 1 };
+      this.log(`help ${document.id} ${document.desired} ${progress?.status.state}`);
+      await registry.put(streamKeyOf(document), changed as unknown as Json);
+    }
+  }
+
+  /** Stops early when something is violated. */
+  async #until(until: number): Promise<void> {
+    while (this.time.now < until && !this.#violation)
+      await this.time.advanceTo(Math.min(until, this.time.now + 10_000));
+  }
+}
+
+/** Twenty times slower than the real ones: for many simulated hours. */
+const SLOW_LEASES: Partial<LeaseTiming> = {
+  heartbeatMs: 20_000,
+  holdMs: 100_000,
+  lostMs: 140_000,
+  aloneMs: 0,
+  steadyMs: 20_000,
+  settleMs: 500,
+  lookMs: 5_000,
+};
