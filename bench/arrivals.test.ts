@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { type Measurement, readUsage, seriesBody } from '../src/destinations/datadog/datadog-series.ts';
+import { type Measurement, readUsage, seriesCall } from '../src/destinations/datadog/datadog-series.ts';
+import { HeldSums } from '../src/destinations/datadog/held-sums.ts';
 import { FIRST_ID } from '../tests/support/usage-records.ts';
 import { reconcileArrivals } from './arrivals.ts';
 import { numberedRecords } from './numbered-records.ts';
@@ -30,7 +31,7 @@ const REQUESTS: Readonly<Record<StandInName, (numbers: readonly number[]) => Buf
   'S3 Json': (numbers) => Buffer.from(numbers.map((n) => `${textOf(n)}\n`).join('')),
   EventHubs: (numbers) => json(numbers.map((n) => ({ Body: textOf(n), BrokerProperties: {} }))),
   PubSub: (numbers) => json({ messages: numbers.map((n) => ({ data: base64(n), attributes: {} })) }),
-  'Datadog usage': (numbers) => gzipSync(seriesBody(numbers.map(measured))),
+  'Datadog usage': (numbers) => gzipSync(seriesCall(numbers.map(measured), new HeldSums()).body),
   'Datadog events': (numbers) =>
     gzipSync(joined(numbers, '[', ']', (n) => `{"ddsource":"simstream","message":"m","event":${textOf(n)}}`)),
   KeenIO: (numbers) =>

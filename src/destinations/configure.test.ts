@@ -34,8 +34,8 @@ function faults(result: ConfigureResult): [string, string][] {
 }
 
 describe('configuring a destination', () => {
-  test('fills defaults in, takes digits for integers and null for nothing, ignores what it does not know', () => {
-    const result = configureDestination(type, { host: 'a.b', size: '7', mode: null, more: { x: 1 } }, 'Csv');
+  test('fills defaults in, takes digits for integers and null for nothing, whatever its name', () => {
+    const result = configureDestination(type, { host: 'a.b', size: '7', mode: null, more: null }, 'Csv');
     assert.equal(result.type, 'configured');
     assert.deepEqual(result.credentials, { host: 'a.b', size: 7 });
     assert.equal(result.format, 'Csv');
@@ -64,6 +64,10 @@ describe('configuring a destination', () => {
     assert.deepEqual(of({ host: 'a.b', tags: ['x', 'y', 'z'] }), [['OutOfRange', `${at}/tags`]]);
     assert.deepEqual(of({ host: 'bad.host' }), [['InvalidFormat', `${at}/host`]]);
     assert.deepEqual(of({ host: 'a.b' }, 'Xml'), [['OutOfRange', '/destination/format']]);
+    assert.deepEqual(of({ host: 'a.b', mdoe: 'fast', 'a/b~': 1, gone: null }), [
+      ['NotAllowed', `${at}/mdoe`],
+      ['NotAllowed', `${at}/a~1b~0`],
+    ]);
     assert.deepEqual(of({ size: 99 }, 5), [
       ['Required', `${at}/host`],
       ['OutOfRange', `${at}/size`],

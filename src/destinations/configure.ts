@@ -26,8 +26,10 @@ export interface StoredConfiguration {
 
 /**
  * Makes a configured destination of what a client sent as `destination.credentials` and `destination.format`.
- * Lenient where generated clients need it: null means not given, digits in a string are an integer, unknown fields are
- * ignored, no format means the first of the type. Strict otherwise; one fault per field, with its path in the body.
+ * Lenient where generated clients need it: null means not given (also of a member that no schema knows), digits in a
+ * string are an integer, no format means the first of the type. Strict otherwise: a member that this type does not have is a
+ * fault, because a customer who gives an encryption key or another store must not believe that it counts. One fault per
+ * field, with its path in the body.
  * @param stored what is being changed: it stands for masks that are sent back and for what is not given; without it each
  *   mask is a fault
  */
@@ -53,14 +55,15 @@ export function configureDestination(
     stored?.credentials ?? {},
   );
   const known = kept.credentials;
+  const unknown = unknownFaults(type, given as Record<string, unknown>);
   const restored = restoreMasked(type.credentials, known, stored?.credentials ?? {});
   if (restored.type === 'invalid') {
     const masks = new Set(restored.faults.map((fault) => fault.path));
     const others = schemaFaults(type, known).filter((fault) => !masks.has(fault.path));
-    return { type: 'invalid', faults: [...restored.faults, ...others, ...formatFaults] };
+    return { type: 'invalid', faults: [...restored.faults, ...others, ...unknown, ...formatFaults] };
   }
   const { credentials } = restored;
-  const faults = [...schemaFaults(type, credentials), ...formatFaults];
+  const faults = [...schemaFaults(type, credentials), ...unknown, ...formatFaults];
   if (faults.length > 0 || typeof chosen !== 'string') return { type: 'invalid', faults };
   const configured = type.configure(credentials, chosen);
   if (Array.isArray(configured)) return { type: 'invalid', faults: configured.map(connectorFault) };
@@ -103,6 +106,18 @@ function knownFields(schema: TObject, raw: Record<string, unknown>): Record<stri
     known[field] = digits ? Number(value) : value;
   }
   return known;
+}
+
+/** One fault for each member that the type does not have and that is not null. */
+function unknownFaults(type: DestinationType, raw: Record<string, unknown>): FieldFault[] {
+  const fields = Object.keys(type.credentials.properties);
+  return Object.keys(raw)
+    .filter((name) => !fields.includes(name) && raw[name] !== null && raw[name] !== undefined)
+    .map((name) => {
+      const path = `${CREDENTIALS_PATH}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+      const message = `is not a field of ${type.connectionType}, which has ${fields.join(', ')}`;
+      return newFault('NotAllowed', path, message);
+    });
 }
 
 /** Up to 15 digits: every such number is exact. */

@@ -88,11 +88,29 @@ const MEANINGS: readonly (readonly [RegExp, Meaning])[] = [
     }),
   ],
   [
-    /^(HPE_|HTTPParserError$|UND_ERR_HEADERS_OVERFLOW$)/,
+    /^UND_ERR_HEADERS_OVERFLOW$/,
+    meaning('retry', 'invalid_answer', (at) => {
+      return `The headers of the answer of ${at} are longer than 16 KB. Let it answer with fewer or shorter headers, such as cookies.`;
+    }),
+  ],
+  [
+    /^UND_ERR_RES_CONTENT_LENGTH_MISMATCH$/,
+    meaning('retry', 'invalid_answer', (at) => {
+      return `The headers of the answer of ${at} contradict its body. Check Content-Length and Transfer-Encoding: an answer has one of them, once.`;
+    }),
+  ],
+  [
+    /^UnaskedUpgrade$/,
+    meaning('retry', 'invalid_answer', (at) => {
+      return `${at} answered 101 Switching Protocols, which simstream did not ask for. Check that the URL is that of an HTTP endpoint, not of a WebSocket.`;
+    }),
+  ],
+  [
+    /^(HPE_|HTTPParserError$)/,
     meaning('retry', 'invalid_answer', (at) => `${at} answered with something that is not HTTP.`),
   ],
   [
-    /^(ECONNRESET|ECONNABORTED|EPIPE|UND_ERR_SOCKET|UND_ERR_RES_CONTENT_LENGTH_MISMATCH|ERR_STREAM_PREMATURE_CLOSE)$/,
+    /^(ECONNRESET|ECONNABORTED|EPIPE|UND_ERR_SOCKET|ERR_STREAM_PREMATURE_CLOSE)$/,
     meaning('retry', 'connection_reset', (at) => `${at} closed the connection without an answer.`),
   ],
 ];

@@ -10,9 +10,9 @@ import type {
 } from '../contract.ts';
 import { verdictOf } from '../verify.ts';
 import { type AwsClient, createAwsClient } from './client.ts';
+import { endpointOf } from './endpoints.ts';
 import type { Failure } from './fault.ts';
 import { kinesisFailure, recordFailure } from './kinesis-fault.ts';
-import { endpointOf } from './names.ts';
 import { sha256 } from './sign.ts';
 import type { KinesisTarget } from './targets.ts';
 

@@ -4,7 +4,7 @@ const ROLE = 'arn:aws:iam::123456789012:role/simstream';
 
 export const region: FieldSample = {
   valid: 'eu-west-1',
-  more: ['a', 'r'.repeat(40), 'us-gov-west-1'],
+  more: ['a', 'r'.repeat(40)],
   malformed: ['eu west 1', 'EU-WEST-1', '-eu', 'eu-', 'eu.west', 'eu-west-1/', '***'],
 };
 
@@ -13,7 +13,7 @@ export const role_arn: FieldSample = {
   more: [
     // As emnify's published example has it: a colon and two digits are missing.
     'arn:aws:iam:1234567890:role/datastreamer',
-    'arn:aws-us-gov:iam::123456789012:role/path/of/role',
+    'arn:aws:iam::123456789012:role/path/of/role',
     ROLE.padEnd(2048, 'x'),
   ],
   malformed: [

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { ConfigurationFault } from '../contract.ts';
+import { partitionOf } from './partitions.ts';
 
 /** The parts of `role_arn` that messages and requests need. */
 export interface Role {
@@ -48,8 +49,13 @@ export function awsFaults(region: string, roleArn: string): ConfigurationFault[]
   if (!REGION.test(region)) {
     faults.push({ path: '/region', message: 'is not the id of an AWS region, such as eu-west-1' });
   }
-  if (!parseRole(roleArn)) {
+  const role = parseRole(roleArn);
+  const partition = partitionOf(region).id;
+  if (!role) {
     const message = 'is not the ARN of an IAM role, such as arn:aws:iam::123456789012:role/simstream';
+    faults.push({ path: '/role_arn', message });
+  } else if (role.partition !== partition) {
+    const message = `is a role of the partition ${role.partition}, and the region ${region} is in the partition ${partition}: use a role and a region of the same partition`;
     faults.push({ path: '/role_arn', message });
   }
   return faults;
@@ -58,33 +64,4 @@ export function awsFaults(region: string, roleArn: string): ConfigurationFault[]
 /** What the AWS account of the role must expect as `sts:ExternalId`. Never taken from a request: it tells customers apart. */
 export function externalIdOf(organisationId: number): string {
   return `org-${organisationId}`;
-}
-
-/** The domain that the hosts of a region end in. */
-function domainOf(region: string): string {
-  if (region.startsWith('cn-')) return 'amazonaws.com.cn';
-  if (region.startsWith('eusc-')) return 'amazonaws.eu';
-  return 'amazonaws.com';
-}
-
-export type Service = 'kinesis' | 's3' | 'sts';
-
-/** Another endpoint that the operator named by AWS's own variables, or undefined. */
-export function customEndpoint(
-  service: Service,
-  variables: Readonly<Record<string, string | undefined>>,
-): URL | undefined {
-  const text = variables[`AWS_ENDPOINT_URL_${service.toUpperCase()}`] || variables.AWS_ENDPOINT_URL;
-  if (!text) return undefined;
-  if (!URL.canParse(text)) throw new Error(`AWS_ENDPOINT_URL for ${service} is not a URL`);
-  return new URL(text);
-}
-
-/** Where a service of a region is reached. */
-export function endpointOf(
-  service: Service,
-  region: string,
-  variables: Readonly<Record<string, string | undefined>>,
-): URL {
-  return customEndpoint(service, variables) ?? new URL(`https://${service}.${region}.${domainOf(region)}/`);
 }

@@ -3,6 +3,7 @@ import type { DestinationEnvironment } from '../contract.ts';
 import { cancelled } from '../network-fault.ts';
 import type { BaseKeys } from './base-keys.ts';
 import type { AwsCall, AwsRequest } from './call.ts';
+import { endpointOf } from './endpoints.ts';
 import {
   type AwsFault,
   CLOCK_IS_OFF,
@@ -14,7 +15,7 @@ import {
   throttled,
   xmlText,
 } from './fault.ts';
-import { endpointOf, externalIdOf, type Role } from './names.ts';
+import { externalIdOf, type Role } from './names.ts';
 import { type AwsKeys, sha256 } from './sign.ts';
 
 type KeysResult =

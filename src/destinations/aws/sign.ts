@@ -1,6 +1,6 @@
 import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
 import { SignatureV4 } from '@smithy/signature-v4';
-import type { Service } from './names.ts';
+import type { Service } from './endpoints.ts';
 
 /** Keys that requests are signed with. */
 export interface AwsKeys {

@@ -1,7 +1,8 @@
-import { addDecimals, compileFields, decimal, isNumber, textAt } from '../../records/fields.ts';
+import { compileFields, decimal, isNumber, textAt } from '../../records/fields.ts';
 import { recordTime } from '../../records/record-time.ts';
 import { type ByteText, bytesOf, byteText, toByteText } from '../byte-text.ts';
 import type { Cause } from '../contract.ts';
+import { add, type Contribution, type HeldPoint, type HeldSums, newPoint, type Value } from './held-sums.ts';
 
 /** What one usage record comes to. */
 type Reading =
@@ -231,8 +232,6 @@ interface Group {
   more: Measurement[] | undefined;
 }
 
-type Value = 'total' | 'tx' | 'rx' | 'cost';
-
 /** The metrics of each kind of group: the beginning of the series' text, and whose values they are. */
 const METRICS = {
   volume: metrics({ total: 'endpoint.volume', tx: 'endpoint.volume_tx', rx: 'endpoint.volume_rx' }),
@@ -248,12 +247,29 @@ function metrics(names: Partial<Record<Value, string>>): { value: Value; head: s
   }));
 }
 
+/** A call of the series intake. */
+export interface SeriesCall {
+  readonly body: Buffer;
+  /** To be called once Datadog took it. @param now milliseconds since the epoch */
+  taken(now: number): void;
+}
+
 /**
- * The body of a call of the series intake. The intake keeps only the last of several values with the same metric, tags
- * and second, so they are added up here; but those of a record that is there twice count once, as they would in two
- * requests.
+ * Makes a call of the series intake. The intake keeps only the last of several values with the same metric, tags and
+ * second. So each value is the sum of all records that belong to it: those of this call, and those of earlier calls.
+ * @param held what earlier calls sent
  */
-export function seriesBody(measurements: readonly Measurement[]): Buffer {
+export function seriesCall(measurements: readonly Measurement[], held: HeldSums): SeriesCall {
+  const groups = groupsOf(measurements);
+  return {
+    body: bodyOf(groups, held),
+    taken: (now) => {
+      for (const group of groups) held.take(keyOf(group), contributionsOf(group), now);
+    },
+  };
+}
+
+function groupsOf(measurements: readonly Measurement[]): Group[] {
   const groups: Group[] = [];
   const known = {
     volume: new Map<string, Group>(),
@@ -274,10 +290,19 @@ export function seriesBody(measurements: readonly Measurement[]): Buffer {
     if ((total ?? tx ?? rx) !== undefined) put(sms ? 'sms' : 'volume', tags, measurement);
     if (cost !== undefined) put('cost', costTags, measurement);
   }
+  return groups;
+}
+
+function keyOf({ of, tags }: Group): string {
+  return `${of} ${tags}`;
+}
+
+function bodyOf(groups: readonly Group[], held: HeldSums): Buffer {
   const parts: Buffer[] = [];
   let text = '{"series":[';
   for (const [index, group] of groups.entries()) {
-    const series = group.more ? sharedSeries(group, group.more) : ownSeries(group);
+    const before = held.of(keyOf(group));
+    const series = group.more || before ? sharedSeries(group, before) : ownSeries(group);
     text += index > 0 ? series : series.slice(1);
     if (text.length < PIECE) continue;
     parts.push(bytesOf(text));
@@ -301,18 +326,45 @@ function ownSeries({ of, tags, first }: Group): string {
   return text;
 }
 
-/** The series of several measurements: an interval belongs to a series, so the points that share one are together. */
-function sharedSeries({ of, tags, first }: Group, more: readonly Measurement[]): string {
-  const measurements = lastOfEach([first, ...more]);
+/** The series of several records: an interval belongs to a series, so the points that share one are together. */
+function sharedSeries(group: Group, before: readonly HeldPoint[] | undefined): string {
+  const { of, tags } = group;
+  const points = new Map<number, HeldPoint>();
+  for (const contribution of contributionsOf(group)) {
+    const { timestamp } = contribution;
+    const point = points.get(timestamp) ?? copyOf(before, timestamp) ?? newPoint(contribution);
+    points.set(timestamp, point);
+    add(point, contribution);
+  }
   let text = '';
   for (const { value, head } of METRICS[of]) {
-    const byInterval = Map.groupBy(pointsOf(value, measurements), ([, { interval }]) => interval);
-    for (const [interval, points] of byInterval) {
-      const list = points.map(([timestamp, point]) => `{"timestamp":${timestamp},"value":${point.value}}`);
+    const wanted = [...points.values()].filter(({ values }) => values[value] !== undefined);
+    for (const [interval, some] of Map.groupBy(wanted, (point) => point.interval)) {
+      const list = some.map(({ timestamp, values }) => `{"timestamp":${timestamp},"value":${values[value]}}`);
       text += `,${head}${interval},${UNITS[of]}"tags":[${tags}],"points":[${list.join(',')}]}`;
     }
   }
   return text;
+}
+
+function copyOf(held: readonly HeldPoint[] | undefined, timestamp: number): HeldPoint | undefined {
+  const point = held?.find((one) => one.timestamp === timestamp);
+  return point && { ...point, ids: [...point.ids], values: { ...point.values } };
+}
+
+/** The values of a group's records. Of a record that is there twice the last one counts, as it would in two calls. */
+function contributionsOf({ of, first, more }: Group): readonly Contribution[] {
+  const all = more ? lastOfEach([first, ...more]) : [first];
+  if (of === 'cost')
+    return all.map(({ id, timestamp, interval, cost }) => ({ id, timestamp, interval, cost }));
+  return all.map(({ id, timestamp, interval, total, tx, rx }) => ({
+    id,
+    timestamp,
+    interval,
+    total,
+    tx,
+    rx,
+  }));
 }
 
 /** Without those that a later one of the same record replaces. */
@@ -320,23 +372,4 @@ function lastOfEach(measurements: readonly Measurement[]): readonly Measurement[
   const kept = new Map<unknown, Measurement>();
   for (const measurement of measurements) kept.set(measurement.id ?? measurement, measurement);
   return [...kept.values()];
-}
-
-interface Point {
-  readonly interval: number;
-  readonly value: string;
-}
-
-/** One point for each second. */
-function pointsOf(value: Value, measurements: readonly Measurement[]): Map<number, Point> {
-  const points = new Map<number, Point>();
-  for (const { timestamp, interval, [value]: literal } of measurements) {
-    if (literal === undefined) continue;
-    const before = points.get(timestamp);
-    points.set(timestamp, {
-      interval: Math.max(interval, before?.interval ?? 0),
-      value: before ? addDecimals(before.value, literal) : literal,
-    });
-  }
-  return points;
 }

@@ -100,6 +100,24 @@ function seriesOf(request: VendorRequest | undefined): Series[] {
   return (JSON.parse(request?.text ?? '') as { series: Series[] }).series;
 }
 
+/** What Datadog holds after these requests: its intake of counts keeps the last value of a metric, its tags and a second. */
+function held(requests: readonly VendorRequest[]): Record<string, number> {
+  const points = new Map<string, number>();
+  for (const request of requests) {
+    for (const { metric, tags, points: some } of seriesOf(request)) {
+      for (const { timestamp, value } of some) {
+        points.set(JSON.stringify([metric.replace(/endpoint\.(volume_)?/, ''), tags, timestamp]), value);
+      }
+    }
+  }
+  const sums: Record<string, number> = {};
+  for (const [key, value] of points) {
+    const [metric] = JSON.parse(key) as [string];
+    sums[metric] = Number(((sums[metric] ?? 0) + value).toFixed(10));
+  }
+  return sums;
+}
+
 function failuresOf(outcome: Outcome): readonly RecordFailure[] {
   assert.equal(outcome.type, 'partial', JSON.stringify(outcome));
   return outcome.type === 'partial' ? outcome.failures : [];
@@ -171,6 +189,45 @@ describe('Datadog: usage as metrics', () => {
       ['endpoint.volume_rx', 0.40496],
       ['endpoint.cost', 0.00537432],
     ]);
+  });
+
+  test('what Datadog holds is the sum of all records, however they are spread over requests', async (t) => {
+    const { peer, send, environment } = await start(t);
+    const second = (id: number) =>
+      usage(id).replace('06:03:33.118Z', '06:03:33.3Z').replace('0.134358', '2.5');
+    await send('usage', [usage(1)]);
+    await send('usage', [second(2)]);
+    assert.deepEqual(held(peer.requests), { volume: 2.634358, tx: 0.066236, rx: 0.20248, cost: 0.00268716 });
+
+    // An answer that is lost, and a record that was delivered before: nothing counts twice.
+    peer.next.push('close');
+    assert.equal((await send('usage', [second(3)])).type, 'retry');
+    await send('usage', [second(3), usage(1)]);
+    assert.deepEqual(held(peer.requests).volume, 5.134358);
+
+    // A request that was refused is part of no later sum, and a stream that is opened again knows what it sent.
+    peer.next.push({ status: 400, body: { errors: ['bad'] } });
+    assert.equal((await send('usage', [second(4)])).type, 'rejected');
+    const again = await openBatches(datadog, defaults, environment);
+    await again.send(batchOfTexts('usage', [second(5)]), AbortSignal.timeout(5000));
+    assert.deepEqual(held(peer.requests).volume, 7.634358);
+  });
+
+  test('500 devices with two sessions that are cut on the hour: no megabyte and no cent is missing', async (t) => {
+    const { peer, send } = await start(t);
+    const session = (id: number) =>
+      usage(id)
+        .replace('"id":41806233', `"id":${id % 500}`)
+        .replace('0.134358', '1');
+    for (let from = 0; from < 1000; from += 250) {
+      const outcome = await send(
+        'usage',
+        Array.from({ length: 250 }, (_, n) => session(from + n)),
+      );
+      assert.deepEqual(outcome, { type: 'delivered' });
+    }
+    const { volume, cost } = held(peer.requests);
+    assert.deepEqual([volume, Math.round((cost ?? 0) * 1e8)], [1000, 134_358_000]);
   });
 
   test('messages are left out unless asked for', async (t) => {

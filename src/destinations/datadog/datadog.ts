@@ -15,7 +15,8 @@ import { exchange, type HttpAnswer, type HttpRequest } from '../http/http-exchan
 import { outcomeOfAnswer, plainText, retryAfterMs } from '../http/http-outcome.ts';
 import { verdictOf } from '../verify.ts';
 import { type LogEntry, logBytes, logsBody, readEvent } from './datadog-logs.ts';
-import { type Measurement, readUsage, seriesBody, seriesBytes } from './datadog-series.ts';
+import { type Measurement, readUsage, seriesBytes, seriesCall } from './datadog-series.ts';
+import { type HeldSums, heldPointsOf } from './held-sums.ts';
 
 /**
  * Datadog: usage records as metrics (`POST /api/v2/series`), events as logs (`POST /api/v2/logs`), which is Datadog's only
@@ -62,7 +63,7 @@ const credentials = Type.Object({
   historical_metrics: Type.Boolean({
     title: 'Historical metrics',
     description:
-      'Usage: Historical Metrics Ingestion is on in Datadog for endpoint.*, so send points that are more than an hour old too. Otherwise they are set aside.',
+      'Usage: Historical Metrics Ingestion is on in Datadog for endpoint.*, so send points that are more than an hour old too. Otherwise they are quarantined.',
     default: false,
   }),
 });
@@ -102,9 +103,12 @@ export const datadog = defineDestination({
   },
 });
 
-/** Where the calls go: DD_URL replaces every host, DD_SITE the site of the default region. */
+/**
+ * Where the calls go: DD_URL replaces every host. DD_SITE is not looked at: Datadog sets it in every container that it
+ * instruments, for the metrics of the program itself, and it says nothing about the organisations of customers.
+ */
 function addressesOf({ region }: Settings, { variables }: DestinationEnvironment) {
-  const site = (region === 'US' && variables.DD_SITE) || SITES[region];
+  const site = SITES[region];
   const override = variables.DD_URL?.replace(/\/+$/, '');
   const api = override || `https://api.${site}`;
   return {
@@ -119,6 +123,7 @@ type Failure = Exclude<Outcome, { type: 'delivered' } | { type: 'partial' }>;
 
 function openDatadog(settings: Settings, environment: DestinationEnvironment): BatchDestination {
   const addresses = addressesOf(settings, environment);
+  const held = heldPointsOf(environment).ofStream(environment.streamId);
   const key = ['dd-api-key', settings.api_key, 'accept', 'application/json'];
 
   /** Makes a call; what became of it, or undefined when it was taken. */
@@ -136,12 +141,15 @@ function openDatadog(settings: Settings, environment: DestinationEnvironment): B
   };
 
   const sendPart = async (part: Part, url: string, signal: AbortSignal): Promise<Failure | undefined> => {
-    const body = await compress(part.body(), { level: GZIP_LEVEL });
+    const made = part.make();
+    const body = await compress(made.body, { level: GZIP_LEVEL });
     if (body.length > part.limits.compressed) {
       const message = `The request has ${body.length} bytes; Datadog takes ${part.limits.compressed}.`;
       return { type: 'too_large', cause: { code: 'request_too_large', message } };
     }
-    return call(url, body, signal);
+    const failure = await call(url, body, signal);
+    if (!failure) made.taken?.(environment.clock.now());
+    return failure;
   };
 
   return {
@@ -150,7 +158,7 @@ function openDatadog(settings: Settings, environment: DestinationEnvironment): B
     send: async (batch, signal) => {
       const { parts, rejected } =
         batch.kind === 'usage'
-          ? usageParts(batch, settings, environment.clock.now())
+          ? usageParts(batch, settings, held, environment.clock.now())
           : eventParts(batch, environment.clock.now());
       const url = batch.kind === 'usage' ? addresses.series : addresses.logs;
       for (const [sent, part] of parts.entries()) {
@@ -178,7 +186,7 @@ const GZIP_LEVEL = 3;
 interface Part {
   readonly indexes: readonly number[];
   readonly limits: typeof SERIES_LIMITS;
-  body(): Buffer;
+  make(): { readonly body: Buffer; taken?(now: number): void };
 }
 
 interface Parts {
@@ -186,17 +194,23 @@ interface Parts {
   readonly rejected: readonly RecordFailure[];
 }
 
-function usageParts(batch: Batch, settings: Settings, now: number): Parts {
+function usageParts(batch: Batch, settings: Settings, held: HeldSums, now: number): Parts {
   const options = { includeSms: settings.include_sms, historical: settings.historical_metrics };
   const read = (record: Uint8Array) => {
     const reading = readUsage(record, options, now);
     return reading.type === 'measured' ? { type: 'entry' as const, entry: reading.measurement } : reading;
   };
-  return split<Measurement>(batch, read, seriesBytes, SERIES_LIMITS, seriesBody);
+  return split<Measurement>(batch, read, seriesBytes, SERIES_LIMITS, (all) => seriesCall(all, held));
 }
 
 function eventParts(batch: Batch, now: number): Parts {
-  return split<LogEntry>(batch, (record) => readEvent(record, now), logBytes, LOGS_LIMITS, logsBody);
+  return split<LogEntry>(
+    batch,
+    (record) => readEvent(record, now),
+    logBytes,
+    LOGS_LIMITS,
+    (all) => ({ body: logsBody(all) }),
+  );
 }
 
 /** Cuts a batch where a request would be larger than the intake's limits. */
@@ -207,7 +221,7 @@ function split<T>(
   ) => { type: 'entry'; entry: T } | { type: 'unwanted' } | { type: 'rejected'; cause: Cause },
   bytesOf: (entry: T) => number,
   limits: typeof SERIES_LIMITS,
-  bodyOf: (entries: readonly T[]) => Buffer,
+  make: (entries: readonly T[]) => ReturnType<Part['make']>,
 ): Parts {
   const parts: { indexes: number[]; entries: T[]; bytes: number }[] = [];
   const rejected: RecordFailure[] = [];
@@ -230,7 +244,7 @@ function split<T>(
     part.bytes += bytes;
   }
   return {
-    parts: parts.map(({ indexes, entries }) => ({ indexes, limits, body: () => bodyOf(entries) })),
+    parts: parts.map(({ indexes, entries }) => ({ indexes, limits, make: () => make(entries) })),
     rejected,
   };
 }
@@ -272,7 +286,7 @@ function keyRefused(status: number, at: string, { region }: Settings, errors: st
   };
 }
 
-/** The answer does not say which points it is about: the engine finds out, and to send a point again changes nothing. */
+/** The answer does not say which points it is about. The engine finds out: sending a point again changes nothing. */
 function partlyRefused(status: number, errors: string): Failure {
   const message = `Datadog took the request but not all that was in it: “${errors}”`;
   return { type: 'rejected', cause: { code: 'partly_refused', message, remoteStatus: status } };

@@ -85,12 +85,17 @@ export async function exchange(
     await turn();
     return answer(response, text);
   } catch (error) {
-    return { type: 'none', outcome: reason ?? networkFault(error, at) };
+    return { type: 'none', outcome: reason ?? networkFault(named(error), at) };
   } finally {
     cancelTimer();
     cancelBodyTimer();
     signal.removeEventListener('abort', onAbort);
   }
+}
+
+/** undici tells an answer that changes the protocol from a closed connection by its words alone. */
+function named(error: unknown): unknown {
+  return error instanceof Error && error.message === 'bad upgrade' ? { code: 'UnaskedUpgrade' } : error;
 }
 
 /** Reads the body's beginning and lets the rest pass by; a body that breaks off or is cut off is what came of it. */
