@@ -1,5 +1,7 @@
 import { redactText } from '../../lib/redact.ts';
 import type { Cause, Outcome } from '../contract.ts';
+import { plainText } from '../http/http-outcome.ts';
+import { isForeign } from '../reasons.ts';
 
 /** An outcome that is no success. */
 export type Failure = Exclude<Outcome, { type: 'delivered' } | { type: 'partial' }>;
@@ -15,6 +17,9 @@ export interface AwsFault {
   readonly region?: string | undefined;
 }
 
+/** The code of an answer that AWS did not give. */
+export const FOREIGN = 'foreign_answer';
+
 /** As much of a service's words as a message shows. */
 const SHOWN = 400;
 
@@ -25,6 +30,9 @@ export function readFault(
   header: (name: string) => string | undefined,
 ): AwsFault {
   const { code, words, region } = text.trimStart().startsWith('{') ? readJson(text) : readXml(text);
+  if (status >= 300 && status < 500 && isForeign(text)) {
+    return { status, code: FOREIGN, words: shown(plainText(text, [])) };
+  }
   const bucketRegion = header('x-amz-bucket-region') ?? region;
   return {
     status,
@@ -88,7 +96,7 @@ function shown(words: string): string {
 
 /** A cause of a fault: what happened and the next step, then AWS's own words. */
 export function causeOf(fault: AwsFault, text: string): Cause {
-  const said = fault.words ? ` AWS said: ${fault.words}` : '';
+  const said = fault.words ? ` AWS said: “${fault.words}”` : '';
   return { code: fault.code, message: `${text}${said}`, remoteStatus: fault.status };
 }
 
@@ -97,7 +105,7 @@ export function isAboutKeys({ code }: AwsFault): boolean {
   return KEY_CODES.has(code);
 }
 
-const KEY_CODES = new Set([
+export const KEY_CODES = new Set([
   'ExpiredToken',
   'ExpiredTokenException',
   'InvalidToken',
@@ -107,7 +115,7 @@ const KEY_CODES = new Set([
   'TokenRefreshRequired',
 ]);
 
-export const CLOCK_IS_OFF = 'The clock of this simstream node is wrong; its operator must set it.';
+export const CLOCK_IS_OFF = 'The clock of this simstream node is wrong. The platform operator must set it.';
 
 /** The clock of this node is off. */
 export function isAboutTime({ code, words }: AwsFault): boolean {
@@ -129,7 +137,7 @@ export function isThrottling({ code, status }: AwsFault): boolean {
   return status === 429 || THROTTLING_CODES.has(code);
 }
 
-const THROTTLING_CODES = new Set([
+export const THROTTLING_CODES = new Set([
   'ProvisionedThroughputExceededException',
   'LimitExceededException',
   'KMSThrottlingException',

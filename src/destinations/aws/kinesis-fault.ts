@@ -1,52 +1,53 @@
 import type { RecordFailure } from '../contract.ts';
-import {
-  type AwsFault,
-  CLOCK_IS_OFF,
-  causeOf,
-  type Failure,
-  isAboutKeys,
-  isAboutTime,
-  isThrottling,
-  throttled,
-} from './fault.ts';
+import { failureOf, type Reason, reasonOf } from '../reasons.ts';
+import { type AwsFault, causeOf, type Failure, isThrottling } from './fault.ts';
+import { type AwsContext, COMMON_REASONS } from './reasons.ts';
 import type { KinesisTarget } from './targets.ts';
+
+/** Why PutRecords refuses a call as a whole. */
+export const KINESIS_REASONS: readonly Reason<AwsContext>[] = [
+  ...COMMON_REASONS,
+  {
+    example: { status: 413, code: 'RequestEntityTooLarge', words: '' },
+    status: [413],
+    type: 'too_large',
+    advice: ({ resource }) => `The request was too large for ${resource}.`,
+  },
+  {
+    example: { status: 500, code: 'InternalFailure', words: 'Internal service failure.' },
+    status: [500, 502, 503, 504],
+    type: 'retry',
+    advice: ({ region }) => `Kinesis in ${region} has a fault; simstream tries again.`,
+  },
+  {
+    example: {
+      status: 400,
+      code: 'ResourceNotFoundException',
+      words: 'Stream records under account 123456789012 not found.',
+    },
+    code: /^ResourceNotFoundException$/,
+    type: 'refused',
+    advice: ({ resource }) =>
+      `There is no active stream ${resource}. Check stream_name and region, and that the stream is in the account of role_arn.`,
+  },
+  {
+    example: { status: 400, code: 'ValidationException', words: '1 validation error detected' },
+    code: /^(ValidationException|InvalidArgumentException|SerializationException)$/,
+    type: 'rejected',
+    advice: ({ resource }) => `${resource} cannot take one of the records.`,
+  },
+  {
+    example: { status: 400, code: 'SomethingNewException', words: 'Something new.' },
+    type: 'refused',
+    advice: ({ resource }) => `${resource} refused the records.`,
+  },
+];
 
 /** What it means that PutRecords refused a call as a whole. */
 export function kinesisFailure(fault: AwsFault, target: KinesisTarget): Failure {
-  const arn = streamArn(target);
-  const { code, status } = fault;
-  const outcome = (type: Failure['type'], text: string): Failure => ({ type, cause: causeOf(fault, text) });
-  if (isAboutTime(fault)) {
-    return outcome('platform', CLOCK_IS_OFF);
-  }
-  if (isThrottling(fault)) return throttled(fault, `${arn} takes no more records for now.`);
-  if (status === 413) return outcome('too_large', `The request was too large for ${arn}.`);
-  if (status >= 500) return outcome('retry', `Kinesis in ${target.region} has a fault; it is tried again.`);
-  if (code === 'ResourceNotFoundException') {
-    return outcome(
-      'refused',
-      `There is no active stream ${arn}. Check stream_name and region, and that the stream is in the account of role_arn.`,
-    );
-  }
-  if (code === 'AccessDeniedException' || code === 'AccessDenied') {
-    return outcome(
-      'refused',
-      `The role ${target.role.arn} lacks a permission: it needs kinesis:PutRecords on ${arn}.`,
-    );
-  }
-  if (code.startsWith('KMS')) return outcome('refused', keyProblem(target));
-  if (isAboutKeys(fault)) {
-    return outcome(
-      'refused',
-      `Kinesis in ${target.region} does not accept the credentials of ${target.role.arn}. Check region; a region that must be opted in must be enabled in the account.`,
-    );
-  }
-  if (RECORD_CODES.has(code)) return outcome('rejected', `${arn} cannot take one of the records.`);
-  return outcome('refused', `${arn} refused the records.`);
+  const reason = reasonOf(KINESIS_REASONS, fault) as Reason<AwsContext>;
+  return failureOf(reason, fault, contextOf(target), 'AWS');
 }
-
-/** What can be wrong with a record alone. */
-const RECORD_CODES = new Set(['ValidationException', 'InvalidArgumentException', 'SerializationException']);
 
 /** What it means that PutRecords did not take one record of a call. */
 export function recordFailure(
@@ -60,20 +61,24 @@ export function recordFailure(
     code: /^[\w.-]{1,80}$/.test(code) ? code : 'unknown',
     words: words.slice(0, 400),
   };
-  const arn = streamArn(target);
+  const context = contextOf(target);
   const text = isThrottling(fault)
-    ? `${arn} has not enough capacity: a shard takes 1,000 records or 1 MiB a second. Add shards, or use on-demand mode.`
+    ? `${context.resource} has not enough capacity: a shard takes 1,000 records or 1 MiB a second. Add shards, or use on-demand mode.`
     : code.startsWith('KMS')
-      ? keyProblem(target)
-      : `${arn} did not take the record.`;
+      ? (reasonOf(COMMON_REASONS, fault)?.advice(context) ?? '')
+      : `${context.resource} did not take the record.`;
   // None of these is about the record itself: later it may be taken.
   return { index, verdict: 'retry', cause: { code: fault.code, message: causeOf(fault, text).message } };
 }
 
-function keyProblem({ name, role }: KinesisTarget): string {
-  return `The stream ${name} is encrypted with a KMS key that cannot be used. The role ${role.arn} needs kms:GenerateDataKey on the key, and the key must be enabled.`;
-}
-
-function streamArn({ region, name, role }: KinesisTarget): string {
-  return `arn:${role.partition}:kinesis:${region}:${role.account}:stream/${name}`;
+export function contextOf({ region, name, role }: KinesisTarget): AwsContext {
+  const arn = `arn:${role.partition}:kinesis:${region}:${role.account}:stream/${name}`;
+  return {
+    service: 'Kinesis',
+    region,
+    role: role.arn,
+    resource: arn,
+    permission: 'kinesis:PutRecords',
+    on: arn,
+  };
 }

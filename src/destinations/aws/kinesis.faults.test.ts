@@ -7,7 +7,7 @@ import { causeOf, record, setUp, signal, until } from './kinesis.fixture.ts';
 
 describe('failures of Kinesis', () => {
   const faults: [string, number, Outcome['type'], RegExp][] = [
-    ['ProvisionedThroughputExceededException', 400, 'retry', /takes no more records for now/],
+    ['ProvisionedThroughputExceededException', 400, 'retry', /takes no more for now/],
     ['LimitExceededException', 400, 'retry', /for now/],
     ['KMSThrottlingException', 400, 'retry', /for now/],
     [
@@ -38,7 +38,7 @@ describe('failures of Kinesis', () => {
       assert.equal(cause.code, code);
       assert.equal(cause.remoteStatus, status);
       assert.match(cause.message, words);
-      assert.match(cause.message, /AWS said: in their words/);
+      assert.match(cause.message, /AWS said: “in their words”/);
     });
   }
 

@@ -1,86 +1,125 @@
-import {
-  type AwsFault,
-  CLOCK_IS_OFF,
-  causeOf,
-  type Failure,
-  isAboutKeys,
-  isAboutTime,
-  isThrottling,
-  throttled,
-} from './fault.ts';
+import { failureOf, type Reason, reasonOf } from '../reasons.ts';
+import type { AwsFault, Failure } from './fault.ts';
+import { type AwsContext, COMMON_REASONS } from './reasons.ts';
 import type { BucketTarget } from './targets.ts';
+
+/** What words about a bucket are made of. */
+export interface BucketContext extends AwsContext {
+  readonly bucket: string;
+  /** The region that S3 says the bucket is in, where it is another. */
+  readonly elsewhere?: string | undefined;
+}
+
+/** Why S3 does not take an object. */
+export const S3_REASONS: readonly Reason<BucketContext>[] = [
+  {
+    // A bucket that was made a moment ago is not yet known everywhere: S3 points to where it is for the time being.
+    example: {
+      status: 307,
+      code: 'TemporaryRedirect',
+      words: 'Please re-send this request to the specified temporary endpoint.',
+    },
+    status: [307],
+    code: /^(TemporaryRedirect|Redirect|http_307)$/,
+    type: 'retry',
+    advice: ({ bucket }) => `The bucket ${bucket} is not ready yet.`,
+  },
+  {
+    example: {
+      status: 301,
+      code: 'PermanentRedirect',
+      words: 'The bucket you are attempting to access must be addressed using the specified endpoint.',
+    },
+    code: /^(PermanentRedirect|Redirect|TemporaryRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraintException|http_30[17])$/,
+    type: 'refused',
+    advice: ({ bucket, region, elsewhere }) =>
+      elsewhere
+        ? `The bucket ${bucket} is in ${elsewhere}, not in ${region}. Set region to ${elsewhere}.`
+        : `The bucket ${bucket} is in another region, not in ${region}. Correct region.`,
+  },
+  ...COMMON_REASONS,
+  {
+    example: { status: 400, code: 'BadDigest', words: 'The checksum you specified did not match.' },
+    code: /^(RequestTimeout|IncompleteBody|BadDigest|XAmzContentSHA256Mismatch|OperationAborted|ConditionalRequestConflict)$/,
+    type: 'retry',
+    advice: ({ region }) => `S3 in ${region} did not take the file; simstream sends it again.`,
+  },
+  {
+    example: {
+      status: 413,
+      code: 'EntityTooLarge',
+      words: 'Your proposed upload exceeds the maximum allowed size',
+    },
+    code: /^(EntityTooLarge|http_413)$/,
+    type: 'too_large',
+    advice: ({ bucket }) => `The file is too large for one object of ${bucket}.`,
+  },
+  {
+    example: { status: 507, code: 'QuotaExceeded', words: 'The quota of the bucket is exceeded.' },
+    code: /^(QuotaExceeded|XMinioStorageFull|InsufficientStorage|http_507)$/,
+    type: 'refused',
+    advice: ({ bucket }) =>
+      `The bucket ${bucket} is full. Raise its quota, or delete what you no longer need.`,
+  },
+  {
+    example: {
+      status: 500,
+      code: 'InternalError',
+      words: 'We encountered an internal error. Please try again.',
+    },
+    status: [500, 502, 503, 504],
+    type: 'retry',
+    advice: ({ region }) => `S3 in ${region} did not take the file; simstream sends it again.`,
+  },
+  {
+    example: { status: 404, code: 'NoSuchBucket', words: 'The specified bucket does not exist' },
+    code: /^NoSuchBucket$/,
+    type: 'refused',
+    advice: ({ bucket, region }) =>
+      `There is no bucket ${bucket}. Check bucket_name, or create the bucket in ${region}.`,
+  },
+  {
+    example: { status: 400, code: 'AccessControlListNotSupported', words: 'The bucket does not allow ACLs' },
+    code: /^AccessControlListNotSupported$/,
+    type: 'refused',
+    advice: ({ bucket }) =>
+      `The bucket ${bucket} has access control lists off (Object Ownership: bucket owner enforced). Leave acl out, or turn lists on.`,
+  },
+  {
+    example: {
+      status: 400,
+      code: 'InvalidStorageClass',
+      words: 'The storage class you specified is not valid',
+    },
+    code: /^InvalidStorageClass$/,
+    type: 'refused',
+    advice: ({ bucket }) => `The store of ${bucket} does not have this storage class. Change storage_class.`,
+  },
+  {
+    example: { status: 400, code: 'InvalidRequest', words: 'Something about the request.' },
+    type: 'refused',
+    advice: ({ bucket }) => `The bucket ${bucket} refused the file.`,
+  },
+];
 
 /** What it means that S3 did not take an object. */
 export function s3Failure(fault: AwsFault, target: BucketTarget): Failure {
-  const { code, status } = fault;
-  const { bucket, region, role } = target;
-  const outcome = (type: Failure['type'], text: string): Failure => ({ type, cause: causeOf(fault, text) });
-  if (isAboutTime(fault)) return outcome('platform', CLOCK_IS_OFF);
-  if (isThrottling(fault)) return throttled(fault, `The bucket ${bucket} takes no more requests for now.`);
-  if (REGION_CODES.has(code)) return elsewhere(fault, target);
-  if (status >= 500 || RETRY_CODES.has(code)) {
-    return outcome('retry', `S3 in ${region} did not take the file; it is sent again.`);
-  }
-  if (code === 'NoSuchBucket') {
-    return outcome(
-      'refused',
-      `There is no bucket ${bucket}. Check bucket_name, or create the bucket in ${region}.`,
-    );
-  }
-  if (code === 'AccessDenied' || code === 'AllAccessDisabled') {
-    return outcome(
-      'refused',
-      `The role ${role.arn} lacks a permission: it needs s3:PutObject on arn:${role.partition}:s3:::${bucket}/* (and kms:GenerateDataKey on the key, if the bucket is encrypted with a KMS key), and the policy of the bucket must not deny it.`,
-    );
-  }
-  if (code.startsWith('KMS')) {
-    return outcome(
-      'refused',
-      `The bucket ${bucket} is encrypted with a KMS key that cannot be used. The role ${role.arn} needs kms:GenerateDataKey on the key, and the key must be enabled.`,
-    );
-  }
-  if (isAboutKeys(fault)) {
-    return outcome(
-      'refused',
-      `S3 in ${region} does not accept the credentials of ${role.arn}. Check region; a region that must be opted in must be enabled in the account.`,
-    );
-  }
-  if (status === 413 || code === 'EntityTooLarge') {
-    return outcome('too_large', `The file is too large for one object of ${bucket}.`);
-  }
-  return outcome('refused', `The bucket ${bucket} refused the file.`);
+  const context = contextOf(target);
+  const elsewhere = fault.region && fault.region !== target.region ? fault.region : undefined;
+  // A temporary redirect to another region is no matter of waiting.
+  const answered = fault.status === 307 && elsewhere ? { ...fault, status: 301 } : fault;
+  const reason = reasonOf(S3_REASONS, answered) as Reason<BucketContext>;
+  return failureOf(reason, fault, { ...context, elsewhere }, 'AWS');
 }
 
-/** The bucket is in another region than was asked. */
-const REGION_CODES = new Set([
-  'PermanentRedirect',
-  'Redirect',
-  'TemporaryRedirect',
-  'AuthorizationHeaderMalformed',
-  'IllegalLocationConstraintException',
-  'http_301',
-  'http_307',
-]);
-
-/** Faults of one request, with a status below 500. */
-const RETRY_CODES = new Set([
-  'RequestTimeout',
-  'IncompleteBody',
-  'BadDigest',
-  'XAmzContentSHA256Mismatch',
-  'OperationAborted',
-  'ConditionalRequestConflict',
-]);
-
-function elsewhere(fault: AwsFault, { bucket, region }: BucketTarget): Failure {
-  // A bucket that was made a moment ago is not yet known everywhere, and S3 points to where it is for the time being.
-  if (fault.status === 307 && (fault.region === undefined || fault.region === region)) {
-    return { type: 'retry', cause: causeOf(fault, `The bucket ${bucket} is not ready yet.`) };
-  }
-  const where = fault.region && fault.region !== region ? `in ${fault.region}` : 'in another region';
-  const next = fault.region && fault.region !== region ? `Set region to ${fault.region}.` : 'Correct region.';
+export function contextOf({ bucket, region, role }: BucketTarget): BucketContext {
   return {
-    type: 'refused',
-    cause: causeOf(fault, `The bucket ${bucket} is ${where}, not in ${region}. ${next}`),
+    service: 'S3',
+    region,
+    bucket,
+    role: role.arn,
+    resource: `the bucket ${bucket}`,
+    permission: 's3:PutObject',
+    on: `arn:${role.partition}:s3:::${bucket}/*`,
   };
 }

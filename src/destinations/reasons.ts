@@ -1,0 +1,71 @@
+import type { Outcome } from './contract.ts';
+
+/** An outcome that is no delivery. */
+type FailureType = Exclude<Outcome['type'], 'delivered' | 'partial'>;
+
+/** What a service says of a request that it did not take. */
+export interface Answered {
+  readonly status: number;
+  /** The service's own code; '' where it gives none. */
+  readonly code: string;
+  /** The service's own words, on one line. */
+  readonly words: string;
+}
+
+/**
+ * One reason for which a service refuses, told by its answer, and what follows from it. A service has a table of these; the
+ * first row that fits counts. The table's test gives each example to the connector, and the guide shows it.
+ */
+export interface Reason<Context> {
+  /** An answer as the service gives it. */
+  readonly example: Answered;
+  /** How the answer is recognised: each of these that is given must fit. */
+  readonly status?: readonly number[];
+  readonly code?: RegExp;
+  readonly words?: RegExp;
+  /** What the engine does. */
+  readonly type: FailureType;
+  /** With `retry`: the service knows the caller and takes no more of it for now. */
+  readonly throttled?: true;
+  /** The code of the cause; without it the service's own. */
+  readonly as?: string;
+  /** What happened and the next step, for the customer. */
+  readonly advice: (context: Context) => string;
+}
+
+export function reasonOf<Context>(
+  table: readonly Reason<Context>[],
+  { status, code, words }: Answered,
+): Reason<Context> | undefined {
+  return table.find(
+    (row) =>
+      (row.status?.includes(status) ?? true) &&
+      (row.code?.test(code) ?? true) &&
+      (row.words?.test(words) ?? true),
+  );
+}
+
+/** A failure with the advice of a reason, followed by the service's own words. */
+export function failureOf<Context>(
+  { type, throttled, as, advice }: Reason<Context>,
+  { status, code, words }: Answered,
+  context: Context,
+  vendor: string,
+  afterMs?: number,
+): Exclude<Outcome, { type: 'delivered' } | { type: 'partial' }> {
+  const said = words ? ` ${vendor} said: “${words}”` : '';
+  const message = `${advice(context)}${said}`;
+  const cause = { code: as ?? (code || `http_${status}`), message, remoteStatus: status };
+  if (type !== 'retry') return { type, cause };
+  return {
+    type,
+    cause,
+    ...(throttled ? { throttled } : {}),
+    ...(afterMs === undefined ? {} : { afterMs }),
+  };
+}
+
+/** An answer of something between simstream and the service: the services of a cloud answer in their own form. */
+export function isForeign(text: string): boolean {
+  return /^\s*(<!doctype html|<html\b)/i.test(text);
+}
