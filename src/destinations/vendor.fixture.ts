@@ -18,7 +18,13 @@ export interface VendorRequest {
 
 /** What a vendor answers: status and JSON, or what it does to the connection. */
 export type VendorAnswer =
-  | { readonly status: number; readonly body?: unknown; readonly headers?: Record<string, string> }
+  | {
+      readonly status: number;
+      readonly body?: unknown;
+      /** Of what is no JSON, in place of `body`. */
+      readonly text?: string;
+      readonly headers?: Record<string, string>;
+    }
   | 'hang'
   | 'close';
 
@@ -60,7 +66,7 @@ export function answering(answer: VendorAnswer): Answering {
       return;
     }
     response.writeHead(answer.status, { 'content-type': 'application/json', ...answer.headers });
-    response.end(answer.body === undefined ? '' : JSON.stringify(answer.body));
+    response.end(answer.text ?? (answer.body === undefined ? '' : JSON.stringify(answer.body)));
   };
 }
 

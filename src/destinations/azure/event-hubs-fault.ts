@@ -1,136 +1,199 @@
-import type { Cause } from '../contract.ts';
 import type { HttpAnswer } from '../http/http-exchange.ts';
 import { outcomeOfAnswer, plainText, retryAfterMs } from '../http/http-outcome.ts';
 import type { Failure } from '../keyed-requests.ts';
 import type { NetworkOutcome } from '../network-fault.ts';
+import { failureOf, isForeign, type Reason, reasonOf } from '../reasons.ts';
 import type { HubConnection } from './event-hubs-connection.ts';
 
 /** What a failure of a hub is read with. */
-interface HubContext {
+export interface HubContext {
   readonly hub: HubConnection;
   /** ms since the epoch. */
   readonly now: number;
   readonly secrets: readonly string[];
 }
 
+const nameOf = ({ hub: { hub, host } }: HubContext) => `the event hub ${hub} of ${host}`;
+const NameOf = ({ hub: { hub, host } }: HubContext) => `The event hub ${hub} of ${host}`;
+/** Statuses that Azure gives for what a person must fix; its words say what that is. */
+const REFUSED = [401, 403, 404, 405, 410];
+const CLIENT = [400, ...REFUSED, 406, 412, 415, 422];
+
 /**
- * What it means that Event Hubs did not take a request. `undefined`: it did.
- * Azure answers in XML, `<Error><Code>…</Code><Detail>…</Detail></Error>`, and puts what a status leaves open into words:
- * a hub that is disabled, a publisher that was revoked, a quota that is used up all come as 401, 403 or 404.
+ * Why a hub does not take a request. Azure answers in XML, `<Error><Code>…</Code><Detail>…</Detail></Error>`, and puts what a
+ * status leaves open into words: a hub that is disabled, a publisher that was revoked, a quota that is used up and a
+ * firewall all come as 401, 403 or 404.
  */
+export const HUB_REASONS: readonly Reason<HubContext>[] = [
+  {
+    example: { status: 403, code: 'foreign_answer', words: 'Access to this site is blocked' },
+    code: /^foreign_answer$/,
+    type: 'refused',
+    advice: ({ hub: { host } }) =>
+      `The answer did not come from Event Hubs: a proxy or firewall before ${host} gave it. It must let simstream through to ${host}.`,
+  },
+  {
+    example: { status: 413, code: '413', words: '' },
+    status: [413],
+    type: 'too_large',
+    as: 'EVENTHUB_PAYLOAD_TOO_LARGE',
+    advice: (context) => `The request is too large for ${nameOf(context)}.`,
+  },
+  {
+    example: { status: 400, code: '400', words: 'The message size exceeds the limit' },
+    status: CLIENT,
+    words: /too large|size .*exceed|exceed.* size|MessageSizeExceeded/i,
+    type: 'too_large',
+    as: 'EVENTHUB_PAYLOAD_TOO_LARGE',
+    advice: (context) => `The request is too large for ${nameOf(context)}.`,
+  },
+  {
+    example: { status: 503, code: '503', words: 'The server is busy. Please retry the operation.' },
+    status: [429, 503],
+    type: 'retry',
+    throttled: true,
+    as: 'EVENTHUB_SERVER_BUSY',
+    advice: (context) =>
+      `${NameOf(context)} takes no more events for now (its throughput units or quota are used up).`,
+  },
+  {
+    example: { status: 403, code: '403', words: 'The quota has been exceeded: 50002' },
+    status: CLIENT,
+    words: /throttl|server is busy|quota (has been |was )?exceeded|exceeded .*quota|\b50002\b|\b50009\b/i,
+    type: 'retry',
+    throttled: true,
+    as: 'EVENTHUB_SERVER_BUSY',
+    advice: (context) =>
+      `${NameOf(context)} takes no more events for now (its throughput units or quota are used up).`,
+  },
+  {
+    example: { status: 404, code: '404', words: 'The publisher sensor-7 was revoked.' },
+    status: CLIENT,
+    words: /publisher\b.*\brevoked/i,
+    type: 'refused',
+    as: 'EVENTHUB_PUBLISHER_REVOKED',
+    advice: (context) =>
+      `The publisher was revoked at ${nameOf(context)}. Restore it in Azure, or use another policy.`,
+  },
+  {
+    example: {
+      status: 401,
+      code: '401',
+      words:
+        'LocalAuthDisabled: Authorization failed because SAS authentication has been disabled for the namespace.',
+    },
+    status: REFUSED,
+    words: /LocalAuthDisabled|local auth\w* (is |has been )?disabled|SAS auth\w* (is |has been )?disabled/i,
+    type: 'refused',
+    as: 'EVENTHUB_NOT_ALLOWED',
+    advice: ({ hub: { host } }) =>
+      `SAS authentication is off in the namespace ${host}: no connection string is accepted. In Azure, turn Local Authentication on for the namespace.`,
+  },
+  {
+    example: { status: 401, code: '401', words: 'Ip has been prevented to connect to the endpoint.' },
+    status: REFUSED,
+    words: /\bip\b.*\bprevented\b|ip (address )?.*(not allowed|denied|blocked)|firewall/i,
+    type: 'refused',
+    as: 'EVENTHUB_NOT_ALLOWED',
+    advice: ({ hub: { host } }) =>
+      `The network rules of the namespace ${host} do not let simstream in. Add simstream’s addresses to its IP firewall; the platform operator knows them.`,
+  },
+  {
+    example: { status: 401, code: '401', words: 'Public network access is disabled for the namespace.' },
+    status: REFUSED,
+    words: /public network access/i,
+    type: 'refused',
+    as: 'EVENTHUB_NOT_ALLOWED',
+    advice: ({ hub: { host } }) =>
+      `Public network access is off in the namespace ${host}. Turn it on for selected networks with simstream’s addresses, or ask the platform operator for a node in your network.`,
+  },
+  {
+    example: { status: 404, code: '404', words: 'The messaging entity is currently disabled. 40018' },
+    status: CLIENT,
+    words: /\b(is|was|currently) disabled|\b40018\b|EntityDisabled/i,
+    type: 'refused',
+    as: 'EVENTHUB_DISABLED',
+    advice: (context) => `${NameOf(context)} is disabled. Set its status to Active in Azure.`,
+  },
+  {
+    example: { status: 401, code: 'signature', words: 'ExpiredToken: The token is expired.' },
+    status: [401],
+    code: /^signature$/,
+    type: 'refused',
+    as: 'EVENTHUB_UNAUTHORIZED',
+    advice: (context) =>
+      `${NameOf(context)} does not accept the SharedAccessSignature of connection_string, which may have expired. Enter a new one, or a SharedAccessKey: simstream then signs by itself.`,
+  },
+  {
+    // The token was made a moment ago.
+    example: { status: 401, code: '401', words: 'ExpiredToken: The token is expired.' },
+    status: [401],
+    words: /expired/i,
+    type: 'platform',
+    as: 'EVENTHUB_UNAUTHORIZED',
+    advice: () => 'The clock of this simstream node is wrong. The platform operator must set it.',
+  },
+  {
+    example: {
+      status: 401,
+      code: '401',
+      words: 'Unauthorized access. Send claim is required to perform this operation.',
+    },
+    status: REFUSED,
+    words: /send['’]? claim|claim\(?s?\)? .*send|'Send'/i,
+    type: 'refused',
+    as: 'EVENTHUB_UNAUTHORIZED',
+    advice: (context) =>
+      `The policy of connection_string has no Send right on ${nameOf(context)}. Add the claim Send to it.`,
+  },
+  {
+    example: { status: 401, code: '401', words: 'InvalidSignature: The token has an invalid signature.' },
+    status: [401],
+    type: 'refused',
+    as: 'EVENTHUB_UNAUTHORIZED',
+    advice: (context) =>
+      `${NameOf(context)} does not accept the key of connection_string. Check SharedAccessKeyName and SharedAccessKey, and that the policy has the Send right. If the key was regenerated, enter the new one.`,
+  },
+  {
+    example: { status: 404, code: '404', words: 'The messaging entity could not be found.' },
+    status: [404, 410],
+    type: 'refused',
+    as: 'EVENTHUB_NOT_FOUND',
+    advice: (context) =>
+      `There is no such thing as ${nameOf(context)}. Check Endpoint and EntityPath of connection_string.`,
+  },
+  {
+    example: { status: 403, code: '403', words: 'Forbidden' },
+    status: [403, 405],
+    type: 'refused',
+    as: 'EVENTHUB_NOT_ALLOWED',
+    advice: (context) =>
+      `${NameOf(context)} does not allow this. Check that the policy has the Send right, that local (SAS) authentication is on, and that the network rules of the namespace let simstream in.`,
+  },
+  {
+    example: { status: 400, code: '400', words: 'The request body is malformed.' },
+    status: [400],
+    type: 'rejected',
+    as: 'EVENTHUB_BAD_REQUEST',
+    advice: (context) => `${NameOf(context)} cannot take an event.`,
+  },
+];
+
+/** What it means that Event Hubs did not take a request. `undefined`: it did. */
 export function hubFailure(answer: HttpAnswer, context: HubContext): Failure | undefined {
-  const { status } = answer;
+  const { status, text } = answer;
   if (status >= 200 && status < 300) return undefined;
-  const words = plainText(
-    /<Detail>([\s\S]*?)<\/Detail>/i.exec(answer.text)?.[1] ?? answer.text,
-    context.secrets,
-  );
-  const problem = problemOf(status, words, context);
-  if (problem) return failureOf(problem, status, words, answer, context);
   const { hub, now, secrets } = context;
+  const words = plainText(/<Detail>([\s\S]*?)<\/Detail>/i.exec(text)?.[1] ?? text, secrets);
+  const foreign = status < 500 && isForeign(text);
+  const code = foreign ? 'foreign_answer' : hub.access.type === 'signature' ? 'signature' : String(status);
+  const answered = { status, code, words };
+  const reason = reasonOf(HUB_REASONS, answered);
+  if (reason)
+    return failureOf(reason, answered, context, 'Azure', retryAfterMs(answer.header('retry-after'), now));
   const outcome = outcomeOfAnswer({ ...answer, text: words }, { at: hub.host, now, secrets });
   if (outcome.type === 'delivered' || outcome.type === 'partial') throw new Error('the answer is a failure');
   return outcome;
-}
-
-interface Problem {
-  readonly type: Exclude<Failure['type'], 'partial'>;
-  readonly code: string;
-  readonly text: string;
-}
-
-function problemOf(status: number, words: string, { hub }: HubContext): Problem | undefined {
-  const name = `the event hub ${hub.hub} of ${hub.host}`;
-  const refused = (code: string, text: string): Problem => ({ type: 'refused', code, text });
-  if (status === 413 || (isClientError(status) && TOO_LARGE.test(words))) {
-    return {
-      type: 'too_large',
-      code: 'EVENTHUB_PAYLOAD_TOO_LARGE',
-      text: `The request is too large for ${name}.`,
-    };
-  }
-  if (status === 429 || status === 503 || (isClientError(status) && BUSY.test(words))) {
-    const text = `${name} takes no more events for now (its throughput units or quota are used up).`;
-    return { type: 'retry', code: 'EVENTHUB_SERVER_BUSY', text: capitalised(text) };
-  }
-  if (!isClientError(status) || [408, 409].includes(status)) return undefined;
-  if (/publisher\b.*\brevoked/i.test(words)) {
-    return refused(
-      'EVENTHUB_PUBLISHER_REVOKED',
-      `The publisher was revoked at ${name}. Restore it in Azure, or use another policy.`,
-    );
-  }
-  if (/\b(is|was|currently) disabled|\b40018\b|EntityDisabled/i.test(words)) {
-    return refused(
-      'EVENTHUB_DISABLED',
-      `${capitalised(name)} is disabled. Set its status to Active in Azure.`,
-    );
-  }
-  if (status === 401) return unauthorized(words, hub, name);
-  if (status === 404 || status === 410) {
-    return refused(
-      'EVENTHUB_NOT_FOUND',
-      `There is no such thing as ${name}. Check Endpoint and EntityPath of connection_string.`,
-    );
-  }
-  if (status === 403 || status === 405) {
-    return refused(
-      'EVENTHUB_NOT_ALLOWED',
-      `${capitalised(name)} does not allow this. Check that the policy has the Send right, that local (SAS) authentication is on, and that the network rules of the namespace let simstream in.`,
-    );
-  }
-  if (status === 400) {
-    return {
-      type: 'rejected',
-      code: 'EVENTHUB_BAD_REQUEST',
-      text: `${capitalised(name)} cannot take an event.`,
-    };
-  }
-  return undefined;
-}
-
-function unauthorized(words: string, { access }: HubConnection, name: string): Problem {
-  const code = 'EVENTHUB_UNAUTHORIZED';
-  if (access.type === 'signature') {
-    const text = `${capitalised(name)} does not accept the SharedAccessSignature of connection_string, which may have expired. Enter a new one, or a SharedAccessKey, which is signed with anew.`;
-    return { type: 'refused', code, text };
-  }
-  if (/expired/i.test(words)) {
-    // The token was made a moment ago.
-    return {
-      type: 'platform',
-      code,
-      text: 'The clock of this simstream node is wrong; its operator must set it.',
-    };
-  }
-  const text = `${capitalised(name)} does not accept the key of connection_string. Check SharedAccessKeyName and SharedAccessKey, and that the policy has the Send right; a key that was regenerated must be entered again.`;
-  return { type: 'refused', code, text };
-}
-
-/** What tells a size, or a lack of room, whatever status Azure chose for it. */
-const TOO_LARGE = /too large|size .*exceed|exceed.* size|MessageSizeExceeded/i;
-const BUSY = /throttl|server is busy|quota (has been |was )?exceeded|exceeded .*quota|\b50002\b|\b50009\b/i;
-
-function isClientError(status: number): boolean {
-  return status >= 400 && status < 500;
-}
-
-function failureOf(
-  { type, code, text }: Problem,
-  status: number,
-  words: string,
-  answer: HttpAnswer,
-  { now }: HubContext,
-): Failure {
-  const cause: Cause = {
-    code,
-    message: `${text}${words ? ` Azure said: “${words}”` : ''}`,
-    remoteStatus: status,
-  };
-  if (type !== 'retry') return { type, cause };
-  const afterMs = retryAfterMs(answer.header('retry-after'), now);
-  // The only problem that passes by itself is a throttle.
-  return { type, cause, throttled: true, ...(afterMs === undefined ? {} : { afterMs }) };
 }
 
 /** A host that cannot be found or reached has its own code at Event Hubs; timeouts and broken connections keep theirs. */
@@ -138,8 +201,4 @@ export function hubUnreachable(outcome: NetworkOutcome): NetworkOutcome {
   const { type, cause } = outcome;
   if (type !== 'retry' || !/^(dns_error|connection_refused|unreachable)$/.test(cause.code)) return outcome;
   return { ...outcome, cause: { ...cause, code: 'EVENTHUB_UNREACHABLE' } };
-}
-
-function capitalised(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }

@@ -401,6 +401,7 @@ describe('Datadog: what it answers', () => {
   const cases: [answer: VendorAnswer, outcome: Outcome['type'], code: string, afterMs?: number][] = [
     [{ status: 403, body: { errors: ['Forbidden'] } }, 'refused', 'http_403'],
     [{ status: 401 }, 'refused', 'http_401'],
+    [{ status: 403, text: '<html><body>Blocked by policy</body></html>' }, 'platform', 'foreign_answer'],
     [{ status: 404 }, 'refused', 'http_404'],
     [{ status: 400, body: { errors: ['bad'] } }, 'rejected', 'http_400'],
     [{ status: 413 }, 'too_large', 'http_413'],

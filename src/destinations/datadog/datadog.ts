@@ -13,6 +13,7 @@ import {
 } from '../contract.ts';
 import { exchange, type HttpAnswer, type HttpRequest } from '../http/http-exchange.ts';
 import { outcomeOfAnswer, plainText, retryAfterMs } from '../http/http-outcome.ts';
+import { isForeign } from '../reasons.ts';
 import { verdictOf } from '../verify.ts';
 import { type LogEntry, logBytes, logsBody, readEvent } from './datadog-logs.ts';
 import { type Measurement, readUsage, seriesBytes, seriesCall } from './datadog-series.ts';
@@ -266,6 +267,11 @@ function failureOf(answer: HttpAnswer, at: string, settings: Settings, now: numb
   const { status } = answer;
   const secrets = [settings.api_key];
   const errors = plainText(errorsIn(answer.text), secrets);
+  if (status >= 300 && status < 500 && isForeign(answer.text)) {
+    const words = plainText(answer.text, secrets);
+    const message = `The answer did not come from Datadog: a proxy or firewall before ${at} gave it. The platform operator must let this node reach ${at}. It said: “${words}”`;
+    return { type: 'platform', cause: { code: 'foreign_answer', message, remoteStatus: status } };
+  }
   if (status === 401 || status === 403)
     return { type: 'refused', cause: keyRefused(status, at, settings, errors) };
   const outcome = outcomeOfAnswer(errors ? { ...answer, text: errors } : answer, { at, now, secrets });

@@ -8,7 +8,8 @@ import { exchange, type HttpAnswer, USUAL_LIMITS } from '../http/http-exchange.t
 import { type Entry, type Failure, type RequestLimits, sendKeyed } from '../keyed-requests.ts';
 import { verdictOf } from '../verify.ts';
 import { googleAccount, type SignedIn } from './pub-sub-credentials.ts';
-import { type FaultContext, missingPermission, pubSubFailure, readFault } from './pub-sub-fault.ts';
+import { type FaultContext, pubSubFailure, readFault } from './pub-sub-fault.ts';
+import { missingPermission } from './pub-sub-reasons.ts';
 
 interface Topic {
   readonly project: string;

@@ -207,7 +207,7 @@ function failureOf(answer: HttpAnswer, at: string, settings: Settings, now: numb
   const { status } = answer;
   const { message, error_code: code } = jsonOf(answer.text);
   const words = [code, message].filter((one) => typeof one === 'string').join(': ');
-  if (status === 401 || status === 403 || status === 404) {
+  if (status === 401 || status === 402 || status === 403 || status === 404) {
     return { type: 'refused', cause: refusal(status, words, at, settings) };
   }
   if (code === COLLECTION_ERROR)
@@ -252,7 +252,9 @@ function refusal(status: number, words: string, at: string, { project_id, write_
   const next =
     status === 404
       ? `There is no project ${project_id}: check project_id.`
-      : `Check that write_key is a key of project ${project_id} that may write, and was not revoked.`;
+      : status === 402
+        ? `The plan of project ${project_id} does not cover this: look at its bills and limits in Keen.`
+        : `Check that write_key is a key of project ${project_id} that may write, and was not revoked.`;
   const said = words ? ` It said: “${plainText(words, [write_key])}”` : '';
   return {
     code: `http_${status}`,
