@@ -2,6 +2,7 @@ import { isIP, type LookupFunction, type Socket } from 'node:net';
 import { Agent, buildConnector, type Dispatcher } from 'undici';
 import { systemClock } from '../lib/system-clock.ts';
 import { type AddressRule, addressRule } from './addresses.ts';
+import { withoutContinue } from './http/unasked-continue.ts';
 import type { Address } from './names/address.ts';
 import { askNameServers } from './names/question.ts';
 import { createNameResolver } from './names/resolver.ts';
@@ -120,7 +121,11 @@ export function createEgress(options: EgressOptions): SharedEgress {
     const lookup = checkedLookup(parts, organisationId);
     const connector = boundedConnector(parts, lookup);
     const agent = new Agent({
-      connect: connector,
+      connect: (options, callback) =>
+        connector(options, (...result) => {
+          if (result[1]) withoutContinue(result[1] as Socket);
+          callback(...result);
+        }),
       keepAliveTimeout: KEEP_ALIVE_MS,
       keepAliveMaxTimeout: LONGEST_KEEP_ALIVE_MS,
       clientTtl: CONNECTION_AGE_MS,

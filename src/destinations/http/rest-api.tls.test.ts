@@ -85,6 +85,19 @@ describe('a webhook over TLS', () => {
     assert.equal(peer.requests.length, 1);
   });
 
+  test('a 100 that nobody asked for is skipped over TLS too', async () => {
+    const { destination, peer } = await open(await certificate(host, [-1, 1], authority));
+    peer.answer((_, response) => {
+      response.writeContinue();
+      setImmediate(() => response.writeHead(201).end('thanks'));
+    });
+    for (let n = 0; n < 2; n++) {
+      const outcome = await destination.send(sampleBatch({ to: 2 }), signal);
+      assert.deepEqual(outcome, { type: 'delivered', remoteStatus: 201 });
+    }
+    assert.equal(peer.accepted, 1);
+  });
+
   const cases: readonly (readonly [string, () => Promise<Pair | undefined>, RegExp])[] = [
     ['self-signed', () => certificate(host, [-1, 1]), /certificate of \S+ is self-signed/],
     ['expired', () => certificate(host, [-3, -1], authority), /certificate of \S+ has expired/],
