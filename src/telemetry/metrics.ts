@@ -17,6 +17,7 @@ export const KNOWN_CAUSES: ReadonlySet<string> = new Set([
     'cancelled',
     'connection_refused',
     'connection_reset',
+    'foreign_answer',
     'dns_error',
     'entry_too_old',
     'expired',

@@ -15,7 +15,7 @@ testGuideTable('event-hubs.md', 'reasons', () => reasonTable(HUB_REASONS, contex
 
 describe('why Event Hubs refuses', () => {
   testReasons(HUB_REASONS, context, ({ status, code, words }) => {
-    const hub = code === 'signature' ? BY_SIGNATURE : BY_KEY;
+    const hub = code === 'SIGNATURE' ? BY_SIGNATURE : BY_KEY;
     const text =
       code === 'foreign_answer'
         ? `<html><body>${words}</body></html>`

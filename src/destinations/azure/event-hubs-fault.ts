@@ -116,9 +116,9 @@ export const HUB_REASONS: readonly Reason<HubContext>[] = [
     advice: (context) => `${NameOf(context)} is disabled. Set its status to Active in Azure.`,
   },
   {
-    example: { status: 401, code: 'signature', words: 'ExpiredToken: The token is expired.' },
+    example: { status: 401, code: 'SIGNATURE', words: 'ExpiredToken: The token is expired.' },
     status: [401],
-    code: /^signature$/,
+    code: /^SIGNATURE$/,
     type: 'refused',
     as: 'EVENTHUB_UNAUTHORIZED',
     advice: (context) =>
@@ -186,7 +186,7 @@ export function hubFailure(answer: HttpAnswer, context: HubContext): Failure | u
   const { hub, now, secrets } = context;
   const words = plainText(/<Detail>([\s\S]*?)<\/Detail>/i.exec(text)?.[1] ?? text, secrets);
   const foreign = status < 500 && isForeign(text);
-  const code = foreign ? 'foreign_answer' : hub.access.type === 'signature' ? 'signature' : String(status);
+  const code = foreign ? 'foreign_answer' : hub.access.type === 'signature' ? 'SIGNATURE' : String(status);
   const answered = { status, code, words };
   const reason = reasonOf(HUB_REASONS, answered);
   if (reason)
