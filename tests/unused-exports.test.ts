@@ -15,7 +15,6 @@ const FOR_TESTS: Readonly<Record<string, string>> = {
   'src/destinations/masking.ts#secretsOf': 'what the property test of masking compares with',
   'src/log/memory.ts#createMemoryLog': 'the adapter of most tests',
   'src/registry/memory.ts#createMemoryRegistry': 'the adapter of most tests',
-  'src/records/decode-block.ts#countInHeader': 'the tests of damaged blocks read a header alone',
   'src/records/record-index.ts#factsOf': 'the property test of the index reads a record back',
 };
 

@@ -10,7 +10,7 @@ import type { Block } from '../../records/block.ts';
  * clocks may have left some that do. So the order of the blocks decides and not their times: a block goes when it and all
  * before it are due. A block that cannot be read has no time; it goes with the next one that is due.
  */
-export interface RetentionContext {
+interface RetentionContext {
   readonly partition: number;
   readonly log: RecordLog;
   /** Those that may still need old blocks. */
