@@ -45,6 +45,8 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
     'log/log.ts': 'types',
     'leases/nodes.ts': 'types',
     'records/event-types.ts': 'values',
+    'records/examples.ts': 'values',
+    'records/schema.ts': 'values',
     'records/block.ts': 'types',
     'delivery/stream/quarantine.ts': 'values',
     'delivery/watching/activity.ts': 'types',

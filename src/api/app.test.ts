@@ -46,7 +46,7 @@ const routes = [
     path: '/count',
     operationId: 'Count',
     access: 'public',
-    streamBody: { contentTypes: ['application/x-ndjson'] },
+    streamBody: { contentTypes: { 'application/x-ndjson': { schema: Type.String() } } },
     handler: async ({ body }) => {
       let bytes = 0;
       for await (const chunk of body) bytes += (chunk as Buffer).length;

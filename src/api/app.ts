@@ -27,6 +27,8 @@ interface AppParts extends OperationParts {
   readonly clock: Clock;
   /** simstream's version, for the documentation. */
   readonly version: string;
+  /** A webhook that takes the place of EXAMPLE_RECEIVER in the documentation. */
+  readonly exampleReceiver?: string;
   readonly log?: ErrorLog;
   /** Told of every answer. */
   answered?(answer: Answered): void;
@@ -98,7 +100,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     done();
   });
   refuseOtherMethods(app, [...routes, ...DOCUMENTATION_PATHS]);
-  await serveDocumentation(app, buildOpenApi(routes, parts.version));
+  await serveDocumentation(app, buildOpenApi(routes, parts.version, parts.exampleReceiver));
   return app;
 }
 

@@ -10,7 +10,7 @@ import type { Users } from '../auth/users.ts';
 import { ApiError, type FieldFault, faultsToError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import { parseTime } from '../lib/time.ts';
-import { defineRoute, type Route } from './route.ts';
+import { type BodyExamples, defineRoute, type Route } from './route.ts';
 
 export interface ApplicationTokenParts {
   readonly applicationTokens: Pick<ApplicationTokens, 'create' | 'list' | 'change'>;
@@ -60,6 +60,18 @@ export const ApplicationTokenPatch = Type.Object({
   ),
 });
 
+export const NEW_TOKEN_EXAMPLES: BodyExamples = {
+  'For a program': { summary: 'Valid until it is revoked', value: { description: 'Data streams by script' } },
+  'Bound to addresses': {
+    summary: 'Until a day, from one network',
+    value: { description: 'Build server', expiry_date: '2040-01-31', ip: '192.0.2.0/24' },
+  },
+};
+export const TOKEN_PATCH_EXAMPLES: BodyExamples = {
+  Describe: { summary: 'Another description', value: { description: 'Build server, old' } },
+  Revoke: { summary: 'For good', value: { status: { id: 1 } } },
+};
+
 const IdParameter = Type.Object({ id: Type.String({ description: 'Id of the application token.' }) });
 const tags = ['Application token'];
 
@@ -89,6 +101,7 @@ export function applicationTokenRoutes({ applicationTokens, users, clock }: Appl
       description: 'The answer is the only one that ever shows the token. It acts like an administrator.',
       access: 'write',
       body: NewApplicationTokenBody,
+      bodyExamples: NEW_TOKEN_EXAMPLES,
       bodyOptional: true,
       responses: {
         200: {
@@ -115,6 +128,7 @@ export function applicationTokenRoutes({ applicationTokens, users, clock }: Appl
       access: 'write',
       params: IdParameter,
       body: ApplicationTokenPatch,
+      bodyExamples: TOKEN_PATCH_EXAMPLES,
       responses: { 204: { description: 'Changed.' } },
       errors: ['BadRequest', 'NotFound', 'NotAllowed'],
       handler: async ({ params, body, identity }) => {

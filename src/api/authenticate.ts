@@ -58,6 +58,20 @@ export function authenticateRoutes({ authentication, rateLimits }: AuthenticateP
       description: `Takes ${WAYS}. After three failed logins in a row a user is locked for 5 minutes: 401 with the body of TooManyRequests.`,
       access: 'public',
       body: Credentials,
+      bodyExamples: {
+        'Application token': {
+          summary: 'A program',
+          value: { application_token: 'the application token, as it was shown once' },
+        },
+        'User and password': {
+          summary: 'A person; the password as SHA-1 in hex',
+          value: { username: 'demo', password: '5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8' },
+        },
+        'Refresh token': {
+          summary: 'Goes on with a login',
+          value: { refresh_token: 'the refresh_token of the login' },
+        },
+      },
       responses: { 200: { description: 'The token.', schema: AuthTokens } },
       errors: [
         'InvalidCredentials',

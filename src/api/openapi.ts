@@ -1,7 +1,7 @@
 import type { TObject, TSchema } from 'typebox';
 import { ERRORS, type ErrorToken } from '../errors.ts';
 import { Components } from './openapi-components.ts';
-import type { Route, RouteResponse } from './route.ts';
+import { EXAMPLE_RECEIVER, type Route, type RouteResponse } from './route.ts';
 
 /** The OpenAPI 3.1 document of a route table. */
 interface OpenApiDocument {
@@ -50,7 +50,17 @@ const ERROR_SCHEMA = {
   },
 };
 
-export function buildOpenApi(routes: readonly Route[], version: string): OpenApiDocument {
+/** @param receiver a webhook that takes the place of EXAMPLE_RECEIVER */
+export function buildOpenApi(
+  routes: readonly Route[],
+  version: string,
+  receiver = EXAMPLE_RECEIVER,
+): OpenApiDocument {
+  const document = JSON.stringify(describe(routes, version));
+  return JSON.parse(document.replaceAll(EXAMPLE_RECEIVER, receiver)) as OpenApiDocument;
+}
+
+function describe(routes: readonly Route[], version: string): OpenApiDocument {
   const components = new Components();
   const paths: Record<string, Record<string, object>> = {};
   const tags = new Set<string>();
@@ -117,14 +127,20 @@ function parametersOf(
 }
 
 function requestBody(route: Route, components: Components): object | undefined {
-  const { body, bodyOptional, streamBody } = route;
+  const { body, bodyExamples, bodyOptional, streamBody } = route;
   if (streamBody) {
-    const content = Object.fromEntries(streamBody.contentTypes.map((type) => [type, { schema: {} }]));
+    const content = Object.fromEntries(
+      Object.entries(streamBody.contentTypes).map(([type, { schema, examples }]) => [
+        type,
+        { schema: components.translate(schema), ...(examples ? { examples } : {}) },
+      ]),
+    );
     const { description } = streamBody;
     return { required: true, ...(description ? { description } : {}), content };
   }
   if (!body) return undefined;
-  return { required: !bodyOptional, content: { 'application/json': { schema: components.translate(body) } } };
+  const json = { schema: components.translate(body), ...(bodyExamples ? { examples: bodyExamples } : {}) };
+  return { required: !bodyOptional, content: { 'application/json': json } };
 }
 
 function successes(route: Route, components: Components): Record<string, object> {

@@ -25,10 +25,18 @@ export interface Route {
   readonly query?: TObject;
   /** Schema of the JSON body. Members that are null are taken away before validation; unknown ones are ignored. */
   readonly body?: TSchema;
+  /** Named examples of the body. The page that tries the API fills in the first one, so it must work. */
+  readonly bodyExamples?: BodyExamples;
   /** Only a call with a JSON body may be made without one when this is true; the handler then gets undefined. */
   readonly bodyOptional?: boolean;
   /** Hands the request's body to the handler as an unread stream, whatever its content type; it checks limits itself. */
-  readonly streamBody?: { readonly contentTypes: readonly string[]; readonly description?: string };
+  readonly streamBody?: {
+    /** Content type → schema and examples, for the documentation. */
+    readonly contentTypes: Readonly<
+      Record<string, { readonly schema: TSchema; readonly examples?: BodyExamples }>
+    >;
+    readonly description?: string;
+  };
   /** Answers that are no error, by status. */
   readonly responses: { readonly [status: number]: RouteResponse };
   /** Errors of this call beyond those that follow from access, parameters and body; for the documentation. */
@@ -39,6 +47,11 @@ export interface Route {
   readonly documented?: boolean;
   handler(request: RouteRequest): Promise<Answer> | Answer;
 }
+
+export type BodyExamples = Readonly<Record<string, { readonly summary: string; readonly value: unknown }>>;
+
+/** The webhook of the examples; in the demo its inbox takes its place, so that what the page fills in works. */
+export const EXAMPLE_RECEIVER = 'https://example.com/simstream';
 
 type Access = 'public' | 'operator' | 'read' | 'write';
 

@@ -111,6 +111,9 @@ export async function buildApp(parts: NodeParts, demo: boolean): Promise<Fastify
     random: systemRandom,
     clock,
     version: VERSION,
+    ...(demo && config.port !== 0
+      ? { exampleReceiver: `http://127.0.0.1:${config.port}/inbox/api-docs` }
+      : {}),
     log: logger,
     answered: (answer) => telemetry.httpRequest(answer),
     readiness: () => parts.readiness(),

@@ -27,6 +27,8 @@ interface Exit {
 
 export interface NodeOptions {
   readonly dataDirectory: string;
+  /** Default: serve. */
+  readonly command?: 'serve' | 'demo';
   /** Default: any free one. Keep it over restarts, as an operator would. */
   readonly port?: number;
   readonly operatorToken?: string;
@@ -58,11 +60,15 @@ export async function startNode(options: NodeOptions): Promise<NodeProcess> {
   options.signal?.throwIfAborted();
   const port = options.port ?? (await freePort());
   const started = performance.now();
-  const child = spawnOwned(process.execPath, [...(options.nodeArguments ?? []), MAIN, 'serve'], {
-    cwd: REPOSITORY,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: environmentOf(options, port),
-  });
+  const child = spawnOwned(
+    process.execPath,
+    [...(options.nodeArguments ?? []), MAIN, options.command ?? 'serve'],
+    {
+      cwd: REPOSITORY,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: environmentOf(options, port),
+    },
+  );
   const exited = exitOf(child);
   const output = collectOutput(child);
   const url = `http://127.0.0.1:${port}`;

@@ -245,6 +245,7 @@ function quarantineRoutes({ registry, resend }: DataStreamActivityParts): Route[
       access: 'write',
       errors: [...base.errors, 'InvalidReference', 'Failed'],
       body: Selection,
+      bodyExamples: { 'The oldest': { summary: 'The oldest 1,000 records', value: {} } },
       bodyOptional: true,
       responses: {
         200: {
@@ -278,6 +279,7 @@ function quarantineRoutes({ registry, resend }: DataStreamActivityParts): Route[
       access: 'write',
       errors: [...base.errors, 'InvalidReference'],
       body: Selection,
+      bodyExamples: { 'The oldest': { summary: 'The oldest 1,000 records', value: {} } },
       bodyOptional: true,
       responses: {
         200: { description: 'How many were removed', schema: Type.Object({ discarded: Type.Integer() }) },

@@ -41,9 +41,10 @@ export class FieldReader {
 
   /** @returns milliseconds since the epoch */
   startFrom(text: string, now: number, retentionMs: number): number | undefined {
+    if (text === 'earliest') return now - retentionMs;
     const time = parseTime(text);
     if (time === undefined) {
-      const message = 'must be a date and time in ISO 8601, e.g. 2026-01-31T08:00:00Z';
+      const message = 'must be a date and time in ISO 8601, e.g. 2026-01-31T08:00:00Z, or earliest';
       return this.fault('InvalidFormat', '/start_from', message);
     }
     if (time > now) return this.fault('OutOfRange', '/start_from', 'must not lie in the future');

@@ -4,6 +4,7 @@ import { PAGE_HEADERS, PageQuery, paginate } from '../pagination.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { deleteDataStream, patchDataStream, restartDataStream } from './change.ts';
 import { type CreateParts, createCreation, testDataStream } from './create.ts';
+import { createExamples, patchExamples } from './examples.ts';
 import { dataStreamLookupRoutes } from './lookups.ts';
 import { dataStreamPlatformRoute, type PlatformParts } from './platform.ts';
 import { DataStreamParameters, dataStreamSchemas } from './schema.ts';
@@ -114,6 +115,7 @@ function writeRoutes(parts: DataStreamParts): Route[] {
         'The destination is reached first: if it cannot be used, nothing is created and the cause is told.',
       access: 'write',
       body: schemas.create,
+      bodyExamples: createExamples([...parts.destinationTypes.values()]),
       responses: {
         201: { description: 'Created.', headers: { Location: 'Relative address of the new data stream.' } },
       },
@@ -129,6 +131,7 @@ function writeRoutes(parts: DataStreamParts): Route[] {
       description: 'Takes a body as for creation, checks it and reaches the destination. Delivers no record.',
       access: 'write',
       body: schemas.test,
+      bodyExamples: createExamples([...parts.destinationTypes.values()]),
       responses: {
         200: {
           description: 'It would work.',
@@ -149,6 +152,7 @@ function writeRoutes(parts: DataStreamParts): Route[] {
       access: 'write',
       params: DataStreamParameters,
       body: schemas.patch,
+      bodyExamples: patchExamples(),
       responses: { 202: { description: 'Accepted.' } },
       errors: ['NotFound', 'Failed', 'NotAllowed', 'InvalidState', 'Busy'],
       handler: (request) => patchDataStream(parts, request),

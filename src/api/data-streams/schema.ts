@@ -101,8 +101,8 @@ function createFields<D extends TSchema>(destination: D) {
       Type.String({
         maxLength: 64,
         description:
-          'UTC time within the retention: records that arrived since then are delivered first. Default: now.',
-        examples: ['2026-01-31T08:00:00Z'],
+          'A time within the retention, or `earliest`: records that arrived since then are delivered first. Default: now.',
+        examples: ['earliest'],
       }),
     ),
   };

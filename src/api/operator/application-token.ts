@@ -5,9 +5,11 @@ import {
   ApplicationTokenPatch,
   ApplicationTokenView,
   changeApplicationToken,
+  NEW_TOKEN_EXAMPLES,
   NewApplicationTokenBody,
   readNewApplicationToken,
   showApplicationToken,
+  TOKEN_PATCH_EXAMPLES,
 } from '../application-token.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { type MustExist, ORGANISATIONS_PATH, OrganisationParameter } from './organisation.ts';
@@ -33,6 +35,7 @@ export function operatorApplicationTokenRoutes(
       access: 'operator',
       params: OrganisationParameter,
       body: NewApplicationTokenBody,
+      bodyExamples: NEW_TOKEN_EXAMPLES,
       bodyOptional: true,
       responses: {
         201: {
@@ -78,6 +81,7 @@ export function operatorApplicationTokenRoutes(
       access: 'operator',
       params: TokenParameters,
       body: ApplicationTokenPatch,
+      bodyExamples: TOKEN_PATCH_EXAMPLES,
       responses: { 204: { description: 'Changed.' } },
       errors: ['BadRequest', 'NotFound', 'NotAllowed'],
       handler: async ({ params, body }) => {

@@ -54,6 +54,10 @@ export function operatorOrganisationRoutes(organisations: Organisations, mustExi
       summary: 'Register an organisation',
       access: 'operator',
       body: NewOrganisationBody,
+      bodyExamples: {
+        Organisation: { summary: 'With an id of your own', value: { id: 70412, name: 'Nordlicht Metering' } },
+        'Id by simstream': { summary: 'simstream chooses the id', value: { name: 'Nordlicht Cooling' } },
+      },
       responses: { 201: { description: 'Registered.', schema: OrganisationView } },
       errors: ['Duplicated', 'InvalidReference'],
       handler: async ({ body: { id, name, parent_id } }) => {

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { RecordsAnswer, RecordsCall } from '../../ingest/http.ts';
 import { defineRoute, type Route } from '../route.ts';
+import { recordBodies } from './record-schemas.ts';
 
 export interface RecordsParts {
   /** Stores records; see ingest/http.ts. */
@@ -58,7 +59,7 @@ export function recordsRoutes({ takeRecords }: RecordsParts): Route[] {
       access: 'operator',
       query: Query,
       streamBody: {
-        contentTypes: ['application/json', 'application/x-ndjson'],
+        contentTypes: recordBodies(kind),
         description:
           'A JSON array, or one record per line; optionally with `Content-Encoding: gzip` or `zstd`. Up to 32 MiB decoded, 256 KiB a record.',
       },

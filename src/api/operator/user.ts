@@ -66,6 +66,16 @@ export function operatorUserRoutes(users: Users, mustExist: MustExist): Route[] 
       access: 'operator',
       params: OrganisationParameter,
       body: NewUserBody,
+      bodyExamples: {
+        Administrator: {
+          summary: 'Reads and writes',
+          value: { username: 'ops@nordlicht.example', password: 'a long one, please', role: 'administrator' },
+        },
+        Observer: {
+          summary: 'Reads',
+          value: { username: 'board@nordlicht.example', password: 'another long one', role: 'observer' },
+        },
+      },
       responses: { 201: { description: 'Created.', schema: UserView } },
       errors: ['BadRequest', 'NotFound', 'Duplicated'],
       handler: async ({ params, body }) => {
@@ -110,6 +120,11 @@ export function operatorUserRoutes(users: Users, mustExist: MustExist): Route[] 
       access: 'operator',
       params: UserParameters,
       body: UserPatch,
+      bodyExamples: {
+        Password: { summary: 'A new password; ends all sessions', value: { password: 'a new long one' } },
+        Disable: { summary: 'Keeps the user, and lets nobody in', value: { status: 'disabled' } },
+        Role: { summary: 'Only reads from now on', value: { role: 'observer' } },
+      },
       responses: { 200: { description: 'Changed.', schema: UserView } },
       errors: ['BadRequest', 'NotFound'],
       handler: async ({ params, body: { password, name, role, status } }) => {

@@ -42,7 +42,7 @@ const credentials = Type.Object({
     minLength: 1,
     maxLength: 4096,
     examples: [
-      'Endpoint=sb://iot-records.servicebus.windows.net/;SharedAccessKeyName=send;SharedAccessKey=…;EntityPath=usage',
+      'Endpoint=sb://iot-records.servicebus.windows.net/;SharedAccessKeyName=send;SharedAccessKey=c2VuZCBrZXkgb2YgdGhlIGh1Yg==;EntityPath=usage',
     ],
     'x-secret': 'connectionString',
   }),

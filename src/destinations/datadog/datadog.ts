@@ -48,6 +48,7 @@ const credentials = Type.Object({
     minLength: 1,
     /** A key has 32 characters. */
     maxLength: 256,
+    examples: ['0123456789abcdef0123456789abcdef'],
     'x-secret': 'all',
   }),
   region: Type.Enum(Object.keys(SITES) as Region[], {

@@ -38,7 +38,7 @@ const credentials = Type.Object({
       description:
         'Sent with each request, each as name:value. This is where credentials of the receiver go.',
       maxItems: 50,
-      examples: [['Authorization:Bearer 2f1c…', 'X-Source:simstream']],
+      examples: [['Authorization:Bearer 2f1c9d0a', 'X-Source:simstream']],
       'x-secret': 'headers',
     }),
   ),

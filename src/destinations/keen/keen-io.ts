@@ -39,6 +39,7 @@ const credentials = Type.Object({
     minLength: 1,
     /** Scoped keys of old are encrypted texts of some hundred characters. */
     maxLength: 2048,
+    examples: ['A1B2C3D4E5F60718293A4B5C6D7E8F90'],
     'x-secret': 'all',
   }),
   collection_name: Type.String({

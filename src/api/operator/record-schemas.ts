@@ -1,0 +1,88 @@
+import type { TSchema } from 'typebox';
+import { RECORD_EXAMPLES } from '../../records/examples.ts';
+import { type FieldTree, type FieldType, fieldTree, type RecordField, TYPES } from '../../records/schema.ts';
+import type { BodyExamples } from '../route.ts';
+
+/** JSON Schemas of records, from the list of fields that validation uses too. */
+
+/** No `maximum` for 64 bits: a number of JavaScript cannot hold it. */
+const FORMS: Readonly<Record<FieldType, object>> = {
+  'record id': { type: 'integer', minimum: 0, format: 'uint64' },
+  'organisation id': { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER },
+  'type id': { type: 'integer', minimum: 0, maximum: 2 ** 32 - 1 },
+  integer: { type: 'integer', format: 'int64' },
+  decimal: { type: 'number' },
+  // Not `date-time`, which knows neither an offset without its colon nor the form with a space.
+  timestamp: { type: 'string', minLength: 19, maxLength: 35 },
+  text: { type: 'string' },
+  flag: { type: ['boolean', 'integer'] },
+  object: { type: ['object', 'string'] },
+};
+
+const COMPONENTS = { usage: 'UsageRecord', event: 'Event' } as const;
+type Kind = keyof typeof COMPONENTS;
+
+const DESCRIPTIONS: Readonly<Record<Kind, string>> = {
+  usage: 'How much a device moved in a slice of a session, or a short message.',
+  event: 'Something that happened to a device, a SIM, an organisation or a user.',
+};
+const COMPATIBILITY =
+  'Producers add fields without notice, and nothing else of a record is checked than its mandatory fields: ignore what you do not know. A record is delivered with the bytes that were sent in.';
+
+/** The schema of a record: mandatory fields are checked, the others describe what producers send. */
+export function recordSchema(kind: Kind): TSchema {
+  return {
+    ...objectOf(fieldTree(kind)),
+    description: `${DESCRIPTIONS[kind]} ${COMPATIBILITY}`,
+    'x-component': COMPONENTS[kind],
+  } as unknown as TSchema;
+}
+
+function objectOf({ fields }: FieldTree): Record<string, unknown> {
+  const entries = [...fields];
+  const required = entries.filter(([, each]) => isMandatory(each)).map(([name]) => name);
+  return {
+    type: 'object',
+    properties: Object.fromEntries(entries.map(([name, each]) => [name, schemaOf(each)])),
+    ...(required.length > 0 ? { required } : {}),
+  };
+}
+
+function schemaOf(each: RecordField | FieldTree): object {
+  if ('fields' in each) {
+    const schema = objectOf(each);
+    // Whole objects are null or missing where there is nothing to say: an event of no device has no endpoint.
+    return isMandatory(each) ? schema : { ...schema, type: ['object', 'null'] };
+  }
+  const { type, nullable, meaning, unit } = each;
+  const form = FORMS[type] as { type: string | string[] };
+  return {
+    ...form,
+    type: nullable ? [form.type, 'null'].flat() : form.type,
+    description: `${meaning}${unit ? ` In ${unit}.` : ''}${type === 'text' ? '' : ` ${TYPES[type]}`}`,
+  };
+}
+
+function isMandatory(each: RecordField | FieldTree): boolean {
+  return 'fields' in each ? [...each.fields.values()].some(isMandatory) : each.mandatory === true;
+}
+
+/** Bodies of the calls that take records: an array, and one record a line. */
+export function recordBodies(kind: Kind) {
+  const schema = recordSchema(kind);
+  const summary = kind === 'usage' ? 'A slice of a data session' : 'A data session was opened';
+  // An example of JSON becomes a value of JavaScript, which cannot hold ids of 64 bits: it has a smaller one.
+  const record = { ...(JSON.parse(RECORD_EXAMPLES[kind]) as object), id: 731904455758751 };
+  const array: BodyExamples = { 'One record': { summary, value: [record] } };
+  const line: BodyExamples = { 'One record': { summary, value: `${JSON.stringify(record)}\n` } };
+  return {
+    'application/json': {
+      schema: { anyOf: [{ type: 'array', items: schema }, schema] } as unknown as TSchema,
+      examples: array,
+    },
+    'application/x-ndjson': {
+      schema: { type: 'string', description: 'One record a line.' } as unknown as TSchema,
+      examples: line,
+    },
+  };
+}
