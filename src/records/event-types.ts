@@ -1,75 +1,145 @@
 /**
- * The event types that emnify names, for lookups and display. The set is open: a record may carry any other id, and
- * filters take any. 66 was never seen.
+ * The event types that emnify names, for lookups, display and docs/records.md. The set is open: a record may carry any
+ * other id, and filters take any. 66 was never seen.
  */
-export const EVENT_TYPES: ReadonlyMap<number, string> = new Map([
-  [0, 'Generic'],
-  [1, 'Update location'],
-  [2, 'Update GPRS location'],
-  [3, 'Create PDP Context'],
-  [4, 'Update PDP Context'],
-  [5, 'Delete PDP Context'],
-  [6, 'User authentication failed'],
-  [7, 'Application authentication failed'],
-  [8, 'SIM activation'],
-  [9, 'SIM suspension'],
-  [10, 'SIM deletion'],
-  [11, 'Endpoint blocked'],
-  [12, 'Organisation blocked'],
-  [13, 'Support Access'],
-  [14, 'Multi-factor Authentication'],
-  [15, 'Purge location'],
-  [16, 'Purge GPRS location'],
-  [17, 'Self-Signup'],
-  [18, 'Quota threshold reached'],
-  [19, 'Quota used up'],
-  [20, 'SMS quota threshold reached'],
-  [21, 'SMS quota used up'],
-  [22, 'CloudConnect TGW Resource Share created'],
-  [23, 'CloudConnect TGW available'],
-  [24, 'CloudConnect VPN breakout available'],
-  [25, 'CloudConnect TGW breakout terminated'],
-  [26, 'CloudConnect VPN breakout terminated'],
-  [27, 'CloudConnect Connection State Changed'],
-  [28, 'OpenVPN connect'],
-  [29, 'OpenVPN disconnect'],
-  [30, 'OpenVPN authentication'],
-  [31, 'Organisation updated'],
-  [32, 'Billing configuration updated'],
-  [33, 'Tariff plan updated'],
-  [34, 'Usage tariff updated'],
-  [35, 'Payment'],
-  [36, 'User invited'],
-  [37, 'Password reset requested'],
-  [38, 'Order submitted'],
-  [39, 'Order updated'],
-  [40, 'User verification requested'],
-  [41, 'User verified'],
-  [42, 'Endpoint enabled'],
-  [43, 'Endpoint disabled'],
-  [44, 'SIM issued'],
-  [45, 'SIM factory test'],
-  [46, 'User deleted'],
-  [47, 'User federation activated'],
-  [48, 'SIM registration'],
-  [49, 'Device offline'],
-  [50, 'SIM Released'],
-  [51, 'SIM Assigned'],
-  [52, 'Data quota enabled'],
-  [53, 'Data quota disabled'],
-  [54, 'SMS quota enabled'],
-  [55, 'SMS quota disabled'],
-  [56, 'Data quota assigned'],
-  [57, 'Data quota deleted'],
-  [58, 'SMS quota assigned'],
-  [59, 'SMS quota deleted'],
-  [60, 'Data quota expired'],
-  [61, 'SMS quota expired'],
-  [62, 'Default inclusive volume updated'],
-  [63, 'Monthly order limit threshold reached'],
-  [64, 'Monthly order limit reached'],
-  [65, 'Endpoint data traffic limit warning'],
-  [67, 'User switched workspaces'],
-  [68, 'Reset connectivity'],
-  [69, 'SIM migration'],
-]);
+interface EventType {
+  readonly id: number;
+  readonly name: string;
+  /** How events of the type usually come; undefined where no example is known. */
+  readonly usual?: Usual;
+  readonly meaning: string;
+}
+
+interface Usual {
+  readonly severity: 'Info' | 'Warn';
+  readonly source: 'Network' | 'Policy Control' | 'API';
+  readonly alert: boolean;
+}
+
+const NETWORK: Usual = { severity: 'Info', source: 'Network', alert: false };
+const POLICY: Usual = { severity: 'Warn', source: 'Policy Control', alert: true };
+const ACTION: Usual = { severity: 'Info', source: 'API', alert: false };
+const WARNING: Usual = { severity: 'Warn', source: 'API', alert: false };
+
+type Row = readonly [id: number, name: string, usual: Usual | undefined, meaning: string];
+
+const ROWS: readonly Row[] = [
+  [
+    0,
+    'Generic',
+    POLICY,
+    'Something without a type of its own, such as a message that could not be delivered.',
+  ],
+  [
+    1,
+    'Update location',
+    NETWORK,
+    'The device attached to a network for calls and messages. `detail`: the network.',
+  ],
+  [2, 'Update GPRS location', NETWORK, 'The device attached to a network for data. `detail`: the network.'],
+  [
+    3,
+    'Create PDP Context',
+    NETWORK,
+    'A data session was opened; refused ones come as Warn of Policy Control with an alert. `detail`: network, session, `pdp_context`.',
+  ],
+  [4, 'Update PDP Context', undefined, 'A data session changed, for example its radio technology.'],
+  [
+    5,
+    'Delete PDP Context',
+    NETWORK,
+    'A data session was closed. `detail`: as of 3, with the whole `volume`.',
+  ],
+  [6, 'User authentication failed', WARNING, 'A login with a wrong password.'],
+  [7, 'Application authentication failed', WARNING, 'A login with a wrong application token.'],
+  [8, 'SIM activation', ACTION, 'A SIM was activated.'],
+  [9, 'SIM suspension', ACTION, 'A SIM was suspended.'],
+  [10, 'SIM deletion', ACTION, 'A SIM was deleted. `detail`: `old_status`.'],
+  [11, 'Endpoint blocked', POLICY, 'A device was blocked by a rule.'],
+  [12, 'Organisation blocked', POLICY, 'All devices of the organisation were blocked by a rule.'],
+  [13, 'Support Access', WARNING, 'Somebody of the support acted as a user.'],
+  [14, 'Multi-factor Authentication', ACTION, 'A second factor was set up, used or removed.'],
+  [15, 'Purge location', NETWORK, 'The network forgot the device for calls and messages.'],
+  [16, 'Purge GPRS location', NETWORK, 'The network forgot the device for data.'],
+  [17, 'Self-Signup', ACTION, 'Somebody signed up.'],
+  [18, 'Quota threshold reached', POLICY, 'A part of the data quota is used up. `detail`: `quota`.'],
+  [19, 'Quota used up', POLICY, 'The data quota is used up. `detail`: `quota`.'],
+  [
+    20,
+    'SMS quota threshold reached',
+    POLICY,
+    'A part of the message quota is used up. `detail`: `quota`, `traffic_type`.',
+  ],
+  [21, 'SMS quota used up', POLICY, 'The message quota is used up. `detail`: `quota`, `traffic_type`.'],
+  [22, 'CloudConnect TGW Resource Share created', ACTION, 'A transit gateway was shared.'],
+  [23, 'CloudConnect TGW available', ACTION, 'A transit gateway can be used.'],
+  [24, 'CloudConnect VPN breakout available', ACTION, 'A VPN breakout can be used.'],
+  [25, 'CloudConnect TGW breakout terminated', ACTION, 'A transit gateway breakout was ended.'],
+  [26, 'CloudConnect VPN breakout terminated', ACTION, 'A VPN breakout was ended.'],
+  [
+    27,
+    'CloudConnect Connection State Changed',
+    ACTION,
+    'A breakout changed its state. `detail`: `breakout_id`, `status`.',
+  ],
+  [28, 'OpenVPN connect', undefined, 'A client connected to the VPN.'],
+  [29, 'OpenVPN disconnect', undefined, 'A client left the VPN.'],
+  [
+    30,
+    'OpenVPN authentication',
+    ACTION,
+    'A client logged in to the VPN. `detail`: `protocol`, `region`, `client`.',
+  ],
+  [31, 'Organisation updated', ACTION, 'Data of the organisation changed. `detail`: `changed_data`.'],
+  [32, 'Billing configuration updated', WARNING, 'How the organisation is billed changed.'],
+  [33, 'Tariff plan updated', WARNING, 'The package of the platform changed.'],
+  [34, 'Usage tariff updated', WARNING, 'A data plan changed.'],
+  [35, 'Payment', undefined, 'A payment was made.'],
+  [36, 'User invited', ACTION, 'A user was invited. `detail` holds a key: treat it as a secret.'],
+  [
+    37,
+    'Password reset requested',
+    ACTION,
+    'A new password was asked for. `detail` holds a key: treat it as a secret.',
+  ],
+  [38, 'Order submitted', ACTION, 'SIMs were ordered.'],
+  [39, 'Order updated', WARNING, 'An order changed, for example it was shipped.'],
+  [
+    40,
+    'User verification requested',
+    ACTION,
+    'A user is to be verified. `detail` holds a token: treat it as a secret.',
+  ],
+  [41, 'User verified', ACTION, 'A user was verified.'],
+  [42, 'Endpoint enabled', ACTION, 'A device may connect.'],
+  [43, 'Endpoint disabled', ACTION, 'A device may no longer connect.'],
+  [44, 'SIM issued', undefined, 'A SIM was issued.'],
+  [45, 'SIM factory test', ACTION, 'A SIM was used in its factory test.'],
+  [46, 'User deleted', WARNING, 'A user was deleted. `detail`: who; `user` is who did it.'],
+  [47, 'User federation activated', undefined, 'A user logs in by single sign-on from now on.'],
+  [48, 'SIM registration', ACTION, 'A batch of SIMs was registered. `detail`: `sim_batch`.'],
+  [49, 'Device offline', undefined, 'A session ended, and no new one was opened within five minutes.'],
+  [50, 'SIM Released', ACTION, 'A SIM was taken from its device.'],
+  [51, 'SIM Assigned', ACTION, 'A SIM was put into a device. `detail`: `imei`.'],
+  [52, 'Data quota enabled', WARNING, 'Quotas of data are in force.'],
+  [53, 'Data quota disabled', WARNING, 'Quotas of data are no longer in force.'],
+  [54, 'SMS quota enabled', WARNING, 'Quotas of messages are in force.'],
+  [55, 'SMS quota disabled', WARNING, 'Quotas of messages are no longer in force.'],
+  [56, 'Data quota assigned', ACTION, 'A device got a data quota. `detail`: `quota`.'],
+  [57, 'Data quota deleted', ACTION, 'A device lost its data quota.'],
+  [58, 'SMS quota assigned', ACTION, 'A device got a message quota. `detail`: `quota`.'],
+  [59, 'SMS quota deleted', ACTION, 'A device lost its message quota.'],
+  [60, 'Data quota expired', POLICY, 'The data quota of a device ran out of time.'],
+  [61, 'SMS quota expired', undefined, 'The message quota of a device ran out of time.'],
+  [62, 'Default inclusive volume updated', undefined, 'The volume that a data plan includes changed.'],
+  [63, 'Monthly order limit threshold reached', undefined, 'A part of the orders of this month is used up.'],
+  [64, 'Monthly order limit reached', undefined, 'No more can be ordered this month.'],
+  [65, 'Endpoint data traffic limit warning', undefined, 'A device comes near its limit of data.'],
+  [67, 'User switched workspaces', ACTION, 'A user went on in another organisation.'],
+  [68, 'Reset connectivity', undefined, 'The connection of a device was reset.'],
+  [69, 'SIM migration', undefined, 'A SIM moved to another platform or profile.'],
+];
+
+export const EVENT_TYPES: ReadonlyMap<number, EventType> = new Map(
+  ROWS.map(([id, name, usual, meaning]) => [id, { id, name, meaning, ...(usual ? { usual } : {}) }]),
+);

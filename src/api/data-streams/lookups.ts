@@ -104,7 +104,7 @@ function lookup(
 
 /** `GET /api/v1/event/type`. */
 export function eventTypeRoutes(): Route[] {
-  const entries = [...EVENT_TYPES].map(([id, description]) => ({ id, description }));
+  const entries = [...EVENT_TYPES.values()].map(({ id, name }) => ({ id, description: name }));
   return [
     defineRoute({
       method: 'GET',
