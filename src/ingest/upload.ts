@@ -4,7 +4,7 @@ import type { Clock } from '../lib/clock.ts';
 import { giveBack } from '../lib/give-back.ts';
 import { inItsOwnMemory } from './decode.ts';
 
-export interface UploadOptions {
+interface UploadOptions {
   /** Content-Length, if the caller announced one: it bounds the body, and takes no memory before bytes arrive. */
   readonly length: number | undefined;
   /** The most bytes that are read. */

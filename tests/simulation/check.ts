@@ -4,13 +4,13 @@ import { judge, type Verdict } from './matching.ts';
 import { type Kept, LAG_MS, type Model, type StreamModel } from './model.ts';
 import type { Storage } from './storage.ts';
 
-export interface Finding {
+interface Finding {
   readonly kind: string;
   readonly text: string;
 }
 
 /** What the stream may have done with a record: more than one where a change came at about that time. */
-export function verdicts(stream: StreamModel, record: Kept, now: number): ReadonlySet<Verdict> {
+function verdicts(stream: StreamModel, record: Kept, now: number): ReadonlySet<Verdict> {
   const first = stream.wishes[0]?.document;
   if (!first || first.partition !== record.partition || comparePositions(record, first.start) < 0)
     return new Set(['uncovered']);

@@ -6,7 +6,7 @@ import type { Storage } from './storage.ts';
 import type { Process, SimulatedTime } from './time.ts';
 
 /** How a part of the storage behaves towards everybody. */
-export type Weather = 'well' | 'fails' | 'stalls' | 'unanswered' | 'conflicts' | 'late';
+type Weather = 'well' | 'fails' | 'stalls' | 'unanswered' | 'conflicts' | 'late';
 
 export interface Weathers {
   append: Weather;
@@ -14,7 +14,7 @@ export interface Weathers {
   registry: Weather;
 }
 
-export interface LinkOptions {
+interface LinkOptions {
   readonly time: SimulatedTime;
   readonly process: Process;
   readonly chance: Chance;

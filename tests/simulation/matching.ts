@@ -13,7 +13,7 @@ export interface Traits {
 }
 
 /** What decides which records a stream gets. */
-export interface Wish {
+interface Wish {
   readonly organisationId: number;
   readonly kind: RecordKind;
   readonly relation: 1 | 2 | 3;

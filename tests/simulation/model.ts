@@ -43,7 +43,7 @@ export interface StreamModel {
   readonly files: Map<string, string>;
 }
 
-export interface Request extends Taking {
+interface Request extends Taking {
   answered(outcome: Outcome): void;
 }
 
@@ -303,7 +303,7 @@ export class Model {
   }
 }
 
-export function describe(outcome: Outcome): string {
+function describe(outcome: Outcome): string {
   if (outcome.type === 'partial') {
     const rejected = outcome.failures.filter(({ verdict }) => verdict === 'reject').length;
     return `partial, ${outcome.failures.length} not taken, ${rejected} of them for good`;

@@ -21,7 +21,7 @@ import type { Receiver } from './receiver.ts';
 import type { Storage } from './storage.ts';
 import { NodeClock, Process, type SimulatedTime } from './time.ts';
 
-export interface NodeSurroundings {
+interface NodeSurroundings {
   readonly time: SimulatedTime;
   readonly storage: Storage;
   readonly weather: Weathers;

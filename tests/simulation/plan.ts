@@ -44,7 +44,7 @@ export type HappeningType = keyof typeof WEIGHTS;
 const TYPES = Object.keys(WEIGHTS) as HappeningType[];
 
 /** One stretch of trouble; the world gets calm after it, and is checked. */
-export interface Round {
+interface Round {
   readonly lengthMs: number;
   readonly happenings: readonly Happening[];
 }

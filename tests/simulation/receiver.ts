@@ -12,10 +12,10 @@ export type Mood =
   | { readonly type: 'small'; readonly records: number; readonly says: SaysTooLarge };
 
 /** The ways in which receivers say that a request was too large. */
-export type SaysTooLarge = 'too_large' | 'reset' | 'timeout' | 'http_500' | 'http_403' | 'http_400';
+type SaysTooLarge = 'too_large' | 'reset' | 'timeout' | 'http_500' | 'http_403' | 'http_400';
 
 /** What a receiver is like as long as it lives. */
-export interface Character {
+interface Character {
   readonly latencyMs: number;
   /** How it refuses the records that it can never take: each by itself, or the request that they are in. */
   readonly poison: 'partial' | 'whole' | 'none';
@@ -146,7 +146,7 @@ export class Receiver {
   }
 }
 
-export const cause = (code: string): Cause => ({ code, message: `The simulated receiver says ${code}.` });
+const cause = (code: string): Cause => ({ code, message: `The simulated receiver says ${code}.` });
 
 const retry = (code: string, afterMs?: number): Outcome => ({
   type: 'retry',

@@ -4,7 +4,7 @@ import { type Result, World, type WorldOptions } from './world.ts';
 const SHOWN_LINES = 120;
 
 /** What is left of a failing run when everything is taken away that it fails without. */
-export interface Shrunk {
+interface Shrunk {
   readonly only: readonly number[];
   readonly hours: number;
   readonly result: Result;

@@ -16,7 +16,7 @@ export interface Placed {
 }
 
 /** How a stored block may be damaged. */
-export type Damage = 'payload' | 'index' | 'zeros' | 'missing' | 'newer';
+type Damage = 'payload' | 'index' | 'zeros' | 'missing' | 'newer';
 export const DAMAGES: readonly Damage[] = ['payload', 'index', 'zeros', 'missing', 'newer'];
 
 const OFFSET_OF_VERSION = 4;

@@ -1,5 +1,5 @@
 /** A part of AWS with accounts, roles and host names of its own: a role of one cannot be used in another. */
-export interface Partition {
+interface Partition {
   /** As in an ARN: `arn:aws-cn:…`. */
   readonly id: string;
   /** What host names of its services end in. */

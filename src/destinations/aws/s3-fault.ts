@@ -4,7 +4,7 @@ import { type AwsContext, COMMON_REASONS } from './reasons.ts';
 import type { BucketTarget } from './targets.ts';
 
 /** What words about a bucket are made of. */
-export interface BucketContext extends AwsContext {
+interface BucketContext extends AwsContext {
   readonly bucket: string;
   /** The region that S3 says the bucket is in, where it is another. */
   readonly elsewhere?: string | undefined;

@@ -6,7 +6,7 @@ import { failureOf, isForeign, type Reason, reasonOf } from '../reasons.ts';
 import type { HubConnection } from './event-hubs-connection.ts';
 
 /** What a failure of a hub is read with. */
-export interface HubContext {
+interface HubContext {
   readonly hub: HubConnection;
   /** ms since the epoch. */
   readonly now: number;

@@ -248,7 +248,7 @@ function metrics(names: Partial<Record<Value, string>>): { value: Value; head: s
 }
 
 /** A call of the series intake. */
-export interface SeriesCall {
+interface SeriesCall {
   readonly body: Buffer;
   /** To be called once Datadog took it. @param now milliseconds since the epoch */
   taken(now: number): void;
