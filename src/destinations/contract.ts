@@ -146,7 +146,10 @@ export interface Segment {
   readonly to: number;
 }
 
-export type Verdict = { readonly type: 'reachable' } | { readonly type: 'failed'; readonly cause: Cause };
+export type Verdict =
+  /** `checked`: how much is known. Default `access`: the destination accepts these credentials; `connection`: the address answers. */
+  | { readonly type: 'reachable'; readonly checked?: 'access' | 'connection' }
+  | { readonly type: 'failed'; readonly cause: Cause };
 
 /** Why something did not work, fit for the customer's eyes: what happened, where, and the next step; never a secret. */
 export interface Cause {

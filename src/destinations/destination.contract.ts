@@ -229,7 +229,7 @@ export function testDestination(name: string, harness: DestinationHarness): void
 
     test('verify delivers nothing', async (t) => {
       const { verify, peer } = await enter(t, harness);
-      assert.deepEqual(await verify(), { type: 'reachable' });
+      assert.equal((await verify()).type, 'reachable');
       assert.deepEqual(peer.taken(), []);
     });
 

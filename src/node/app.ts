@@ -34,7 +34,8 @@ import type { OrganisationTree } from '../registry/organisation-tree.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { VERSION } from '../version.ts';
-import { isPortalBuilt, portalFiles } from './portal-files.ts';
+import { isPortalBuilt, PORTAL_DIRECTORY, portalFiles } from './portal-files.ts';
+import { keepPortalVersions } from './portal-versions.ts';
 
 /** What a node is made of, for its HTTP side. */
 export interface NodeParts {
@@ -122,7 +123,8 @@ export async function buildApp(parts: NodeParts, demo: boolean): Promise<Fastify
   });
   if (demo) await app.register(inboxPlugin(createInboxes(clock)));
   if (isPortalBuilt()) {
-    await app.register(portalFiles({ random: systemRandom }));
+    const earlier = keepPortalVersions({ built: PORTAL_DIRECTORY, dataDir: config.dataDir }, clock);
+    await app.register(portalFiles({ random: systemRandom, earlier }));
   } else {
     const page = minimalPage({ version: VERSION, demo });
     const html = htmlPage(page.title, page.body);

@@ -4,7 +4,7 @@ import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
-import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import type { Random } from '../lib/clock.ts';
 
 /** Where `npm run build` puts the portal. */
@@ -12,6 +12,8 @@ export const PORTAL_DIRECTORY = fileURLToPath(new URL('../../dist/portal', impor
 
 /** Addresses that the portal itself routes: each answers with its one page. The API and the inbox keep theirs. */
 const VIEWS = ['/', '/data-streams', '/data-streams/*', '/api-access'];
+/** Addresses for programs: what is not found there is answered as the API does. */
+const FOR_PROGRAMS = /^\/(api|operator|assets|metrics|healthz|readyz)(\/|$)/;
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -36,27 +38,41 @@ export function isPortalBuilt(directory = PORTAL_DIRECTORY): boolean {
 }
 
 /**
- * Serves the built portal: the files, whose names hold a hash of their content, for good; the page anew each time, with
- * a policy that lets in scripts and styles of this node only. A nonce, new for every page, is for the few styles that
- * the portal's components set up at run time.
+ * Serves the built portal. Browsers may keep the files, whose names hold a hash of their content. They read the page anew
+ * each time; its policy allows scripts and styles of this node only. A nonce, new for every page, is for the few styles
+ * that the portal's components set up at run time.
+ * @param earlier directories of files that earlier versions of the portal had: a page that is open still asks for them
  */
 export function portalFiles({
   random,
   directory = PORTAL_DIRECTORY,
+  earlier = [],
 }: {
   readonly random: Random;
   readonly directory?: string;
+  readonly earlier?: readonly string[];
 }): FastifyPluginAsync {
   return async (app) => {
     const page = readFileSync(join(directory, 'index.html'), 'utf8');
-    for (const path of VIEWS)
-      app.get(path, { config: METRICS_CONFIG }, (_, reply) => sendPage(reply, page, random));
-    for (const [path, file] of readFiles(directory)) addFile(app, path, file);
+    const files = new Map([...earlier, directory].flatMap(readFiles));
+    for (const path of VIEWS) app.get(path, COUNTED, (_, reply) => sendPage(reply, page, random));
+    app.get('/assets/*', COUNTED, (request, reply) => {
+      const file = files.get(pathOf(request));
+      return file ? sendFile(request, reply, file) : reply.callNotFound();
+    });
+    // A person who mistyped an address gets a page, a program the error that it expects.
+    app.get('/*', COUNTED, (request, reply) => {
+      const path = pathOf(request);
+      const isPerson = !FOR_PROGRAMS.test(path) && request.headers.accept?.includes('text/html');
+      return isPerson ? sendPage(reply.status(404), page, random) : reply.callNotFound();
+    });
   };
 }
 
-/** One value of the label `route` for all files: their names hold hashes, and change with every version. */
-const METRICS_CONFIG = { metricsRoute: 'portal' } as const;
+/** One value of the label `route` for all that the portal serves. */
+const COUNTED = { config: { metricsRoute: 'portal' } } as const;
+
+const pathOf = ({ url }: FastifyRequest) => url.split('?', 1)[0] as string;
 
 function sendPage(reply: FastifyReply, page: string, random: Random): FastifyReply {
   const nonce = Buffer.from(random.bytes(16)).toString('base64url');
@@ -84,19 +100,20 @@ function policy(nonce: string): string {
   ].join('; ');
 }
 
-function addFile(app: FastifyInstance, path: string, file: PortalFile): void {
-  const forever = path.startsWith('/assets/');
-  app.get(path, { config: METRICS_CONFIG }, async (request, reply) => {
-    reply.headers({
-      'cache-control': forever ? 'public, max-age=31536000, immutable' : 'no-cache',
-      etag: file.etag,
-      vary: 'Accept-Encoding',
-    });
-    if (request.headers['if-none-match'] === file.etag) return reply.status(304).send();
-    const encoding = encodingFor(request);
-    if (encoding) reply.header('content-encoding', encoding);
-    return reply.type(file.type).send(encoding ? await file[encoding]() : file.plain);
+async function sendFile(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  file: PortalFile,
+): Promise<FastifyReply> {
+  reply.headers({
+    'cache-control': 'public, max-age=31536000, immutable',
+    etag: file.etag,
+    vary: 'Accept-Encoding',
   });
+  if (request.headers['if-none-match'] === file.etag) return reply.status(304).send();
+  const encoding = encodingFor(request);
+  if (encoding) reply.header('content-encoding', encoding);
+  return reply.type(file.type).send(encoding ? await file[encoding]() : file.plain);
 }
 
 function encodingFor({ headers }: FastifyRequest): 'br' | 'gzip' | undefined {
@@ -106,7 +123,7 @@ function encodingFor({ headers }: FastifyRequest): 'br' | 'gzip' | undefined {
   );
 }
 
-/** All files but the page, by address: they are few, and small. */
+/** All files but the page, by address. They are few and small, and are read when the node starts. */
 function readFiles(directory: string): [string, PortalFile][] {
   const names = readdirSync(directory, { recursive: true, encoding: 'utf8' });
   const files = names.filter((name) => TYPES[extname(name)] !== undefined && name !== 'index.html');

@@ -1,70 +1,119 @@
-import {
-  ActionIcon,
-  Button,
-  Container,
-  Menu,
-  Text,
-  useComputedColorScheme,
-  useMantineColorScheme,
-  VisuallyHidden,
-} from '@mantine/core';
+import { Container, VisuallyHidden } from '@mantine/core';
+import { QueryClientProvider } from '@tanstack/react-query';
 import { lazy, Suspense, useCallback, useEffect, useState } from 'react';
-import icon from './icon.svg';
-import { clearCalls } from './lib/call-log.ts';
-import { forgetAll } from './lib/polling.ts';
-import { linkTo, navigate, useAddress } from './lib/router.ts';
-import { resume, type Session, SessionContext, signOut, useSession } from './lib/session.ts';
-import { Icon } from './parts/icons.tsx';
+import { navigate, router, useAddress } from './lib/address.ts';
+import { api, rememberSchemas } from './lib/api.ts';
+import { zoneName } from './lib/format.ts';
+import { currentLogin } from './lib/login.ts';
+import type { Problem } from './lib/problem.ts';
+import { HOME } from './lib/router.ts';
+import { createSessions, type Session, SessionContext } from './lib/session.ts';
+import { FaultBoundary } from './parts/fault-boundary.tsx';
+import { Header } from './parts/header.tsx';
+import { LeaveDialog } from './parts/leave-dialog.tsx';
 import { Notices } from './parts/notices.tsx';
+import { PaceNotice } from './parts/pace-notice.tsx';
 import { Loading } from './parts/show.tsx';
 import { Login } from './views/login.tsx';
 import { NotFound } from './views/not-found.tsx';
 import { Streams } from './views/streams.tsx';
+import { Unreachable } from './views/unreachable.tsx';
 
 const Create = lazy(() => import('./views/create.tsx'));
 const Details = lazy(() => import('./views/details.tsx'));
 const ApiAccess = lazy(() => import('./views/api-access.tsx'));
 
-type State = { is: 'starting' } | { is: 'out'; expired: boolean } | { is: 'in'; session: Session };
+/**
+ *     starting ──▶ in ──▶ out        A login is looked for once, when the page is opened.
+ *        │  ▲      ▲       │
+ *        │  │      └───────┘         From `unreachable` it goes on by itself, or when the reader asks.
+ *        ▼  │
+ *     unreachable
+ */
+type State =
+  | { readonly is: 'starting' }
+  | { readonly is: 'unreachable'; readonly problem: Problem }
+  | { readonly is: 'out'; readonly why: 'new' | 'expired' | 'signed out elsewhere' }
+  | { readonly is: 'in'; readonly session: Session };
 
 export function App() {
   const [state, setState] = useState<State>({ is: 'starting' });
-  const leave = useCallback((expired: boolean) => {
-    signOut();
-    forgetAll();
-    clearCalls();
-    setState({ is: 'out', expired });
+  const [sessions] = useState(() =>
+    createSessions({
+      api,
+      storage: window.sessionStorage,
+      channel: 'BroadcastChannel' in window ? new BroadcastChannel('simstream') : undefined,
+      // Plain HTTP has no crypto.randomUUID.
+      name: () => [...crypto.getRandomValues(new Uint32Array(4))].join('-'),
+      sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
+      ended: (why) => {
+        router.belongsTo(undefined);
+        setState({ is: 'out', why });
+      },
+      began: rememberSchemas,
+    }),
+  );
+  const enter = useCallback((session: Session) => {
+    router.belongsTo(session.identity);
+    setState({ is: 'in', session });
   }, []);
-  const ended = useCallback(() => leave(true), [leave]);
-
-  useEffect(() => {
-    resume(ended).then(
-      (session) => setState(session ? { is: 'in', session } : { is: 'out', expired: false }),
-      () => setState({ is: 'out', expired: false }),
-    );
-  }, [ended]);
+  const resume = useCallback(async () => {
+    const resumed = await sessions.resume();
+    if (resumed.is === 'in') enter(resumed.session);
+    else setState(resumed.is === 'out' ? { is: 'out', why: resumed.expired ? 'expired' : 'new' } : resumed);
+  }, [sessions, enter]);
+  useEffect(() => void resume(), [resume]);
+  const signOut = () =>
+    router.leaveThen(() => {
+      sessions.signOut();
+      router.belongsTo(undefined);
+      setState({ is: 'out', why: 'new' });
+      // Input that was asked about just now is no reason to ask again.
+      window.history.replaceState(null, '', '/');
+      router.address.set(window.location.href);
+    });
 
   if (state.is === 'starting') return <Loading what="simstream" />;
-  if (state.is === 'out') {
+  if (state.is === 'unreachable') return <Unreachable problem={state.problem} retry={resume} />;
+  const queries = currentLogin()?.queries;
+  if (state.is === 'out' || !queries) {
     return (
-      <Login expired={state.expired} ended={ended} entered={(session) => setState({ is: 'in', session })} />
+      <Login why={state.is === 'out' ? state.why : 'expired'} signIn={sessions.signIn} entered={enter} />
     );
   }
   return (
-    <SessionContext value={state.session}>
+    <QueryClientProvider client={queries}>
+      <SessionContext value={state.session}>
+        <SignedIn key={state.session.identity} signOut={signOut} />
+      </SessionContext>
+    </QueryClientProvider>
+  );
+}
+
+function SignedIn({ signOut }: { readonly signOut: () => void }) {
+  const { pathname } = useAddress();
+  return (
+    <>
       <a className="skip" href="#content">
         Skip to content
       </a>
-      <Header leave={() => leave(false)} />
+      <Header signOut={signOut} />
       <main id="content" tabIndex={-1}>
         <Container size="lg" py="lg">
-          <Suspense fallback={<Coming />}>
-            <View />
-          </Suspense>
+          <PaceNotice />
+          <FaultBoundary key={pathname === '/' ? HOME : pathname}>
+            <Suspense fallback={<Coming />}>
+              <View />
+            </Suspense>
+          </FaultBoundary>
         </Container>
+        <LeaveDialog />
       </main>
+      <footer className="foot">
+        Times are shown in your time zone, {zoneName()}. Point at a time to see it in UTC.
+      </footer>
       <Notices />
-    </SessionContext>
+    </>
   );
 }
 
@@ -81,69 +130,11 @@ function Coming() {
 function View() {
   const { pathname } = useAddress();
   useEffect(() => {
-    if (pathname === '/') navigate('/data-streams', { replace: true });
+    if (pathname === '/') navigate(HOME, { replace: true });
   }, [pathname]);
-  if (pathname === '/' || pathname === '/data-streams') return <Streams />;
+  if (pathname === '/' || pathname === HOME) return <Streams />;
   if (pathname === '/data-streams/new') return <Create />;
   if (pathname === '/api-access') return <ApiAccess />;
   const [, id] = /^\/data-streams\/([A-Za-z0-9_-]{1,64})$/.exec(pathname) ?? [];
   return id === undefined ? <NotFound /> : <Details key={id} id={id} />;
-}
-
-function Header({ leave }: { readonly leave: () => void }) {
-  const { organisation, name, username, role } = useSession();
-  const { pathname } = useAddress();
-  const here = (path: string) => (pathname.startsWith(path) ? { 'aria-current': 'page' as const } : {});
-  return (
-    <header className="bar">
-      <a className="brand" {...linkTo('/data-streams')}>
-        <img src={icon} alt="" width={24} height={24} />
-        <span className="brand-name">simstream</span>
-      </a>
-      <nav aria-label="Main">
-        <a {...linkTo('/data-streams')} {...here('/data-streams')}>
-          Data Streams
-        </a>
-        <a {...linkTo('/api-access')} {...here('/api-access')}>
-          API
-        </a>
-      </nav>
-      <div style={{ flex: 1 }} />
-      <Text size="sm" className="hide-narrow">
-        {organisation.name}
-      </Text>
-      <SchemeButton />
-      <Menu position="bottom-end" withinPortal={false}>
-        <Menu.Target>
-          <Button variant="default" size="xs">
-            {name}
-          </Button>
-        </Menu.Target>
-        <Menu.Dropdown>
-          <Menu.Label>
-            {username}, {role}
-            <br />
-            Organisation {organisation.name} ({organisation.id})
-          </Menu.Label>
-          <Menu.Item onClick={leave}>Sign out</Menu.Item>
-        </Menu.Dropdown>
-      </Menu>
-    </header>
-  );
-}
-
-function SchemeButton() {
-  const { setColorScheme } = useMantineColorScheme();
-  const scheme = useComputedColorScheme('light');
-  const other = scheme === 'light' ? 'dark' : 'light';
-  return (
-    <ActionIcon
-      variant="default"
-      size="md"
-      aria-label={`Use the ${other} scheme`}
-      onClick={() => setColorScheme(other)}
-    >
-      <Icon name={scheme === 'light' ? 'moon' : 'sun'} size={16} />
-    </ActionIcon>
-  );
 }

@@ -3,6 +3,7 @@ import './portal.css';
 import { MantineProvider } from '@mantine/core';
 import { createRoot } from 'react-dom/client';
 import { App } from './app.tsx';
+import { FaultBoundary } from './parts/fault-boundary.tsx';
 import { theme, variables } from './theme.ts';
 
 const nonce = document.querySelector<HTMLMetaElement>('meta[name="style-nonce"]')?.content ?? '';
@@ -16,6 +17,8 @@ createRoot(document.getElementById('root') as HTMLElement).render(
     cssVariablesResolver={variables}
     getStyleNonce={() => nonce}
   >
-    <App />
+    <FaultBoundary>
+      <App />
+    </FaultBoundary>
   </MantineProvider>,
 );

@@ -64,11 +64,16 @@ export function accessibilityTests(): void {
       await signIn(page, world.node.url, 'ada');
       await page.getByRole('heading', { name: 'Data Streams' }).waitFor();
       await go(page, `/data-streams/${streams.quarantined}?tab=quarantine`);
-      const rows = page.getByRole('checkbox', { name: /^Choose record/ });
-      await page.getByRole('button', { name: 'Show 200 more' }).click();
-      await page.getByRole('button', { name: `Send again (${QUARANTINED} shown)` }).waitFor();
-      assert.equal(await rows.count(), QUARANTINED);
-      assert.equal(await page.getByRole('button', { name: /^Show/ }).count(), 0);
+      await page.getByRole('heading', { name: `${QUARANTINED} records, status 422` }).waitFor();
+      await page.getByRole('button', { name: 'Show records' }).click();
+      const rows = page.getByRole('table', { name: 'Quarantined records' }).getByRole('row');
+      for (let shown = 20; shown < QUARANTINED; shown *= 2) {
+        await page.getByText(`The oldest ${shown} of ${QUARANTINED} are shown.`).waitFor();
+        await page.getByRole('button', { name: 'Show more' }).click();
+      }
+      await page.getByText(`The oldest ${QUARANTINED} of ${QUARANTINED} are shown.`).waitFor();
+      assert.equal(await rows.count(), QUARANTINED + 1);
+      assert.equal(await page.getByRole('button', { name: 'Show more' }).count(), 0);
       await context.close();
     });
 

@@ -63,7 +63,11 @@ export function dailyTests(): void {
       const rows = page.getByRole('region', { name: 'State history' }).locator('tbody tr');
       await rows.nth(1).waitFor();
       assert.deepEqual(
-        (await rows.allInnerTexts()).map((row) => row.split('\t').slice(1, 3).join(': ')),
+        await Promise.all(
+          (await rows.all()).map(async (row) =>
+            (await row.getByRole('cell').allInnerTexts()).slice(1, 3).join(': '),
+          ),
+        ),
         ['Running: Running.', 'Pending: Created.'],
       );
       const time = rows.first().locator('time');
@@ -120,7 +124,7 @@ export function dailyTests(): void {
       assert.match(await headers.inputValue(), /^Authorization:\*+$/);
       await section.getByLabel('URL').fill(`${world.receiver.url}/new`);
       await section.getByRole('button', { name: 'Test connection' }).click();
-      await section.getByText('The destination can be used').waitFor();
+      await section.getByText('The address answers', { exact: true }).waitFor();
       await section.getByRole('button', { name: 'Save destination' }).click();
       await page.getByText('The destination is changed.').waitFor();
       const kept = await deliver(3);

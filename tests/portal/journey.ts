@@ -68,7 +68,7 @@ export function journeyTests(): void {
         !page.url().includes('secret') && !page.url().includes(String(new URL(world.receiver.url).port)),
       );
       await page.getByRole('button', { name: 'Test connection' }).click();
-      await page.getByText('The destination can be used').waitFor();
+      await page.getByText('The address answers', { exact: true }).waitFor();
       await page.getByRole('button', { name: 'Create', exact: true }).click();
       await card().getByText('Running', { exact: true }).waitFor();
 
@@ -110,7 +110,7 @@ export function journeyTests(): void {
         .getByText(/answered 503.*closed for repair/)
         .waitFor();
       await card()
-        .getByText(/then restart/)
+        .getByText(/restart the stream/)
         .waitFor();
       world.answerWith({ status: 200 });
       await card()
@@ -151,13 +151,18 @@ export function journeyTests(): void {
       world.answerWith({ status: 422, body: 'no such field' });
       await world.sendEvents([event(ORGANISATION, 16)]);
       await page.getByRole('tab', { name: 'Quarantine (1)' }).click();
-      await page.getByRole('cell', { name: /no such field/ }).waitFor();
+      await page.getByRole('region', { name: /^1 record: .*no such field/ }).waitFor();
+      await page.getByRole('button', { name: 'Show records' }).click();
+      await page
+        .getByRole('table', { name: 'Quarantined records' })
+        .getByText(/no such field/)
+        .waitFor();
       const downloading = page.waitForEvent('download');
       await page.getByRole('button', { name: /^Download/ }).click();
       assert.equal((await downloading).suggestedFilename(), 'quarantine-Purges.ndjson');
       world.answerWith({ status: 200 });
       await page.getByRole('button', { name: /^Send again/ }).click();
-      await page.getByText('1 records were delivered.').waitFor();
+      await page.getByText('1 record was delivered.').waitFor();
       await page.getByText('Nothing here').waitFor();
     });
 
@@ -196,7 +201,7 @@ export function journeyTests(): void {
       await window.page.getByRole('tab', { name: 'Attempts' }).waitFor();
       assert.equal(await window.page.getByRole('tab', { name: 'Settings' }).count(), 0);
       await go(window.page, '/data-streams/new?type=RestAPI');
-      await window.page.getByText('Your role may look').waitFor();
+      await window.page.getByText('Your role can look').waitFor();
       assert.deepEqual(window.faults, []);
       await window.context.close();
     });

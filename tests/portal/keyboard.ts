@@ -68,7 +68,7 @@ export function keyboardTests(): void {
       await type(`${world.receiver.url}/in`);
       await tabTo('button', 'Test connection');
       await press('Space');
-      await page.getByText('The destination can be used').waitFor();
+      await page.getByText('The address answers', { exact: true }).waitFor();
       await tabTo('button', 'Create');
       await press('Enter');
 

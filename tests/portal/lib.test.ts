@@ -12,6 +12,7 @@ import {
   formatDuration,
   formatUtc,
 } from '../../src/portal/lib/format.ts';
+import { formatJson } from '../../src/portal/lib/json.ts';
 import { faultAt, problemOf, unshown } from '../../src/portal/lib/problem.ts';
 import { initialValues, toCredentials } from '../../src/portal/lib/schema.ts';
 import { withoutSecrets } from '../../src/portal/lib/secrets.ts';
@@ -23,13 +24,7 @@ import {
   startFrom,
   toLocalInput,
 } from '../../src/portal/lib/start.ts';
-import {
-  append,
-  formatJson,
-  MOST_CHARACTERS,
-  MOST_RECORDS,
-  type TailRecord,
-} from '../../src/portal/lib/tail.ts';
+import { append, MOST_CHARACTERS, MOST_RECORDS, type TailRecord } from '../../src/portal/lib/tail.ts';
 import { bodyOf, readDraft, writeDraft } from '../../src/portal/lib/wizard.ts';
 import { layOut } from '../../src/records/record-index.fixture.ts';
 import type { Json } from '../../src/registry/registry.ts';

@@ -17,6 +17,12 @@ export async function go(page: Page, path: string): Promise<void> {
   await page.evaluate(
     `history.pushState(null, '', ${JSON.stringify(path)}); dispatchEvent(new PopStateEvent('popstate'))`,
   );
+  // Input that is left behind on purpose; the question comes with the next frame.
+  await page.evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))');
+  const leave = page
+    .getByRole('dialog', { name: 'Leave without saving?' })
+    .getByRole('button', { name: 'Leave' });
+  if (await leave.isVisible()) await leave.click();
 }
 
 const GROUPS = {
@@ -124,7 +130,8 @@ export function views({ running, failed, quarantined }: Populated): View[] {
       name: 'details-quarantine-filled',
       open: async (page) => {
         await go(page, `/data-streams/${quarantined}?tab=quarantine`);
-        await page.getByText('The oldest 200 are shown.').waitFor();
+        await page.getByRole('button', { name: 'Show records' }).click();
+        await page.getByText('The oldest 20 of').waitFor();
         await page.locator('summary').first().click();
       },
     },
@@ -156,22 +163,18 @@ export function views({ running, failed, quarantined }: Populated): View[] {
 /** Calls that a view waits for, by the part of their address that tells them. */
 const WAITED_FOR = {
   list: '/api/v2/data_stream',
-  'new-tiles': '/api/v2/data_stream/connection_type',
   'details-overview': '/series',
   'details-attempts': '/attempt',
   'details-tail': '/tail',
-  'details-quarantine': '/quarantine',
-  'details-settings': '/api/v2/data_stream/connection_type',
+  'details-quarantine': '/quarantine/group',
   api: '/api/v1/application_token',
 } as const;
 const ADDRESSES: Readonly<Record<keyof typeof WAITED_FOR, (stream: string) => string>> = {
   list: () => '/data-streams',
-  'new-tiles': () => '/data-streams/new',
   'details-overview': (stream) => `/data-streams/${stream}`,
   'details-attempts': (stream) => `/data-streams/${stream}?tab=attempts`,
   'details-tail': (stream) => `/data-streams/${stream}?tab=tail`,
   'details-quarantine': (stream) => `/data-streams/${stream}?tab=quarantine`,
-  'details-settings': (stream) => `/data-streams/${stream}?tab=settings`,
   api: () => '/api-access',
 };
 
@@ -230,7 +233,7 @@ export function observerViews({ running }: Pick<Populated, 'running'>): View[] {
       name: 'observer-new',
       open: async (page) => {
         await go(page, '/data-streams/new');
-        await page.getByText('Your role may look').waitFor();
+        await page.getByText('Your role can look').waitFor();
       },
     },
     {

@@ -8,8 +8,9 @@ import type { Position } from '../../log/log.ts';
 import type { DataStreamDocument } from '../../registry/data-stream.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { defineRoute, type Route } from '../route.ts';
+import { groupOf, groupQuarantined } from './quarantine-groups.ts';
 import { DataStreamParameters } from './schema.ts';
-import { findProgress, findStream } from './store.ts';
+import { findProgress, findStream, lookUpStream } from './store.ts';
 
 /** What can be watched of a data stream besides its own fields: attempts, series, tail, quarantine. */
 export interface DataStreamActivityParts {
@@ -75,10 +76,43 @@ const QuarantinedSchema = Type.Object({
   record: Type.String({ description: 'The record as it came in' }),
 });
 
+const QuarantineGroupsSchema = Type.Object({
+  records: Type.Integer({ description: 'Records that were counted' }),
+  more: Type.Boolean(),
+  groups: Type.Array(
+    Type.Object({
+      group: Type.String({ description: 'Names the group in the other calls' }),
+      code: Type.String(),
+      message: Type.String({ description: 'Of the newest record of the group' }),
+      remote_status: nullable(Type.Integer()),
+      records: Type.Integer(),
+      first_at: Time,
+      last_at: Time,
+      example: QuarantinedSchema,
+    }),
+  ),
+});
+
+const Range = Type.Optional(
+  Type.Union([Type.Literal('1h'), Type.Literal('24h'), Type.Literal('7d')], {
+    default: '24h',
+    description: 'One hour by minutes, a day by quarters of an hour, a week by hours',
+  }),
+);
+const RANGES = { '1h': 0, '24h': 1, '7d': 2 } as const;
+/** Streams that one call shows the series of: as many cards as a page has near its window. */
+const MOST_SERIES = 50;
+
 const TailRecordSchema = Type.Object({ id: Type.String(), arrived_at: Time, record: Type.String() });
 
 export function dataStreamActivityRoutes(parts: DataStreamActivityParts): Route[] {
-  return [attemptRoute(parts), seriesRoute(parts), tailRoute(parts), ...quarantineRoutes(parts)];
+  return [
+    attemptRoute(parts),
+    seriesRoute(parts),
+    manySeriesRoute(parts),
+    tailRoute(parts),
+    ...quarantineRoutes(parts),
+  ];
 }
 
 function attemptRoute({ registry, activity }: DataStreamActivityParts): Route {
@@ -118,14 +152,7 @@ function seriesRoute({ registry, activity }: DataStreamActivityParts): Route {
     operationId: 'GetDataStreamSeries',
     summary: 'Delivered records, failures, latency and backlog of a data stream over time.',
     access: 'read',
-    query: Type.Object({
-      range: Type.Optional(
-        Type.Union([Type.Literal('1h'), Type.Literal('24h'), Type.Literal('7d')], {
-          default: '24h',
-          description: 'One hour by minutes, a day by quarters of an hour, a week by hours',
-        }),
-      ),
-    }),
+    query: Type.Object({ range: Range }),
     responses: {
       200: {
         description: 'Buckets in which something happened, oldest first',
@@ -135,7 +162,7 @@ function seriesRoute({ registry, activity }: DataStreamActivityParts): Route {
     handler: async ({ params: { id }, query, identity }) => {
       const { document } = await findStream(registry, identity.organisationId, id);
       const { series } = await activity(document);
-      const chosen = series[{ '1h': 0, '24h': 1, '7d': 2 }[query.range ?? '24h']];
+      const chosen = series[RANGES[query.range ?? '24h']];
       const buckets = (chosen?.buckets ?? []).map((bucket) => ({
         at: iso(bucket.at),
         delivered: bucket.delivered,
@@ -147,6 +174,57 @@ function seriesRoute({ registry, activity }: DataStreamActivityParts): Route {
         pending: bucket.pending,
       }));
       return { status: 200, body: { step_seconds: (chosen?.step ?? 0) / 1000, buckets } };
+    },
+  });
+}
+
+function manySeriesRoute({ registry, activity }: DataStreamActivityParts): Route {
+  const id = '[A-Za-z0-9_-]{1,64}';
+  return defineRoute({
+    tags: base.tags,
+    rateLimited: true,
+    method: 'GET',
+    path: '/api/v2/data_stream/series',
+    operationId: 'ListDataStreamSeries',
+    summary: 'Delivered records of several data streams over time, in one call.',
+    access: 'read',
+    query: Type.Object({
+      ids: Type.String({
+        pattern: `^${id}(,${id}){0,${MOST_SERIES - 1}}$`,
+        description: `Ids of data streams, up to ${MOST_SERIES}, joined by commas. One that is not found is left out.`,
+        examples: ['5f3a9c1e'],
+      }),
+      range: Range,
+    }),
+    responses: {
+      200: {
+        description: 'Buckets in which records were delivered, oldest first, by data stream',
+        schema: Type.Object({
+          step_seconds: Type.Integer(),
+          streams: Type.Array(
+            Type.Object({
+              id: Type.String(),
+              buckets: Type.Array(Type.Object({ at: Time, delivered: Type.Integer() })),
+            }),
+          ),
+        }),
+      },
+    },
+    handler: async ({ query, identity: { organisationId } }) => {
+      const range = RANGES[query.range ?? '24h'];
+      const read = async (id: string) => {
+        const stored = await lookUpStream(registry, organisationId, id);
+        if (!stored) return [];
+        const { step = 0, buckets = [] } = (await activity(stored.document)).series[range] ?? {};
+        const delivered = buckets
+          .filter((bucket) => bucket.delivered > 0)
+          .map((bucket) => ({ at: iso(bucket.at), delivered: bucket.delivered }));
+        return [{ id, step, buckets: delivered }];
+      };
+      const found = (await Promise.all([...new Set(query.ids.split(','))].map(read))).flat();
+      const step = found[0]?.step ?? 0;
+      const streams = found.map(({ id, buckets }) => ({ id, buckets }));
+      return { status: 200, body: { step_seconds: step / 1000, streams } };
     },
   });
 }
@@ -203,6 +281,9 @@ function quarantineRoutes({ registry, resend }: DataStreamActivityParts): Route[
         description: 'Ids of records in quarantine; absent: the oldest 1,000',
       }),
     ),
+    group: Type.Optional(
+      Type.String({ description: 'Only records of this group, as the call for groups names it' }),
+    ),
   });
   return [
     defineRoute({
@@ -215,6 +296,9 @@ function quarantineRoutes({ registry, resend }: DataStreamActivityParts): Route[
       query: Type.Object({
         after: Type.Optional(Type.String({ description: 'Id of the last record of the page before' })),
         limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100 })),
+        group: Type.Optional(
+          Type.String({ description: 'Only records of this group, as the call for groups names it' }),
+        ),
       }),
       responses: { 200: { description: 'A page of records', schema: Type.Array(QuarantinedSchema) } },
       handler: async ({ params: { id }, query, identity }) => {
@@ -222,18 +306,40 @@ function quarantineRoutes({ registry, resend }: DataStreamActivityParts): Route[
         const body = [];
         for await (const record of quarantined(registry, stream)) {
           if (query.after !== undefined && record.place <= query.after) continue;
-          body.push({
-            id: record.place,
-            at: iso(record.at),
-            arrived_at: iso(record.arrivedAt),
-            code: record.code,
-            message: record.message,
-            remote_status: record.remoteStatus ?? null,
-            record: record.record,
-          });
+          if (query.group !== undefined && groupOf(record) !== query.group) continue;
+          body.push(showQuarantined(record));
           if (body.length >= (query.limit ?? 100)) break;
         }
         return { status: 200, body };
+      },
+    }),
+    defineRoute({
+      ...base,
+      method: 'GET',
+      path: `${PATH}/quarantine/group`,
+      operationId: 'ListQuarantineGroups',
+      summary: 'Records in quarantine, counted by the reason of their refusal, the largest group first.',
+      access: 'read',
+      responses: {
+        200: {
+          description: 'Up to 50 groups; `more`: there are more records than one call counts',
+          schema: QuarantineGroupsSchema,
+        },
+      },
+      handler: async ({ params: { id }, identity }) => {
+        const { document: stream } = await findStream(registry, identity.organisationId, id);
+        const { groups, records, more } = await groupQuarantined(quarantined(registry, stream));
+        const shown = groups.map((group) => ({
+          group: group.group,
+          code: group.code,
+          message: group.message,
+          remote_status: group.remoteStatus ?? null,
+          records: group.records,
+          first_at: iso(group.firstAt),
+          last_at: iso(group.lastAt),
+          example: showQuarantined(group.example),
+        }));
+        return { status: 200, body: { records, more, groups: shown } };
       },
     }),
     defineRoute({
@@ -260,7 +366,7 @@ function quarantineRoutes({ registry, resend }: DataStreamActivityParts): Route[
       },
       handler: async ({ params: { id }, body, identity, signal }) => {
         const { document: stream } = await findStream(registry, identity.organisationId, id);
-        const records = await chosen(registry, stream, body?.ids);
+        const records = await chosen(registry, stream, body ?? {});
         const result = await resend(stream, records, signal);
         const failed = result.failed.map(({ place, cause }) => ({
           id: place,
@@ -286,7 +392,7 @@ function quarantineRoutes({ registry, resend }: DataStreamActivityParts): Route[
       },
       handler: async ({ params: { id }, body, identity }) => {
         const { document: stream } = await findStream(registry, identity.organisationId, id);
-        const records = await chosen(registry, stream, body?.ids);
+        const records = await chosen(registry, stream, body ?? {});
         for (const { key } of records) await registry.delete(key);
         return { status: 200, body: { discarded: records.length } };
       },
@@ -297,12 +403,13 @@ function quarantineRoutes({ registry, resend }: DataStreamActivityParts): Route[
 async function chosen(
   registry: Registry,
   stream: DataStreamDocument,
-  ids: readonly string[] | undefined,
+  { ids, group }: { readonly ids?: readonly string[]; readonly group?: string },
 ): Promise<Quarantined[]> {
   const wanted = ids && new Set(ids);
   const records: Quarantined[] = [];
   for await (const record of quarantined(registry, stream)) {
     if (wanted && !wanted.has(record.place)) continue;
+    if (group !== undefined && groupOf(record) !== group) continue;
     records.push(record);
     if (records.length >= 1000) break;
   }
@@ -318,6 +425,18 @@ async function* quarantined(registry: Registry, stream: DataStreamDocument): Asy
   for await (const { key, document } of QUARANTINE.list(registry, stream.organisationId, stream.id)) {
     yield { ...document, key, place: key.slice(key.lastIndexOf('.') + 1) };
   }
+}
+
+function showQuarantined(record: Quarantined) {
+  return {
+    id: record.place,
+    at: iso(record.at),
+    arrived_at: iso(record.arrivedAt),
+    code: record.code,
+    message: record.message,
+    remote_status: record.remoteStatus ?? null,
+    record: record.record,
+  };
 }
 
 const iso = (time: number) => new Date(time).toISOString();

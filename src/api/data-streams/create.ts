@@ -83,8 +83,13 @@ export async function testDataStream(
     body.id === undefined ? undefined : await findStream(parts.registry, organisationId, body.id);
   const { destination } = readNewStream(parts, body, stored?.document);
   const reference = { organisationId, streamId: stored?.document.id ?? newId(parts.random) };
-  await mustBeReachable(parts, destination.configured, reference, signal);
-  return { status: 200, body: { reachable: true, target: destination.configured.target } };
+  const { target } = destination.configured;
+  const checked = await mustBeReachable(parts, destination.configured, reference, signal);
+  const message =
+    checked === 'connection'
+      ? `${target}: the address answers. No request was sent, so whether it takes records is not known yet.`
+      : `${target} accepts these credentials. No record was delivered.`;
+  return { status: 200, body: { reachable: true, target, checked, message } };
 }
 
 /** @throws ApiError for all faults of the body at once */

@@ -118,14 +118,14 @@ export async function mustBeReachable(
   configured: Configured,
   stream: { readonly organisationId: number; readonly streamId: string },
   signal: AbortSignal,
-): Promise<void> {
+): Promise<'access' | 'connection'> {
   const timeout = new AbortController();
   const cancel = clock.after(VERIFY_TIMEOUT_MS, () =>
     timeout.abort(new Error('the destination took too long')),
   );
   try {
     const verdict = await verify(configured, stream, AbortSignal.any([signal, timeout.signal]));
-    if (verdict.type === 'reachable') return;
+    if (verdict.type === 'reachable') return verdict.checked ?? 'access';
     const { code, message, remoteStatus } = timeout.signal.aborted ? TOOK_TOO_LONG : verdict.cause;
     throw new ApiError('Failed', `The destination cannot be used: ${message}`, {
       errors: [

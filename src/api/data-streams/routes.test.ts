@@ -553,7 +553,17 @@ describe('test', () => {
 
   test('says that it would work, or why not, and stores nothing', async () => {
     const before = await api.everything();
-    assert.deepEqual((await dryRun(STREAM)).body, { reachable: true, target: 'https://box.example/in' });
+    assert.deepEqual((await dryRun(STREAM)).body, {
+      reachable: true,
+      target: 'https://box.example/in',
+      checked: 'access',
+      message: 'https://box.example/in accepts these credentials. No record was delivered.',
+    });
+    api.verification.verdict = { type: 'reachable', checked: 'connection' };
+    const { checked, message } = (await dryRun(STREAM)).body;
+    assert.equal(checked, 'connection');
+    assert.match(message, /the address answers\. No request was sent/);
+    api.verification.verdict = { type: 'reachable' };
     assert.deepEqual(codes(await dryRun({ ...STREAM, data_stream_type: { id: 3 } })), [422, 1404]);
     api.verification.verdict = {
       type: 'failed',

@@ -135,7 +135,15 @@ function writeRoutes(parts: DataStreamParts): Route[] {
       responses: {
         200: {
           description: 'It would work.',
-          schema: Type.Object({ reachable: Type.Literal(true), target: Type.String() }),
+          schema: Type.Object({
+            reachable: Type.Literal(true),
+            target: Type.String(),
+            checked: Type.Union([Type.Literal('access'), Type.Literal('connection')], {
+              description:
+                '`access`: the destination accepts these credentials; `connection`: the address answers, and nothing else was tried',
+            }),
+            message: Type.String({ description: 'What was tried, in plain words' }),
+          }),
         },
       },
       errors: ['Failed', 'NotAllowed', 'NotFound'],

@@ -29,9 +29,18 @@ export async function findStream(
   organisationId: number,
   id: string,
 ): Promise<StoredStream> {
-  const stored = ID.test(id) ? await STREAM.get(registry, streamKey(organisationId, id)) : undefined;
+  const stored = await lookUpStream(registry, organisationId, id);
   if (!stored) throw notFound(id);
   return stored;
+}
+
+/** As findStream, for callers that go on without the stream. */
+export async function lookUpStream(
+  registry: Registry,
+  organisationId: number,
+  id: string,
+): Promise<StoredStream | undefined> {
+  return ID.test(id) ? STREAM.get(registry, streamKey(organisationId, id)) : undefined;
 }
 
 export async function findProgress(

@@ -18,7 +18,7 @@ export async function probe(
   const connecting = egress.connect(url);
   connecting.then(
     (socket) => {
-      done.resolve({ type: 'reachable' });
+      done.resolve({ type: 'reachable', checked: 'connection' });
       socket.on('error', () => {}).destroy();
     },
     (error) => done.resolve(failed(networkFault(error, at))),

@@ -76,7 +76,7 @@ describe('a webhook over TLS', () => {
 
   test('a certificate of a trusted authority for this host is taken', async () => {
     const { destination, peer } = await open(await certificate(host, [-1, 1], authority));
-    assert.deepEqual(await destination.verify(signal), { type: 'reachable' });
+    assert.deepEqual(await destination.verify(signal), { type: 'reachable', checked: 'connection' });
     assert.equal(peer.requests.length, 0, 'verifying sends nothing');
     assert.deepEqual(await destination.send(sampleBatch({ to: 2 }), signal), {
       type: 'delivered',

@@ -1,84 +1,132 @@
-import { Badge, Table, Text } from '@mantine/core';
-import { api, read } from '../lib/api.ts';
+import { Badge, SegmentedControl, Stack, Text } from '@mantine/core';
+import { useState } from 'react';
+import { api, type DataStream, read } from '../lib/api.ts';
+import { type Attempt, type Delivery, foldAttempts, isSplit } from '../lib/attempts.ts';
+import { BAD, GOOD, POOR } from '../lib/colors.ts';
 import { formatBytes, formatCount, formatDuration, UNKNOWN } from '../lib/format.ts';
-import { usePolling } from '../lib/polling.ts';
-import { Failed, Loading, Time } from '../parts/show.tsx';
-import { WideTable } from '../parts/wide-table.tsx';
+import { useRead } from '../lib/query.ts';
+import { STATUS } from '../lib/streams.ts';
+import { DataTable } from '../parts/data-table.tsx';
+import { Failed, Loading, Message, Time } from '../parts/show.tsx';
 
-/** The last delivery attempts, newest first. */
-export function Attempts({ id }: { readonly id: string }) {
-  const attempts = usePolling(
-    `attempts ${id}`,
-    () => read(api.GET('/api/v2/data_stream/{id}/attempt', { params: { path: { id } } })),
+const SHOWN = [
+  { value: 'all', label: 'All' },
+  { value: 'good', label: 'Delivered' },
+  { value: 'bad', label: 'Not delivered' },
+];
+
+/** The last deliveries, newest first, each with the attempts that it took. */
+export function Attempts({ stream }: { readonly stream: DataStream }) {
+  const { id, status } = stream;
+  const [shown, setShown] = useState('all');
+  const attempts = useRead(
+    ['attempts', id],
+    (signal) => read(api.GET('/api/v2/data_stream/{id}/attempt', { params: { path: { id } }, signal })),
     2000,
   );
   if (!attempts.data) {
     return attempts.problem ? (
       <Failed problem={attempts.problem} retry={() => void attempts.reload()} />
     ) : (
-      <Loading what="attempts" />
+      <Loading what="attempts" retry={attempts.reload} />
     );
   }
-  if (attempts.data.length === 0)
-    return <Text>Nothing has been sent yet. Attempts appear as records arrive.</Text>;
+  if (attempts.data.length === 0) {
+    return <Text>Nothing has been sent yet. Deliveries appear here as records arrive.</Text>;
+  }
+  const deliveries = foldAttempts(attempts.data, status.id === STATUS.error);
+  const rows = deliveries.filter(
+    ({ end }) => shown === 'all' || (end === 'delivered') === (shown === 'good'),
+  );
   return (
-    <WideTable minWidth={760} label="Delivery attempts">
-      <Table.Thead>
-        <Table.Tr>
-          <Table.Th>When</Table.Th>
-          <Table.Th>Outcome</Table.Th>
-          <Table.Th ta="right">Records</Table.Th>
-          <Table.Th ta="right">Size</Table.Th>
-          <Table.Th ta="right">Took</Table.Th>
-          <Table.Th ta="right">Try</Table.Th>
-          <Table.Th ta="right">Status</Table.Th>
-          <Table.Th>Message</Table.Th>
-        </Table.Tr>
-      </Table.Thead>
-      <Table.Tbody>
-        {attempts.data.map((attempt) => (
-          <Table.Tr key={`${attempt.at} ${attempt.delivery_id} ${attempt.tries}`}>
-            <Table.Td>
-              <Time at={attempt.at} />
-            </Table.Td>
-            <Table.Td>
-              <Outcome outcome={attempt.outcome} />
-            </Table.Td>
-            <Table.Td ta="right">{formatCount(attempt.records)}</Table.Td>
-            <Table.Td ta="right">{formatBytes(attempt.bytes)}</Table.Td>
-            <Table.Td ta="right">{formatDuration(attempt.duration_ms)}</Table.Td>
-            <Table.Td ta="right">{formatCount(attempt.tries)}</Table.Td>
-            <Table.Td ta="right">{attempt.remote_status ?? UNKNOWN}</Table.Td>
-            <Table.Td className="wrap">{attempt.message ?? UNKNOWN}</Table.Td>
-          </Table.Tr>
-        ))}
-      </Table.Tbody>
-    </WideTable>
+    <Stack>
+      <SegmentedControl
+        aria-label="Which deliveries"
+        size="xs"
+        className="choice"
+        data={SHOWN}
+        value={shown}
+        onChange={setShown}
+      />
+      {rows.length === 0 && (
+        <Text>None of the last {formatCount(deliveries.length)} deliveries is of this kind.</Text>
+      )}
+      {rows.length > 0 && (
+        <DataTable
+          label="Deliveries"
+          rows={rows}
+          keyOf={({ key }) => key}
+          columns={[
+            { name: 'When', cell: ({ at }) => <Time at={at} /> },
+            { name: 'Outcome', cell: ({ end }) => <Chip color={ENDS[end][1]} text={ENDS[end][0]} /> },
+            { name: 'Records', cell: ({ records }) => formatCount(records), right: true },
+            { name: 'Size', cell: ({ bytes }) => formatBytes(bytes), right: true },
+            { name: 'Took', cell: ({ duration }) => formatDuration(duration), right: true },
+            { name: 'Status', cell: ({ remoteStatus }) => remoteStatus ?? UNKNOWN, right: true },
+            { name: 'Details', cell: (delivery) => <Explained delivery={delivery} /> },
+          ]}
+        />
+      )}
+      <Text size="sm" c="dimmed">
+        The last {formatCount(attempts.data.length)} requests, in {formatCount(deliveries.length)} deliveries.
+      </Text>
+    </Stack>
   );
 }
 
-const WORDS: Readonly<Record<string, readonly [string, string]>> = {
-  delivered: ['Delivered', '#23782f'],
-  retry: ['Will be retried', '#8f5300'],
-  partial: ['Taken in part', '#8f5300'],
-  too_large: ['Too large, is split', '#8f5300'],
-  platform: ['Put off by the platform', '#5b636b'],
-  refused: ['Refused', '#c92a2a'],
-  rejected: ['Rejected', '#c92a2a'],
+const ENDS: Readonly<Record<Delivery['end'], readonly [string, string]>> = {
+  delivered: ['Delivered', GOOD],
+  'in part': ['Delivered in part', POOR],
+  refused: ['Quarantined', POOR],
+  pending: ['Will be retried', POOR],
+  'given up': ['Given up', BAD],
 };
 
-function Outcome({ outcome }: { readonly outcome: string }) {
-  const [word, color] = WORDS[outcome] ?? [outcome, '#5b636b'];
+function Explained({ delivery: { message, attempts } }: { readonly delivery: Delivery }) {
   return (
-    <Badge
-      color={color}
-      variant="filled"
-      radius="sm"
-      tt="none"
-      fullWidth={false}
-      style={{ overflow: 'visible' }}
-    >
-      {word}
+    <>
+      {message && <Message text={message} />}
+      {attempts.length > 1 && (
+        <details>
+          <summary>{formatCount(attempts.length)} requests</summary>
+          <ol className="steps">
+            {attempts.map((attempt) => (
+              <li key={`${attempt.at} ${attempt.delivery_id} ${attempt.tries}`}>
+                <Time at={attempt.at} />: {wordOf(attempt)}, {formatCount(attempt.records)}{' '}
+                {attempt.records === 1 ? 'record' : 'records'}, {formatDuration(attempt.duration_ms)}
+                {attempt.remote_status !== null && `, status ${attempt.remote_status}`}
+                {attempt.message && (
+                  <>
+                    . <Message text={attempt.message} />
+                  </>
+                )}
+              </li>
+            ))}
+          </ol>
+        </details>
+      )}
+      {!message && attempts.length === 1 && UNKNOWN}
+    </>
+  );
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  delivered: 'Delivered',
+  retry: 'Not delivered',
+  partial: 'Delivered in part',
+  too_large: 'Too large',
+  platform: 'Not sent: a fault of the platform',
+  refused: 'Refused',
+  rejected: 'Quarantined',
+};
+
+const wordOf = (attempt: Attempt) =>
+  isSplit(attempt) ? 'Refused as a whole, was split' : (WORDS[attempt.outcome] ?? attempt.outcome);
+
+function Chip({ text, color }: { readonly text: string; readonly color: string }) {
+  return (
+    <Badge color={color} variant="filled" radius="sm" tt="none" className="chip">
+      {text}
     </Badge>
   );
 }

@@ -1,85 +1,68 @@
-import { formatTime, UNKNOWN } from '../lib/format.ts';
+import { useComputedColorScheme } from '@mantine/core';
+import { useEffect, useRef, useState } from 'react';
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+import { type Reading, readingAt } from '../lib/chart.ts';
+import { formatTick, formatTime } from '../lib/format.ts';
 import type { Slots } from '../lib/series.ts';
 
-const WIDTH = 480;
-const HEIGHT = 120;
-const BASE = HEIGHT - 18;
-const TOP = 14;
+const HEIGHT = 170;
+/** Of an axis of numbers: room for seven letters, 99.9K for example. */
+const AXIS = 56;
 
-/** Bars over time. What is not known has no bar; what can be seen can also be read, as a table. */
-export function Chart({
-  label,
-  slots: { first, step },
-  values,
-  format,
-  total = false,
-  bad = false,
-}: {
+interface ChartProps {
   readonly label: string;
-  readonly slots: Slots;
+  readonly slots: Pick<Slots, 'first' | 'step'>;
   readonly values: readonly (number | null)[];
+  /** A figure with its unit, where there is room. */
   readonly format: (value: number) => string;
+  /** A figure beside the axis. */
+  readonly formatAxis: (value: number) => string;
+  /** Steps that the axis may have; those of uPlot where there are none. */
+  readonly increments?: number[];
+  readonly shape: 'bars' | 'line';
   /** The sum means something. */
   readonly total?: boolean;
   readonly bad?: boolean;
-}) {
+}
+
+/** A figure over time. What is not known has a gap; whatever can be seen can also be read, as a table. */
+export function Chart(props: ChartProps) {
+  const { label, slots, values, format, total = false } = props;
+  const [reading, setReading] = useState<Reading>();
   const known = values.filter((value) => value !== null);
   const most = Math.max(...known, 0);
-  const width = WIDTH / values.length;
   const sum = known.reduce((all, value) => all + value, 0);
   const summary =
     known.length === 0
       ? `${label}: no figures in this time`
       : `${label}: ${total ? `${format(sum)} in all, ` : ''}at most ${format(most)}`;
-  const timeOf = (slot: number) => new Date(first + slot * step).toISOString();
+  const end = (slot: number) => slots.first + (slot + 1) * slots.step;
   return (
     <figure style={{ margin: 0 }}>
-      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} className="chart" role="img" aria-label={summary}>
-        <path d={`M0 ${BASE + 0.5}H${WIDTH}M0 ${TOP}H${WIDTH}`} stroke="var(--portal-line)" fill="none" />
-        {values.map((value, slot) => {
-          if (value === null || value === 0) return null;
-          const height = Math.max(1.5, (value / (most || 1)) * (BASE - TOP));
-          return (
-            <rect
-              // biome-ignore lint/suspicious/noArrayIndexKey: a slot is its place in time
-              key={slot}
-              x={slot * width + width * 0.1}
-              y={BASE - height}
-              width={width * 0.8}
-              height={height}
-              fill={bad ? 'var(--portal-chart-bad)' : 'var(--portal-chart)'}
-            >
-              <title>{`${formatTime(timeOf(slot))}: ${format(value)}`}</title>
-            </rect>
-          );
-        })}
-        <g fontSize="11" fill="var(--mantine-color-dimmed)">
-          <text x="0" y={TOP - 4}>
-            {known.length === 0 ? UNKNOWN : format(most)}
-          </text>
-          <text x="0" y={HEIGHT - 4}>
-            {shortTime(first, step)}
-          </text>
-          <text x={WIDTH} y={HEIGHT - 4} textAnchor="end">
-            now
-          </text>
-        </g>
-      </svg>
+      <div role="img" aria-label={summary}>
+        <Plot {...props} read={setReading} />
+      </div>
+      <div className="reading" aria-hidden="true">
+        {reading
+          ? `${formatTime(iso(reading.from))} to ${formatTime(iso(reading.to)).slice(-8)}: ${reading.value === null ? 'no figure' : format(reading.value)}`
+          : 'Point at the chart, or touch it, to read a figure.'}
+      </div>
       <figcaption style={{ fontSize: 12 }}>
         <details>
           <summary>{summary}</summary>
-          <table>
+          <table className="figures">
             <thead>
               <tr>
-                <th scope="col">From</th>
+                <th scope="col">Until</th>
                 <th scope="col">{label}</th>
               </tr>
             </thead>
             <tbody>
               {values.map((value, slot) =>
                 value === null ? null : (
-                  <tr key={timeOf(slot)}>
-                    <td>{formatTime(timeOf(slot))}</td>
+                  <tr key={end(slot)}>
+                    <td>{formatTime(iso(end(slot)))}</td>
                     <td style={{ textAlign: 'right' }}>{format(value)}</td>
                   </tr>
                 ),
@@ -92,8 +75,121 @@ export function Chart({
   );
 }
 
-function shortTime(time: number, step: number): string {
-  const options: Intl.DateTimeFormatOptions =
-    step >= 3_600_000 ? { day: '2-digit', month: 'short' } : { hour: '2-digit', minute: '2-digit' };
-  return new Intl.DateTimeFormat('en-GB', options).format(time);
+const iso = (time: number) => new Date(time).toISOString();
+
+/** The drawing: uPlot, which draws again only when figures, width or colours change. */
+function Plot({
+  slots,
+  values,
+  read,
+  ...rest
+}: ChartProps & { readonly read: (reading: Reading | undefined) => void }) {
+  const place = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot>(undefined);
+  const scheme = useComputedColorScheme('light');
+  const latest = useRef({ slots, values, rest, read });
+  latest.current = { slots, values, rest, read };
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: colours are read from the page, and change with the scheme
+  useEffect(() => {
+    const element = place.current;
+    if (!element) return undefined;
+    const options = optionsOf(element, latest.current.rest, latest.current.slots.step, (slot) => {
+      const { slots, values, read } = latest.current;
+      read(readingAt(slots, values, slot));
+    });
+    const drawn = new uPlot(options, dataOf(latest.current.slots, latest.current.values), element);
+    plot.current = drawn;
+    const stopTouch = followTouch(drawn);
+    const observer = new ResizeObserver(() => drawn.setSize({ width: element.clientWidth, height: HEIGHT }));
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+      stopTouch();
+      drawn.destroy();
+      plot.current = undefined;
+    };
+  }, [scheme, slots.step]);
+  useEffect(() => {
+    plot.current?.setData(dataOf(slots, values));
+  }, [slots, values]);
+  return <div ref={place} style={{ height: HEIGHT }} />;
+}
+
+const dataOf = (
+  { first, step }: Pick<Slots, 'first' | 'step'>,
+  values: readonly (number | null)[],
+): uPlot.AlignedData => [values.map((_, slot) => first + slot * step), [...values]];
+
+function optionsOf(
+  element: HTMLElement,
+  {
+    formatAxis,
+    increments,
+    shape,
+    bad = false,
+  }: Pick<ChartProps, 'formatAxis' | 'increments' | 'shape' | 'bad'>,
+  step: number,
+  pointed: (slot: number | null | undefined) => void,
+): uPlot.Options {
+  const style = getComputedStyle(element);
+  const colour = (name: string) => style.getPropertyValue(name).trim();
+  const forced = window.matchMedia('(forced-colors: active)').matches;
+  const line = forced ? 'GrayText' : colour('--portal-line');
+  const text = forced ? 'CanvasText' : colour('--mantine-color-dimmed');
+  const ink = forced ? 'Highlight' : colour(bad ? '--portal-chart-bad' : '--portal-chart');
+  const axis: uPlot.Axis = {
+    stroke: text,
+    grid: { stroke: line, width: 1 },
+    ticks: { stroke: line, width: 1, size: 4 },
+    font: `12px ${style.fontFamily}`,
+  };
+  const bars = uPlot.paths.bars?.({ size: [0.8, 40], align: 1 });
+  return {
+    width: element.clientWidth,
+    height: HEIGHT,
+    ms: 1,
+    legend: { show: false },
+    cursor: { y: false, drag: { x: false, y: false }, points: { show: shape === 'line' } },
+    scales: {
+      x: { time: true },
+      // From zero, so that bars compare; and a chart of nothing has an axis too.
+      y: { range: (_, __, max) => [0, max > 0 ? max * 1.05 : 1] },
+    },
+    axes: [
+      { ...axis, space: 60, values: (_, splits) => splits.map((at) => formatTick(at, step)) },
+      {
+        ...axis,
+        size: AXIS,
+        ...(increments ? { incrs: increments } : {}),
+        values: (_, splits) => splits.map((value) => formatAxis(value)),
+      },
+    ],
+    series: [
+      {},
+      {
+        stroke: ink,
+        ...(shape === 'bars' ? { fill: ink, width: 0, points: { show: false } } : { width: 2 }),
+        ...(shape === 'bars' && bars ? { paths: bars } : {}),
+      },
+    ],
+    hooks: { setCursor: [({ cursor }) => pointed(cursor.idx)] },
+  };
+}
+
+/** A finger that moves over the chart reads it as a mouse does; up and down it still scrolls the page. */
+function followTouch({ over, setCursor }: uPlot): () => void {
+  const follow = ({ touches }: TouchEvent) => {
+    const [touch] = touches;
+    if (!touch) return;
+    const { left, top } = over.getBoundingClientRect();
+    setCursor({ left: touch.clientX - left, top: touch.clientY - top });
+  };
+  over.style.touchAction = 'pan-y';
+  over.addEventListener('touchstart', follow, { passive: true });
+  over.addEventListener('touchmove', follow, { passive: true });
+  return () => {
+    over.removeEventListener('touchstart', follow);
+    over.removeEventListener('touchmove', follow);
+  };
 }

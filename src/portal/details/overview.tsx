@@ -1,12 +1,13 @@
-import { Paper, Stack, Table, Text, Title } from '@mantine/core';
+import { Paper, Stack, Text, Title } from '@mantine/core';
 import { api, type DataStream, read } from '../lib/api.ts';
 import { describeFilters } from '../lib/filters.ts';
 import { formatCount, UNKNOWN } from '../lib/format.ts';
-import { usePolling } from '../lib/polling.ts';
+import { useRead } from '../lib/query.ts';
+import { useConnectionTypes, useEventTypes } from '../lib/reads.ts';
 import type { CredentialSchema } from '../lib/schema.ts';
-import { useEventTypes } from '../parts/filter-form.tsx';
-import { Ago, Copy, Fact, Failed, Loading, Time } from '../parts/show.tsx';
-import { WideTable } from '../parts/wide-table.tsx';
+import { visible } from '../lib/text.ts';
+import { DataTable } from '../parts/data-table.tsx';
+import { Ago, Copy, Fact, Failed, Loading, Message, Time } from '../parts/show.tsx';
 import { Charts } from './charts.tsx';
 
 export function Overview({ stream }: { readonly stream: DataStream }) {
@@ -29,19 +30,12 @@ export function Overview({ stream }: { readonly stream: DataStream }) {
         </dl>
         {last_error && (
           <Text mt="sm" size="sm" className="wrap">
-            Last error: {last_error.message}{' '}
-            <Text span c="dimmed">
-              (
-            </Text>
-            <Time at={last_error.at} />
-            <Text span c="dimmed">
-              )
-            </Text>
+            Last error: <Message text={last_error.message} /> (<Time at={last_error.at} />)
           </Text>
         )}
         {expired_hours.length > 0 && (
           <Text mt="sm" size="sm" component="div">
-            Expired before they could be delivered, by hour of arrival:{' '}
+            Records that expired before they could be delivered, by the hour in which they arrived:{' '}
             {expired_hours.map(({ hour, records }) => (
               <span key={hour}>
                 <Time at={hour} />: {formatCount(records)}.{' '}
@@ -59,7 +53,7 @@ export function Overview({ stream }: { readonly stream: DataStream }) {
 
 function Setup({ stream }: { readonly stream: DataStream }) {
   const types = useEventTypes();
-  const connectionTypes = usePolling('types', () => read(api.GET('/api/v2/data_stream/connection_type')));
+  const connectionTypes = useConnectionTypes();
   const type = connectionTypes.data?.find(({ id }) => id === stream.destination.connection_type);
   const schema = type?.schema as CredentialSchema | undefined;
   const nameOf = (type: number) => types.data?.find(({ id }) => id === type)?.description ?? `Type ${type}`;
@@ -86,7 +80,7 @@ function Setup({ stream }: { readonly stream: DataStream }) {
         </Fact>
         {Object.entries(destination.credentials).map(([name, value]) => (
           <Fact key={name} name={schema?.properties[name]?.title ?? name}>
-            {Array.isArray(value) ? value.join(', ') : String(value)}
+            <bdi>{visible(Array.isArray(value) ? value.join(', ') : String(value))}</bdi>
           </Fact>
         ))}
         <Fact name="Created">
@@ -101,9 +95,9 @@ function Setup({ stream }: { readonly stream: DataStream }) {
 }
 
 function History({ id }: { readonly id: string }) {
-  const history = usePolling(
-    `history ${id}`,
-    () => read(api.GET('/api/v2/data_stream/{id}/history', { params: { path: { id } } })),
+  const history = useRead(
+    ['history', id],
+    (signal) => read(api.GET('/api/v2/data_stream/{id}/history', { params: { path: { id } }, signal })),
     5000,
   );
   return (
@@ -112,32 +106,28 @@ function History({ id }: { readonly id: string }) {
         State history
       </Title>
       {!history.data &&
-        (history.problem ? <Failed problem={history.problem} /> : <Loading what="the history" />)}
+        (history.problem ? (
+          <Failed problem={history.problem} retry={() => void history.reload()} />
+        ) : (
+          <Loading what="the history" retry={history.reload} />
+        ))}
       {history.data?.length === 0 && <Text>{UNKNOWN}</Text>}
       {history.data && history.data.length > 0 && (
-        <WideTable minWidth={520} label="Changes of state">
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>When</Table.Th>
-              <Table.Th>State</Table.Th>
-              <Table.Th>What happened</Table.Th>
-              <Table.Th>By</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {history.data.map(({ at, status, message, actor }) => (
-              <Table.Tr key={`${at} ${message}`}>
-                <Table.Td>
-                  <Time at={at} />
-                </Table.Td>
-                <Table.Td>{status.description}</Table.Td>
-                <Table.Td className="wrap">{message}</Table.Td>
-                <Table.Td>{actor.replace(/^user:/, '').replace(/^application:/, 'token ')}</Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </WideTable>
+        <DataTable
+          label="Changes of state"
+          rows={history.data}
+          keyOf={({ at, message }) => `${at} ${message}`}
+          columns={[
+            { name: 'When', cell: ({ at }) => <Time at={at} /> },
+            { name: 'State', cell: ({ status }) => status.description },
+            { name: 'What happened', cell: ({ message }) => <Message text={message} /> },
+            { name: 'By', cell: ({ actor }) => <bdi>{nameOfActor(actor)}</bdi> },
+          ]}
+        />
       )}
     </Paper>
   );
 }
+
+const nameOfActor = (actor: string) =>
+  visible(actor.replace(/^user:/, '').replace(/^application:/, 'token '));

@@ -1,13 +1,17 @@
-import { Alert, Button, Group, Paper, Select, Stack, Text, TextInput, Title } from '@mantine/core';
+import { Button, Group, Paper, Select, Stack, Text, TextInput, Title } from '@mantine/core';
 import { type ReactNode, useState } from 'react';
 import type { components } from '../generated/api.ts';
-import { api, type ConnectionType, type DataStream, perform, read } from '../lib/api.ts';
+import { useUnsaved } from '../lib/address.ts';
+import { api, type ConnectionType, type DataStream, perform } from '../lib/api.ts';
+import { useConnectionTest } from '../lib/destination.ts';
 import { fromFilters, isValidChoice, toFilters } from '../lib/filters.ts';
-import { usePolling } from '../lib/polling.ts';
+import { notify } from '../lib/notices.ts';
 import { faultAt, type Problem, problemFrom, unshown } from '../lib/problem.ts';
+import { change } from '../lib/query.ts';
+import { useConnectionTypes } from '../lib/reads.ts';
 import { type CredentialSchema, initialValues, toCredentials } from '../lib/schema.ts';
+import { ConnectionResult } from '../parts/connection-result.tsx';
 import { FilterForm } from '../parts/filter-form.tsx';
-import { tell } from '../parts/notices.tsx';
 import { SchemaForm } from '../parts/schema-form.tsx';
 import { SetupGuide } from '../parts/setup-guide.tsx';
 import { Failed, Loading } from '../parts/show.tsx';
@@ -15,39 +19,50 @@ import { Failed, Loading } from '../parts/show.tsx';
 type Patch = components['schemas']['PatchDataStream'];
 interface Props {
   readonly stream: DataStream;
-  readonly changed: () => Promise<void>;
 }
 
 /** Name, filters and destination of a stream, each saved by itself. */
-export function Settings({ stream, changed }: Props) {
+export function Settings({ stream }: Props) {
   return (
     <Stack gap="lg">
-      <Rename stream={stream} changed={changed} />
-      {stream.data_stream_type.id === 2 && <Filters stream={stream} changed={changed} />}
-      <Destination stream={stream} changed={changed} />
+      <Rename stream={stream} />
+      {stream.data_stream_type.id === 2 && <Filters stream={stream} />}
+      <Destination stream={stream} />
     </Stack>
   );
 }
 
-/** Sends a change and tells how it went; the fault stays beside the form. */
-function useSave({ stream, changed }: Props) {
+/** Sends a change and says how it went; a fault stays beside the form. */
+function useSave({ stream }: Props) {
   const [problem, setProblem] = useState<Problem>();
   const [busy, setBusy] = useState(false);
-  const save = async (body: Patch, done: string) => {
+  /** @returns whether it was saved */
+  const save = async (body: Patch, done: string): Promise<boolean> => {
     setBusy(true);
     setProblem(undefined);
     try {
       const params = { path: { id: stream.id } };
-      const call = api.PATCH('/api/v2/data_stream/{id}', { params, body });
-      const { logged } = await perform('PATCH', `/api/v2/data_stream/${stream.id}`, body, call);
-      tell(done, logged);
-      await changed();
+      await change(async () => {
+        const call = api.PATCH('/api/v2/data_stream/{id}', { params, body });
+        const { logged } = await perform('PATCH', `/api/v2/data_stream/${stream.id}`, body, call);
+        notify({ text: done, tone: 'done', call: logged });
+      });
+      return true;
     } catch (error) {
       setProblem(problemFrom(error));
+      return false;
+    } finally {
+      setBusy(false);
     }
-    setBusy(false);
   };
   return { problem, setProblem, busy, save };
+}
+
+/** What a form held when it was saved last; a form that holds something else is asked about before it goes. */
+function useSaved(held: unknown): (saved: unknown) => void {
+  const [saved, setSaved] = useState(() => JSON.stringify(held));
+  useUnsaved(JSON.stringify(held) !== saved);
+  return (now) => setSaved(JSON.stringify(now));
 }
 
 function Section({ title, children }: { readonly title: string; readonly children: ReactNode }) {
@@ -64,12 +79,13 @@ function Section({ title, children }: { readonly title: string; readonly childre
 function Rename(props: Props) {
   const { problem, busy, save } = useSave(props);
   const [name, setName] = useState(props.stream.name ?? '');
+  const saved = useSaved(name);
   return (
     <Section title="Name">
       <form
-        onSubmit={(event) => {
+        onSubmit={async (event) => {
           event.preventDefault();
-          void save({ name: name.trim() }, 'The name is changed.');
+          if (await save({ name: name.trim() }, 'The name is changed.')) saved(name);
         }}
       >
         <Stack>
@@ -94,13 +110,14 @@ function Rename(props: Props) {
 function Filters(props: Props) {
   const { problem, busy, save } = useSave(props);
   const [choice, setChoice] = useState(() => fromFilters(props.stream.filters));
+  const saved = useSaved(choice);
   return (
     <Section title="Filters">
       <form
-        onSubmit={(event) => {
+        onSubmit={async (event) => {
           event.preventDefault();
           const filters = toFilters(choice) as NonNullable<Patch['filters']>;
-          void save({ filters }, 'The filters are changed.');
+          if (await save({ filters }, 'The filters are changed.')) saved(choice);
         }}
       >
         <Stack>
@@ -118,17 +135,21 @@ function Filters(props: Props) {
 }
 
 function Destination(props: Props) {
-  const types = usePolling('types', () => read(api.GET('/api/v2/data_stream/connection_type')));
+  const types = useConnectionTypes();
   const [chosen, setChosen] = useState(props.stream.destination.connection_type);
   const type = types.data?.find(({ id }) => id === chosen);
   return (
     <Section title="Destination">
       <Text size="sm" mb="md">
-        The stream keeps its place: what waits goes to the new destination. A secret shown as *** stays as it
-        is, as long as the address does.
+        The stream keeps its position: pending records go to the new destination. A secret shown as *** is
+        kept, as long as the address stays the same.
       </Text>
       {!types.data &&
-        (types.problem ? <Failed problem={types.problem} /> : <Loading what="connection types" />)}
+        (types.problem ? (
+          <Failed problem={types.problem} retry={() => void types.reload()} />
+        ) : (
+          <Loading what="connection types" retry={types.reload} />
+        ))}
       {types.data && (
         <Select
           label="Connection type"
@@ -152,48 +173,42 @@ function DestinationForm({ type, ...props }: Props & { readonly type: Connection
   const stored = same ? (stream.destination.credentials as unknown as Record<string, unknown>) : {};
   const [values, setValues] = useState(() => initialValues(schema, stored));
   const [format, setFormat] = useState(same ? stream.destination.format : (type.formats[0] ?? 'Json'));
-  const [reached, setReached] = useState<string>();
-  const [testing, setTesting] = useState(false);
   const destination = () =>
     ({
       connection_type: type.id,
       credentials: toCredentials(schema, values, stored),
       format,
     }) as unknown as NonNullable<Patch['destination']>;
-
-  const test = async () => {
-    setTesting(true);
-    setProblem(undefined);
-    setReached(undefined);
-    try {
-      const path = '/api/v2/data_stream/test';
-      const body = {
-        id: stream.id,
-        data_stream_type: { id: stream.data_stream_type.id },
-        destination: destination(),
-      };
-      const { data } = await perform('POST', path, body, api.POST(path, { body }));
-      setReached(data.target);
-    } catch (error) {
-      setProblem(problemFrom(error));
-    }
-    setTesting(false);
-  };
+  const form = { type: type.id, values, format };
+  const saved = useSaved(same ? form : undefined);
+  const tested = useConnectionTest(form, async () => ({
+    id: stream.id,
+    data_stream_type: { id: stream.data_stream_type.id },
+    destination: destination(),
+  }));
+  const fault = problem ?? tested.problem;
   const fields = Object.keys(schema.properties).map((name) => `/destination/credentials/${name}`);
-  const others = problem ? unshown(problem, fields) : [];
-  const told = problem && (others.length > 0 || Object.keys(problem.fields).length === 0);
+  const others = fault ? unshown(fault, fields) : [];
+  const isMessage = fault && (others.length > 0 || Object.keys(fault.fields).length === 0);
   return (
     <div className="create">
       <form
         noValidate
-        onSubmit={(event) => {
+        onSubmit={async (event) => {
           event.preventDefault();
-          setReached(undefined);
-          void save({ destination: destination() }, 'The destination is changed.');
+          if (await save({ destination: destination() }, 'The destination is changed.')) saved(form);
         }}
       >
         <Stack>
-          <SchemaForm schema={schema} values={values} change={setValues} problem={problem} />
+          <SchemaForm
+            schema={schema}
+            values={values}
+            change={(changed) => {
+              setProblem(undefined);
+              setValues(changed);
+            }}
+            problem={fault}
+          />
           {type.formats.length > 1 && (
             <Select
               label="Format"
@@ -203,17 +218,20 @@ function DestinationForm({ type, ...props }: Props & { readonly type: Connection
               onChange={(value) => setFormat(value ?? format)}
             />
           )}
-          {told && <Failed problem={{ ...problem, message: others.join(' ') || problem.message }} />}
-          {reached !== undefined && (
-            <Alert color="green" variant="outline" role="status" title="The destination can be used">
-              {reached} was reached. No record was delivered.
-            </Alert>
-          )}
+          {isMessage && <Failed problem={{ ...fault, message: others.join(' ') || fault.message }} />}
+          <ConnectionResult answer={problem ? undefined : tested.answer} />
           <Group>
-            <Button variant="default" loading={testing} onClick={() => void test()}>
+            <Button
+              variant="default"
+              loading={tested.testing}
+              onClick={() => {
+                setProblem(undefined);
+                void tested.test();
+              }}
+            >
               Test connection
             </Button>
-            <Button type="submit" loading={busy}>
+            <Button type="submit" loading={busy} disabled={tested.testing}>
               Save destination
             </Button>
           </Group>

@@ -2,13 +2,15 @@ import { Alert, Button, Group, Stack, Text } from '@mantine/core';
 import { memo, useEffect, useRef, useState } from 'react';
 import { api, read } from '../lib/api.ts';
 import { formatCount } from '../lib/format.ts';
+import { formatJson } from '../lib/json.ts';
+import { pace } from '../lib/pace.ts';
 import { type Problem, problemFrom } from '../lib/problem.ts';
-import { append, formatJson, lineOf, MOST_RECORDS, type TailRecord } from '../lib/tail.ts';
+import { append, lineOf, MOST_RECORDS, type TailRecord } from '../lib/tail.ts';
 import { Failed, Loading, Time } from '../parts/show.tsx';
 
 const EVERY = 1000;
 
-/** What is being delivered, record by record, newest on top. */
+/** Shows the records that are delivered, the newest first. */
 export function Tail({ id }: { readonly id: string }) {
   const [records, setRecords] = useState<readonly TailRecord[]>([]);
   const [paused, setPaused] = useState(false);
@@ -21,13 +23,13 @@ export function Tail({ id }: { readonly id: string }) {
     if (paused) return undefined;
     let stopped = false;
     let timer = 0;
+    const abort = new AbortController();
     const step = async () => {
       if (document.visibilityState === 'visible') {
         try {
           const query = { limit: 100, ...(after.current === undefined ? {} : { after: after.current }) };
-          const tail = await read(
-            api.GET('/api/v2/data_stream/{id}/tail', { params: { path: { id }, query } }),
-          );
+          const params = { path: { id }, query };
+          const tail = await read(api.GET('/api/v2/data_stream/{id}/tail', { params, signal: abort.signal }));
           if (stopped) return;
           setSkipped(after.current !== undefined && tail.skipped);
           after.current = tail.next;
@@ -38,11 +40,12 @@ export function Tail({ id }: { readonly id: string }) {
           if (!stopped) setProblem(problemFrom(error));
         }
       }
-      if (!stopped) timer = window.setTimeout(step, EVERY);
+      if (!stopped) timer = window.setTimeout(step, EVERY * pace.factor());
     };
     void step();
     return () => {
       stopped = true;
+      abort.abort();
       window.clearTimeout(timer);
     };
   }, [id, paused]);
@@ -51,8 +54,8 @@ export function Tail({ id }: { readonly id: string }) {
     <Stack gap="sm">
       <Group justify="space-between">
         <Text size="sm" c="dimmed">
-          {paused ? 'Paused.' : 'Follows what is delivered.'} The newest {formatCount(MOST_RECORDS)} records
-          are kept.
+          {paused ? 'Paused.' : 'Shows records as they are delivered.'} The page keeps the newest{' '}
+          {formatCount(MOST_RECORDS)} records.
         </Text>
         <Group gap="xs">
           <Button size="xs" variant="default" onClick={() => setPaused(!paused)} aria-pressed={paused}>
@@ -63,10 +66,10 @@ export function Tail({ id }: { readonly id: string }) {
           </Button>
         </Group>
       </Group>
-      {problem && <Failed problem={problem} />}
+      {problem && problem.status !== 429 && <Failed problem={problem} />}
       {skipped && (
         <Alert color="gray" variant="outline" p="xs">
-          More is delivered than can be shown; some records are left out here.
+          Records are delivered faster than this page can show them. Some are left out.
         </Alert>
       )}
       <section
@@ -87,10 +90,10 @@ export function Tail({ id }: { readonly id: string }) {
 }
 
 function Nothing({ answered, failed }: { readonly answered: boolean; readonly failed: boolean }) {
-  if (!answered) return failed ? null : <Loading what="what was delivered last" />;
+  if (!answered) return failed ? null : <Loading what="the last records" />;
   return (
     <Text p="md" size="sm">
-      No record yet. What is delivered appears here.
+      No record yet. Records appear here as they are delivered.
     </Text>
   );
 }

@@ -1,4 +1,4 @@
-import { useSyncExternalStore } from 'react';
+import { createLoginStore, useStore } from './store.ts';
 
 /** A call that the reader just made by hand, without secrets. */
 export interface LoggedCall {
@@ -11,31 +11,16 @@ export interface LoggedCall {
 }
 
 const MOST = 50;
-let calls: readonly LoggedCall[] = [];
-const listeners = new Set<() => void>();
+const calls = createLoginStore<readonly LoggedCall[]>([]);
 let next = 1;
 
 export function logCall(call: Omit<LoggedCall, 'key'>): LoggedCall {
   const logged = { ...call, key: next++ };
-  calls = [logged, ...calls].slice(0, MOST);
-  for (const listener of listeners) listener();
+  calls.set([logged, ...calls.get()].slice(0, MOST));
   return logged;
 }
 
-export function clearCalls(): void {
-  calls = [];
-  for (const listener of listeners) listener();
-}
-
-export function useCalls(): readonly LoggedCall[] {
-  return useSyncExternalStore(
-    (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    () => calls,
-  );
-}
+export const useCalls = (): readonly LoggedCall[] => useStore(calls);
 
 /** A line for a shell; the token stays in a variable. */
 export function curlOf(

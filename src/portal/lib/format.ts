@@ -7,6 +7,13 @@ export function formatCount(count: number | null | undefined): string {
   return count === null || count === undefined ? UNKNOWN : NUMBER.format(count);
 }
 
+const COMPACT = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
+
+/** For axes and narrow places: 12.3K. */
+export function formatCompact(count: number): string {
+  return COMPACT.format(count);
+}
+
 export function formatBytes(bytes: number | null | undefined): string {
   if (bytes === null || bytes === undefined) return UNKNOWN;
   const units = ['B', 'KiB', 'MiB', 'GiB'];
@@ -49,20 +56,44 @@ export function formatAgo(time: string | null | undefined, now: number): string 
   return seconds < 60 ? `${seconds} s ago` : `${formatDuration(seconds * 1000)} ago`;
 }
 
-/** In the reader's zone. */
+/** Making one takes as long as a hundred uses: each is made once. */
+const formats = new Map<string, Intl.DateTimeFormat>();
+function formatOf(name: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  let format = formats.get(name);
+  if (!format) {
+    format = new Intl.DateTimeFormat('en-GB', options);
+    formats.set(name, format);
+  }
+  return format;
+}
+const SECONDS: Intl.DateTimeFormatOptions = {
+  day: '2-digit',
+  month: 'short',
+  year: 'numeric',
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+};
+
+/** In the reader's zone, or another one. */
 export function formatTime(time: string | null | undefined, zone?: string): string {
   if (!time) return UNKNOWN;
-  return new Intl.DateTimeFormat('en-GB', {
-    day: '2-digit',
-    month: 'short',
-    year: 'numeric',
-    hour: '2-digit',
-    minute: '2-digit',
-    second: '2-digit',
-    ...(zone === undefined ? {} : { timeZone: zone }),
-  }).format(new Date(time));
+  const options = zone === undefined ? SECONDS : { ...SECONDS, timeZone: zone };
+  return formatOf(`seconds ${zone ?? ''}`, options).format(new Date(time));
 }
 
 export function formatUtc(time: string): string {
   return `${formatTime(time, 'UTC')} UTC`;
+}
+
+/** For the axis of a chart, in the reader's zone: the time of day, or the day where a step is an hour or more. */
+export function formatTick(milliseconds: number, stepMilliseconds: number): string {
+  return stepMilliseconds >= 3_600_000
+    ? formatOf('day', { day: '2-digit', month: 'short' }).format(milliseconds)
+    : formatOf('time', { hour: '2-digit', minute: '2-digit' }).format(milliseconds);
+}
+
+/** The reader's zone, `Europe/Berlin` for example. */
+export function zoneName(): string {
+  return formatOf('zone', {}).resolvedOptions().timeZone;
 }

@@ -4,9 +4,12 @@ type ErrorBody = components['schemas']['Error'];
 
 /** Why a call did not work, for people; and which fields are the reason, by their JSON pointer into the body. */
 export interface Problem {
+  /** Of the answer; 0: there was none. */
   readonly status: number;
   readonly message: string;
   readonly fields: Readonly<Record<string, string>>;
+  /** Seconds after which the node takes the call, where it says so. */
+  readonly retryAfter?: number;
 }
 
 /** A call that failed. */
@@ -19,18 +22,27 @@ export class CallFailed extends Error {
   }
 }
 
-export function problemOf(status: number, body: unknown): Problem {
+export function problemOf(status: number, body: unknown, retryAfter?: string | null): Problem {
   const { message, errors } = (typeof body === 'object' && body !== null ? body : {}) as Partial<ErrorBody>;
   const fields: Record<string, string> = {};
   for (const entry of errors ?? []) {
     const { path, message: text } = entry as { path?: unknown; message?: unknown };
     if (typeof path === 'string' && path !== '' && typeof text === 'string') fields[path] ??= sentence(text);
   }
-  return { status, message: message ?? `The node answered with ${status}.`, fields };
+  const seconds = Number(retryAfter ?? Number.NaN);
+  return {
+    status,
+    message: message ?? `The node answered with status ${status}.`,
+    fields,
+    ...(Number.isFinite(seconds) && seconds >= 0 ? { retryAfter: seconds } : {}),
+  };
 }
 
 export function problemFrom(error: unknown): Problem {
   if (error instanceof CallFailed) return error.problem;
+  if (error instanceof DOMException && error.name === 'TimeoutError') {
+    return { status: 0, message: 'The node did not answer in time. Try again.', fields: {} };
+  }
   if (error instanceof TypeError) {
     return {
       status: 0,
@@ -39,6 +51,19 @@ export function problemFrom(error: unknown): Problem {
     };
   }
   return { status: 0, message: error instanceof Error ? error.message : String(error), fields: {} };
+}
+
+/** The reason passes by itself: the same call may work a moment later. */
+export function isWorthAnotherTry({ status }: Problem): boolean {
+  return status === 0 || status === 429 || status === 503;
+}
+
+const FIRST_DELAY = 1000;
+const LONGEST_DELAY = 30_000;
+
+/** Milliseconds to wait after the try that failed: as long as the node asks for, otherwise twice as long each time. */
+export function retryDelayOf({ retryAfter }: Problem, failed: number): number {
+  return Math.min(retryAfter === undefined ? FIRST_DELAY * 2 ** failed : retryAfter * 1000, LONGEST_DELAY);
 }
 
 /** Faults that no field of the form shows. */

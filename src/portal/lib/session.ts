@@ -1,7 +1,11 @@
 import { sha1 } from '@noble/hashes/legacy.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
+import type { Client } from 'openapi-fetch';
 import { createContext, useContext } from 'react';
-import { api, read, rememberSchemas, setToken } from './api.ts';
+import type { components, paths } from '../generated/api.ts';
+import { beginLogin, endLogin, type Renewal } from './login.ts';
+import { type Channel, createPeers, type HeldLogin, type Peers } from './peers.ts';
+import { CallFailed, type Problem, problemFrom, problemOf } from './problem.ts';
 
 export interface Session {
   readonly username: string;
@@ -9,11 +13,47 @@ export interface Session {
   readonly role: string;
   readonly canWrite: boolean;
   readonly organisation: { readonly id: number; readonly name: string };
+  /** Organisation and user: equal for two logins of the same person. */
+  readonly identity: string;
+}
+
+/** What became of a login that the page found when it was opened. */
+export type Resumed =
+  | { readonly is: 'in'; readonly session: Session }
+  | { readonly is: 'out'; readonly expired: boolean }
+  /** The login is kept; whether it still holds is known once the node answers. */
+  | { readonly is: 'unreachable'; readonly problem: Problem };
+
+export interface Sessions {
+  /** @throws CallFailed when name or password is wrong, or the node does not answer */
+  signIn(username: string, password: string): Promise<Session>;
+  /** Goes on with the login of this tab after a reload, or with that of another tab. */
+  resume(): Promise<Resumed>;
+  signOut(): void;
+}
+
+/** What of the browser and the API a session needs. */
+export interface SessionParts {
+  readonly api: Pick<Client<paths>, 'GET' | 'POST'>;
+  /** Lives as long as the tab. */
+  readonly storage: {
+    getItem(key: string): string | null;
+    setItem(key: string, value: string): void;
+    removeItem(key: string): void;
+  };
+  /** To the other tabs; undefined where the browser has none. */
+  readonly channel: Channel | undefined;
+  readonly name: () => string;
+  sleep(milliseconds: number): Promise<void>;
+  /** The login ended, but not by signIn or signOut of this tab: it ran out, or another tab signed out. */
+  ended(why: 'expired' | 'signed out elsewhere'): void;
+  /** Connection types, as they were read at the beginning of the login. */
+  began(types: readonly components['schemas']['ConnectionType'][]): void;
 }
 
 /** emnify's id of the role that reads only. */
 const OBSERVER = 3;
-/** The refresh token lives as long as the tab; the auth token in memory alone. */
+/** Where the refresh token lies in the tab's storage; the auth token is in memory alone. */
 const KEY = 'simstream.refresh';
 
 export const SessionContext = createContext<Session | undefined>(undefined);
@@ -24,55 +64,111 @@ export function useSession(): Session {
   return session;
 }
 
-/** @param ended called when the login has run out */
-export async function signIn(username: string, password: string, ended: () => void): Promise<Session> {
-  const digest = bytesToHex(sha1(utf8ToBytes(password)));
-  const tokens = await read(api.POST('/api/v1/authenticate', { body: { username, password: digest } }));
-  if (tokens.refresh_token) window.sessionStorage.setItem(KEY, tokens.refresh_token);
-  return begin(tokens.auth_token, ended);
-}
+export function createSessions(parts: SessionParts): Sessions {
+  const { api, storage } = parts;
+  let held: HeldLogin | undefined;
 
-/** Goes on after a reload of the page. */
-export async function resume(ended: () => void): Promise<Session | undefined> {
-  const token = await refresh();
-  return token ? begin(token, ended) : undefined;
-}
-
-export function signOut(): void {
-  window.sessionStorage.removeItem(KEY);
-  setToken(undefined, async () => undefined);
-}
-
-async function begin(token: string, ended: () => void): Promise<Session> {
-  let renewal: Promise<string | undefined> | undefined;
-  setToken(token, () => {
-    // Several calls can find out at once; one renewal serves them all.
-    renewal ??= refresh().finally(() => {
-      renewal = undefined;
+  const forget = () => {
+    held = undefined;
+    storage.removeItem(KEY);
+    endLogin();
+  };
+  const peers: Peers | undefined =
+    parts.channel &&
+    createPeers(parts.channel, {
+      held: () => held,
+      signedOut: (identity) => {
+        if (held?.identity !== identity) return;
+        forget();
+        parts.ended('signed out elsewhere');
+      },
+      name: parts.name,
+      sleep: parts.sleep,
     });
-    return renewal.then((fresh) => {
-      if (!fresh) ended();
-      return fresh;
+
+  const renewWith = async (refreshToken: string): Promise<Renewal> => {
+    try {
+      const { data, error, response } = await api.POST('/api/v1/authenticate', {
+        body: { refresh_token: refreshToken },
+      });
+      if (data) return { is: 'renewed', token: data.auth_token };
+      // L3 of login.ts: the node must have looked at the token, and found that it is not good.
+      if (response.status >= 400 && response.status < 500 && response.status !== 429)
+        return { is: 'refused' };
+      return { is: 'unreachable', problem: problemOf(response.status, error) };
+    } catch (error) {
+      return { is: 'unreachable', problem: problemFrom(error) };
+    }
+  };
+
+  const begin = async (token: string, refreshToken: string | undefined): Promise<Session> => {
+    const login = beginLogin(
+      token,
+      async () => (refreshToken === undefined ? { is: 'refused' } : renewWith(refreshToken)),
+      () => {
+        forget();
+        parts.ended('expired');
+      },
+    );
+    const [user, types] = await Promise.all([
+      bodyOf(api.GET('/api/v1/user/my')),
+      bodyOf(api.GET('/api/v2/data_stream/connection_type')),
+    ]).catch((error: unknown) => {
+      endLogin();
+      throw error;
     });
-  });
-  const [user, types] = await Promise.all([
-    read(api.GET('/api/v1/user/my')),
-    read(api.GET('/api/v2/data_stream/connection_type')),
-  ]);
-  rememberSchemas(types);
+    login.queries.setQueryData(['types'], types);
+    parts.began(types);
+    const identity = `${user.organisation.id}/${user.username}`;
+    if (refreshToken !== undefined) {
+      held = { refreshToken, identity };
+      storage.setItem(KEY, refreshToken);
+    }
+    return {
+      username: user.username,
+      name: user.name || user.username,
+      role: user.role.description,
+      canWrite: user.role.id !== OBSERVER,
+      organisation: user.organisation,
+      identity,
+    };
+  };
+
   return {
-    username: user.username,
-    name: user.name || user.username,
-    role: user.role.description,
-    canWrite: user.role.id !== OBSERVER,
-    organisation: user.organisation,
+    signIn: async (username, password) => {
+      const digest = bytesToHex(sha1(utf8ToBytes(password)));
+      const tokens = await bodyOf(api.POST('/api/v1/authenticate', { body: { username, password: digest } }));
+      return begin(tokens.auth_token, tokens.refresh_token);
+    },
+    resume: async () => {
+      const refreshToken = storage.getItem(KEY) ?? (await peers?.ask())?.refreshToken;
+      if (refreshToken === undefined) return { is: 'out', expired: false };
+      const renewal = await renewWith(refreshToken);
+      if (renewal.is === 'unreachable') return renewal;
+      if (renewal.is === 'refused') {
+        forget();
+        return { is: 'out', expired: true };
+      }
+      try {
+        return { is: 'in', session: await begin(renewal.token, refreshToken) };
+      } catch (error) {
+        return { is: 'unreachable', problem: problemFrom(error) };
+      }
+    },
+    signOut: () => {
+      const identity = held?.identity;
+      forget();
+      if (identity !== undefined) peers?.signedOut(identity);
+    },
   };
 }
 
-async function refresh(): Promise<string | undefined> {
-  const refresh_token = window.sessionStorage.getItem(KEY);
-  if (!refresh_token) return undefined;
-  const { data } = await api.POST('/api/v1/authenticate', { body: { refresh_token } });
-  if (!data) window.sessionStorage.removeItem(KEY);
-  return data?.auth_token;
+/** @throws CallFailed */
+async function bodyOf<T>(
+  call: Promise<{ readonly data?: T; readonly error?: unknown; readonly response: Response }>,
+): Promise<T> {
+  const { data, error, response } = await call;
+  if (!response.ok)
+    throw new CallFailed(problemOf(response.status, error, response.headers.get('retry-after')));
+  return data as T;
 }

@@ -1,14 +1,14 @@
-/** Where a new stream begins: at what comes from now on, at what came in the last so many seconds, at a time, or at all that is kept. */
+/** Where a new stream begins: with new records, with those of the last seconds, with those since a time, or with all that are kept. */
 export type Start =
   | { readonly from: 'now' | 'all' }
   | { readonly from: 'last'; readonly seconds: number }
   | { readonly from: 'time'; readonly at: string };
 
 const HOUR = 3600;
-/** What may be chosen as "the last". */
+/** Choices of how far back a stream begins. */
 export const LASTS = [HOUR, 24 * HOUR, 72 * HOUR] as const;
 
-/** The oldest records are on their way out: what begins exactly at the end of the retention could be too early on arrival. */
+/** The oldest records expire while the call is on its way: a start at the very end of the retention could be refused. */
 const MARGIN = 60;
 
 /**
@@ -47,6 +47,17 @@ export function toLocalInput(at: string): string {
   const time = new Date(at);
   if (Number.isNaN(time.getTime())) return '';
   return new Date(time.getTime() - time.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
+/** Today in the reader's zone, as an input of the browser has it. */
+export function today(now: number): string {
+  return toLocalInput(new Date(now).toISOString()).slice(0, 10);
+}
+
+/** The UTC time at which a day of the reader's zone ends. */
+export function endOfDay(day: string): string {
+  const [year = 0, month = 1, date = 1] = day.split('-').map(Number);
+  return new Date(year, month - 1, date + 1).toISOString();
 }
 
 /** The UTC time that an input of the browser says; empty if it says none. */

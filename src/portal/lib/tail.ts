@@ -1,3 +1,5 @@
+import { visible } from './text.ts';
+
 /** A record of the live tail. */
 export interface TailRecord {
   readonly id: string;
@@ -25,6 +27,10 @@ export function append(held: readonly TailRecord[], news: readonly TailRecord[])
 
 /** One line that says what a record is; the record itself where it is none that we know. */
 export function lineOf(text: string): string {
+  return visible(lineOfRecord(text));
+}
+
+function lineOfRecord(text: string): string {
   const record = parse(text);
   if (!record) return text;
   const name = (value: unknown) =>
@@ -40,43 +46,6 @@ export function lineOf(text: string): string {
       ? [name(record.event_type), record.description, name(record.endpoint)]
       : [name(record.traffic_type) || 'Usage', endpointOf(record), volumeOf(record)];
   return parts.filter((part) => typeof part === 'string' && part !== '').join(' · ') || text;
-}
-
-/** Indented, for reading. Numbers keep all their digits: only white space is put in. */
-export function formatJson(text: string): string {
-  let depth = 0;
-  let quoted = false;
-  let out = '';
-  const line = () => `\n${'  '.repeat(depth)}`;
-  for (let i = 0; i < text.length; i++) {
-    const character = text[i] as string;
-    if (quoted) {
-      out += character;
-      if (character === '\\') out += text[++i] ?? '';
-      else if (character === '"') quoted = false;
-      continue;
-    }
-    if (character === '"') {
-      quoted = true;
-      out += character;
-    } else if (character === '{' || character === '[') {
-      const close = character === '{' ? '}' : ']';
-      const rest = /^\s*(.)/.exec(text.slice(i + 1, i + 50));
-      if (rest?.[1] === close) {
-        out += character + close;
-        i = text.indexOf(close, i);
-      } else {
-        depth++;
-        out += character + line();
-      }
-    } else if (character === '}' || character === ']') {
-      depth--;
-      out += line() + character;
-    } else if (character === ',') out += `,${line()}`;
-    else if (character === ':') out += ': ';
-    else if (!/\s/.test(character)) out += character;
-  }
-  return out;
 }
 
 function parse(text: string): Record<string, unknown> | undefined {

@@ -2,7 +2,8 @@ import { Button, Group, Modal, Stack, Text } from '@mantine/core';
 import { useState } from 'react';
 import type { DataStream } from '../lib/api.ts';
 import { formatCount } from '../lib/format.ts';
-import { streamName } from './status.tsx';
+import { streamName } from '../lib/streams.ts';
+import { visible } from '../lib/text.ts';
 import { deleteStream } from './stream-actions.ts';
 
 /** Asks before a stream is deleted: which one, and what is lost with it. */
@@ -35,7 +36,10 @@ export function DeleteStream({
       {stream && (
         <Stack>
           <Text className="wrap">
-            <strong>{streamName(stream)}</strong> to {stream.destination.target} will be deleted for good.
+            <strong>
+              <bdi>{streamName(stream)}</bdi>
+            </strong>{' '}
+            to <bdi>{visible(stream.destination.target)}</bdi> will be deleted for good.
           </Text>
           <Text>{lossOf(stream)}</Text>
           <Group justify="flex-end">
@@ -55,12 +59,12 @@ export function DeleteStream({
 function lossOf({ progress }: DataStream): string {
   const lost = [
     ...(progress.pending > 0
-      ? [`${formatCount(progress.pending)} records that wait are never delivered`]
+      ? [`${formatCount(progress.pending)} pending records will not be delivered`]
       : []),
     ...(progress.quarantined > 0
-      ? [`${formatCount(progress.quarantined)} records in quarantine are gone`]
+      ? [`${formatCount(progress.quarantined)} quarantined records will be removed`]
       : []),
-    'its place, its history and its counters are forgotten',
+    'the position, the history and the counters of the stream will be removed',
   ];
-  return `What is lost: ${lost.join('; ')}. What was delivered stays at the destination.`;
+  return `What is lost: ${lost.join('; ')}. Records that were delivered stay at the destination.`;
 }

@@ -1,15 +1,10 @@
 import { JsonInput, Radio, Select, Stack, Text } from '@mantine/core';
-import { api, read } from '../lib/api.ts';
 import { type Alerts, type Choice, groupsFrom, jsonFault, toFilters } from '../lib/filters.ts';
-import { usePolling } from '../lib/polling.ts';
 import { faultAt, type Problem } from '../lib/problem.ts';
+import { useEventTypes } from '../lib/reads.ts';
 import { FilterGroups, TypesSelect } from './filter-groups.tsx';
 
-export function useEventTypes() {
-  return usePolling('event types', () => read(api.GET('/api/v1/event/type')));
-}
-
-/** Which events a stream takes. */
+/** Chooses which events a stream delivers. */
 export function FilterForm({
   choice,
   change,
@@ -48,7 +43,7 @@ export function FilterForm({
           <Radio value="except" label="All but chosen event types" />
           <Radio value="alerts" label="Alerts only" />
           <Radio value="groups" label="Conditions in groups" />
-          <Radio value="custom" label="As JSON" description="Just as the API takes it" />
+          <Radio value="custom" label="As JSON" description="Exactly as the API takes them" />
         </Stack>
       </Radio.Group>
       {'types' in choice && (

@@ -64,11 +64,12 @@ function GroupEditor({ group, change, types, place, depth }: GroupProps) {
           <Group
             // biome-ignore lint/suspicious/noArrayIndexKey: a rule is its place in the group
             key={index}
+            className="rule"
             gap="xs"
             wrap="nowrap"
             align="flex-start"
           >
-            <div style={{ flex: 1, minWidth: 0 }}>
+            <div style={{ minWidth: 0 }}>
               {rule.is === 'group' ? (
                 <GroupEditor group={rule} change={put} types={types} place={at} depth={depth + 1} />
               ) : (

@@ -1,42 +1,13 @@
-import { Button, Modal, Notification, Stack, Text } from '@mantine/core';
-import { useEffect, useState, useSyncExternalStore } from 'react';
+import { Anchor, Button, Group, Modal, Notification, Stack, Text } from '@mantine/core';
+import { useEffect, useRef, useState } from 'react';
+import { linkTo } from '../lib/address.ts';
 import { curlOf, type LoggedCall } from '../lib/call-log.ts';
-import { CodeBlock } from './show.tsx';
-
-interface Notice {
-  readonly key: number;
-  readonly text: string;
-  readonly failed: boolean;
-  readonly call: LoggedCall | undefined;
-}
-
-let notices: readonly Notice[] = [];
-let next = 1;
-const listeners = new Set<() => void>();
-const set = (changed: readonly Notice[]) => {
-  notices = changed;
-  for (const listener of listeners) listener();
-};
-
-/** Tells the reader what was done, with the call that did it. */
-export function tell(text: string, call?: LoggedCall): void {
-  set([...notices.slice(-2), { key: next++, text, failed: false, call }]);
-}
-
-export function tellFailure(text: string): void {
-  set([...notices.slice(-2), { key: next++, text, failed: true, call: undefined }]);
-}
-
-const dismiss = (key: number) => set(notices.filter((notice) => notice.key !== key));
+import { dismiss, type Notice, notices } from '../lib/notices.ts';
+import { useStore } from '../lib/store.ts';
+import { CodeBlock, Message } from './show.tsx';
 
 export function Notices() {
-  const shown = useSyncExternalStore(
-    (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    () => notices,
-  );
+  const shown = useStore(notices);
   const [call, setCall] = useState<LoggedCall>();
   return (
     <>
@@ -50,30 +21,54 @@ export function Notices() {
   );
 }
 
-/** Long enough to read, and to reach for the button in it; failures stay until they are closed. */
-const SHOWN_FOR = 8000;
+/** Long enough to read it and to reach its button; a failure stays until it is closed. */
+const SHOWN_FOR = 12_000;
+const COLORS = { done: 'green', partly: 'yellow', failed: 'red' } as const;
 
 function OneNotice({ notice, show }: { readonly notice: Notice; readonly show: (call: LoggedCall) => void }) {
-  const { key, failed, text, call } = notice;
+  const { key, text, tone, call, link } = notice;
+  const place = useRef<HTMLDivElement>(null);
+  const [held, setHeld] = useState(false);
   useEffect(() => {
-    if (failed) return undefined;
+    // Nothing goes while the reader is on it.
+    if (tone === 'failed' || held) return undefined;
     const timer = window.setTimeout(() => dismiss(key), SHOWN_FOR);
     return () => window.clearTimeout(timer);
-  }, [key, failed]);
+  }, [key, tone, held]);
+  const close = () => {
+    // The focus would fall back to the beginning of the page.
+    if (place.current?.contains(document.activeElement)) document.getElementById('content')?.focus();
+    dismiss(key);
+  };
   return (
     <Notification
-      color={failed ? 'red' : 'green'}
+      ref={place}
+      role={tone === 'failed' ? 'alert' : 'status'}
+      color={COLORS[tone]}
       withBorder
-      onClose={() => dismiss(key)}
+      onClose={close}
+      onFocus={() => setHeld(true)}
+      onBlur={() => setHeld(false)}
+      onMouseEnter={() => setHeld(true)}
+      onMouseLeave={() => setHeld(false)}
       closeButtonProps={{ 'aria-label': 'Close message' }}
     >
       <Text size="sm" className="wrap">
-        {text}
+        <Message text={text} />
       </Text>
-      {call && (
-        <Button size="compact-xs" variant="default" mt={6} onClick={() => show(call)}>
-          Show as API call
-        </Button>
+      {(call || link) && (
+        <Group gap="sm" mt={6}>
+          {link && (
+            <Anchor size="sm" {...linkTo(link.to)}>
+              {link.label}
+            </Anchor>
+          )}
+          {call && (
+            <Button size="compact-xs" variant="default" onClick={() => show(call)}>
+              Show as API call
+            </Button>
+          )}
+        </Group>
       )}
     </Notification>
   );
@@ -98,7 +93,7 @@ export function CallModal({
         <Stack>
           <CodeBlock text={curlOf(call, window.location.origin)} label="API call" />
           <Text size="sm" c="dimmed">
-            SIMSTREAM_TOKEN is an auth token: see the API page. Secrets are left out; put yours in.
+            SIMSTREAM_TOKEN is an auth token: see the API page. Secrets are left out; fill in your own.
           </Text>
         </Stack>
       )}

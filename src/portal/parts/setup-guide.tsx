@@ -1,8 +1,8 @@
 import { List, Paper, Stack, Text, Title } from '@mantine/core';
 import type { components } from '../generated/api.ts';
 import type { ConnectionType } from '../lib/api.ts';
+import { usePlatform } from '../lib/reads.ts';
 import { CodeBlock } from './show.tsx';
-import { usePlatform } from './start-form.tsx';
 
 type Platform = components['schemas']['Platform'];
 type Step = ConnectionType['setup'][number];

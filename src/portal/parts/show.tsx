@@ -1,8 +1,9 @@
 import { ActionIcon, Alert, Button, CopyButton, Group, Loader, Stack, Text, Tooltip } from '@mantine/core';
-import type { ReactNode } from 'react';
+import { Fragment, type ReactNode, useEffect, useState } from 'react';
 import { formatAgo, formatTime, formatUtc, UNKNOWN } from '../lib/format.ts';
-import { useNow } from '../lib/polling.ts';
 import type { Problem } from '../lib/problem.ts';
+import { useNow } from '../lib/query.ts';
+import { partsOf, visible } from '../lib/text.ts';
 import { Icon } from './icons.tsx';
 
 /** A time in the reader's zone; in UTC when it is pointed at. */
@@ -26,11 +27,42 @@ export function Ago({ at }: { readonly at: string | null | undefined }) {
   );
 }
 
-export function Loading({ what }: { readonly what: string }) {
+/** A message of the node: times in it are shown in the reader's zone. */
+export function Message({ text }: { readonly text: string }) {
+  return partsOf(visible(text)).map((part, index) => (
+    // biome-ignore lint/suspicious/noArrayIndexKey: a part is its place in the message
+    <Fragment key={index}>{index % 2 === 1 ? <Time at={part} /> : part}</Fragment>
+  ));
+}
+
+/** After this long, ms, the reader is told that the page still waits. */
+const LONG = 8000;
+
+export function Loading({ what, retry }: { readonly what: string; readonly retry?: () => Promise<void> }) {
+  const [long, setLong] = useState(false);
+  useEffect(() => {
+    if (long) return undefined;
+    const timer = window.setTimeout(() => setLong(true), LONG);
+    return () => window.clearTimeout(timer);
+  }, [long]);
   return (
     <Group justify="center" py="xl" role="status">
       <Loader size="sm" />
-      <Text c="dimmed">Loading {what}…</Text>
+      <Text c="dimmed">
+        {long ? `Still waiting for ${what}. The node is slow to answer.` : `Loading ${what}…`}
+      </Text>
+      {long && retry && (
+        <Button
+          size="xs"
+          variant="default"
+          onClick={() => {
+            setLong(false);
+            void retry();
+          }}
+        >
+          Try again
+        </Button>
+      )}
     </Group>
   );
 }
@@ -48,7 +80,9 @@ export function Failed({
   return (
     <Alert color="red" variant="outline" title={title} role="alert" className="wrap">
       <Stack gap="xs" align="flex-start">
-        <Text size="sm">{problem.message}</Text>
+        <Text size="sm">
+          <Message text={problem.message} />
+        </Text>
         {retry && (
           <Button size="xs" variant="default" onClick={retry}>
             Try again

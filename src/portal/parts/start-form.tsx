@@ -1,13 +1,7 @@
 import { Select, Stack, Text, TextInput } from '@mantine/core';
-import { api, read } from '../lib/api.ts';
-import { formatDuration, formatUtc } from '../lib/format.ts';
-import { usePolling } from '../lib/polling.ts';
+import { formatDuration, formatUtc, zoneName } from '../lib/format.ts';
+import { usePlatform } from '../lib/reads.ts';
 import { fromLocalInput, LASTS, type Start, startFrom, toLocalInput } from '../lib/start.ts';
-
-/** What a customer has to know of the platform; see `GET /api/v2/data_stream/platform`. */
-export function usePlatform() {
-  return usePolling('platform', () => read(api.GET('/api/v2/data_stream/platform')));
-}
 
 /** Where a new stream begins. */
 export function StartForm({
@@ -57,7 +51,7 @@ export function StartForm({
           />
           {start.at !== '' && (
             <Text size="sm" c="dimmed">
-              In your zone; that is {formatUtc(start.at)}.
+              In your time zone, {zoneName()}. In UTC that is {formatUtc(start.at)}.
             </Text>
           )}
         </>

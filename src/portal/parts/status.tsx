@@ -1,16 +1,28 @@
 import { Badge } from '@mantine/core';
 import type { DataStream } from '../lib/api.ts';
+import { BAD, GOOD, NEUTRAL, POOR } from '../lib/colors.ts';
+import { formatCount } from '../lib/format.ts';
+import { kindOf, STATUS, type StreamKind } from '../lib/streams.ts';
 
-export const STATUS = { running: 1, paused: 2, error: 3, pending: 4 } as const;
-/** Dark enough for white letters. */
-const COLORS: Readonly<Record<number, string>> = { 1: '#23782f', 2: '#5b636b', 3: '#c92a2a', 4: '#1862ab' };
+const COLORS: Readonly<Record<StreamKind, string>> = {
+  error: BAD,
+  retrying: POOR,
+  quarantined: POOR,
+  pending: '#1862ab',
+  running: GOOD,
+  paused: NEUTRAL,
+};
 
+/** The state of a stream in a word or two, and what of it needs a look. */
 export function StatusChip({ stream }: { readonly stream: DataStream }) {
-  const { id, description } = stream.status;
-  const retrying = id === STATUS.running && stream.retrying !== null;
+  const { status, retrying, progress } = stream;
+  const notes = [
+    ...(status.id === STATUS.running && retrying ? ['retrying'] : []),
+    ...(progress.quarantined > 0 ? [`${formatCount(progress.quarantined)} quarantined`] : []),
+  ];
   return (
-    <Badge color={retrying ? '#8f5300' : (COLORS[id] ?? 'gray')} variant="filled" radius="sm" tt="none">
-      {retrying ? `${description}, retrying` : description}
+    <Badge color={COLORS[kindOf(stream)]} variant="filled" radius="sm" tt="none" className="chip">
+      {[status.description, ...notes].join(', ')}
     </Badge>
   );
 }
@@ -18,9 +30,5 @@ export function StatusChip({ stream }: { readonly stream: DataStream }) {
 /** What a person can do about it. */
 export function nextStep(stream: DataStream): string | undefined {
   if (stream.status.id !== STATUS.error) return undefined;
-  return 'Mend the cause at the destination, or change it in the settings of the stream, then restart. Records wait meanwhile.';
-}
-
-export function streamName(stream: DataStream): string {
-  return stream.name || `Data stream ${stream.id}`;
+  return 'Fix the cause at the destination, or change the destination in the settings of the stream. Then restart the stream. Its records are kept until then.';
 }

@@ -1,7 +1,8 @@
 import { api, type DataStream, perform } from '../lib/api.ts';
-import { problemFrom } from '../lib/problem.ts';
-import { tell, tellFailure } from './notices.tsx';
-import { STATUS, streamName } from './status.tsx';
+import type { LoggedCall } from '../lib/call-log.ts';
+import { notify, notifyFailure } from '../lib/notices.ts';
+import { change } from '../lib/query.ts';
+import { STATUS, streamName } from '../lib/streams.ts';
 
 /** Pauses a stream that runs or wants to, resumes one that is paused. @returns whether it was done */
 export function switchStream(stream: DataStream, on: boolean): Promise<boolean> {
@@ -28,27 +29,33 @@ export function restartStream(stream: DataStream): Promise<boolean> {
 }
 
 export function deleteStream(stream: DataStream): Promise<boolean> {
-  return attempt(`${streamName(stream)} is deleted.`, () =>
+  const call = () =>
     perform(
       'DELETE',
       `/api/v2/data_stream/${stream.id}`,
       undefined,
       api.DELETE('/api/v2/data_stream/{id}', { params: { path: { id: stream.id } } }),
-    ),
-  );
+    );
+  // Its own details are not read again: there are none any more.
+  return attempt(`${streamName(stream)} is deleted.`, call, ['streams']);
 }
 
-/** Does something and tells how it went. */
+/**
+ * Makes a change, says how it went, and reads again what shows it.
+ * @param names of what is read again, where it is not the streams
+ * @returns whether it was done
+ */
 export async function attempt(
   done: string,
-  call: () => Promise<{ readonly logged: Parameters<typeof tell>[1] }>,
+  call: () => Promise<{ readonly logged: LoggedCall }>,
+  names?: readonly string[],
 ): Promise<boolean> {
   try {
-    const { logged } = await call();
-    tell(done, logged);
+    const run = async () => notify({ text: done, tone: 'done', call: (await call()).logged });
+    await change(run, undefined, names);
     return true;
   } catch (error) {
-    tellFailure(problemFrom(error).message);
+    notifyFailure(error);
     return false;
   }
 }

@@ -1,26 +1,27 @@
 import { Anchor, Button, Group, Paper, Stack, Switch, Text, ThemeIcon, Title } from '@mantine/core';
 import { memo, useState } from 'react';
+import { linkTo } from '../lib/address.ts';
 import type { DataStream } from '../lib/api.ts';
-import { formatAgo, formatCount } from '../lib/format.ts';
-import { useNow } from '../lib/polling.ts';
-import { linkTo } from '../lib/router.ts';
+import { formatCount } from '../lib/format.ts';
 import { useSession } from '../lib/session.ts';
+import { STATUS, streamName } from '../lib/streams.ts';
+import { visible } from '../lib/text.ts';
 import { Icon } from './icons.tsx';
-import { Ago, Fact } from './show.tsx';
+import { Ago, Fact, Message } from './show.tsx';
 import { Sparkline } from './sparkline.tsx';
-import { nextStep, STATUS, StatusChip, streamName } from './status.tsx';
+import { nextStep, StatusChip } from './status.tsx';
 import { restartStream, switchStream } from './stream-actions.ts';
 
 export interface CardProps {
   readonly stream: DataStream;
   readonly typeName: string;
+  /** Path of the connection type's icon. */
   readonly icon: string | undefined;
-  readonly changed: () => Promise<void>;
   readonly remove: (stream: DataStream) => void;
 }
 
 /** One stream of the list. Drawn again only when something of it changed. */
-export const StreamCard = memo(({ stream, typeName, icon, changed, remove }: CardProps) => {
+export const StreamCard = memo(({ stream, typeName, icon, remove }: CardProps) => {
   const { canWrite } = useSession();
   const name = streamName(stream);
   const details = `/data-streams/${stream.id}`;
@@ -34,22 +35,22 @@ export const StreamCard = memo(({ stream, typeName, icon, changed, remove }: Car
         <Group gap="xs">
           <Title order={2} size="h4" className="wrap">
             <Anchor inherit c="inherit" {...linkTo(details)}>
-              {name}
+              <bdi>{name}</bdi>
             </Anchor>
           </Title>
           <StatusChip stream={stream} />
         </Group>
         <Text size="sm" c="dimmed" className="wrap">
-          {stream.data_stream_type.description} → {typeName}, {stream.destination.target}
+          {stream.data_stream_type.description} → {typeName}, <bdi>{visible(stream.destination.target)}</bdi>
         </Text>
-        <Message stream={stream} />
+        <State stream={stream} />
         {next && <Text size="sm">{next}</Text>}
       </Stack>
       <Sparkline id={stream.id} />
       <Stack gap="sm" style={{ gridColumn: '1 / -1' }}>
-        <Waiting stream={stream} />
+        <Figures stream={stream} />
         <Group gap={6}>
-          <OnOff stream={stream} changed={changed} disabled={!canWrite} />
+          <OnOff stream={stream} disabled={!canWrite} />
           <div style={{ flex: 1 }} />
           <Button
             component="a"
@@ -66,10 +67,7 @@ export const StreamCard = memo(({ stream, typeName, icon, changed, remove }: Car
               size="xs"
               px="sm"
               aria-label={`Restart ${name}`}
-              onClick={async () => {
-                await restartStream(stream);
-                await changed();
-              }}
+              onClick={() => void restartStream(stream)}
             >
               Restart
             </Button>
@@ -91,45 +89,45 @@ export const StreamCard = memo(({ stream, typeName, icon, changed, remove }: Car
   );
 });
 
-function Message({ stream }: { readonly stream: DataStream }) {
-  const bad = stream.status.id === STATUS.error;
-  const text = stream.retrying
-    ? `Retrying since ${formatAgo(stream.retrying.since, Date.now())}: ${stream.retrying.message}`
-    : stream.status.message;
+function State({ stream: { status, retrying } }: { readonly stream: DataStream }) {
   // What the chip says already need not be said twice.
-  if (text === `${stream.status.description}.`) return null;
+  if (!retrying && status.message === `${status.description}.`) return null;
+  const bad = status.id === STATUS.error;
   return (
     <Text size="sm" className="wrap" {...(bad ? { c: 'var(--mantine-color-error)' } : {})}>
-      {text}
+      {retrying ? (
+        <>
+          Retrying since <Ago at={retrying.since} />: <Message text={retrying.message} />
+        </>
+      ) : (
+        <Message text={status.message} />
+      )}
     </Text>
   );
 }
 
-function Waiting({ stream }: { readonly stream: DataStream }) {
-  const now = useNow();
+function Figures({ stream }: { readonly stream: DataStream }) {
   const { pending, oldest_pending_at, last_delivered_at, delivered, quarantined } = stream.progress;
   return (
     <dl className="facts">
       <Fact name="Delivered">{formatCount(delivered)}</Fact>
       <Fact name="Pending">{formatCount(pending)}</Fact>
-      <Fact name="Oldest pending">{formatAgo(oldest_pending_at, now)}</Fact>
+      <Fact name="Oldest pending">
+        <Ago at={oldest_pending_at} />
+      </Fact>
       <Fact name="Last delivery">
         <Ago at={last_delivered_at} />
       </Fact>
-      {quarantined > 0 && <Fact name="Quarantined">{formatCount(quarantined)}</Fact>}
+      {quarantined > 0 && (
+        <Fact name="Quarantined">
+          <Anchor {...linkTo(`/data-streams/${stream.id}?tab=quarantine`)}>{formatCount(quarantined)}</Anchor>
+        </Fact>
+      )}
     </dl>
   );
 }
 
-function OnOff({
-  stream,
-  changed,
-  disabled,
-}: {
-  readonly stream: DataStream;
-  readonly changed: () => Promise<void>;
-  readonly disabled: boolean;
-}) {
+function OnOff({ stream, disabled }: { readonly stream: DataStream; readonly disabled: boolean }) {
   const [wanted, setWanted] = useState<boolean>();
   const on = wanted ?? stream.status.id !== STATUS.paused;
   return (
@@ -142,7 +140,6 @@ function OnOff({
         const next = event.currentTarget.checked;
         setWanted(next);
         await switchStream(stream, next);
-        await changed();
         setWanted(undefined);
       }}
     />

@@ -1,6 +1,6 @@
 import { Button, Group, Paper, Stack, Text, ThemeIcon, Title } from '@mantine/core';
+import { linkTo } from '../lib/address.ts';
 import type { ConnectionType } from '../lib/api.ts';
-import { linkTo } from '../lib/router.ts';
 import { useSession } from '../lib/session.ts';
 import { Icon } from './icons.tsx';
 

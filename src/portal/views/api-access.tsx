@@ -7,7 +7,6 @@ import {
   Modal,
   Paper,
   Stack,
-  Table,
   Text,
   TextInput,
   Title,
@@ -15,33 +14,37 @@ import {
 import { type FormEvent, useState } from 'react';
 import { api, perform, read } from '../lib/api.ts';
 import { type LoggedCall, useCalls } from '../lib/call-log.ts';
-import { UNKNOWN } from '../lib/format.ts';
-import { usePolling } from '../lib/polling.ts';
+import { GOOD, NEUTRAL } from '../lib/colors.ts';
+import { UNKNOWN, zoneName } from '../lib/format.ts';
+import { notify } from '../lib/notices.ts';
 import { faultAt, type Problem, problemFrom, unshown } from '../lib/problem.ts';
+import { change, useRead } from '../lib/query.ts';
 import { useSession } from '../lib/session.ts';
-import { CallModal, tell } from '../parts/notices.tsx';
+import { endOfDay, today } from '../lib/start.ts';
+import { visible } from '../lib/text.ts';
+import { DataTable } from '../parts/data-table.tsx';
+import { Heading } from '../parts/heading.tsx';
+import { CallModal } from '../parts/notices.tsx';
 import { CodeBlock, Failed, Loading, Time } from '../parts/show.tsx';
 import { attempt } from '../parts/stream-actions.ts';
-import { WideTable } from '../parts/wide-table.tsx';
 
 /** For programs: tokens, the calls that were just made here, and where all calls are described. */
 export default function ApiAccess() {
   const { canWrite } = useSession();
-  const tokens = usePolling('tokens', () => read(api.GET('/api/v1/application_token')));
+  const tokens = useRead(['tokens'], readTokens);
   return (
     <Stack gap="lg">
-      <Title order={1}>API</Title>
+      <Heading title="API" />
       <Text>
-        Whatever this portal does, a program can do over the API. Each call is described, and can be tried, in
-        the{' '}
+        A program can do over the API whatever this portal does. The{' '}
         <Anchor href="/api/docs" target="_blank" rel="noreferrer" underline="always">
           interactive documentation
-        </Anchor>
-        ; the{' '}
+        </Anchor>{' '}
+        describes each call and lets you try it. Clients can be generated from the{' '}
         <Anchor href="/api/openapi.json" target="_blank" rel="noreferrer" underline="always">
           OpenAPI document
-        </Anchor>{' '}
-        makes clients.
+        </Anchor>
+        .
       </Text>
       <Paper withBorder p="lg" component="section" aria-label="Application tokens">
         <Stack>
@@ -49,20 +52,18 @@ export default function ApiAccess() {
             Application tokens
           </Title>
           {canWrite ? (
-            <NewToken created={tokens.reload} />
+            <NewToken />
           ) : (
-            <Text size="sm">Your role may look at tokens, and not create or revoke any.</Text>
+            <Text size="sm">Your role can look at tokens, but not create or revoke any.</Text>
           )}
           {!tokens.data &&
             (tokens.problem ? (
               <Failed problem={tokens.problem} retry={() => void tokens.reload()} />
             ) : (
-              <Loading what="tokens" />
+              <Loading what="tokens" retry={tokens.reload} />
             ))}
           {tokens.data?.length === 0 && <Text size="sm">There are no application tokens yet.</Text>}
-          {tokens.data && tokens.data.length > 0 && (
-            <TokenTable tokens={tokens.data} changed={tokens.reload} />
-          )}
+          {tokens.data && tokens.data.length > 0 && <TokenTable tokens={tokens.data} />}
         </Stack>
       </Paper>
       <Paper withBorder p="lg" component="section" aria-label="First steps">
@@ -76,38 +77,48 @@ export default function ApiAccess() {
   );
 }
 
-function NewToken({ created }: { readonly created: () => Promise<void> }) {
+function NewToken() {
   const [description, setDescription] = useState('');
   const [expiry, setExpiry] = useState('');
   const [ip, setIp] = useState('');
   const [problem, setProblem] = useState<Problem>();
   const [busy, setBusy] = useState(false);
   const [token, setToken] = useState<string>();
+  const [asked, setAsked] = useState(false);
+  const close = () => {
+    setToken(undefined);
+    setAsked(false);
+  };
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     setBusy(true);
     setProblem(undefined);
     const body = {
       ...(description.trim() ? { description: description.trim() } : {}),
-      ...(expiry ? { expiry_date: `${expiry}T00:00:00Z` } : {}),
+      ...(expiry ? { expiry_date: endOfDay(expiry) } : {}),
       ...(ip.trim() ? { ip: ip.trim() } : {}),
     };
     try {
       const path = '/api/v1/application_token';
-      const { data, logged } = await perform('POST', path, body, api.POST(path, { body }));
-      setToken(data.application_token);
-      setDescription('');
-      setExpiry('');
-      setIp('');
-      tell('The token is created.', logged);
-      await created();
+      await change(
+        async () => {
+          const { data, logged } = await perform('POST', path, body, api.POST(path, { body }));
+          setToken(data.application_token);
+          setDescription('');
+          setExpiry('');
+          setIp('');
+          notify({ text: 'The token is created.', tone: 'done', call: logged });
+        },
+        ...TOKENS,
+      );
     } catch (error) {
       setProblem(problemFrom(error));
     }
     setBusy(false);
   };
   const shown = ['/description', '/expiry_date', '/ip'];
-  const told = problem && (Object.keys(problem.fields).length === 0 || unshown(problem, shown).length > 0);
+  const isMessage =
+    problem && (Object.keys(problem.fields).length === 0 || unshown(problem, shown).length > 0);
   return (
     <form onSubmit={submit} aria-label="New application token">
       <Stack gap="sm">
@@ -121,8 +132,11 @@ function NewToken({ created }: { readonly created: () => Promise<void> }) {
             onChange={(event) => setDescription(event.currentTarget.value)}
           />
           <TextInput
-            label="Expires on (UTC)"
+            label="Last day"
+            description={`Works until this day ends in ${zoneName()}`}
+            inputWrapperOrder={['label', 'input', 'description', 'error']}
             type="date"
+            min={today(Date.now())}
             value={expiry}
             error={faultAt(problem, '/expiry_date') ?? null}
             onChange={(event) => setExpiry(event.currentTarget.value)}
@@ -135,7 +149,7 @@ function NewToken({ created }: { readonly created: () => Promise<void> }) {
             onChange={(event) => setIp(event.currentTarget.value)}
           />
         </Group>
-        {told && <Failed problem={problem} />}
+        {isMessage && <Failed problem={problem} />}
         <Group>
           <Button type="submit" loading={busy}>
             Create token
@@ -144,19 +158,22 @@ function NewToken({ created }: { readonly created: () => Promise<void> }) {
       </Stack>
       <Modal
         opened={token !== undefined}
-        onClose={() => setToken(undefined)}
+        // Escape is pressed by habit, and the token cannot be shown again.
+        onClose={() => setAsked(true)}
         title="Your new application token"
         size="lg"
         closeOnClickOutside={false}
         closeButtonProps={{ 'aria-label': 'Close' }}
       >
         <Stack>
-          <Alert color="yellow" variant="outline">
-            Copy it now: it is shown this once.
+          <Alert color="yellow" variant="outline" role={asked ? 'alert' : 'note'}>
+            {asked
+              ? 'Have you copied the token? It cannot be shown again.'
+              : 'Copy the token now. It is shown only once.'}
           </Alert>
           <CodeBlock text={token ?? ''} label="Application token" />
           <Group justify="flex-end">
-            <Button onClick={() => setToken(undefined)}>I have copied it</Button>
+            <Button onClick={close}>I have copied it</Button>
           </Group>
         </Stack>
       </Modal>
@@ -166,74 +183,64 @@ function NewToken({ created }: { readonly created: () => Promise<void> }) {
 
 type Tokens = Awaited<ReturnType<typeof readTokens>>;
 const readTokens = () => read(api.GET('/api/v1/application_token'));
+/** What a change of tokens reads again. */
+const TOKENS = [undefined, ['tokens']] as const;
 
-function TokenTable({ tokens, changed }: { readonly tokens: Tokens; readonly changed: () => Promise<void> }) {
+function TokenTable({ tokens }: { readonly tokens: Tokens }) {
   const { canWrite } = useSession();
   const [doomed, setDoomed] = useState<Tokens[number]>();
   const revoke = async (id: number) => {
     const body = { status: { id: 1 } };
     const params = { path: { id: String(id) } };
     const call = api.PATCH('/api/v1/application_token/{id}', { params, body });
-    await attempt('The token is revoked.', () =>
-      perform('PATCH', `/api/v1/application_token/${id}`, body, call),
-    );
+    const run = () => perform('PATCH', `/api/v1/application_token/${id}`, body, call);
+    await attempt('The token is revoked.', run, TOKENS[1]);
     setDoomed(undefined);
-    await changed();
   };
   return (
     <>
-      <WideTable minWidth={640} label="List of application tokens">
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>Id</Table.Th>
-            <Table.Th>Description</Table.Th>
-            <Table.Th>Status</Table.Th>
-            <Table.Th>Created</Table.Th>
-            <Table.Th>Expires</Table.Th>
-            <Table.Th>From</Table.Th>
-            <Table.Th>Action</Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {tokens.map((token) => (
-            <Table.Tr key={token.id}>
-              <Table.Td>{token.id}</Table.Td>
-              <Table.Td className="wrap">{token.description ?? UNKNOWN}</Table.Td>
-              <Table.Td>
-                <Badge
-                  color={token.status.id === 0 ? '#23782f' : '#5b636b'}
-                  variant="filled"
-                  radius="sm"
-                  tt="none"
+      <DataTable
+        label="List of application tokens"
+        rows={tokens}
+        keyOf={({ id }) => id}
+        columns={[
+          { name: 'Id', cell: ({ id }) => id },
+          { name: 'Description', cell: (token) => <bdi>{visible(token.description ?? UNKNOWN)}</bdi> },
+          {
+            name: 'Status',
+            cell: ({ status }) => (
+              <Badge
+                color={status.id === 0 ? GOOD : NEUTRAL}
+                variant="filled"
+                radius="sm"
+                tt="none"
+                className="chip"
+              >
+                {status.description}
+              </Badge>
+            ),
+          },
+          { name: 'Created', cell: ({ created }) => <Time at={created} /> },
+          { name: 'Expires', cell: (token) => <Time at={token.expiry_date} /> },
+          { name: 'From', cell: ({ ip }) => ip ?? 'any' },
+          {
+            name: 'Action',
+            cell: (token) =>
+              canWrite && token.status.id === 0 ? (
+                <Button
+                  size="xs"
+                  variant="default"
+                  aria-label={`Revoke token ${token.id}`}
+                  onClick={() => setDoomed(token)}
                 >
-                  {token.status.description}
-                </Badge>
-              </Table.Td>
-              <Table.Td>
-                <Time at={token.created} />
-              </Table.Td>
-              <Table.Td>
-                <Time at={token.expiry_date} />
-              </Table.Td>
-              <Table.Td>{token.ip ?? 'any'}</Table.Td>
-              <Table.Td>
-                {canWrite && token.status.id === 0 ? (
-                  <Button
-                    size="xs"
-                    variant="default"
-                    aria-label={`Revoke token ${token.id}`}
-                    onClick={() => setDoomed(token)}
-                  >
-                    Revoke
-                  </Button>
-                ) : (
-                  UNKNOWN
-                )}
-              </Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </WideTable>
+                  Revoke
+                </Button>
+              ) : (
+                UNKNOWN
+              ),
+          },
+        ]}
+      />
       <Modal
         opened={doomed !== undefined}
         onClose={() => setDoomed(undefined)}
@@ -242,8 +249,8 @@ function TokenTable({ tokens, changed }: { readonly tokens: Tokens; readonly cha
       >
         <Stack>
           <Text className="wrap">
-            Token {doomed?.id} {doomed?.description ? `(${doomed.description}) ` : ''}stops working at once,
-            and for good.
+            Token {doomed?.id} {doomed?.description ? `(${visible(doomed.description)}) ` : ''}stops working
+            at once, and for good.
           </Text>
           <Group justify="flex-end">
             <Button variant="default" onClick={() => setDoomed(undefined)} data-autofocus>
@@ -267,38 +274,37 @@ function RecentCalls() {
       <Title order={2} size="h4" mb="sm">
         Your last actions, as API calls
       </Title>
-      {calls.length === 0 && <Text size="sm">What you do in the portal appears here, ready to copy.</Text>}
+      {calls.length === 0 && (
+        <Text size="sm">
+          The changes that you make in the portal appear here as API calls, ready to copy.
+        </Text>
+      )}
       {calls.length > 0 && (
-        <WideTable minWidth={480} label="List of your last actions">
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>When</Table.Th>
-              <Table.Th>Call</Table.Th>
-              <Table.Th>Answer</Table.Th>
-              <Table.Th>curl</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {calls.map((call) => (
-              <Table.Tr key={call.key}>
-                <Table.Td>
-                  <Time at={call.at} />
-                </Table.Td>
-                <Table.Td className="wrap">
-                  <code>
-                    {call.method} {call.path}
-                  </code>
-                </Table.Td>
-                <Table.Td>{call.status}</Table.Td>
-                <Table.Td>
-                  <Button size="compact-xs" variant="default" onClick={() => setShown(call)}>
-                    Show as API call
-                  </Button>
-                </Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </WideTable>
+        <DataTable
+          label="List of your last actions"
+          rows={calls}
+          keyOf={({ key }) => key}
+          columns={[
+            { name: 'When', cell: ({ at }) => <Time at={at} /> },
+            {
+              name: 'Call',
+              cell: ({ method, path }) => (
+                <code>
+                  {method} {path}
+                </code>
+              ),
+            },
+            { name: 'Answer', cell: ({ status }) => status },
+            {
+              name: 'curl',
+              cell: (call) => (
+                <Button size="compact-xs" variant="default" onClick={() => setShown(call)}>
+                  Show as API call
+                </Button>
+              ),
+            },
+          ]}
+        />
       )}
       <CallModal call={shown} close={() => setShown(undefined)} />
     </Paper>

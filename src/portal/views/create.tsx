@@ -1,56 +1,48 @@
-import {
-  Alert,
-  Anchor,
-  Button,
-  Group,
-  Paper,
-  Radio,
-  Select,
-  Stack,
-  Stepper,
-  Text,
-  TextInput,
-  Title,
-} from '@mantine/core';
-import { useState } from 'react';
+import { Anchor, Button, Group, Paper, Radio, Select, Stack, Stepper, Text, TextInput } from '@mantine/core';
+import { useEffect, useRef, useState } from 'react';
+import { linkTo, navigate, router, useAddress, useStillHere, useUnsaved } from '../lib/address.ts';
 import { api, type ConnectionType, perform, read } from '../lib/api.ts';
+import { useConnectionTest } from '../lib/destination.ts';
 import { isValidChoice } from '../lib/filters.ts';
-import { usePolling } from '../lib/polling.ts';
+import { notify } from '../lib/notices.ts';
 import { faultAt, type Problem, problemFrom, unshown } from '../lib/problem.ts';
-import { linkTo, navigate, useAddress } from '../lib/router.ts';
+import { change } from '../lib/query.ts';
+import { useConnectionTypes } from '../lib/reads.ts';
+import { HOME } from '../lib/router.ts';
 import { type CredentialSchema, initialValues, toCredentials } from '../lib/schema.ts';
 import { useSession } from '../lib/session.ts';
 import { isValidStart } from '../lib/start.ts';
 import { bodyOf, type Draft, readDraft, writeDraft } from '../lib/wizard.ts';
+import { ConnectionResult } from '../parts/connection-result.tsx';
 import { FilterForm } from '../parts/filter-form.tsx';
-import { tell } from '../parts/notices.tsx';
+import { Heading } from '../parts/heading.tsx';
 import { SchemaForm } from '../parts/schema-form.tsx';
 import { SetupGuide } from '../parts/setup-guide.tsx';
 import { Failed, Loading } from '../parts/show.tsx';
 import { StartForm } from '../parts/start-form.tsx';
 import { Tiles } from '../parts/tiles.tsx';
 
-/** The flow of a new stream. Which type, which step and what of the source stand in the address. */
+/** The flow of a new stream. The address holds type, step and source. */
 export default function Create() {
   const { canWrite } = useSession();
   const draft = readDraft(useAddress().searchParams);
-  const types = usePolling('types', () => read(api.GET('/api/v2/data_stream/connection_type')));
+  const types = useConnectionTypes();
   if (!canWrite) {
     return (
       <Stack>
-        <Title order={1}>Add new data stream</Title>
-        <Text>Your role may look at data streams, and not add any.</Text>
+        <Heading title="Add new data stream" />
+        <Text>Your role can look at data streams, but not add any.</Text>
       </Stack>
     );
   }
   if (!types.data) {
     return (
       <Stack>
-        <Title order={1}>Add new data stream</Title>
+        <Heading title="Add new data stream" />
         {types.problem ? (
           <Failed problem={types.problem} retry={() => void types.reload()} />
         ) : (
-          <Loading what="connection types" />
+          <Loading what="connection types" retry={types.reload} />
         )}
       </Stack>
     );
@@ -59,16 +51,19 @@ export default function Create() {
   return (
     <Stack>
       <div>
-        <Anchor size="sm" {...linkTo('/data-streams')}>
+        <Anchor size="sm" {...linkTo(HOME)}>
           Data Streams
         </Anchor>
-        <Title order={1}>{type ? `New data stream: ${type.description}` : 'Add new data stream'}</Title>
+        <Heading
+          key={type?.id ?? 'types'}
+          title={type ? `New data stream: ${type.description}` : 'Add new data stream'}
+        />
       </div>
       {type ? (
         <Flow key={type.id} type={type} draft={draft} />
       ) : (
         <>
-          <Text>Where are the records to go?</Text>
+          <Text>Where should the records go?</Text>
           <Tiles types={types.data} />
         </>
       )}
@@ -78,67 +73,95 @@ export default function Create() {
 
 function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: Draft }) {
   const schema = type.schema as unknown as CredentialSchema;
-  const [values, setValues] = useState(() => initialValues(schema));
+  const [initial] = useState(() => initialValues(schema));
+  const [values, setValues] = useState(initial);
   const [format, setFormat] = useState(type.formats[0] ?? 'Json');
   const [problem, setProblem] = useState<Problem>();
-  const [reached, setReached] = useState<string>();
-  const [busy, setBusy] = useState<'test' | 'create'>();
-  const change = (part: Partial<Draft>) => {
+  const [creating, setCreating] = useState(false);
+  const stillHere = useStillHere();
+  const place = useRef<HTMLDivElement>(null);
+  // Both steps, and whatever of the source changes, are one form.
+  const saved = useUnsaved(
+    JSON.stringify(values) !== JSON.stringify(initial),
+    (to) => to.pathname === '/data-streams/new' && to.searchParams.get('type') === type.id,
+  );
+  useFocusOnStep(place, draft.step);
+
+  const body = async () =>
+    bodyOf(draft, toCredentials(schema, values), format, {
+      now: Date.now(),
+      retention: await retentionFor(draft),
+    });
+  const tested = useConnectionTest({ values, format }, body);
+  const edit = (part: Partial<Draft>) => {
     setProblem(undefined);
-    navigate(writeDraft({ ...draft, ...part }), { replace: true });
+    router.amend(writeDraft({ ...draft, ...part }));
   };
   const goTo = (step: Draft['step']) => navigate(writeDraft({ ...draft, step }));
 
-  const run = async (what: 'test' | 'create') => {
-    setBusy(what);
-    setProblem(undefined);
-    setReached(undefined);
-    try {
-      const body = bodyOf(draft, toCredentials(schema, values), format, {
-        now: Date.now(),
-        retention: await retentionFor(draft),
-      });
-      if (what === 'test') {
-        const path = '/api/v2/data_stream/test';
-        const { data } = await perform('POST', path, body, api.POST(path, { body }));
-        setReached(data.target);
-      } else {
-        const path = '/api/v2/data_stream';
-        const { logged } = await perform('POST', path, body, api.POST(path, { body }));
-        tell(`${draft.name.trim() || 'The data stream'} is created.`, logged);
-        navigate('/data-streams');
-        return;
-      }
-    } catch (error) {
-      const found = problemFrom(error);
-      setProblem(found);
-      // The fault's field may be on the step before.
-      if (Object.keys(found.fields).some((path) => !path.startsWith('/destination'))) goTo('source');
-    }
-    setBusy(undefined);
+  /** Shows a fault where it is: its field may be on the step before. */
+  const show = (found: Problem) => {
+    setProblem(found);
+    if (Object.keys(found.fields).some((path) => !path.startsWith('/destination'))) goTo('source');
+    focusFirstFault(place.current);
   };
+  const create = async () => {
+    setCreating(true);
+    setProblem(undefined);
+    try {
+      const path = '/api/v2/data_stream';
+      const sent = await body();
+      const { logged, response } = await change(() =>
+        perform('POST', path, sent, api.POST(path, { body: sent })),
+      );
+      const id = response.headers.get('location')?.split('/').at(-1);
+      const link =
+        id === undefined ? undefined : { to: `/data-streams/${id}`, label: 'Show the data stream' };
+      notify({
+        text: `${draft.name.trim() || 'The data stream'} is created.`,
+        tone: 'done',
+        call: logged,
+        link,
+      });
+      saved();
+      // A reader who went elsewhere meanwhile stays there; the notice has the way.
+      if (stillHere()) navigate(HOME);
+    } catch (error) {
+      if (stillHere()) show(problemFrom(error));
+      else notify({ text: `The data stream was not created: ${problemFrom(error).message}`, tone: 'failed' });
+    }
+    setCreating(false);
+  };
+  const fault = problem ?? tested.problem;
 
-  const active = draft.step === 'source' ? 0 : 1;
   return (
-    <Stack gap="lg">
+    <Stack gap="lg" ref={place}>
       <Stepper
-        active={active}
+        active={draft.step === 'source' ? 0 : 1}
         size="sm"
         onStepClick={(step) => goTo(step === 0 ? 'source' : 'destination')}
         allowNextStepsSelect={isReady(draft)}
         aria-label="Steps"
       >
-        <Stepper.Step label="Source" description="What is delivered" />
-        <Stepper.Step label="Destination" description="Where it goes" />
+        <Stepper.Step
+          label="Source"
+          description="What is delivered"
+          {...(draft.step === 'source' ? { 'aria-current': 'step' } : {})}
+        />
+        <Stepper.Step
+          label="Destination"
+          description="Where it goes"
+          {...(draft.step === 'destination' ? { 'aria-current': 'step' } : {})}
+        />
       </Stepper>
       {draft.step === 'source' ? (
-        <SourceStep draft={draft} change={change} problem={problem} next={() => goTo('destination')} />
+        <SourceStep draft={draft} change={edit} problem={fault} next={() => goTo('destination')} />
       ) : (
         <div className="create">
           <form
             onSubmit={(event) => {
               event.preventDefault();
-              void run('create');
+              void create();
             }}
             noValidate
             aria-label="Destination"
@@ -149,10 +172,10 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
                   schema={schema}
                   values={values}
                   change={(changed) => {
+                    setProblem(undefined);
                     setValues(changed);
-                    setReached(undefined);
                   }}
-                  problem={problem}
+                  problem={fault}
                 />
                 {type.formats.length > 1 && (
                   <Select
@@ -160,20 +183,29 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
                     data={[...type.formats]}
                     value={format}
                     allowDeselect={false}
-                    error={faultAt(problem, '/destination/format') ?? null}
+                    error={faultAt(fault, '/destination/format') ?? null}
                     onChange={(chosen) => setFormat(chosen ?? format)}
                   />
                 )}
-                <Outcome problem={problem} reached={reached} schema={schema} />
+                <ConnectionResult answer={problem ? undefined : tested.answer} />
+                <Faults problem={fault} schema={schema} />
                 <Group justify="space-between">
                   <Button variant="default" onClick={() => goTo('source')}>
                     Back
                   </Button>
                   <Group>
-                    <Button variant="default" loading={busy === 'test'} onClick={() => void run('test')}>
+                    <Button
+                      variant="default"
+                      loading={tested.testing}
+                      disabled={creating}
+                      onClick={() => {
+                        setProblem(undefined);
+                        void tested.test();
+                      }}
+                    >
                       Test connection
                     </Button>
-                    <Button type="submit" loading={busy === 'create'}>
+                    <Button type="submit" loading={creating} disabled={tested.testing}>
                       Create
                     </Button>
                   </Group>
@@ -188,28 +220,36 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
   );
 }
 
-function Outcome({
+/** A step that replaces another one takes the focus with its first field. */
+function useFocusOnStep(place: React.RefObject<HTMLElement | null>, step: Draft['step']): void {
+  const before = useRef(step);
+  useEffect(() => {
+    if (before.current === step) return;
+    before.current = step;
+    place.current?.querySelector<HTMLElement>('form input, form textarea')?.focus();
+  }, [place, step]);
+}
+
+/** Leads to what has to be corrected: the first field that is marked, otherwise the message. */
+function focusFirstFault(place: HTMLElement | null): void {
+  // The marks come with the next drawing.
+  requestAnimationFrame(() => {
+    const fault = place?.querySelector<HTMLElement>('[aria-invalid="true"], [data-error="true"] input');
+    if (fault) return fault.focus();
+    const alert = place?.querySelector<HTMLElement>('[role="alert"]');
+    if (!alert) return;
+    alert.tabIndex = -1;
+    alert.focus();
+  });
+}
+
+function Faults({
   problem,
-  reached,
   schema,
 }: {
   readonly problem: Problem | undefined;
-  readonly reached: string | undefined;
   readonly schema: CredentialSchema;
 }) {
-  if (reached !== undefined) {
-    return (
-      <Alert
-        color="green"
-        variant="outline"
-        title="The destination can be used"
-        role="status"
-        className="wrap"
-      >
-        {reached} was reached. No record was delivered.
-      </Alert>
-    );
-  }
   if (!problem) return null;
   const fields = Object.keys(schema.properties).map((name) => `/destination/credentials/${name}`);
   const others = unshown(problem, [...fields, '/destination/format']);
@@ -223,20 +263,20 @@ function Outcome({
   return <Failed problem={{ ...problem, message }} title="The data stream cannot be created like this" />;
 }
 
-/** Seconds that records are kept, asked for where the start depends on it. */
+/** Seconds that records are kept; read only where the start of the stream depends on it. */
 async function retentionFor({ start }: Draft): Promise<number> {
   if (start.from !== 'all') return 0;
   return (await read(api.GET('/api/v2/data_stream/platform'))).retention_seconds;
 }
 
-/** Nothing of the source is still to be filled in. */
+/** The source is complete. */
 const isReady = ({ kind, choice, start }: Draft) =>
   isValidStart(start) && (kind === 'usage' || isValidChoice(choice));
 
 const OF = [
   { value: '1', label: 'This organisation' },
-  { value: '2', label: 'Organisations below it' },
-  { value: '3', label: 'This organisation and those below it' },
+  { value: '2', label: 'Its child organisations' },
+  { value: '3', label: 'This organisation and its children' },
 ];
 
 function SourceStep({
@@ -262,7 +302,7 @@ function SourceStep({
         <Stack>
           <TextInput
             label="Name"
-            description="For you to know it by; may be left empty."
+            description="Optional. Helps you to find the stream again."
             value={draft.name}
             maxLength={500}
             autoComplete="off"

@@ -1,45 +1,61 @@
-import { Anchor, Button, Group, Stack, Switch, Tabs, Text, Title } from '@mantine/core';
+import { Anchor, Button, Group, Stack, Switch, Tabs, Text } from '@mantine/core';
 import { useState } from 'react';
 import { Attempts } from '../details/attempts.tsx';
 import { Overview } from '../details/overview.tsx';
 import { Quarantine } from '../details/quarantine.tsx';
 import { Settings } from '../details/settings.tsx';
 import { Tail } from '../details/tail.tsx';
+import { linkTo, navigate, useAddress, useStillHere } from '../lib/address.ts';
 import { api, type DataStream, read } from '../lib/api.ts';
 import { formatCount } from '../lib/format.ts';
-import { usePolling } from '../lib/polling.ts';
-import { linkTo, navigate, useAddress } from '../lib/router.ts';
+import { useRead } from '../lib/query.ts';
+import { HOME } from '../lib/router.ts';
 import { useSession } from '../lib/session.ts';
+import { STATUS, streamName } from '../lib/streams.ts';
 import { DeleteStream } from '../parts/delete-stream.tsx';
-import { Ago, Failed, Loading } from '../parts/show.tsx';
-import { nextStep, STATUS, StatusChip, streamName } from '../parts/status.tsx';
+import { Heading } from '../parts/heading.tsx';
+import { Ago, Failed, Loading, Message } from '../parts/show.tsx';
+import { nextStep, StatusChip } from '../parts/status.tsx';
 import { restartStream, switchStream } from '../parts/stream-actions.ts';
 
 const REFRESH = 2000;
 const TABS = ['overview', 'attempts', 'tail', 'quarantine', 'settings'] as const;
 type Tab = (typeof TABS)[number];
 
-/** One data stream: what it is, how it does, what it did, and how to change it. */
+/** One data stream: its state, what it delivered, and its settings. */
 export default function Details({ id }: { readonly id: string }) {
   const { canWrite } = useSession();
   const { searchParams } = useAddress();
-  const stream = usePolling(
-    `stream ${id}`,
-    () => read(api.GET('/api/v2/data_stream/{id}', { params: { path: { id } } })),
+  const stillHere = useStillHere();
+  const stream = useRead(
+    ['stream', id],
+    (signal) => read(api.GET('/api/v2/data_stream/{id}', { params: { path: { id } }, signal })),
     REFRESH,
   );
   const given = searchParams.get('tab');
-  const tab: Tab = TABS.find((each) => each === given) ?? 'overview';
+  // Settings are for those who may change them.
+  const tab: Tab = TABS.find((each) => each === given && (canWrite || each !== 'settings')) ?? 'overview';
   const show = (next: string | null) =>
     navigate(next === 'overview' ? `/data-streams/${id}` : `/data-streams/${id}?tab=${next}`, {
       replace: true,
     });
 
-  if (stream.problem?.status === 404 || !stream.data) {
+  if (stream.problem?.status === 404) {
     return (
       <Stack>
         <Back />
-        <Title order={1}>Data stream {id}</Title>
+        <Heading title={`Data stream ${id}`} />
+        <Failed problem={stream.problem} title="The data stream cannot be shown" />
+        <Text>It may have been deleted, or the address may be mistyped.</Text>
+        <Anchor {...linkTo(HOME)}>Go to the data streams</Anchor>
+      </Stack>
+    );
+  }
+  if (!stream.data) {
+    return (
+      <Stack>
+        <Back />
+        <Heading title={`Data stream ${id}`} />
         {stream.problem ? (
           <Failed
             problem={stream.problem}
@@ -47,26 +63,35 @@ export default function Details({ id }: { readonly id: string }) {
             retry={() => void stream.reload()}
           />
         ) : (
-          <Loading what="the data stream" />
+          <Loading what="the data stream" retry={stream.reload} />
         )}
       </Stack>
     );
   }
   const { data } = stream;
+  const { quarantined } = data.progress;
   return (
     <Stack>
       <div>
         <Back />
-        <Head stream={data} canWrite={canWrite} changed={stream.reload} />
+        <Head
+          stream={data}
+          canWrite={canWrite}
+          deleted={() => {
+            if (stillHere()) navigate(HOME);
+          }}
+        />
       </div>
-      {stream.problem && <Failed problem={stream.problem} title="This view is not up to date" />}
+      {stream.problem && stream.problem.status !== 429 && (
+        <Failed problem={stream.problem} title="This view is not up to date" />
+      )}
       <Tabs value={tab} onChange={show} keepMounted={false}>
         <Tabs.List mb="md" aria-label="Of this data stream">
           <Tabs.Tab value="overview">Overview</Tabs.Tab>
           <Tabs.Tab value="attempts">Attempts</Tabs.Tab>
           <Tabs.Tab value="tail">Live tail</Tabs.Tab>
           <Tabs.Tab value="quarantine">
-            Quarantine{data.progress.quarantined > 0 ? ` (${formatCount(data.progress.quarantined)})` : ''}
+            Quarantine{quarantined > 0 ? ` (${formatCount(quarantined)})` : ''}
           </Tabs.Tab>
           {canWrite && <Tabs.Tab value="settings">Settings</Tabs.Tab>}
         </Tabs.List>
@@ -74,17 +99,17 @@ export default function Details({ id }: { readonly id: string }) {
           <Overview stream={data} />
         </Tabs.Panel>
         <Tabs.Panel value="attempts">
-          <Attempts id={id} />
+          <Attempts stream={data} />
         </Tabs.Panel>
         <Tabs.Panel value="tail">
           <Tail id={id} />
         </Tabs.Panel>
         <Tabs.Panel value="quarantine">
-          <Quarantine id={id} name={streamName(data)} changed={stream.reload} />
+          <Quarantine id={id} name={streamName(data)} />
         </Tabs.Panel>
         {canWrite && (
           <Tabs.Panel value="settings">
-            <Settings key={id} stream={data} changed={stream.reload} />
+            <Settings key={id} stream={data} />
           </Tabs.Panel>
         )}
       </Tabs>
@@ -94,7 +119,7 @@ export default function Details({ id }: { readonly id: string }) {
 
 function Back() {
   return (
-    <Anchor size="sm" {...linkTo('/data-streams')}>
+    <Anchor size="sm" {...linkTo(HOME)}>
       Data Streams
     </Anchor>
   );
@@ -103,44 +128,48 @@ function Back() {
 function Head({
   stream,
   canWrite,
-  changed,
+  deleted,
 }: {
   readonly stream: DataStream;
   readonly canWrite: boolean;
-  readonly changed: () => Promise<void>;
+  readonly deleted: () => void;
 }) {
   const [doomed, setDoomed] = useState(false);
-  const [busy, setBusy] = useState(false);
+  const [wanted, setWanted] = useState<boolean>();
+  const [restarting, setRestarting] = useState(false);
   const { status, retrying } = stream;
   const next = nextStep(stream);
-  const run = async (action: () => Promise<boolean>) => {
-    setBusy(true);
-    await action();
-    await changed();
-    setBusy(false);
-  };
+  const on = wanted ?? status.id !== STATUS.paused;
   return (
     <Stack gap="xs">
       <Group justify="space-between">
         <Group gap="sm">
-          <Title order={1} className="wrap">
-            {streamName(stream)}
-          </Title>
+          <Heading title={streamName(stream)} />
           <StatusChip stream={stream} />
         </Group>
         <Group gap="xs">
           <Switch
-            label={status.id === STATUS.paused ? 'Off' : 'On'}
+            label={on ? 'On' : 'Off'}
             aria-label="The data stream is on"
-            checked={status.id !== STATUS.paused}
-            disabled={!canWrite || busy}
-            onChange={(event) => {
-              const on = event.currentTarget.checked;
-              void run(() => switchStream(stream, on));
+            checked={on}
+            disabled={!canWrite || wanted !== undefined}
+            onChange={async (event) => {
+              const checked = event.currentTarget.checked;
+              setWanted(checked);
+              await switchStream(stream, checked);
+              setWanted(undefined);
             }}
           />
           {canWrite && status.id === STATUS.error && (
-            <Button size="xs" loading={busy} onClick={() => void run(() => restartStream(stream))}>
+            <Button
+              size="xs"
+              loading={restarting}
+              onClick={async () => {
+                setRestarting(true);
+                await restartStream(stream);
+                setRestarting(false);
+              }}
+            >
               Restart
             </Button>
           )}
@@ -152,22 +181,19 @@ function Head({
         </Group>
       </Group>
       <Text className="wrap">
-        {status.message}{' '}
+        <Message text={status.message} />{' '}
         <Text span c="dimmed" size="sm">
           (<Ago at={status.since} />)
         </Text>
       </Text>
       {retrying && (
         <Text className="wrap" c="var(--mantine-color-error)">
-          Retrying since <Ago at={retrying.since} />, {formatCount(retrying.tries)} tries: {retrying.message}
+          Retrying since <Ago at={retrying.since} />, {formatCount(retrying.tries)} tries:{' '}
+          <Message text={retrying.message} />
         </Text>
       )}
       {next && <Text>{next}</Text>}
-      <DeleteStream
-        stream={doomed ? stream : undefined}
-        close={() => setDoomed(false)}
-        deleted={() => navigate('/data-streams')}
-      />
+      <DeleteStream stream={doomed ? stream : undefined} close={() => setDoomed(false)} deleted={deleted} />
     </Stack>
   );
 }

@@ -10,19 +10,27 @@ import {
   TextInput,
   Title,
 } from '@mantine/core';
-import { type FormEvent, useState } from 'react';
+import { type FormEvent, useEffect, useRef, useState } from 'react';
 import icon from '../icon.svg';
 import { type Problem, problemFrom } from '../lib/problem.ts';
-import { type Session, signIn } from '../lib/session.ts';
+import type { Session, Sessions } from '../lib/session.ts';
+import { focusNextHeading } from '../parts/heading.tsx';
 import { Failed } from '../parts/show.tsx';
 
+const REASONS = {
+  new: undefined,
+  expired: 'Your login has expired. Please sign in again.',
+  'signed out elsewhere': 'You signed out in another tab.',
+};
+
 export function Login({
-  expired,
-  ended,
+  why,
+  signIn,
   entered,
 }: {
-  readonly expired: boolean;
-  readonly ended: () => void;
+  /** Why the reader is asked to sign in. */
+  readonly why: keyof typeof REASONS;
+  readonly signIn: Sessions['signIn'];
   readonly entered: (session: Session) => void;
 }) {
   const [username, setUsername] = useState('');
@@ -30,12 +38,20 @@ export function Login({
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem>();
 
+  const first = useRef<HTMLInputElement>(null);
+  const reason = REASONS[why];
+  useEffect(() => {
+    document.title = 'Sign in · simstream';
+    first.current?.focus();
+    focusNextHeading();
+  }, []);
+
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     setBusy(true);
     setProblem(undefined);
     try {
-      entered(await signIn(username, password, ended));
+      entered(await signIn(username, password));
     } catch (error) {
       setProblem(problemFrom(error));
       setBusy(false);
@@ -56,9 +72,9 @@ export function Login({
             <Text c="dimmed" size="sm">
               Sign in to set up and watch your data streams.
             </Text>
-            {expired && !problem && (
+            {reason && !problem && (
               <Alert color="blue" variant="outline" role="status">
-                Your login has expired. Please sign in again.
+                {reason}
               </Alert>
             )}
             <TextInput
@@ -67,7 +83,7 @@ export function Login({
               required
               value={username}
               onChange={(event) => setUsername(event.currentTarget.value)}
-              data-autofocus
+              ref={first}
             />
             <PasswordInput
               label="Password"

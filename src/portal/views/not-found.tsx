@@ -1,12 +1,14 @@
-import { Anchor, Stack, Text, Title } from '@mantine/core';
-import { linkTo } from '../lib/router.ts';
+import { Anchor, Stack, Text } from '@mantine/core';
+import { linkTo } from '../lib/address.ts';
+import { HOME } from '../lib/router.ts';
+import { Heading } from '../parts/heading.tsx';
 
 export function NotFound() {
   return (
     <Stack>
-      <Title order={1}>There is nothing here</Title>
-      <Text>The address may be mistyped, or what was here is gone.</Text>
-      <Anchor {...linkTo('/data-streams')}>To the data streams</Anchor>
+      <Heading title="There is nothing here" />
+      <Text>The address may be mistyped, or the page it named is gone.</Text>
+      <Anchor {...linkTo(HOME)}>Go to the data streams</Anchor>
     </Stack>
   );
 }

@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Quarantined } from '../../delivery/watching/resend.ts';
+
+/** Records of a quarantine that were refused for the same reason. */
+export interface QuarantineGroup {
+  /** Names the group in other calls, for as long as it has records. */
+  readonly group: string;
+  readonly code: string;
+  readonly remoteStatus: number | undefined;
+  /** Of the newest record, as the destination gave it. */
+  message: string;
+  records: number;
+  /** Milliseconds since the epoch: when the first and the last of them were quarantined. */
+  firstAt: number;
+  lastAt: number;
+  /** The newest record of the group. */
+  example: Quarantined;
+}
+
+export interface QuarantineGroups {
+  /** The largest first. */
+  readonly groups: readonly QuarantineGroup[];
+  /** Records that were looked at. */
+  readonly records: number;
+  /** There are more records than one call looks at; the counts are of the oldest. */
+  readonly more: boolean;
+}
+
+/** A quarantine of this many is read in about 0.1 s. With a greater limit one customer could keep a node busy. */
+const MOST_RECORDS = 10_000;
+/** Characters of records that one call reads at most, for quarantines of large records. */
+const MOST_CHARACTERS = 32 * 2 ** 20;
+/** Receivers that word each refusal differently would make a group a record; what is beyond this is not listed. */
+const MOST_GROUPS = 50;
+/** After so many records the node does something else for a moment. */
+const SLICE = 250;
+
+/** Counts the records of a quarantine by the reason of their refusal. */
+export async function groupQuarantined(
+  quarantined: AsyncIterable<Quarantined>,
+  limits: { readonly records: number; readonly characters: number } = {
+    records: MOST_RECORDS,
+    characters: MOST_CHARACTERS,
+  },
+): Promise<QuarantineGroups> {
+  const groups = new Map<string, QuarantineGroup>();
+  let records = 0;
+  let characters = 0;
+  let more = false;
+  for await (const record of quarantined) {
+    if (records >= limits.records || characters >= limits.characters) {
+      more = true;
+      break;
+    }
+    records++;
+    characters += record.record.length;
+    count(groups, record);
+    if (records % SLICE === 0) await nextTurn();
+  }
+  const sorted = [...groups.values()].sort((a, b) => b.records - a.records);
+  return { groups: sorted.slice(0, MOST_GROUPS), records, more };
+}
+
+function count(groups: Map<string, QuarantineGroup>, record: Quarantined): void {
+  const group = groupOf(record);
+  const known = groups.get(group);
+  if (!known) {
+    const { code, remoteStatus, message, at } = record;
+    const first = {
+      group,
+      code,
+      remoteStatus,
+      message,
+      records: 1,
+      firstAt: at,
+      lastAt: at,
+      example: record,
+    };
+    groups.set(group, first);
+    return;
+  }
+  known.records++;
+  known.firstAt = Math.min(known.firstAt, record.at);
+  if (record.at < known.lastAt) return;
+  known.lastAt = record.at;
+  known.message = record.message;
+  known.example = record;
+}
+
+/** What a message has of one record alone: ids, numbers, times, quoted values. */
+const OF_ONE_RECORD = /"[^"]*"|'[^']*'|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d[\d.:,TZ-]*/gi;
+
+/** The group that a record belongs to: the same cause, in the same words but for what is of one record alone. */
+export function groupOf({
+  code,
+  remoteStatus,
+  message,
+}: Pick<Quarantined, 'code' | 'remoteStatus' | 'message'>): string {
+  const words = message.replaceAll(OF_ONE_RECORD, '#');
+  return createHash('sha256')
+    .update(JSON.stringify([code, remoteStatus ?? null, words]))
+    .digest('hex')
+    .slice(0, 16);
+}

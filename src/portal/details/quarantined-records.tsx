@@ -1,0 +1,116 @@
+import { Button, Group, Stack, Text } from '@mantine/core';
+import { useState } from 'react';
+import type { paths } from '../generated/api.ts';
+import { api, type QuarantineGroup, read } from '../lib/api.ts';
+import { formatCount, UNKNOWN } from '../lib/format.ts';
+import { formatJson } from '../lib/json.ts';
+import { notifyFailure } from '../lib/notices.ts';
+import { useRead } from '../lib/query.ts';
+import { DataTable } from '../parts/data-table.tsx';
+import { Code, Failed, Loading, Message, Time } from '../parts/show.tsx';
+
+type QuarantinedRecord =
+  paths['/api/v2/data_stream/{id}/quarantine']['get']['responses'][200]['content']['application/json'][number];
+
+/** Shown at first, and more at a time: each is drawn in full. */
+const PAGE = 20;
+/** Records that one call lists at most. */
+const MOST_PER_CALL = 1000;
+/** Records of a download: more would not fit into the memory of a small machine. */
+const MOST_DOWNLOADED = 100_000;
+
+/** The records of a group, oldest first. */
+export function QuarantinedRecords({
+  id,
+  name,
+  group,
+}: {
+  readonly id: string;
+  readonly name: string;
+  readonly group: QuarantineGroup;
+}) {
+  const [count, setCount] = useState(PAGE);
+  const [busy, setBusy] = useState(false);
+  const records = useRead(['quarantine', id, group.group, count], () => readGroup(id, group.group, count));
+  if (!records.data) {
+    return records.problem ? (
+      <Failed problem={records.problem} retry={() => void records.reload()} />
+    ) : (
+      <Loading what="the records" retry={records.reload} />
+    );
+  }
+  const save = async () => {
+    setBusy(true);
+    try {
+      download(name, await readGroup(id, group.group, MOST_DOWNLOADED));
+    } catch (error) {
+      notifyFailure(error);
+    }
+    setBusy(false);
+  };
+  return (
+    <Stack gap="sm">
+      <DataTable
+        label="Quarantined records"
+        rows={records.data}
+        keyOf={(record) => record.id}
+        columns={[
+          { name: 'Arrived', cell: (record) => <Time at={record.arrived_at} /> },
+          { name: 'Quarantined', cell: (record) => <Time at={record.at} /> },
+          { name: 'Status', cell: (record) => record.remote_status ?? UNKNOWN },
+          {
+            name: 'Record',
+            cell: (record) => (
+              <details>
+                <summary>
+                  <Message text={record.message} />
+                </summary>
+                <Code text={formatJson(record.record)} label={`Record ${record.id}`} />
+              </details>
+            ),
+          },
+        ]}
+      />
+      <Group gap="xs">
+        {records.data.length < group.records && (
+          <Button size="xs" variant="default" onClick={() => setCount(count * 2)}>
+            Show more
+          </Button>
+        )}
+        <Button size="xs" variant="default" loading={busy} onClick={() => void save()}>
+          Download all
+        </Button>
+        <Text size="sm" c="dimmed">
+          The oldest {formatCount(records.data.length)} of {formatCount(group.records)} are shown.
+        </Text>
+      </Group>
+    </Stack>
+  );
+}
+
+/** The oldest `count` records of a group. */
+async function readGroup(id: string, group: string, count: number): Promise<readonly QuarantinedRecord[]> {
+  const records: QuarantinedRecord[] = [];
+  while (records.length < count) {
+    const limit = Math.min(MOST_PER_CALL, count - records.length);
+    const after = records.at(-1)?.id;
+    const query = { limit, group, ...(after === undefined ? {} : { after }) };
+    const page = await read(
+      api.GET('/api/v2/data_stream/{id}/quarantine', { params: { path: { id }, query } }),
+    );
+    records.push(...page);
+    if (page.length < limit) break;
+  }
+  return records;
+}
+
+/** The records as they came in, one per line. */
+function download(name: string, records: readonly { readonly record: string }[]): void {
+  const lines = records.map(({ record }) => `${record.replaceAll(/[\r\n]+/g, ' ')}\n`);
+  const url = URL.createObjectURL(new Blob(lines, { type: 'application/x-ndjson' }));
+  const link = document.createElement('a');
+  link.href = url;
+  link.download = `quarantine-${name.replaceAll(/[^\w-]+/g, '-')}.ndjson`;
+  link.click();
+  URL.revokeObjectURL(url);
+}

@@ -1,0 +1,66 @@
+import { useRef, useState } from 'react';
+import type { components, paths } from '../generated/api.ts';
+import { api, perform } from './api.ts';
+import { type Problem, problemFrom } from './problem.ts';
+
+type TestBody = components['schemas']['TestDataStream'];
+export type TestAnswer =
+  paths['/api/v2/data_stream/test']['post']['responses'][200]['content']['application/json'];
+
+/**
+ *     untested ──test──▶ testing ──answer──▶ tested, or failed
+ *         ▲                 │                  │
+ *         └─────────────────┴─── other input ──┘       A test of other input than what the form says now is cancelled.
+ */
+type State =
+  | { readonly is: 'untested' }
+  | { readonly is: 'testing'; readonly of: string }
+  | { readonly is: 'tested'; readonly of: string; readonly answer: TestAnswer }
+  | { readonly is: 'failed'; readonly of: string; readonly problem: Problem };
+
+export interface ConnectionTest {
+  readonly testing: boolean;
+  /** What the test found out about the destination as the form has it now. */
+  readonly answer: TestAnswer | undefined;
+  /** Why the destination cannot be used as the form has it now. */
+  readonly problem: Problem | undefined;
+  test(): Promise<void>;
+}
+
+/**
+ * Tests a destination. What the test found belongs to what was tested: once the form says something else, it is gone.
+ * @param destination what the form says now
+ * @param bodyOf the body of the call
+ */
+export function useConnectionTest(destination: unknown, bodyOf: () => Promise<TestBody>): ConnectionTest {
+  const [state, setState] = useState<State>({ is: 'untested' });
+  const running = useRef<AbortController>(undefined);
+  const now = JSON.stringify(destination);
+  const fits = state.is !== 'untested' && state.of === now;
+  if (state.is === 'testing' && !fits) running.current?.abort();
+
+  const test = async () => {
+    running.current?.abort();
+    const abort = new AbortController();
+    running.current = abort;
+    setState({ is: 'testing', of: now });
+    const settle = (settled: State) => {
+      if (running.current !== abort) return;
+      setState(abort.signal.aborted ? { is: 'untested' } : settled);
+    };
+    try {
+      const path = '/api/v2/data_stream/test';
+      const body = await bodyOf();
+      const { data } = await perform('POST', path, body, api.POST(path, { body, signal: abort.signal }));
+      settle({ is: 'tested', of: now, answer: data });
+    } catch (error) {
+      settle({ is: 'failed', of: now, problem: problemFrom(error) });
+    }
+  };
+  return {
+    testing: fits && state.is === 'testing',
+    answer: fits && state.is === 'tested' ? state.answer : undefined,
+    problem: fits && state.is === 'failed' ? state.problem : undefined,
+    test,
+  };
+}

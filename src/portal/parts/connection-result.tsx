@@ -1,0 +1,20 @@
+import { Alert } from '@mantine/core';
+import type { TestAnswer } from '../lib/destination.ts';
+import { Message } from './show.tsx';
+
+/** What the test of a connection found out, and no more than that. */
+export function ConnectionResult({ answer }: { readonly answer: TestAnswer | undefined }) {
+  if (!answer) return null;
+  const whole = answer.checked === 'access';
+  return (
+    <Alert
+      color={whole ? 'green' : 'blue'}
+      variant="outline"
+      title={whole ? 'The destination can be used' : 'The address answers'}
+      role="status"
+      className="wrap"
+    >
+      <Message text={answer.message} />
+    </Alert>
+  );
+}

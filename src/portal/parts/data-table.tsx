@@ -1,0 +1,53 @@
+import { Table } from '@mantine/core';
+import type { ReactNode } from 'react';
+
+export interface Column<R> {
+  readonly name: string;
+  /** What stands at the head instead of the name, a checkbox for example. */
+  readonly head?: ReactNode;
+  readonly cell: (row: R) => ReactNode;
+  /** Figures, which are read from the right. */
+  readonly right?: boolean;
+}
+
+/**
+ * A table that becomes a stack of entries where the window is narrow: then each value has its column's name beside it, and
+ * nothing lies off the screen. Its roles are written out, because browsers forget them when rows are drawn as blocks.
+ */
+export function DataTable<R>({
+  label,
+  columns,
+  rows,
+  keyOf,
+}: {
+  readonly label: string;
+  readonly columns: readonly Column<R>[];
+  readonly rows: readonly R[];
+  readonly keyOf: (row: R) => string | number;
+}) {
+  return (
+    <Table className="stacking" role="table" aria-label={label}>
+      <Table.Thead role="rowgroup">
+        <Table.Tr role="row">
+          {columns.map(({ name, head, right }) => (
+            <Table.Th key={name} role="columnheader" ta={right ? 'right' : 'left'}>
+              {head ?? name}
+            </Table.Th>
+          ))}
+        </Table.Tr>
+      </Table.Thead>
+      <Table.Tbody role="rowgroup">
+        {rows.map((row) => (
+          <Table.Tr key={keyOf(row)} role="row">
+            {columns.map(({ name, cell, right }) => (
+              <Table.Td key={name} role="cell" data-name={name} className={right ? 'right wrap' : 'wrap'}>
+                {/* One box, so that what is in it stays together beside the name. */}
+                <div>{cell(row)}</div>
+              </Table.Td>
+            ))}
+          </Table.Tr>
+        ))}
+      </Table.Tbody>
+    </Table>
+  );
+}
