@@ -35,7 +35,7 @@ export function keepPortalVersions(
 ): readonly string[] {
   try {
     const directory = join(dataDir, 'portal');
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    if (!existsSync(directory)) mkdirSync(directory, { mode: 0o700 });
     const stamp = keep(built, directory, clock.now());
     return earlierVersions(directory, stamp, clock.now());
   } catch {
