@@ -1,7 +1,8 @@
 import { createHash, hkdfSync, randomUUID } from 'node:crypto';
-import { chmod, link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises';
+import { chmod, link, open, readFile, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Random } from '../lib/clock.ts';
+import { makeDirectory } from '../lib/make-directory.ts';
 
 /**
  * The node's secret: 32 bytes from which every key of the node is derived, one per purpose, so that what leaks of one
@@ -145,7 +146,7 @@ async function readOrCreate(file: string, make: () => string): Promise<{ text: s
   const found = await readPrivate(file);
   if (found !== undefined) return { text: found, created: false };
   const directory = dirname(file);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  makeDirectory(directory);
   const text = make();
   const draft = `${file}.${randomUUID()}`;
   const handle = await open(draft, 'wx', 0o600);

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { type Config, flagOf, variableOf } from '../config/config.ts';
+import { DirectoryFault } from '../lib/make-directory.ts';
 import { createTelemetry } from '../telemetry/telemetry.ts';
 import { VERSION } from '../version.ts';
 import { createLogger } from './logger.ts';
@@ -109,7 +110,8 @@ function explainStart(error: unknown, config: Config): string {
       }
       return `${messageOf(error)}. ${flagOf('dataDir')} must be a directory that this user can write to.`;
     default:
-      return messageOf(error);
+      if (!(error instanceof DirectoryFault)) return messageOf(error);
+      return `${messageOf(error)}. Choose a directory that this user can write to: ${flagOf('dataDir')} or ${variableOf('dataDir')}.`;
   }
 }
 

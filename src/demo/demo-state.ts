@@ -1,5 +1,6 @@
-import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { makeDirectory } from '../lib/make-directory.ts';
 
 /** What the demo remembers between starts. */
 export interface DemoState {
@@ -32,7 +33,7 @@ export function loadDemoState(file: string): DemoState | undefined {
 
 /** Writes the state, whole or not at all, readable by this user only. */
 export function saveDemoState(file: string, state: DemoState): void {
-  mkdirSync(dirname(file), { recursive: true });
+  makeDirectory(dirname(file));
   const draft = `${file}.new`;
   writeFileSync(draft, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 });
   chmodSync(draft, 0o600);

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
@@ -17,6 +17,7 @@ import { type SharedActivity, shareActivity } from '../delivery/watching/shared-
 import { createEgress } from '../destinations/egress.ts';
 import { proxyFromEnvironment } from '../destinations/proxy.ts';
 import type { Clock } from '../lib/clock.ts';
+import { makeDirectory } from '../lib/make-directory.ts';
 import { systemClock, systemRandom } from '../lib/system-clock.ts';
 import { readSource } from '../migrate/source.ts';
 import { unfinishedMigration } from '../migrate/target.ts';
@@ -250,7 +251,7 @@ async function openScratch({ dataDir, natsUrl }: Config): Promise<string> {
   if (natsUrl.length > 0) return mkdtemp(join(tmpdir(), 'simstream-'));
   const path = join(dataDir, 'scratch');
   await rm(path, { recursive: true, force: true });
-  await mkdir(path, { recursive: true, mode: 0o700 });
+  makeDirectory(path);
   return path;
 }
 

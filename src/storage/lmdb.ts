@@ -1,9 +1,9 @@
-import { mkdirSync } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { Clock } from '../lib/clock.ts';
+import { makeDirectory } from '../lib/make-directory.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { requireStoreFile } from './lmdb-file.ts';
 
@@ -57,10 +57,11 @@ const READER_CHECK_EVERY = 60_000;
 
 /**
  * Opens the store, and creates it with its directory (mode 0700) where there is none.
+ * @throws DirectoryFault when the directory cannot be made or written
  * @throws Error that says what to do, when another process uses the directory or the file is no store
  */
 export async function openLmdb(directory: string, options: LmdbOptions): Promise<Lmdb> {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectory(directory);
   const lock = lockDirectory(directory);
   let environment: RootDatabase<Uint8Array, Uint8Array>;
   try {

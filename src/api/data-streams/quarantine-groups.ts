@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Quarantined } from '../../delivery/watching/resend.ts';
 
 /** Records of a quarantine that were refused for the same reason. */
-export interface QuarantineGroup {
+interface QuarantineGroup {
   /** Names the group in other calls, for as long as it has records. */
   readonly group: string;
   readonly code: string;
@@ -18,7 +18,7 @@ export interface QuarantineGroup {
   example: Quarantined;
 }
 
-export interface QuarantineGroups {
+interface QuarantineGroups {
   /** The largest first. */
   readonly groups: readonly QuarantineGroup[];
   /** Records that were looked at. */

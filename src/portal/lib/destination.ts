@@ -18,7 +18,7 @@ type State =
   | { readonly is: 'tested'; readonly of: string; readonly answer: TestAnswer }
   | { readonly is: 'failed'; readonly of: string; readonly problem: Problem };
 
-export interface ConnectionTest {
+interface ConnectionTest {
   readonly testing: boolean;
   /** What the test found out about the destination as the form has it now. */
   readonly answer: TestAnswer | undefined;

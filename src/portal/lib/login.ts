@@ -11,7 +11,7 @@ import { isWorthAnotherTry, type Problem, problemFrom, retryDelayOf } from './pr
  *
  *      none ──begin──▶ current ──end──▶ ended        A login that has ended never becomes current again.
  */
-export interface Login {
+interface Login {
   /** Of the bearer of every call; changes with each renewal. */
   readonly token: string;
   /** Aborts when the login ends. */

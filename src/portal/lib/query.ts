@@ -4,7 +4,7 @@ import { currentLogin } from './login.ts';
 import { pace } from './pace.ts';
 import { type Problem, problemFrom } from './problem.ts';
 
-export interface Read<T> {
+interface Read<T> {
   readonly data: T | undefined;
   /** Of the last try; what was read before stays in `data`. */
   readonly problem: Problem | undefined;

@@ -12,7 +12,7 @@ import { createStore, type Store } from './store.ts';
  *      at rest ──move──▶ at rest, or, with unsaved input, asked ──leave──▶ at rest at the new address
  *                                                              └──stay──▶ at rest at the old address
  */
-export interface Router {
+interface Router {
   readonly address: Store<string>;
   /** What waits for an answer to "leave without saving?". */
   readonly question: Store<Question | undefined>;
@@ -29,11 +29,11 @@ export interface Router {
   belongsTo(identity: string | undefined): void;
 }
 
-export interface MoveOptions {
+interface MoveOptions {
   readonly replace?: boolean;
 }
 
-export interface Question {
+interface Question {
   leave(): void;
   stay(): void;
 }

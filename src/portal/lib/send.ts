@@ -12,7 +12,7 @@ const READ_TIMEOUT = 30_000;
 /** A change may include the test of a destination, which takes its time. */
 const CHANGE_TIMEOUT = 120_000;
 
-export interface SendParts {
+interface SendParts {
   fetch(request: Request): Promise<Response>;
   sleep(milliseconds: number): Promise<void>;
   readonly pace: Pick<Pace, 'refused'>;

@@ -18,7 +18,7 @@ export interface Session {
 }
 
 /** What became of a login that the page found when it was opened. */
-export type Resumed =
+type Resumed =
   | { readonly is: 'in'; readonly session: Session }
   | { readonly is: 'out'; readonly expired: boolean }
   /** The login is kept; whether it still holds is known once the node answers. */

@@ -1,7 +1,7 @@
 import { Table } from '@mantine/core';
 import type { ReactNode } from 'react';
 
-export interface Column<R> {
+interface Column<R> {
   readonly name: string;
   /** What stands at the head instead of the name, a checkbox for example. */
   readonly head?: ReactNode;
