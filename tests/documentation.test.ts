@@ -5,7 +5,13 @@ import { describe, test } from 'node:test';
 import { planTable } from '../bench/scaling-plan.ts';
 import { SETTING_NAMES, variableOf } from '../src/config/config.ts';
 import { destinationTypes } from '../src/destinations/all.ts';
-import { type Column, CSV_COLUMNS, CSV_EXTRAS, EXTRA_COLUMNS } from '../src/records/csv.ts';
+import { blockInMemory } from '../src/records/block.ts';
+import { type Column, CSV_COLUMNS, CSV_EXTRAS, csvTable, EXTRA_COLUMNS } from '../src/records/csv.ts';
+import { EVENT_TYPES } from '../src/records/event-types.ts';
+import { RECORD_EXAMPLES } from '../src/records/examples.ts';
+import { RecordReader } from '../src/records/record-reader.ts';
+import { scanBody } from '../src/records/scan.ts';
+import { RECORD_FIELDS, TYPES } from '../src/records/schema.ts';
 
 interface Package {
   readonly dependencies: Record<string, string>;
@@ -91,6 +97,54 @@ describe('docs/csv.md', () => {
     );
     const head = ['| column | field of usage records | field of events |', '| --- | --- | --- |'];
     compare('extra columns', ...head, ...rows);
+  });
+});
+
+describe('docs/records.md', () => {
+  const compare = (name: string, ...rows: string[]) => compareTable('docs/records.md', name, rows.join('\n'));
+
+  test('lists the types of fields', () => {
+    compare(
+      'types',
+      '| type | |',
+      '| --- | --- |',
+      ...Object.entries(TYPES).map(([type, meaning]) => `| ${type} | ${meaning} |`),
+    );
+  });
+
+  for (const kind of ['usage', 'event'] as const) {
+    test(`lists the fields of ${kind} records`, () => {
+      const rows = RECORD_FIELDS[kind].map(({ path, type, mandatory, nullable, unit, meaning }) => {
+        const text = `${meaning}${unit ? ` In ${unit}.` : ''}`;
+        return `| \`${path}\` | ${type} | ${mandatory ? 'yes' : ''} | ${nullable ? 'yes' : ''} | ${text} |`;
+      });
+      const head = ['| field | type | mandatory | null | |', '| --- | --- | --- | --- | --- |'];
+      compare(`${kind} fields`, ...head, ...rows);
+    });
+
+    test(`has an example of ${kind} records that is accepted, and its CSV`, async () => {
+      const text = RECORD_EXAMPLES[kind];
+      compare(`${kind} example`, '```json', text, '```');
+      const record = Buffer.from(text.replace(/\n\s*/g, ''));
+      const { columns, invalid } = await scanBody(new RecordReader(kind), record, 'array');
+      assert.deepEqual([columns.count, invalid], [1, 0]);
+      const table = csvTable(kind);
+      const rows = table.rows(blockInMemory(columns.toIndex(), record, 0), 0, 1);
+      compare(`${kind} csv`, '```csv', `${Buffer.from(table.header)}${Buffer.from(rows)}`.trimEnd(), '```');
+    });
+  }
+
+  test('lists the event types', () => {
+    const rows = [...EVENT_TYPES.values()].map(({ id, name, usual, meaning }) => {
+      const { severity = '–', source = '–' } = usual ?? {};
+      const alert = usual ? (usual.alert ? 'yes' : 'no') : '–';
+      return `| ${id} | ${name} | ${severity} | ${source} | ${alert} | ${meaning} |`;
+    });
+    const head = [
+      '| id | name | severity | source | alert | what happened |',
+      '| --: | --- | --- | --- | --- | --- |',
+    ];
+    compare('event types', ...head, ...rows);
   });
 });
 

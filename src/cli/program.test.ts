@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -198,6 +198,34 @@ describe('demo', () => {
     assert.equal(demo, true);
     assert.match(stage.err, /simstream stops: http:\/\/127\.0\.0\.1:1 cannot be reached/);
     assert.equal(stage.closes, 1);
+  });
+});
+
+describe('simulate', () => {
+  test('prints records, or writes them into a file', async (context) => {
+    const directory = await mkdtemp(join(tmpdir(), 'simstream-'));
+    context.after(() => rm(directory, { recursive: true }));
+    const stage = createStage();
+    assert.equal(
+      await stage.run('simulate', '--kind', 'events', '--records', '7', '--organisation', '70412'),
+      0,
+    );
+    const printed = stage.out.trim().split('\n');
+    assert.equal(printed.length, 7);
+    assert.ok(printed.every((line) => JSON.parse(line).organisation.id === 70412));
+    const file = join(directory, 'usage.ndjson');
+    assert.equal(await stage.run('simulate', '--kind', 'usage', '--records', '12', '--output', file), 0);
+    assert.equal((await readFile(file, 'utf8')).trim().split('\n').length, 12);
+    assert.match(stage.err, /usage\.ndjson: 12 records/);
+  });
+
+  test('says what is wrong', async () => {
+    const stage = createStage();
+    assert.equal(await stage.run('simulate', '--kind', 'events', '--records', '0'), 2);
+    assert.match(stage.err, /integer from 1 to 1000000/);
+    assert.equal(await stage.run('simulate', '--kind', 'events', '--output', '/nowhere/x'), 2);
+    assert.match(stage.err, /cannot be written/);
+    assert.equal(await stage.run('simulate'), 2);
   });
 });
 

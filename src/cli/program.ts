@@ -6,6 +6,7 @@ import { addImport } from './import.ts';
 import { addMigrate } from './migrate.ts';
 import type { Console, StartServer } from './node.ts';
 import { addServe } from './serve.ts';
+import { addSimulate } from './simulate.ts';
 
 /**
  * The command line. One file per command adds itself here.
@@ -33,6 +34,7 @@ export async function runCommandLine(
   addServe(program, console, loadServer, done);
   addDemo(program, console, loadServer, done);
   addImport(program, console, done);
+  addSimulate(program, console, done);
   addMigrate(program, console, done);
   try {
     await program.parseAsync([...args], { from: 'user' });

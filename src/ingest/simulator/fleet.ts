@@ -32,7 +32,7 @@ export interface FleetOptions {
   readonly warmUp?: number;
 }
 
-interface Owner {
+export interface Owner {
   readonly id: number;
   readonly name: string;
 }

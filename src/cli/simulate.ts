@@ -1,0 +1,71 @@
+import { createWriteStream } from 'node:fs';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { simulateRecords } from '../ingest/simulator/sample.ts';
+import { systemClock, systemRandom } from '../lib/system-clock.ts';
+import { EXIT_MISTAKE } from './config-options.ts';
+import type { Console } from './node.ts';
+
+interface SimulateFlags {
+  readonly kind: 'usage' | 'events' | 'event';
+  readonly records: number;
+  readonly organisation: number;
+  readonly output?: string;
+}
+
+/** As many as a day of a large fleet; the file has about a gigabyte. */
+const MOST_RECORDS = 1_000_000;
+
+/** `simstream simulate`: a file of records to try with. */
+export function addSimulate(program: Command, console: Console, done: (code: number) => void): void {
+  program
+    .command('simulate')
+    .description(
+      'Write records of a simulated fleet, one JSON record a line: something to try with. They are of the last 24 hours.',
+    )
+    .addOption(
+      new Option('--kind <kind>', 'what the records are: usage or events')
+        .choices(['usage', 'events', 'event'])
+        .makeOptionMandatory(),
+    )
+    .option('--records <number>', 'how many', integerUpTo(MOST_RECORDS), 1000)
+    .option('--organisation <id>', 'the owner of the SIMs', integerUpTo(Number.MAX_SAFE_INTEGER), 1001)
+    .option('--output <file>', 'where to write; the standard output if it is absent')
+    .action(async (flags: SimulateFlags) => done(await simulate(flags, console)));
+}
+
+async function simulate(flags: SimulateFlags, console: Console): Promise<number> {
+  const { records, organisation: id, output } = flags;
+  const texts = simulateRecords({
+    kind: flags.kind === 'usage' ? 'usage' : 'event',
+    records,
+    organisation: { id, name: `Organisation ${id}` },
+    random: systemRandom,
+    now: systemClock.now(),
+  });
+  if (output === undefined) {
+    for (const text of texts) console.print(text);
+    return 0;
+  }
+  try {
+    await pipeline(Readable.from(linesOf(texts)), createWriteStream(output));
+  } catch (error) {
+    console.printError(`${output} cannot be written: ${error instanceof Error ? error.message : error}`);
+    return EXIT_MISTAKE;
+  }
+  console.printError(`${output}: ${records} records`);
+  return 0;
+}
+
+function* linesOf(texts: Iterable<string>): Generator<string> {
+  for (const text of texts) yield `${text}\n`;
+}
+
+function integerUpTo(most: number) {
+  return (text: string) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= 1 && value <= most) return value;
+    throw new InvalidArgumentError(`It must be an integer from 1 to ${most}.`);
+  };
+}

@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { seededRandom } from '../../lib/manual-clock.fixture.ts';
+import { RecordReader } from '../../records/record-reader.ts';
+import { scanBody } from '../../records/scan.ts';
+import { simulateRecords } from './sample.ts';
+
+const NOW = Date.UTC(2026, 2, 17);
+
+for (const kind of ['usage', 'event'] as const) {
+  for (const records of [1, 100, 3000]) {
+    test(`${records} ${kind} records: as many, valid, of the organisation, of the day before`, async () => {
+      const organisation = { id: 70412, name: 'Nordlicht' };
+      const texts = [...simulateRecords({ kind, records, organisation, random: seededRandom(1), now: NOW })];
+      assert.equal(texts.length, records);
+      const { columns, invalid } = await scanBody(
+        new RecordReader(kind),
+        Buffer.from(texts.join('\n')),
+        'ndjson',
+      );
+      assert.deepEqual([columns.count, invalid, columns.organisations], [records, 0, [70412]]);
+      for (const text of texts) {
+        const { timestamp, end_timestamp } = JSON.parse(text);
+        const time = Date.parse(timestamp ?? end_timestamp);
+        assert.ok(time >= NOW - 86_400_000 - 60_000 && time <= NOW, text);
+      }
+    });
+  }
+}
