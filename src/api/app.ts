@@ -58,10 +58,10 @@ declare module 'fastify' {
 }
 
 /** The largest JSON body: a data stream with a thousand filter values has a few KiB. */
-const BODY_LIMIT = 2 ** 20;
+export const BODY_LIMIT = 2 ** 20;
 
 /** Node's own default, which Fastify switches off: who sends a request more slowly than this is cut off. */
-const REQUEST_TIMEOUT_MS = 300_000;
+export const REQUEST_TIMEOUT_MS = 300_000;
 
 /** The whole head of a request that Node takes: any id reaches its handler, which does not find it. */
 const LONGEST_PARAMETER = 16_384;

@@ -18,7 +18,7 @@ export const PAGE_HEADERS = {
   Link: 'Other pages: first, prev, next, last.',
 };
 
-const DEFAULT_PER_PAGE = 100;
+export const DEFAULT_PER_PAGE = 100;
 
 /** @param path of the list, for the links */
 export function paginate<Item>(

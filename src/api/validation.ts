@@ -7,7 +7,7 @@ import { tokenOf, withFormats } from '../lib/schema-errors.ts';
 const MOST_FAULTS = 20;
 
 /** Deeper than any body of the API, and shallow enough for a stack. */
-const DEEPEST_BODY = 64;
+export const DEEPEST_BODY = 64;
 
 /** Fills defaults in. @throws ApiError with one token per fault, see tokenOf */
 type Validator = (value: unknown) => void;

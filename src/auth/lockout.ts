@@ -35,9 +35,9 @@ interface Failures {
 /** `login.<name>` */
 export const LOGIN_FAILURES = documentKind<Failures>({ prefix: 'login' });
 
-const FAILURES_TO_LOCK = 3;
+export const FAILURES_TO_LOCK = 3;
 /** Failures older than this are forgotten as well: guessing slower than the lockout gains nothing over being locked. */
-const LOCKOUT_MILLISECONDS = 5 * 60_000;
+export const LOCKOUT_MILLISECONDS = 5 * 60_000;
 const MOST_UNKNOWN_NAMES = 10_000;
 /** Logins under way and waiting, each some hundred bytes: about two seconds of hashing on a small machine. */
 const MOST_PENDING = 200;

@@ -34,7 +34,7 @@ export const DEFAULT_RATE_LIMITS: RateLimitSettings = {
   dataStream: { rate: 10, burst: 20 },
 };
 
-const WINDOW_MILLISECONDS = 5 * 60_000;
+export const WINDOW_MILLISECONDS = 5 * 60_000;
 /** About 10 MB of entries. A smaller table would let a swarm of addresses wash out its own counts sooner. */
 const MOST_KEYS = 100_000;
 

@@ -48,11 +48,11 @@ type ParsedFilters =
   | { readonly type: 'invalid'; readonly faults: FieldFault[] };
 
 /** Groups inside groups; deeper than a person can read, and shallow enough for a stack. */
-const DEEPEST_GROUP = 8;
+export const DEEPEST_GROUP = 8;
 /** Elements and groups of one stream together. */
-const MOST_ELEMENTS = 200;
+export const MOST_ELEMENTS = 200;
 /** Values of one stream together: several times the number of event types there are. */
-const MOST_VALUES = 1000;
+export const MOST_VALUES = 1000;
 /** The largest event type id that a block's index can hold. */
 const LARGEST_EVENT_TYPE = 2 ** 32 - 1;
 /** As many faults as one answer lists. */

@@ -69,7 +69,7 @@ export interface Ingest {
 }
 
 /** Two of the largest requests. The decoded body, its blocks and their compressed form make about twice as much memory. */
-const BYTES_IN_FLIGHT = 64 * 2 ** 20;
+export const BYTES_IN_FLIGHT = 64 * 2 ** 20;
 /** Requests take milliseconds, so room is free again long before. */
 const RETRY_AFTER_SECONDS = 1;
 

@@ -17,14 +17,14 @@ interface UploadOptions {
 }
 
 /** A producer that sends nothing for this long has stopped; networks that lose packets recover within 3 s. */
-const IDLE_MS = 10_000;
+export const IDLE_MS = 10_000;
 /** How often an upload is looked at: the limit is met to this precision. */
 const LOOK_MS = 2_000;
 /**
  * After the first 10 s, an upload must have this many bytes a second on average. 300 uploads at the limit hold 24 MiB in
  * their first ten seconds. A mobile modem sends ten times as fast, and producers are servers.
  */
-const LEAST_RATE = 8 * 1024;
+export const LEAST_RATE = 8 * 1024;
 const GRACE_MS = 10_000;
 
 /** The first buffer of a body of unknown length; later ones are twice as long each. */

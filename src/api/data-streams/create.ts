@@ -38,7 +38,7 @@ export interface CreateParts extends DestinationParts {
 }
 
 /** Data streams of one organisation, unless the operator sets another limit. */
-const MOST_STREAMS = 100;
+export const MOST_STREAMS = 100;
 
 type CreateBody = Static<DataStreamSchemas['create']>;
 type TestBody = Static<DataStreamSchemas['test']>;

@@ -47,7 +47,7 @@ export interface PreparedDestination {
  * A probe opens a connection and asks one question; a connector gives up connecting after 10 s. Longer than any of
  * that, shorter than a person waits before the page is closed.
  */
-const VERIFY_TIMEOUT_MS = 20_000;
+export const VERIFY_TIMEOUT_MS = 20_000;
 
 /** Reads and checks `destination` of a body; undefined with faults in `reader`. */
 export function prepareDestination(

@@ -5,7 +5,7 @@ import type { DocumentKeywords } from '../openapi-components.ts';
 /** The schemas of a data stream in requests and answers. Names and values are emnify's; additions say so. */
 
 /** Free text; long enough for any name, short enough for any list. */
-const LONGEST_NAME = 500;
+export const LONGEST_NAME = 500;
 
 export const RELATIONS = { 1: 'Own', 2: 'Children', 3: 'Both' } as const;
 export const KINDS = {

@@ -66,7 +66,7 @@ const SERIES = [
   { step: 15 * MINUTE, buckets: 96 },
   { step: 60 * MINUTE, buckets: 168 },
 ] as const;
-const ATTEMPTS = 50;
+export const ATTEMPTS = 50;
 /** Streams whose activity is held in memory; the ones longest without any are put down in the registry. */
 const MOST_STREAMS = 2_000;
 const MOST_CAUSES = 8;

@@ -2,7 +2,7 @@ import type { Random } from '../../lib/clock.ts';
 import type { RecordKind } from '../../records/block.ts';
 import { createFleet, type Owner } from './fleet.ts';
 
-export interface SampleOptions {
+interface SampleOptions {
   readonly kind: RecordKind;
   readonly records: number;
   readonly organisation: Owner;

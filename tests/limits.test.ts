@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { maxHeaderSize } from 'node:http';
+import { test } from 'node:test';
+import { BODY_LIMIT, REQUEST_TIMEOUT_MS } from '../src/api/app.ts';
+import { MOST_STREAMS } from '../src/api/data-streams/create.ts';
+import { VERIFY_TIMEOUT_MS } from '../src/api/data-streams/destination.ts';
+import { LONGEST_NAME } from '../src/api/data-streams/schema.ts';
+import { DEFAULT_PER_PAGE, PageQuery } from '../src/api/pagination.ts';
+import { DEEPEST_BODY } from '../src/api/validation.ts';
+import { FAILURES_TO_LOCK, LOCKOUT_MILLISECONDS } from '../src/auth/lockout.ts';
+import { DEFAULT_RATE_LIMITS, WINDOW_MILLISECONDS } from '../src/auth/rate-limit.ts';
+import { APPLICATION_TOKEN_SECONDS, REFRESH_TOKEN_SECONDS, USER_TOKEN_SECONDS } from '../src/auth/tokens.ts';
+import { SETTINGS, variableOf } from '../src/config/config.ts';
+import { ATTEMPTS } from '../src/delivery/watching/activity.ts';
+import { DEEPEST_GROUP, MOST_ELEMENTS, MOST_VALUES } from '../src/filters/syntax.ts';
+import { LARGEST_BODY } from '../src/ingest/body.ts';
+import { BYTES_IN_FLIGHT } from '../src/ingest/ingest.ts';
+import { IDLE_MS, LEAST_RATE } from '../src/ingest/upload.ts';
+import { IDEMPOTENCY_WINDOW } from '../src/log/log.ts';
+import { LARGEST_RECORD, MOST_FAULTS, MOST_REJECTED } from '../src/records/scan.ts';
+import { EXPIRED_HOURS, HISTORY_LENGTH } from '../src/registry/data-stream.ts';
+
+const bytes = (value: number) => (value >= 2 ** 20 ? `${value / 2 ** 20} MiB` : `${value / 1024} KiB`);
+const seconds = (ms: number) => (ms >= 60_000 ? `${ms / 60_000} min` : `${ms / 1000} s`);
+const count = (value: number) => value.toLocaleString('en');
+const { rate, burst } = DEFAULT_RATE_LIMITS.dataStream;
+const perPage = PageQuery.properties.per_page as unknown as { maximum: number };
+
+/** What, how much, what happens beyond, and the setting. */
+type Row = readonly [what: string, number: string, beyond: string, setting?: keyof typeof SETTINGS];
+
+const ROWS: readonly (string | Row)[] = [
+  'Calls',
+  ['data stream calls of an organisation', `${rate} a second, ${burst} at once`, '429'],
+  [
+    'calls of `/api/v1/authenticate` from an address',
+    `${DEFAULT_RATE_LIMITS.authenticatePerIp} in ${seconds(WINDOW_MILLISECONDS)}`,
+    '429',
+  ],
+  [
+    'failed logins of a user in a row',
+    String(FAILURES_TO_LOCK),
+    `401, locked for ${seconds(LOCKOUT_MILLISECONDS)}`,
+  ],
+  ['JSON body', bytes(BODY_LIMIT), '413'],
+  ['nesting of a JSON body', `${DEEPEST_BODY} levels`, '400'],
+  ['request line and headers', bytes(maxHeaderSize), '431'],
+  ['time for a request to arrive', seconds(REQUEST_TIMEOUT_MS), '408'],
+  ['items of a page', `${count(perPage.maximum)}; ${DEFAULT_PER_PAGE} if only \`page\` is given`, '422'],
+  'Logins',
+  ['auth token of a user', seconds(USER_TOKEN_SECONDS * 1000), '401'],
+  ['refresh token of a user', `${REFRESH_TOKEN_SECONDS / 86_400} days`, '401'],
+  ['auth token of an application', `${APPLICATION_TOKEN_SECONDS / 86_400} days`, '401'],
+  'Data streams',
+  ['data streams of an organisation', count(MOST_STREAMS), '422', 'streamsPerOrganisation'],
+  ['name', `${LONGEST_NAME} characters`, '422'],
+  ['filters and groups of a stream', count(MOST_ELEMENTS), '422'],
+  ['values in the filters of a stream', count(MOST_VALUES), '422'],
+  ['groups inside groups', String(DEEPEST_GROUP), '422'],
+  ['time for a destination to be verified', seconds(VERIFY_TIMEOUT_MS), '422'],
+  ['changes of state that are kept', String(HISTORY_LENGTH), 'the oldest are dropped'],
+  ['attempts that are kept', String(ATTEMPTS), 'the oldest are dropped'],
+  ['hours of expired records that are kept', String(EXPIRED_HOURS), 'the oldest are dropped'],
+  'Delivery',
+  [
+    'time that records are kept',
+    String(SETTINGS.retention.default),
+    'they expire, and are counted',
+    'retention',
+  ],
+  ['unbroken failure', String(SETTINGS.retryWindow.default), 'the stream goes to Error', 'retryWindow'],
+  'Records that are fed in',
+  ['body, decoded', bytes(LARGEST_BODY), '413'],
+  ['record', bytes(LARGEST_RECORD), '422'],
+  ['bodies that a node works on at once', bytes(BYTES_IN_FLIGHT), '503'],
+  ['rate of an upload', `at least ${bytes(LEAST_RATE)} a second`, 'the connection is closed'],
+  ['pause in an upload', seconds(IDLE_MS), 'the connection is closed'],
+  ['faults that an answer explains', String(MOST_FAULTS), 'the others are counted'],
+  ['records that `invalid=skip` skips', count(MOST_REJECTED), '422'],
+  [
+    'time that an `Idempotency-Key` is remembered',
+    `at least ${IDEMPOTENCY_WINDOW / 3_600_000 - 1} h`,
+    'a repeated request is stored again',
+  ],
+];
+
+/** `UPDATE_DOCS=1` writes what this compares. */
+test('docs/limits.md has the numbers of the source', () => {
+  const rows = ROWS.map((row) => {
+    if (typeof row === 'string') return `| **${row}** | | | |`;
+    const [what, number, beyond, setting] = row;
+    return `| ${what} | ${number} | ${beyond} | ${setting ? `\`${variableOf(setting)}\`` : ''} |`;
+  });
+  const table = ['| limit | number | beyond it | setting |', '| --- | --- | --- | --- |', ...rows].join('\n');
+  const text = readFileSync('docs/limits.md', 'utf8');
+  const between = /(<!-- limits -->\n)([\s\S]*?)(<!-- \/limits -->)/;
+  if (process.env.UPDATE_DOCS) {
+    writeFileSync(
+      'docs/limits.md',
+      text.replace(between, (_, open, _old, close) => `${open}${table}\n${close}`),
+    );
+  } else {
+    assert.equal(
+      between.exec(text)?.[2],
+      `${table}\n`,
+      'run UPDATE_DOCS=1 npx node --test tests/limits.test.ts',
+    );
+  }
+});
