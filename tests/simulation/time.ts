@@ -9,6 +9,9 @@ interface Timer {
 /** When a simulation begins, ms since the epoch. */
 export const BEGINNING = Date.UTC(2026, 0, 1);
 
+/** More timers in one millisecond are a loop that waits for nothing. */
+const MOST_TURNS = 20_000;
+
 /**
  * The time of a simulated world, in milliseconds since it began. It stands still while anything can go on without it,
  * and then jumps to the next timer: so an idle hour costs nothing.
@@ -16,6 +19,8 @@ export const BEGINNING = Date.UTC(2026, 0, 1);
 export class SimulatedTime {
   now = 0;
   #order = 0;
+  /** Timers that have fired in this millisecond. */
+  #turns = 0;
   /** A binary heap by (at, order). */
   readonly #heap: Timer[] = [];
 
@@ -37,6 +42,8 @@ export class SimulatedTime {
     for (let next = this.#heap[0]; next && next.at <= until; next = this.#heap[0]) {
       this.#pop();
       if (!next.run) continue;
+      this.#turns = next.at > this.now ? 0 : this.#turns + 1;
+      if (this.#turns > MOST_TURNS) throw new Error('something spins: time does not go on');
       this.now = Math.max(this.now, next.at);
       next.run();
       await settle();
@@ -163,7 +170,8 @@ export class NodeClock implements Clock {
 
   after(milliseconds: number, run: () => void): () => void {
     let cancelled = false;
-    const cancel = this.#time.after(milliseconds / this.#rate, () =>
+    // Real timers never come early, and are no finer than this.
+    const cancel = this.#time.after(Math.ceil(milliseconds / this.#rate), () =>
       this.#process.enter(() => {
         if (!cancelled) run();
       }),
