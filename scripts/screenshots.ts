@@ -1,12 +1,19 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import type { Browser } from 'playwright-core';
 import { launchChromium } from '../tests/support/browser.ts';
 import { observerViews, troubledViews, views } from '../tests/support/portal-views.ts';
 import { openWindow, populate, signIn, startPortalWorld } from '../tests/support/portal-world.ts';
 import { buildPortal } from './build-portal.ts';
 
-/** `npm run screenshots`: every view of the portal, light and dark, narrow and wide, into screenshots/. */
+/**
+ * `npm run screenshots`: every view of the portal, light and dark, from narrow to wide, into screenshots/; and the two pictures of the
+ * README into docs/images/.
+ */
 const FOLDER = fileURLToPath(new URL('../screenshots', import.meta.url));
+const PICTURES = fileURLToPath(new URL('../docs/images', import.meta.url));
+/** A page of README.md is read on any connection: a picture of it stays below this. */
+const MOST_BYTES = 120_000;
 
 await buildPortal();
 const browser = await launchChromium();
@@ -24,7 +31,8 @@ try {
   await world.addUser(7, 'olga', 'observer');
   const streams = await populate(world, 7);
   for (const colorScheme of ['light', 'dark'] as const) {
-    for (const width of [360, 1440]) {
+    await takePicture(colorScheme);
+    for (const width of [360, 390, 768, 1440]) {
       const { page, context } = await openWindow(browser, { colorScheme, viewport: { width, height: 900 } });
       const shoot = (name: string) =>
         page.screenshot({ path: `${FOLDER}/${name}-${colorScheme}-${width}.png`, fullPage: true });
@@ -55,4 +63,20 @@ try {
 } finally {
   await browser.close();
   await world.close();
+}
+
+/** The list of data streams, as a reader of the README first sees it. */
+async function takePicture(colorScheme: 'light' | 'dark'): Promise<void> {
+  const { page, context } = await openWindow(browser as Browser, {
+    colorScheme,
+    viewport: { width: 1120, height: 760 },
+  });
+  await signIn(page, world.node.url, 'ada');
+  await page.getByText('5 delivered in 24 h').waitFor();
+  mkdirSync(PICTURES, { recursive: true });
+  const path = `${PICTURES}/portal-${colorScheme}.png`;
+  await page.screenshot({ path });
+  const { size } = statSync(path);
+  if (size > MOST_BYTES) throw new Error(`${path} has ${size} bytes, more than ${MOST_BYTES}.`);
+  await context.close();
 }

@@ -110,7 +110,8 @@ function SignedIn({ signOut }: { readonly signOut: () => void }) {
         <LeaveDialog />
       </main>
       <footer className="foot">
-        Times are shown in your time zone, {zoneName()}. Point at a time to see it in UTC.
+        Times are shown in your time zone, {zoneName()}.
+        {zoneName() !== 'UTC' && ' Point at a time to see it in UTC.'}
       </footer>
       <Notices />
     </>

@@ -78,7 +78,7 @@ export function loginTests(): void {
       await fresh('ada');
       const second = await context.newPage();
       await second.goto(`${world.node.url}/api-access`);
-      await second.getByRole('heading', { name: 'API' }).waitFor();
+      await second.getByRole('heading', { name: 'API', level: 1 }).waitFor();
       const stored = 'JSON.stringify(localStorage) + document.cookie';
       assert.doesNotMatch(String(await second.evaluate(stored)), /eyJ/);
       await signOut('ada');

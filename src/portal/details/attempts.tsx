@@ -3,7 +3,7 @@ import { useState } from 'react';
 import { api, type DataStream, read } from '../lib/api.ts';
 import { type Attempt, type Delivery, foldAttempts, isSplit } from '../lib/attempts.ts';
 import { BAD, GOOD, POOR } from '../lib/colors.ts';
-import { formatBytes, formatCount, formatDuration, UNKNOWN } from '../lib/format.ts';
+import { formatBytes, formatCount, formatDuration, formatNumberOf, UNKNOWN } from '../lib/format.ts';
 import { useRead } from '../lib/query.ts';
 import { STATUS } from '../lib/streams.ts';
 import { DataTable } from '../parts/data-table.tsx';
@@ -68,7 +68,8 @@ export function Attempts({ stream }: { readonly stream: DataStream }) {
         />
       )}
       <Text size="sm" c="dimmed">
-        The last {formatCount(attempts.data.length)} requests, in {formatCount(deliveries.length)} deliveries.
+        {formatNumberOf(attempts.data.length, 'request')} in{' '}
+        {formatNumberOf(deliveries.length, 'delivery', 'deliveries')}: the node keeps the last 50.
       </Text>
     </Stack>
   );
@@ -88,7 +89,7 @@ function Explained({ delivery: { message, attempts } }: { readonly delivery: Del
       {message && <Message text={message} />}
       {attempts.length > 1 && (
         <details>
-          <summary>{formatCount(attempts.length)} requests</summary>
+          <summary>{formatNumberOf(attempts.length, 'request')}</summary>
           <ol className="steps">
             {attempts.map((attempt) => (
               <li key={`${attempt.at} ${attempt.delivery_id} ${attempt.tries}`}>

@@ -152,7 +152,8 @@ function optionsOf(
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { show: shape === 'line' } },
     scales: {
-      x: { time: true },
+      // The last bar begins at the last time, and is as long as a step.
+      x: { time: true, range: (_, min, max) => [min, max + step] },
       // From zero, so that bars compare; and a chart of nothing has an axis too.
       y: { range: (_, __, max) => [0, max > 0 ? max * 1.05 : 1] },
     },

@@ -1,7 +1,7 @@
 import { Button, Group, Modal, Paper, Stack, Text, Title } from '@mantine/core';
 import { useState } from 'react';
 import { api, perform, type QuarantineGroup, read } from '../lib/api.ts';
-import { formatCount } from '../lib/format.ts';
+import { formatCount, formatNumberOf } from '../lib/format.ts';
 import { formatJson } from '../lib/json.ts';
 import { notify, notifyFailure } from '../lib/notices.ts';
 import { change, useRead } from '../lib/query.ts';
@@ -35,9 +35,9 @@ export function Quarantine({ id, name }: { readonly id: string; readonly name: s
   return (
     <Stack>
       <Text>
-        The destination refused {formatCount(groups.data.records)}
-        {groups.data.more && ' or more'} records. They are grouped by the reason. Fix the cause, then send
-        them again, or remove them.
+        The destination refused {groups.data.more && 'more than '}
+        {formatNumberOf(groups.data.records, 'record')}. They are grouped by the reason. Fix the cause and
+        send them again, or remove them.
       </Text>
       {groups.data.groups.map((group) => (
         <GroupCard key={group.group} id={id} name={name} group={group} />
@@ -63,7 +63,7 @@ function GroupCard({ id, name, group }: GroupProps) {
   const [busy, setBusy] = useState(false);
   const [doomed, setDoomed] = useState(false);
   const [open, setOpen] = useState(false);
-  const count = `${formatCount(group.records)} ${group.records === 1 ? 'record' : 'records'}`;
+  const count = formatNumberOf(group.records, 'record');
   const run = async (what: typeof resend | typeof discard) => {
     setBusy(true);
     try {

@@ -2,7 +2,7 @@ import { Button, Group, Stack, Text } from '@mantine/core';
 import { useState } from 'react';
 import type { paths } from '../generated/api.ts';
 import { api, type QuarantineGroup, read } from '../lib/api.ts';
-import { formatCount, UNKNOWN } from '../lib/format.ts';
+import { formatCount } from '../lib/format.ts';
 import { formatJson } from '../lib/json.ts';
 import { notifyFailure } from '../lib/notices.ts';
 import { useRead } from '../lib/query.ts';
@@ -57,7 +57,6 @@ export function QuarantinedRecords({
         columns={[
           { name: 'Arrived', cell: (record) => <Time at={record.arrived_at} /> },
           { name: 'Quarantined', cell: (record) => <Time at={record.at} /> },
-          { name: 'Status', cell: (record) => record.remote_status ?? UNKNOWN },
           {
             name: 'Record',
             cell: (record) => (

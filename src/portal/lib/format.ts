@@ -9,6 +9,11 @@ export function formatCount(count: number | null | undefined): string {
 
 const COMPACT = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
 
+/** `1 record`, `2,000 records`. */
+export function formatNumberOf(count: number, one: string, many = `${one}s`): string {
+  return `${formatCount(count)} ${count === 1 ? one : many}`;
+}
+
 /** For axes and narrow places: 12.3K. */
 export function formatCompact(count: number): string {
   return COMPACT.format(count);
