@@ -30,9 +30,9 @@ interface AppParts extends OperationParts {
   /** A webhook that takes the place of EXAMPLE_RECEIVER in the documentation. */
   readonly exampleReceiver?: string;
   readonly log?: ErrorLog;
-  /** Told of every answer. */
+  /** Called after every answer. */
   answered?(answer: Answered): void;
-  /** Whether X-Forwarded-For is to be believed: only behind a proxy that sets it. */
+  /** Whether to trust X-Forwarded-For: only behind a proxy that sets it. */
   readonly trustProxy?: boolean;
 }
 
@@ -60,7 +60,7 @@ declare module 'fastify' {
 /** The largest JSON body: a data stream with a thousand filter values has a few KiB. */
 export const BODY_LIMIT = 2 ** 20;
 
-/** Node's own default, which Fastify switches off: who sends a request more slowly than this is cut off. */
+/** The default of Node.js, which Fastify switches off: a slower request is cut off. */
 export const REQUEST_TIMEOUT_MS = 300_000;
 
 /** The whole head of a request that Node takes: any id reaches its handler, which does not find it. */
@@ -113,7 +113,7 @@ function addRoute(app: FastifyInstance, route: Route, parts: AppParts): void {
     method: route.method,
     url: route.path,
     config: { takesBody: route.body !== undefined },
-    // Before the body is read: who may not call need not be listened to.
+    // Before the body is read: a caller without permission costs no more than its headers.
     onRequest: async (request) => {
       request.identity = await identify(route, request, parts);
     },

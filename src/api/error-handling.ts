@@ -6,7 +6,7 @@ import type { Clock } from '../lib/clock.ts';
 import { answerWith } from './answer.ts';
 import { endAndDestroy } from './unread-bodies.ts';
 
-/** Where unexpected errors are told; pino's loggers are one. */
+/** Where unexpected errors are logged; a pino logger fits. */
 export interface ErrorLog {
   error(fields: object, message: string): void;
 }
@@ -21,7 +21,7 @@ const FRAMEWORK_ERRORS: Readonly<Record<string, readonly [ErrorToken, string]>> 
   FST_ERR_BAD_URL: ['BadRequest', 'The path is not a valid URL path.'],
 };
 
-/** Answers any error with emnify's body; what is not meant for the caller is logged and answered as Internal. */
+/** Answers any error with emnify's body. An unexpected error is logged, and the caller only learns that there was one. */
 export function createAnswerError(log: ErrorLog | undefined): AnswerError {
   return (error, request, reply) => {
     const known = knownError(error);

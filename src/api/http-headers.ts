@@ -27,8 +27,8 @@ const EXPOSED_HEADERS = [
 export const CORS_PREFIX = '/api/';
 
 /**
- * Adds the headers of every answer. The customer API may be called from pages of any origin: who calls is told by a
- * bearer token and never by a cookie, so a foreign page gains nothing that its own server would not have.
+ * Adds the headers of every answer. The customer API may be called from pages of any origin: a bearer token
+ * identifies the caller, never a cookie, so a foreign page gains nothing that its own server would not have.
  */
 export function addCommonHeaders(app: FastifyInstance): void {
   app.addHook('onSend', async (request, reply) => {

@@ -34,7 +34,7 @@ function toFaults(errors: readonly ErrorObject[]): FieldFault[] {
   const faults = new Map<string, FieldFault>();
   for (const error of errors) {
     const fault = toFault(error);
-    // Of a union ajv tells what is wrong with each alternative, then that none fits: the last says it best.
+    // For a union ajv reports a fault per alternative, and last that none fits. The last one says it best.
     const isUnion = error.keyword === 'anyOf' || error.keyword === 'oneOf';
     if (isUnion || !faults.has(fault.path)) faults.set(fault.path, fault);
     if (faults.size >= MOST_FAULTS) break;

@@ -19,7 +19,7 @@ export interface RecordsCall {
 /** The answer 202; it has `rejected`, `rejected_indexes` and `errors` only with `?invalid=skip`. */
 export interface RecordsAnswer {
   readonly accepted: number;
-  /** Whether the same request was stored before under its Idempotency-Key; told in a header. */
+  /** Whether the same request was stored before under its Idempotency-Key; shown in a header. */
   readonly repeated?: boolean;
   readonly rejected?: number;
   readonly rejected_indexes?: readonly number[];

@@ -10,7 +10,7 @@ interface UploadOptions {
   /** The most bytes that are read. */
   readonly limit: number;
   readonly clock: Clock;
-  /** Is told how much memory is wanted, before it is taken; throws if there is none. */
+  /** Asked for memory before it is used; throws if there is none. */
   letIn(bytes: number): void;
   /** The error of a body that is longer than `limit`. */
   tooLarge(): ApiError;

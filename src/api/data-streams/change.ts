@@ -29,7 +29,7 @@ import { iso, streamStatus } from './view.ts';
 type PatchBody = Static<DataStreamSchemas['patch']>;
 type Request<Body = undefined> = RouteRequest<{ readonly id: string }, unknown, Body, Identity>;
 type GivenStatus = NonNullable<PatchBody['status']>;
-type Told = Pick<StateChange, 'state' | 'message'>;
+type HistoryEntry = Pick<StateChange, 'state' | 'message'>;
 
 interface Changes {
   /** undefined: not given; empty: none from now on. */
@@ -50,7 +50,7 @@ export async function patchDataStream(
 ): Promise<Answer> {
   const { registry, clock, verifyDestinations = true } = parts;
   const { organisationId } = identity;
-  let told: readonly Told[] = [];
+  let entries: readonly HistoryEntry[] = [];
   await changeStream(registry, organisationId, id, async (stored) => {
     const { state } = streamStatus(stored, await findProgress(registry, stored));
     const changes = readChanges(parts, body, stored, state);
@@ -60,11 +60,11 @@ export async function patchDataStream(
     }
     const restarted = state === 'error' && (isMoved(destination) || changes.wished);
     const next = applyChanges(parts, stored, changes, restarted && changes.desired === 'running');
-    told = tell(stored, next, changes, restarted);
+    entries = historyOf(stored, next, changes, restarted);
     if (isDeepStrictEqual(stored, next)) return undefined;
     return { ...next, modified: iso(clock.now()) };
   });
-  for (const change of told) {
+  for (const change of entries) {
     const at = clock.now();
     await recordStateChange(registry, organisationId, id, { at, ...change, actor: identity.actor });
   }
@@ -137,23 +137,24 @@ function applyChanges(
   };
 }
 
-/** What the history says of a change. */
-function tell(
+/** The entries of the history that a change makes. */
+function historyOf(
   before: DataStreamDocument,
   after: DataStreamDocument,
   { destination }: Changes,
   restarted: boolean,
-): Told[] {
-  const told: Told[] = [];
+): HistoryEntry[] {
+  const entries: HistoryEntry[] = [];
   const state = after.desired;
   if (isMoved(destination)) {
-    told.push({ state, message: `The destination was changed: ${destination.configured.target}.` });
+    entries.push({ state, message: `The destination was changed: ${destination.configured.target}.` });
   }
-  if (before.desired === 'running' && after.desired === 'paused') told.push({ state, message: 'Paused.' });
+  if (before.desired === 'running' && after.desired === 'paused') entries.push({ state, message: 'Paused.' });
   else if (before.desired === 'paused' && after.desired === 'running')
-    told.push({ state, message: 'Resumed.' });
-  else if (restarted && state === 'running' && told.length === 0) told.push({ state, message: 'Restarted.' });
-  return told;
+    entries.push({ state, message: 'Resumed.' });
+  else if (restarted && state === 'running' && entries.length === 0)
+    entries.push({ state, message: 'Restarted.' });
+  return entries;
 }
 
 /** `POST /api/v2/data_stream/{id}/restart`: from Error, and harmless on a stream that runs. */

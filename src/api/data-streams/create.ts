@@ -31,7 +31,7 @@ export interface CreateParts extends DestinationParts {
   /** false: creations and changes do not reach the destination (SIMSTREAM_VERIFY_DESTINATIONS); a dry run still does. */
   readonly verifyDestinations?: boolean;
   readonly retentionMs: number;
-  /** Told of every stream that was deleted, for what others keep of it. */
+  /** Called for every deleted stream, so that others forget what they keep of it. */
   forget?(organisationId: number, streamId: string): Promise<void>;
   /** Streams that an organisation may have; see MOST_STREAMS. */
   readonly mostStreams?: number;
@@ -136,11 +136,11 @@ async function insert(
       modified: created,
     };
     const at = Date.parse(created);
-    const told =
+    const change =
       stream.desired === 'paused'
         ? ({ state: 'paused', message: 'Created paused.' } as const)
         : ({ state: 'pending', message: 'Created.' } as const);
-    if (!(await insertStream(registry, document, { at, ...told, actor }))) continue;
+    if (!(await insertStream(registry, document, { at, ...change, actor }))) continue;
     await mustStillHaveRoom(parts, document);
     return document;
   }

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { defineRoute, type Route } from '../route.ts';
 
-/** What customers have to know of the platform to let it in at their destination. */
+/** What customers must know of the platform so that their destination admits it. */
 export interface PlatformParts {
   /** undefined: as if nothing were set. */
   readonly platform?: {
@@ -21,15 +21,15 @@ const nullable = (description: string, example: string) =>
 const Platform = Type.Object(
   {
     aws_principal: nullable(
-      'Whom the trust policy of an AWS role has to name; null: the operator has not said.',
+      'The principal that the trust policy of an AWS role must name; null: the platform operator has not set it.',
       'arn:aws:iam::123456789012:root',
     ),
     aws_external_id: nullable(
-      'The external id that AWS roles are assumed with: this organisation’s alone.',
+      'The external id with which AWS roles are assumed. It belongs to this organisation alone.',
       'org-70412',
     ),
     google_service_account: nullable(
-      'Who has to have the role Pub/Sub Publisher on a topic; null: the operator has not said.',
+      'The account that needs the role Pub/Sub Publisher on a topic; null: the platform operator has not set it.',
       'streams@example.iam.gserviceaccount.com',
     ),
     retention_seconds: Type.Integer({ minimum: 1, description: 'How long records are kept.' }),
@@ -44,7 +44,7 @@ export function dataStreamPlatformRoute({ platform, retentionMs }: PlatformParts
     path: '/api/v2/data_stream/platform',
     operationId: 'GetDataStreamerPlatform',
     tags: ['Data Streamer'],
-    summary: 'Whom to let in at a destination, and how long records are kept',
+    summary: 'The identities that a destination must admit, and how long records are kept',
     access: 'read',
     rateLimited: true,
     responses: { 200: { description: 'As the caller’s organisation has to use it.', schema: Platform } },

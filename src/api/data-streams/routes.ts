@@ -112,7 +112,7 @@ function writeRoutes(parts: DataStreamParts): Route[] {
       operationId: 'CreateDataStreamer',
       summary: 'Create a data stream',
       description:
-        'The destination is reached first: if it cannot be used, nothing is created and the cause is told.',
+        'The destination is tried first. If it cannot be used, nothing is created, and the error names the cause.',
       access: 'write',
       body: schemas.create,
       bodyExamples: createExamples([...parts.destinationTypes.values()]),

@@ -181,7 +181,7 @@ function destinationChangeSchema(types: readonly DestinationType[]) {
 
 /**
  * The credentials of a connection type as a client sees them: what has a default may be left out.
- * Annotations stay, among them `x-secret`, which tells a form what to hide.
+ * Annotations stay, among them `x-secret`, by which a form knows what to hide.
  */
 export function credentialsSchema(type: DestinationType): TSchema {
   const { properties, required = [] } = type.credentials as unknown as {
@@ -234,7 +234,7 @@ const StatusView = Type.Object({
 const Progress = Type.Object({
   delivered: Count('Records that the destination took.'),
   filtered: Count('Records that did not pass the filters.'),
-  quarantined: Count('Records that the destination refused for good; they were set aside.'),
+  quarantined: Count('Records that the destination refused for good; they are in quarantine.'),
   expired: Count('Records that were not delivered within the retention.'),
   pending: Count('Records that wait.'),
   oldest_pending_at: nullable(Time('Arrival of the oldest record that waits.')),

@@ -55,7 +55,7 @@ export async function listStreams(registry: Registry, organisationId: number): P
   return Array.fromAsync(STREAM.list(registry, organisationId));
 }
 
-/** What the engine has told of an organisation's streams, by stream id. */
+/** The engine's progress of an organisation's streams, by stream id. */
 export async function listProgress(
   registry: Registry,
   streams: readonly StoredStream[],
@@ -115,7 +115,7 @@ export async function changeStream(
 }
 
 /**
- * Removes a stream, then all that is known of it. Who deletes it first gets true, everybody else NotFound.
+ * Removes a stream, then everything that belongs to it. Only the first of several calls succeeds; the others get NotFound.
  * The stream goes first: the engine stops, and nobody sees a stream without its past.
  */
 export async function removeStream(registry: Registry, organisationId: number, id: string): Promise<void> {

@@ -9,8 +9,8 @@ import {
 import { KINDS, RELATIONS } from './schema.ts';
 
 /**
- * The state of a data stream as people see it: what they want counts at once, what the engine did as soon as it has
- * told. Until the engine has taken up what they want, the stream is pending.
+ * The state of a data stream as people see it. What they ask for shows at once; what the engine did shows once it has
+ * written its progress. Until the engine follows what was asked for, the stream is pending.
  */
 export function streamStatus(
   stream: DataStreamDocument,

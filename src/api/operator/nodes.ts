@@ -3,7 +3,7 @@ import type { NodesSnapshot, NodeView } from '../../leases/nodes.ts';
 import { defineRoute, type Route } from '../route.ts';
 
 export interface NodesParts {
-  /** Who takes part in delivery and holds what, as this node sees it. */
+  /** The nodes that take part in delivery and the partitions that each holds, as this node sees them. */
   nodes(): NodesSnapshot;
 }
 
@@ -16,14 +16,13 @@ const Held = Type.Object({
 const NodeSchema = Type.Object(
   {
     name: Type.String({
-      description:
-        'Its host’s name and the port that it listens on; a node that is started again has it again.',
+      description: 'The name of its host and the port that it listens on; it stays the same over restarts.',
       examples: ['simstream-0:8080'],
     }),
     session: Type.String({ description: 'Of this start of its process.' }),
     self: Type.Boolean({ description: 'Whether it is the node that answers.' }),
     state: Type.Union([Type.Literal('alive'), Type.Literal('leaving'), Type.Literal('silent')], {
-      description: '`leaving`: hands over what it holds. `silent`: nothing was heard of it for some seconds.',
+      description: '`leaving`: it hands over its partitions. `silent`: it has sent nothing for some seconds.',
     }),
     started: Type.String({ format: 'date-time' }),
     version: Type.String(),
@@ -35,11 +34,11 @@ const NodeSchema = Type.Object(
 const NodesAnswer = Type.Object({
   nodes: Type.Array(NodeSchema, { description: 'By name.' }),
   unheld_partitions: Type.Array(Type.Integer(), {
-    description: 'Partitions that no node holds; normally empty, but for a moment while one is handed over.',
+    description: 'Partitions that no node holds. Normally none; for a moment, one that is being handed over.',
   }),
 });
 
-/** `GET /operator/v1/nodes`: who runs what. */
+/** `GET /operator/v1/nodes`: which node runs which partitions. */
 export function nodesRoutes({ nodes }: NodesParts): Route[] {
   return [
     defineRoute({
@@ -49,7 +48,7 @@ export function nodesRoutes({ nodes }: NodesParts): Route[] {
       tags: ['Operator: nodes'],
       summary: 'List nodes and the partitions that they hold',
       description:
-        'As the node that answers sees it, less than a second old. A node that has its storage to itself lists itself alone.',
+        'As the answering node sees it, less than a second old. A node with embedded storage lists only itself.',
       access: 'operator',
       responses: { 200: { description: 'All nodes.', schema: NodesAnswer } },
       handler: () => {
