@@ -57,7 +57,7 @@ describe('docs/dependencies.md', () => {
 
   test('versions are exact', () => {
     for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies })) {
-      assert.match(version, /^\d+\.\d+\.\d+$/, name);
+      assert.match(version, /^\d+\.\d+\.\d+(-r\.\d+)?$/, name);
     }
   });
 });

@@ -1,4 +1,5 @@
 import type { Block, RecordKind } from './block.ts';
+import { beginsFormula, type CsvDialect, STANDARD_CSV, textOfCell, timeOfCell } from './csv-dialect.ts';
 import { compileFields, decimal, textAt } from './fields.ts';
 
 /**
@@ -11,7 +12,8 @@ import { compileFields, decimal, textAt } from './fields.ts';
  *   cell   = '"' text '"'                    with each '"' in the text doubled; so an empty text differs from null
  *
  * A number is written as its literal in plain notation, volumes with 6 decimals and cost with 10; it never becomes a
- * binary floating-point number, and digits beyond are kept. Booleans are `true` and `false`, timestamps as they came in.
+ * binary floating-point number, and digits beyond are kept. Booleans are `true` and `false`, timestamps as they came in. A
+ * dialect changes how texts and times are written (csv-dialect.ts); NUL is left out in every one.
  */
 interface CsvTable {
   /** The names of the columns, in order. */
@@ -34,12 +36,15 @@ export interface Column {
   readonly decimals?: number;
   /** An object as JSON text, and a string with its quotes, so that the cell always parses as JSON. */
   readonly json?: boolean;
+  /** A time, which a dialect may write in another form. */
+  readonly time?: boolean;
 }
 
 const column = (name: string, ...paths: string[]): Column => ({
   name,
   paths: paths.length > 0 ? paths : [name],
 });
+const time = (name: string, ...paths: string[]): Column => ({ ...column(name, ...paths), time: true });
 const amount = (name: string, path: string, decimals: number): Column => ({ name, paths: [path], decimals });
 
 /** Decimal(14,6) and Decimal(14,10) in emnify's schema. */
@@ -48,8 +53,8 @@ const COST_DECIMALS = 10;
 
 const USAGE_COLUMNS: readonly Column[] = [
   column('id'),
-  column('event_start_timestamp', 'start_timestamp'),
-  column('event_stop_timestamp', 'end_timestamp'),
+  time('event_start_timestamp', 'start_timestamp'),
+  time('event_stop_timestamp', 'end_timestamp'),
   column('organisation_id', 'organisation.id'),
   column('organisation_name', 'organisation.name'),
   column('endpoint_id', 'endpoint.id'),
@@ -78,14 +83,14 @@ const USAGE_COLUMNS: readonly Column[] = [
   column('endpoint_tags', 'endpoint.tags'),
   column('endpoint_imei', 'endpoint.imei'),
   column('msisdn_msisdn', 'sim.msisdn'),
-  column('sim_production_date', 'sim.production_date'),
+  time('sim_production_date', 'sim.production_date'),
   column('operator_mncs', 'operator.mnc'),
   column('country_mcc', 'operator.country.mcc'),
 ];
 
 const EVENT_COLUMNS: readonly Column[] = [
   column('id'),
-  column('timestamp'),
+  time('timestamp'),
   column('event_type_id', 'event_type.id'),
   column('event_type_description', 'event_type.description'),
   column('event_severity_id', 'event_severity.id'),
@@ -106,7 +111,7 @@ const EVENT_COLUMNS: readonly Column[] = [
   column('sim_id', 'sim.id'),
   column('sim_iccid', 'sim.iccid'),
   column('msisdn_msisdn', 'sim.msisdn'),
-  column('sim_production_date', 'sim.production_date'),
+  time('sim_production_date', 'sim.production_date'),
   column('imsi_id', 'imsi.id'),
   column('imsi_imsi', 'imsi.imsi'),
   column('user_id', 'user.id'),
@@ -127,14 +132,18 @@ export const CSV_EXTRAS: Readonly<Record<RecordKind, Record<ExtraColumn, Column 
 };
 
 /** @param extra columns to append; one that the kind has anyway is left out */
-export function csvTable(kind: RecordKind, extra: readonly ExtraColumn[] = []): CsvTable {
+export function csvTable(
+  kind: RecordKind,
+  extra: readonly ExtraColumn[] = [],
+  dialect: CsvDialect = STANDARD_CSV,
+): CsvTable {
   const wanted = EXTRA_COLUMNS.filter((name) => extra.includes(name)).map((name) => CSV_EXTRAS[kind][name]);
   const columns = [...CSV_COLUMNS[kind], ...wanted.filter((one) => one !== undefined)];
   const names = columns.map(({ name }) => name);
   return {
     columns: names,
     header: Buffer.from(`${names.map((name) => `"${name}"`).join(',')}\n`),
-    rows: rowWriter(columns),
+    rows: rowWriter(columns, dialect),
   };
 }
 
@@ -145,6 +154,8 @@ const BACKSLASH = 0x5c;
 const OPEN_BRACKET = 0x5b;
 const OPEN_BRACE = 0x7b;
 const LETTER_N = 0x6e;
+const LETTER_U = 0x75;
+const ZERO = 0x30;
 const SPACE = 0x20;
 
 /** Most bytes that a cell has beyond twice the bytes of its literal: quotes, comma, the zeros of decimals and exponents. */
@@ -157,7 +168,7 @@ interface Cell extends Column {
   readonly slots: readonly number[];
 }
 
-function rowWriter(columns: readonly Column[]): CsvTable['rows'] {
+function rowWriter(columns: readonly Column[], dialect: CsvDialect): CsvTable['rows'] {
   const paths = columns.flatMap((one) => one.paths);
   const reader = compileFields(paths);
   let next = 0;
@@ -172,14 +183,20 @@ function rowWriter(columns: readonly Column[]): CsvTable['rows'] {
       const end = block.ends[index] as number;
       output.reserve((end - start) * 2 + cells.length * ROOM_OF_CELL);
       const places = reader.read(payload, start, end);
-      for (const cell of cells) writeCell(output, cell, payload, places);
+      for (const cell of cells) writeCell(output, cell, payload, places, dialect);
       output.endRow();
     }
     return output.bytes();
   };
 }
 
-function writeCell(output: Output, cell: Cell, payload: Uint8Array, places: Int32Array): void {
+function writeCell(
+  output: Output,
+  cell: Cell,
+  payload: Uint8Array,
+  places: Int32Array,
+  dialect: CsvDialect,
+): void {
   for (const slot of cell.slots) {
     const from = places[slot * 2] as number;
     const to = places[slot * 2 + 1] as number;
@@ -188,10 +205,14 @@ function writeCell(output: Output, cell: Cell, payload: Uint8Array, places: Int3
     if (cell.decimals !== undefined) {
       output.text(decimal(textAt(payload, from, to) as string, cell.decimals));
     } else if (cell.json || first === OPEN_BRACE || first === OPEN_BRACKET) {
-      output.json(payload, from, to);
+      output.json(payload, from, to, dialect.texts === 'athena');
+    } else if (cell.time && dialect.times !== 'iso') {
+      output.text(textOfCell(timeOfCell(textAt(payload, from, to) as string, dialect), dialect));
     } else if (first === QUOTE) {
-      if (has(payload, from, to, BACKSLASH)) output.text(textAt(payload, from, to) as string);
-      else output.copy(payload, from + 1, to - 1);
+      // Without a backslash the text stands in the record as it is: nothing in it needs another form, but for a formula.
+      if (has(payload, from, to, BACKSLASH) || (dialect.defuse && beginsFormula(payload[from + 1]))) {
+        output.text(textOfCell(textAt(payload, from, to) as string, dialect));
+      } else output.copy(payload, from + 1, to - 1);
     } else if (has(payload, from, to, 0x65) || has(payload, from, to, 0x45)) {
       // `true`, `false`, or a number with an exponent.
       output.text(textAt(payload, from, to) as string);
@@ -201,6 +222,13 @@ function writeCell(output: Output, cell: Cell, payload: Uint8Array, places: Int3
     break;
   }
   output.comma();
+}
+
+/** Whether the escape at this place is that of NUL. */
+function isNul(bytes: Uint8Array, at: number): boolean {
+  if (bytes[at + 1] !== LETTER_U) return false;
+  for (let digit = at + 2; digit < at + 6; digit++) if (bytes[digit] !== ZERO) return false;
+  return true;
 }
 
 function has(bytes: Uint8Array, from: number, to: number, byte: number): boolean {
@@ -239,8 +267,11 @@ class Output {
     this.#buffer[this.#at++] = QUOTE;
   }
 
-  /** A cell of JSON text, without the white space between its tokens: so a row is one line. */
-  json(bytes: Uint8Array, from: number, to: number): void {
+  /**
+   * A cell of JSON text, without the white space between its tokens: so a row is one line. An escaped NUL is left out.
+   * @param doubled whether backslashes are doubled
+   */
+  json(bytes: Uint8Array, from: number, to: number, doubled: boolean): void {
     const buffer = this.#buffer;
     let at = this.#at;
     buffer[at++] = QUOTE;
@@ -248,8 +279,14 @@ class Output {
     for (let next = from; next < to; next++) {
       const byte = bytes[next] as number;
       if (byte === BACKSLASH) {
+        if (isNul(bytes, next)) {
+          next += 5;
+          continue;
+        }
         // An escape is copied whole, so that its quote does not end the string.
         buffer[at++] = byte;
+        if (doubled) buffer[at++] = byte;
+        if (doubled && bytes[next + 1] === BACKSLASH) buffer[at++] = BACKSLASH;
         next++;
         if (bytes[next] === QUOTE) buffer[at++] = QUOTE;
         buffer[at++] = bytes[next] as number;

@@ -1,5 +1,6 @@
 import { type Block, recordBytes } from '../../records/block.ts';
 import { csvTable, type ExtraColumn } from '../../records/csv.ts';
+import type { CsvDialect } from '../../records/csv-dialect.ts';
 import type { Format, RecordFile } from '../contract.ts';
 
 /** How records are written down. */
@@ -8,6 +9,8 @@ export interface FileForm {
   readonly gzip: boolean;
   /** Csv only. */
   readonly extraColumns: readonly ExtraColumn[];
+  /** Csv only. */
+  readonly dialect: CsvDialect;
 }
 
 export const CONTENT_TYPES = { Csv: 'text/csv; charset=utf-8', Json: 'application/x-ndjson' } as const;
@@ -37,7 +40,7 @@ export function keyOf(file: RecordFile, { format, gzip }: FileForm): string {
 
 /** The bytes of a file, piece by piece, before compression. */
 export async function* fileBytes(file: RecordFile, form: FileForm): AsyncGenerator<Uint8Array> {
-  const table = form.format === 'Csv' ? csvTable(file.kind, form.extraColumns) : undefined;
+  const table = form.format === 'Csv' ? csvTable(file.kind, form.extraColumns, form.dialect) : undefined;
   if (table) yield table.header;
   for await (const { block, from, to } of file.segments()) {
     for (let next = from; next < to; ) {

@@ -14,6 +14,9 @@ export const samples: ConnectorSamples = {
     rotate_interval: { valid: 60_000 },
     compression: { valid: 'gzip' },
     extra_columns: { valid: ['session_id', 'imsi_id'] },
+    csv_dialect: { valid: 'athena' },
+    csv_timestamps: { valid: 'sql' },
+    csv_formulas: { valid: 'defuse' },
   },
   typedWrongly: [
     {

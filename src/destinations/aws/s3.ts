@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { EXTRA_COLUMNS, type ExtraColumn } from '../../records/csv.ts';
+import { CSV_TEXTS, CSV_TIMES, type CsvDialect, STANDARD_CSV } from '../../records/csv-dialect.ts';
 import { type ConfigurationFault, defineDestination } from '../contract.ts';
 import { awsFaults, parseRole, type Role, regionField, roleArnField } from './names.ts';
 import { awsSetup } from './setup.ts';
@@ -44,6 +45,30 @@ const credentials = Type.Object({
       description: `Csv: columns to append to those that every file has, of ${EXTRA_COLUMNS.join(' and ')}.`,
     }),
   ),
+  csv_dialect: Type.Optional(
+    Type.Enum([...CSV_TEXTS], {
+      title: 'CSV dialect',
+      description:
+        'Csv: standard follows RFC 4180. single_line makes line ends in texts spaces. athena also doubles backslashes, as OpenCSVSerDe needs it.',
+      default: 'standard',
+    }),
+  ),
+  csv_timestamps: Type.Optional(
+    Type.Enum([...CSV_TIMES], {
+      title: 'CSV timestamps',
+      description:
+        'Csv: iso leaves timestamps as they came in. sql writes 2026-01-31 08:15:00 in UTC, sql_ms adds three decimals.',
+      default: 'iso',
+    }),
+  ),
+  csv_formulas: Type.Optional(
+    Type.Enum(['keep', 'defuse'], {
+      title: 'CSV formulas',
+      description:
+        'Csv: defuse puts an apostrophe before texts that begin with = + - @, which spreadsheets would run as formulas.',
+      default: 'keep',
+    }),
+  ),
 });
 
 interface Settings {
@@ -54,6 +79,9 @@ interface Settings {
   readonly rotate_interval: number;
   readonly compression: 'none' | 'gzip';
   readonly extra_columns?: readonly ExtraColumn[];
+  readonly csv_dialect?: CsvDialect['texts'];
+  readonly csv_timestamps?: CsvDialect['times'];
+  readonly csv_formulas?: 'keep' | 'defuse';
 }
 
 export const s3 = defineDestination({
@@ -82,9 +110,19 @@ export const s3 = defineDestination({
       gathering: { by: 'file', records: settings.flush_size, intervalMs: settings.rotate_interval },
       open: async (environment) => {
         const { openBucket } = await import('./s3-delivery.ts');
-        const form = { format, gzip: compression === 'gzip', extraColumns };
+        const dialect = dialectOf(settings);
+        const form = { format, gzip: compression === 'gzip', extraColumns, dialect };
         return openBucket(environment, { region, bucket, role }, form);
       },
     };
   },
 });
+
+/** A stream that was stored before these options existed has none of them. */
+function dialectOf({ csv_dialect, csv_timestamps, csv_formulas }: Settings): CsvDialect {
+  return {
+    texts: csv_dialect ?? STANDARD_CSV.texts,
+    times: csv_timestamps ?? STANDARD_CSV.times,
+    defuse: csv_formulas === 'defuse',
+  };
+}

@@ -1,0 +1,47 @@
+import { recordTime } from './record-time.ts';
+
+/** How texts and times are written in CSV; what readers of CSV differ in. */
+export interface CsvDialect {
+  /**
+   * `standard`: RFC 4180. `single_line`: a line end in a text becomes a space, so that each row is one line. `athena`: the
+   * same, with every backslash doubled, as OpenCSVSerDe reads it.
+   */
+  readonly texts: (typeof CSV_TEXTS)[number];
+  /** `iso`: as they came in. `sql`: `2026-01-31 08:15:00` in UTC. `sql_ms`: the same with three decimals. */
+  readonly times: (typeof CSV_TIMES)[number];
+  /** Whether a text that a spreadsheet would run as a formula gets an apostrophe in front. */
+  readonly defuse: boolean;
+}
+
+export const CSV_TEXTS = ['standard', 'single_line', 'athena'] as const;
+export const CSV_TIMES = ['iso', 'sql', 'sql_ms'] as const;
+export const STANDARD_CSV: CsvDialect = { texts: 'standard', times: 'iso', defuse: false };
+
+const EQUALS = 0x3d;
+const PLUS = 0x2b;
+const MINUS = 0x2d;
+const AT = 0x40;
+const TAB = 0x09;
+const RETURN = 0x0d;
+
+/** Whether a spreadsheet would take a text that begins with this byte for a formula (the list of OWASP). */
+export function beginsFormula(byte: number | undefined): boolean {
+  return byte === EQUALS || byte === PLUS || byte === MINUS || byte === AT || byte === TAB || byte === RETURN;
+}
+
+/** What stands in the cell of a text, before its quotes are doubled. NUL is left out: PostgreSQL would refuse the file. */
+export function textOfCell(text: string, { texts, defuse }: CsvDialect): string {
+  let cell = text.includes('\0') ? text.replaceAll('\0', '') : text;
+  if (defuse && beginsFormula(cell.charCodeAt(0))) cell = `'${cell}`;
+  if (texts === 'standard') return cell;
+  cell = cell.replace(/\r\n|[\r\n]/g, ' ');
+  return texts === 'athena' ? cell.replaceAll('\\', '\\\\') : cell;
+}
+
+/** A time in the form of SQL; a text that is no time stays as it is. */
+export function timeOfCell(text: string, { times }: CsvDialect): string {
+  const time = times === 'iso' ? undefined : recordTime(text);
+  if (time === undefined) return text;
+  const iso = new Date(time).toISOString();
+  return `${iso.slice(0, 10)} ${iso.slice(11, times === 'sql' ? 19 : 23)}`;
+}
