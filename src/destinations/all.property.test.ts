@@ -25,7 +25,7 @@ function valuesOf(field: Field): fc.Arbitrary<unknown> {
   if (right.length === 0) return fc.oneof(fc.string({ unit: anyCharacter }), fc.jsonValue({ maxDepth: 2 }));
   const chosen = fc.constantFrom(...right);
   return fc.oneof(
-    { weight: 6, arbitrary: chosen },
+    { weight: 40, arbitrary: chosen },
     { weight: 4, arbitrary: spoiled(chosen.map((value) => (Array.isArray(value) ? value[0] : value))) },
     { weight: 1, arbitrary: fc.jsonValue({ maxDepth: 2 }) },
   );

@@ -1,0 +1,62 @@
+import type { TestContext } from 'node:test';
+import { BASE_KEYS, TestSts } from '../../../tests/support/aws-sts.ts';
+import type { HostileTable } from '../hostile.fixture.ts';
+import { type HostileRow, says } from '../hostile-rows.fixture.ts';
+import type { Answering, ReceivedRequest } from '../http/peer.fixture.ts';
+
+export const ROLE = 'arn:aws:iam::123456789012:role/simstream';
+const isForm = ({ headers }: ReceivedRequest) =>
+  headers['content-type']?.startsWith('application/x-www-form-urlencoded') ?? false;
+
+/** STS, well. */
+function sts(externalId: string): Answering {
+  const service = new TestSts([{ arn: ROLE, externalId }]);
+  return (request, response) => {
+    const answer = service.answer({ ...request, path: request.url });
+    if (typeof answer !== 'string') response.writeHead(answer.status).end(answer.body);
+  };
+}
+
+const stsError = (status: number, code: string, words: string): Answering => {
+  const body = `<ErrorResponse><Error><Code>${code}</Code><Message>${words}</Message></Error></ErrorResponse>`;
+  return (request, response) => says(status, body)(request, response, () => {}, []);
+};
+
+/** What AWS connectors share: where STS is, and simstream's own credentials. */
+export const AWS: Pick<HostileTable, 'variables' | 'aside' | 'isAside'> = {
+  variables: (port) => ({
+    AWS_ACCESS_KEY_ID: BASE_KEYS.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: BASE_KEYS.secretAccessKey,
+    AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,
+  }),
+  aside: (_: TestContext) => sts('org-70412'),
+  isAside: isForm,
+};
+
+/** What STS can do to any of them. */
+export const STS_ROWS: readonly HostileRow[] = [
+  {
+    what: 'the role’s trust policy names another external id, for good',
+    answers: [],
+    lasting: true,
+    aside: sts('org-1'),
+    type: 'refused',
+    reads: /trust policy needs this statement/,
+  },
+  {
+    what: 'STS throttles, for good',
+    answers: [],
+    lasting: true,
+    aside: stsError(400, 'Throttling', 'Rate exceeded'),
+    type: 'retry',
+    reads: /STS takes no more requests/,
+  },
+  {
+    what: 'STS refuses simstream’s own credentials, for good',
+    answers: [],
+    lasting: true,
+    aside: stsError(403, 'InvalidClientTokenId', 'The security token included in the request is invalid.'),
+    type: 'platform',
+    reads: /simstream's own credentials/,
+  },
+];
