@@ -5,6 +5,7 @@ import { describe, test } from 'node:test';
 import { planTable } from '../bench/scaling-plan.ts';
 import { SETTING_NAMES, variableOf } from '../src/config/config.ts';
 import { destinationTypes } from '../src/destinations/all.ts';
+import { fileNameOf } from '../src/destinations/folders.fixture.ts';
 import { blockInMemory } from '../src/records/block.ts';
 import { type Column, CSV_COLUMNS, CSV_EXTRAS, csvTable, EXTRA_COLUMNS } from '../src/records/csv.ts';
 import { EVENT_TYPES } from '../src/records/event-types.ts';
@@ -69,6 +70,19 @@ test('README.md lists the destinations', () => {
   );
   const table = ['| destination | connection_type | |', '| --- | --- | --- |', ...rows].join('\n');
   compareTable('README.md', 'destinations', table);
+});
+
+test('each destination has a suite of hostile behaviours, whose table is in its guide', () => {
+  for (const type of destinationTypes.values()) {
+    const guide = readFileSync(`docs/destinations/${fileNameOf(type)}.md`, 'utf8');
+    const rows = /<!-- hostile -->\n([\s\S]*?)<!-- \/hostile -->/.exec(guide)?.[1]?.match(/^\|/gm) ?? [];
+    assert.ok(rows.length >= 2 + 12, type.connectionType);
+    assert.equal(
+      globSync(`src/destinations/*/${fileNameOf(type)}.hostile.test.ts`).length,
+      1,
+      type.connectionType,
+    );
+  }
 });
 
 test('docs/scaling.md has the plan that its formula gives', () => {

@@ -119,7 +119,10 @@ function namesIn(list: string | undefined, side: 0 | 1): string[] {
 }
 
 function codeOf(file: string): string {
-  return readFileSync(file, 'utf8')
-    .replace(/\/\*[\s\S]*?\*\//g, '')
-    .replace(/^\s*\/\/.*$/gm, '');
+  return (
+    readFileSync(file, 'utf8')
+      // A comment begins a line or stands behind a blank: `BUCKET/*` in a text is none.
+      .replace(/(?<=^|\s)\/\*[\s\S]*?\*\//gm, '')
+      .replace(/^\s*\/\/.*$/gm, '')
+  );
 }

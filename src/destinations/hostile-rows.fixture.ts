@@ -31,7 +31,7 @@ export function says(status: number, body = '', headers: Record<string, string> 
 }
 
 /** Bytes in the place of an answer. */
-export function raw(text: string): Behaviour {
+function raw(text: string): Behaviour {
   return (_, response) => response.socket?.end(text);
 }
 

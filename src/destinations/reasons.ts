@@ -53,7 +53,7 @@ export function failureOf<Context>(
   vendor: string,
   afterMs?: number,
 ): Exclude<Outcome, { type: 'delivered' } | { type: 'partial' }> {
-  const said = words ? ` ${vendor} said: “${words}”` : '';
+  const said = words ? ` ${code === 'foreign_answer' ? 'It' : vendor} said: “${words}”` : '';
   const message = `${advice(context)}${said}`;
   const cause = { code: as ?? (code || `http_${status}`), message, remoteStatus: status };
   if (type !== 'retry') return { type, cause };

@@ -62,6 +62,7 @@ async function csvFile(
     format: 'Csv' as const,
     gzip: false,
     extraColumns: [],
+    prefix: '',
     dialect: { texts: 'standard' as const, times: 'iso' as const, defuse: false, ...dialect },
   };
   const parts: Uint8Array[] = [];

@@ -71,6 +71,43 @@ describe('storing', () => {
     }
   });
 
+  test('in the folders of Hive, encrypted and owned as asked: what the check of the connection says too', async (t) => {
+    const { peer, open } = await setUp(t);
+    const destination = await open({
+      key_prefix: "raw/{kind}/dt={yyyy}-{mm}-{dd}/hour={hh}/it's(1)-",
+      server_side_encryption: 'arn:aws:kms:eu-west-1:123456789012:key/1234',
+      storage_class: 'STANDARD_IA',
+      acl: 'bucket-owner-full-control',
+      expected_bucket_owner: '123456789012',
+    });
+    assert.deepEqual(await destination.verify(signal), { type: 'reachable' });
+    const file = sampleFile({ kind: 'usage', to: 3 });
+    for (let times = 0; times < 2; times++) {
+      assert.equal((await destination.store(file, signal)).type, 'delivered');
+    }
+    const keys = (await peer.objects('records')).map(({ key }) => key);
+    assert.deepEqual(keys, [
+      "raw/usage/dt=2026-01-01/hour=00/it's(1)-cdr_20260101_000000_a1b2c3d4_000000000017-000001.csv",
+    ]);
+    assert.match(peer.puts[0]?.path ?? '', /^\/records\/raw\/simstream_connection_test\.txt/);
+    for (const { headers } of peer.puts) {
+      assert.deepEqual(
+        [
+          ...[
+            'x-amz-server-side-encryption',
+            'x-amz-server-side-encryption-aws-kms-key-id',
+            'x-amz-storage-class',
+          ],
+          ...['x-amz-acl', 'x-amz-expected-bucket-owner'],
+        ].map((name) => headers[name]),
+        [
+          ...['aws:kms', 'arn:aws:kms:eu-west-1:123456789012:key/1234', 'STANDARD_IA'],
+          ...['bucket-owner-full-control', '123456789012'],
+        ],
+      );
+    }
+  });
+
   test('events as JSON lines, each record on one line and otherwise as it came in', async (t) => {
     const { peer, open } = await setUp(t);
     const destination = await open({}, 'Json');
@@ -175,15 +212,15 @@ describe('failures of S3', () => {
       'SlowDown',
       s3Error(503, 'SlowDown', 'Please reduce your request rate.'),
       'retry',
-      /no more requests for now/,
+      /takes no more for now/,
     ],
     [
       'InternalError',
       s3Error(500, 'InternalError', 'We encountered an internal error.'),
       'retry',
-      /sent again/,
+      /sends it again/,
     ],
-    ['RequestTimeout', s3Error(400, 'RequestTimeout', 'Your socket connection'), 'retry', /sent again/],
+    ['RequestTimeout', s3Error(400, 'RequestTimeout', 'Your socket connection'), 'retry', /sends it again/],
     [
       'NoSuchBucket',
       s3Error(404, 'NoSuchBucket', 'no'),
@@ -196,7 +233,7 @@ describe('failures of S3', () => {
       'refused',
       /needs s3:PutObject on arn:aws:s3:::records\/\*/,
     ],
-    ['KMS.DisabledException', s3Error(400, 'KMS.DisabledException', 'no'), 'refused', /kms:GenerateDataKey/],
+    ['KMS.DisabledException', s3Error(400, 'KMS.DisabledException', 'no'), 'refused', /Enable the KMS key/],
     ['EntityTooLarge', s3Error(400, 'EntityTooLarge', 'no'), 'too_large', /too large for one object/],
     [
       'PermanentRedirect',

@@ -2,6 +2,7 @@ import { type Block, recordBytes } from '../../records/block.ts';
 import { csvTable, type ExtraColumn } from '../../records/csv.ts';
 import type { CsvDialect } from '../../records/csv-dialect.ts';
 import type { Format, RecordFile } from '../contract.ts';
+import { prefixOf } from './key-prefix.ts';
 
 /** How records are written down. */
 export interface FileForm {
@@ -11,6 +12,8 @@ export interface FileForm {
   readonly extraColumns: readonly ExtraColumn[];
   /** Csv only. */
   readonly dialect: CsvDialect;
+  /** What the names of files begin with, with its placeholders (key-prefix.ts). */
+  readonly prefix: string;
 }
 
 export const CONTENT_TYPES = { Csv: 'text/csv; charset=utf-8', Json: 'application/x-ndjson' } as const;
@@ -27,15 +30,15 @@ const SPACE = 0x20;
  * The key of a file's object, a function of the file's first record alone, so that a file that is stored again overwrites
  * itself. Names of one stream sort by time of arrival, and within a second by position.
  *
- *   key = ("events" | "cdr") "_" YYYYMMDD "_" HHmmss "_" stream id "_" sequence "-" index (".csv" | ".ndjson") [".gz"]
+ *   key = prefix ("events" | "cdr") "_" YYYYMMDD "_" HHmmss "_" stream id "_" sequence "-" index (".csv" | ".ndjson") [".gz"]
  */
-export function keyOf(file: RecordFile, { format, gzip }: FileForm): string {
+export function keyOf(file: RecordFile, { format, gzip, prefix }: FileForm): string {
   const time = new Date(file.firstArrivedAt).toISOString().replace(/[-:]/g, '');
   const kind = file.kind === 'usage' ? 'cdr' : 'events';
   const sequence = String(file.first.sequence).padStart(12, '0');
   const index = String(file.first.index).padStart(6, '0');
   const name = [kind, time.slice(0, 8), time.slice(9, 15), file.streamId, `${sequence}-${index}`].join('_');
-  return `${name}${EXTENSIONS[format]}${gzip ? '.gz' : ''}`;
+  return `${prefixOf(prefix, file)}${name}${EXTENSIONS[format]}${gzip ? '.gz' : ''}`;
 }
 
 /** The bytes of a file, piece by piece, before compression. */

@@ -7,6 +7,7 @@ import type { AwsRequest } from './call.ts';
 import { type AwsClient, createAwsClient } from './client.ts';
 import { customEndpoint, endpointOf } from './endpoints.ts';
 import type { Failure } from './fault.ts';
+import { encodedKey, fixedPart } from './key-prefix.ts';
 import { CONTENT_TYPES, type FileForm, fileBytes, keyOf } from './record-file.ts';
 import { s3Failure } from './s3-fault.ts';
 import { sha256 } from './sign.ts';
@@ -30,7 +31,7 @@ export function openBucket(
   const scratch = scratchNames(environment);
   return {
     takes: 'files',
-    verify: (signal) => verify(put, signal),
+    verify: (signal) => verify(put, probeKey(form), signal),
     store: (file, signal) => store(file, form, scratch(), target, put, signal),
     close: async () => client.close(),
   };
@@ -58,8 +59,8 @@ function putter(environment: DestinationEnvironment, target: BucketTarget, clien
       service: 's3',
       region: target.region,
       method: 'PUT',
-      url: new URL(key, base),
-      headers: { 'content-type': content.type, ...content.headers },
+      url: new URL(encodedKey(key), base),
+      headers: { 'content-type': content.type, ...target.headers, ...content.headers },
       bodySha256: content.sha256,
       length: content.length,
       body: content.body,
@@ -120,7 +121,7 @@ async function store(
     const what = { type, length, sha256: hash, headers, body: () => content.body() };
     const result = await put(keyOf(file, form), what, signal);
     if (result.type === 'taken') return { type: 'delivered', remoteStatus: result.status };
-    return await explained(result, length, put, signal);
+    return await explained(result, length, put, probeKey(form), signal);
   } finally {
     await content.remove();
   }
@@ -130,13 +131,25 @@ async function store(
 const LARGE = 256 * 1024;
 
 /** A connection that broke while a large body was sent may have been a refusal that was not heard: a small request tells. */
-async function explained(failure: Failure, length: number, put: Put, signal: AbortSignal): Promise<Failure> {
+async function explained(
+  failure: Failure,
+  length: number,
+  put: Put,
+  key: string,
+  signal: AbortSignal,
+): Promise<Failure> {
   if (length < LARGE || failure.type !== 'retry' || failure.cause.code !== 'connection_reset') return failure;
-  const probed = await put(PROBE_KEY, PROBE, signal);
+  const probed = await put(key, PROBE, signal);
   return probed.type === 'refused' ? probed : failure;
 }
 
-const PROBE_KEY = 'simstream_connection_test.txt';
+const PROBE_NAME = 'simstream_connection_test.txt';
+
+/** Under the prefix as far as it is always the same: the role may be limited to it. */
+function probeKey({ prefix }: FileForm): string {
+  return `${fixedPart(prefix)}${PROBE_NAME}`;
+}
+
 const PROBE_BODY = Buffer.from(
   'simstream checks whether it may write to this bucket. This object can be deleted.\n',
 );
@@ -153,8 +166,8 @@ const PROBE: Content = {
  * refuses it with BadDigest. So the check needs the right that the stream needs, and leaves nothing in the bucket.
  * A store that does not look at checksums keeps a small object that explains itself.
  */
-async function verify(put: Put, signal: AbortSignal): Promise<Verdict> {
-  const result = await put(PROBE_KEY, PROBE, signal);
+async function verify(put: Put, key: string, signal: AbortSignal): Promise<Verdict> {
+  const result = await put(key, PROBE, signal);
   if (result.type === 'taken' || result.cause.code === 'BadDigest') return { type: 'reachable' };
   return verdictOf(result);
 }

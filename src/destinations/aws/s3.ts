@@ -2,11 +2,20 @@ import { Type } from 'typebox';
 import { EXTRA_COLUMNS, type ExtraColumn } from '../../records/csv.ts';
 import { CSV_TEXTS, CSV_TIMES, type CsvDialect, STANDARD_CSV } from '../../records/csv-dialect.ts';
 import { type ConfigurationFault, defineDestination } from '../contract.ts';
+import { prefixFault } from './key-prefix.ts';
 import { awsFaults, parseRole, type Role, regionField, roleArnField } from './names.ts';
 import { awsSetup } from './setup.ts';
 
 /** AWS's rules for names of buckets, but for the prefixes and suffixes that it keeps for itself. */
 const BUCKET_NAME = /^(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]$/;
+
+const STORAGE_CLASSES = [
+  ...(['STANDARD', 'STANDARD_IA', 'ONEZONE_IA', 'INTELLIGENT_TIERING', 'REDUCED_REDUNDANCY'] as const),
+  ...(['GLACIER_IR', 'GLACIER', 'DEEP_ARCHIVE', 'EXPRESS_ONEZONE', 'OUTPOSTS'] as const),
+] as const;
+const ACLS = ['private', 'bucket-owner-full-control', 'bucket-owner-read', 'authenticated-read'] as const;
+/** AES256, the AWS managed key, or a key by its ARN. */
+const ENCRYPTION = /^(AES256|aws:kms|arn:aws[a-z0-9-]*:kms:[a-z0-9-]+:\d{12}:(key|alias)\/[A-Za-z0-9/_-]+)$/;
 
 const credentials = Type.Object({
   region: regionField,
@@ -45,6 +54,49 @@ const credentials = Type.Object({
       description: `Csv: columns to append to those that every file has, of ${EXTRA_COLUMNS.join(' and ')}.`,
     }),
   ),
+  key_prefix: Type.Optional(
+    Type.String({
+      title: 'Key prefix',
+      description:
+        'What the names of files begin with, such as folders. {kind} stands for usage or events, {yyyy} {mm} {dd} {hh} for the time (UTC) at which the first record of the file arrived, {stream_id} for the id of the stream.',
+      minLength: 1,
+      maxLength: 512,
+      examples: ['{kind}/dt={yyyy}-{mm}-{dd}/hour={hh}/'],
+    }),
+  ),
+  server_side_encryption: Type.Optional(
+    Type.String({
+      title: 'Server-side encryption',
+      description:
+        'AES256, aws:kms (with the AWS managed key), or the ARN of a KMS key, on which the role needs kms:GenerateDataKey. Without it the default of the bucket holds.',
+      minLength: 1,
+      maxLength: 2048,
+      examples: ['arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab'],
+    }),
+  ),
+  storage_class: Type.Optional(
+    Type.Enum([...STORAGE_CLASSES], {
+      title: 'Storage class',
+      description: 'Of each file. Without it the store decides: STANDARD in S3.',
+    }),
+  ),
+  acl: Type.Optional(
+    Type.Enum([...ACLS], {
+      title: 'Access control list',
+      description:
+        'Of each file; the role needs s3:PutObjectAcl as well. Buckets of today have such lists off: leave it out there.',
+    }),
+  ),
+  expected_bucket_owner: Type.Optional(
+    Type.String({
+      title: 'Expected bucket owner',
+      description:
+        'The AWS account that the bucket must belong to, 12 digits. S3 refuses a file for a bucket of that name that somebody else owns.',
+      minLength: 12,
+      maxLength: 12,
+      examples: ['123456789012'],
+    }),
+  ),
   csv_dialect: Type.Optional(
     Type.Enum([...CSV_TEXTS], {
       title: 'CSV dialect',
@@ -79,6 +131,11 @@ interface Settings {
   readonly rotate_interval: number;
   readonly compression: 'none' | 'gzip';
   readonly extra_columns?: readonly ExtraColumn[];
+  readonly key_prefix?: string;
+  readonly server_side_encryption?: string;
+  readonly storage_class?: string;
+  readonly acl?: string;
+  readonly expected_bucket_owner?: string;
   readonly csv_dialect?: CsvDialect['texts'];
   readonly csv_timestamps?: CsvDialect['times'];
   readonly csv_formulas?: 'keep' | 'defuse';
@@ -101,6 +158,20 @@ export const s3 = defineDestination({
         'is not the name of a bucket: 3 to 63 lower-case letters, digits, hyphens and single dots';
       faults.push({ path: '/bucket_name', message });
     }
+    const {
+      key_prefix: prefix = '',
+      server_side_encryption: encryption,
+      expected_bucket_owner: owner,
+    } = settings;
+    const prefixProblem = prefixFault(prefix);
+    if (prefixProblem) faults.push({ path: '/key_prefix', message: prefixProblem });
+    if (encryption !== undefined && !ENCRYPTION.test(encryption)) {
+      const message = 'is not AES256, aws:kms or the ARN of a KMS key';
+      faults.push({ path: '/server_side_encryption', message });
+    }
+    if (owner !== undefined && !/^\d{12}$/.test(owner)) {
+      faults.push({ path: '/expected_bucket_owner', message: 'is not the 12 digits of an AWS account' });
+    }
     if (faults.length > 0) return faults;
     const role = parseRole(roleArn) as Role;
     const { compression = 'none', extra_columns: extraColumns = [] } = settings;
@@ -111,12 +182,29 @@ export const s3 = defineDestination({
       open: async (environment) => {
         const { openBucket } = await import('./s3-delivery.ts');
         const dialect = dialectOf(settings);
-        const form = { format, gzip: compression === 'gzip', extraColumns, dialect };
-        return openBucket(environment, { region, bucket, role }, form);
+        const form = { format, gzip: compression === 'gzip', extraColumns, dialect, prefix };
+        return openBucket(environment, { region, bucket, role, headers: objectHeaders(settings) }, form);
       },
     };
   },
 });
+
+/** What S3 is told of each object. */
+function objectHeaders(settings: Settings): Record<string, string> {
+  const { server_side_encryption: encryption, storage_class, acl, expected_bucket_owner } = settings;
+  const key = encryption?.startsWith('arn:') ? encryption : undefined;
+  const headers = {
+    'x-amz-server-side-encryption': key ? 'aws:kms' : encryption,
+    'x-amz-server-side-encryption-aws-kms-key-id': key,
+    'x-amz-storage-class': storage_class,
+    'x-amz-acl': acl,
+    'x-amz-expected-bucket-owner': expected_bucket_owner,
+  };
+  return Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined)) as Record<
+    string,
+    string
+  >;
+}
 
 /** A stream that was stored before these options existed has none of them. */
 function dialectOf({ csv_dialect, csv_timestamps, csv_formulas }: Settings): CsvDialect {

@@ -12,4 +12,6 @@ export interface BucketTarget {
   readonly region: string;
   readonly bucket: string;
   readonly role: Role;
+  /** Of each object: encryption, storage class and the like. In lower case. */
+  readonly headers?: Readonly<Record<string, string>>;
 }

@@ -15,6 +15,7 @@ import {
 } from '../contract.ts';
 import { exchange, type HttpAnswer, type HttpResult, USUAL_LIMITS } from '../http/http-exchange.ts';
 import { outcomeOfAnswer, plainText } from '../http/http-outcome.ts';
+import { isForeign } from '../reasons.ts';
 import { verdictOf } from '../verify.ts';
 
 /**
@@ -206,6 +207,11 @@ type Failure = Exclude<Outcome, { type: 'delivered' } | { type: 'partial' }>;
 /** What an answer about the whole request means; undefined when Keen looked at the records. */
 function failureOf(answer: HttpAnswer, at: string, settings: Settings, now: number): Failure | undefined {
   const { status } = answer;
+  if (status >= 300 && status < 500 && isForeign(answer.text)) {
+    const words = plainText(answer.text, [settings.write_key]);
+    const message = `The answer did not come from Keen: a proxy or firewall before ${at} gave it. The platform operator must let this node reach ${at}. It said: “${words}”`;
+    return { type: 'platform', cause: { code: 'foreign_answer', message, remoteStatus: status } };
+  }
   const { message, error_code: code } = jsonOf(answer.text);
   const words = [code, message].filter((one) => typeof one === 'string').join(': ');
   if (status === 401 || status === 402 || status === 403 || status === 404) {
