@@ -92,11 +92,16 @@ describe('failures', () => {
     await w.append('usage', usage(11, 20));
     await w.clock.advance(30 * MINUTE);
     assert.ok(batches.length > 10 && batches.length < 100, `${batches.length} tries in an hour`);
-    assert.equal(
-      new Set(batches.map((batch) => batch.deliveryId)).size,
-      1,
-      'the delivery id is stable across retries',
+    const tries = new Map<string, number>();
+    for (const { deliveryId } of batches) tries.set(deliveryId, (tries.get(deliveryId) ?? 0) + 1);
+    const [whole] = tries.keys();
+    assert.match(whole as string, /^a-1\.0-1\.9-10$/);
+    assert.ok(
+      (tries.get(whole as string) ?? 0) > batches.length / 2,
+      'the delivery id is stable across retries, but for smaller requests that look whether size is the cause',
     );
+    assert.ok([...tries.keys()].every((id) => id.startsWith('a-1.0-')));
+    assert.ok(tries.size <= 3, `${tries.size} delivery ids`);
     state.answer = () => ({ type: 'delivered' });
     await w.clock.advance(6 * MINUTE);
     assert.deepEqual(state.taken, ids(1, 20));
@@ -190,7 +195,11 @@ describe('failures', () => {
     }));
     await w.stream('a', peer);
     await w.append('usage', usage(1, 100));
-    await w.clock.advance(1_000);
+    await w.clock.advance(MINUTE);
+    assert.equal((await w.progress('a')).status.state, 'running', 'it may be a bad minute');
+    assert.equal((await w.progress('a')).status.actor, 'receiver');
+    assert.deepEqual(await w.quarantined('a'), []);
+    await w.clock.advance(5 * MINUTE);
     const progress = await w.progress('a');
     assert.equal(progress.status.state, 'error');
     assert.equal((await w.quarantined('a')).length, 20);
@@ -209,11 +218,7 @@ describe('failures', () => {
     await w.change('a', { desired: 'running' });
     await w.clock.advance(1_000);
     assert.deepEqual(state.taken, ids(1, 300));
-    assert.equal(
-      batches.filter((batch) => batch.ids.length > 30).length,
-      3,
-      '100, its first half, its second half',
-    );
+    assert.equal(batches.filter((batch) => batch.ids.length > 30).length, 2, '100, and its first half');
   });
 
   test('a stored block that is damaged is set aside, said, and the rest is delivered', async () => {
@@ -246,9 +251,13 @@ describe('failures', () => {
     const progress = await w.progress('a').catch(() => undefined);
     assert.notEqual(progress?.status.state, 'error');
     assert.ok(w.faults.length > 0);
+    assert.match(progress?.status.message ?? '', /^Waiting for the operator of this simstream since /);
+    assert.equal(progress?.status.actor, 'operator');
+    assert.equal(progress?.lastError?.code, 'internal');
     state.answer = () => ({ type: 'delivered' });
-    await w.clock.advance(2_000);
+    await w.clock.advance(MINUTE);
     assert.deepEqual(state.taken, [1, 2]);
+    assert.equal((await w.progress('a')).status.message, 'Running.');
   });
 });
 

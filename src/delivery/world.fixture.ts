@@ -26,8 +26,9 @@ import type { Json } from '../registry/registry.ts';
 import { PartitionRunner } from './partition/runner.ts';
 import { loadStreamDirectory } from './partition/stream-directory.ts';
 import { HeldBlocks } from './stream/held-blocks.ts';
-import { type Attempt, DEFAULT_SETTINGS, type DeliverySettings } from './stream/pump-context.ts';
 import { DEFAULT_RETRY } from './stream/retry.ts';
+import { check } from './stream/state.ts';
+import { type Attempt, DEFAULT_SETTINGS, type DeliverySettings } from './stream/stream-context.ts';
 
 /** Answers a delivery; `ids` are those of the records in it. */
 export type Peer = (ids: readonly number[], batch: Batch, signal: AbortSignal) => Outcome | Promise<Outcome>;
@@ -37,6 +38,7 @@ export interface TestRecord {
   readonly organisation: number;
   readonly eventType?: number;
   readonly alert?: boolean;
+  readonly endpoint?: { readonly id: number };
 }
 
 /**
@@ -49,9 +51,11 @@ export class TestWorld {
   readonly #registryStorage = memoryRegistryStorage();
   readonly #peers = new Map<string, Peer>();
   readonly settings: DeliverySettings;
-  readonly gathering: Gathering;
+  gathering: Gathering;
   /** Of the node that runs. */
   waiting = new HeldBlocks(0);
+  healthy = shares();
+  readonly expired: { stream: string; records: number }[] = [];
   readonly #waitingBytes: number;
   readonly faults: string[] = [];
   readonly states: { stream: string; state: StreamState }[] = [];
@@ -90,6 +94,7 @@ export class TestWorld {
     const stop = new AbortController();
     const life = ++this.#life;
     this.waiting = new HeldBlocks(this.#waitingBytes);
+    this.healthy = shares();
     const runner = new PartitionRunner(
       {
         log: this.log,
@@ -100,17 +105,18 @@ export class TestWorld {
         retentionMs: this.retentionMs,
         tree: await loadOrganisationTree(this.registry, stop.signal),
         directory: await loadStreamDirectory(this.registry, stop.signal),
-        budgets: { healthy: shares(), failing: shares(), waiting: this.waiting },
+        budgets: { healthy: this.healthy, failing: shares(), waiting: this.waiting },
         open: async (document) => ({
           type: 'open',
           gathering: this.gathering,
           destination: this.#destination(document, life),
         }),
+        stepped: (state) => check(state),
         telemetry: {
           attempted: (attempt) => this.attempts.push(attempt),
           stateChanged: (stream, state) => this.states.push({ stream: stream.id, state }),
           sampled: () => {},
-          recordsExpired: () => {},
+          recordsExpired: (stream, records) => this.expired.push({ stream: stream.id, records }),
           committed: () => undefined,
           recordsQuarantined: () => {},
           deliveryFault: (message) => this.faults.push(message),
@@ -215,6 +221,12 @@ export class TestWorld {
     if (outcome.type !== 'stored') throw new Error(outcome.type);
   }
 
+  /** The page that a block begins with is lost. */
+  damageIndex(sequence: number): void {
+    const block = this.#logStorage.partitions[0]?.blocks[sequence - 1] as Uint8Array;
+    block.fill(0, 0, 40);
+  }
+
   /** Flips a bit in the stored payload of a block. */
   damageBlock(sequence: number): void {
     const bytes = this.#logStorage.partitions[0]?.blocks[sequence - 1] as Uint8Array;
@@ -260,6 +272,7 @@ function makeBlock(
       organisation: record.organisation,
       eventType: record.eventType ?? 0,
       alert: record.alert ? 1 : 0,
+      endpoint: BigInt(record.endpoint?.id ?? 0),
     })),
   );
 }

@@ -72,6 +72,11 @@ export type Gathering =
       /** The most records and bytes of records in one send. The engine never sends more, and never waits for more. */
       readonly records: number;
       readonly bytes: number;
+      /**
+       * The destination keeps order by key only: requests of different keys may be in flight at the same time, up to
+       * `inFlight`, and a failure holds up its own keys. Missing: the stream is one lane, one request at a time.
+       */
+      readonly lanes?: { readonly by: 'endpoint'; readonly inFlight: number };
     }
   | {
       readonly by: 'file';

@@ -19,7 +19,12 @@ interface StreamToOpen {
 
 type OpenResult =
   | { readonly type: 'open'; readonly destination: Destination; readonly gathering: Gathering }
-  | { readonly type: 'failed'; readonly cause: Cause };
+  | {
+      readonly type: 'failed';
+      readonly cause: Cause;
+      /** Who must act: the stream's owner, or whoever runs this simstream. */
+      readonly actor: 'customer' | 'operator';
+    };
 
 interface OpenerParts {
   readonly types: ReadonlyMap<string, DestinationType>;
@@ -53,18 +58,23 @@ export function environmentOf(
 export function createOpener({ types, unseal, environment }: OpenerParts) {
   return async (stream: StreamToOpen): Promise<OpenResult> => {
     const type = types.get(stream.connectionType);
-    if (!type) return failed('unknown_type', `This node has no connector for ${stream.connectionType}.`);
+    if (!type) {
+      const message = `This simstream node has no connector for ${stream.connectionType}.`;
+      return failed('operator', 'unknown_type', message);
+    }
     const unsealed = unseal(stream);
     if (unsealed.type === 'fault') {
       return failed(
+        'operator',
         'credentials_sealed',
-        `The stored credentials cannot be read (${unsealed.message}). Enter them again.`,
+        `simstream cannot read the stored credentials: ${unsealed.message}. Its operator has to check SIMSTREAM_SECRET.`,
       );
     }
     const configured = type.configure(unsealed.value as Credentials, stream.format);
     if (Array.isArray(configured)) {
       const faults = configured.map((fault) => `${fault.path} ${fault.message}`).join('; ');
       return failed(
+        'customer',
         'configuration',
         `The stored configuration is no longer valid: ${faults}. Update the stream.`,
       );
@@ -76,6 +86,7 @@ export function createOpener({ types, unseal, environment }: OpenerParts) {
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       return failed(
+        'operator',
         'connector_failed',
         `The connector ${stream.connectionType} could not be started: ${reason}`,
       );
@@ -83,6 +94,6 @@ export function createOpener({ types, unseal, environment }: OpenerParts) {
   };
 }
 
-function failed(code: string, message: string): OpenResult {
-  return { type: 'failed', cause: { code, message } };
+function failed(actor: 'customer' | 'operator', code: string, message: string): OpenResult {
+  return { type: 'failed', actor, cause: { code, message } };
 }

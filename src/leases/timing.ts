@@ -25,7 +25,7 @@ export interface LeaseTiming {
 /**
  * A node that dies is replaced within 10 s: `lostMs`, a look, and the write. Between `holdMs` and `lostMs` there are two
  * seconds for a process that gets its turn late. For `aloneMs` see docs/decisions/2026-11-23-leases.md.
- * A run gets ten seconds to end what is in flight (pump-context.ts), so `handoverMs` is more.
+ * A run gets ten seconds to end what is in flight (stream-context.ts), so `handoverMs` is more.
  */
 export const LEASE_TIMING: LeaseTiming = {
   heartbeatMs: 1_000,

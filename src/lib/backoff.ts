@@ -12,7 +12,12 @@ export interface Backoff {
  * @param tries how many tries have failed before, from 0
  * @param atLeast what the remote asked for, milliseconds
  */
-export function backoffDelay(backoff: Backoff, tries: number, random: Random, atLeast = 0): number {
+export function backoffDelay(
+  backoff: Backoff,
+  tries: number,
+  random: Pick<Random, 'next'>,
+  atLeast = 0,
+): number {
   const ceiling = Math.min(backoff.cap, backoff.base * 2 ** Math.min(tries, 30));
   return Math.max(atLeast, Math.round(random.next() * ceiling));
 }

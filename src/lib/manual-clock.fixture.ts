@@ -13,6 +13,7 @@ interface Timer {
 export class ManualClock implements Clock {
   #now: number;
   readonly #origin: number;
+  #jumped = 0;
   #order = 0;
   readonly #timers = new Set<Timer>();
 
@@ -22,7 +23,12 @@ export class ManualClock implements Clock {
   }
 
   now(): number {
-    return this.#now;
+    return this.#now + this.#jumped;
+  }
+
+  /** Somebody sets the wall clock; intervals go on as if nothing had happened. */
+  jump(milliseconds: number): void {
+    this.#jumped += milliseconds;
   }
 
   monotonic(): number {

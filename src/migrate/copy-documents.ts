@@ -115,9 +115,11 @@ async function atTarget(
     case PROGRESS.prefix: {
       const progress = PROGRESS.parse(value);
       const map = mapOf(positions, Number(key.split('.')[1]));
-      const { cursor, countedTo } = progress;
+      // Blocks may be cut at the target: what was done beyond the cursor is delivered again, under other delivery ids.
+      const { done: _done, boundary: _boundary, ...rest } = progress;
+      const { cursor, countedTo } = rest;
       const moved = { epoch: 0, cursor: map.position(cursor), countedTo: map.sequence(countedTo) };
-      return { key, value: PROGRESS.encode({ ...progress, ...moved }) };
+      return { key, value: PROGRESS.encode({ ...rest, ...moved }) };
     }
     case WATERMARK.prefix: {
       const watermark = WATERMARK.parse(value);

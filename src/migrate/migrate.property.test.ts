@@ -87,7 +87,8 @@ async function simulate(seed: number): Promise<void> {
   await after.start();
   await after.change('paused', { desired: 'running' });
   for (let block = 0; block < 5; block++) await append(after);
-  await after.clock.advance(600_000);
+  // A refused record with nothing taken after it is looked at for two minutes before it is quarantined.
+  await after.clock.advance(3_600_000);
   await after.stop();
 
   for (const id of STREAMS.slice(0, 3)) assert.deepEqual(received.get(id), expected, id);

@@ -1,5 +1,5 @@
 import type { DeliveryTelemetry } from '../delivery/partition/runner-context.ts';
-import type { Attempt, StreamSummary } from '../delivery/stream/pump-context.ts';
+import type { Attempt, StreamSummary } from '../delivery/stream/stream-context.ts';
 import type { Activity } from '../delivery/watching/activity.ts';
 import { causeOf } from '../destinations/outcome-cause.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';

@@ -48,18 +48,52 @@ export interface ProgressDocument {
    * true: it goes on from `cursor`.
    */
   readonly detached: boolean;
+  /**
+   * What is done in the block of the cursor, and beyond it: a crash repeats nothing of that. Missing in documents of older
+   * versions.
+   */
+  readonly done?: readonly DoneBlock[];
+  /**
+   * The next request ends with this record: a failed one keeps its delivery id over a restart, and a file that may have been
+   * stored is stored again with the same records.
+   */
+  readonly boundary?: Position | null;
+  /** What `pending` was counted with: kind, relation and filters. Missing in documents of older versions. */
+  readonly selecting?: string;
   readonly counters: Counters;
-  /** Records between cursor and `countedTo` (a sequence) that pass the filter. */
+  /** Records behind the cursor that pass the filter, as far as `countedTo` (a sequence). */
   readonly pending: number;
+  /** Records behind the cursor of the stream's kind and organisations, whether they pass the filter or not. */
+  readonly waiting?: number;
   readonly countedTo: number;
   /** Milliseconds since the epoch, or null. */
   readonly oldestPendingAt: number | null;
   readonly lastDeliveredAt: number | null;
   readonly lastError: LastError | null;
   /** Unbroken failure: since when, how many tries, and why. */
-  readonly retrying: { readonly since: number; readonly tries: number; readonly cause: string } | null;
+  readonly retrying: Retrying | null;
   /** Records that expired unseen, by hour of arrival (ms of its start), newest last, at most EXPIRED_HOURS. */
   readonly expiredHours: readonly { readonly hour: number; readonly records: number }[];
+  /** Blocks that could not be read: how many of their records were the stream's is not known. */
+  readonly unreadableBlocks?: number;
+}
+
+/** What of a block is done while something before it is not. */
+export interface DoneBlock {
+  readonly sequence: number;
+  /** Records of the block that were delivered, quarantined or expired. Missing: as many as are in `ranges`. */
+  readonly fated?: number;
+  /** Indexes as flat pairs, from (included) and to (excluded); records between them that did not pass may be in them. */
+  readonly ranges: readonly number[];
+}
+
+export interface Retrying {
+  /** Milliseconds since the epoch, for people. */
+  readonly since: number;
+  readonly tries: number;
+  readonly cause: string;
+  /** How long it was tried, ms; time in which no node ran does not count. */
+  readonly spentMs?: number;
 }
 
 export interface Counters {
@@ -71,9 +105,12 @@ export interface Counters {
 
 export interface StreamStatus {
   readonly state: StreamState;
+  /** In plain words: what it waits for, since when, and what to do. */
   readonly message: string;
   /** Milliseconds since the epoch. */
   readonly since: number;
+  /** Who must act; missing in documents of older versions. */
+  readonly actor?: 'customer' | 'receiver' | 'operator' | 'nobody';
 }
 
 export type StreamState = 'running' | 'paused' | 'error' | 'pending';

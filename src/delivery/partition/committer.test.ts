@@ -4,8 +4,8 @@ import { ManualClock } from '../../lib/manual-clock.fixture.ts';
 import { type ProgressDocument, progressKey, streamKey, watermarkKey } from '../../registry/data-stream.ts';
 import { createMemoryRegistry } from '../../registry/memory.ts';
 import type { Json, Registry } from '../../registry/registry.ts';
+import type { StreamDriver } from '../stream/driver.ts';
 import { Progress } from '../stream/progress.ts';
-import type { Pump } from '../stream/pump.ts';
 import { type Committed, Committer } from './committer.ts';
 
 const STREAM = { id: 's1', organisationId: 7, partition: 0 };
@@ -19,8 +19,15 @@ async function setUp(
   allRead = () => true,
 ) {
   const progress = new Progress({ sequence: 3, index: 0 }, 1, 0);
-  const pump = { stream: STREAM, progress, deleted: false, live: false, place: progress.cursor };
-  const stream: Committed = { pump: pump as unknown as Pump, revision: revisions.progress };
+  const pump = {
+    stream: STREAM,
+    progress,
+    deleted: false,
+    live: false,
+    place: progress.cursor,
+    document: (epoch: number, detached: boolean) => progress.toDocument(epoch, detached),
+  };
+  const stream: Committed = { pump: pump as unknown as StreamDriver, revision: revisions.progress };
   let isFenced = false;
   const committer = new Committer(
     {

@@ -2,13 +2,18 @@ import type { Clock } from '../../lib/clock.ts';
 import { Wakeup } from '../../lib/wakeup.ts';
 import { PROGRESS, progressKey, streamKey, WATERMARK, watermarkKey } from '../../registry/data-stream.ts';
 import type { Registry, Write, WriteOutcome } from '../../registry/registry.ts';
-import type { Pump } from '../stream/pump.ts';
+import type { StreamDriver } from '../stream/driver.ts';
 
 /** A stream of the partition as the committer sees it. */
 export interface Committed {
-  readonly pump: Pump | undefined;
+  readonly pump: StreamDriver | undefined;
   /** Revision of its progress document; 0 when there is none. */
   revision: number;
+}
+
+interface Waiter {
+  readonly stream: Committed;
+  readonly resolve: (durable: boolean) => void;
 }
 
 interface CommitterContext {
@@ -56,7 +61,7 @@ export class Committer {
   #watermarkRevision: number;
   #watermarkAt = 0;
   #cancelTick: (() => void) | undefined;
-  #waiters: (() => void)[] = [];
+  #waiters: Waiter[] = [];
 
   constructor(context: CommitterContext, watermark: number, revision: number) {
     this.#context = context;
@@ -78,11 +83,15 @@ export class Committer {
     this.#dirty.delete(stream);
   }
 
-  /** Resolves when what is known now is durable. */
-  committed(): Promise<void> {
+  /**
+   * Commits the stream's progress now.
+   * @returns whether what is known now is durable; false when this holder cannot make it so any more: it stops, another node
+   *   holds the partition, or the stream was deleted
+   */
+  committed(stream: Committed): Promise<boolean> {
     return new Promise((resolve) => {
-      this.#waiters.push(resolve);
-      this.#wakeup.wake();
+      this.#waiters.push({ stream, resolve });
+      this.changed(stream);
     });
   }
 
@@ -109,7 +118,10 @@ export class Committer {
     });
   }
 
-  /** Returns whether everything is durable now. Who waits for that goes on waiting if not, unless `stop` has aborted. */
+  /**
+   * Returns whether the storage took everything. Who waits for a stream that it did not take, or that met a conflict, goes on
+   * waiting, unless `stop` has aborted or nothing of it will be written any more.
+   */
   async flush(stop: AbortSignal): Promise<boolean> {
     const { clock } = this.#context;
     const waiters = this.#waiters;
@@ -121,11 +133,11 @@ export class Committer {
     const writes: Write[] = [];
     const detached: boolean[] = [];
     for (const stream of streams) {
-      const pump = stream.pump as Pump;
+      const pump = stream.pump as StreamDriver;
       const isDetached = !(pump.live && (pump.place?.sequence ?? 0) >= watermark);
       detached.push(isDetached);
-      const document = pump.progress?.toDocument(this.#context.epoch, isDetached);
-      if (document) writes.push(PROGRESS.write(progressKey(pump.stream), document, stream.revision));
+      const document = pump.document(this.#context.epoch, isDetached);
+      writes.push(PROGRESS.write(progressKey(pump.stream), document, stream.revision));
     }
     const moved = watermark > this.#watermark;
     const due = streams.length > 0 || clock.monotonic() - this.#watermarkAt >= WATERMARK_INTERVAL_MS;
@@ -135,20 +147,33 @@ export class Committer {
       writes.push(WATERMARK.write(key, document, this.#watermarkRevision));
     }
     let durable = true;
+    const stored = new Set<Committed>();
     if (writes.length > 0) {
       const begun = clock.monotonic();
       const outcomes = await this.#write(writes);
       this.#context.committed(outcomes.slice(0, streams.length), clock.monotonic() - begun);
       durable = outcomes.every(({ type }) => type !== 'unavailable');
-      for (const [index, stream] of streams.entries())
-        await this.#settle(stream, outcomes[index] as WriteOutcome, detached[index] as boolean);
+      for (const [index, stream] of streams.entries()) {
+        const outcome = outcomes[index] as WriteOutcome;
+        await this.#settle(stream, outcome, detached[index] as boolean);
+        if (outcome.type === 'stored') stored.add(stream);
+      }
       const last = outcomes[streams.length];
       if (last) await this.#settleWatermark(last, watermark);
     }
     this.#writing = new Set();
-    if (durable || stop.aborted) for (const resolve of waiters) resolve();
-    else this.#waiters.unshift(...waiters);
+    this.#tellWaiters(waiters, stored, stop);
     return durable;
+  }
+
+  #tellWaiters(waiters: readonly Waiter[], stored: ReadonlySet<Committed>, stop: AbortSignal): void {
+    const left: Waiter[] = [];
+    for (const waiter of waiters) {
+      if (stored.has(waiter.stream)) waiter.resolve(true);
+      else if (stop.aborted || !this.#dirty.has(waiter.stream)) waiter.resolve(false);
+      else left.push(waiter);
+    }
+    this.#waiters.unshift(...left);
   }
 
   /** The furthest that W1 allows. */

@@ -1,6 +1,6 @@
 import type { Block } from '../../records/block.ts';
 import type { OrganisationTree } from '../../registry/organisation-tree.ts';
-import type { StreamSummary } from '../stream/pump-context.ts';
+import type { StreamSummary } from '../stream/stream-context.ts';
 
 /** A place for a stream in the routing table. */
 interface Routed {

@@ -9,8 +9,9 @@ import type {
   DeliverySettings,
   MemoryBudgets,
   Opening,
+  Stepped,
   StreamSummary,
-} from '../stream/pump-context.ts';
+} from '../stream/stream-context.ts';
 import type { StreamDirectory } from './stream-directory.ts';
 
 /** What every partition runner of a node shares. */
@@ -26,6 +27,8 @@ export interface RunnerContext {
   readonly budgets: MemoryBudgets;
   open(document: DataStreamDocument): Promise<Opening>;
   readonly telemetry: DeliveryTelemetry;
+  /** Told of each step of each stream's machine; for simulation and tests. */
+  readonly stepped?: Stepped | undefined;
 }
 
 /** What the delivery reports; see telemetry.ts. */

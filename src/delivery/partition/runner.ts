@@ -2,9 +2,8 @@ import { StoreUnavailable } from '../../errors.ts';
 import type { StoredBlock } from '../../log/log.ts';
 import { WATERMARK, watermarkKey } from '../../registry/data-stream.ts';
 import type { OrganisationTree } from '../../registry/organisation-tree.ts';
-import type { Pump } from '../stream/pump.ts';
 import { Committer } from './committer.ts';
-import { type Expiring, Retention } from './retention.ts';
+import { Retention } from './retention.ts';
 import type { RunnerContext } from './runner-context.ts';
 import { PartitionStreams } from './streams.ts';
 import { untilAnswered } from './until-answered.ts';
@@ -156,10 +155,11 @@ export class PartitionRunner {
       // The runner is at this block now: a pump that is started for it goes on here.
       this.#dispatched = sequence;
       this.#streams.offer(sequence, block);
-    } else
-      this.#context.telemetry.deliveryFault(
-        `block ${sequence} of partition ${this.#partition}: ${stored.fault}`,
-      );
+    } else {
+      const { telemetry } = this.#context;
+      telemetry.deliveryFault(`block ${sequence} of partition ${this.#partition}: ${stored.fault}`);
+      for (const { pump } of this.#streams.active) pump?.unreadable(sequence);
+    }
     this.#dispatched = sequence + 1;
     this.#committer?.moved();
   }
@@ -167,12 +167,10 @@ export class PartitionRunner {
   /** Puts idle pumps away and trims what is older than the retention, now and then. */
   async #tidy(stop: AbortSignal): Promise<void> {
     const { clock, log, telemetry, retentionMs } = this.#context;
-    const expiring = new WeakMap<Pump, Expiring>();
     const retention = new Retention({
       partition: this.#partition,
       log,
-      streams: () =>
-        [...this.#streams.active].flatMap(({ pump }) => (pump ? this.#expiring(pump, expiring) : [])),
+      streams: () => [...this.#streams.active].flatMap(({ pump }) => pump ?? []),
       unreadable: (sequence, fault) =>
         telemetry.deliveryFault(
           `block ${sequence} of partition ${this.#partition} expired and could not be read, so its records are not counted: ${fault}`,
@@ -183,7 +181,7 @@ export class PartitionRunner {
       await clock.sleep(TRIM_INTERVAL_MS, stop).catch(() => undefined);
       if (stop.aborted) return;
       for (const { pump, summary } of this.#streams.active) {
-        if (pump?.progress) telemetry.sampled(summary, pump.progress.pending);
+        if (pump?.progress) telemetry.sampled(summary, pump.pending);
       }
       this.#streams.putIdleAway();
       try {
@@ -194,23 +192,6 @@ export class PartitionRunner {
         );
       }
     }
-  }
-
-  #expiring(pump: Pump, known: WeakMap<Pump, Expiring>): Expiring {
-    const before = known.get(pump);
-    if (before) return before;
-    const expiring: Expiring = {
-      get place() {
-        return pump.place;
-      },
-      expire: (sequence, block) => {
-        const lost = pump.expire(sequence, block);
-        if (lost) this.#context.telemetry.recordsExpired(pump.stream, lost);
-        return lost !== undefined;
-      },
-    };
-    known.set(pump, expiring);
-    return expiring;
   }
 }
 

@@ -1,6 +1,6 @@
 import { type DataStreamDocument, STREAM } from '../../registry/data-stream.ts';
 import type { Change, Registry } from '../../registry/registry.ts';
-import type { StreamSummary } from '../stream/pump-context.ts';
+import type { StreamSummary } from '../stream/stream-context.ts';
 
 /**
  * All data streams of the installation in memory, as little of each as routing needs, kept current by one watch.

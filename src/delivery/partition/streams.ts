@@ -7,10 +7,10 @@ import {
 } from '../../registry/data-stream.ts';
 import { addStateChange } from '../../registry/history.ts';
 import type { Json, Write } from '../../registry/registry.ts';
+import { StreamDriver } from '../stream/driver.ts';
 import { Progress } from '../stream/progress.ts';
-import { Pump } from '../stream/pump.ts';
-import type { PumpContext, StreamSummary } from '../stream/pump-context.ts';
 import { storeQuarantined } from '../stream/quarantine.ts';
+import type { StreamContext, StreamSummary } from '../stream/stream-context.ts';
 import type { Committer } from './committer.ts';
 import { coverage, Routing } from './routing.ts';
 import type { RunnerContext } from './runner-context.ts';
@@ -20,7 +20,7 @@ import { untilAnswered } from './until-answered.ts';
 /** A data stream of the partition. It has a pump while it is not idle. */
 export interface Stream {
   summary: StreamSummary;
-  pump: Pump | undefined;
+  pump: StreamDriver | undefined;
   stop: AbortController | undefined;
   done: Promise<void> | undefined;
   revision: number;
@@ -234,7 +234,12 @@ export class PartitionStreams {
   #start(stream: Stream, document?: ProgressDocument): void {
     if (this.#ending || stream.pump) return;
     const controller = new AbortController();
-    const pump = new Pump(stream.summary, this.#pumpContext(stream), this.#context.dispatched(), document);
+    const pump = new StreamDriver(
+      stream.summary,
+      this.#pumpContext(stream),
+      this.#context.dispatched(),
+      document,
+    );
     stream.pump = pump;
     stream.stop = controller;
     stream.offeredAt = this.#context.clock.monotonic();
@@ -242,7 +247,7 @@ export class PartitionStreams {
     stream.done = pump.run(controller.signal).then(() => this.#ended(stream, pump, controller.signal));
   }
 
-  #ended(stream: Stream, pump: Pump, stop: AbortSignal): void {
+  #ended(stream: Stream, pump: StreamDriver, stop: AbortSignal): void {
     if (stream.pump !== pump) return;
     if (this.#ending) return;
     if (!stop.aborted && !pump.deleted) {
@@ -264,7 +269,7 @@ export class PartitionStreams {
     this.#active.delete(stream);
   }
 
-  #pumpContext(stream: Stream): PumpContext {
+  #pumpContext(stream: Stream): StreamContext {
     const { log, clock, random, settings, budgets, telemetry, registry, tree } = this.#context;
     return {
       partition: this.#context.partition,
@@ -282,11 +287,13 @@ export class PartitionStreams {
           this.#context.committer()?.changed(stream);
         }
       },
-      committed: () => this.#context.committer()?.committed() ?? Promise.resolve(),
+      committed: () => this.#context.committer()?.committed(stream) ?? Promise.resolve(false),
       quarantine: async (summary, records) => {
         await storeQuarantined(registry, summary, records, clock.now());
         telemetry.recordsQuarantined(summary, records.length, records[0]?.cause);
       },
+      expired: (summary, records) => telemetry.recordsExpired(summary, records),
+      stepped: this.#context.stepped,
       attempted: (attempt) => telemetry.attempted(attempt),
       stateChanged: (summary, state, message, from) => this.#stateChanged(summary, state, message, from),
       fault: (message, summary) => telemetry.deliveryFault(message, summary),

@@ -1,56 +1,107 @@
-import type { Batch, RecordFile, Segment } from '../../destinations/contract.ts';
+import type { Batch, Destination, Outcome, RecordFile, Segment } from '../../destinations/contract.ts';
 import type { StoredBlock } from '../../log/log.ts';
-import type { Part } from './backlog.ts';
-import type { StreamSummary } from './pump-context.ts';
-import { deliveryId, type Piece, pieceCount } from './work.ts';
+import { BlockFault } from '../../records/block.ts';
+import { DAMAGED } from './outcomes.ts';
+import { countOf, deliveryId, firstOf, lastOf, type Piece } from './piece.ts';
+import type { StreamSummary } from './stream-context.ts';
 
-interface Delivery {
+/** A request as it is handed to the destination. */
+export interface Delivery {
   readonly stream: StreamSummary;
   readonly piece: Piece;
-  readonly bytes: number;
-  readonly firstArrivedAt: number;
+  /** Lanes of the stream: see `deliveryId`. */
+  readonly slots: number;
 }
 
-/** What a connector sees of a delivery whose records are in memory. */
-export function makeBatch(delivery: Delivery): Batch {
+/** What became of a delivery; `gone`: the log no longer has a block of it. */
+export type Delivered = Outcome | { readonly type: 'gone'; readonly sequence: number };
+
+/** Reads one block of the stream's partition again. */
+export type ReadAgain = (sequence: number) => Promise<StoredBlock | undefined>;
+
+/** A block that the retention took while it waited. */
+class BlockGone extends Error {
+  readonly sequence: number;
+  constructor(sequence: number) {
+    super(`block ${sequence} of the record log is gone`);
+    this.sequence = sequence;
+  }
+}
+
+/**
+ * Sends records, reading those again that are not in memory.
+ * @param fault told of what is simstream's own: a bug in the connector, a log that does not answer, a damaged block
+ */
+export async function deliver(
+  destination: Destination,
+  delivery: Delivery,
+  readAgain: ReadAgain,
+  signal: AbortSignal,
+  fault: (message: string) => void,
+): Promise<Delivered> {
+  try {
+    if (destination.takes === 'files') return await destination.store(makeFile(delivery, readAgain), signal);
+    return await destination.send(await makeBatch(delivery, readAgain), signal);
+  } catch (error) {
+    if (error instanceof BlockGone) return { type: 'gone', sequence: error.sequence };
+    if (error instanceof BlockFault) {
+      // The store gave back other bytes than it took: smaller requests find the records, which are quarantined without bytes.
+      fault(error.message);
+      const message = `The record cannot be read from simstream's own storage: ${error.message}.`;
+      return { type: 'rejected', cause: { code: DAMAGED, message } };
+    }
+    // A connector that throws has a bug, or the log could not be read: never charged to the stream.
+    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    fault(`the delivery failed inside simstream: ${reason}`);
+    const message = 'The delivery failed inside simstream.';
+    return { type: 'platform', cause: { code: 'internal', message } };
+  }
+}
+
+async function makeBatch(delivery: Delivery, readAgain: ReadAgain): Promise<Batch> {
   const segments: Segment[] = [];
-  for (const { block, from, to } of delivery.piece) {
-    if (!block) throw new Error('a batch needs its records in memory');
+  let bytes = 0;
+  let again: StoredBlock | undefined;
+  for (const { sequence, block: held, from, to } of delivery.piece) {
+    if (!held && again?.sequence !== sequence) again = await readAgain(sequence);
+    const block = held ?? blockOf(again, sequence);
     // Decompresses and checks what was read from the store; a damaged block throws here, not in the connector.
     block.payload();
+    bytes += (block.ends[to - 1] as number) - (block.starts[from] as number);
     segments.push({ block, from, to });
   }
-  return { ...describe(delivery), bytes: delivery.bytes, segments };
+  return { ...describe(delivery), bytes, segments };
 }
 
-/** What a connector sees of a file: its records are read from the log as it goes, one block at a time. */
-export function makeFile(delivery: Delivery, read: (sequence: number) => Promise<StoredBlock[]>): RecordFile {
+function makeFile(delivery: Delivery, readAgain: ReadAgain): RecordFile {
   return {
     ...describe(delivery),
     async *segments() {
-      let current: StoredBlock | undefined;
+      let again: StoredBlock | undefined;
       for (const { sequence, from, to } of delivery.piece) {
-        if (current?.sequence !== sequence) [current] = await read(sequence);
-        if (current?.sequence !== sequence || !current.block) {
-          throw new Error(`block ${sequence} of the record log cannot be read again`);
-        }
-        yield { block: current.block, from, to };
+        if (again?.sequence !== sequence) again = await readAgain(sequence);
+        yield { block: blockOf(again, sequence), from, to };
       }
     },
   };
 }
 
-function describe({ stream, piece, firstArrivedAt }: Delivery) {
-  const first = piece[0] as Part;
-  const last = piece[piece.length - 1] as Part;
+/** @throws BlockGone, BlockFault */
+export function blockOf(stored: StoredBlock | undefined, sequence: number) {
+  if (stored?.sequence !== sequence) throw new BlockGone(sequence);
+  if (!stored.block) throw new BlockFault('fault' in stored ? stored.fault : 'the block cannot be read');
+  return stored.block;
+}
+
+function describe({ stream, piece, slots }: Delivery) {
   return {
-    deliveryId: deliveryId(stream.id, piece),
+    deliveryId: deliveryId(stream.id, piece, slots),
     streamId: stream.id,
     organisationId: stream.organisationId,
     kind: stream.kind,
-    count: pieceCount(piece),
-    first: { sequence: first.sequence, index: first.from },
-    last: { sequence: last.sequence, index: last.to - 1 },
-    firstArrivedAt,
+    count: countOf(piece),
+    first: firstOf(piece),
+    last: lastOf(piece),
+    firstArrivedAt: (piece[0] as Piece[number]).arrivedAt,
   };
 }

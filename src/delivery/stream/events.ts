@@ -4,6 +4,7 @@ import type { Position } from '../../log/log.ts';
 import type { Block } from '../../records/block.ts';
 import type { StreamState } from '../../registry/data-stream.ts';
 import type { Piece } from './piece.ts';
+import type { Progress } from './progress.ts';
 
 /** What the machine is told with each event. It has no clock, no randomness and no view of the log of its own. */
 export interface Moment {
@@ -32,8 +33,9 @@ export interface Wanted {
 /** A block as it was read for a stream. */
 export interface ReadBlock {
   readonly sequence: number;
-  /** undefined: the block cannot be read. */
+  /** undefined: the block cannot be read, because of `fault`. */
   readonly block: Block | undefined;
+  readonly fault: string | undefined;
   /** undefined: the block holds nothing for the stream's kind and organisations. */
   readonly selection: Selection | undefined;
 }
@@ -52,7 +54,14 @@ export type Actor = 'customer' | 'receiver' | 'operator' | 'nobody';
 
 export type Event =
   /** The stream's document was read: at the start, and after each `load`. */
-  | { readonly type: 'loaded'; readonly wanted: Wanted; readonly destination: string }
+  | {
+      readonly type: 'loaded';
+      readonly wanted: Wanted;
+      /** Equal texts are reached and asked in the same way. */
+      readonly destination: string;
+      /** With the first of these events: what was committed, or a beginning. */
+      readonly progress: Progress | undefined;
+    }
   /** People want something else; the document itself follows with `loaded`. */
   | { readonly type: 'changed'; readonly wanted: Wanted }
   | { readonly type: 'deleted' }
@@ -63,7 +72,9 @@ export type Event =
       readonly block: Block;
       readonly selection: Selection;
     }
-  /** The answer to `read`: blocks in order; `through` is the last sequence that was looked at. */
+  /** The runner met a block that it cannot read. */
+  | { readonly type: 'unreadable'; readonly sequence: number }
+  /** The answer to `read`: blocks in order; a sequence that is missing is no longer in the log. */
   | { readonly type: 'read'; readonly ticket: number; readonly blocks: readonly ReadBlock[] }
   | { readonly type: 'not_read'; readonly ticket: number; readonly message: string }
   | { readonly type: 'counted'; readonly ticket: number; readonly counted: Counted }
@@ -85,7 +96,8 @@ export type Event =
   | {
       readonly type: 'expire';
       readonly sequence: number;
-      readonly arrivedAt: number;
+      /** undefined: the block cannot be read. */
+      readonly arrivedAt: number | undefined;
       readonly selection: Selection | undefined;
     }
   /** The time asked for with `wake_at` has come. */

@@ -45,7 +45,7 @@ describe('a file that was stored', () => {
     await world.stream('s', () => ({ type: 'delivered' }));
     const storing = begun();
     await world.append('usage', records(10));
-    await world.clock.advance(1);
+    await world.clock.advance(150);
     await storing;
     const stopping = world.stop();
     await settle();
@@ -64,7 +64,7 @@ describe('a file that was stored', () => {
     const { registry } = world;
     const storing = begun();
     await world.append('usage', records(20));
-    await world.clock.advance(1);
+    await world.clock.advance(150);
     await storing;
     const { putMany } = registry;
     registry.putMany = async (writes) => writes.map(() => ({ type: 'unavailable', cause: 'a test' }));
@@ -96,7 +96,7 @@ describe('a file that was stored', () => {
     for (let file = 0; file < 2; file++) {
       const storing = begun();
       for (let block = 0; block < 10; block++) await world.append('usage', records(1));
-      await world.clock.advance(1);
+      await world.clock.advance(150);
       await storing;
       finish();
       await world.clock.advance(1_000);

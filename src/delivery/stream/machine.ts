@@ -1,4 +1,21 @@
-import type { EventType } from './events.ts';
+import type { Effect, Event, EventType, Moment } from './events.ts';
+import {
+  changed,
+  deleted,
+  endIfDone,
+  expire,
+  graceOver,
+  loaded,
+  notRead,
+  quiet,
+  stop,
+  unreadable,
+} from './life.ts';
+import { answered, notQuarantined, quarantined } from './outcomes.ts';
+import { counted, offered, read, readOn } from './reading.ts';
+import { committed, granted, notCommitted, notOpened, opened, sendWhatCan } from './sending.ts';
+import { type Phase, type State, type Step, settle } from './state.ts';
+import { say } from './words.ts';
 
 /**
  * The machine of one data stream: `step(state, event, moment) → effects`. Pure and synchronous: it knows no promise, no
@@ -21,8 +38,6 @@ import type { EventType } from './events.ts';
  *  M5  Records of one lane go out in their order, one request at a time. A failure holds up its own lane.
  *  M6  Caught up means that nothing is pending.
  */
-export type Phase = 'loading' | 'running' | 'paused' | 'error' | 'stopping' | 'ended';
-
 /**
  * What each event means in each phase. `late`: the answer to something that is no longer wanted; it changes nothing but
  * gives back what it brought. `impossible`: the driver has a bug, and `step` throws.
@@ -34,6 +49,7 @@ export const TABLE: Readonly<Record<EventType, Readonly<Record<Phase, Meaning>>>
   changed: row('handled', 'handled', 'handled', 'handled', 'late', 'late'),
   deleted: row('handled', 'handled', 'handled', 'handled', 'handled', 'late'),
   offered: row('handled', 'handled', 'handled', 'handled', 'handled', 'late'),
+  unreadable: row('handled', 'handled', 'handled', 'handled', 'late', 'late'),
   read: row('impossible', 'handled', 'late', 'late', 'late', 'late'),
   not_read: row('impossible', 'handled', 'late', 'late', 'late', 'late'),
   counted: row('impossible', 'handled', 'handled', 'handled', 'late', 'late'),
@@ -51,6 +67,125 @@ export const TABLE: Readonly<Record<EventType, Readonly<Record<Phase, Meaning>>>
   stop: row('handled', 'handled', 'handled', 'handled', 'impossible', 'late'),
   grace_over: row('impossible', 'impossible', 'impossible', 'impossible', 'handled', 'late'),
 };
+
+/** Takes one event, and says what is to be done. The state is changed in place. */
+export function step(state: State, event: Event, at: Moment): Effect[] {
+  const meaning = TABLE[event.type][state.phase];
+  if (meaning === 'impossible') throw new Error(`the event ${event.type} cannot come while ${state.phase}`);
+  const now: Step = { at, effects: [] };
+  if (meaning === 'late') late(event, now);
+  else {
+    handle(state, now, event);
+    goOn(state, now);
+  }
+  return now.effects;
+}
+
+/** What comes too late gives back what it brought. */
+function late(event: Event, now: Step): void {
+  if (event.type === 'granted') now.effects.push({ type: 'give_back', request: event.request });
+}
+
+function handle(state: State, now: Step, event: Event): void {
+  switch (event.type) {
+    case 'loaded':
+      loaded(state, now, event);
+      break;
+    case 'changed':
+      changed(state, now, event.wanted);
+      break;
+    case 'deleted':
+      deleted(state, now);
+      break;
+    case 'offered':
+      offered(state, now, event.sequence, event.block, event.selection);
+      break;
+    case 'unreadable':
+      unreadable(state, now, event.sequence);
+      break;
+    case 'read':
+      read(state, now, event.ticket, event.blocks);
+      break;
+    case 'not_read':
+      notRead(state, now, event.ticket, event.message);
+      break;
+    case 'counted':
+      counted(state, now, event.ticket, event.counted);
+      break;
+    case 'opened':
+      opened(state, event.ticket, event.gathering);
+      break;
+    case 'not_opened':
+      notOpened(state, now, event.ticket, event.cause, event.actor);
+      break;
+    case 'granted':
+      granted(state, now, event.request);
+      break;
+    case 'answered':
+      answered(state, now, event.request, event.outcome);
+      break;
+    case 'committed':
+      committed(state, now, event.request);
+      break;
+    case 'not_committed':
+      notCommitted(state, now, event.request);
+      break;
+    case 'quarantined':
+      quarantined(state, now, event.request);
+      break;
+    case 'not_quarantined':
+      notQuarantined(state, now, event.request, event.message);
+      break;
+    case 'expire':
+      expire(state, now, event.sequence, event.arrivedAt, event.selection);
+      break;
+    case 'due':
+      state.wakeAt = Number.POSITIVE_INFINITY;
+      break;
+    case 'stop':
+      stop(state, now);
+      break;
+    case 'grace_over':
+      graceOver(state, now);
+      break;
+  }
+}
+
+/** What follows from where the machine stands now, whatever the event was. */
+function goOn(state: State, now: Step): void {
+  if (state.phase !== 'running') quiet(state, now);
+  sendWhatCan(state, now);
+  readOn(state, now);
+  // What was caught up with, or opened, may have made something due.
+  sendWhatCan(state, now);
+  if (state.phase !== 'loading' && state.phase !== 'ended') {
+    settle(state);
+    say(state, now);
+    endIfDone(state, now);
+  }
+  wake(state, now);
+  if (!state.dirty) return;
+  state.dirty = false;
+  if (state.phase !== 'ended') now.effects.push({ type: 'commit' });
+}
+
+/** The next time at which something is due, if nothing happens before. */
+function wake(state: State, now: Step): void {
+  const at = nextDue(state, now);
+  if (at === state.wakeAt) return;
+  state.wakeAt = at;
+  now.effects.push({ type: 'wake_at', at });
+}
+
+function nextDue(state: State, { at }: Step): number {
+  if (state.phase !== 'running') return Number.POSITIVE_INFINITY;
+  const later = (time: number) => (time > at.monotonic ? time : Number.POSITIVE_INFINITY);
+  const waiting = Math.max(state.waitUntil, state.pacedUntil);
+  if (waiting > at.monotonic) return waiting;
+  let due = state.fileDueAt === undefined ? Number.POSITIVE_INFINITY : later(state.fileDueAt);
+  for (const entry of state.again) due = Math.min(due, later(entry.notBefore));
+  return due;
+}
 
 function row(
   loading: Meaning,

@@ -1,9 +1,10 @@
 import { comparePositions, type Position } from '../../log/log.ts';
 import {
-  type Counters,
+  type DoneBlock,
   EXPIRED_HOURS,
   type LastError,
   type ProgressDocument,
+  type Retrying,
   type StreamState,
   type StreamStatus,
 } from '../../registry/data-stream.ts';
@@ -14,19 +15,24 @@ const HOUR = 3_600_000;
 export class Progress {
   generation: number;
   status: StreamStatus;
+  /** The first record that has no fate. */
   cursor: Position;
+  done: readonly DoneBlock[] = [];
+  boundary: Position | null = null;
+  selecting: string | undefined;
   delivered = 0;
   filtered = 0;
   quarantined = 0;
   expired = 0;
-  /** Records between the cursor and `countedTo` (a sequence) that pass the filter. */
   pending = 0;
+  waiting = 0;
   countedTo: number;
   oldestPendingAt: number | null = null;
   lastDeliveredAt: number | null = null;
   lastError: LastError | null = null;
-  retrying: ProgressDocument['retrying'] = null;
+  retrying: Retrying | null = null;
   expiredHours: { hour: number; records: number }[] = [];
+  unreadableBlocks = 0;
   /** As committed last; a new stream counts as detached until its first commit. */
   committedDetached = true;
   /** Whether its document was written by this holder: until then a late write of the one before may replace it. */
@@ -47,62 +53,67 @@ export class Progress {
    */
   static from(document: ProgressDocument, attachedFrom: number): Progress {
     const progress = new Progress(document.cursor, document.generation, document.status.since);
-    Object.assign(progress, document.counters satisfies Counters);
+    const { delivered, filtered, quarantined, expired } = document.counters;
+    Object.assign(progress, { delivered, filtered, quarantined, expired });
     progress.status = document.status;
     progress.lastDeliveredAt = document.lastDeliveredAt;
     progress.lastError = document.lastError;
     progress.retrying = document.retrying;
-    progress.expiredHours = [...document.expiredHours];
+    progress.expiredHours = document.expiredHours.map((entry) => ({ ...entry }));
+    progress.unreadableBlocks = document.unreadableBlocks ?? 0;
     progress.committedDetached = document.detached;
+    progress.selecting = document.selecting;
+    progress.boundary = document.boundary ?? null;
+    const attached = { sequence: attachedFrom, index: 0 };
+    if (!document.detached && comparePositions(attached, document.cursor) > 0) {
+      progress.cursor = attached;
+      progress.countedTo = attachedFrom;
+      return progress;
+    }
+    progress.done = document.done ?? doneBefore(document.cursor);
     if (document.detached) {
       progress.pending = document.pending;
-      progress.countedTo = document.countedTo;
+      progress.waiting = document.waiting ?? document.pending;
+      progress.countedTo = Math.max(document.countedTo, document.cursor.sequence);
       progress.oldestPendingAt = document.oldestPendingAt;
-    } else {
-      const attached = { sequence: attachedFrom, index: 0 };
-      if (comparePositions(attached, document.cursor) > 0) progress.cursor = attached;
-      progress.countedTo = progress.cursor.sequence;
-    }
+    } else progress.countedTo = document.cursor.sequence;
     return progress;
   }
 
-  setState(state: StreamState, message: string, now: number): boolean {
+  setState(
+    state: StreamState,
+    message: string,
+    now: number,
+    actor: NonNullable<StreamStatus['actor']> = 'nobody',
+  ): boolean {
     const changed = this.status.state !== state;
     if (changed || this.status.message !== message) {
-      this.status = { state, message, since: changed ? now : this.status.since };
+      this.status = { state, message, since: changed ? now : this.status.since, actor };
     }
     return changed;
-  }
-
-  /** Moves the cursor over records that were delivered or set aside. */
-  advance(after: Position, delivered: number, quarantined: number, filtered: number): void {
-    this.cursor = after;
-    this.delivered += delivered;
-    this.quarantined += quarantined;
-    this.filtered += filtered;
-    this.pending = Math.max(0, this.pending - delivered - quarantined);
-    if (this.pending === 0) this.oldestPendingAt = null;
-  }
-
-  /** Notes records that wait, in a block that arrived at `arrivedAt`. */
-  addPending(records: number, arrivedAt: number): void {
-    if (records === 0) return;
-    if (this.pending === 0) this.oldestPendingAt = arrivedAt;
-    this.pending += records;
   }
 
   /** Counts records that the retention took before they were delivered, under the hour in which they arrived. */
   expire(records: number, arrivedAt: number, now: number): void {
     if (records === 0) return;
     this.expired += records;
-    this.pending = Math.max(0, this.pending - records);
     const hour = Math.floor(arrivedAt / HOUR) * HOUR;
     const last = this.expiredHours[this.expiredHours.length - 1];
     if (last && last.hour >= hour) last.records += records;
     else this.expiredHours.push({ hour, records });
     if (this.expiredHours.length > EXPIRED_HOURS) this.expiredHours.shift();
-    if (this.pending === 0) this.oldestPendingAt = null;
     this.lastError = { code: 'expired', message: this.#expiryMessage(), at: now };
+  }
+
+  /** Notes blocks that cannot be read, and records of them where their number is known; they count as expired. */
+  unreadable(blocks: number, records: number, arrivedAt: number, now: number): void {
+    this.unreadableBlocks += blocks;
+    if (records > 0) this.expire(records, arrivedAt, now);
+    const lost = records > 0 ? `${records} records` : 'An unknown number of records';
+    const message =
+      `${lost} cannot be delivered: ${this.unreadableBlocks} blocks of the record log are missing or ` +
+      'damaged. Ask the operator of this simstream.';
+    this.lastError = { code: 'unreadable', message, at: now };
   }
 
   #expiryMessage(): string {
@@ -119,6 +130,9 @@ export class Progress {
       status: this.status,
       cursor: this.cursor,
       detached,
+      done: this.done,
+      ...(this.boundary ? { boundary: this.boundary } : {}),
+      ...(this.selecting === undefined ? {} : { selecting: this.selecting }),
       counters: {
         delivered: this.delivered,
         filtered: this.filtered,
@@ -126,12 +140,19 @@ export class Progress {
         expired: this.expired,
       },
       pending: this.pending,
+      waiting: this.waiting,
       countedTo: this.countedTo,
       oldestPendingAt: this.oldestPendingAt,
       lastDeliveredAt: this.lastDeliveredAt,
       lastError: this.lastError,
       retrying: this.retrying,
       expiredHours: this.expiredHours.map((entry) => ({ ...entry })),
+      ...(this.unreadableBlocks > 0 ? { unreadableBlocks: this.unreadableBlocks } : {}),
     };
   }
+}
+
+/** Documents of older versions say no more than where the cursor stands. */
+function doneBefore({ sequence, index }: Position): DoneBlock[] {
+  return index > 0 ? [{ sequence, ranges: [0, index] }] : [];
 }

@@ -1,7 +1,7 @@
 import type { Position } from '../../log/log.ts';
 import { documentKind } from '../../registry/documents.ts';
 import { type Registry, registryKey } from '../../registry/registry.ts';
-import type { QuarantinedRecord, StreamSummary } from './pump-context.ts';
+import type { QuarantinedRecord, StreamSummary } from './stream-context.ts';
 
 /** `quarantine.<organisation>.<stream>.<sequence>-<index>`, numbers padded so that keys sort like positions. */
 export interface QuarantineDocument {

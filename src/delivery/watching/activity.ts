@@ -2,7 +2,7 @@ import { causeOf } from '../../destinations/outcome-cause.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { documentKind } from '../../registry/documents.ts';
 import { type Registry, registryKey } from '../../registry/registry.ts';
-import type { Attempt, StreamSummary } from '../stream/pump-context.ts';
+import type { Attempt, StreamSummary } from '../stream/stream-context.ts';
 
 /**
  * What a data stream did lately, for people to look at: its last delivery attempts, and series for charts. Kept in

@@ -6,7 +6,7 @@ import { ManualClock } from '../../lib/manual-clock.fixture.ts';
 import { createMemoryRegistry } from '../../registry/memory.ts';
 import type { Json, Registry } from '../../registry/registry.ts';
 import { loadStreamDirectory } from '../partition/stream-directory.ts';
-import type { Attempt, StreamSummary } from '../stream/pump-context.ts';
+import type { Attempt, StreamSummary } from '../stream/stream-context.ts';
 import { activityKey, createActivity } from './activity.ts';
 import { shareActivity } from './shared-activity.ts';
 
@@ -61,7 +61,6 @@ function attempt(deliveryId: string): Attempt {
     deliveryId,
     records: 1,
     bytes: 10,
-    piece: [],
     startedAt: 0,
     durationMs: 1,
     latencyMs: 1,

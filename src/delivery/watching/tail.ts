@@ -3,7 +3,7 @@ import { comparePositions, type Position, type RecordLog } from '../../log/log.t
 import { recordBytes } from '../../records/block.ts';
 import type { OrganisationTree } from '../../registry/organisation-tree.ts';
 import { coverage } from '../partition/routing.ts';
-import type { StreamSummary } from '../stream/pump-context.ts';
+import type { StreamSummary } from '../stream/stream-context.ts';
 
 /** A record that a data stream has dealt with, as it came in. */
 interface TailRecord {

@@ -6,9 +6,10 @@ import type { Block } from '../../records/block.ts';
 import type { DataStreamDocument, StreamState } from '../../registry/data-stream.ts';
 import type { Json } from '../../registry/registry.ts';
 import type { StreamDocuments } from '../partition/stream-documents.ts';
+import type { Actor, Effect, Event } from './events.ts';
 import type { HeldBlocks } from './held-blocks.ts';
 import type { RetryPolicy } from './retry.ts';
-import type { Piece } from './work.ts';
+import type { State } from './state.ts';
 
 /** What the engine keeps in memory of every data stream, idle ones included: as little as routing needs. */
 export interface StreamSummary {
@@ -56,8 +57,6 @@ export interface Attempt {
   readonly latencyMs: number;
   readonly tries: number;
   readonly outcome: Outcome;
-  /** The records it was about. */
-  readonly piece: Piece;
 }
 
 export interface QuarantinedRecord {
@@ -76,13 +75,13 @@ export interface MemoryBudgets {
   readonly waiting: HeldBlocks;
 }
 
-/** What has become of a destination that was to be opened. */
+/** What has become of a destination that was to be opened. `actor`: who must act; missing, the customer. */
 export type Opening =
   | { readonly type: 'open'; readonly destination: Destination; readonly gathering: Gathering }
-  | { readonly type: 'failed'; readonly cause: Cause };
+  | { readonly type: 'failed'; readonly cause: Cause; readonly actor?: Actor };
 
-/** Everything a pump needs of the world; handed in by the partition runner. */
-export interface PumpContext {
+/** Everything the driver of a stream needs of the world; handed in by the partition runner. */
+export interface StreamContext {
   readonly partition: number;
   readonly log: RecordLog;
   readonly clock: Clock;
@@ -92,18 +91,24 @@ export interface PumpContext {
   dispatched(): number;
   /** Which organisations of a block this stream gets: `all` or their ordinals; undefined: none. */
   coverage(stream: StreamSummary, block: Block): 'all' | readonly number[] | undefined;
-  /** The stream's documents, none older than what the pump was last told; undefined: deleted, or `stop` aborted. */
+  /** The stream's documents, none older than what the driver was last told; undefined: deleted, or `stop` aborted. */
   load(stop: AbortSignal): Promise<StreamDocuments | undefined>;
   open(document: DataStreamDocument): Promise<Opening>;
   readonly budgets: MemoryBudgets;
   /** Asks for a commit of the stream's progress soon. */
   changed(): void;
-  /** Resolves when all progress up to now is durable. */
-  committed(): Promise<void>;
+  /** Resolves with whether the stream's progress up to now is durable. */
+  committed(): Promise<boolean>;
   /** Stores records that the destination refused alone; durable when it resolves. */
   quarantine(stream: StreamSummary, records: readonly QuarantinedRecord[]): Promise<void>;
   attempted(attempt: Attempt): void;
   stateChanged(stream: StreamSummary, state: StreamState, message: string, from: StreamState): void;
+  /** The retention took records, or they were lost. */
+  expired(stream: StreamSummary, records: number): void;
   /** A block that could not be read, or a platform fault; never the customer's. */
   fault(message: string, stream: StreamSummary): void;
+  /** Told of each step, for simulation and tests. */
+  readonly stepped?: Stepped | undefined;
 }
+
+export type Stepped = (state: State, event: Event, effects: readonly Effect[]) => void;

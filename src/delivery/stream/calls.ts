@@ -1,0 +1,289 @@
+import type { Destination } from '../../destinations/contract.ts';
+import type { Selection } from '../../filters/compile.ts';
+import type { Share } from '../../lib/shares.ts';
+import { comparePositions, type Position, type StoredBlock } from '../../log/log.ts';
+import { type Block, recordBytes } from '../../records/block.ts';
+import type { DataStreamDocument } from '../../registry/data-stream.ts';
+import { blockOf, deliver } from './batch.ts';
+import type { Counted, Effect, Event, ReadBlock, Refused } from './events.ts';
+import { SLOTS } from './lanes.ts';
+import { DAMAGED } from './outcomes.ts';
+import { bytesOf, countOf, deliveryId, type Piece, recordAt } from './piece.ts';
+import { clip, lengthOf } from './ranges.ts';
+import type { QuarantinedRecord, StreamContext, StreamSummary } from './stream-context.ts';
+
+/** Stored bytes and blocks of one read while behind: large enough to amortise it, small enough to stay bounded. */
+const READ = { blocks: 16, bytes: 2 ** 20 };
+/** Between two tries to count what waits, while the log does not answer, ms. */
+const COUNT_PAUSE_MS = 1_000;
+
+/** An open destination, and what is under way with it. */
+interface Handle {
+  readonly destination: Destination;
+  readonly slots: number;
+  readonly sends: Set<Promise<unknown>>;
+}
+
+/** Carries out the effects of one machine that take time, and tells what became of each. */
+export class Calls {
+  readonly #context: StreamContext;
+  readonly #stream: () => StreamSummary;
+  readonly #select: (block: Block) => Selection | undefined;
+  readonly #tell: (event: Event) => void;
+  readonly #tasks = new Set<Promise<unknown>>();
+  readonly #shares = new Map<number, Share>();
+  readonly #sending = new Map<number, AbortController>();
+  readonly #stop = new AbortController();
+  #openTicket = -1;
+  #handle: Handle | undefined;
+  document: DataStreamDocument | undefined;
+
+  constructor(
+    context: StreamContext,
+    stream: () => StreamSummary,
+    select: (block: Block) => Selection | undefined,
+    tell: (event: Event) => void,
+  ) {
+    this.#context = context;
+    this.#stream = stream;
+    this.#select = select;
+    this.#tell = tell;
+  }
+
+  /** Aborts when the machine has ended. */
+  get stop(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /** D2 of driver.ts. A promise that rejects is a bug. */
+  own(promise: Promise<unknown>): void {
+    const owned: Promise<unknown> = promise
+      .catch((error: unknown) => {
+        const reason = error instanceof Error ? error.stack : String(error);
+        this.#context.fault(`a part of the delivery failed: ${reason}`, this.#stream());
+      })
+      .finally(() => this.#tasks.delete(owned));
+    this.#tasks.add(owned);
+  }
+
+  /** Ends what is under way, and resolves when nothing is. */
+  async end(): Promise<void> {
+    this.#stop.abort();
+    for (const controller of this.#sending.values()) controller.abort(new Error('the delivery has ended'));
+    for (const request of [...this.#shares.keys()]) this.#giveBack(request);
+    this.#close();
+    while (this.#tasks.size > 0) await Promise.all(this.#tasks);
+  }
+
+  execute(effect: Effect): void {
+    switch (effect.type) {
+      case 'read':
+        this.own(this.#read(effect.ticket, effect.from));
+        break;
+      case 'count':
+        this.own(this.#count(effect.ticket, effect.from, effect.before));
+        break;
+      case 'open':
+        this.own(this.#open(effect.ticket));
+        break;
+      case 'close':
+        this.#close();
+        break;
+      case 'ask':
+        this.#ask(effect.request, effect.bytes, effect.failing);
+        break;
+      case 'give_back':
+        this.#giveBack(effect.request);
+        break;
+      case 'send':
+        this.#send(effect.request, effect.piece, effect.tries);
+        break;
+      case 'cancel':
+        this.#sending.get(effect.request)?.abort(new Error(effect.reason));
+        break;
+      case 'commit_now':
+        this.own(this.#commitNow(effect.request));
+        break;
+      case 'quarantine':
+        this.own(this.#quarantine(effect.request, effect.piece, effect.refused));
+        break;
+      default:
+        throw new Error(`${effect.type} is not a call`);
+    }
+  }
+
+  async #read(ticket: number, from: number): Promise<void> {
+    const { log, partition } = this.#context;
+    let stored: readonly StoredBlock[];
+    try {
+      stored = await log.read(partition, from, READ);
+    } catch (error) {
+      this.#tell({ type: 'not_read', ticket, message: messageOf(error) });
+      return;
+    }
+    const { kind } = this.#stream();
+    const blocks = stored.map((one): ReadBlock => {
+      const { sequence, block } = one;
+      const selection = block?.kind === kind ? this.#select(block) : undefined;
+      return { sequence, block, selection, fault: 'fault' in one ? one.fault : undefined };
+    });
+    this.#tell({ type: 'read', ticket, blocks });
+  }
+
+  async #count(ticket: number, from: Position, before: number): Promise<void> {
+    const { log, partition, clock } = this.#context;
+    let passed = 0;
+    let covered = 0;
+    let oldest: number | null = null;
+    let next = from.sequence;
+    while (next < before && !this.stop.aborted) {
+      let stored: readonly StoredBlock[];
+      try {
+        stored = await log.read(partition, next, READ);
+      } catch {
+        await clock.sleep(COUNT_PAUSE_MS, this.stop).catch(() => undefined);
+        continue;
+      }
+      if (stored.length === 0) break;
+      for (const { sequence, block } of stored) {
+        next = sequence + 1;
+        if (sequence >= before || block?.kind !== this.#stream().kind) continue;
+        const selection = this.#select(block);
+        if (!selection) continue;
+        const done = sequence === from.sequence ? from.index : 0;
+        const count = done === 0 ? selection.count : lengthOf(clip(selection.runs, done, block.count));
+        passed += count;
+        covered += selection.count + selection.filtered;
+        if (count > 0) oldest ??= block.arrivedAt;
+      }
+    }
+    if (this.stop.aborted) return;
+    this.#tell({ type: 'counted', ticket, counted: { passed, covered, oldest } satisfies Counted });
+  }
+
+  async #open(ticket: number): Promise<void> {
+    this.#openTicket = ticket;
+    const opening = await this.#context.open(this.document as DataStreamDocument);
+    if (opening.type === 'failed') {
+      this.#tell({ type: 'not_opened', ticket, cause: opening.cause, actor: opening.actor ?? 'customer' });
+      return;
+    }
+    const { destination, gathering } = opening;
+    const slots = gathering.by === 'batch' && gathering.lanes ? SLOTS : 1;
+    const handle: Handle = { destination, slots, sends: new Set() };
+    // It was changed, or ended, while it was opened.
+    if (this.#openTicket !== ticket || this.stop.aborted) {
+      this.own(this.#closeHandle(handle));
+      return;
+    }
+    this.#handle = handle;
+    this.#tell({ type: 'opened', ticket, gathering });
+  }
+
+  #close(): void {
+    this.#openTicket = -1;
+    const handle = this.#handle;
+    this.#handle = undefined;
+    if (handle) this.own(this.#closeHandle(handle));
+  }
+
+  async #closeHandle({ destination, sends }: Handle): Promise<void> {
+    await Promise.allSettled(sends);
+    try {
+      await destination.close();
+    } catch (error) {
+      this.#context.fault(`the destination could not be closed: ${messageOf(error)}`, this.#stream());
+    }
+  }
+
+  #ask(request: number, bytes: number, failing: boolean): void {
+    const { budgets } = this.#context;
+    const { organisationId, id } = this.#stream();
+    const granted = () => this.#tell({ type: 'granted', request });
+    const shares = failing ? budgets.failing : budgets.healthy;
+    this.#shares.set(request, shares.ask(organisationId, id, bytes, granted));
+  }
+
+  #giveBack(request: number): void {
+    this.#shares.get(request)?.release();
+    this.#shares.delete(request);
+  }
+
+  #send(request: number, piece: Piece, tries: number): void {
+    const handle = this.#handle;
+    if (!handle) throw new Error('a request was made for a destination that is not open');
+    const controller = new AbortController();
+    this.#sending.set(request, controller);
+    const sent = this.#deliver(request, handle, piece, tries, controller.signal);
+    handle.sends.add(sent);
+    this.own(sent.finally(() => handle.sends.delete(sent)));
+  }
+
+  async #deliver(
+    request: number,
+    { destination, slots }: Handle,
+    piece: Piece,
+    tries: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock, partition, log } = this.#context;
+    const stream = this.#stream();
+    const startedAt = clock.now();
+    const started = clock.monotonic();
+    const connectionType = (this.document as DataStreamDocument).connectionType;
+    const readAgain = async (sequence: number) =>
+      (await log.read(partition, sequence, { blocks: 1, bytes: 1 }))[0];
+    const fault = (message: string) => this.#context.fault(message, stream);
+    const outcome = await deliver(destination, { stream, piece, slots }, readAgain, signal, fault);
+    this.#sending.delete(request);
+    // What was cut short has no outcome that says anything about the destination, but that it took the records.
+    if (outcome.type !== 'gone' && (!signal.aborted || outcome.type === 'delivered'))
+      this.#context.attempted({
+        stream,
+        connectionType,
+        deliveryId: deliveryId(stream.id, piece, slots),
+        records: countOf(piece),
+        bytes: bytesOf(piece),
+        startedAt,
+        durationMs: clock.monotonic() - started,
+        latencyMs: Math.max(0, clock.now() - (piece[0] as Piece[number]).arrivedAt),
+        tries,
+        outcome,
+      });
+    this.#tell({ type: 'answered', request, outcome });
+  }
+
+  async #commitNow(request: number): Promise<void> {
+    const durable = await this.#context.committed();
+    this.#tell({ type: durable ? 'committed' : 'not_committed', request });
+  }
+
+  async #quarantine(request: number, piece: Piece, refused: readonly Refused[]): Promise<void> {
+    try {
+      const records: QuarantinedRecord[] = [];
+      for (const { index, cause } of refused) {
+        const { part, at } = recordAt(piece, index);
+        const bytes = cause.code === DAMAGED ? new Uint8Array() : await this.#bytesOf(part, at);
+        const position = { sequence: part.sequence, index: at };
+        records.push({ position, cause, arrivedAt: part.arrivedAt, bytes });
+      }
+      records.sort((a, b) => comparePositions(a.position, b.position));
+      await this.#context.quarantine(this.#stream(), records);
+    } catch (error) {
+      this.#tell({ type: 'not_quarantined', request, message: messageOf(error) });
+      return;
+    }
+    this.#tell({ type: 'quarantined', request });
+  }
+
+  /** The bytes of a refused record, read again where they are not in memory. */
+  async #bytesOf(part: Piece[number], at: number): Promise<Uint8Array> {
+    const { log, partition } = this.#context;
+    const [stored] = part.block ? [] : await log.read(partition, part.sequence, { blocks: 1, bytes: 1 });
+    return recordBytes(part.block ?? blockOf(stored, part.sequence), at);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

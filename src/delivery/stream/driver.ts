@@ -1,0 +1,267 @@
+import { compileFilter, type Selection } from '../../filters/compile.ts';
+import type { Position } from '../../log/log.ts';
+import type { Block } from '../../records/block.ts';
+import type { ProgressDocument } from '../../registry/data-stream.ts';
+import { Calls } from './calls.ts';
+import type { Effect, Event, Moment } from './events.ts';
+import { step } from './machine.ts';
+import { Progress } from './progress.ts';
+import { beginState, isIdle, isLive, type Job, LIVE, refresh, type State } from './state.ts';
+import type { StreamContext, StreamSummary } from './stream-context.ts';
+import { destinationText, wantedOf, withDocument } from './wanted.ts';
+
+/**
+ * Drives the machine of one data stream: hands it events one at a time, executes the effects (calls.ts), and feeds back what
+ * became of them.
+ *
+ *  D1  An event is handled in the turn in which it comes, or directly after the one that is being handled.
+ *  D2  Whatever was begun is awaited: `run` resolves when nothing is under way any more.
+ */
+export class StreamDriver {
+  #stream: StreamSummary;
+  readonly #context: StreamContext;
+  readonly #committed: ProgressDocument | undefined;
+  readonly #state: State;
+  readonly #calls: Calls;
+  #filter: ReturnType<typeof compileFilter>;
+  readonly #queue: Event[] = [];
+  #handling = false;
+  #deleted = false;
+  #cancelWake = () => {};
+  #end: () => void = () => {};
+  readonly #ended = new Promise<void>((resolve) => {
+    this.#end = resolve;
+  });
+  /** The first block that `offer` is called with. */
+  readonly offeredFrom: number;
+
+  /**
+   * @param offeredFrom the first block that `offer` will be called with; a stream that was caught up goes on there
+   * @param committed its progress, where the caller has read it already
+   */
+  constructor(
+    stream: StreamSummary,
+    context: StreamContext,
+    offeredFrom: number,
+    committed?: ProgressDocument | undefined,
+    job: Job = LIVE,
+  ) {
+    this.#stream = stream;
+    this.#context = context;
+    this.offeredFrom = offeredFrom;
+    this.#committed = committed;
+    this.#filter = compileFilter(stream.filters);
+    this.#state = beginState({
+      settings: context.settings,
+      job,
+      memory: context.budgets.waiting,
+      wanted: wantedOf(stream),
+      progress: new Progress(stream.start, stream.generation, context.clock.now()),
+      offeredFrom,
+    });
+    this.#calls = new Calls(
+      context,
+      () => this.#stream,
+      (block) => this.#select(block),
+      (event) => this.#dispatch(event),
+    );
+  }
+
+  get stream(): StreamSummary {
+    return this.#stream;
+  }
+
+  /** undefined while its documents are not read. */
+  get progress(): Progress | undefined {
+    return this.#state.phase === 'loading' ? undefined : this.#state.progress;
+  }
+
+  get deleted(): boolean {
+    return this.#deleted;
+  }
+
+  get idle(): boolean {
+    return isIdle(this.#state);
+  }
+
+  /** Whether all that people changed has been taken over. */
+  get current(): boolean {
+    return this.#state.loadedRevision >= this.#stream.revision;
+  }
+
+  get live(): boolean {
+    return isLive(this.#state);
+  }
+
+  /** The place of the oldest record that is not done. */
+  get place(): Position | undefined {
+    return this.idle ? { sequence: this.#context.dispatched(), index: 0 } : this.progress?.cursor;
+  }
+
+  /** What is committed of it. @param detached whether it is behind the partition's watermark */
+  document(epoch: number, detached: boolean): ProgressDocument {
+    refresh(this.#state);
+    return this.#state.progress.toDocument(epoch, detached);
+  }
+
+  /** Records that pass the filter and have no fate. */
+  get pending(): number {
+    refresh(this.#state);
+    return this.#state.progress.pending;
+  }
+
+  /** The runner hands over each block of the stream's kind and organisations as it is stored. */
+  offer(sequence: number, block: Block): void {
+    const selection = this.#select(block);
+    if (selection) this.#dispatch({ type: 'offered', sequence, block, selection });
+  }
+
+  /** The runner met a block that it cannot read: it may have held records of the stream. */
+  unreadable(sequence: number): void {
+    this.#dispatch({ type: 'unreadable', sequence });
+  }
+
+  /** The stream's document changed. */
+  update(stream: StreamSummary): void {
+    if (stream.revision < this.#stream.revision) return;
+    this.#take(stream);
+    this.#dispatch({ type: 'changed', wanted: wantedOf(stream) });
+  }
+
+  delete(): void {
+    this.#deleted = true;
+    this.#dispatch({ type: 'deleted' });
+  }
+
+  /**
+   * The retention takes a block, whatever is in flight; what of it has no fate is counted as expired.
+   * @param block undefined: it cannot be read
+   * @returns false while it is not known how far the stream has come
+   */
+  expire(sequence: number, block: Block | undefined): boolean {
+    if (this.#state.phase === 'loading') return false;
+    const selection = block?.kind === this.#stream.kind ? this.#select(block) : undefined;
+    this.#dispatch({ type: 'expire', sequence, arrivedAt: block?.arrivedAt, selection });
+    return true;
+  }
+
+  /** Runs until `stop` aborts or the stream is deleted; a delivery in flight then gets the grace time. Never rejects. */
+  async run(stop: AbortSignal): Promise<void> {
+    const { clock, settings } = this.#context;
+    let cancelGrace = () => {};
+    const onStop = () => {
+      this.#dispatch({ type: 'stop' });
+      cancelGrace = clock.after(settings.stopGraceMs, () => this.#dispatch({ type: 'grace_over' }));
+    };
+    if (stop.aborted) onStop();
+    else stop.addEventListener('abort', onStop, { once: true });
+    if (this.#state.phase === 'loading') this.#calls.own(this.#load(stop));
+    await this.#ended;
+    stop.removeEventListener('abort', onStop);
+    cancelGrace();
+    this.#cancelWake();
+    await this.#calls.end();
+  }
+
+  async #load(stop: AbortSignal): Promise<void> {
+    const loaded = await this.#context.load(stop);
+    if (stop.aborted || this.#state.phase === 'ended') return;
+    if (!loaded) return this.delete();
+    const { document, revision } = loaded;
+    if (revision > this.#stream.revision) this.#take(withDocument(this.#stream, document, revision));
+    let progress: Progress | undefined;
+    if (this.#state.phase === 'loading') {
+      const committed = this.#committed ?? loaded.progress;
+      const { start, generation } = this.#stream;
+      progress = committed
+        ? Progress.from(committed, this.offeredFrom)
+        : new Progress(start, generation, this.#context.clock.now());
+    }
+    this.#calls.document = document;
+    const wanted = { ...wantedOf(this.#stream), revision };
+    this.#dispatch({ type: 'loaded', wanted, destination: destinationText(document), progress });
+  }
+
+  #take(stream: StreamSummary): void {
+    if (stream.filters !== this.#stream.filters) this.#filter = compileFilter(stream.filters);
+    this.#stream = stream;
+  }
+
+  #select(block: Block): Selection | undefined {
+    const coverage = this.#context.coverage(this.#stream, block);
+    return coverage === undefined ? undefined : this.#filter.select(block, coverage);
+  }
+
+  /** D1 */
+  #dispatch(event: Event): void {
+    this.#queue.push(event);
+    if (this.#handling) return;
+    this.#handling = true;
+    try {
+      for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
+        const effects = step(this.#state, next, this.#moment(next));
+        this.#context.stepped?.(this.#state, next, effects);
+        for (const effect of effects) this.#execute(effect);
+      }
+    } catch (error) {
+      // A bug: its committed place is right, and it is started again from there.
+      const reason = error instanceof Error ? error.stack : String(error);
+      this.#context.fault(`the delivery of the stream stopped: ${reason}`, this.#stream);
+      this.#state.phase = 'ended';
+      this.#state.window.clear();
+      this.#queue.length = 0;
+      this.#end();
+    } finally {
+      this.#handling = false;
+    }
+  }
+
+  #moment(event: Event): Moment {
+    const { clock, random, budgets } = this.#context;
+    return {
+      now: clock.now(),
+      monotonic: clock.monotonic(),
+      random: random.next(),
+      // The block that is being handed out counts as handed out: it is in this event.
+      dispatched: event.type === 'offered' ? event.sequence + 1 : this.#context.dispatched(),
+      full: budgets.waiting.full,
+    };
+  }
+
+  #execute(effect: Effect): void {
+    switch (effect.type) {
+      case 'load':
+        this.#calls.own(this.#load(this.#calls.stop));
+        break;
+      case 'commit':
+        this.#context.changed();
+        break;
+      case 'state':
+        this.#context.stateChanged(this.#stream, effect.state, effect.message, effect.from);
+        break;
+      case 'fault':
+        this.#context.fault(effect.message, this.#stream);
+        break;
+      case 'expired':
+        this.#context.expired(this.#stream, effect.records);
+        break;
+      case 'wake_at':
+        this.#wakeAt(effect.at);
+        break;
+      case 'ended':
+        this.#end();
+        break;
+      default:
+        this.#calls.execute(effect);
+    }
+  }
+
+  #wakeAt(at: number): void {
+    const { clock } = this.#context;
+    this.#cancelWake();
+    this.#cancelWake =
+      at === Number.POSITIVE_INFINITY
+        ? () => {}
+        : clock.after(Math.max(0, at - clock.monotonic()), () => this.#dispatch({ type: 'due' }));
+  }
+}

@@ -1,0 +1,70 @@
+import type { Cause } from '../../destinations/contract.ts';
+import { strip } from './piece.ts';
+import { release } from './reading.ts';
+import { afterFailure, type Failure, platformPause } from './retry.ts';
+import type { State, Step } from './state.ts';
+import { enter } from './words.ts';
+
+/** Whose fault it is decides what follows: see the table of docs/architecture.md. */
+
+/** The destination as a whole did not take a request: it is tried again after a pause, or left to a person. */
+export function fail(state: State, step: Step, cause: Cause, failure: Failure): void {
+  const { progress, settings } = state;
+  progress.lastError = { code: cause.code, message: cause.message, at: step.at.now };
+  state.dirty = true;
+  if (state.phase !== 'running') return;
+  const next = afterFailure(settings.retry, state.run, step.at, failure);
+  if (next.type === 'give_up') {
+    giveUp(state, step, cause);
+    return;
+  }
+  state.run = next.run;
+  const { since, tries, spentMs } = next.run;
+  progress.retrying = { since, tries, cause: cause.message, spentMs };
+  state.waitUntil = step.at.monotonic + next.delayMs;
+  letGo(state);
+}
+
+/** simstream's own fault, or its operator's: never charged to the stream, told to both, tried again with growing pauses. */
+export function trouble(state: State, step: Step, cause: Cause): void {
+  const tries = state.trouble?.tries ?? 0;
+  state.trouble = { since: state.trouble?.since ?? step.at.now, tries: tries + 1, cause };
+  state.progress.lastError = { code: cause.code, message: cause.message, at: step.at.now };
+  state.dirty = true;
+  step.effects.push({ type: 'fault', message: `${cause.code}: ${cause.message}` });
+  if (state.phase !== 'running') return;
+  state.waitUntil = Math.max(state.waitUntil, step.at.monotonic + platformPause(tries, step.at.random));
+  letGo(state);
+}
+
+/** Leaves the stream to a person. */
+export function giveUp(state: State, step: Step, cause: Cause): void {
+  const { progress } = state;
+  if (state.phase !== 'running') return;
+  forgive(state);
+  progress.lastError = { code: cause.code, message: cause.message, at: step.at.now };
+  enter(state, step, 'error', `Error state: ${cause.message}`);
+}
+
+/** A new beginning: failures are forgotten, and nothing waits. */
+export function forgive(state: State): void {
+  state.run = undefined;
+  state.probed = false;
+  state.refusing = undefined;
+  state.trouble = undefined;
+  state.rejectedInRow = 0;
+  state.progress.retrying = null;
+  endWaiting(state);
+}
+
+/** M1: whatever is waited for is tried now. */
+export function endWaiting(state: State): void {
+  state.waitUntil = 0;
+  state.again = state.again.map((entry) => (entry.notBefore > 0 ? { ...entry, notBefore: 0 } : entry));
+}
+
+/** What has to wait holds no memory: a thousand destinations that hang cost nothing. */
+export function letGo(state: State): void {
+  release(state);
+  state.again = state.again.map((entry) => ({ ...entry, piece: strip(entry.piece) }));
+}

@@ -1,0 +1,265 @@
+import type { Selection } from '../../filters/compile.ts';
+import { putBack } from './entries.ts';
+import type { Event, Wanted } from './events.ts';
+import { endWaiting, forgive, letGo, trouble } from './failing.ts';
+import { countOf } from './piece.ts';
+import { addAhead, expireUnread, lose, reachedEnd, reselect, startCounting } from './reading.ts';
+import { withdraw } from './sending.ts';
+import { newSize } from './size.ts';
+import { isIdle, type Request, type State, type Step } from './state.ts';
+import { enter, WORDS } from './words.ts';
+
+/** What people want of the stream, and what the node does with it: start, change, stop, delete, expire. */
+
+/** Its document was read; at the first time the stream begins. */
+export function loaded(
+  state: State,
+  step: Step,
+  { wanted, destination, progress }: Extract<Event, { type: 'loaded' }>,
+): void {
+  const newer = wanted.revision > state.wanted.revision;
+  const before = state.destination;
+  state.loadedRevision = Math.max(state.loadedRevision, wanted.revision);
+  state.destination = destination;
+  if (state.phase === 'loading') {
+    if (newer) state.wanted = wanted;
+    if (progress) state.progress = progress;
+    begin(state, step);
+    return;
+  }
+  if (before !== destination) destinationChanged(state, step);
+  if (newer) changed(state, step, wanted);
+}
+
+function begin(state: State, step: Step): void {
+  const { progress, wanted, ledger, ahead } = state;
+  state.readAt = progress.cursor;
+  ledger.restore(progress.done);
+  ahead.passed = progress.pending;
+  ahead.covered = Math.max(
+    progress.pending,
+    progress.waiting + progress.done.reduce((sum, { fated }) => sum + (fated ?? 0), 0),
+  );
+  ahead.oldest = progress.oldestPendingAt;
+  const known = progress.selecting === undefined || progress.selecting === wanted.selecting;
+  ahead.exact &&= known || progress.countedTo <= progress.cursor.sequence;
+  progress.selecting = wanted.selecting;
+  const { retrying } = progress;
+  if (retrying && progress.status.state === 'running') {
+    const { since, tries, spentMs = 0 } = retrying;
+    state.run = { since, tries, spentMs, refusedMs: undefined, lastAt: undefined };
+  }
+  // What lies between the start of a new stream and the first block offered was counted by nobody yet.
+  if (
+    !progress.written &&
+    progress.status.state === 'pending' &&
+    progress.cursor.sequence < state.offeredFrom
+  ) {
+    ahead.exact = false;
+  }
+  if (!ahead.exact) progress.countedTo = Math.max(progress.countedTo, state.offeredFrom);
+  for (let at = 0; at < state.early.length; at += 4) {
+    const [sequence, passed, covered, arrivedAt] = state.early.slice(at, at + 4) as [
+      number,
+      number,
+      number,
+      number,
+    ];
+    addAhead(state, sequence, passed, covered, arrivedAt);
+  }
+  state.early = [];
+  const { state: shown } = progress.status;
+  state.phase = shown === 'pending' ? 'paused' : shown;
+  if (shown === 'pending') {
+    if (progress.generation !== wanted.generation) progress.generation = wanted.generation;
+    if (wanted.desired === 'paused') enter(state, step, 'paused', WORDS.paused.say());
+    else enter(state, step, 'running', WORDS.running.say());
+  }
+  reconcile(state, step);
+  if (!ahead.exact) startCounting(state, step, undefined);
+}
+
+/** M1: it takes effect in this step. What depends on the rest of the document follows with `loaded`. */
+export function changed(state: State, step: Step, wanted: Wanted): void {
+  const before = state.wanted;
+  if (wanted.revision < before.revision) return;
+  state.wanted = wanted;
+  if (state.phase === 'loading') return;
+  if (state.loadedRevision < wanted.revision) step.effects.push({ type: 'load' });
+  endWaiting(state);
+  if (before.selecting !== wanted.selecting) selectAnew(state, step);
+  reconcile(state, step);
+  state.dirty = true;
+}
+
+/** The filter that is current when a record is taken applies: what waits is counted again. */
+function selectAnew(state: State, step: Step): void {
+  withdraw(state, step, false);
+  reselect(state);
+  const { progress } = state;
+  progress.boundary = null;
+  progress.selecting = state.wanted.selecting;
+  // Blocks that held nothing for the stream were not offered: they may hold something now.
+  progress.countedTo = Math.max(progress.countedTo, step.at.dispatched);
+  state.ahead.exact = false;
+  startCounting(state, step, undefined);
+}
+
+/** Brings the state in line with what people want. */
+function reconcile(state: State, step: Step): void {
+  const { progress, wanted, phase } = state;
+  const restarted = wanted.generation !== progress.generation;
+  if (restarted) {
+    progress.generation = wanted.generation;
+    forgive(state);
+    state.dirty = true;
+  }
+  if (wanted.desired === 'paused') {
+    if (phase !== 'paused') enter(state, step, 'paused', WORDS.paused.say());
+  } else if (phase === 'paused' || (phase === 'error' && restarted)) {
+    forgive(state);
+    enter(state, step, 'running', WORDS.running.say());
+  }
+}
+
+/** What is in flight no longer matters: it counts as not sent. What waits may be taken otherwise from now on. */
+function destinationChanged(state: State, step: Step): void {
+  withdraw(state, step, false);
+  for (const request of [...state.flight.values()]) {
+    if (request.stage !== 'sent') continue;
+    cancel(state, step, request, 'the destination was changed');
+    putBack(state, request.entry, false);
+  }
+  reselect(state);
+  state.progress.boundary = null;
+  if (state.open !== 'closed') step.effects.push({ type: 'close' });
+  state.open = 'closed';
+  state.openTicket++;
+  state.gathering = undefined;
+  state.size = newSize();
+  state.run = undefined;
+  state.trouble = undefined;
+  state.progress.retrying = null;
+  endWaiting(state);
+}
+
+function cancel(state: State, step: Step, { id }: Request, reason: string): void {
+  state.flight.delete(id);
+  step.effects.push({ type: 'cancel', request: id, reason }, { type: 'give_back', request: id });
+}
+
+/** Nothing is remembered of a stream that was deleted. */
+export function deleted(state: State, step: Step): void {
+  for (const request of [...state.flight.values()]) {
+    if (request.stage === 'sent') cancel(state, step, request, 'the data stream was deleted');
+    else step.effects.push({ type: 'give_back', request: request.id });
+  }
+  state.flight.clear();
+  end(state, step);
+}
+
+/** The node stops, or gives the partition up: nothing new begins, and what is in flight gets its time. */
+export function stop(state: State, step: Step): void {
+  if (state.phase === 'loading') {
+    end(state, step);
+    return;
+  }
+  state.phase = 'stopping';
+  state.dirty = true;
+}
+
+/** Requests in flight have had their time. What of them was taken by now is told, and committed. */
+export function graceOver(state: State, step: Step): void {
+  for (const request of state.flight.values()) {
+    if (request.stage !== 'sent' || request.cancelled) continue;
+    request.cancelled = true;
+    step.effects.push({ type: 'cancel', request: request.id, reason: 'the node is stopping' });
+  }
+}
+
+/** M4: while the stream does not run, nothing is asked for and nothing is held. */
+export function quiet(state: State, step: Step): void {
+  if (state.phase === 'loading' || state.phase === 'ended') return;
+  withdraw(state, step, false);
+  letGo(state);
+}
+
+/** A job ends with its range; a node's part of it when nothing is in flight any more. */
+export function endIfDone(state: State, step: Step): void {
+  if (state.phase === 'stopping' ? state.flight.size === 0 : isDone(state)) {
+    step.effects.push({ type: 'commit' });
+    end(state, step);
+  }
+}
+
+function isDone(state: State): boolean {
+  if (state.phase !== 'running' || !state.job.until || !reachedEnd(state)) return false;
+  return state.ledger.open === 0 && state.flight.size === 0;
+}
+
+function end(state: State, step: Step): void {
+  state.phase = 'ended';
+  state.dirty = false;
+  state.window.clear();
+  step.effects.push({ type: 'ended' });
+}
+
+/**
+ * The runner met a block that it could not read, so nobody was offered it: what of it was the stream's is not known.
+ */
+export function unreadable(state: State, step: Step, sequence: number): void {
+  if (state.live && sequence >= state.readAt.sequence) {
+    state.readAt = { sequence: sequence + 1, index: 0 };
+    state.progress.unreadable(1, 0, step.at.now, step.at.now);
+    state.dirty = true;
+  } else if (sequence >= state.progress.countedTo || state.phase === 'loading') state.ahead.exact = false;
+}
+
+export function notRead(state: State, step: Step, ticket: number, message: string): void {
+  if (ticket !== state.readTicket) return;
+  state.reading = false;
+  trouble(state, step, {
+    code: 'record_log_not_read',
+    message: `The record log cannot be read at the moment: ${message}`,
+  });
+}
+
+/**
+ * The retention takes a block, whatever is in flight. Records that wait have expired; of those in flight the answer decides:
+ * what is not taken then has expired.
+ */
+export function expire(
+  state: State,
+  step: Step,
+  sequence: number,
+  arrivedAt: number | undefined,
+  selection: Selection | undefined,
+): void {
+  const { progress, ledger, window, flight } = state;
+  if (sequence < progress.cursor.sequence) return;
+  state.dirty = true;
+  if (!isIdle(state)) withdraw(state, step, true);
+  let lost = 0;
+  const count = (records: number, at: number) => {
+    lost += records;
+    progress.expire(records, at, step.at.now);
+  };
+  for (const span of window.discard(sequence).spans) {
+    ledger.fate([{ ...span, block: undefined, bytes: 0, slot: 0 }]);
+    count(span.to - span.from, span.arrivedAt);
+  }
+  for (const entry of state.again) {
+    const expired = entry.piece.filter((part) => part.sequence <= sequence);
+    if (expired.length === 0) continue;
+    ledger.fate(expired);
+    count(countOf(expired), (expired[0] as (typeof expired)[number]).arrivedAt);
+  }
+  state.again = state.again
+    .map((entry) => ({ ...entry, piece: entry.piece.filter((part) => part.sequence > sequence) }))
+    .filter(({ piece }) => piece.length > 0);
+  for (const request of flight.values()) request.expiredThrough = Math.max(request.expiredThrough, sequence);
+  if (lost > 0) step.effects.push({ type: 'expired', records: lost });
+  if (arrivedAt !== undefined) expireUnread(state, step, sequence, arrivedAt, selection);
+  else if (sequence >= state.readAt.sequence)
+    lose(state, step, sequence + 1, 'it cannot be read, and is due');
+}

@@ -1,0 +1,337 @@
+import type { Cause, Outcome, RecordFailure } from '../../destinations/contract.ts';
+import { comparePositions } from '../../log/log.ts';
+import { putBack, slotsIn } from './entries.ts';
+import type { Refused } from './events.ts';
+import { fail, giveUp, letGo, trouble } from './failing.ts';
+import { countOf, lastOf, type Piece, pick, slice } from './piece.ts';
+import { afterFailure, lookPause, SECOND_LOOK_MS } from './retry.ts';
+import { divisorOf, newSize, sizeFailed, sizeSucceeded } from './size.ts';
+import { type Entry, type Request, type State, type Step, slotsOf } from './state.ts';
+
+/** Cause of records whose stored bytes do not match their checksum. */
+export const DAMAGED = 'stored_block_damaged';
+/** A failure that an answer made quick is not taken for one of size before it came so often in a row. */
+const SAME_TRIES = 3;
+
+export type Answer = Outcome | { readonly type: 'gone'; readonly sequence: number };
+
+/** What became of a request. */
+export function answered(state: State, step: Step, id: number, outcome: Answer): void {
+  const request = state.flight.get(id);
+  // It was cancelled: it counts as not sent, and its memory was given back.
+  if (request?.stage !== 'sent') return;
+  state.flight.delete(id);
+  step.effects.push({ type: 'give_back', request: id });
+  state.dirty = true;
+  switch (outcome.type) {
+    case 'delivered':
+      fate(state, request.sent, 'delivered');
+      succeeded(state, step, request);
+      sizeSucceeded(state.size, countOf(request.sent), mostOf(state));
+      putRest(state, step, request);
+      return;
+    case 'partial':
+      partly(state, step, request, outcome.failures, outcome.afterMs ?? 0);
+      return;
+    case 'gone':
+      expirePart(state, step, request.sent, (part) => part.sequence === outcome.sequence);
+      keep(state, request, (part) => part.sequence !== outcome.sequence);
+      return;
+    case 'too_large':
+    case 'rejected':
+      refusedAsWhole(state, step, request, outcome);
+      return;
+    case 'retry':
+    case 'refused':
+      failed(state, step, request, outcome);
+      return;
+    case 'platform':
+      backAgain(state, step, request);
+      if (!request.cancelled) trouble(state, step, outcome.cause);
+  }
+}
+
+function mostOf({ gathering }: State): number {
+  return gathering?.by === 'batch' ? gathering.records : Number.POSITIVE_INFINITY;
+}
+
+/** The records got a fate, M2. */
+function fate(state: State, piece: Piece, which: 'delivered' | 'quarantined'): void {
+  if (piece.length === 0) return;
+  state.ledger.fate(piece);
+  state.progress[which] += countOf(piece);
+}
+
+function expirePart(state: State, step: Step, piece: Piece, expired: (part: Piece[number]) => boolean): void {
+  const lost = piece.filter(expired);
+  if (lost.length === 0) return;
+  state.ledger.fate(lost);
+  for (const part of lost) state.progress.expire(part.to - part.from, part.arrivedAt, step.at.now);
+  step.effects.push({ type: 'expired', records: countOf(lost) });
+}
+
+/** What of an entry is still to be sent goes back to the front of its lanes. */
+function keep(state: State, { entry }: Request, still: (part: Piece[number]) => boolean): void {
+  const piece = entry.piece.filter(still);
+  putBack(
+    state,
+    piece.length === entry.piece.length ? entry : { ...entry, piece },
+    state.phase === 'running',
+  );
+}
+
+/** Nothing of a request was taken. What the retention took meanwhile has expired. */
+function backAgain(state: State, step: Step, request: Request, changed: Partial<Entry> = {}): void {
+  const { expiredThrough } = request;
+  if (expiredThrough >= 0)
+    expirePart(state, step, request.entry.piece, (part) => part.sequence <= expiredThrough);
+  const entry = { ...request.entry, ...changed };
+  keep(state, { ...request, entry }, (part) => part.sequence > expiredThrough);
+}
+
+/** What of an entry was not sent. */
+function putRest(state: State, step: Step, request: Request, changed: Partial<Entry> = {}): void {
+  const { entry, sent } = request;
+  const piece = slice(entry.piece, countOf(sent), Number.POSITIVE_INFINITY);
+  if (piece.length === 0) return;
+  backAgain(
+    state,
+    step,
+    { ...request, entry: { ...entry, piece } },
+    { notBefore: 0, run: undefined, ...changed },
+  );
+}
+
+function succeeded(state: State, step: Step, { sent }: Request): void {
+  const { progress } = state;
+  state.successes++;
+  state.rejectedInRow = 0;
+  state.refusing = undefined;
+  state.trouble = undefined;
+  progress.lastDeliveredAt = step.at.now;
+  if (state.probed && countOf(sent) === 1 && state.run) state.size = { ...newSize(), ceiling: 1, good: 1 };
+  state.probed = false;
+  state.run = undefined;
+  progress.retrying = null;
+  if (progress.boundary && comparePositions(progress.boundary, lastOf(sent)) <= 0) progress.boundary = null;
+}
+
+/** The destination said that it did not take the request, and that trying again may help, or a person. */
+function failed(
+  state: State,
+  step: Step,
+  request: Request,
+  outcome: Extract<Outcome, { type: 'retry' | 'refused' }>,
+): void {
+  const { cause } = outcome;
+  if (request.cancelled) {
+    backAgain(state, step, request);
+    return;
+  }
+  const changed = learnSize(state, request, outcome);
+  if (state.gathering?.by === 'batch') state.progress.boundary = lastOf(request.entry.piece);
+  backAgain(state, step, request, changed.entry);
+  fail(state, step, cause, {
+    refused: outcome.type === 'refused',
+    atLeastMs: outcome.type === 'retry' ? (outcome.afterMs ?? 0) : 0,
+    smaller: changed.smaller,
+  });
+}
+
+/** Z1, Z2. A file keeps its end, whatever became of it: nothing is learnt of its size. */
+function learnSize(
+  state: State,
+  { entry, sent }: Request,
+  outcome: Outcome & { readonly cause: Cause },
+): { readonly smaller: boolean; readonly entry: Partial<Entry> } {
+  const count = countOf(sent);
+  const divisor = divisorOf(outcome);
+  if (state.gathering?.by !== 'batch') return { smaller: false, entry: {} };
+  if (count === 1 && entry.sizeBefore) {
+    state.size = entry.sizeBefore;
+    state.probed = true;
+    return { smaller: false, entry: { sizeBefore: undefined } };
+  }
+  const slow = outcome.cause.code === 'timeout' || outcome.type !== 'retry';
+  const soon = !slow && (state.run?.tries ?? 0) + 1 < SAME_TRIES;
+  if (divisor === 1 || count === 1 || state.probed || soon) return { smaller: false, entry: {} };
+  const sizeBefore = entry.sizeBefore ?? { ...state.size };
+  sizeFailed(state.size, count, divisor);
+  return { smaller: true, entry: { sizeBefore } };
+}
+
+/** Some of these records, unknown which, or all of them together: less is sent until one is left. */
+function refusedAsWhole(
+  state: State,
+  step: Step,
+  request: Request,
+  outcome: Extract<Outcome, { type: 'too_large' | 'rejected' }>,
+): void {
+  const { entry, sent } = request;
+  const count = countOf(sent);
+  const refusedAt = entry.refusedAt ?? state.successes;
+  if (count === 1) {
+    const damaged = outcome.cause.code === DAMAGED;
+    refuse(state, step, { ...request, entry: { ...entry, refusedAt } }, [
+      { index: 0, verdict: 'reject', cause: outcome.cause, ...(damaged ? { expected: true } : {}) },
+    ]);
+    return;
+  }
+  const sizeBefore = entry.sizeBefore ?? { ...state.size };
+  if (state.gathering?.by === 'batch') sizeFailed(state.size, count, divisorOf(outcome));
+  const most = state.gathering?.by === 'file' ? count >>> 1 : entry.most;
+  backAgain(state, step, request, { refusedAt, sizeBefore, most });
+}
+
+/** Some records were taken, others were not. */
+function partly(
+  state: State,
+  step: Step,
+  request: Request,
+  failures: readonly RecordFailure[],
+  afterMs: number,
+): void {
+  const { sent } = request;
+  const sorted = [...failures].sort((a, b) => a.index - b.index);
+  const left = new Set(sorted.map(({ index }) => index));
+  const taken: number[] = [];
+  const count = countOf(sent);
+  for (let index = 0; index < count; index++) if (!left.has(index)) taken.push(index);
+  fate(state, pick(sent, taken), 'delivered');
+  if (taken.length > 0) succeeded(state, step, request);
+  const again = sorted.filter(({ verdict }) => verdict === 'retry');
+  const rejected = sorted.filter(({ verdict }) => verdict === 'reject');
+  putRest(state, step, request);
+  if (rejected.length > 0) refusePart(state, step, request, rejected, taken);
+  if (again.length > 0) retryPart(state, step, request, again, taken.length > 0, afterMs);
+}
+
+/** Of some records the destination said that it can never take them. @param taken indexes of those that it took */
+function refusePart(
+  state: State,
+  step: Step,
+  request: Request,
+  rejected: readonly RecordFailure[],
+  taken: readonly number[],
+): void {
+  const { entry, sent } = request;
+  const lastTaken = taken[taken.length - 1] ?? -1;
+  const part = {
+    ...request,
+    sent: pick(
+      sent,
+      rejected.map(({ index }) => index),
+    ),
+  };
+  const own = rejected.map((failure, index) => ({ ...failure, index }));
+  const trailing = rejected.filter(({ index, expected }) => index > lastTaken && !expected).length;
+  const refusedAt = taken.length > 0 ? -1 : (entry.refusedAt ?? state.successes);
+  refuse(state, step, { ...part, entry: { ...entry, piece: part.sent, refusedAt } }, own, trailing);
+}
+
+/** Records of some keys are to be sent again: their lanes wait, the others go on. One lane waits as a whole. */
+function retryPart(
+  state: State,
+  step: Step,
+  request: Request,
+  failures: readonly RecordFailure[],
+  someTaken: boolean,
+  afterMs: number,
+): void {
+  const piece = pick(
+    request.sent,
+    failures.map(({ index }) => index),
+  );
+  const { cause } = failures[0] as RecordFailure;
+  const part = { ...request, sent: piece, entry: { ...request.entry, piece } };
+  if (request.cancelled) {
+    backAgain(state, step, part);
+    return;
+  }
+  if (slotsOf(state) === 1 || !someTaken || state.phase !== 'running') {
+    backAgain(state, step, part);
+    fail(state, step, cause, { refused: false, atLeastMs: afterMs, smaller: false });
+    return;
+  }
+  const failure = { refused: false, atLeastMs: afterMs, smaller: false };
+  const next = afterFailure(state.settings.retry, request.entry.run, step.at, failure);
+  state.progress.lastError = { code: cause.code, message: cause.message, at: step.at.now };
+  if (next.type === 'give_up') {
+    backAgain(state, step, part);
+    giveUp(state, step, cause);
+    return;
+  }
+  for (const slot of slotsIn(piece)) state.window.park(slot);
+  backAgain(state, step, part, { run: next.run, notBefore: step.at.monotonic + next.delayMs });
+}
+
+/**
+ * These records were refused for themselves. They are quarantined when another record was taken since they were first refused,
+ * or when the destination has refused everything for a while; until then they are looked at again.
+ * @param trailing how many of them stand behind the last that was taken
+ */
+function refuse(
+  state: State,
+  step: Step,
+  request: Request,
+  failures: readonly RecordFailure[],
+  trailing = failures.filter(({ expected }) => !expected).length,
+): void {
+  const { entry, sent } = request;
+  const { cause } = failures[failures.length - 1] as RecordFailure;
+  state.progress.lastError = { code: cause.code, message: cause.message, at: step.at.now };
+  const refusing = state.refusing;
+  const evident =
+    failures.every(({ expected }) => expected) ||
+    (entry.refusedAt !== undefined && entry.refusedAt < state.successes) ||
+    (refusing !== undefined && step.at.monotonic - refusing.at >= SECOND_LOOK_MS);
+  if (!evident) {
+    const looks = refusing?.looks ?? 0;
+    const at = refusing?.at ?? step.at.monotonic;
+    state.refusing = { at, since: refusing?.since ?? step.at.now, looks: looks + 1, cause };
+    const notBefore = step.at.monotonic + lookPause(looks, step.at.random);
+    backAgain(state, step, request, { notBefore });
+    if (slotsOf(state) === 1) letGo(state);
+    return;
+  }
+  const refused: Refused[] = failures.map(({ index, cause: own }) => ({ index, cause: own }));
+  // The rest of the entry waits for its turn; what is stored now is these records alone.
+  putRest(state, step, request, { sizeBefore: undefined, most: Number.POSITIVE_INFINITY });
+  const stored: Request = {
+    ...request,
+    entry: { ...entry, piece: sent },
+    stage: 'quarantining',
+    refused,
+    rejected: trailing,
+  };
+  state.flight.set(stored.id, stored);
+  step.effects.push({ type: 'quarantine', request: stored.id, piece: sent, refused });
+}
+
+export function quarantined(state: State, step: Step, id: number): void {
+  const request = state.flight.get(id);
+  if (request?.stage !== 'quarantining') return;
+  state.flight.delete(id);
+  state.dirty = true;
+  fate(state, request.sent, 'quarantined');
+  // Nothing about size is learnt from records that are refused for themselves.
+  if (request.entry.sizeBefore) state.size = request.entry.sizeBefore;
+  state.rejectedInRow += request.rejected;
+  if (state.rejectedInRow < state.settings.quarantineRun) return;
+  const count = state.rejectedInRow;
+  state.rejectedInRow = 0;
+  const { cause } = request.refused[request.refused.length - 1] as Refused;
+  const message = `${count} records in a row were refused one by one; the last answer was: ${cause.message}`;
+  giveUp(state, step, { ...cause, message });
+}
+
+export function notQuarantined(state: State, step: Step, id: number, message: string): void {
+  const request = state.flight.get(id);
+  if (request?.stage !== 'quarantining') return;
+  state.flight.delete(id);
+  backAgain(state, step, request);
+  trouble(state, step, {
+    code: 'quarantine_not_stored',
+    message: `Refused records cannot be quarantined at the moment: ${message}`,
+  });
+}

@@ -1,0 +1,232 @@
+import type { Cause, Gathering } from '../../destinations/contract.ts';
+import { comparePositions, type Position } from '../../log/log.ts';
+import { newEntry, putBack, slotsIn } from './entries.ts';
+import type { Actor } from './events.ts';
+import { fail, trouble } from './failing.ts';
+import { bytesOf, countOf, lastOf, slice } from './piece.ts';
+import { reachedEnd, reselect, wantsMore } from './reading.ts';
+import { type Entry, inFlightOf, type Request, type State, type Step, slotsOf } from './state.ts';
+import { Window } from './window.ts';
+
+/**
+ * Which records go out next, and what has to be had before: an open destination, a durable end (files), memory.
+ *
+ *   committing → asking → sent → (quarantining)
+ *
+ *  N1  What was sent before and is not done goes first in its lanes (M5).
+ *  N2  Where a file ends is committed before the file is stored: storing it again writes the same records.
+ *  N3  A request whose records are no longer its own (expired, paused, another filter) is withdrawn before it is sent.
+ */
+
+/** Begins as many requests as may be in flight. */
+export function sendWhatCan(state: State, step: Step): void {
+  if (state.phase !== 'running' || state.loadedRevision < state.wanted.revision) return;
+  while (state.flight.size < inFlightOf(state)) {
+    if (step.at.monotonic < state.waitUntil || step.at.monotonic < state.pacedUntil) return;
+    if (state.again.length === 0 && state.window.count === 0) return;
+    if (state.open !== 'open') {
+      openFirst(state, step);
+      return;
+    }
+    const entry = nextEntry(state, step);
+    if (!entry) return;
+    begin(state, step, entry);
+  }
+}
+
+/** The destination is opened once there is something to send: an idle stream pays for no SDK and no connection. */
+function openFirst(state: State, step: Step): void {
+  if (state.open === 'opening') return;
+  state.open = 'opening';
+  step.effects.push({ type: 'open', ticket: ++state.openTicket });
+}
+
+function nextEntry(state: State, step: Step): Entry | undefined {
+  const { again, flight } = state;
+  if (slotsOf(state) === 1) {
+    if (flight.size > 0) return undefined;
+    const first = again[0];
+    if (!first) return takeNew(state, step, () => true);
+    if (first.notBefore > step.at.monotonic) return undefined;
+    again.shift();
+    return first;
+  }
+  const busy = new Set<number>();
+  for (const { entry } of flight.values()) for (const slot of slotsIn(entry.piece)) busy.add(slot);
+  for (const [at, entry] of again.entries()) {
+    const slots = slotsIn(entry.piece);
+    if (entry.notBefore <= step.at.monotonic && !slots.some((slot) => busy.has(slot))) {
+      again.splice(at, 1);
+      return entry;
+    }
+    for (const slot of slots) busy.add(slot);
+  }
+  return takeNew(state, step, (slot) => !busy.has(slot));
+}
+
+/** Takes records that were never sent, or not since the node started. */
+function takeNew(state: State, step: Step, free: (slot: number) => boolean): Entry | undefined {
+  const { window, progress, size } = state;
+  const gathering = state.gathering as Gathering;
+  const oldest = window.oldest;
+  if (!oldest) return undefined;
+  // Behind the tail a request is filled from the log first: it takes all that its limits allow.
+  if (!state.live && !reachedEnd(state) && wantsMore(state, step)) return undefined;
+  const { boundary } = progress;
+  if (boundary && comparePositions(boundary, oldest.position) < 0) progress.boundary = null;
+  const until = progress.boundary ?? undefined;
+  const file = gathering.by === 'file';
+  const records = file ? gathering.records : Math.min(gathering.records, size.ceiling, paceOf(state));
+  if (until) {
+    // It is all read first, so that the request is the same as before.
+    if (
+      state.readAt.sequence <= until.sequence &&
+      window.count < records &&
+      !state.live &&
+      !reachedEnd(state)
+    )
+      return undefined;
+  } else if (file && !fileIsDue(state, step, gathering, oldest.arrivedAt)) return undefined;
+  const piece = window.take(
+    { records, bytes: file ? Number.POSITIVE_INFINITY : gathering.bytes, until },
+    free,
+  );
+  if (piece.length === 0) return undefined;
+  state.fileDueAt = undefined;
+  return newEntry(piece);
+}
+
+/** Closed by its number of records, or the interval after its first record arrived, measured by the monotonic clock. */
+function fileIsDue(
+  state: State,
+  { at }: Step,
+  gathering: Gathering & { by: 'file' },
+  arrivedAt: number,
+): boolean {
+  if (state.window.count >= gathering.records) return true;
+  if (reachedEnd(state)) return true;
+  if (state.fileDueAt === undefined) {
+    // The age of the first record is the only thing that wall time says; a clock that was set must not say more than the interval.
+    const age = Math.min(Math.max(0, at.now - arrivedAt), gathering.intervalMs);
+    state.fileDueAt = at.monotonic + gathering.intervalMs - age;
+  }
+  return state.live && at.monotonic >= state.fileDueAt;
+}
+
+function begin(state: State, step: Step, entry: Entry): void {
+  const count = countOf(entry.piece);
+  const most = mostOf(state, entry);
+  const sent = count > most ? slice(entry.piece, 0, most) : entry.piece;
+  const id = state.nextRequest++;
+  const tries = (entry.run ?? state.run)?.tries ?? 0;
+  const request: Request = {
+    id,
+    entry,
+    sent,
+    tries: tries + 1,
+    stage: 'asking',
+    expiredThrough: -1,
+    cancelled: false,
+    refused: [],
+    rejected: 0,
+  };
+  state.flight.set(id, request);
+  pace(state, step, Math.min(count, most));
+  if (state.gathering?.by === 'file' && !isSame(state.progress.boundary, lastOf(sent))) {
+    state.progress.boundary = lastOf(sent);
+    request.stage = 'committing';
+    step.effects.push({ type: 'commit_now', request: id });
+  } else ask(state, step, request);
+}
+
+/** How many records of an entry go into its next request. */
+function mostOf(state: State, entry: Entry): number {
+  if (state.gathering?.by === 'file') return entry.most;
+  const { run, probed, size } = state;
+  // Size was not the cause, but it may be by now: now and then a single record says whether the destination is back.
+  if (probed && run && run.tries % PROBE_EVERY === PROBE_EVERY - 1) return 1;
+  return Math.min(size.ceiling, paceOf(state), (state.gathering as Gathering).records);
+}
+
+const PROBE_EVERY = 4;
+
+function paceOf({ job }: State): number {
+  return job.recordsPerSecond === undefined
+    ? Number.POSITIVE_INFINITY
+    : Math.max(1, Math.ceil(job.recordsPerSecond));
+}
+
+function pace(state: State, { at }: Step, records: number): void {
+  const { recordsPerSecond } = state.job;
+  if (recordsPerSecond === undefined) return;
+  state.pacedUntil = Math.max(state.pacedUntil, at.monotonic) + (records / recordsPerSecond) * 1_000;
+}
+
+function isSame(a: Position | null, b: Position): boolean {
+  return a !== null && comparePositions(a, b) === 0;
+}
+
+function ask(state: State, step: Step, request: Request): void {
+  request.stage = 'asking';
+  const failing = state.run !== undefined || request.entry.run !== undefined;
+  const bytes = bytesOf(request.sent);
+  step.effects.push({ type: 'ask', request: request.id, bytes, failing });
+}
+
+/** N2 */
+export function committed(state: State, step: Step, id: number): void {
+  const request = state.flight.get(id);
+  if (request?.stage === 'committing') ask(state, step, request);
+}
+
+/** The end of a file cannot be made durable: the storage does not answer, or another node holds the partition. */
+export function notCommitted(state: State, step: Step, id: number): void {
+  const request = state.flight.get(id);
+  if (request?.stage !== 'committing') return;
+  state.flight.delete(id);
+  putBack(state, request.entry, false);
+  trouble(state, step, {
+    code: 'progress_not_stored',
+    message: 'The progress of the data stream cannot be stored at the moment.',
+  });
+}
+
+export function granted(state: State, step: Step, id: number): void {
+  const request = state.flight.get(id);
+  if (request?.stage !== 'asking' || state.phase !== 'running') {
+    step.effects.push({ type: 'give_back', request: id });
+    return;
+  }
+  request.stage = 'sent';
+  step.effects.push({ type: 'send', request: id, piece: request.sent, tries: request.tries });
+}
+
+/** N3: takes back all that was not sent yet. */
+export function withdraw(state: State, step: Step, keepBlocks: boolean): void {
+  for (const request of [...state.flight.values()]) {
+    if (request.stage !== 'asking' && request.stage !== 'committing') continue;
+    state.flight.delete(request.id);
+    step.effects.push({ type: 'give_back', request: request.id });
+    putBack(state, request.entry, keepBlocks);
+  }
+}
+
+/**
+ * The destination is open. Where it takes records otherwise than the one before (files, lanes), what waits is read again.
+ */
+export function opened(state: State, ticket: number, gathering: Gathering): void {
+  if (ticket !== state.openTicket || state.open !== 'opening') return;
+  state.open = 'open';
+  state.gathering = gathering;
+  const keepBlocks = gathering.by === 'batch';
+  if (state.window.keepsBlocks === keepBlocks && state.window.slots === slotsOf(state)) return;
+  reselect(state);
+  state.window = new Window(slotsOf(state), keepBlocks, state.memory);
+}
+
+export function notOpened(state: State, step: Step, ticket: number, cause: Cause, actor: Actor): void {
+  if (ticket !== state.openTicket || state.open !== 'opening') return;
+  state.open = 'closed';
+  if (actor === 'operator') trouble(state, step, cause);
+  else fail(state, step, cause, { refused: actor === 'customer', atLeastMs: 0, smaller: false });
+}

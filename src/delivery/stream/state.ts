@@ -1,0 +1,316 @@
+import type { Cause, Gathering } from '../../destinations/contract.ts';
+import { comparePositions, type Position } from '../../log/log.ts';
+import type { Effect, Moment, Refused, Wanted } from './events.ts';
+import type { HeldBlocks } from './held-blocks.ts';
+import { SLOTS } from './lanes.ts';
+import { Ledger } from './ledger.ts';
+import { countOf, firstOf, type Piece } from './piece.ts';
+import type { Progress } from './progress.ts';
+import type { FailureRun, RetryPolicy } from './retry.ts';
+import { newSize, type Size } from './size.ts';
+import { Window } from './window.ts';
+
+/** See the head of machine.ts. */
+export type Phase = 'loading' | 'running' | 'paused' | 'error' | 'stopping' | 'ended';
+
+/** What a machine runs over. The live job of a stream, a replay and a take-over differ in nothing else. */
+export interface Job {
+  /** The first position that is not part of it; undefined: it goes on for ever. */
+  readonly until: Position | undefined;
+  /** undefined: as fast as the destination takes them. */
+  readonly recordsPerSecond: number | undefined;
+}
+
+export const LIVE: Job = { until: undefined, recordsPerSecond: undefined };
+
+export interface MachineSettings {
+  readonly retry: RetryPolicy;
+  /** Records in a row that are refused alone before the stream goes to Error. */
+  readonly quarantineRun: number;
+  /** Bytes of memory that what waits of the stream may take. */
+  readonly liveBytes: number;
+}
+
+/** Records that were taken and are to be sent before anything else of their lanes. */
+export interface Entry {
+  readonly piece: Piece;
+  /** Not before this monotonic time. */
+  readonly notBefore: number;
+  /** Failures of these records alone, while other lanes go on. */
+  readonly run: FailureRun | undefined;
+  /** `successes` when a request with these records was first refused as a whole. */
+  readonly refusedAt: number | undefined;
+  /** What was known about size before a request with these records first failed. */
+  readonly sizeBefore: Size | undefined;
+  /** The most records of it in a request; for files, of which nothing is learnt. */
+  readonly most: number;
+}
+
+/** Records that are on their way. */
+export interface Request {
+  readonly id: number;
+  /** What it was made from; `sent` is its beginning. */
+  readonly entry: Entry;
+  readonly sent: Piece;
+  readonly tries: number;
+  stage: 'committing' | 'asking' | 'sent' | 'quarantining';
+  /** The retention has taken the blocks up to this sequence: what of them is not taken now has expired. */
+  expiredThrough: number;
+  /** The grace time is over: it says nothing about the destination if it ends now. */
+  cancelled: boolean;
+  refused: readonly Refused[];
+  /** Of the refused ones, those that count as refused in a row. */
+  rejected: number;
+}
+
+/** An estimate of what lies between the place up to which the log was read and `progress.countedTo`. */
+export interface Ahead {
+  passed: number;
+  covered: number;
+  /** No later than the arrival of the first that passes. */
+  oldest: number | null;
+  /** Whether it was counted with the current filter, block by block. */
+  exact: boolean;
+}
+
+/** A count under way. */
+export interface Counting {
+  readonly ticket: number;
+  /** What was ahead before a gap was met: what is not counted of it is lost. undefined: no gap. */
+  readonly lostFrom: number | undefined;
+  readonly blocks: number;
+  readonly damaged: boolean;
+  /** What was read of it, or came to it, since it began. */
+  passed: number;
+  covered: number;
+}
+
+export interface State {
+  phase: Phase;
+  readonly settings: MachineSettings;
+  readonly job: Job;
+  readonly memory: HeldBlocks;
+  progress: Progress;
+  wanted: Wanted;
+  /** Revision of the document that was read last; below `wanted.revision` nothing new is sent. */
+  loadedRevision: number;
+  destination: string;
+  /** The first block that is offered. */
+  readonly offeredFrom: number;
+  /** Offered before the documents were read: sequence, records that pass, records, arrival. */
+  early: number[];
+
+  // Reading
+  live: boolean;
+  readAt: Position;
+  reading: boolean;
+  /** Of the read under way; an answer with another one is about a place that is no longer wanted. */
+  readTicket: number;
+  window: Window;
+  readonly ledger: Ledger;
+  ahead: Ahead;
+  counting: Counting | undefined;
+  countTicket: number;
+
+  // Sending
+  gathering: Gathering | undefined;
+  open: 'closed' | 'opening' | 'open';
+  openTicket: number;
+  again: Entry[];
+  readonly flight: Map<number, Request>;
+  nextRequest: number;
+  size: Size;
+  /** Failures of whole requests: the destination's. */
+  run: FailureRun | undefined;
+  /** A single record failed in this run: size is not the cause. */
+  probed: boolean;
+  /** Nothing is sent before this monotonic time. */
+  waitUntil: number;
+  /** The destination refuses records one by one, and none was taken since. */
+  refusing:
+    | { readonly at: number; readonly since: number; readonly looks: number; readonly cause: Cause }
+    | undefined;
+  /** simstream itself, or the operator's part of it, does not work. */
+  trouble: { readonly since: number; readonly tries: number; readonly cause: Cause } | undefined;
+  rejectedInRow: number;
+  /** Requests of which something was taken. */
+  successes: number;
+  fileDueAt: number | undefined;
+  pacedUntil: number;
+  wakeAt: number;
+  /** Something that is committed changed in this step. */
+  dirty: boolean;
+}
+
+/** What a step works with. */
+export interface Step {
+  readonly at: Moment;
+  readonly effects: Effect[];
+}
+
+export interface Beginning {
+  readonly settings: MachineSettings;
+  readonly job: Job;
+  readonly memory: HeldBlocks;
+  readonly wanted: Wanted;
+  readonly progress: Progress;
+  readonly offeredFrom: number;
+}
+
+/** A machine whose documents are not read yet. */
+export function beginState({ settings, job, memory, wanted, progress, offeredFrom }: Beginning): State {
+  return {
+    phase: 'loading',
+    settings,
+    job,
+    memory,
+    progress,
+    wanted,
+    loadedRevision: 0,
+    destination: '',
+    offeredFrom,
+    early: [],
+    live: false,
+    readAt: progress.cursor,
+    reading: false,
+    readTicket: 0,
+    window: new Window(1, true, memory),
+    ledger: new Ledger(),
+    ahead: { passed: 0, covered: 0, oldest: null, exact: true },
+    counting: undefined,
+    countTicket: 0,
+    gathering: undefined,
+    open: 'closed',
+    openTicket: 0,
+    again: [],
+    flight: new Map(),
+    nextRequest: 1,
+    size: newSize(),
+    run: undefined,
+    probed: false,
+    waitUntil: 0,
+    refusing: undefined,
+    trouble: undefined,
+    rejectedInRow: 0,
+    successes: 0,
+    fileDueAt: undefined,
+    pacedUntil: 0,
+    wakeAt: Number.POSITIVE_INFINITY,
+    dirty: false,
+  };
+}
+
+export function slotsOf({ gathering }: State): number {
+  return gathering?.by === 'batch' && gathering.lanes ? SLOTS : 1;
+}
+
+export function inFlightOf({ gathering }: State): number {
+  return gathering?.by === 'batch' && gathering.lanes ? gathering.lanes.inFlight : 1;
+}
+
+/** Caught up, nothing waits, nothing in flight, running: all that is known of it stands in its document. */
+export function isIdle(state: State): boolean {
+  return isLive(state) && state.ledger.empty && state.flight.size === 0;
+}
+
+/** Fed from the tail, and no failure: then the partition's watermark may say where it is. */
+export function isLive(state: State): boolean {
+  return state.phase === 'running' && state.live && !isFailing(state);
+}
+
+export function isFailing(state: State): boolean {
+  return state.run !== undefined || state.trouble !== undefined || state.again.length > 0;
+}
+
+/** Records that pass the filter and have no fate. Exact for all that was read, M6. */
+export function pendingOf(state: State): number {
+  return state.ledger.open + state.ahead.passed;
+}
+
+/** The first record that has no fate, M3. */
+export function cursorOf(state: State): Position {
+  let cursor = state.readAt;
+  const oldest = state.window.oldest?.position;
+  if (oldest && comparePositions(oldest, cursor) < 0) cursor = oldest;
+  for (const { piece } of state.again) cursor = earlier(cursor, piece);
+  for (const { entry, stage, sent } of state.flight.values())
+    cursor = earlier(cursor, stage === 'quarantining' ? sent : entry.piece);
+  return cursor;
+}
+
+function earlier(position: Position, piece: Piece): Position {
+  const first = firstOf(piece);
+  return comparePositions(first, position) < 0 ? first : position;
+}
+
+/** When the oldest record that waits arrived; null when none does. */
+export function oldestOf(state: State): number | null {
+  let oldest = state.window.oldest?.arrivedAt ?? Number.POSITIVE_INFINITY;
+  for (const { piece } of state.again) oldest = Math.min(oldest, (piece[0] as Piece[number]).arrivedAt);
+  for (const { sent } of state.flight.values())
+    oldest = Math.min(oldest, (sent[0] as Piece[number]).arrivedAt);
+  if (oldest !== Number.POSITIVE_INFINITY) return oldest;
+  return state.ahead.passed > 0 ? state.ahead.oldest : null;
+}
+
+/** Pieces that are taken: what of a block is in them is not taken again. */
+export function claimed(state: State): Piece[] {
+  const pieces = state.again.map((entry) => entry.piece);
+  for (const { entry, sent, stage } of state.flight.values())
+    pieces.push(stage === 'quarantining' ? sent : entry.piece);
+  return pieces;
+}
+
+/** At the end of each step: the cursor follows the first open record, and the accounts before it close. */
+export function settle(state: State): void {
+  const { progress, ledger } = state;
+  const cursor = cursorOf(state);
+  const order = comparePositions(cursor, progress.cursor);
+  if (order < 0) throw new Error(`the cursor would go back to ${cursor.sequence}.${cursor.index}`);
+  if (order > 0) {
+    progress.cursor = cursor;
+    state.dirty = true;
+  }
+  if (!ledger.empty) progress.filtered += ledger.close(cursor.sequence);
+}
+
+/** Brings what is derived up to date, before it is committed or shown. */
+export function refresh(state: State): void {
+  const { progress, ledger, ahead } = state;
+  progress.pending = pendingOf(state);
+  progress.waiting = Math.max(progress.pending, ledger.inside + ahead.covered);
+  progress.oldestPendingAt = progress.pending > 0 ? oldestOf(state) : null;
+  progress.done = ledger.toCommit();
+}
+
+/** @throws Error when the accounts do not balance; for tests and the simulation, after each step. */
+export function check(state: State): void {
+  const { ledger, window, again, flight, progress, ahead, phase } = state;
+  if (phase === 'loading' || phase === 'ended') return;
+  const taken = claimed(state).reduce((sum, piece) => sum + countOf(piece), window.count);
+  expect(ledger.open === taken, `${ledger.open} records are open, ${taken} are taken`);
+  expect(ahead.passed >= 0 && ahead.covered >= 0, 'less than nothing lies ahead');
+  expect(!isIdle(state) || pendingOf(state) === 0, `caught up with ${pendingOf(state)} records pending`);
+  expect(comparePositions(progress.cursor, state.readAt) <= 0, 'the cursor is behind what was read');
+  expect(phase === 'running' || window.count === 0, `records are held while ${phase}`);
+  expect(
+    [...flight.values()].filter(({ stage }) => stage !== 'quarantining').length <= inFlightOf(state) + 1,
+    'more is in flight than the connector takes',
+  );
+  const parts = claimed(state)
+    .flat()
+    .sort((a, b) => a.sequence - b.sequence || a.from - b.from);
+  for (const [at, part] of parts.entries()) {
+    const next = parts[at + 1];
+    const apart = !next || next.sequence > part.sequence || next.from >= part.to;
+    expect(apart, `two pieces hold record ${part.sequence}.${part.to - 1}`);
+  }
+  expect(
+    again.every(({ piece }) => piece.length > 0),
+    'an empty piece waits',
+  );
+}
+
+function expect(right: boolean, message: string): void {
+  if (!right) throw new Error(`the accounts of a stream do not balance: ${message}`);
+}

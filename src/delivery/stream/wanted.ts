@@ -1,0 +1,25 @@
+import type { DataStreamDocument } from '../../registry/data-stream.ts';
+import type { Wanted } from './events.ts';
+import type { StreamSummary } from './stream-context.ts';
+
+/** What of a data stream's documents the machine looks at. */
+export function wantedOf(stream: StreamSummary): Wanted {
+  const { desired, generation, revision, kind, relation, filters } = stream;
+  return { desired, generation, revision, selecting: JSON.stringify([kind, relation, filters]) };
+}
+
+/** A summary as the document has it, where that is newer than what the watch has told. */
+export function withDocument(
+  stream: StreamSummary,
+  document: DataStreamDocument,
+  revision: number,
+): StreamSummary {
+  const { kind, relation, filters, desired, generation } = document;
+  return { ...stream, kind, relation, filters, desired, generation, revision };
+}
+
+/** Equal texts: the destination is reached and asked in the same way. A restart begins anew. */
+export function destinationText(document: DataStreamDocument): string {
+  const { sealedCredentials, connectionType, format, generation } = document;
+  return JSON.stringify([sealedCredentials, connectionType, format, generation]);
+}

@@ -1,0 +1,317 @@
+import type { Position } from '../../log/log.ts';
+import type { Block } from '../../records/block.ts';
+import type { HeldBlocks } from './held-blocks.ts';
+import { slotRuns } from './lanes.ts';
+import type { Part } from './piece.ts';
+
+/** The records of one block that wait in one lane: pairs of indexes, of which those before `at` are taken. */
+interface Waiting {
+  readonly sequence: number;
+  readonly arrivedAt: number;
+  readonly runs: Uint32Array;
+  readonly starts: Uint32Array | undefined;
+  readonly ends: Uint32Array | undefined;
+  /** Shared by the lanes that wait for records of the block; undefined where the block is read again for the send. */
+  hold: Hold | undefined;
+  /** Of its records, those taken since included. */
+  readonly bytes: number;
+  run: number;
+  at: number;
+}
+
+/** A block in memory, counted as long as a lane waits for records of it. */
+interface Hold {
+  readonly block: Block;
+  lanes: number;
+}
+
+interface Lane {
+  readonly slot: number;
+  queue: Waiting[];
+  head: number;
+  count: number;
+}
+
+/** What a piece may hold. */
+export interface Limits {
+  readonly records: number;
+  readonly bytes: number;
+  /** The last record that may be in it. */
+  readonly until: Position | undefined;
+}
+
+/** Bytes of memory of what waits of a block that is not in memory: an estimate, so that even those are bounded. */
+const WAITING_BYTES = 64;
+
+/**
+ * The records of one data stream that were read from the log and wait to be taken, lane by lane and in order: whole blocks
+ * with the runs that passed the filter. With one lane the cost is per block and per run, never per record.
+ */
+export class Window {
+  readonly #keepBlocks: boolean;
+  readonly #memory: HeldBlocks;
+  readonly #lanes: Lane[];
+  #count = 0;
+  #bytes = 0;
+  #held = 0;
+
+  /**
+   * @param slots lanes; 1: the stream is one
+   * @param keepBlocks false for file destinations, which read their records when a file is stored
+   * @param memory of all streams of the node
+   */
+  constructor(slots: number, keepBlocks: boolean, memory: HeldBlocks) {
+    this.#keepBlocks = keepBlocks;
+    this.#memory = memory;
+    this.#lanes = Array.from({ length: slots }, (_, slot) => ({
+      slot,
+      queue: [],
+      head: 0,
+      count: 0,
+    }));
+  }
+
+  /** Records that wait. */
+  get count(): number {
+    return this.#count;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Bytes of memory that their blocks take, other streams' records in them included. */
+  get held(): number {
+    return this.#held;
+  }
+
+  get slots(): number {
+    return this.#lanes.length;
+  }
+
+  get keepsBlocks(): boolean {
+    return this.#keepBlocks;
+  }
+
+  /** What `held` grows by with a block. */
+  weight(block: Block): number {
+    return this.#keepBlocks ? block.heldBytes : WAITING_BYTES;
+  }
+
+  /** Records that wait in a lane. */
+  waitingIn(slot: number): number {
+    return (this.#lanes[slot] as Lane).count;
+  }
+
+  /** The first record that waits, and when it arrived; undefined when none does. */
+  get oldest(): { readonly position: Position; readonly arrivedAt: number } | undefined {
+    let oldest: Waiting | undefined;
+    for (const lane of this.#lanes) {
+      const head = lane.count > 0 ? headOf(lane) : undefined;
+      if (head && (!oldest || comparePlaces(head, oldest) < 0)) oldest = head;
+    }
+    return (
+      oldest && { position: { sequence: oldest.sequence, index: oldest.at }, arrivedAt: oldest.arrivedAt }
+    );
+  }
+
+  /**
+   * Adds records of a block, which lies behind all that wait.
+   * @param runs pairs of indexes; not empty
+   * @param parked lanes that are held up: their records take no memory until they are sent
+   */
+  push(sequence: number, block: Block, runs: Uint32Array, parked: (slot: number) => boolean): void {
+    const hold: Hold | undefined = this.#keepBlocks ? { block, lanes: 0 } : undefined;
+    if (this.#lanes.length === 1) this.#add(this.#lanes[0] as Lane, sequence, block, runs, hold);
+    else {
+      for (const [slot, own] of slotRuns(block, runs, this.#lanes.length))
+        this.#add(this.#lanes[slot] as Lane, sequence, block, own, hold && !parked(slot) ? hold : undefined);
+    }
+    if (hold && hold.lanes > 0) {
+      this.#memory.add(block);
+      this.#held += block.heldBytes;
+    }
+  }
+
+  #add(lane: Lane, sequence: number, block: Block, runs: Uint32Array, hold: Hold | undefined): void {
+    if (hold) hold.lanes++;
+    else this.#held += WAITING_BYTES;
+    const { starts, ends } = block;
+    let count = 0;
+    let bytes = 0;
+    for (let run = 0; run < runs.length; run += 2) {
+      const from = runs[run] as number;
+      const to = runs[run + 1] as number;
+      count += to - from;
+      if (this.#keepBlocks) bytes += (ends[to - 1] as number) - (starts[from] as number);
+    }
+    lane.queue.push({
+      sequence,
+      arrivedAt: block.arrivedAt,
+      runs,
+      starts: this.#keepBlocks ? starts : undefined,
+      ends: this.#keepBlocks ? ends : undefined,
+      hold,
+      bytes,
+      run: 0,
+      at: runs[0] as number,
+    });
+    lane.count += count;
+    this.#count += count;
+    this.#bytes += bytes;
+  }
+
+  /** A lane is held up: its records are read again when it is sent, and take no memory until then. */
+  park(slot: number): void {
+    const lane = this.#lanes[slot] as Lane;
+    for (let at = lane.head; at < lane.queue.length; at++) {
+      const waiting = lane.queue[at] as Waiting;
+      if (!waiting.hold) continue;
+      this.#release(waiting.hold);
+      waiting.hold = undefined;
+      this.#held += WAITING_BYTES;
+    }
+  }
+
+  /**
+   * Takes records of the lanes that are free, oldest lane first and each as far as the limits allow; the parts are in the
+   * order of the log. Always one record, if there is one.
+   */
+  take(limits: Limits, free: (slot: number) => boolean): Part[] {
+    const parts: Part[] = [];
+    const room = { records: limits.records, bytes: limits.bytes };
+    if (this.#lanes.length === 1) {
+      if (free(0)) this.#takeFrom(this.#lanes[0] as Lane, room, limits.until, parts);
+      return parts;
+    }
+    const lanes = this.#lanes.filter((lane) => lane.count > 0 && free(lane.slot));
+    lanes.sort((a, b) => comparePlaces(headOf(a), headOf(b)));
+    for (const lane of lanes) {
+      if (room.records < 1 || room.bytes < 1) break;
+      this.#takeFrom(lane, room, limits.until, parts);
+    }
+    return parts.sort((a, b) => a.sequence - b.sequence || a.from - b.from);
+  }
+
+  #takeFrom(lane: Lane, room: Room, until: Position | undefined, parts: Part[]): void {
+    while (lane.count > 0 && room.records > 0 && room.bytes > 0) {
+      const waiting = headOf(lane);
+      const to = furthest(waiting, room, parts.length === 0, until);
+      if (to <= waiting.at) return;
+      const { sequence, arrivedAt, hold, at: from } = waiting;
+      const bytes = spanBytes(waiting, from, to);
+      parts.push({ sequence, block: hold?.block, from, to, arrivedAt, bytes, slot: lane.slot });
+      room.records -= to - from;
+      room.bytes -= bytes;
+      lane.count -= to - from;
+      this.#count -= to - from;
+      waiting.at = to;
+      if (to < (waiting.runs[waiting.run * 2 + 1] as number)) continue;
+      waiting.run++;
+      if (waiting.run * 2 < waiting.runs.length) waiting.at = waiting.runs[waiting.run * 2] as number;
+      else this.#shift(lane, waiting);
+    }
+  }
+
+  /**
+   * Takes out what waits of blocks up to `through`, without sending it.
+   * @returns how many records those were, and when the last of them arrived
+   */
+  discard(through: number): { readonly records: number; readonly spans: readonly Span[] } {
+    let records = 0;
+    const spans: Span[] = [];
+    for (const lane of this.#lanes) {
+      while (lane.count > 0 && headOf(lane).sequence <= through) {
+        const waiting = headOf(lane);
+        for (let run = waiting.run; run * 2 < waiting.runs.length; run++) {
+          const from = run === waiting.run ? waiting.at : (waiting.runs[run * 2] as number);
+          const to = waiting.runs[run * 2 + 1] as number;
+          spans.push({ sequence: waiting.sequence, from, to, arrivedAt: waiting.arrivedAt });
+          records += to - from;
+          lane.count -= to - from;
+        }
+        this.#shift(lane, waiting);
+      }
+    }
+    this.#count -= records;
+    return { records, spans };
+  }
+
+  /** Forgets all that waits, and gives its memory back. */
+  clear(): void {
+    for (const lane of this.#lanes) {
+      for (let at = lane.head; at < lane.queue.length; at++) {
+        const { hold } = lane.queue[at] as Waiting;
+        if (hold) this.#release(hold);
+      }
+      lane.queue = [];
+      lane.head = 0;
+      lane.count = 0;
+    }
+    this.#count = 0;
+    this.#bytes = 0;
+    this.#held = 0;
+  }
+
+  #shift(lane: Lane, { hold, bytes }: Waiting): void {
+    this.#bytes -= bytes;
+    if (hold) this.#release(hold);
+    else this.#held -= WAITING_BYTES;
+    // The array is cut only now and then: shifting it for each block would cost its length every time.
+    lane.queue[lane.head] = undefined as unknown as Waiting;
+    lane.head++;
+    if (lane.head === lane.queue.length || lane.head > 256) {
+      lane.queue = lane.queue.slice(lane.head);
+      lane.head = 0;
+    }
+  }
+
+  #release(hold: Hold): void {
+    if (--hold.lanes > 0) return;
+    this.#memory.remove(hold.block);
+    this.#held -= hold.block.heldBytes;
+  }
+}
+
+/** Neighbouring records of a block. */
+export interface Span {
+  readonly sequence: number;
+  readonly from: number;
+  readonly to: number;
+  readonly arrivedAt: number;
+}
+
+interface Room {
+  records: number;
+  bytes: number;
+}
+
+function headOf(lane: Lane): Waiting {
+  return lane.queue[lane.head] as Waiting;
+}
+
+function comparePlaces(a: Waiting, b: Waiting): number {
+  return a.sequence - b.sequence || a.at - b.at;
+}
+
+/** The end of the longest span of the current run that may still be taken. */
+function furthest(waiting: Waiting, room: Room, first: boolean, until: Position | undefined): number {
+  const { sequence, run, runs, at } = waiting;
+  if (until && sequence > until.sequence) return at;
+  let to = Math.min(runs[run * 2 + 1] as number, at + room.records);
+  if (until && sequence === until.sequence) to = Math.min(to, until.index + 1);
+  if (to <= at || spanBytes(waiting, at, to) <= room.bytes) return to;
+  let low = at;
+  let high = to - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1;
+    if (spanBytes(waiting, at, middle) <= room.bytes) low = middle;
+    else high = middle - 1;
+  }
+  return first ? Math.max(low, at + 1) : low;
+}
+
+function spanBytes({ starts, ends }: Waiting, from: number, to: number): number {
+  if (to <= from || !starts || !ends) return 0;
+  return (ends[to - 1] as number) - (starts[from] as number);
+}

@@ -1,0 +1,130 @@
+import type { StreamState, StreamStatus } from '../../registry/data-stream.ts';
+import type { Actor } from './events.ts';
+import type { State, Step } from './state.ts';
+
+/**
+ * The state of a data stream in plain words: what it waits for, since when, and who must act. The one source of what the API
+ * shows, the history keeps, and docs/states.md lists.
+ */
+export interface Words {
+  readonly state: StreamState;
+  readonly actor: Actor;
+  /** When a stream is in it, for the documentation. */
+  readonly when: string;
+  /** What happens next, and what to do, for the documentation. */
+  readonly next: string;
+  /** @param since ISO 8601 @param cause of the last failure */
+  readonly say: (since: string, cause: string) => string;
+}
+
+export const WORDS = {
+  pending: {
+    state: 'pending',
+    actor: 'nobody',
+    when: 'Its documents are being read.',
+    next: 'It runs within moments.',
+    say: () => 'The stream is being started.',
+  },
+  running: {
+    state: 'running',
+    actor: 'nobody',
+    when: 'All is well, or nothing has come to be delivered.',
+    next: '',
+    say: () => 'Running.',
+  },
+  retrying: {
+    state: 'running',
+    actor: 'receiver',
+    when: 'The destination cannot be reached, is busy, or answers with a fault of its own.',
+    next: 'It is tried again with growing pauses, up to 5 minutes, and with smaller requests. After the retry window (24 hours) the stream goes to Error.',
+    say: (since, cause) => `Retrying since ${since}: ${cause}`,
+  },
+  retryingSome: {
+    state: 'running',
+    actor: 'receiver',
+    when: 'The destination took a part of the records and asked for the others again; records of other devices go on.',
+    next: 'As above, for these records alone.',
+    say: (since, cause) => `Retrying some records since ${since}, others are delivered: ${cause}`,
+  },
+  refused: {
+    state: 'running',
+    actor: 'customer',
+    when: 'The destination refuses: credentials, a permission, or a missing resource.',
+    next: 'It is tried a few times over ten minutes; then the stream goes to Error. Correct the configuration or the destination.',
+    say: (since, cause) => `Retrying since ${since}: ${cause}`,
+  },
+  refusing: {
+    state: 'running',
+    actor: 'receiver',
+    when: 'The destination refuses records one by one, and has taken none since.',
+    next: 'They are sent again for two minutes: it may be a bad minute of the destination. Then they are quarantined, and after 100 in a row the stream goes to Error.',
+    say: (since, cause) =>
+      `Since ${since} the destination refuses records; they are sent again before they are quarantined: ${cause}`,
+  },
+  operator: {
+    state: 'running',
+    actor: 'operator',
+    when: 'simstream itself, or something that its operator provides, does not work.',
+    next: 'It is tried again with growing pauses, up to a minute, and never ends in Error. The operator sees it as `simstream_platform_faults_total` and in the log.',
+    say: (since, cause) => `Waiting for the operator of this simstream since ${since}: ${cause}`,
+  },
+  paused: {
+    state: 'paused',
+    actor: 'customer',
+    when: 'A person paused it.',
+    next: 'Records are kept as long as the retention lasts. Resume the stream.',
+    say: () => 'Paused. Records are kept and delivered when the stream is resumed.',
+  },
+  error: {
+    state: 'error',
+    actor: 'customer',
+    when: 'The destination refused for ten minutes, failed for the retry window, or refused 100 records in a row.',
+    next: 'Records are kept as long as the retention lasts. Correct what the message says, and restart the stream.',
+    say: (_, cause) => `Error state: ${cause}`,
+  },
+} as const satisfies Record<string, Words>;
+
+const EXITS: Record<StreamState, readonly StreamState[]> = {
+  pending: ['running', 'paused', 'error'],
+  running: ['paused', 'error'],
+  paused: ['running'],
+  error: ['running', 'paused'],
+};
+
+/** Changes the state that people see; the history keeps it. */
+export function enter(state: State, step: Step, to: 'running' | 'paused' | 'error', message: string): void {
+  const { progress } = state;
+  const from = progress.status.state;
+  if (!EXITS[from].includes(to)) throw new Error(`a data stream cannot go from ${from} to ${to}`);
+  progress.setState(to, message, step.at.now, WORDS[to].actor);
+  state.phase = to;
+  state.dirty = true;
+  step.effects.push({ type: 'state', state: to, message, from });
+}
+
+/** Says what a running stream waits for. */
+export function say(state: State, step: Step): void {
+  if (state.phase !== 'running') return;
+  const { words, since, cause } = waitingFor(state);
+  const message = words.say(since === undefined ? '' : new Date(since).toISOString(), cause);
+  const { status } = state.progress;
+  if (status.message === message && status.actor === words.actor) return;
+  state.progress.setState('running', message, step.at.now, words.actor);
+  state.dirty = true;
+}
+
+function waitingFor({ trouble, run, refusing, again, progress }: State): {
+  readonly words: Words & { readonly actor: NonNullable<StreamStatus['actor']> };
+  readonly since?: number;
+  readonly cause: string;
+} {
+  if (trouble) return { words: WORDS.operator, since: trouble.since, cause: trouble.cause.message };
+  if (run) {
+    const words = run.refusedMs === undefined ? WORDS.retrying : WORDS.refused;
+    return { words, since: run.since, cause: progress.retrying?.cause ?? '' };
+  }
+  if (refusing) return { words: WORDS.refusing, since: refusing.since, cause: refusing.cause.message };
+  const some = again.find((entry) => entry.run !== undefined)?.run;
+  if (some) return { words: WORDS.retryingSome, since: some.since, cause: progress.lastError?.message ?? '' };
+  return { words: WORDS.running, cause: '' };
+}
