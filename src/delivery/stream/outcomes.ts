@@ -248,7 +248,9 @@ function retryPart(
     backAgain(state, step, part);
     return;
   }
-  if (slotsOf(state) === 1 || !someTaken || state.phase !== 'running') {
+  // Nothing was taken of a request that holds more than what failed before: that is the destination's as a whole.
+  const whole = !someTaken && request.entry.run === undefined;
+  if (slotsOf(state) === 1 || whole || state.phase !== 'running') {
     backAgain(state, step, part);
     fail(state, step, cause, { refused: false, atLeastMs: afterMs, smaller: false });
     return;

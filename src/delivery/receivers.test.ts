@@ -1,0 +1,270 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Cause, Outcome, RecordFailure } from '../destinations/contract.ts';
+import { type Peer, TestWorld } from './world.fixture.ts';
+
+/** What a receiver does decides what is tried next. */
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const cause = (code: string, remoteStatus?: number): Cause => ({
+  code,
+  message: `It said ${code}.`,
+  ...(remoteStatus ? { remoteStatus } : {}),
+});
+const usage = (from: number, to: number, endpoints = 0) =>
+  Array.from({ length: to - from + 1 }, (_, index) => ({
+    id: from + index,
+    organisation: 1,
+    ...(endpoints ? { endpoint: { id: 1 + ((from + index) % endpoints) } } : {}),
+  }));
+const ids = (from: number, to: number) => usage(from, to).map((record) => record.id);
+
+async function world(options: ConstructorParameters<typeof TestWorld>[0] = {}): Promise<TestWorld> {
+  const created = new TestWorld(options);
+  await created.organisation(1);
+  await created.start();
+  return created;
+}
+
+/** A stream that was paused while these records came. */
+async function backlog(w: TestWorld, peer: Peer, records: number, endpoints = 0): Promise<void> {
+  await w.stream('a', peer, { desired: 'paused' });
+  for (let from = 1; from <= records; from += 500)
+    await w.append('usage', usage(from, Math.min(records, from + 499), endpoints));
+  await w.change('a', { desired: 'running' });
+}
+
+const TOO_MUCH: readonly (readonly [string, Outcome, number])[] = [
+  ['413', { type: 'too_large', cause: cause('http_413', 413) }, 0],
+  ['a timeout', { type: 'retry', cause: cause('timeout') }, 30 * SECOND],
+  ['a reset', { type: 'retry', cause: cause('connection_reset') }, 0],
+  ['500', { type: 'retry', cause: cause('http_500', 500) }, 0],
+  ['503', { type: 'retry', cause: cause('http_503', 503) }, 0],
+  ['403 of a firewall', { type: 'refused', cause: cause('http_403', 403) }, 0],
+  ['405 of a firewall', { type: 'refused', cause: cause('http_405', 405) }, 0],
+  ['400', { type: 'rejected', cause: cause('http_400', 400) }, 0],
+];
+
+describe('a receiver that can take 20 records a request gets requests that it can take within two minutes, when it says so by', () => {
+  for (const [name, outcome, takesMs] of TOO_MUCH)
+    test(name, async () => {
+      const w = await world({ gathering: { by: 'batch', records: 3_000, bytes: 2 ** 22 } });
+      const sizes: number[] = [];
+      let taken = 0;
+      const peer: Peer = async (got) => {
+        sizes.push(got.length);
+        if (got.length > 20) {
+          await w.clock.sleep(takesMs);
+          return outcome;
+        }
+        await w.clock.sleep(20);
+        taken += got.length;
+        return { type: 'delivered' };
+      };
+      await backlog(w, peer, 6_000);
+      await w.clock.advance(2 * MINUTE);
+      assert.ok(taken > 0, `nothing was taken; ${sizes.join(' ')}`);
+      await w.clock.advance(2 * MINUTE);
+      const late = sizes.slice(Math.floor(sizes.length / 2)).filter((size) => size <= 20);
+      assert.ok(
+        late.reduce((sum, size) => sum + size, 0) / late.length >= 5,
+        `single records: ${sizes.join(' ')}`,
+      );
+      assert.equal((await w.progress('a')).status.state, 'running');
+      assert.deepEqual(await w.quarantined('a'), []);
+    });
+});
+
+test('a single record that is too large is quarantined, and nothing about the size of requests is learnt from it', async () => {
+  const w = await world({ gathering: { by: 'batch', records: 3_000, bytes: 2 ** 22 } });
+  const sizes: number[] = [];
+  const peer: Peer = (got) => {
+    sizes.push(got.length);
+    return got.includes(1_500) ? { type: 'too_large', cause: cause('http_413', 413) } : { type: 'delivered' };
+  };
+  await backlog(w, peer, 30_000);
+  await w.clock.advance(5 * MINUTE);
+  assert.deepEqual(await w.quarantined('a'), [1_500]);
+  assert.equal((await w.progress('a')).counters.delivered, 29_999);
+  assert.ok(sizes.length <= 40, `${sizes.length} requests`);
+});
+
+test('a limit that is lifted is found: requests grow again', async () => {
+  const w = await world();
+  let limit = 10;
+  let largest = 0;
+  const peer: Peer = (got) => {
+    if (got.length > limit) return { type: 'too_large', cause: cause('http_413', 413) };
+    largest = Math.max(largest, got.length);
+    return { type: 'delivered' };
+  };
+  await backlog(w, peer, 500);
+  await w.clock.advance(SECOND);
+  assert.equal(largest, 6);
+  limit = 1_000;
+  for (let block = 0; block < 20; block++) {
+    await w.append('usage', usage(1, 500));
+    await w.clock.advance(SECOND);
+  }
+  assert.equal(largest, 100);
+});
+
+test('a minute of 400s costs nothing but time', async () => {
+  const w = await world();
+  let rollout = false;
+  const taken: number[] = [];
+  const peer: Peer = (got) => {
+    if (rollout) return { type: 'rejected', cause: cause('http_400', 400) };
+    taken.push(...got);
+    return { type: 'delivered' };
+  };
+  await w.stream('a', peer);
+  for (let second = 0; second < 240; second++) {
+    rollout = second >= 60 && second < 120;
+    await w.append('usage', usage(second * 20 + 1, second * 20 + 20));
+    await w.clock.advance(SECOND);
+  }
+  await w.clock.advance(MINUTE);
+  assert.deepEqual(taken, ids(1, 4_800));
+  assert.deepEqual(await w.quarantined('a'), []);
+  assert.equal((await w.progress('a')).status.message, 'Running.');
+});
+
+test('"in a row" means in a row: every tenth of 2,000 records refused beside others that are taken', async () => {
+  const w = await world({ settings: { quarantineRun: 50 } });
+  const peer: Peer = (got) => ({
+    type: 'partial',
+    failures: got.flatMap((id, index): RecordFailure[] =>
+      id % 10 === 0 ? [{ index, verdict: 'reject', cause: cause('no') }] : [],
+    ),
+  });
+  await backlog(w, peer, 2_000);
+  await w.clock.advance(MINUTE);
+  const { status, counters } = await w.progress('a');
+  assert.deepEqual([status.state, counters.delivered, counters.quarantined], ['running', 1_800, 200]);
+});
+
+test('records that are refused for what they are, never the configuration: the stream goes on', async () => {
+  const w = await world({ settings: { quarantineRun: 50 } });
+  const peer: Peer = (got) => ({
+    type: 'partial',
+    failures: got.map((_, index) => ({
+      index,
+      verdict: 'reject',
+      cause: cause('old'),
+      expected: true as const,
+    })),
+  });
+  await backlog(w, peer, 300);
+  await w.clock.advance(SECOND);
+  const { status, counters } = await w.progress('a');
+  assert.deepEqual([status.state, counters.quarantined], ['running', 300]);
+});
+
+test("a fault of simstream's own: told to the customer and the operator, growing pauses, never Error", async () => {
+  const w = await world();
+  let tries = 0;
+  await w.stream('a', () => {
+    tries++;
+    return { type: 'platform', cause: cause('RequestTimeTooSkewed') };
+  });
+  await w.append('usage', usage(1, 3));
+  await w.clock.advance(48 * 60 * MINUTE);
+  const { status, lastError } = await w.progress('a');
+  assert.equal(status.state, 'running');
+  assert.equal(status.actor, 'operator');
+  assert.match(status.message, /^Waiting for the operator of this simstream since .*RequestTimeTooSkewed/);
+  assert.equal(lastError?.code, 'RequestTimeTooSkewed');
+  assert.equal(w.faults.length, tries, 'each is reported to the operator');
+  assert.ok(tries > 48 * 60 && tries < 48 * 60 * 2.5, `${tries} tries`);
+});
+
+test('Retry-After of a part is waited for', async () => {
+  const w = await world();
+  const sizes: number[] = [];
+  await w.stream('a', (got) => {
+    sizes.push(got.length);
+    if (sizes.length > 1) return { type: 'delivered' };
+    const failures: RecordFailure[] = [
+      { index: 7, verdict: 'retry', cause: cause('slow') },
+      { index: 3, verdict: 'retry', cause: cause('slow') },
+    ];
+    return { type: 'partial', failures, afterMs: 90 * SECOND };
+  });
+  await w.append('usage', usage(1, 10));
+  await w.clock.advance(89 * SECOND);
+  assert.deepEqual(sizes, [10]);
+  await w.clock.advance(2 * SECOND);
+  assert.deepEqual(sizes, [10, 2]);
+});
+
+describe('lanes', () => {
+  const gathering = {
+    by: 'batch',
+    records: 500,
+    bytes: 2 ** 20,
+    lanes: { by: 'endpoint', inFlight: 4 },
+  } as const;
+
+  test('several requests are in flight, each endpoint in one at a time and in order', async () => {
+    const w = await world({ gathering });
+    let inFlight = 0;
+    let most = 0;
+    const busy = new Set<number>();
+    const seen = new Map<number, number[]>();
+    const peer: Peer = async (got) => {
+      most = Math.max(most, ++inFlight);
+      const endpoints = new Set(got.map((id) => id % 100));
+      for (const endpoint of endpoints) {
+        assert.ok(!busy.has(endpoint), 'two requests of one endpoint');
+        busy.add(endpoint);
+      }
+      await w.clock.sleep(20);
+      for (const endpoint of endpoints) busy.delete(endpoint);
+      for (const id of got) seen.set(id % 100, [...(seen.get(id % 100) ?? []), id]);
+      inFlight--;
+      return { type: 'delivered' };
+    };
+    await backlog(w, peer, 10_000, 100);
+    await w.clock.advance(10 * SECOND);
+    assert.equal(most, 4);
+    for (const [endpoint, got] of seen)
+      assert.deepEqual(
+        got,
+        [...got].sort((a, b) => a - b),
+        `${endpoint}`,
+      );
+    const { counters, pending, done, cursor } = await w.progress('a');
+    assert.deepEqual([counters.delivered, pending, done], [10_000, 0, []]);
+    assert.equal(cursor.sequence, 21);
+  });
+
+  test('one endpoint that is throttled holds up its own lane; a crash repeats nothing of the others', async () => {
+    const w = await world({ gathering });
+    const taken: number[] = [];
+    let throttled = true;
+    const peer: Peer = (got) => {
+      const failures = got.flatMap((id, index): RecordFailure[] =>
+        throttled && id % 100 === 0 ? [{ index, verdict: 'retry', cause: cause('throttled') }] : [],
+      );
+      const left = new Set(failures.map(({ index }) => index));
+      taken.push(...got.filter((_, index) => !left.has(index)));
+      return failures.length === 0 ? { type: 'delivered' } : { type: 'partial', failures };
+    };
+    await backlog(w, peer, 10_000, 100);
+    await w.clock.advance(5 * SECOND);
+    assert.ok(taken.length > 9_600, `${taken.length} of 10,000`);
+    const { pending, status } = await w.progress('a');
+    assert.equal(pending, 10_000 - taken.length);
+    assert.match(status.message, /^Retrying some records since /);
+    await w.crash();
+    throttled = false;
+    await w.start();
+    await w.clock.advance(MINUTE);
+    assert.equal(taken.length, 10_000, 'each record once');
+    assert.equal(new Set(taken).size, 10_000);
+    const after = await w.progress('a');
+    assert.deepEqual([after.counters.delivered, after.pending], [10_000, 0]);
+  });
+});
