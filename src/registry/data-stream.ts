@@ -96,7 +96,7 @@ export interface Retrying {
   readonly spentMs?: number;
 }
 
-export interface Counters {
+interface Counters {
   readonly delivered: number;
   readonly filtered: number;
   readonly quarantined: number;
