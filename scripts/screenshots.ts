@@ -45,7 +45,9 @@ try {
       await page.evaluate('sessionStorage.clear()');
       await signIn(page, world.node.url, 'ada');
       await page.getByRole('heading', { name: 'Data Streams' }).waitFor();
-      for (const view of [...views(streams), ...troubledViews(world.node.url, streams)]) {
+      // Each of these is a reload, and a node lets an address log in a hundred times in five minutes.
+      const troubled = width === 360 || width === 1440 ? troubledViews(world.node.url, streams) : [];
+      for (const view of [...views(streams), ...troubled]) {
         await view.open(page);
         await shoot(view.name);
       }

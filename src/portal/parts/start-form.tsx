@@ -51,7 +51,7 @@ export function StartForm({
           />
           {start.at !== '' && (
             <Text size="sm" c="dimmed">
-              In your time zone, {zoneName()}. In UTC that is {formatUtc(start.at)}.
+              In your time zone, {zoneName()}; that is {formatUtc(start.at)}.
             </Text>
           )}
         </>
