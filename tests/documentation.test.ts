@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { planTable } from '../bench/scaling-plan.ts';
 import { SETTING_NAMES, variableOf } from '../src/config/config.ts';
@@ -13,6 +13,7 @@ import { RECORD_EXAMPLES } from '../src/records/examples.ts';
 import { RecordReader } from '../src/records/record-reader.ts';
 import { scanBody } from '../src/records/scan.ts';
 import { RECORD_FIELDS, TYPES } from '../src/records/schema.ts';
+import { compareTable, guideOf } from './support/documents.ts';
 
 interface Package {
   readonly dependencies: Record<string, string>;
@@ -66,7 +67,8 @@ describe('docs/dependencies.md', () => {
 /** `UPDATE_DOCS=1 npm run test:system` writes what this compares. */
 test('README.md lists the destinations', () => {
   const rows = [...destinationTypes.values()].map(
-    ({ title, connectionType, summary }) => `| ${title} | \`${connectionType}\` | ${summary} |`,
+    ({ title, connectionType, summary }) =>
+      `| [${title}](docs/destinations/${guideOf(connectionType)}) | \`${connectionType}\` | ${summary} |`,
   );
   const table = ['| destination | connection_type | |', '| --- | --- | --- |', ...rows].join('\n');
   compareTable('README.md', 'destinations', table);
@@ -162,23 +164,29 @@ describe('docs/records.md', () => {
   });
 });
 
-function compareTable(document: string, name: string, table: string): void {
-  const text = readFileSync(document, 'utf8');
-  const between = new RegExp(`(<!-- ${name} -->\\n)([\\s\\S]*?)(<!-- /${name} -->)`);
-  if (process.env.UPDATE_DOCS)
-    writeFileSync(
-      document,
-      text.replace(between, (_, open, _old, close) => `${open}${table}\n${close}`),
-    );
-  else assert.equal(between.exec(text)?.[2], `${table}\n`, 'run UPDATE_DOCS=1 npm run test:system');
-}
+describe('every figure', () => {
+  for (const figure of globSync('docs/images/*.svg')) {
+    test(`${figure} has selectable text, a title and a description, needs nothing else, and is shown`, () => {
+      const text = readFileSync(figure, 'utf8');
+      assert.match(text, /<title id="title">[^<]+<\/title>/);
+      assert.match(text, /<desc id="desc">[^<]+<\/desc>/);
+      assert.match(text, /<text /);
+      assert.match(text, /prefers-color-scheme: ?dark/);
+      assert.doesNotMatch(text, /<script|<image|href=|@import/);
+      const shown = DOCUMENTS.some((document) => readFileSync(document, 'utf8').includes(basename(figure)));
+      assert.ok(shown, 'no document shows it');
+    });
+  }
+});
 
 describe('every document', () => {
   for (const document of DOCUMENTS) {
     const text = readFileSync(document, 'utf8');
 
     test(`${document} links to files that exist`, () => {
-      for (const [, target = ''] of text.matchAll(/\]\((?!https?:)([^)#\s]+)[^)]*\)/g)) {
+      const links = text.matchAll(/\]\((?!https?:)([^)#\s]+)[^)]*\)/g);
+      const pictures = text.matchAll(/ (?:src|srcset)="(?!https?:)([^"\s]+)"/g);
+      for (const [, target = ''] of [...links, ...pictures]) {
         assert.ok(existsSync(join(dirname(document), target)), target);
       }
     });

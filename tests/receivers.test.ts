@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { sign, signingKey } from '../src/destinations/http/standard-webhooks.ts';
+import { freePort } from './support/free-port.ts';
+import { spawnOwned, temporaryDirectory } from './support/owned.ts';
+
+/** Runs the receivers of docs/receivers.md as they are printed, and sends them what simstream would send. */
+const SECRETS = ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', 'words-of-my-own'];
+const PYTHON = (() => {
+  try {
+    return execFileSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' }).trim();
+  } catch {
+    return undefined;
+  }
+})();
+
+for (const [file, command] of [
+  ['receiver.mjs', process.execPath],
+  ['receiver.py', PYTHON],
+] as const) {
+  describe(file, { skip: command === undefined && 'there is no python3' }, () => {
+    for (const secret of SECRETS) {
+      test(`verifies, drops duplicates and stores, with the secret ${secret}`, {
+        timeout: 30_000,
+      }, async (t) => {
+        const post = await start(t, command as string, file, secret);
+        // Two ids that are the same number for a parser with 53 bits.
+        const usage = '[{"id":9007199254740993,"volume":{"total":1}},{"id":9007199254740992,"volume":{}}]';
+        assert.deepEqual(await post(usage), [200, 'stored 2']);
+        assert.deepEqual(await post(usage), [200, 'stored 0']);
+        assert.deepEqual(await post('{"id":9007199254740993,"alert":false}'), [200, 'stored 1']);
+        const [otherBody] = await post(usage, { sentBody: usage.replace('1}', '2}') });
+        const [longAgo] = await post(usage, { ageS: 3600 });
+        const [otherKey] = await post(usage, { key: Buffer.from('another') });
+        const [unsigned] = await post(usage, { headers: {} });
+        assert.deepEqual([otherBody, longAgo, otherKey, unsigned], [401, 401, 401, 401]);
+      });
+    }
+  });
+}
+
+interface Odd {
+  readonly sentBody?: string;
+  readonly ageS?: number;
+  readonly key?: Uint8Array;
+  readonly headers?: Record<string, string>;
+}
+
+async function start(
+  t: { after(run: () => void): void },
+  command: string,
+  file: string,
+  secret: string,
+): Promise<(body: string, odd?: Odd) => Promise<[number, string]>> {
+  const code = new RegExp(`<!-- ${file} -->\\n\`\`\`\\w+\\n([\\s\\S]*?)\`\`\``).exec(
+    readFileSync('docs/receivers.md', 'utf8'),
+  )?.[1];
+  assert.ok(code);
+  const path = join(temporaryDirectory(), file);
+  writeFileSync(path, code);
+  const port = await freePort();
+  const child = spawnOwned(command, [path], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, SIGNING_SECRET: secret, PORT: String(port) },
+  });
+  t.after(() => child.kill('SIGKILL'));
+  await new Promise((resolve, reject) => {
+    child.stdout?.once('data', resolve);
+    child.once('exit', (exit) => reject(new Error(`${file} ended with ${exit}`)));
+  });
+  return async (body, { sentBody = body, ageS = 0, key = signingKey(secret), headers } = {}) => {
+    const timestamp = Math.floor(Date.now() / 1000) - ageS;
+    const signed = {
+      'webhook-id': 'delivery-1',
+      'webhook-timestamp': String(timestamp),
+      'webhook-signature': sign(key as Uint8Array, 'delivery-1', timestamp, Buffer.from(body)),
+    };
+    const answer = await fetch(`http://127.0.0.1:${port}/`, {
+      method: 'POST',
+      body: sentBody,
+      headers: headers ?? signed,
+    });
+    return [answer.status, await answer.text()];
+  };
+}
