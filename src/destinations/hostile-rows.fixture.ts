@@ -101,7 +101,7 @@ export const COMMON: readonly HostileRow[] = [
   },
   {
     what: 'refuses a request as too large (413)',
-    answers: [says(413)],
+    answers: [says(413, HTML)],
     type: 'too_large',
     reads: /large|413/,
   },

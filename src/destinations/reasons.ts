@@ -65,7 +65,11 @@ export function failureOf<Context>(
   };
 }
 
-/** An answer of something between simstream and the service: the services of a cloud answer in their own form. */
-export function isForeign(text: string): boolean {
+/** What says the same whoever says it: a busy or impatient gateway, a request that is too large. */
+const SAME_FOR_ALL = [408, 413, 429];
+
+/** Whether something between simstream and the service refused: the services of a cloud answer in their own form. */
+export function isForeign(status: number, text: string): boolean {
+  if (status < 300 || status >= 500 || SAME_FOR_ALL.includes(status)) return false;
   return /^\s*(<!doctype html|<html\b)/i.test(text);
 }

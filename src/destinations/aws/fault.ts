@@ -30,7 +30,7 @@ export function readFault(
   header: (name: string) => string | undefined,
 ): AwsFault {
   const { code, words, region } = text.trimStart().startsWith('{') ? readJson(text) : readXml(text);
-  if (status >= 300 && status < 500 && isForeign(text)) {
+  if (isForeign(status, text)) {
     return { status, code: FOREIGN, words: shown(plainText(text, [])) };
   }
   const bucketRegion = header('x-amz-bucket-region') ?? region;

@@ -185,7 +185,7 @@ export function hubFailure(answer: HttpAnswer, context: HubContext): Failure | u
   if (status >= 200 && status < 300) return undefined;
   const { hub, now, secrets } = context;
   const words = plainText(/<Detail>([\s\S]*?)<\/Detail>/i.exec(text)?.[1] ?? text, secrets);
-  const foreign = status < 500 && isForeign(text);
+  const foreign = isForeign(status, text);
   const code = foreign ? 'foreign_answer' : hub.access.type === 'signature' ? 'SIGNATURE' : String(status);
   const answered = { status, code, words };
   const reason = reasonOf(HUB_REASONS, answered);

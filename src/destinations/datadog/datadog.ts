@@ -268,7 +268,7 @@ function failureOf(answer: HttpAnswer, at: string, settings: Settings, now: numb
   const { status } = answer;
   const secrets = [settings.api_key];
   const errors = plainText(errorsIn(answer.text), secrets);
-  if (status >= 300 && status < 500 && isForeign(answer.text)) {
+  if (isForeign(status, answer.text)) {
     const words = plainText(answer.text, secrets);
     const message = `The answer did not come from Datadog: a proxy or firewall before ${at} gave it. The platform operator must let this node reach ${at}. It said: “${words}”`;
     return { type: 'platform', cause: { code: 'foreign_answer', message, remoteStatus: status } };

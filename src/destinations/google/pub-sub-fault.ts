@@ -59,7 +59,7 @@ function errorIn(text: string): Record<string, unknown> | undefined {
 export function pubSubFailure(answer: HttpAnswer, fault: GoogleFault, context: FaultContext): Failure {
   const { project, at, now, secrets } = context;
   const { status, words, afterMs } = fault;
-  const foreign = fault.http >= 300 && fault.http < 500 && isForeign(answer.text);
+  const foreign = isForeign(fault.http, answer.text);
   const code = foreign ? 'foreign_answer' : `${status ?? ''} ${fault.reason ?? ''}`;
   const answered = { status: fault.http, code, words };
   const reason = reasonOf(PUB_SUB_REASONS, answered);

@@ -207,7 +207,7 @@ type Failure = Exclude<Outcome, { type: 'delivered' } | { type: 'partial' }>;
 /** What an answer about the whole request means; undefined when Keen looked at the records. */
 function failureOf(answer: HttpAnswer, at: string, settings: Settings, now: number): Failure | undefined {
   const { status } = answer;
-  if (status >= 300 && status < 500 && isForeign(answer.text)) {
+  if (isForeign(status, answer.text)) {
     const words = plainText(answer.text, [settings.write_key]);
     const message = `The answer did not come from Keen: a proxy or firewall before ${at} gave it. The platform operator must let this node reach ${at}. It said: “${words}”`;
     return { type: 'platform', cause: { code: 'foreign_answer', message, remoteStatus: status } };
