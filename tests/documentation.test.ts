@@ -202,3 +202,11 @@ describe('every document', () => {
     });
   }
 });
+
+test('docs/README.md leads to every page', () => {
+  const index = readFileSync('docs/README.md', 'utf8');
+  for (const page of globSync('docs/{*,destinations/*}.md')) {
+    const target = page.slice('docs/'.length);
+    if (target !== 'README.md') assert.ok(index.includes(`(${target})`), `add a link to ${target}`);
+  }
+});
