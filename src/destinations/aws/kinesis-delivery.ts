@@ -12,6 +12,7 @@ import { verdictOf } from '../verify.ts';
 import { type AwsClient, createAwsClient } from './client.ts';
 import { endpointOf } from './endpoints.ts';
 import type { Failure } from './fault.ts';
+import { KeyRuns } from './key-runs.ts';
 import { kinesisFailure, recordFailure } from './kinesis-fault.ts';
 import { sha256 } from './sign.ts';
 import type { KinesisTarget } from './targets.ts';
@@ -36,17 +37,18 @@ type PutResult =
 /**
  * Opens a Kinesis data stream.
  *
- *  K1  Records with the same partition key arrive in the order of the stream. PutRecords takes the records behind one that
- *      it throttled, so two records of a key never share a call, and what follows a record that was not taken waits.
+ *  K1  Records with the same partition key arrive in the order of the stream: what follows a record that was not taken
+ *      waits for it. How many records of a key share a call is learnt (key-runs.ts).
  *  K2  Only records that were not taken are sent again.
  */
 export function openKinesis(environment: DestinationEnvironment, target: KinesisTarget): BatchDestination {
   const client = createAwsClient(environment, target.role, target.region);
   const put = putter(environment, target, client);
+  const runs = new KeyRuns(environment.clock);
   return {
     takes: 'batches',
     verify: (signal) => verify(put, signal),
-    send: (batch, signal) => deliver(batch, target, put, signal),
+    send: (batch, signal) => deliver(batch, target, put, runs, signal),
     close: async () => client.close(),
   };
 }
@@ -115,7 +117,13 @@ function resultsOf(text: string): readonly EntryResult[] | undefined {
   }
 }
 
-async function deliver(batch: Batch, target: KinesisTarget, put: Put, signal: AbortSignal): Promise<Outcome> {
+async function deliver(
+  batch: Batch,
+  target: KinesisTarget,
+  put: Put,
+  runs: KeyRuns,
+  signal: AbortSignal,
+): Promise<Outcome> {
   const { entries, tooLarge } = entriesOf(batch, target);
   const failures: RecordFailure[] = [...tooLarge];
   /** Keys of which a record was not taken, and why: the records behind it wait for it (K1). */
@@ -123,7 +131,7 @@ async function deliver(batch: Batch, target: KinesisTarget, put: Put, signal: Ab
   let waiting = entries;
   let taken = 0;
   while (waiting.length > 0) {
-    const { first, behind } = nextCall(waiting);
+    const { first, behind } = nextCall(waiting, runs.longest);
     const result = await put(first, signal);
     if (result.type === 'failed') {
       const { outcome } = result;
@@ -139,6 +147,7 @@ async function deliver(batch: Batch, target: KinesisTarget, put: Put, signal: Ab
       const failure = byIndex.get(index);
       if (failure?.verdict === 'retry') held.set(key, failure);
     }
+    runs.answered(first, (entry) => byIndex.get(entry.index)?.verdict !== 'retry');
     failures.push(...result.failures);
     taken += first.length - result.failures.length;
     waiting = [];
@@ -182,16 +191,19 @@ function recordTooLarge(size: number, target: KinesisTarget) {
   return { code: 'record_too_large', message };
 }
 
-/** One record of each key, in order, as many as a call takes; and all others. */
-function nextCall(entries: readonly Entry[]): { first: Entry[]; behind: Entry[] } {
-  const keys = new Set<string>();
+/** The next call: records in order, at most `longest` of each key, as many as a call takes; and all others. */
+function nextCall(entries: readonly Entry[], longest: number): { first: Entry[]; behind: Entry[] } {
+  const counts = new Map<string, number>();
   const first: Entry[] = [];
   const behind: Entry[] = [];
   for (const entry of entries) {
-    if (first.length === MOST_IN_CALL || keys.has(entry.key)) {
+    const count = counts.get(entry.key) ?? 0;
+    if (first.length === MOST_IN_CALL || count >= longest) {
       behind.push(entry);
+      // What follows in the key stays behind it.
+      counts.set(entry.key, longest);
     } else {
-      keys.add(entry.key);
+      counts.set(entry.key, count + 1);
       first.push(entry);
     }
   }

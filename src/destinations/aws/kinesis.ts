@@ -4,10 +4,17 @@ import { awsFaults, parseRole, type Role, regionField, roleArnField } from './na
 import { awsSetup } from './setup.ts';
 
 /**
- * PutRecords takes 500 records and 5 MiB, keys included, of which each can have 256 bytes. Two records of an endpoint never
- * share a call: of four times as many records, more calls are full. More would only raise what a crash sends again.
+ * PutRecords takes 500 records and 5 MiB, keys included, of which each can have 256 bytes. Of four times as many records,
+ * more calls are full while an endpoint has few of them. More would only raise what a crash sends again.
+ *
+ * A throttled shard holds up its own endpoints only: the records of others go on in requests of their own.
  */
-const GATHERED = { by: 'batch', records: 2_000, bytes: 5 * 2 ** 20 - 500 * 256 } as const;
+const GATHERED = {
+  by: 'batch',
+  records: 2_000,
+  bytes: 5 * 2 ** 20 - 500 * 256,
+  lanes: { by: 'endpoint', inFlight: 4 },
+} as const;
 
 const STREAM_NAME = /^[a-zA-Z0-9_.-]{1,128}$/;
 

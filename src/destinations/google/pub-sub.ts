@@ -4,7 +4,11 @@ import { type ConfigurationFault, defineDestination } from '../contract.ts';
 /** base64 grows by a third, and each message has up to 300 bytes beside its data: a batch without keys is one request. */
 const GATHERED = { by: 'batch', records: 1_000, bytes: 7_000_000 } as const;
 /** With keys there are as many requests as endpoints: the more records, the more of them share one. */
-const GATHERED_BY_KEY = { ...GATHERED, records: 5_000 } as const;
+const GATHERED_BY_KEY = {
+  ...GATHERED,
+  records: 5_000,
+  lanes: { by: 'endpoint', inFlight: 2 },
+} as const;
 
 /** The id of a project, perhaps of a domain (`example.com:project`), or its number. */
 const PROJECT = /^(?:(?:[a-z0-9-]+\.)+[a-z]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$|^[1-9][0-9]{5,19}$/;
