@@ -39,7 +39,7 @@ export class TestKinesis {
   readonly puts: PutRecordsBody[] = [];
   /** What the next calls meet. */
   readonly next: Misbehaviour[] = [];
-  /** Which records of a call are throttled; called for each in order. */
+  /** Which records of a call are throttled; asked for each in order until one of its key is. */
   throttles: (record: PutRecordsBody['Records'][number]) => boolean = () => false;
   throttleCode = 'ProvisionedThroughputExceededException';
   allowed = true;
@@ -146,7 +146,13 @@ export class TestKinesis {
   }
 
   async #put(request: SignedRequest, body: PutRecordsBody): Promise<Answer> {
-    const throttled = body.Records.map((record) => !isProbe(body) && this.throttles(record));
+    // A shard that throttles refuses what follows in the call, so also later records of the same key.
+    const refused = new Set<string>();
+    const throttled = body.Records.map((record) => {
+      if (!isProbe(body) && (refused.has(record.PartitionKey) || this.throttles(record)))
+        refused.add(record.PartitionKey);
+      return refused.has(record.PartitionKey);
+    });
     if (!throttled.includes(true)) return this.#forward(request);
     const kept = body.Records.filter((_, index) => !throttled[index]);
     let taken: object[] = [];

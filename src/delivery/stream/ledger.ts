@@ -43,6 +43,11 @@ export class Ledger {
     return this.#inside;
   }
 
+  /** The last block that has an account; 0: none has. */
+  get last(): number {
+    return this.#accounts[this.#accounts.length - 1]?.sequence ?? 0;
+  }
+
   get ranges(): number {
     return this.#ranges;
   }

@@ -20,8 +20,11 @@ import { claimed, inFlightOf, oldestOf, type State, type Step, slotsOf } from '.
  *  R2  What was not read yet is an estimate (`ahead`); what is read replaces it. At the runner's place nothing is ahead.
  */
 
-/** More ranges beyond the cursor are not begun: they are part of every commit while something before them is held up. */
-const MOST_RANGES = 1_024;
+/**
+ * With more ranges beyond the cursor no further block is begun: they are part of every commit while something before them is
+ * held up. 64 KB of a document; a shard that throttles a third of all records lets some 20,000 of the others pass.
+ */
+const MOST_RANGES = 8_192;
 /** Blocks that are counted before the documents are read; beyond them the log is counted instead. */
 const MOST_EARLY = 4 * 1_024;
 
@@ -103,7 +106,9 @@ export function wantsMore(state: State, step: Step): boolean {
   const { window, gathering, ledger } = state;
   if (!gathering) return window.count < 1;
   if (gathering.by === 'file') return window.count < gathering.records;
-  if (!hasRoom(state, step, 0) || ledger.ranges > MOST_RANGES) return false;
+  if (!hasRoom(state, step, 0)) return false;
+  // Blocks that were begun are read again all the same: only so can what is held up go out.
+  if (ledger.ranges > MOST_RANGES && state.readAt.sequence > ledger.last) return false;
   const requests = inFlightOf(state) + 1;
   let ready = window.count;
   if (slotsOf(state) > 1) for (const slot of heldSlots(state)) ready -= window.waitingIn(slot);
