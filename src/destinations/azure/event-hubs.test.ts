@@ -147,7 +147,7 @@ describe('EventHubs: partition key', () => {
     rest.throttles = () => true;
     const outcome = await send(many(500, (n) => usage(n, n)));
     assert.equal(outcome.type, 'retry');
-    assert.ok(rest.requests.length <= 8, String(rest.requests.length));
+    assert.ok(rest.requests.length <= 16, String(rest.requests.length));
   });
 });
 
