@@ -24,6 +24,14 @@ const VARIABLES = new Set<string>(SETTING_NAMES.map(variableOf));
 const CHANGED: Readonly<Record<SettingName, string | undefined>> = {
   host: undefined,
   port: undefined,
+  operatorHost: undefined,
+  operatorPort: undefined,
+  trustProxy: '10.2.0.0/16',
+  rateLogins: '7',
+  rateRequests: '8',
+  rateReads: '9',
+  rateWrites: '11',
+  ratePortal: '12',
   dataDir: undefined,
   natsUrl: undefined,
   natsReplicas: undefined,
@@ -159,6 +167,12 @@ describe('the compose file', () => {
       assert.ok('config' in outcome, JSON.stringify(outcome));
       assert.deepEqual(outcome.warnings, []);
       assert.equal(outcome.config.natsReplicas, 3);
+      const operators = service.ports?.find((port) => port.endsWith(`:${outcome.config.operatorPort}`));
+      assert.match(
+        operators ?? '',
+        /^127\.0\.0\.1:/,
+        'the operator’s side is published to this machine alone',
+      );
       const { pathname, port } = probedBy(service);
       assert.equal(pathname, '/readyz');
       assert.ok(PATHS.includes(pathname));
@@ -257,6 +271,18 @@ describe('the Helm chart', { skip: helmMissing() }, () => {
       }
       const [port] = find(manifests, 'Service', 'try-simstream').spec.ports;
       assert.equal(ports.get(port.targetPort), outcome.config.port);
+      const [operators] = find(manifests, 'Service', 'try-simstream-operator').spec.ports;
+      assert.equal(ports.get(operators.targetPort), outcome.config.operatorPort);
+      const scraped = manifests.find(({ kind }) => kind === 'Deployment')?.spec.template.metadata.annotations;
+      assert.equal(scraped['prometheus.io/port'], String(outcome.config.operatorPort));
+      for (const ingress of manifests.filter(({ kind }) => kind === 'Ingress')) {
+        const [{ backend }] = ingress.spec.rules[0].http.paths;
+        assert.deepEqual(
+          backend.service,
+          { name: 'try-simstream', port: { name: 'http' } },
+          'customers alone',
+        );
+      }
       // Taken off the Service, then 10 s for deliveries in flight, then commits.
       const preStop = Number(container.lifecycle.preStop.exec.command[1]);
       assert.ok(pod.terminationGracePeriodSeconds >= preStop + 10 + 10);

@@ -236,7 +236,7 @@ export async function setUpApi(options: FixtureOptions = {}): Promise<ApiFixture
       return identity;
     },
     authorizeOperator: createAuthorizeOperator(OPERATOR_TOKEN),
-    admit: options.limited ? rateLimits.dataStream : () => {},
+    admit: options.limited ? rateLimits.call : () => {},
     log: { error: (fields) => logged.push(fields) },
     answered: ({ route }) => {
       answeredBy = route;

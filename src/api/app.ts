@@ -1,5 +1,6 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Authorize, AuthorizeOperator, Identity } from '../auth/identity.ts';
+import { createCallerAddress } from '../auth/network.ts';
 import { ApiError } from '../errors.ts';
 import type { Clock, Random } from '../lib/clock.ts';
 import { answerWith } from './answer.ts';
@@ -11,15 +12,16 @@ import { refuseOtherMethods } from './methods.ts';
 import { buildOpenApi } from './openapi.ts';
 import { type OperationParts, operationRoutes } from './operations.ts';
 import type { OperatorIdentity, Route, RouteRequest } from './route.ts';
+import { isOnSide } from './side.ts';
 import { destroyUnreadUploads } from './unread-bodies.ts';
 import { createValidator } from './validation.ts';
 
-interface AppParts extends OperationParts {
+export interface AppParts extends OperationParts {
   readonly routes: readonly Route[];
   readonly authorize: Authorize;
   readonly authorizeOperator: AuthorizeOperator;
-  /** Counts a call of a rate-limited route. @throws ApiError TooManyRequests */
-  admit(organisationId: number): void;
+  /** Counts a call on behalf of an organisation. @throws ApiError TooManyRequests */
+  admit(caller: Identity, kind: 'read' | 'write'): void;
   /** Counts any call, before anything else. @throws ApiError TooManyRequests */
   admitRequest?(ip: string): void;
   /** For the ids of requests. */
@@ -32,8 +34,8 @@ interface AppParts extends OperationParts {
   readonly log?: ErrorLog;
   /** Called after every answer. */
   answered?(answer: Answered): void;
-  /** Whether to trust X-Forwarded-For: only behind a proxy that sets it. */
-  readonly trustProxy?: boolean;
+  /** Ranges of the proxies whose X-Forwarded-For and Forwarded count. */
+  readonly trustProxy?: readonly string[];
 }
 
 export interface Answered {
@@ -48,6 +50,8 @@ export interface Answered {
 declare module 'fastify' {
   interface FastifyRequest {
     identity: Identity | OperatorIdentity | undefined;
+    /** The address of whoever calls, behind the trusted proxies. */
+    caller: string;
   }
   interface FastifyContextConfig {
     /** The call has a JSON body; without it any body is ignored. */
@@ -71,12 +75,12 @@ const LONGEST_PARAMETER = 16_384;
  * table. It is ready to `listen` or `inject`; the caller closes it.
  */
 export async function createApp(parts: AppParts): Promise<FastifyInstance> {
-  const { random, clock, trustProxy = false } = parts;
+  const { random, clock, trustProxy = [], side = 'all' } = parts;
+  const callerAddress = createCallerAddress(trustProxy);
   const answerError = createAnswerError(parts.log);
   const app = Fastify({
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    trustProxy,
     return503OnClosing: false,
     // Checked with an error body, see addErrorHandlers.
     http: { requireHostHeader: false },
@@ -85,14 +89,18 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     ...earlyErrorHandlers(answerError, clock),
   });
   app.decorateRequest('identity', undefined);
+  app.decorateRequest('caller', '');
+  app.addHook('onRequest', async (request) => {
+    request.caller = callerAddress(request.ip, request.headers);
+  });
   addErrorHandlers(app, answerError, clock);
   readJsonBodies(app);
   addCommonHeaders(app);
   destroyUnreadUploads(app, clock);
-  if (parts.admitRequest) app.addHook('onRequest', async ({ ip }) => parts.admitRequest?.(ip));
+  if (parts.admitRequest) app.addHook('onRequest', async ({ caller }) => parts.admitRequest?.(caller));
   if (parts.answered) reportAnswers(app, parts.answered);
 
-  const routes = [...parts.routes, ...operationRoutes(parts)];
+  const routes = [...parts.routes, ...operationRoutes(parts)].filter((route) => isOnSide(route, side));
   for (const route of routes) if (!route.streamBody) addRoute(app, route, parts);
   await app.register((group, _, done) => {
     passBodiesOn(group);
@@ -139,8 +147,8 @@ async function identify(route: Route, request: FastifyRequest, parts: AppParts) 
     parts.authorizeOperator(authorization);
     return { actor: 'operator' } as const;
   }
-  const identity = await parts.authorize(authorization, request.ip);
-  if (route.rateLimited) parts.admit(identity.organisationId);
+  const identity = await parts.authorize(authorization, request.caller);
+  parts.admit(identity, route.access);
   if (route.access === 'write' && identity.role === 'observer') {
     throw new ApiError('Forbidden', `An observer may only read: ${route.operationId} changes something.`);
   }
@@ -157,7 +165,7 @@ function routeRequest(
   const gone = new AbortController();
   // 'close' comes after every answer too; then nobody listens to the signal any more.
   reply.raw.once('close', () => gone.abort(new Error('the caller went away')));
-  const { identity, headers, ip } = request;
+  const { identity, headers, caller: ip } = request;
   // A request without any body has no content type either, and no parser is called: what is unread is empty then.
   const body = route.streamBody ? (request.body ?? request.raw) : request.body;
   return { params, query, body, identity, headers, ip, signal: gone.signal };

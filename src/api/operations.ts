@@ -1,5 +1,6 @@
 import Type from 'typebox';
 import { defineRoute, type Route } from './route.ts';
+import type { Side } from './side.ts';
 
 export interface OperationParts {
   /** What keeps the node from being ready, in words; empty when it is. */
@@ -7,10 +8,12 @@ export interface OperationParts {
   /** Prometheus' text form. */
   metrics(): Promise<string>;
   readonly metricsContentType: string;
+  /** On the customers' side, readiness tells no details. */
+  readonly side?: Side;
 }
 
 /** For the machines that operate a node: `/healthz`, `/readyz` and `/metrics`. */
-export function operationRoutes({ readiness, metrics, metricsContentType }: OperationParts): Route[] {
+export function operationRoutes({ readiness, metrics, metricsContentType, side }: OperationParts): Route[] {
   const tags = ['Operation'];
   const Health = Type.Object({ status: Type.String(), missing: Type.Optional(Type.Array(Type.String())) });
   return [
@@ -38,7 +41,8 @@ export function operationRoutes({ readiness, metrics, metricsContentType }: Oper
       handler: async () => {
         const missing = await readiness();
         if (missing.length === 0) return { status: 200, body: { status: 'ready' } };
-        return { status: 503, body: { status: 'not ready', missing } };
+        const details = side === 'customers' ? {} : { missing };
+        return { status: 503, body: { status: 'not ready', ...details } };
       },
     }),
     defineRoute({

@@ -41,8 +41,6 @@ export interface Route {
   readonly responses: { readonly [status: number]: RouteResponse };
   /** Errors of this call beyond those that follow from access, parameters and body; for the documentation. */
   readonly errors?: readonly ErrorToken[];
-  /** Counts against the organisation's rate limit. */
-  readonly rateLimited?: boolean;
   /** false keeps the call out of the OpenAPI document. */
   readonly documented?: boolean;
   handler(request: RouteRequest): Promise<Answer> | Answer;

@@ -15,6 +15,11 @@ export interface Identity {
   readonly actor: string;
 }
 
+/** Whether an actor is a person who has logged in, and not a program. */
+export function isUser(actor: string): boolean {
+  return actor.startsWith('user:');
+}
+
 export type Authorize = (authorization: string | undefined, ip: string) => Promise<Identity>;
 export type AuthorizeOperator = (authorization: string | undefined) => void;
 

@@ -49,3 +49,56 @@ export function sourceOf(address: string): string {
 function plainAddress(address: string): string {
   return /^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(address) ? address.slice('::ffff:'.length) : address;
 }
+
+/** The headers by which proxies tell whom they speak for. */
+interface ForwardingHeaders {
+  readonly 'x-forwarded-for'?: string | string[] | undefined;
+  readonly forwarded?: string | undefined;
+}
+
+/** More proxies than this stand in no chain; who sends more is no proxy. */
+const MOST_HOPS = 32;
+
+/**
+ * The address of the caller: that of the connection, or, where that is a trusted proxy, what the proxies wrote. Their lists are read from
+ * the right, because everybody may have written something to the left of the first trusted entry.
+ * X-Forwarded-For counts before Forwarded (RFC 7239): proxies that write the one pass the other on as it came.
+ * @param trusted ranges as `parseRange` takes them
+ */
+export function createCallerAddress(
+  trusted: readonly string[],
+): (connection: string, headers: ForwardingHeaders) => string {
+  const ranges = trusted.map((range) => parseRange(range)).filter((range) => range !== undefined);
+  const isTrusted = (address: string) =>
+    ranges.some((range) => range.check(address, isIPv4(address) ? 'ipv4' : 'ipv6'));
+  return (connection, headers) => {
+    let caller = plainAddress(connection);
+    if (ranges.length === 0 || isIP(caller) === 0 || !isTrusted(caller)) return caller;
+    const hops = hopsOf(headers);
+    for (const hop of hops.slice(-MOST_HOPS).reverse()) {
+      // What no address can be read from (`unknown`, `_hidden`): the caller is whoever wrote it.
+      if (hop === undefined) return caller;
+      caller = hop;
+      if (!isTrusted(caller)) return caller;
+    }
+    return caller;
+  };
+}
+
+function hopsOf(headers: ForwardingHeaders): (string | undefined)[] {
+  const forwardedFor = headers['x-forwarded-for'];
+  if (forwardedFor !== undefined) return String(forwardedFor).split(',').map(hopAddress);
+  if (headers.forwarded === undefined) return [];
+  return headers.forwarded.split(',').map((element) => {
+    const [, quoted, plain] = /(?:^|;)\s*for\s*=\s*(?:"([^"]*)"|([^;\s]*))/i.exec(element) ?? [];
+    return hopAddress(quoted ?? plain ?? '');
+  });
+}
+
+/** `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]:4711`. */
+function hopAddress(text: string): string | undefined {
+  const plain = text.trim();
+  const [, bracketed, dotted] = /^(?:\[([^\]]+)\]|(\d+\.\d+\.\d+\.\d+))(?::\d+)?$/.exec(plain) ?? [];
+  const address = bracketed ?? dotted ?? plain;
+  return isIP(address) === 0 ? undefined : plainAddress(address);
+}

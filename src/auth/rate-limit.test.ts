@@ -58,39 +58,49 @@ describe('rate limits', () => {
     set.request('2001:db8:0:1::3');
   });
 
-  test('an organisation gets 20 data stream calls at once, then 10 a second', async () => {
+  test('programs of an organisation read and change something 10 times a second, 20 at once', async () => {
     const clock = new ManualClock();
     const limits = createRateLimits(clock);
-    for (let call = 0; call < 20; call++) limits.dataStream(1);
-    assert.equal(
-      retryAfterOf(() => limits.dataStream(1)),
-      1,
-    );
-    limits.dataStream(2);
-    await clock.advance(100);
-    limits.dataStream(1);
-    assert.equal(
-      retryAfterOf(() => limits.dataStream(1)),
-      1,
-    );
-    let passed = 0;
-    for (let tick = 0; tick < 100; tick++) {
-      await clock.advance(50);
-      if (retryAfterOf(() => limits.dataStream(1)) === undefined) passed++;
+    const program = { organisationId: 1, actor: 'application:5' };
+    for (const kind of ['read', 'write'] as const) {
+      const call = () => retryAfterOf(() => limits.call(program, kind));
+      for (let n = 0; n < 20; n++) assert.equal(call(), undefined, kind);
+      assert.equal(call(), 1);
+      assert.throws(() => limits.call({ ...program, actor: 'application:6' }, kind), /10 a second.*in 1 s/);
+      limits.call({ ...program, organisationId: 2 }, kind);
+      await clock.advance(100);
+      assert.equal(call(), undefined);
+      assert.equal(call(), 1);
+      let passed = 0;
+      for (let tick = 0; tick < 100; tick++) {
+        await clock.advance(50);
+        if (call() === undefined) passed++;
+      }
+      assert.equal(passed, 50);
     }
-    assert.equal(passed, 50);
+  });
+
+  test('programs close the portal to nobody, and users not to each other', () => {
+    const limits = createRateLimits(new ManualClock());
+    const user = { organisationId: 1, actor: 'user:ada' };
+    for (let n = 0; n < 21; n++)
+      retryAfterOf(() => limits.call({ organisationId: 1, actor: 'application:5' }, 'read'));
+    for (let n = 0; n < 60; n++) limits.call(user, n % 2 === 0 ? 'read' : 'write');
+    assert.equal(
+      retryAfterOf(() => limits.call(user, 'read')),
+      1,
+    );
+    limits.call({ ...user, actor: 'user:bob' }, 'read');
   });
 
   test('0 switches a limit off', () => {
     const clock = new ManualClock();
-    const limits = createRateLimits(clock, {
-      authenticatePerIp: 0,
-      requestsPerIp: 0,
-      dataStream: { rate: 0, burst: 0 },
-    });
+    const none = { authenticatePerIp: 0, requestsPerIp: 0, reads: 0, writes: 0, portal: 0 };
+    const limits = createRateLimits(clock, none);
     for (let call = 0; call < 1000; call++) {
       limits.authenticate('192.0.2.1');
-      limits.dataStream(1);
+      limits.call({ organisationId: 1, actor: 'user:ada' }, 'read');
+      limits.call({ organisationId: 1, actor: 'application:1' }, 'write');
     }
   });
 

@@ -1,37 +1,50 @@
 import { ApiError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Identity } from './identity.ts';
+import { isUser } from './identity.ts';
 import { sourceOf } from './network.ts';
 
 /**
  * Limits of requests, counted per node in memory that is bounded: beyond `MOST_KEYS` callers the one that was counted
- * longest ago is forgotten. A caller beyond the limit gets 429 with Retry-After.
+ * longest ago is forgotten. A caller beyond the limit gets 429, which names the limit, with Retry-After.
  */
 export interface RateLimits {
   /** Counts a call of /authenticate. @throws ApiError TooManyRequests */
   authenticate(ip: string): void;
   /** Counts any call, if the node is set to. @throws ApiError TooManyRequests */
   request(ip: string): void;
-  /** Counts a call of the data stream API. @throws ApiError TooManyRequests */
-  dataStream(organisationId: number): void;
+  /**
+   * Counts a call on behalf of an organisation. People have limits of their own, so that no program of the organisation
+   * closes the portal for them.
+   * @throws ApiError TooManyRequests
+   */
+  call(caller: Caller, kind: 'read' | 'write'): void;
 }
 
-interface RateLimitSettings {
+type Caller = Pick<Identity, 'organisationId' | 'actor'>;
+
+export interface RateLimitSettings {
   /** Requests per source address in 5 minutes. 0: no limit. */
   readonly authenticatePerIp: number;
   /** Requests of any kind per source address in 5 minutes. 0: no limit. */
   readonly requestsPerIp: number;
-  /** Data stream calls per organisation: sustained per second, and at once. A rate of 0: no limit. */
-  readonly dataStream: { readonly rate: number; readonly burst: number };
+  /** Calls of an organisation's programs, sustained per second; twice as many at once. 0: no limit. */
+  readonly reads: number;
+  readonly writes: number;
+  /** Calls of one user, sustained per second; three times as many at once. 0: no limit. */
+  readonly portal: number;
 }
 
 /**
  * emnify's numbers, but without its 2000 requests per address in general: that guards a public cloud, and at a
- * self-hosted node a whole company may sit behind one address. The operator can set it.
+ * self-hosted node a whole company may sit behind one address. The operator can set all of them.
  */
 export const DEFAULT_RATE_LIMITS: RateLimitSettings = {
   authenticatePerIp: 100,
   requestsPerIp: 0,
-  dataStream: { rate: 10, burst: 20 },
+  reads: 10,
+  writes: 10,
+  portal: 20,
 };
 
 export const WINDOW_MILLISECONDS = 5 * 60_000;
@@ -44,12 +57,30 @@ export function createRateLimits(
 ): RateLimits {
   const authenticate = createWindow(clock, settings.authenticatePerIp, WINDOW_MILLISECONDS);
   const request = createWindow(clock, settings.requestsPerIp, WINDOW_MILLISECONDS);
-  const dataStream = createBuckets(clock, settings.dataStream.rate, settings.dataStream.burst);
+  const reads = createBuckets(clock, settings.reads, settings.reads * 2);
+  const writes = createBuckets(clock, settings.writes, settings.writes * 2);
+  const portal = createBuckets(clock, settings.portal, settings.portal * 3);
   return {
-    authenticate: (ip) => enforce(authenticate(sourceOf(ip)), 'logins from this address'),
-    request: (ip) => enforce(request(sourceOf(ip)), 'requests from this address'),
-    dataStream: (organisationId) =>
-      enforce(dataStream(String(organisationId)), 'data stream requests of this organisation'),
+    authenticate: (ip) =>
+      enforce(
+        authenticate(sourceOf(ip)),
+        `logins from this address (${settings.authenticatePerIp} in 5 minutes)`,
+      ),
+    request: (ip) =>
+      enforce(request(sourceOf(ip)), `requests from this address (${settings.requestsPerIp} in 5 minutes)`),
+    call: ({ organisationId, actor }, kind) => {
+      if (isUser(actor)) {
+        return enforce(
+          portal(`${organisationId} ${actor}`),
+          `calls of this user (${settings.portal} a second)`,
+        );
+      }
+      const key = String(organisationId);
+      if (kind === 'read') {
+        return enforce(reads(key), `reads by programs of this organisation (${settings.reads} a second)`);
+      }
+      enforce(writes(key), `changes by programs of this organisation (${settings.writes} a second)`);
+    },
   };
 }
 

@@ -44,6 +44,7 @@ export function addDemo(
         runDemo(
           {
             url: node.url,
+            operatorUrl: node.operatorUrl,
             operatorToken: node.operatorToken.value,
             stateFile: join(config.dataDir, 'demo.json'),
             devices: options.devices,

@@ -7,6 +7,8 @@ import type { Telemetry } from '../telemetry/telemetry.ts';
 export interface RunningNode {
   /** Where it listens, without a slash at the end: `http://127.0.0.1:8080`. */
   readonly url: string;
+  /** Of the operator API; the same as `url` unless it has an address of its own. */
+  readonly operatorUrl: string;
   readonly operatorToken: {
     readonly value: string;
     /** Made just now, for the first time with this storage: it is told to the operator once. */

@@ -25,8 +25,9 @@ function createStage(environment: Record<string, string> = {}) {
     running: Promise.withResolvers<void>(),
     node: {
       url: 'http://127.0.0.1:1',
+      operatorUrl: 'http://127.0.0.1:1',
       operatorToken: { value: 'operator-token-of-the-test', generated: false },
-    } as Pick<RunningNode, 'url' | 'operatorToken'>,
+    } as Pick<RunningNode, 'url' | 'operatorUrl' | 'operatorToken'>,
     fails: undefined as Error | undefined,
     waits: false,
     closes: 0,

@@ -44,7 +44,12 @@ export async function runNode(options: RunOptions): Promise<number> {
   }
   try {
     if (node.operatorToken.generated) tellToken(console, node.operatorToken.value);
-    logger.info({ event: 'node.started', url: node.url, version: VERSION }, `listening on ${node.url}`);
+    const { url, operatorUrl } = node;
+    const operatorsSide = operatorUrl === url ? '' : `, the operator's side on ${operatorUrl}`;
+    logger.info(
+      { event: 'node.started', url, operatorUrl, version: VERSION },
+      `listening on ${url}${operatorsSide}`,
+    );
     const beside = stopping.signal.aborted
       ? Promise.resolve()
       : options.beside(node, logger, stopping.signal);
@@ -96,8 +101,10 @@ function tellToken(console: Console, token: string): void {
 /** Why a node did not start, in words that say what to do. */
 function explainStart(error: unknown, config: Config): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  const address = `${config.host}:${config.port}`;
-  const choose = `${flagOf('port')} or ${variableOf('port')}`;
+  const { address: triedHost, port: triedPort } = error as { address?: string; port?: number };
+  const address = `${triedHost ?? config.host}:${triedPort ?? config.port}`;
+  const portSetting = triedPort !== undefined && triedPort === config.operatorPort ? 'operatorPort' : 'port';
+  const choose = `${flagOf(portSetting)} or ${variableOf(portSetting)}`;
   switch (code) {
     case 'EADDRINUSE':
       return `${address} is taken by another program. Stop that program, or choose another port: ${choose}.`;

@@ -33,6 +33,12 @@ describe('the defaults', () => {
     assert.deepEqual(rest, {
       host: '127.0.0.1',
       port: 8080,
+      trustProxy: [],
+      rateLogins: 100,
+      rateRequests: 0,
+      rateReads: 10,
+      rateWrites: 10,
+      ratePortal: 20,
       dataDir: './data',
       natsUrl: [],
       natsReplicas: 1,

@@ -17,6 +17,19 @@ import {
 export interface Config {
   readonly host: string;
   readonly port: number;
+  /** Where the operator's side listens; undefined: together with the customers' side. */
+  readonly operatorPort: number | undefined;
+  /** Undefined: as `host`. */
+  readonly operatorHost: string | undefined;
+  /** `address/prefix`, each: proxies whose X-Forwarded-For and Forwarded count. */
+  readonly trustProxy: readonly string[];
+  /** Per source address in five minutes; 0: no limit. */
+  readonly rateLogins: number;
+  readonly rateRequests: number;
+  /** Per second; 0: no limit. */
+  readonly rateReads: number;
+  readonly rateWrites: number;
+  readonly ratePortal: number;
   /** As given; relative to the working directory. */
   readonly dataDir: string;
   /** NATS servers, `nats://host:port`; empty: embedded storage. */
@@ -71,6 +84,53 @@ export const SETTINGS: Settings = {
     kind: wholeNumber(0, 65_535, 'a port, 0 to 65535 (0: any free one)'),
     default: '8080',
     meaning: 'Port to listen on.',
+  },
+  operatorPort: {
+    kind: wholeNumber(0, 65_535, 'a port, 0 to 65535 (0: any free one)'),
+    default: undefined,
+    defaultNote: 'unset: all on one address',
+    meaning:
+      "Port of the operator's side: operator API, metrics, details of readiness. Once set, `SIMSTREAM_PORT` serves customers alone.",
+  },
+  operatorHost: {
+    kind: text('a host name or an IP address', /^[A-Za-z0-9.:_%-]{1,253}$/),
+    default: undefined,
+    defaultNote: 'as `SIMSTREAM_HOST`',
+    meaning: "Address of the operator's side, with `SIMSTREAM_OPERATOR_PORT`.",
+  },
+  trustProxy: {
+    kind: cidrList(),
+    default: '',
+    defaultNote: 'unset: none',
+    meaning:
+      'Addresses of the proxies in front, whose `X-Forwarded-For` or `Forwarded` tells the address of the caller. Without it all callers behind a proxy share the limits of one.',
+  },
+  rateLogins: {
+    kind: wholeNumber(0, 1_000_000, 'a whole number, 0 (no limit) to 1000000'),
+    default: '100',
+    meaning: 'Logins in five minutes from one address.',
+  },
+  rateRequests: {
+    kind: wholeNumber(0, 1_000_000, 'a whole number, 0 (no limit) to 1000000'),
+    default: '0',
+    meaning: 'Requests of any kind in five minutes from one address.',
+  },
+  rateReads: {
+    kind: wholeNumber(0, 10_000, 'a whole number, 0 (no limit) to 10000'),
+    default: '10',
+    meaning: "Calls a second that read, by an organisation's application tokens; twice as many at once.",
+  },
+  rateWrites: {
+    kind: wholeNumber(0, 10_000, 'a whole number, 0 (no limit) to 10000'),
+    default: '10',
+    meaning:
+      "Calls a second that change something, by an organisation's application tokens; twice as many at once.",
+  },
+  ratePortal: {
+    kind: wholeNumber(0, 10_000, 'a whole number, 0 (no limit) to 10000'),
+    default: '20',
+    meaning:
+      'Calls a second of one user, who has logged in with a password (the portal); three times as many at once.',
   },
   dataDir: {
     kind: text('a directory', /^[^\0]{1,4096}$/),
@@ -220,6 +280,9 @@ function contradictions(config: Config): string[] {
     mistakes.push(
       `${variableOf('secret')} is required with ${variableOf('natsUrl')}, the same on every node: ${SETTINGS.secret.kind.allowed}`,
     );
+  }
+  if (config.operatorHost && config.operatorPort === undefined) {
+    mistakes.push(`${variableOf('operatorHost')} needs ${variableOf('operatorPort')}`);
   }
   if (config.secretPrevious && !config.secret) {
     mistakes.push(`${variableOf('secretPrevious')} needs ${variableOf('secret')}, the key that replaces it`);

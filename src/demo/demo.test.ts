@@ -121,6 +121,7 @@ async function play(
   const printed = Promise.withResolvers<string>();
   const options: DemoOptions = {
     url,
+    operatorUrl: url,
     operatorToken: 'op',
     stateFile,
     devices: 30,
@@ -239,6 +240,7 @@ test('the fleet of the demo stands still with its clock', async (context) => {
   const ended = runDemo(
     {
       url,
+      operatorUrl: url,
       operatorToken: 'op',
       stateFile,
       devices: 30,

@@ -10,6 +10,8 @@ import { type DemoState, loadDemoState, saveDemoState } from './demo-state.ts';
 export interface DemoOptions {
   /** The node, without a slash at the end. */
   readonly url: string;
+  /** Of its operator API; often the same. */
+  readonly operatorUrl: string;
   readonly operatorToken: string;
   readonly stateFile: string;
   /** SIMs of the fleet. */
@@ -67,11 +69,11 @@ type Call = (
 ) => Promise<HttpAnswer>;
 
 async function setUp(options: DemoOptions, signal: AbortSignal): Promise<DemoState> {
-  const { url, operatorToken, stateFile } = options;
+  const { url, operatorUrl, operatorToken, stateFile } = options;
   const call: Call = (method, path, token, json) =>
     callNode({
       method,
-      url: `${url}${path}`,
+      url: `${path.startsWith('/operator/') ? operatorUrl : url}${path}`,
       signal,
       ...(token === undefined ? {} : { token }),
       ...(json === undefined ? {} : { json }),
@@ -167,7 +169,7 @@ async function expectStatus(statuses: readonly number[], call: Promise<HttpAnswe
 const RETRY = 1000;
 
 async function handIn(
-  { url, operatorToken }: DemoOptions,
+  { operatorUrl, operatorToken }: DemoOptions,
   { kind, records, key }: { kind: RecordKind; records: readonly string[]; key: string },
   signal: AbortSignal,
 ): Promise<Acceptance> {
@@ -175,7 +177,7 @@ async function handIn(
   try {
     answer = await callNode({
       method: 'POST',
-      url: `${url}/operator/v1/records/${kind === 'usage' ? 'usage' : 'events'}`,
+      url: `${operatorUrl}/operator/v1/records/${kind === 'usage' ? 'usage' : 'events'}`,
       token: operatorToken,
       lines: records.join('\n'),
       idempotencyKey: key,

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import { createApp } from '../api/app.ts';
+import { type AppParts, createApp } from '../api/app.ts';
 import { apiRoutes } from '../api/routes.ts';
 import { createAccounts } from '../auth/accounts.ts';
 import { createAuthorizeOperator } from '../auth/identity.ts';
@@ -71,15 +71,37 @@ export function openerOf({ secrets, environment }: Pick<NodeParts, 'secrets' | '
   });
 }
 
-/** The HTTP application: API, records, documentation, portal; and in the demo the inbox. The caller listens and closes. */
-export async function buildApp(parts: NodeParts, demo: boolean): Promise<FastifyInstance> {
+/** The HTTP applications of a node; the caller listens and closes. */
+export interface NodeApps {
+  /** API, documentation, portal; and in the demo the inbox. With the operator's side, unless that has an address of its own. */
+  readonly customers: FastifyInstance;
+  /** Operator API, records, metrics, readiness; only with SIMSTREAM_OPERATOR_PORT. */
+  readonly operator: FastifyInstance | undefined;
+}
+
+export async function buildApps(parts: NodeParts, demo: boolean): Promise<NodeApps> {
+  const { config, clock } = parts;
+  const common = appParts(parts);
+  const apart = config.operatorPort !== undefined;
+  const customers = await createApp({ ...common, side: apart ? 'customers' : 'all' });
+  await addPages(customers, clock, demo);
+  return { customers, operator: apart ? await createApp({ ...common, side: 'operator' }) : undefined };
+}
+
+function appParts(parts: NodeParts): AppParts {
   const { config, storage, clock, logger, telemetry, tree, secrets, operatorToken } = parts;
   const { log, registry } = storage;
   const accounts = createAccounts({ registry, secrets, clock, random: systemRandom });
-  const rateLimits = createRateLimits(clock);
+  const rateLimits = createRateLimits(clock, {
+    authenticatePerIp: config.rateLogins,
+    requestsPerIp: config.rateRequests,
+    reads: config.rateReads,
+    writes: config.rateWrites,
+    portal: config.ratePortal,
+  });
   const authorizeOperator = createAuthorizeOperator(operatorToken);
   const ingest = createIngest({ log, tree, clock, telemetry });
-  const app = await createApp({
+  return {
     routes: apiRoutes({
       ...accounts,
       rateLimits,
@@ -107,7 +129,8 @@ export async function buildApp(parts: NodeParts, demo: boolean): Promise<Fastify
     }),
     authorize: accounts.authorize,
     authorizeOperator,
-    admit: (organisationId) => rateLimits.dataStream(organisationId),
+    admit: (caller, kind) => rateLimits.call(caller, kind),
+    trustProxy: config.trustProxy,
     admitRequest: (ip) => rateLimits.request(ip),
     random: systemRandom,
     clock,
@@ -120,7 +143,10 @@ export async function buildApp(parts: NodeParts, demo: boolean): Promise<Fastify
     readiness: () => parts.readiness(),
     metrics: () => telemetry.metrics(),
     metricsContentType: telemetry.metricsContentType,
-  });
+  };
+}
+
+async function addPages(app: FastifyInstance, clock: Clock, demo: boolean): Promise<void> {
   if (demo) await app.register(inboxPlugin(createInboxes(clock)));
   if (isPortalBuilt()) {
     const earlier = keepPortalVersions({ built: PORTAL_DIRECTORY, dataDir: config.dataDir }, clock);
@@ -130,7 +156,6 @@ export async function buildApp(parts: NodeParts, demo: boolean): Promise<Fastify
     const html = htmlPage(page.title, page.body);
     app.get('/', (_request, reply) => reply.headers(HTML_HEADERS).send(html));
   }
-  return app;
 }
 
 /** Where a new data stream begins: at the end of its partition, or at the first block that arrived at `time`. */

@@ -24,7 +24,7 @@ import { unfinishedMigration } from '../migrate/target.ts';
 import { loadOrganisationTree } from '../registry/organisation-tree.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import { buildApp, type NodeParts, openerOf } from './app.ts';
+import { buildApps, type NodeParts, openerOf } from './app.ts';
 import { observeDelivery } from './delivery-observer.ts';
 import { observeLog } from './observed-log.ts';
 import { openStorage } from './storage.ts';
@@ -84,10 +84,16 @@ export const startServer: StartServer = async (
       await resealing;
       await activity.persist();
     });
-    const app = await buildApp(parts, demo);
-    closing.defer(() => closeApp(app, clock));
-    const url = await app.listen({ host: config.host, port: config.port });
-    return { url, operatorToken, close: () => closing.disposeAsync() };
+    const apps = await buildApps(parts, demo);
+    const both = [apps.customers, apps.operator].filter((app) => app !== undefined);
+    closing.defer(async () => {
+      await Promise.all(both.map((app) => closeApp(app, clock)));
+    });
+    const { host, port, operatorHost = host, operatorPort = 0 } = config;
+    const operatorUrl = await apps.operator?.listen({ host: operatorHost, port: operatorPort });
+    // Last: a node that customers reach can do everything.
+    const url = await apps.customers.listen({ host, port });
+    return { url, operatorUrl: operatorUrl ?? url, operatorToken, close: () => closing.disposeAsync() };
   } catch (error) {
     await closing.disposeAsync();
     throw error;

@@ -45,7 +45,11 @@ export async function startTopology(compose: Compose): Promise<Topology> {
   const nodes = servicesOf(compose, 'simstream').map((name) => ({
     name,
     dataDirectory: join(directory, name),
-    environment: environmentOf(compose.services[name] as Service, addresses),
+    // Three nodes of one machine cannot all have the operator's port of the compose file.
+    environment: {
+      ...environmentOf(compose.services[name] as Service, addresses),
+      SIMSTREAM_OPERATOR_PORT: '',
+    },
   }));
   return {
     nats,

@@ -33,7 +33,6 @@ export interface DataStreamActivityParts {
 const PATH = '/api/v2/data_stream/:id';
 const base = {
   tags: ['Data Streamer'],
-  rateLimited: true,
   params: DataStreamParameters,
   errors: ['NotFound'],
 } as const;

@@ -96,7 +96,6 @@ function lookup(
     tags: ['Data Streamer'],
     summary,
     access: 'read',
-    rateLimited: true,
     responses: { 200: { description: 'All of them.', schema: Type.Array(entry) } },
     handler: () => ({ status: 200, body: entries }),
   });

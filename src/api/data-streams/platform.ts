@@ -46,7 +46,6 @@ export function dataStreamPlatformRoute({ platform, retentionMs }: PlatformParts
     tags: ['Data Streamer'],
     summary: 'The identities that a destination must admit, and how long records are kept',
     access: 'read',
-    rateLimited: true,
     responses: { 200: { description: 'As the caller’s organisation has to use it.', schema: Platform } },
     handler: ({ identity }) => ({
       status: 200,

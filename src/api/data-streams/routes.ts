@@ -14,7 +14,7 @@ import { iso, showDataStream, showState } from './view.ts';
 export type DataStreamParts = CreateParts & PlatformParts;
 
 const PATH = '/api/v2/data_stream';
-const base = { tags: ['Data Streamer'], rateLimited: true } as const;
+const base = { tags: ['Data Streamer'] } as const;
 
 const HistoryEntry = Type.Object(
   {
