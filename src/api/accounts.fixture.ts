@@ -15,6 +15,7 @@ import { authenticateRoutes } from './authenticate.ts';
 import { operatorRoutes } from './operator/routes.ts';
 import { organisationRoutes } from './organisation.ts';
 import type { Route } from './route.ts';
+import { sessionRoutes } from './session.ts';
 
 /** For tests: the routes of accounts over a registry in memory, called without HTTP, with everything checked that a route promises. */
 export interface AccountsFixture {
@@ -56,6 +57,7 @@ export async function setUpAccounts(): Promise<AccountsFixture> {
   const { authentication } = accounts;
   const routes = [
     ...authenticateRoutes({ authentication, rateLimits: createRateLimits(clock) }),
+    ...sessionRoutes(accounts),
     ...applicationTokenRoutes({ ...accounts, clock }),
     ...organisationRoutes(accounts),
     ...operatorRoutes({ ...accounts, clock }),

@@ -13,7 +13,7 @@ import { parseTime } from '../lib/time.ts';
 import { type BodyExamples, defineRoute, type Route } from './route.ts';
 
 export interface ApplicationTokenParts {
-  readonly applicationTokens: Pick<ApplicationTokens, 'create' | 'list' | 'change'>;
+  readonly applicationTokens: Pick<ApplicationTokens, 'create' | 'list' | 'change' | 'remove'>;
   readonly users: Pick<Users, 'find'>;
   readonly clock: Clock;
 }
@@ -103,6 +103,7 @@ export function applicationTokenRoutes({ applicationTokens, users, clock }: Appl
       body: NewApplicationTokenBody,
       bodyExamples: NEW_TOKEN_EXAMPLES,
       bodyOptional: true,
+      errors: ['NotAllowed'],
       responses: {
         200: {
           description: 'The token.',
@@ -136,7 +137,33 @@ export function applicationTokenRoutes({ applicationTokens, users, clock }: Appl
         return { status: 204 };
       },
     }),
+    defineRoute({
+      method: 'DELETE',
+      path: '/api/v1/application_token/:id',
+      operationId: 'DeleteApplicationToken',
+      tags,
+      summary: 'Delete an application token',
+      description: 'Auth tokens made from it are refused from then on.',
+      access: 'write',
+      params: IdParameter,
+      responses: { 204: { description: 'Deleted.' } },
+      errors: ['BadRequest', 'NotFound'],
+      handler: async ({ params, identity }) => {
+        await deleteApplicationToken(applicationTokens, identity.organisationId, params.id);
+        return { status: 204 };
+      },
+    }),
   ];
+}
+
+/** @throws ApiError BadRequest, NotFound */
+export async function deleteApplicationToken(
+  applicationTokens: Pick<ApplicationTokens, 'remove'>,
+  organisationId: number,
+  id: string,
+): Promise<void> {
+  if (await applicationTokens.remove(organisationId, readId(id))) return;
+  throw new ApiError('NotFound', `Application token with Id ${id} not found.`);
 }
 
 /** Checks what the schema cannot: dates and addresses. @throws ApiError InvalidFormat, OutOfRange */

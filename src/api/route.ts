@@ -21,6 +21,8 @@ export interface Route {
    * organisation. `write`: the same without observers. Application tokens act like administrators.
    */
   readonly access: Access;
+  /** A call that changes nothing but the caller's own session or password: observers may make it too. */
+  readonly changesOwnLogin?: boolean;
   readonly params?: TObject;
   readonly query?: TObject;
   /** Schema of the JSON body. Members that are null are taken away before validation; unknown ones are ignored. */

@@ -8,8 +8,10 @@ import { type RecordsParts, recordsRoutes } from './operator/records.ts';
 import { type OperatorParts, operatorRoutes } from './operator/routes.ts';
 import { type OrganisationParts, organisationRoutes } from './organisation.ts';
 import type { Route } from './route.ts';
+import { type SessionParts, sessionRoutes } from './session.ts';
 
 type ApiParts = AuthenticateParts &
+  SessionParts &
   ApplicationTokenParts &
   OrganisationParts &
   DataStreamParts &
@@ -22,6 +24,7 @@ type ApiParts = AuthenticateParts &
 export function apiRoutes(parts: ApiParts): Route[] {
   return [
     ...authenticateRoutes(parts),
+    ...sessionRoutes(parts),
     ...applicationTokenRoutes(parts),
     ...organisationRoutes(parts),
     ...eventTypeRoutes(),

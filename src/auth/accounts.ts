@@ -17,6 +17,8 @@ export interface Accounts {
   readonly applicationTokens: ApplicationTokens;
   readonly authentication: Authentication;
   readonly authorize: Authorize;
+  /** Lets a user log in again who is locked after failed logins. */
+  unlock(username: string): Promise<void>;
 }
 
 interface AccountsOptions {
@@ -44,7 +46,16 @@ export function createAccounts({
     organisations,
     users,
     applicationTokens,
-    authentication: createAuthentication({ tokens, logins, users, applicationTokens, organisations }),
+    authentication: createAuthentication({
+      tokens,
+      logins,
+      users,
+      applicationTokens,
+      organisations,
+      clock,
+      random,
+    }),
+    unlock: (username) => logins.unlock(username),
     authorize: createAuthorize(tokens, { organisations, users, applicationTokens }),
   };
 }

@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
+import { ApiError } from '../errors.ts';
 import type { Clock, Random } from '../lib/clock.ts';
 import { documentKind } from '../registry/documents.ts';
 import { type Registry, registryKey } from '../registry/registry.ts';
@@ -46,6 +47,8 @@ export interface ApplicationTokens {
   list(organisationId: number): Promise<ApplicationTokenDocument[]>;
   get(organisationId: number, id: number): Promise<ApplicationTokenDocument | undefined>;
   change(organisationId: number, id: number, change: ApplicationTokenChange): Promise<ChangeOutcome>;
+  /** Auth tokens made from it are refused from then on. false if there was none. */
+  remove(organisationId: number, id: number): Promise<boolean>;
   /** The document of a token as its holder presents it, whatever its state; undefined if it is none of ours. */
   find(token: string): Promise<ApplicationTokenDocument | undefined>;
   /** Whether it may be used now from that address. */
@@ -70,16 +73,33 @@ export interface ApplicationTokenChange {
 type ChangeOutcome = 'changed' | 'unknown' | 'revoked-for-good';
 type ApplicationTokenState = 'usable' | 'revoked' | 'expired' | 'forbidden-address';
 
+/**
+ * Of one organisation, revoked ones too. A token for each device or each program of a large company is less; what is
+ * listed and stored stays small.
+ */
+const MOST_TOKENS = 500;
+
 const TOKEN = /^ssapp_([1-9]\d{0,15})_([1-9]\d{0,9})_([A-Za-z0-9_-]{43})$/;
 
 export function createApplicationTokens(registry: Registry, clock: Clock, random: Random): ApplicationTokens {
   const get = async (organisationId: number, id: number) =>
     (await APPLICATION_TOKEN.get(registry, tokenKey(organisationId, id)))?.document;
 
+  const list = async (organisationId: number) => {
+    const documents: ApplicationTokenDocument[] = [];
+    for await (const { document } of APPLICATION_TOKEN.list(registry, organisationId))
+      documents.push(document);
+    return documents.sort((a, b) => (a.created < b.created ? 1 : a.created > b.created ? -1 : b.id - a.id));
+  };
+
   return {
     get,
 
     create: async ({ organisationId, description, expiresAt, ip, creator }) => {
+      if ((await list(organisationId)).length >= MOST_TOKENS) {
+        const message = `The organisation has ${MOST_TOKENS} application tokens, which is the most; delete those that are not used.`;
+        throw new ApiError('NotAllowed', message);
+      }
       const secret = Buffer.from(random.bytes(32)).toString('base64url');
       for (;;) {
         const document: ApplicationTokenDocument = {
@@ -104,12 +124,7 @@ export function createApplicationTokens(registry: Registry, clock: Clock, random
       }
     },
 
-    list: async (organisationId) => {
-      const documents: ApplicationTokenDocument[] = [];
-      for await (const { document } of APPLICATION_TOKEN.list(registry, organisationId))
-        documents.push(document);
-      return documents.sort((a, b) => (a.created < b.created ? 1 : a.created > b.created ? -1 : b.id - a.id));
-    },
+    list,
 
     change: async (organisationId, id, change) => {
       let revokedForGood = false;
@@ -124,6 +139,11 @@ export function createApplicationTokens(registry: Registry, clock: Clock, random
       );
       if (!changed) return 'unknown';
       return revokedForGood ? 'revoked-for-good' : 'changed';
+    },
+
+    remove: async (organisationId, id) => {
+      if (!(await get(organisationId, id))) return false;
+      return wasStored(await registry.delete(tokenKey(organisationId, id)));
     },
 
     find: async (token) => {

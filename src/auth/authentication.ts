@@ -1,28 +1,48 @@
 import { ApiError } from '../errors.ts';
+import type { Clock, Random } from '../lib/clock.ts';
 import type { OrganisationDocument } from '../registry/organisation.ts';
 import type { ApplicationTokens } from './application-tokens.ts';
-import { userOf } from './identity.ts';
+import { type Identity, isUser, userOf } from './identity.ts';
 import type { Logins } from './lockout.ts';
 import type { Organisations } from './organisations.ts';
-import type { Tokens, UserSubject } from './tokens.ts';
+import { REFRESH_TOKEN_SECONDS, type Tokens, type UserSubject } from './tokens.ts';
 import type { UserDocument, Users } from './users.ts';
 
-/** The three ways to an auth token. Each throws ApiError: 401 for what is presented, 404 InvalidReference for an organisation that is gone. */
+interface SessionTokens {
+  readonly authToken: string;
+  readonly refreshToken: string;
+}
+
+/** The three ways to an auth token, and the ways to end one. Each throws ApiError: 401 for what is presented, 404 InvalidReference for an organisation that is gone. */
 export interface Authentication {
   /** @param ip the caller's address, which the application token may be restricted to */
   byApplicationToken(applicationToken: string, ip: string): Promise<{ readonly authToken: string }>;
   /** @param sha1Hex SHA-1 of the clear password, 40 hex digits of either case */
-  byPassword(
-    username: string,
-    sha1Hex: string,
-  ): Promise<{ readonly authToken: string; readonly refreshToken: string }>;
+  byPassword(username: string, sha1Hex: string): Promise<SessionTokens>;
   byRefreshToken(refreshToken: string): Promise<{ readonly authToken: string }>;
+  /**
+   * Ends the session of a user, or all of theirs: auth tokens and refresh tokens are refused from now on.
+   * @throws ApiError NotAllowed for an application, which has no session
+   */
+  endSession(identity: Pick<Identity, 'actor' | 'session'>, all: boolean): Promise<void>;
+  /**
+   * Changes a user's own password, ends all of their sessions, and begins a new one. Wrong current passwords count as failed logins.
+   * @throws ApiError NotAllowed for an application; InvalidCredentials; TooManyRequests (401) when locked
+   */
+  changePassword(
+    identity: Pick<Identity, 'actor'>,
+    currentSha1Hex: string,
+    nextSha1Hex: string,
+  ): Promise<SessionTokens>;
 }
 
 interface AuthenticationParts {
   readonly tokens: Tokens;
   readonly logins: Logins;
-  readonly users: Pick<Users, 'find'>;
+  readonly users: Pick<Users, 'find' | 'change' | 'endSession'>;
+  readonly clock: Clock;
+  /** For the ids of sessions. */
+  readonly random: Random;
   readonly applicationTokens: Pick<ApplicationTokens, 'find' | 'stateOf'>;
   readonly organisations: Pick<Organisations, 'get'>;
 }
@@ -40,6 +60,32 @@ export function createAuthentication(parts: AuthenticationParts): Authentication
       });
     }
     return organisation;
+  };
+
+  const beginSession = async (user: UserDocument): Promise<SessionTokens> => {
+    const session = Buffer.from(parts.random.bytes(9)).toString('base64url');
+    const subject = subjectOf(user, await organisationOf(user), session);
+    return {
+      authToken: await tokens.issueAuthToken(subject),
+      refreshToken: await tokens.issueRefreshToken(subject),
+    };
+  };
+
+  const checkPassword = async (username: string, sha1Hex: string): Promise<UserDocument> => {
+    const outcome = await logins.login(username, sha1Hex.toLowerCase());
+    if (outcome.type === 'accepted') return outcome.user;
+    if (outcome.type === 'locked') {
+      throw new ApiError(
+        'TooManyRequests',
+        `Too many failed logins; this user is locked for another ${outcome.retryAfter} s.`,
+        { status: 401, retryAfter: outcome.retryAfter },
+      );
+    }
+    // A clear password is the mistake most easily made; the hint depends on nothing but the request.
+    const hint = SHA1_HEX.test(sha1Hex)
+      ? ''
+      : ' The password is expected as the SHA-1 of the clear text: 40 hex digits.';
+    throw new ApiError('InvalidCredentials', `User name or password is wrong.${hint}`);
   };
 
   return {
@@ -65,27 +111,18 @@ export function createAuthentication(parts: AuthenticationParts): Authentication
       return { authToken: await tokens.issueAuthToken(subject, expiresAt) };
     },
 
-    byPassword: async (username, sha1Hex) => {
-      const outcome = await logins.login(username, sha1Hex.toLowerCase());
-      if (outcome.type === 'locked') {
-        throw new ApiError(
-          'TooManyRequests',
-          `Too many failed logins; this user is locked for another ${outcome.retryAfter} s.`,
-          { status: 401, retryAfter: outcome.retryAfter },
-        );
-      }
-      if (outcome.type === 'refused') {
-        // A clear password is the mistake most easily made; the hint depends on nothing but the request.
-        const hint = SHA1_HEX.test(sha1Hex)
-          ? ''
-          : ' The password is expected as the SHA-1 of the clear text: 40 hex digits.';
-        throw new ApiError('InvalidCredentials', `User name or password is wrong.${hint}`);
-      }
-      const subject = subjectOf(outcome.user, await organisationOf(outcome.user));
-      return {
-        authToken: await tokens.issueAuthToken(subject),
-        refreshToken: await tokens.issueRefreshToken(subject),
-      };
+    byPassword: async (username, sha1Hex) => beginSession(await checkPassword(username, sha1Hex)),
+
+    endSession: async ({ actor, session }, all) => {
+      const until = parts.clock.now() + REFRESH_TOKEN_SECONDS * 1000;
+      await users.endSession(usernameOf(actor), all ? undefined : session, until);
+    },
+
+    changePassword: async ({ actor }, currentSha1Hex, nextSha1Hex) => {
+      const user = await checkPassword(usernameOf(actor), currentSha1Hex);
+      const changed = await users.change(user.username, { sha1Hex: nextSha1Hex.toLowerCase() });
+      if (!changed) throw new ApiError('InvalidToken', 'The user was removed.');
+      return beginSession(changed);
     },
 
     byRefreshToken: async (refreshToken) => {
@@ -96,12 +133,24 @@ export function createAuthentication(parts: AuthenticationParts): Authentication
       }
       const user = await userOf(verified.subject, users);
       const organisation = await organisationOf(user);
-      return { authToken: await tokens.issueAuthToken(subjectOf(user, organisation)) };
+      return {
+        authToken: await tokens.issueAuthToken(subjectOf(user, organisation, verified.subject.session)),
+      };
     },
   };
 }
 
-function subjectOf(user: UserDocument, organisation: OrganisationDocument): UserSubject {
+/** @throws ApiError NotAllowed */
+function usernameOf(actor: string): string {
+  if (isUser(actor)) return actor.slice('user:'.length);
+  throw new ApiError('NotAllowed', 'Only a user who has logged in with a password can do this.');
+}
+
+function subjectOf(
+  user: UserDocument,
+  organisation: OrganisationDocument,
+  session: string | undefined,
+): UserSubject {
   return {
     type: 'user',
     organisationId: organisation.id,
@@ -109,5 +158,6 @@ function subjectOf(user: UserDocument, organisation: OrganisationDocument): User
     userId: user.id,
     username: user.username,
     version: user.credentialsVersion,
+    ...(session === undefined ? {} : { session }),
   };
 }

@@ -13,6 +13,8 @@ export interface Identity {
   readonly role: Role;
   /** For histories and logs: `user:<username>` or `application:<id>`. */
   readonly actor: string;
+  /** Of a user's token: the login that it came from. */
+  readonly session?: string;
 }
 
 /** Whether an actor is a person who has logged in, and not a program. */
@@ -52,10 +54,11 @@ async function holderOf(
   subject: TokenSubject,
   ip: string,
   { users, applicationTokens }: Directory,
-): Promise<Pick<Identity, 'role' | 'actor'>> {
+): Promise<Pick<Identity, 'role' | 'actor' | 'session'>> {
   if (subject.type === 'user') {
     const user = await userOf(subject, users);
-    return { role: user.role, actor: `user:${user.username}` };
+    const session = subject.session === undefined ? {} : { session: subject.session };
+    return { role: user.role, actor: `user:${user.username}`, ...session };
   }
   const document = await applicationTokens.get(subject.organisationId, subject.applicationId);
   if (!document) throw new ApiError('InvalidToken');
@@ -78,6 +81,9 @@ export async function userOf(subject: UserSubject, users: Pick<Users, 'find'>): 
       'InvalidToken',
       'The user of the token was removed or disabled, or has a new password.',
     );
+  }
+  if (subject.session !== undefined && user.endedSessions?.[subject.session] !== undefined) {
+    throw new ApiError('InvalidToken', 'The user has signed out.');
   }
   return user;
 }

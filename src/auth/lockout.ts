@@ -2,6 +2,8 @@ import { ApiError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import { documentKind } from '../registry/documents.ts';
 import { keyToken, type Registry, registryKey } from '../registry/registry.ts';
+import { wasStored } from './documents.ts';
+import { digestOf } from './secret.ts';
 import { foldUsername, type UserDocument, type Users } from './users.ts';
 
 /**
@@ -10,7 +12,8 @@ import { foldUsername, type UserDocument, type Users } from './users.ts';
  *
  * Failures of users are kept in the registry (`login.<name>`), so that they hold on every node and over restarts;
  * those of names that nobody has are kept in bounded memory, so that nobody fills the registry with invented names,
- * and answers of a node are the same. Each node has its own memory: three failures at one lock an invented name there
+ * and answers of a node are the same. So is their time: for an invented name a document is read and written as well,
+ * one of a few that mean nothing. Each node has its own memory: three failures at one lock an invented name there
  * only, so who can reach several nodes one by one can tell which names exist. Tries of one name take turns: parallel
  * guesses cannot slip in before they are counted. Those at several nodes are all counted, but one at each other node
  * may be under way already when the third fails.
@@ -18,6 +21,8 @@ import { foldUsername, type UserDocument, type Users } from './users.ts';
 export interface Logins {
   /** @throws ApiError Busy when too many log in at once */
   login(username: string, sha1Hex: string): Promise<LoginOutcome>;
+  /** Forgets the failures of a user. */
+  unlock(username: string): Promise<void>;
 }
 
 type LoginOutcome =
@@ -48,9 +53,8 @@ export function createLogins(registry: Registry, users: Users, clock: Clock): Lo
   let pending = 0;
 
   const failuresOf = async (name: string, known: boolean): Promise<Failures | undefined> => {
-    const failures = known
-      ? (await LOGIN_FAILURES.get(registry, failuresKey(name)))?.document
-      : unknownNames.get(name);
+    const stored = (await LOGIN_FAILURES.get(registry, known ? failuresKey(name) : decoyKey(name)))?.document;
+    const failures = known ? stored : unknownNames.get(name);
     return failures && isRecent(failures) ? failures : undefined;
   };
 
@@ -69,12 +73,12 @@ export function createLogins(registry: Registry, users: Users, clock: Clock): Lo
         if (unknownNames.size <= MOST_UNKNOWN_NAMES) break;
         unknownNames.delete(oldest);
       }
-      return;
     }
+    const key = known ? failuresKey(name) : decoyKey(name);
     for (;;) {
-      const stored = await LOGIN_FAILURES.get(registry, failuresKey(name));
+      const stored = await LOGIN_FAILURES.get(registry, key);
       const failures = next(stored?.document);
-      const outcome = await LOGIN_FAILURES.put(registry, failuresKey(name), failures, stored?.revision ?? 0);
+      const outcome = await LOGIN_FAILURES.put(registry, key, failures, stored?.revision ?? 0);
       // A conflict: another node counted a failure meanwhile. A registry that cannot store the count now must not keep
       // users out: this failure is then not counted.
       if (outcome.type !== 'conflict') return;
@@ -99,6 +103,10 @@ export function createLogins(registry: Registry, users: Users, clock: Clock): Lo
   };
 
   return {
+    unlock: async (username) => {
+      wasStored(await registry.delete(failuresKey(foldUsername(username))));
+    },
+
     login: async (username, sha1Hex) => {
       if (pending >= MOST_PENDING) {
         throw new ApiError('Busy', 'Too many logins at once; try again in a moment.', { retryAfter: 2 });
@@ -117,6 +125,13 @@ export function createLogins(registry: Registry, users: Users, clock: Clock): Lo
       }
     },
   };
+}
+
+/** Documents that stand in for invented names. No username is one key token longer, so none is anybody's. */
+const DECOYS = 16;
+
+function decoyKey(name: string): string {
+  return registryKey(LOGIN_FAILURES.prefix, 'nobody', (digestOf(name)[0] as number) % DECOYS);
 }
 
 function failuresKey(name: string): string {

@@ -11,7 +11,7 @@ import type { Purpose, Secrets } from './secret.ts';
 export interface Tokens {
   /** For a bearer of the API: 240 minutes for a user; for an application 7 days, or until its own expiry if sooner. */
   issueAuthToken(subject: TokenSubject, expiresAt?: number): Promise<string>;
-  /** 30 days, for users only. It is not rotated: a login makes a new one, a change of the password ends it. */
+  /** 30 days, for users only. It is not rotated: a login makes a new one, a sign-out or a change of the password ends it. */
   issueRefreshToken(subject: UserSubject): Promise<string>;
   verifyAuthToken(token: string): Promise<Verified<TokenSubject>>;
   verifyRefreshToken(token: string): Promise<Verified<UserSubject>>;
@@ -25,6 +25,8 @@ export interface UserSubject {
   readonly username: string;
   /** The user's `credentialsVersion` when the token was made. */
   readonly version: number;
+  /** The login that the token came from; tokens of version 0.1 have none. */
+  readonly session?: string;
 }
 
 export interface ApplicationSubject {
@@ -126,7 +128,13 @@ function claimsOf(subject: TokenSubject): JWTPayload {
   const organisation = { 'esc.org': subject.organisationId, 'esc.orgName': subject.organisationName };
   return subject.type === 'application'
     ? { ...organisation, 'esc.app': subject.applicationId, sub: `application:${subject.applicationId}` }
-    : { ...organisation, 'esc.user': subject.userId, sub: `user:${subject.username}`, ver: subject.version };
+    : {
+        ...organisation,
+        'esc.user': subject.userId,
+        sub: `user:${subject.username}`,
+        ver: subject.version,
+        ...(subject.session === undefined ? {} : { sid: subject.session }),
+      };
 }
 
 /** Also a token that this program signed may be of an older version of it: every claim is checked. */
@@ -142,7 +150,8 @@ function subjectOf(claims: JWTPayload): TokenSubject | undefined {
   }
   if (isId(userId) && applicationId === undefined && sub?.startsWith('user:') && typeof ver === 'number') {
     const username = sub.slice('user:'.length);
-    return { type: 'user', organisationId, organisationName, userId, username, version: ver };
+    const session = typeof claims.sid === 'string' ? { session: claims.sid } : {};
+    return { type: 'user', organisationId, organisationName, userId, username, version: ver, ...session };
   }
   return undefined;
 }

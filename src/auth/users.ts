@@ -24,6 +24,8 @@ export interface UserDocument {
   readonly passwordHash: string;
   /** Grows when the password changes or the user is disabled: tokens of before are refused. */
   readonly credentialsVersion: number;
+  /** Logins whose user has signed out, until when their tokens would hold, in ms since the epoch. */
+  readonly endedSessions?: Readonly<Record<string, number>>;
   /** UTC, ISO 8601. */
   readonly created: string;
 }
@@ -44,6 +46,12 @@ export interface Users {
   find(username: string): Promise<UserDocument | undefined>;
   list(organisationId: number): AsyncIterable<UserDocument>;
   change(username: string, change: UserChange): Promise<UserDocument | undefined>;
+  /**
+   * Ends a session, or all of them: its tokens are refused from now on.
+   * @param session of the tokens; undefined: all sessions
+   * @param until when the last token of the session expires, ms since the epoch
+   */
+  endSession(username: string, session: string | undefined, until: number): Promise<void>;
   /** false if there was none. */
   remove(username: string): Promise<boolean>;
   /** The active user whose password it is. Takes as long when there is none. */
@@ -68,6 +76,12 @@ interface UserChange {
 
 /** UTF-8 bytes of a folded username: in base64url it must leave room in a registry key of 400. */
 export const LONGEST_USERNAME = 200;
+
+/**
+ * Sign-outs of a user within 30 days that are remembered one by one, some 30 bytes each in a document that every call
+ * reads. One more ends all sessions: that is safe, and nobody signs out so often.
+ */
+const MOST_ENDED_SESSIONS = 200;
 
 /** What two spellings of a username have in common. */
 export function foldUsername(username: string): string {
@@ -121,6 +135,19 @@ export function createUsers(registry: Registry, passwords: Passwords, clock: Clo
         const user = await find(document.username);
         if (user?.organisationId === organisationId) yield user;
       }
+    },
+
+    endSession: async (username, session, until) => {
+      const key = userKey(username);
+      if (key === undefined) return;
+      await changeDocument(USER, registry, key, (user) => {
+        const ended = Object.entries(user.endedSessions ?? {}).filter(([, at]) => at > clock.now());
+        if (session !== undefined && ended.length < MOST_ENDED_SESSIONS) {
+          return { ...user, endedSessions: Object.fromEntries([...ended, [session, until]]) };
+        }
+        const { endedSessions: _, ...rest } = user;
+        return { ...rest, credentialsVersion: user.credentialsVersion + 1 };
+      });
     },
 
     remove: async (username) => {

@@ -80,15 +80,15 @@ export interface NodeApps {
 }
 
 export async function buildApps(parts: NodeParts, demo: boolean): Promise<NodeApps> {
-  const { config, clock } = parts;
-  const common = appParts(parts);
+  const { config } = parts;
+  const common = appParts(parts, demo);
   const apart = config.operatorPort !== undefined;
   const customers = await createApp({ ...common, side: apart ? 'customers' : 'all' });
-  await addPages(customers, clock, demo);
+  await addPages(customers, parts, demo);
   return { customers, operator: apart ? await createApp({ ...common, side: 'operator' }) : undefined };
 }
 
-function appParts(parts: NodeParts): AppParts {
+function appParts(parts: NodeParts, demo: boolean): AppParts {
   const { config, storage, clock, logger, telemetry, tree, secrets, operatorToken } = parts;
   const { log, registry } = storage;
   const accounts = createAccounts({ registry, secrets, clock, random: systemRandom });
@@ -146,7 +146,11 @@ function appParts(parts: NodeParts): AppParts {
   };
 }
 
-async function addPages(app: FastifyInstance, clock: Clock, demo: boolean): Promise<void> {
+async function addPages(
+  app: FastifyInstance,
+  { config, clock }: Pick<NodeParts, 'config' | 'clock'>,
+  demo: boolean,
+): Promise<void> {
   if (demo) await app.register(inboxPlugin(createInboxes(clock)));
   if (isPortalBuilt()) {
     const earlier = keepPortalVersions({ built: PORTAL_DIRECTORY, dataDir: config.dataDir }, clock);

@@ -181,7 +181,6 @@ function manySeriesRoute({ registry, activity }: DataStreamActivityParts): Route
   const id = '[A-Za-z0-9_-]{1,64}';
   return defineRoute({
     tags: base.tags,
-    rateLimited: true,
     method: 'GET',
     path: '/api/v2/data_stream/series',
     operationId: 'ListDataStreamSeries',

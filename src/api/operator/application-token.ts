@@ -5,6 +5,7 @@ import {
   ApplicationTokenPatch,
   ApplicationTokenView,
   changeApplicationToken,
+  deleteApplicationToken,
   NEW_TOKEN_EXAMPLES,
   NewApplicationTokenBody,
   readNewApplicationToken,
@@ -87,6 +88,22 @@ export function operatorApplicationTokenRoutes(
       handler: async ({ params, body }) => {
         const organisation = await mustExist(params.id);
         await changeApplicationToken(applicationTokens, organisation.id, params.token_id, body);
+        return { status: 204 };
+      },
+    }),
+    defineRoute({
+      method: 'DELETE',
+      path: `${ORGANISATIONS_PATH}/:id/application_tokens/:token_id`,
+      operationId: 'DeleteApplicationTokenFor',
+      tags,
+      summary: 'Delete an application token of an organisation',
+      access: 'operator',
+      params: TokenParameters,
+      responses: { 204: { description: 'Deleted.' } },
+      errors: ['BadRequest', 'NotFound'],
+      handler: async ({ params }) => {
+        const organisation = await mustExist(params.id);
+        await deleteApplicationToken(applicationTokens, organisation.id, params.token_id);
         return { status: 204 };
       },
     }),

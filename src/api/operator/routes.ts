@@ -12,14 +12,21 @@ export interface OperatorParts {
   readonly users: Users;
   readonly applicationTokens: ApplicationTokens;
   readonly clock: Clock;
+  unlock(username: string): Promise<void>;
 }
 
 /** Organisations and their users and application tokens, for the operator of the installation. */
-export function operatorRoutes({ organisations, users, applicationTokens, clock }: OperatorParts): Route[] {
+export function operatorRoutes({
+  organisations,
+  users,
+  applicationTokens,
+  clock,
+  unlock,
+}: OperatorParts): Route[] {
   const mustExist = createMustExist(organisations);
   return [
     ...operatorOrganisationRoutes(organisations, mustExist),
-    ...operatorUserRoutes(users, mustExist),
+    ...operatorUserRoutes(users, unlock, mustExist),
     ...operatorApplicationTokenRoutes(applicationTokens, clock, mustExist),
   ];
 }

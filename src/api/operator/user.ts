@@ -48,7 +48,11 @@ const UserView = Type.Object({
 const UserParameters = Type.Object({ id: Type.String(), username: Type.String() });
 
 /** Users of an organisation, for the operator. */
-export function operatorUserRoutes(users: Users, mustExist: MustExist): Route[] {
+export function operatorUserRoutes(
+  users: Users,
+  unlock: (username: string) => Promise<void>,
+  mustExist: MustExist,
+): Route[] {
   const tags = ['Operator: users'];
   const mustBelong = async (params: Static<typeof UserParameters>): Promise<UserDocument> => {
     const organisation = await mustExist(params.id);
@@ -137,6 +141,22 @@ export function operatorUserRoutes(users: Users, mustExist: MustExist): Route[] 
         });
         if (!changed) throw new ApiError('NotFound', 'There is no such user.');
         return { status: 200, body: showUser(changed) };
+      },
+    }),
+    defineRoute({
+      method: 'POST',
+      path: `${ORGANISATIONS_PATH}/:id/users/:username/unlock`,
+      operationId: 'UnlockUser',
+      tags,
+      summary: 'Unlock a user',
+      description: 'Forgets failed logins, so that the user need not wait for five minutes.',
+      access: 'operator',
+      params: UserParameters,
+      responses: { 204: { description: 'The user may try again.' } },
+      errors: ['BadRequest', 'NotFound'],
+      handler: async ({ params }) => {
+        await unlock((await mustBelong(params)).username);
+        return { status: 204 };
       },
     }),
     defineRoute({

@@ -3,7 +3,7 @@ import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import type { Client } from 'openapi-fetch';
 import { createContext, useContext } from 'react';
 import type { components, paths } from '../generated/api.ts';
-import { beginLogin, endLogin, type Renewal } from './login.ts';
+import { beginLogin, currentLogin, endLogin, type Renewal } from './login.ts';
 import { type Channel, createPeers, type HeldLogin, type Peers } from './peers.ts';
 import { CallFailed, type Problem, problemFrom, problemOf } from './problem.ts';
 
@@ -157,6 +157,12 @@ export function createSessions(parts: SessionParts): Sessions {
     },
     signOut: () => {
       const identity = held?.identity;
+      const login = currentLogin();
+      if (login) {
+        // At the server too. If it cannot be reached, nobody is signed in here all the same.
+        const headers = { authorization: `Bearer ${login.token}` };
+        void Promise.resolve(api.POST('/api/v1/authenticate/logout', { headers })).catch(() => undefined);
+      }
       forget();
       if (identity !== undefined) peers?.signedOut(identity);
     },
