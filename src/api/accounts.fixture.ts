@@ -60,7 +60,7 @@ export async function setUpAccounts(): Promise<AccountsFixture> {
     ...sessionRoutes(accounts),
     ...applicationTokenRoutes({ ...accounts, clock }),
     ...organisationRoutes(accounts),
-    ...operatorRoutes({ ...accounts, clock }),
+    ...operatorRoutes({ ...accounts, registry, clock, retentionMs: 7 * 86_400_000 }),
   ];
   const authorizeOperator = createAuthorizeOperator(OPERATOR_TOKEN);
 

@@ -4,6 +4,7 @@ import { ApiError, faultsToError } from '../../errors.ts';
 import type { OrganisationDocument } from '../../registry/organisation.ts';
 import { readId } from '../application-token.ts';
 import { defineRoute, type Route } from '../route.ts';
+import type { DeletedOrganisation } from './delete-organisation.ts';
 
 export const ORGANISATIONS_PATH = '/operator/v1/organisations';
 export const OrganisationParameter = Type.Object({
@@ -43,7 +44,11 @@ const NewOrganisationBody = Type.Object({
 });
 
 /** The organisations of the installation, for the operator. */
-export function operatorOrganisationRoutes(organisations: Organisations, mustExist: MustExist): Route[] {
+export function operatorOrganisationRoutes(
+  organisations: Organisations,
+  mustExist: MustExist,
+  remove: (organisation: OrganisationDocument) => Promise<DeletedOrganisation>,
+): Route[] {
   const tags = ['Operator: organisations'];
   return [
     defineRoute({
@@ -100,6 +105,30 @@ export function operatorOrganisationRoutes(organisations: Organisations, mustExi
       responses: { 200: { description: 'The organisation.', schema: OrganisationView } },
       errors: ['BadRequest', 'NotFound'],
       handler: async ({ params }) => ({ status: 200, body: showOrganisation(await mustExist(params.id)) }),
+    }),
+    defineRoute({
+      method: 'DELETE',
+      path: `${ORGANISATIONS_PATH}/:id`,
+      operationId: 'DeleteOrganisation',
+      tags,
+      summary: 'Delete an organisation with all that it has',
+      description:
+        'Its users, application tokens, data streams with their credentials, and quarantined records are removed at once, and deliveries end. Its records stay on the disk until they are older than the retention, and are delivered to nobody. An organisation with children cannot be deleted. A deletion that fails on its way can be made again.',
+      access: 'operator',
+      params: OrganisationParameter,
+      responses: {
+        200: {
+          description: 'Deleted: what was removed, and until when records remain on the disk.',
+          schema: Type.Object({
+            users: Type.Integer(),
+            application_tokens: Type.Integer(),
+            data_streams: Type.Integer(),
+            records_remain_until: Type.String({ format: 'date-time' }),
+          }),
+        },
+      },
+      errors: ['BadRequest', 'NotFound', 'InvalidState'],
+      handler: async ({ params }) => ({ status: 200, body: await remove(await mustExist(params.id)) }),
     }),
   ];
 }

@@ -79,6 +79,45 @@ describe('operator API', () => {
     assert.deepEqual((await operator('GET', '/organisations/2/users')).body, []);
   });
 
+  test('deletes an organisation with all that it has, and nothing of others', async () => {
+    const { operator, login, call, registry, clock } = await setUpAccounts();
+    const token = await login(ADA);
+    await call('POST', '/api/v1/application_token', { token });
+    await operator('POST', '/organisations/2/users', { username: 'Bob', password: 'x' });
+    const refused = await operator('DELETE', '/organisations/1');
+    assert.deepEqual([refused.status, refused.body.error_token], [409, 'NotAllowed']);
+    assert.match(refused.body.message, /Organisation 2 is a child/);
+    assert.equal((await call('GET', '/api/v1/user/my', { token })).status, 200, 'nothing was removed');
+
+    for (const organisation of [1, 11]) {
+      await registry.put(`stream.${organisation}.aaaaaaaa`, {
+        id: 'aaaaaaaa',
+        organisationId: organisation,
+        partition: 3,
+      });
+      await registry.put(`progress.3.${organisation}.aaaaaaaa`, {});
+      await registry.put(`history.${organisation}.aaaaaaaa`, []);
+      await registry.put(`quarantine.${organisation}.aaaaaaaa.1-1`, {});
+    }
+    assert.equal((await operator('DELETE', '/organisations/2')).status, 200);
+    const { status, body } = await operator('DELETE', '/organisations/1');
+    assert.equal(status, 200);
+    assert.deepEqual(body, {
+      users: 1,
+      application_tokens: 1,
+      data_streams: 1,
+      records_remain_until: new Date(clock.now() + 7 * 86_400_000).toISOString(),
+    });
+    const keys = await Array.fromAsync(registry.list(''), ({ key }) => key);
+    assert.deepEqual(
+      keys.filter((key) => !key.includes('.11.')),
+      [],
+    );
+    assert.equal(keys.length, 4, 'of organisation 11 all is there');
+    assert.equal((await call('GET', '/api/v1/user/my', { token })).status, 401);
+    assert.equal((await operator('DELETE', '/organisations/1')).status, 404);
+  });
+
   test('says what is wrong with a user', async () => {
     const { operator } = await setUpAccounts();
     const user = { username: 'bob', password: 'x' };

@@ -4,10 +4,11 @@ import type { Users } from '../../auth/users.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Route } from '../route.ts';
 import { operatorApplicationTokenRoutes } from './application-token.ts';
+import { type DeleteOrganisationParts, deleteOrganisation } from './delete-organisation.ts';
 import { createMustExist, operatorOrganisationRoutes } from './organisation.ts';
 import { operatorUserRoutes } from './user.ts';
 
-export interface OperatorParts {
+export interface OperatorParts extends DeleteOrganisationParts {
   readonly organisations: Organisations;
   readonly users: Users;
   readonly applicationTokens: ApplicationTokens;
@@ -16,16 +17,13 @@ export interface OperatorParts {
 }
 
 /** Organisations and their users and application tokens, for the operator of the installation. */
-export function operatorRoutes({
-  organisations,
-  users,
-  applicationTokens,
-  clock,
-  unlock,
-}: OperatorParts): Route[] {
+export function operatorRoutes(parts: OperatorParts): Route[] {
+  const { organisations, users, applicationTokens, clock, unlock } = parts;
   const mustExist = createMustExist(organisations);
   return [
-    ...operatorOrganisationRoutes(organisations, mustExist),
+    ...operatorOrganisationRoutes(organisations, mustExist, (organisation) =>
+      deleteOrganisation(parts, organisation),
+    ),
     ...operatorUserRoutes(users, unlock, mustExist),
     ...operatorApplicationTokenRoutes(applicationTokens, clock, mustExist),
   ];
