@@ -8,6 +8,7 @@ import { VERIFY_TIMEOUT_MS } from '../src/api/data-streams/destination.ts';
 import { LONGEST_NAME } from '../src/api/data-streams/schema.ts';
 import { DEFAULT_PER_PAGE, PageQuery } from '../src/api/pagination.ts';
 import { DEEPEST_BODY } from '../src/api/validation.ts';
+import { MOST_TOKENS } from '../src/auth/application-tokens.ts';
 import { FAILURES_TO_LOCK, LOCKOUT_MILLISECONDS } from '../src/auth/lockout.ts';
 import { DEFAULT_RATE_LIMITS, WINDOW_MILLISECONDS } from '../src/auth/rate-limit.ts';
 import { APPLICATION_TOKEN_SECONDS, REFRESH_TOKEN_SECONDS, USER_TOKEN_SECONDS } from '../src/auth/tokens.ts';
@@ -24,7 +25,7 @@ import { EXPIRED_HOURS, HISTORY_LENGTH } from '../src/registry/data-stream.ts';
 const bytes = (value: number) => (value >= 2 ** 20 ? `${value / 2 ** 20} MiB` : `${value / 1024} KiB`);
 const seconds = (ms: number) => (ms >= 60_000 ? `${ms / 60_000} min` : `${ms / 1000} s`);
 const count = (value: number) => value.toLocaleString('en');
-const { rate, burst } = DEFAULT_RATE_LIMITS.dataStream;
+const { reads, writes, portal } = DEFAULT_RATE_LIMITS;
 const perPage = PageQuery.properties.per_page as unknown as { maximum: number };
 
 /** What, how much, what happens beyond, and the setting. */
@@ -32,11 +33,24 @@ type Row = readonly [what: string, number: string, beyond: string, setting?: key
 
 const ROWS: readonly (string | Row)[] = [
   'Calls',
-  ['data stream calls of an organisation', `${rate} a second, ${burst} at once`, '429'],
+  [
+    'calls that read, of an organisation’s programs',
+    `${reads} a second, ${reads * 2} at once`,
+    '429',
+    'rateReads',
+  ],
+  [
+    'calls that change something, of an organisation’s programs',
+    `${writes} a second, ${writes * 2} at once`,
+    '429',
+    'rateWrites',
+  ],
+  ['calls of one user (the portal)', `${portal} a second, ${portal * 3} at once`, '429', 'ratePortal'],
   [
     'calls of `/api/v1/authenticate` from an address',
     `${DEFAULT_RATE_LIMITS.authenticatePerIp} in ${seconds(WINDOW_MILLISECONDS)}`,
     '429',
+    'rateLogins',
   ],
   [
     'failed logins of a user in a row',
@@ -52,6 +66,7 @@ const ROWS: readonly (string | Row)[] = [
   ['auth token of a user', seconds(USER_TOKEN_SECONDS * 1000), '401'],
   ['refresh token of a user', `${REFRESH_TOKEN_SECONDS / 86_400} days`, '401'],
   ['auth token of an application', `${APPLICATION_TOKEN_SECONDS / 86_400} days`, '401'],
+  ['application tokens of an organisation', count(MOST_TOKENS), '422'],
   'Data streams',
   ['data streams of an organisation', count(MOST_STREAMS), '422', 'streamsPerOrganisation'],
   ['name', `${LONGEST_NAME} characters`, '422'],

@@ -77,7 +77,7 @@ type ApplicationTokenState = 'usable' | 'revoked' | 'expired' | 'forbidden-addre
  * Of one organisation, revoked ones too. A token for each device or each program of a large company is less; what is
  * listed and stored stays small.
  */
-const MOST_TOKENS = 500;
+export const MOST_TOKENS = 500;
 
 const TOKEN = /^ssapp_([1-9]\d{0,15})_([1-9]\d{0,9})_([A-Za-z0-9_-]{43})$/;
 
