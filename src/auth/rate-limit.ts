@@ -23,7 +23,7 @@ export interface RateLimits {
 
 type Caller = Pick<Identity, 'organisationId' | 'actor'>;
 
-export interface RateLimitSettings {
+interface RateLimitSettings {
   /** Requests per source address in 5 minutes. 0: no limit. */
   readonly authenticatePerIp: number;
   /** Requests of any kind per source address in 5 minutes. 0: no limit. */

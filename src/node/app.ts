@@ -72,7 +72,7 @@ export function openerOf({ secrets, environment }: Pick<NodeParts, 'secrets' | '
 }
 
 /** The HTTP applications of a node; the caller listens and closes. */
-export interface NodeApps {
+interface NodeApps {
   /** API, documentation, portal; and in the demo the inbox. With the operator's side, unless that has an address of its own. */
   readonly customers: FastifyInstance;
   /** Operator API, records, metrics, readiness; only with SIMSTREAM_OPERATOR_PORT. */
