@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { Coverage } from '../tests/simulation/coverage.ts';
 import { command, readRanges, shrink } from '../tests/simulation/shrink.ts';
 import { World, type WorldOptions } from '../tests/simulation/world.ts';
 
@@ -11,6 +12,7 @@ const HELP = `npm run simulate -- [options]
   --seeds K     how many seeds, by default 1
   --hours H     simulated hours of each seed, by default 10
   --only LIST   only these happenings, e.g. 3,7-9: as a shrunk failure names them
+  --coverage    print how often each event met each phase of the machine
   --trace       print the whole trace (of one seed)
   --no-shrink   do not look for a smaller failure
   --go-on       go on with the next seed after a failure`;
@@ -21,6 +23,7 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '1' },
     hours: { type: 'string', default: '10' },
     only: { type: 'string' },
+    coverage: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
     'no-shrink': { type: 'boolean', default: false },
     'go-on': { type: 'boolean', default: false },
@@ -46,10 +49,17 @@ async function simulate(): Promise<void> {
   const seeds = numberOf('seeds');
   const hours = numberOf('hours');
   const only = values.only === undefined ? undefined : readRanges(values.only);
+  const coverage = new Coverage();
   const started = performance.now();
   const total = { seeds: 0, hours: 0, records: 0, failed: new Map<string, number[]>() };
   for (let seed = first; seed < first + seeds; seed++) {
-    const options: WorldOptions = { seed, hours, only, keep: values.trace ? Number.MAX_SAFE_INTEGER : 0 };
+    const options: WorldOptions = {
+      seed,
+      hours,
+      only,
+      coverage,
+      keep: values.trace ? Number.MAX_SAFE_INTEGER : 0,
+    };
     const result = await new World(options).run();
     total.seeds++;
     total.hours += result.hours;
@@ -67,6 +77,7 @@ async function simulate(): Promise<void> {
   say(
     `${total.seeds} seeds, ${total.hours.toFixed(0)} simulated hours, ${total.records} records in ${seconds.toFixed(1)} s`,
   );
+  if (values.coverage) say(`${coverage}\nnot met: ${coverage.missing.join(', ') || 'none'}`);
   for (const [kind, failed] of total.failed)
     say(`FAILED ${kind}: ${failed.length} seeds: ${failed.slice(0, 20)}`);
   if (total.failed.size > 0) process.exitCode = 1;

@@ -126,8 +126,9 @@ export class Model {
 
   /** Every record has had its fate, and every stream its account: begins anew. */
   begin(): void {
+    // A request that still waits for its answer may be stored later.
+    for (const id of this.records.keys()) this.#traits.delete(id);
     this.records.clear();
-    this.#traits.clear();
     for (const [id, stream] of this.streams) {
       if (stream.deletedAt !== undefined && this.#time.now - stream.deletedAt > 2 * LAG_MS)
         this.streams.delete(id);

@@ -2,6 +2,7 @@ import { runDelivery } from '../../src/delivery/engine.ts';
 import type { DeliveryTelemetry } from '../../src/delivery/partition/runner-context.ts';
 import { loadStreamDirectory } from '../../src/delivery/partition/stream-directory.ts';
 import { DEFAULT_RETRY } from '../../src/delivery/stream/retry.ts';
+import { check } from '../../src/delivery/stream/state.ts';
 import { DEFAULT_SETTINGS, type DeliverySettings } from '../../src/delivery/stream/stream-context.ts';
 import { StoreUnavailable } from '../../src/errors.ts';
 import { createIngest, type Ingest } from '../../src/ingest/ingest.ts';
@@ -14,6 +15,7 @@ import { type DataStreamDocument, watermarkKey } from '../../src/registry/data-s
 import { loadOrganisationTree } from '../../src/registry/organisation-tree.ts';
 import type { Registry } from '../../src/registry/registry.ts';
 import type { Chance } from './chance.ts';
+import type { Coverage } from './coverage.ts';
 import { connect, gatheringOf, type Sizes } from './delivering.ts';
 import { Link, type Weathers } from './link.ts';
 import type { Model } from './model.ts';
@@ -27,6 +29,7 @@ interface NodeSurroundings {
   readonly weather: Weathers;
   readonly model: Model;
   readonly receivers: ReadonlyMap<string, Receiver>;
+  readonly coverage: Coverage;
   readonly embedded: boolean;
   readonly timing: Partial<LeaseTiming>;
   readonly retentionMs: number;
@@ -102,7 +105,7 @@ export class SimulatedNode {
 
   async #run(): Promise<void> {
     const { clock } = this;
-    const { retentionMs, settings } = this.#surroundings;
+    const { retentionMs, settings, coverage } = this.#surroundings;
     const registry = this.link.registry('registry');
     const log = this.link.log();
     const { signal } = this.#stop;
@@ -124,6 +127,10 @@ export class SimulatedNode {
         directory,
         open: async (document) => this.#open(document),
         telemetry: this.#telemetry(),
+        stepped: (state, event) => {
+          coverage.stepped(state, event);
+          check(state);
+        },
       },
       signal,
     );
@@ -179,7 +186,7 @@ export class SimulatedNode {
       recordsQuarantined: (stream, records, cause) =>
         tell(`${this.name} ${stream.id}: ${records} records quarantined (${cause?.code})`),
       deliveryFault: (message, stream) => {
-        if (/^(the pump|partition \d+) stopped: (?!StoreUnavailable)/.test(message))
+        if (/^(the delivery of the stream|partition \d+) stopped: (?!StoreUnavailable)/.test(message))
           bug(`${this.name}: ${message}`);
         else tell(`${this.name} ${stream?.id ?? ''} fault: ${message.split('\n', 1)[0]}`);
       },

@@ -5,6 +5,7 @@ import { organisationKey, partitionOf } from '../../src/registry/organisation.ts
 import type { Json } from '../../src/registry/registry.ts';
 import { Chance } from './chance.ts';
 import { check, waiting } from './check.ts';
+import { Coverage } from './coverage.ts';
 import { happen } from './happen.ts';
 import type { Weathers } from './link.ts';
 import { PARENTS, rootOf } from './matching.ts';
@@ -23,6 +24,8 @@ export interface WorldOptions {
   readonly hours: number;
   /** Numbers of the only happenings that happen; undefined: all. */
   readonly only?: ReadonlySet<number> | undefined;
+  /** Which events met which phases, of many worlds together. */
+  readonly coverage?: Coverage;
   /** Lines of the trace that are kept. */
   readonly keep?: number;
 }
@@ -58,6 +61,7 @@ export class World implements Scene {
   readonly #timing: Partial<LeaseTiming>;
   readonly #retentionMs: number;
   readonly #happened: number[] = [];
+  readonly #coverage: Coverage;
   #violation: Result['violation'];
   #names = 0;
   #ids = 0;
@@ -65,6 +69,7 @@ export class World implements Scene {
 
   constructor(options: WorldOptions) {
     this.#options = options;
+    this.#coverage = options.coverage ?? new Coverage();
     const chance = new Chance(options.seed);
     this.#chance = chance;
     this.trace = new Trace(this.time, options.keep ?? 0);
@@ -200,6 +205,7 @@ export class World implements Scene {
         weather,
         model,
         receivers,
+        coverage: this.#coverage,
         embedded,
         timing: this.#timing,
         retentionMs: this.#retentionMs,

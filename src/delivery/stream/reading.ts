@@ -159,6 +159,10 @@ function untaken(state: State, sequence: number, runs: Uint32Array, count: numbe
   if (count === 0) return runs;
   const { until } = state.job;
   let left = runs;
+  // M3: another filter may let records pass that lie before the cursor. They had their fate under the filter of then.
+  const { cursor } = state.progress;
+  if (sequence === cursor.sequence && cursor.index > 0)
+    left = clip(left, cursor.index, Number.POSITIVE_INFINITY);
   if (until && sequence >= until.sequence)
     left = clip(left, 0, sequence === until.sequence ? until.index : 0);
   const done = state.ledger.doneOf(sequence);

@@ -1,0 +1,120 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { MUTATIONS, type Mutation } from '../tests/simulation/mutations.ts';
+
+/**
+ * `npm run mutate`: puts one deliberate fault after the other into a copy of the program, and tells which of the unit tests
+ * and the simulation notice it. What nobody notices could break unseen.
+ */
+const HELP = `npm run mutate -- [options]
+  --only TEXT   only mutations with this text in their name or file
+  --seeds K     seeds of the simulation for each, by default 24
+  --hours H     simulated hours of each seed, by default 3
+  --all         run the simulation also where a unit test has noticed already
+  --list        print the mutations, and whether each still fits the program`;
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', default: '' },
+    seeds: { type: 'string', default: '24' },
+    hours: { type: 'string', default: '3' },
+    all: { type: 'boolean', default: false },
+    list: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+/** A fault may make a test wait for ever: longer than this, and it counts as noticed. */
+const LONGEST_MS = 240_000;
+const LEFT_OUT = new Set(['node_modules', '.git']);
+
+const say = (text: string): void => {
+  process.stdout.write(`${text}\n`);
+};
+const chosen = MUTATIONS.filter(({ name, file }) => `${name} ${file}`.includes(values.only));
+
+if (values.help) say(HELP);
+else if (values.list) list();
+else await mutate();
+
+function list(): void {
+  for (const mutation of chosen) say(`${fits(ROOT, mutation) ?? 'fits'}\t${mutation.kind}\t${mutation.name}`);
+  if (chosen.some((mutation) => fits(ROOT, mutation))) process.exitCode = 1;
+}
+
+/** undefined, or why the mutation cannot be made: the program has changed since it was written. */
+function fits(root: string, { file, search }: Mutation): string | undefined {
+  let text: string;
+  try {
+    text = readFileSync(join(root, file), 'utf8');
+  } catch {
+    return 'no such file';
+  }
+  const found = text.split(search).length - 1;
+  return found === 1 ? undefined : `found ${found} times`;
+}
+
+async function mutate(): Promise<void> {
+  const copy = mkdtempSync(join(tmpdir(), 'simstream-mutate-'));
+  try {
+    cpSync(ROOT, copy, {
+      recursive: true,
+      filter: (path) => !LEFT_OUT.has(relative(ROOT, path).split('/')[0] ?? ''),
+    });
+    symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
+    const counts = { tests: 0, simulation: 0, nobody: 0 };
+    for (const mutation of chosen) {
+      const by = await noticed(copy, mutation);
+      for (const name of by.length > 0 ? by : (['nobody'] as const)) counts[name]++;
+      say(`${by.join(' and ') || 'NOBODY'}\t${mutation.kind}\t${mutation.name}`);
+    }
+    say(
+      `${chosen.length} mutations: noticed by unit tests ${counts.tests}, by the simulation ${counts.simulation}, by nobody ${counts.nobody}`,
+    );
+    if (counts.nobody > 0) process.exitCode = 1;
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
+}
+
+async function noticed(copy: string, mutation: Mutation): Promise<('tests' | 'simulation')[]> {
+  const why = fits(copy, mutation);
+  if (why) throw new Error(`${mutation.name}: ${why} in ${mutation.file}`);
+  const path = join(copy, mutation.file);
+  const before = readFileSync(path, 'utf8');
+  // As a function, so that `$` in the text is nothing special.
+  writeFileSync(
+    path,
+    before.replace(mutation.search, () => mutation.replace),
+  );
+  try {
+    const by: ('tests' | 'simulation')[] = [];
+    const tests = globSync(`src/${mutation.kind}/**/*.test.ts`, { cwd: copy });
+    if (await fails(copy, ['--test', '--test-timeout=60000', ...tests])) by.push('tests');
+    if (by.length > 0 && !values.all) return by;
+    const { seeds, hours } = values;
+    const simulation = ['scripts/simulate.ts', '--seeds', seeds, '--hours', hours, '--no-shrink'];
+    if (await fails(copy, simulation)) by.push('simulation');
+    return by;
+  } finally {
+    writeFileSync(path, before);
+  }
+}
+
+/** Whether the program with these arguments fails, or does not end in time. */
+function fails(cwd: string, args: readonly string[]): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const child: ChildProcess = spawn(process.execPath, args, { cwd, stdio: 'ignore' });
+    const timer = setTimeout(() => child.kill('SIGKILL'), LONGEST_MS);
+    child.on('error', reject);
+    child.on('exit', (code) => {
+      clearTimeout(timer);
+      resolve(code !== 0);
+    });
+  });
+}
