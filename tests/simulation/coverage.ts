@@ -1,3 +1,4 @@
+import './one-thread.ts';
 import type { Event, EventType } from '../../src/delivery/stream/events.ts';
 import { TABLE } from '../../src/delivery/stream/machine.ts';
 import type { Phase, State } from '../../src/delivery/stream/state.ts';
