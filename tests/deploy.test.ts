@@ -40,6 +40,7 @@ const CHANGED: Readonly<Record<SettingName, string | undefined>> = {
   secretPrevious: Buffer.alloc(32, 2).toString('base64'),
   operatorToken: 'another-operator-token-0123456789',
   retention: '30d',
+  quarantineRetention: '14d',
   retryWindow: '90m',
   allowDestinations: '10.1.0.0/16',
   verifyDestinations: 'false',

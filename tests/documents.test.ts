@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { APPLICATION_TOKEN } from '../src/auth/application-tokens.ts';
 import { LOGIN_FAILURES } from '../src/auth/lockout.ts';
 import { MEMBER, USER } from '../src/auth/users.ts';
-import { QUARANTINE } from '../src/delivery/stream/quarantine.ts';
+import { QUARANTINE } from '../src/delivery/quarantine/document.ts';
 import { ACTIVITY } from '../src/delivery/watching/activity.ts';
 import { START_EPOCH, START_EPOCH_KEY } from '../src/leases/start-epoch.ts';
 import { LEASE, NODE } from '../src/leases/view.ts';

@@ -42,6 +42,8 @@ export interface Config {
   readonly operatorToken: string | undefined;
   /** Milliseconds. */
   readonly retention: number;
+  /** Milliseconds; undefined: as long as `retention`. */
+  readonly quarantineRetention: number | undefined;
   /** Milliseconds. */
   readonly retryWindow: number;
   /** `address/prefix`, each. */
@@ -174,6 +176,12 @@ export const SETTINGS: Settings = {
     kind: duration(1000, 400 * 86_400_000),
     default: '7d',
     meaning: 'How long records are kept.',
+  },
+  quarantineRetention: {
+    kind: duration(1000, 400 * 86_400_000),
+    default: undefined,
+    defaultNote: 'as `SIMSTREAM_RETENTION`',
+    meaning: 'How long quarantined records are kept, from their arrival on.',
   },
   retryWindow: {
     kind: duration(1000, 400 * 86_400_000),

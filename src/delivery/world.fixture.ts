@@ -25,6 +25,7 @@ import { loadOrganisationTree } from '../registry/organisation-tree.ts';
 import type { Json } from '../registry/registry.ts';
 import { PartitionRunner } from './partition/runner.ts';
 import { loadStreamDirectory } from './partition/stream-directory.ts';
+import { listQuarantined } from './quarantine/reading.ts';
 import { HeldBlocks } from './stream/held-blocks.ts';
 import { DEFAULT_RETRY } from './stream/retry.ts';
 import { check } from './stream/state.ts';
@@ -204,11 +205,8 @@ export class TestWorld {
   }
 
   async quarantined(id: string, organisationId = 1): Promise<number[]> {
-    const ids: number[] = [];
-    for await (const { value } of this.registry.list(`quarantine.${organisationId}.${id}`)) {
-      ids.push(JSON.parse((value as { record: string }).record).id as number);
-    }
-    return ids;
+    const records = await listQuarantined(this.registry, { organisationId, id }, { limit: 10_000 });
+    return records.map(({ bytes }) => JSON.parse(Buffer.from(bytes).toString()).id as number);
   }
 
   async append(kind: RecordKind, records: readonly TestRecord[]): Promise<void> {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { QUARANTINE, quarantineKey, readPlace } from '../delivery/stream/quarantine.ts';
+import { moveChunk, QUARANTINE, quarantineKey, readPlace } from '../delivery/quarantine/document.ts';
 import { START_EPOCH, START_EPOCH_KEY } from '../leases/start-epoch.ts';
 import { PROGRESS, STREAM, streamKey, WATERMARK } from '../registry/data-stream.ts';
 import type { Entry, Json, Registry } from '../registry/registry.ts';
@@ -128,24 +128,28 @@ async function atTarget(
       return { key, value: WATERMARK.encode({ ...watermark, ...moved }) };
     }
     case QUARANTINE.prefix:
-      return { key: await quarantineKeyAtTarget(key, source, positions), value };
+      return quarantineAtTarget({ key, value }, source, positions);
     default:
       return { key, value };
   }
 }
 
-/** The key ends with the record's place in the partition of its data stream. */
-async function quarantineKeyAtTarget(
-  key: string,
+/** The key ends with a place in the partition of the data stream, and each record has one. */
+async function quarantineAtTarget(
+  { key, value }: Copied,
   source: Registry,
   positions: readonly PositionMap[],
-): Promise<string> {
+): Promise<Copied> {
   const [, organisation = '', id = '', place = ''] = key.split('.');
   const stream = await STREAM.get(source, streamKey(Number(organisation), id));
   const position = readPlace(place);
-  if (!stream || !position) return key;
-  const { partition } = stream.document;
-  return quarantineKey(Number(organisation), id, mapOf(positions, partition).position(position));
+  if (!stream || !position) return { key, value };
+  const map = mapOf(positions, stream.document.partition);
+  const moved = moveChunk(QUARANTINE.parse(value), (at) => map.position(at));
+  return {
+    key: quarantineKey(Number(organisation), id, map.position(position)),
+    value: QUARANTINE.encode(moved),
+  };
 }
 
 function mapOf(positions: readonly PositionMap[], partition: number): PositionMap {

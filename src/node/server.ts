@@ -218,6 +218,7 @@ function startDelivery(
       random: systemRandom,
       settings: { ...DEFAULT_SETTINGS, retry: { ...DEFAULT_RETRY, retryWindowMs: config.retryWindow } },
       retentionMs: config.retention,
+      quarantineRetentionMs: config.quarantineRetention,
       tree,
       directory,
       open: openerOf(parts),

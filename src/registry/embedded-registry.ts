@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { groupCommit } from '../storage/group-commit.ts';
-import type { Change, Entry, Json, Registry, WriteOutcome } from './registry.ts';
+import type { Change, Entry, Json, ListOptions, Registry, WriteOutcome } from './registry.ts';
 
 /**
  * What the embedded registry needs of a store that one process has to itself. Reads are synchronous and see every
@@ -116,13 +116,19 @@ export function createEmbeddedRegistry(store: DocumentStore): Registry {
     return document && toEntry(key, document);
   };
 
-  async function* list(prefix: string): AsyncIterable<Entry> {
+  async function* list(prefix: string, { from, page: size = PAGE }: ListOptions = {}): AsyncIterable<Entry> {
     const range = rangeOf(prefix);
-    for (let { after } = range; ; ) {
-      const page = store.page(after, range.end, PAGE);
+    let { after } = range;
+    if (from !== undefined && from > after) {
+      const first = from < range.end ? store.get(from) : undefined;
+      if (first) yield toEntry(from, first);
+      after = from;
+    }
+    for (;;) {
+      const page = store.page(after, range.end, size);
       for (const document of page) yield toEntry(document.key, document);
       const last = page.at(-1);
-      if (!last || page.length < PAGE) return;
+      if (!last || page.length < size) return;
       after = last.key;
       await nextTurn();
     }

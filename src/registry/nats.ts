@@ -30,7 +30,7 @@ export async function createNatsRegistry(nats: Nats, options: NatsRegistryOption
       const entry = await bucket.get(key);
       return entry && toEntry(entry);
     },
-    list: (prefix) => listed(bucket, prefix),
+    list: (prefix, { from } = {}) => listed(bucket, prefix, from),
     put,
     delete: (key, expected) => bucket.write(key, undefined, expected),
     putMany: (writes) => putInOrder(writes, put),
@@ -73,8 +73,8 @@ function endOfGroup(writes: readonly Write[], start: number): number {
   return end;
 }
 
-async function* listed(bucket: Bucket, prefix: string): AsyncIterable<Entry> {
-  const entries = await bucket.list(prefix);
+async function* listed(bucket: Bucket, prefix: string, from = ''): AsyncIterable<Entry> {
+  const entries = (await bucket.list(prefix)).filter(({ key }) => key >= from);
   entries.sort((a, b) => (a.key < b.key ? -1 : 1));
   for (const entry of entries) yield toEntry(entry);
 }

@@ -51,6 +51,22 @@ const documentTests: RegistryTests = {
     assert.deepEqual(await listed(after, 'stream'), ['stream.1.a']);
   },
 
+  'a list begins at the key that is asked for, whether it exists or not': async (world) => {
+    const registry = await world.open();
+    for (const key of ['a.1', 'a.2', 'a.2.x', 'a.4', 'b.1']) await stored(registry, key, 1);
+    const from = async (key: string, page?: number) =>
+      (await Array.fromAsync(registry.list('a', { from: key, ...(page ? { page } : {}) }))).map(
+        (entry) => entry.key,
+      );
+    for (const page of [undefined, 1, 2]) {
+      assert.deepEqual(await from('a.2', page), ['a.2', 'a.2.x', 'a.4']);
+      assert.deepEqual(await from('a.3', page), ['a.4']);
+    }
+    assert.deepEqual(await from('a'), ['a.1', 'a.2', 'a.2.x', 'a.4']);
+    assert.deepEqual(await from('a.5'), []);
+    assert.deepEqual(await from('b.1'), [], 'the prefix still holds');
+  },
+
   'R1 what a caller does to its value afterwards changes nothing': async (world) => {
     const registry = await world.open();
     const value = { list: [1] };

@@ -16,8 +16,8 @@
 export interface Registry {
   get(key: string): Promise<Entry | undefined>;
 
-  /** All documents under a prefix in key order. Memory does not grow with their number. */
-  list(prefix: string): AsyncIterable<Entry>;
+  /** All documents under a prefix in key order, or those from a key on. Embedded, memory does not grow with their number. */
+  list(prefix: string, options?: ListOptions): AsyncIterable<Entry>;
 
   /** Writes one document; see R3 for `expected`. Without it, writes whatever is there. */
   put(key: string, value: Json, expected?: number): Promise<WriteOutcome>;
@@ -33,6 +33,13 @@ export interface Registry {
 
   /** See R4. `onChange` gets a deletion as an entry without value. Stops when `signal` aborts. Resolves at `ready`. */
   watch(prefix: string, onChange: (change: Change) => void, signal: AbortSignal): Promise<void>;
+}
+
+export interface ListOptions {
+  /** The first key that is wanted, whether it exists or not. */
+  readonly from?: string | undefined;
+  /** How many documents are read at once, as far as the adapter can choose; fewer where they are large and few are wanted. */
+  readonly page?: number;
 }
 
 export type Json =

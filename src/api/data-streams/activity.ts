@@ -1,7 +1,13 @@
 import { type TSchema, Type } from 'typebox';
-import { QUARANTINE } from '../../delivery/stream/quarantine.ts';
+import type { Quarantined } from '../../delivery/quarantine/document.ts';
+import {
+  allQuarantined,
+  findQuarantined,
+  listQuarantined,
+  removeQuarantined,
+} from '../../delivery/quarantine/reading.ts';
 import type { StreamActivity } from '../../delivery/watching/activity.ts';
-import type { Quarantined, ResendResult } from '../../delivery/watching/resend.ts';
+import type { ResendResult } from '../../delivery/watching/resend.ts';
 import type { Tail } from '../../delivery/watching/tail.ts';
 import { ApiError } from '../../errors.ts';
 import type { Position } from '../../log/log.ts';
@@ -301,13 +307,9 @@ function quarantineRoutes({ registry, resend }: DataStreamActivityParts): Route[
       responses: { 200: { description: 'A page of records', schema: Type.Array(QuarantinedSchema) } },
       handler: async ({ params: { id }, query, identity }) => {
         const { document: stream } = await findStream(registry, identity.organisationId, id);
-        const body = [];
-        for await (const record of quarantined(registry, stream)) {
-          if (query.after !== undefined && record.place <= query.after) continue;
-          if (query.group !== undefined && groupOf(record) !== query.group) continue;
-          body.push(showQuarantined(record));
-          if (body.length >= (query.limit ?? 100)) break;
-        }
+        const { after, limit = 100, group } = query;
+        const records = await listQuarantined(registry, stream, { after, limit, only: inGroup(group) });
+        const body = records.map(showQuarantined);
         return { status: 200, body };
       },
     }),
@@ -326,7 +328,7 @@ function quarantineRoutes({ registry, resend }: DataStreamActivityParts): Route[
       },
       handler: async ({ params: { id }, identity }) => {
         const { document: stream } = await findStream(registry, identity.organisationId, id);
-        const { groups, records, more } = await groupQuarantined(quarantined(registry, stream));
+        const { groups, records, more } = await groupQuarantined(allQuarantined(registry, stream));
         const shown = groups.map((group) => ({
           group: group.group,
           code: group.code,
@@ -366,8 +368,8 @@ function quarantineRoutes({ registry, resend }: DataStreamActivityParts): Route[
         const { document: stream } = await findStream(registry, identity.organisationId, id);
         const records = await chosen(registry, stream, body ?? {});
         const result = await resend(stream, records, signal);
-        const failed = result.failed.map(({ place, cause }) => ({
-          id: place,
+        const failed = result.failed.map(({ id, cause }) => ({
+          id,
           code: cause.code,
           message: cause.message,
         }));
@@ -391,8 +393,9 @@ function quarantineRoutes({ registry, resend }: DataStreamActivityParts): Route[
       handler: async ({ params: { id }, body, identity }) => {
         const { document: stream } = await findStream(registry, identity.organisationId, id);
         const records = await chosen(registry, stream, body ?? {});
-        for (const { key } of records) await registry.delete(key);
-        return { status: 200, body: { discarded: records.length } };
+        const ids = records.map(({ id }) => id);
+        const removed = await removeQuarantined(registry, stream, ids);
+        return { status: 200, body: { discarded: removed.size } };
       },
     }),
   ];
@@ -403,37 +406,27 @@ async function chosen(
   stream: DataStreamDocument,
   { ids, group }: { readonly ids?: readonly string[]; readonly group?: string },
 ): Promise<Quarantined[]> {
-  const wanted = ids && new Set(ids);
-  const records: Quarantined[] = [];
-  for await (const record of quarantined(registry, stream)) {
-    if (wanted && !wanted.has(record.place)) continue;
-    if (group !== undefined && groupOf(record) !== group) continue;
-    records.push(record);
-    if (records.length >= 1000) break;
-  }
-  if (wanted && records.length < wanted.size) {
-    const there = new Set(records.map((record) => record.place));
-    const missing = [...wanted].filter((id) => !there.has(id));
+  if (!ids) return listQuarantined(registry, stream, { limit: 1000, only: inGroup(group) });
+  const records = await findQuarantined(registry, stream, ids);
+  const present = new Set(records.map(({ id }) => id));
+  const missing = ids.filter((id) => !present.has(id));
+  if (missing.length > 0)
     throw new ApiError('InvalidReference', `Not in quarantine: ${missing.slice(0, 20).join(', ')}.`);
-  }
   return records;
 }
 
-async function* quarantined(registry: Registry, stream: DataStreamDocument): AsyncGenerator<Quarantined> {
-  for await (const { key, document } of QUARANTINE.list(registry, stream.organisationId, stream.id)) {
-    yield { ...document, key, place: key.slice(key.lastIndexOf('.') + 1) };
-  }
-}
+const inGroup = (group: string | undefined) =>
+  group === undefined ? undefined : (record: Quarantined) => groupOf(record) === group;
 
-function showQuarantined(record: Quarantined) {
+function showQuarantined({ id, at, arrivedAt, cause, bytes }: Quarantined) {
   return {
-    id: record.place,
-    at: iso(record.at),
-    arrived_at: iso(record.arrivedAt),
-    code: record.code,
-    message: record.message,
-    remote_status: record.remoteStatus ?? null,
-    record: record.record,
+    id,
+    at: iso(at),
+    arrived_at: iso(arrivedAt),
+    code: cause.code,
+    message: cause.message,
+    remote_status: cause.remoteStatus ?? null,
+    record: Buffer.from(bytes).toString('utf8'),
   };
 }
 

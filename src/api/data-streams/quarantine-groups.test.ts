@@ -1,19 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Quarantined } from '../../delivery/watching/resend.ts';
+import type { Quarantined } from '../../delivery/quarantine/document.ts';
+import type { Cause } from '../../destinations/contract.ts';
 import { groupOf, groupQuarantined } from './quarantine-groups.ts';
 
-const record = (place: number, more: Partial<Quarantined> = {}): Quarantined => ({
+const record = (place: number, cause: Partial<Cause> = {}, text = `{"id":${place}}`): Quarantined => ({
+  id: String(place),
   kind: 'event',
+  position: { sequence: place, index: 0 },
   at: place,
   arrivedAt: 0,
-  code: 'http_422',
-  message: `no such field in record ${place}`,
-  remoteStatus: 422,
-  record: `{"id":${place}}`,
-  place: String(place),
-  key: String(place),
-  ...more,
+  cause: { code: 'http_422', message: `no such field in record ${place}`, remoteStatus: 422, ...cause },
+  bytes: Buffer.from(text),
+  facts: { organisation: 1 },
 });
 
 async function* all(records: readonly Quarantined[]): AsyncGenerator<Quarantined> {
@@ -30,7 +29,7 @@ describe('the groups of a quarantine', () => {
         message,
         firstAt,
         lastAt,
-        example.place,
+        example.id,
       ]),
       [
         [3, 'no such field in record 4', 1, 4, '4'],
@@ -44,16 +43,16 @@ describe('the groups of a quarantine', () => {
     const base = record(1);
     assert.equal(groupOf(record(2)), groupOf(base));
     assert.equal(
-      groupOf({ ...base, message: 'no such field in record "4f1c"' }),
-      groupOf({ ...base, message: 'no such field in record "77"' }),
+      groupOf(record(1, { message: 'no such field in record "4f1c"' })),
+      groupOf(record(1, { message: 'no such field in record "77"' })),
     );
     for (const other of [{ code: 'http_400' }, { remoteStatus: 400 }, { message: 'no such column' }]) {
-      assert.notEqual(groupOf({ ...base, ...other }), groupOf(base));
+      assert.notEqual(groupOf(record(1, other)), groupOf(base));
     }
   });
 
   test('are counted up to a limit of records and of characters, and say so', async () => {
-    const records = Array.from({ length: 9 }, (_, place) => record(place, { record: 'x'.repeat(100) }));
+    const records = Array.from({ length: 9 }, (_, place) => record(place, {}, 'x'.repeat(100)));
     const few = await groupQuarantined(all(records), { records: 5, characters: 1e9 });
     assert.deepEqual([few.records, few.more, few.groups[0]?.records], [5, true, 5]);
     const small = await groupQuarantined(all(records), { records: 100, characters: 300 });

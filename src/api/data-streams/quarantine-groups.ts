@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Quarantined } from '../../delivery/watching/resend.ts';
+import type { Quarantined } from '../../delivery/quarantine/document.ts';
 
 /** Records of a quarantine that were refused for the same reason. */
 interface QuarantineGroup {
@@ -54,7 +54,7 @@ export async function groupQuarantined(
       break;
     }
     records++;
-    characters += record.record.length;
+    characters += record.bytes.length;
     count(groups, record);
     if (records % SLICE === 0) await nextTurn();
   }
@@ -66,7 +66,8 @@ function count(groups: Map<string, QuarantineGroup>, record: Quarantined): void 
   const group = groupOf(record);
   const known = groups.get(group);
   if (!known) {
-    const { code, remoteStatus, message, at } = record;
+    const { at, cause } = record;
+    const { code, remoteStatus, message } = cause;
     const first = {
       group,
       code,
@@ -84,7 +85,7 @@ function count(groups: Map<string, QuarantineGroup>, record: Quarantined): void 
   known.firstAt = Math.min(known.firstAt, record.at);
   if (record.at < known.lastAt) return;
   known.lastAt = record.at;
-  known.message = record.message;
+  known.message = record.cause.message;
   known.example = record;
 }
 
@@ -92,11 +93,7 @@ function count(groups: Map<string, QuarantineGroup>, record: Quarantined): void 
 const OF_ONE_RECORD = /"[^"]*"|'[^']*'|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d[\d.:,TZ-]*/gi;
 
 /** The group that a record belongs to: the same cause, in the same words but for what is of one record alone. */
-export function groupOf({
-  code,
-  remoteStatus,
-  message,
-}: Pick<Quarantined, 'code' | 'remoteStatus' | 'message'>): string {
+export function groupOf({ cause: { code, remoteStatus, message } }: Pick<Quarantined, 'cause'>): string {
   const words = message.replaceAll(OF_ONE_RECORD, '#');
   return createHash('sha256')
     .update(JSON.stringify([code, remoteStatus ?? null, words]))

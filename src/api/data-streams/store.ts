@@ -1,4 +1,4 @@
-import { quarantinePrefix } from '../../delivery/stream/quarantine.ts';
+import { quarantinePrefix } from '../../delivery/quarantine/document.ts';
 import { ApiError } from '../../errors.ts';
 import {
   type DataStreamDocument,

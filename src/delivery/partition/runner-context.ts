@@ -22,6 +22,8 @@ export interface RunnerContext {
   readonly random: Random;
   readonly settings: DeliverySettings;
   readonly retentionMs: number;
+  /** How long quarantined records are kept from their arrival on; missing: `retentionMs`. */
+  readonly quarantineRetentionMs?: number | undefined;
   readonly tree: OrganisationTree;
   readonly directory: StreamDirectory;
   readonly budgets: MemoryBudgets;

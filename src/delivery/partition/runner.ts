@@ -2,6 +2,7 @@ import { StoreUnavailable } from '../../errors.ts';
 import type { StoredBlock } from '../../log/log.ts';
 import { WATERMARK, watermarkKey } from '../../registry/data-stream.ts';
 import type { OrganisationTree } from '../../registry/organisation-tree.ts';
+import { expireQuarantined } from '../quarantine/reading.ts';
 import { Committer } from './committer.ts';
 import { Retention } from './retention.ts';
 import type { RunnerContext } from './runner-context.ts';
@@ -10,6 +11,9 @@ import { untilAnswered } from './until-answered.ts';
 
 /** Retention is looked at this often; blocks live for days, so minutes more do not matter. */
 const TRIM_INTERVAL_MS = 60_000;
+
+/** The quarantine of all streams is looked through this often, by whoever holds partition 0: it is read as a whole for that. */
+const QUARANTINE_INTERVAL_MS = 3_600_000;
 
 /**
  * Runs one partition under a lease: reads its tail once, hands each block to the streams that get records of it, keeps
@@ -166,7 +170,7 @@ export class PartitionRunner {
 
   /** Puts idle pumps away and trims what is older than the retention, now and then. */
   async #tidy(stop: AbortSignal): Promise<void> {
-    const { clock, log, telemetry, retentionMs } = this.#context;
+    const { clock, log, registry, telemetry, retentionMs } = this.#context;
     const retention = new Retention({
       partition: this.#partition,
       log,
@@ -177,6 +181,8 @@ export class PartitionRunner {
         ),
       monotonic: () => clock.monotonic(),
     });
+    const quarantineRetentionMs = this.#context.quarantineRetentionMs ?? retentionMs;
+    let lookAgainAt = clock.monotonic();
     while (!stop.aborted) {
       await clock.sleep(TRIM_INTERVAL_MS, stop).catch(() => undefined);
       if (stop.aborted) return;
@@ -186,6 +192,9 @@ export class PartitionRunner {
       this.#streams.putIdleAway();
       try {
         await retention.trim(clock.now() - retentionMs, stop);
+        if (this.#partition !== 0 || clock.monotonic() < lookAgainAt) continue;
+        await expireQuarantined(registry, clock.now() - quarantineRetentionMs, stop);
+        lookAgainAt = clock.monotonic() + QUARANTINE_INTERVAL_MS;
       } catch (error) {
         telemetry.deliveryFault(
           `partition ${this.#partition} cannot be trimmed: ${error instanceof Error ? error.message : error}`,

@@ -7,9 +7,9 @@ import {
 } from '../../registry/data-stream.ts';
 import { addStateChange } from '../../registry/history.ts';
 import type { Json, Write } from '../../registry/registry.ts';
+import { QuarantineStore } from '../quarantine/store.ts';
 import { StreamDriver } from '../stream/driver.ts';
 import { Progress } from '../stream/progress.ts';
-import { storeQuarantined } from '../stream/quarantine.ts';
 import type { StreamContext, StreamSummary } from '../stream/stream-context.ts';
 import type { Committer } from './committer.ts';
 import { coverage, Routing } from './routing.ts';
@@ -58,11 +58,13 @@ export class PartitionStreams {
   readonly #active = new Set<Stream>();
   readonly #routing: Routing<Stream>;
   readonly #background = new Set<Promise<unknown>>();
+  readonly #quarantine: QuarantineStore;
   #ending = false;
 
   constructor(context: StreamsContext) {
     this.#context = context;
     this.#routing = new Routing(context.tree);
+    this.#quarantine = new QuarantineStore(context.registry, context.clock);
   }
 
   get active(): ReadonlySet<Stream> {
@@ -217,6 +219,7 @@ export class PartitionStreams {
       stream.pump?.delete();
       this.#context.committer()?.forget(stream);
       this.#streams.delete(key);
+      this.#quarantine.forget(stream.summary.id);
       this.#routing.remove(stream);
       return;
     }
@@ -270,7 +273,7 @@ export class PartitionStreams {
   }
 
   #pumpContext(stream: Stream): StreamContext {
-    const { log, clock, random, settings, budgets, telemetry, registry, tree } = this.#context;
+    const { log, clock, random, settings, budgets, telemetry, tree } = this.#context;
     return {
       partition: this.#context.partition,
       log,
@@ -289,7 +292,8 @@ export class PartitionStreams {
       },
       committed: () => this.#context.committer()?.committed(stream) ?? Promise.resolve(false),
       quarantine: async (summary, records) => {
-        await storeQuarantined(registry, summary, records, clock.now());
+        const outcome = await this.#quarantine.add(summary, records);
+        if (outcome.type === 'full') throw new Error(outcome.message);
         telemetry.recordsQuarantined(summary, records.length, records[0]?.cause);
       },
       expired: (summary, records) => telemetry.recordsExpired(summary, records),

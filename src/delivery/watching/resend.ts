@@ -1,61 +1,60 @@
 import type { Cause, Destination, Outcome } from '../../destinations/contract.ts';
 import { causeOf } from '../../destinations/outcome-cause.ts';
-import { type Block, blockInMemory } from '../../records/block.ts';
-import { indexOfOne } from '../../records/record-index.ts';
 import type { Registry } from '../../registry/registry.ts';
-import type { QuarantineDocument } from '../stream/quarantine.ts';
-
-/** A record that was set aside, and where it stands. */
-export interface Quarantined extends QuarantineDocument {
-  /** `<sequence>-<index>`, padded; unique within the stream. */
-  readonly place: string;
-  readonly key: string;
-}
+import { blockOf, type Quarantined } from '../quarantine/document.ts';
+import { type Owner, removeQuarantined } from '../quarantine/reading.ts';
 
 export interface ResendResult {
   readonly delivered: number;
-  readonly failed: readonly { readonly place: string; readonly cause: Cause }[];
+  readonly failed: readonly { readonly id: string; readonly cause: Cause }[];
 }
 
 /**
- * Sends records again that were set aside, one by one: each was refused alone before. What is taken now is removed from
- * the quarantine. Order does not matter any more, so this goes past the stream's pump and its cursor.
+ * Sends quarantined records again, one by one and in the order of the log: each was refused alone before. What is taken now is
+ * removed from the quarantine before the next is sent. This goes past the stream's cursor, so it moves nothing else.
  */
 export async function resendQuarantined(
   registry: Registry,
-  stream: { readonly organisationId: number; readonly id: string },
+  stream: Owner,
   destination: Destination,
   records: readonly Quarantined[],
   signal: AbortSignal,
 ): Promise<ResendResult> {
   let delivered = 0;
-  const failed: { place: string; cause: Cause }[] = [];
+  const failed: { id: string; cause: Cause }[] = [];
   for (const record of records) {
+    if (signal.aborted) break;
+    const { id } = record;
     const outcome = await sendOne(stream, destination, record, signal);
     if (outcome.type === 'delivered') {
       delivered++;
-      await registry.delete(record.key);
-    } else {
-      failed.push({
-        place: record.place,
-        cause: causeOf(outcome) ?? { code: 'unknown', message: 'It was not taken.' },
-      });
-      // Whatever is wrong with the destination as a whole would only be asked for again with the next record.
-      if (outcome.type === 'retry' || outcome.type === 'refused' || outcome.type === 'platform') break;
+      if ((await removeQuarantined(registry, stream, [id])).has(id)) continue;
+      failed.push({ id, cause: NOT_REMOVED });
+      // Each further record would be delivered and stay as well.
+      break;
     }
+    failed.push({ id, cause: causeOf(outcome) ?? { code: 'unknown', message: 'It was not taken.' } });
+    // Whatever is wrong with the destination as a whole would only be asked for again with the next record.
+    if (outcome.type === 'retry' || outcome.type === 'refused' || outcome.type === 'platform') break;
   }
   return { delivered, failed };
 }
 
+const NOT_REMOVED: Cause = {
+  code: 'not_removed',
+  message:
+    'The destination took the record, but it could not be removed from the quarantine now. Discard it; sent again, it arrives twice.',
+};
+
 async function sendOne(
-  stream: { readonly organisationId: number; readonly id: string },
+  stream: Owner,
   destination: Destination,
   record: Quarantined,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const block = blockOf(record, stream.organisationId);
-  const [sequence = 0, index = 0] = record.place.split('-').map(Number);
-  const position = { sequence, index };
+  const block = blockOf(record);
+  const { position } = record;
+  const { sequence, index } = position;
   const delivery = {
     deliveryId: `${stream.id}-again-${sequence}.${index}`,
     streamId: stream.id,
@@ -79,10 +78,4 @@ async function sendOne(
     },
     signal,
   );
-}
-
-function blockOf(record: Quarantined, organisationId: number): Block {
-  const payload = Buffer.from(record.record, 'utf8');
-  const index = indexOfOne(record.kind, payload.length, { organisation: organisationId });
-  return blockInMemory(index, payload, record.arrivedAt);
 }

@@ -1,0 +1,19 @@
+import type { RecordFacts, RecordKind } from '../../records/record-index.ts';
+import { RecordReader } from '../../records/record-reader.ts';
+
+const READERS = { usage: new RecordReader('usage'), event: new RecordReader('event') };
+
+/**
+ * What the index says of a record, read from its bytes as ingest does. Ingest has validated them, but of a block that is
+ * damaged the bytes are missing: then the record counts as one of the stream's organisation.
+ */
+export function factsIn(kind: RecordKind, bytes: Uint8Array, organisation: number): RecordFacts {
+  const reader = READERS[kind];
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length === 0 || reader.read(bytes, view, 0, bytes.length, true) < 0 || !reader.scan.valid)
+    return { organisation };
+  const { scan } = reader;
+  const endpoint = (BigInt(scan.endpoint.high) << 32n) | BigInt(scan.endpoint.low);
+  const facts = { organisation: scan.organisation, endpoint };
+  return kind === 'usage' ? facts : { ...facts, eventType: scan.eventType, alert: scan.alert === 1 ? 1 : 0 };
+}
