@@ -1,3 +1,4 @@
+import { positionsIn } from '../../src/delivery/quarantine/document.ts';
 import type { Batch, Outcome, RecordFile } from '../../src/destinations/contract.ts';
 import { comparePositions, type Position } from '../../src/log/log.ts';
 import type { DataStreamDocument, ProgressDocument } from '../../src/registry/data-stream.ts';
@@ -152,8 +153,8 @@ export class Model {
       this.#progressed(key, third, value as unknown as ProgressDocument | undefined);
     else if (kind === 'watermark') this.#claimed(Number(first), value as { sequence: number; epoch: number });
     else if (kind === 'quarantine' && value !== undefined) {
-      const [sequence = 0, index = 0] = third.split('-').map(Number);
-      this.streams.get(second)?.quarantined.add(`${sequence}-${index}`);
+      const quarantined = this.streams.get(second)?.quarantined;
+      for (const { sequence, index } of positionsIn(third, value)) quarantined?.add(`${sequence}-${index}`);
     }
   }
 

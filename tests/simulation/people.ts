@@ -1,6 +1,6 @@
 import { changeStream, insertStream, removeStream } from '../../src/api/data-streams/store.ts';
-import { quarantinePrefix, readPlace } from '../../src/delivery/stream/quarantine.ts';
-import { type Quarantined, resendQuarantined } from '../../src/delivery/watching/resend.ts';
+import { listQuarantined, removeQuarantined } from '../../src/delivery/quarantine/reading.ts';
+import { resendQuarantined } from '../../src/delivery/watching/resend.ts';
 import type { RecordLog } from '../../src/log/log.ts';
 import { type DataStreamDocument, streamKey } from '../../src/registry/data-stream.ts';
 import { partitionOf } from '../../src/registry/organisation.ts';
@@ -69,15 +69,10 @@ export async function empty(desk: Desk, id: string, how: 'resend' | 'discard'): 
   const document = desk.model.streams.get(id)?.wishes.at(-1)?.document;
   if (!document) return 0;
   const { registry, model, receivers } = desk;
-  const prefix = quarantinePrefix(document.organisationId, id);
-  const found: Quarantined[] = [];
-  for await (const { key, value } of registry.list(prefix)) {
-    const place = key.slice(prefix.length + 1);
-    if (readPlace(place)) found.push({ ...(value as object), place, key } as Quarantined);
-  }
+  const found = await listQuarantined(registry, document, { limit: 1_000 });
   if (how === 'discard') {
-    for (const { key } of found) await registry.delete(key);
-    return found.length;
+    const ids = found.map((record) => record.id);
+    return (await removeQuarantined(registry, document, ids)).size;
   }
   const sender = { node: PEOPLE, process: new Process(), model };
   const sizes = JSON.parse(document.sealedCredentials) as Sizes;
