@@ -1,6 +1,7 @@
-import { compileFilter } from '../../filters/compile.ts';
-import { comparePositions, type Position, type RecordLog } from '../../log/log.ts';
-import { recordBytes } from '../../records/block.ts';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type CompiledFilter, compileFilter } from '../../filters/compile.ts';
+import { comparePositions, type Position, type RecordLog, type StoredBlock } from '../../log/log.ts';
+import { type Block, BlockFault, recordBytes } from '../../records/block.ts';
 import type { OrganisationTree } from '../../registry/organisation-tree.ts';
 import { coverage } from '../partition/routing.ts';
 import type { StreamSummary } from '../stream/stream-context.ts';
@@ -29,7 +30,10 @@ type Selected = Pick<
 
 /** Blocks looked through at most: a tail is for looking on, and must stay cheap whatever else the partition holds. */
 const MOST_BLOCKS = 512;
-const STEP = 64;
+/** Blocks read at once; between two reads others get their turn. Few, so that a page of records seldom reads one too many. */
+const STEP = { blocks: 8, bytes: 2 ** 20 };
+/** Bytes of records that one answer has at most. With the first record beyond it the answer ends. */
+const MOST_BYTES = 4 * 2 ** 20;
 
 /**
  * What a stream delivered last, read from the record log: any node can answer, and nothing is kept for it.
@@ -45,48 +49,90 @@ export async function readTail(
 ): Promise<Tail> {
   const since = after && comparePositions(after, stream.start) > 0 ? after : stream.start;
   const first = Math.max(since.sequence, cursor.sequence - MOST_BLOCKS);
-  let found: TailRecord[] = [];
-  let skipped = after !== undefined && after.sequence < first;
-  // Backwards in steps, each read forwards, until enough is found.
-  for (let end = cursor.sequence + 1; end > first && found.length <= limit; end -= STEP) {
-    const from = Math.max(first, end - STEP);
-    found = [...(await readRange(parts, stream, from, end, cursor, since)), ...found];
+  const page = new TailPage(parts.tree, stream, { since, cursor, limit });
+  // From the end towards the front, a few blocks at a time; each read itself goes forwards.
+  for (let end = cursor.sequence + 1; end > first && !page.full; ) {
+    const from = Math.max(first, end - STEP.blocks);
+    for (const one of (await readBlocks(parts.log, stream.partition, from, end)).reverse()) page.add(one);
+    end = from;
+    await nextTurn();
   }
-  if (found.length > limit) {
-    skipped = after !== undefined;
-    found = found.slice(-limit);
-  }
-  return { records: found, next: cursor, skipped };
+  const skipped = after !== undefined && (page.full || after.sequence < first);
+  return { records: page.records.reverse(), next: cursor, skipped };
 }
 
-async function readRange(
-  { log, tree }: { readonly log: RecordLog; readonly tree: OrganisationTree },
-  stream: Selected,
+/** The blocks `from` (included) to `end` (excluded), however many reads that takes. */
+async function readBlocks(
+  log: RecordLog,
+  partition: number,
   from: number,
   end: number,
-  cursor: Position,
-  since: Position,
-): Promise<TailRecord[]> {
-  const filter = compileFilter(stream.filters);
-  const records: TailRecord[] = [];
+): Promise<StoredBlock[]> {
+  const found: StoredBlock[] = [];
   for (let next = from; next < end; ) {
-    const stored = await log.read(stream.partition, next, { blocks: STEP, bytes: 2 ** 20 });
-    if (stored.length === 0) break;
-    for (const { sequence, block } of stored) {
-      next = sequence + 1;
-      if (sequence >= end || block?.kind !== stream.kind) continue;
-      const wanted = coverage(tree, stream as StreamSummary, block);
-      if (wanted === undefined) continue;
-      const { runs } = filter.select(block, wanted);
-      for (let run = 0; run < runs.length; run += 2) {
-        for (let index = runs[run] as number; index < (runs[run + 1] as number); index++) {
-          const at = { sequence, index };
-          if (comparePositions(at, since) < 0 || comparePositions(at, cursor) >= 0) continue;
-          const text = Buffer.from(recordBytes(block, index)).toString('utf8');
-          records.push({ position: at, arrivedAt: block.arrivedAt, text });
+    const stored = await log.read(partition, next, { ...STEP, blocks: end - next });
+    const last = stored.at(-1);
+    if (!last) break;
+    found.push(...stored.filter(({ sequence }) => sequence < end));
+    next = last.sequence + 1;
+  }
+  return found;
+}
+
+/** Gathers records from the newest to the oldest, and stops before there are too many. */
+class TailPage {
+  /** Newest first. */
+  readonly records: TailRecord[] = [];
+  /** There was a record more than the page takes. */
+  full = false;
+  readonly #tree: OrganisationTree;
+  readonly #stream: Selected;
+  readonly #range: { readonly since: Position; readonly cursor: Position; readonly limit: number };
+  readonly #filter: CompiledFilter;
+  #bytes = 0;
+
+  constructor(
+    tree: OrganisationTree,
+    stream: Selected,
+    range: { readonly since: Position; readonly cursor: Position; readonly limit: number },
+  ) {
+    this.#tree = tree;
+    this.#stream = stream;
+    this.#range = range;
+    this.#filter = compileFilter(stream.filters);
+  }
+
+  add({ sequence, block }: StoredBlock): void {
+    if (this.full || block?.kind !== this.#stream.kind) return;
+    const wanted = coverage(this.#tree, this.#stream as StreamSummary, block);
+    if (wanted === undefined) return;
+    const { runs } = this.#filter.select(block, wanted);
+    for (let run = runs.length - 2; run >= 0; run -= 2) {
+      for (let index = (runs[run + 1] as number) - 1; index >= (runs[run] as number); index--) {
+        const position = { sequence, index };
+        if (comparePositions(position, this.#range.since) < 0) return;
+        if (comparePositions(position, this.#range.cursor) >= 0) continue;
+        const length = (block.ends[index] as number) - (block.starts[index] as number);
+        const { length: count } = this.records;
+        if (count >= this.#range.limit || (count > 0 && this.#bytes + length > MOST_BYTES)) {
+          this.full = true;
+          return;
         }
+        this.#bytes += length;
+        const text = textOf(block, index);
+        if (text === undefined) return;
+        this.records.push({ position, arrivedAt: block.arrivedAt, text });
       }
     }
   }
-  return records;
+}
+
+/** undefined where the payload of the block is damaged: the stream has quarantined its records. */
+function textOf(block: Block, index: number): string | undefined {
+  try {
+    return Buffer.from(recordBytes(block, index)).toString('utf8');
+  } catch (error) {
+    if (error instanceof BlockFault) return undefined;
+    throw error;
+  }
 }
