@@ -146,6 +146,23 @@ describe('the LMDB store', () => {
       await using(directory, () => {});
     }));
 
+  test('a file that was cut, or emptied although the directory was in use, is refused with what to do', () =>
+    inDirectory(async (directory) => {
+      await using(directory, (lmdb) => lmdb.write([put(lmdb.table('t'), 'a', 'x'.repeat(8_000_000))]));
+      const path = join(directory, 'simstream.mdb');
+      const store = await readFile(path);
+      await writeFile(path, store.subarray(0, 4_000_000));
+      await assert.rejects(
+        openLmdb(directory, { clock }),
+        /cut short: it has 4000000 bytes, .*restore it from a backup/,
+      );
+      await writeFile(path, '');
+      await writeFile(join(directory, 'secret'), 'of a node that ran here');
+      await assert.rejects(openLmdb(directory, { clock }), /it is empty, although the directory was in use/);
+      await writeFile(path, store);
+      await using(directory, () => {});
+    }));
+
   test('closing waits for writes; later ones are refused', () =>
     inDirectory(async (directory) => {
       const lmdb = await openLmdb(directory, { clock });

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -65,7 +66,7 @@ export async function openLmdb(directory: string, options: LmdbOptions): Promise
   const lock = lockDirectory(directory);
   let environment: RootDatabase<Uint8Array, Uint8Array>;
   try {
-    requireStoreFile(join(directory, LMDB_FILE));
+    requireStoreFile(join(directory, LMDB_FILE), wasUsed(directory));
     environment = openEnvironment(join(directory, LMDB_FILE), options.pageSize ?? PAGE_SIZE);
   } catch (error) {
     lock.release();
@@ -104,6 +105,11 @@ export async function openLmdb(directory: string, options: LmdbOptions): Promise
       return closing;
     },
   };
+}
+
+/** A node that got as far as to deliver has left the key of its credentials in the directory. */
+function wasUsed(directory: string): boolean {
+  return existsSync(join(directory, 'secret'));
 }
 
 function openEnvironment(path: string, pageSize: number): RootDatabase<Uint8Array, Uint8Array> {
