@@ -25,6 +25,7 @@ import { loadOrganisationTree } from '../registry/organisation-tree.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { buildApps, type NodeParts, openerOf } from './app.ts';
+import { type AppendHealth, watchAppends } from './append-health.ts';
 import { observeDelivery } from './delivery-observer.ts';
 import { observeLog } from './observed-log.ts';
 import { openStorage } from './storage.ts';
@@ -43,7 +44,8 @@ export const startServer: StartServer = async (
   try {
     const opened = await openStorage(config, { clock, random: systemRandom, telemetry, signal });
     closing.defer(() => opened.close());
-    const storage = { ...opened, log: observeLog(opened.log, telemetry, clock) };
+    const appends = watchAppends(observeLog(opened.log, telemetry, clock), opened.registry);
+    const storage = { ...opened, log: appends.log };
     reportUpgrade(storage, logger);
     await lookAtMigrations(config, storage.registry, logger);
     const stop = new AbortController();
@@ -72,7 +74,7 @@ export const startServer: StartServer = async (
       egress,
       activity,
       activityOf: shared.of,
-      readiness: () => whatIsMissing(storage, delivery),
+      readiness: () => whatIsMissing(storage, delivery, appends),
       environment: { clock, random: systemRandom, egress, variables: process.env, scratchDirectory },
     };
     observeState(telemetry, storage, directory);
@@ -233,12 +235,18 @@ function startDelivery(
   delivery.ended = Promise.all([watched, persisting]);
 }
 
-async function whatIsMissing({ registry, connected }: NodeStorage, delivery: Delivery): Promise<string[]> {
+async function whatIsMissing(
+  { registry, connected }: NodeStorage,
+  delivery: Delivery,
+  appends: AppendHealth,
+): Promise<string[]> {
   const missing = delivery.running ? [] : ['delivery has ended; restart the node'];
   // Known at once, where a read would wait for the connection first.
   if (!connected()) return [...missing, 'there is no connection to NATS'];
   try {
     await registry.get('readiness');
+    const fault = await appends.fault();
+    if (fault !== undefined) missing.push(`records cannot be stored: ${fault}`);
   } catch (error) {
     missing.push(`the storage cannot be read: ${error instanceof Error ? error.message : error}`);
   }
