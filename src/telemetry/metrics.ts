@@ -13,6 +13,7 @@ const MOST_LABEL_VALUES = 100;
  * own, so that no receiver with many different answers turns the causes of others into `other`.
  */
 export const KNOWN_CAUSES: ReadonlySet<string> = new Set([
+  'not_removed',
   ...[
     'cancelled',
     'connection_refused',

@@ -120,6 +120,7 @@ describe('the quarantine', () => {
     const after = new QuarantineStore(registry, clock);
     await after.add(OWNER, [refused(2), refused(3)]);
     await after.add(OWNER, [refused(4)]);
+    await after.add(OWNER, [refused(4), refused(3)]);
     assert.deepEqual(placesOf(await listQuarantined(registry, OWNER, { limit: 100 })), [1, 2, 3, 4]);
   });
 

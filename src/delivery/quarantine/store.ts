@@ -46,6 +46,8 @@ const CHUNK_MS = 3_600_000;
 
 /** What is known of a stream's quarantine by whoever writes to it. */
 interface Known {
+  /** Places of records that were in quarantine when it was looked at, or joined it since; people may have removed some. */
+  readonly names: Set<string>;
   records: number;
   bytes: number;
   /** The document that the next records may join; the revision 0 stands for one that does not exist yet. */
@@ -76,7 +78,9 @@ export class QuarantineStore {
     owner: Owner & { readonly kind: RecordKind },
     refused: readonly RefusedRecord[],
   ): Promise<QuarantineOutcome> {
-    const before = this.#known.get(owner.id);
+    const last = this.#known.get(owner.id);
+    // A stream that went back to its committed cursor refuses a record again: the documents tell whether it is still there.
+    const before = refused.some(({ position }) => last?.names.has(nameOf(position))) ? undefined : last;
     const { known, fresh } = before ? { known: before, fresh: refused } : await this.#look(owner, refused);
     const bytes = fresh.reduce((sum, record) => sum + record.bytes.length, 0);
     if (known.records + fresh.length > this.#limits.records || known.bytes + bytes > this.#limits.bytes) {
@@ -103,12 +107,13 @@ export class QuarantineStore {
 
   /** Reads all of a stream's quarantine: once per holder, when its first record is refused. */
   async #look(owner: Owner, refused: readonly RefusedRecord[]) {
-    const known: Known = { records: 0, bytes: 0, open: undefined, written: 0 };
+    const known: Known = { names: new Set(), records: 0, bytes: 0, open: undefined, written: 0 };
     const wanted = new Map(refused.map((record) => [nameOf(record.position), record]));
     for await (const { records } of chunksOf(this.#registry, owner)) {
       for (const { position, bytes } of records) {
         known.records++;
         known.bytes += bytes.length;
+        known.names.add(nameOf(position));
         wanted.delete(nameOf(position));
       }
     }
@@ -131,6 +136,7 @@ export class QuarantineStore {
       const key = quarantineKey(owner.organisationId, owner.id, position);
       known.open = withRecord({ key, revision: 0, records: [] }, record);
     }
+    known.names.add(nameOf(position));
     known.records++;
     known.bytes += bytes.length;
   }
