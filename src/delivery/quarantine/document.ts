@@ -1,6 +1,6 @@
 import type { Cause } from '../../destinations/contract.ts';
 import type { Position } from '../../log/log.ts';
-import { type Block, blockInMemory, encodeBlock, recordBytes } from '../../records/block.ts';
+import { type Block, blockInMemory, encodeBlockNow, recordBytes } from '../../records/block.ts';
 import { decodeBlock } from '../../records/decode-block.ts';
 import {
   factsOf,
@@ -152,7 +152,7 @@ export function moveChunk(
 }
 
 /** The document of at least one record. Those of a document have ids with its place. */
-export async function writeChunk(records: readonly Quarantined[]): Promise<ChunkDocument> {
+export function writeChunk(records: readonly Quarantined[]): ChunkDocument {
   const [first] = records as readonly [Quarantined];
   const builder = new RecordIndexBuilder(first.kind, records.length);
   const causes: Cause[] = [];
@@ -173,7 +173,7 @@ export async function writeChunk(records: readonly Quarantined[]): Promise<Chunk
     if (known < 0) known = causes.push(cause) - 1;
     return { position, at: since, arrivedAt, cause: known, ordinal: ordinalOf(id) };
   });
-  const encoded = await encodeBlock(builder.toIndex(), Buffer.concat(parts), first.arrivedAt);
+  const encoded = encodeBlockNow(builder.toIndex(), Buffer.concat(parts), first.arrivedAt);
   return { version: 2, block: Buffer.from(encoded).toString('base64'), notes, causes };
 }
 

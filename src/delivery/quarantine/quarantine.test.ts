@@ -124,6 +124,12 @@ describe('the quarantine', () => {
     assert.deepEqual(placesOf(await listQuarantined(registry, OWNER, { limit: 100 })), [1, 2, 3, 4]);
   });
 
+  test('takes what several requests of a stream bring at the same time', async () => {
+    const { registry, store } = given();
+    await Promise.all(range(0, 30).map((sequence) => store.add(OWNER, [refused(sequence)])));
+    assert.deepEqual(placesOf(await listQuarantined(registry, OWNER, { limit: 100 })), range(0, 30));
+  });
+
   test('is bounded in records and bytes; what was removed makes room', async () => {
     const { registry, store } = given({ records: 5, bytes: 1e6 });
     for (const sequence of range(0, 5))

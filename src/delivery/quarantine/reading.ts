@@ -136,7 +136,7 @@ async function removeFrom(
   // Somebody else removed them.
   if (!chunk || left.length === chunk.records.length) return { type: 'stored', revision: 0 };
   if (left.length === 0) return registry.delete(chunk.key, chunk.revision);
-  return QUARANTINE.put(registry, chunk.key, await writeChunk(left), chunk.revision);
+  return QUARANTINE.put(registry, chunk.key, writeChunk(left), chunk.revision);
 }
 
 /**

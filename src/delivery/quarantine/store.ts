@@ -1,6 +1,7 @@
 import type { Cause } from '../../destinations/contract.ts';
 import { StoreUnavailable } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { createKeyedQueue } from '../../lib/keyed-queue.ts';
 import type { Position } from '../../log/log.ts';
 import type { RecordKind } from '../../records/record-index.ts';
 import type { Registry } from '../../registry/registry.ts';
@@ -62,6 +63,8 @@ export class QuarantineStore {
   readonly #clock: Clock;
   readonly #limits: QuarantineLimits;
   readonly #known = new Map<string, Known>();
+  /** Several requests of one stream may be refused at the same time. */
+  readonly #turns = createKeyedQueue<string>();
 
   constructor(registry: Registry, clock: Clock, limits: QuarantineLimits = QUARANTINE_LIMITS) {
     this.#registry = registry;
@@ -74,7 +77,14 @@ export class QuarantineStore {
    * committed that, is not stored twice.
    * @throws StoreUnavailable when they cannot be stored now
    */
-  async add(
+  add(
+    owner: Owner & { readonly kind: RecordKind },
+    refused: readonly RefusedRecord[],
+  ): Promise<QuarantineOutcome> {
+    return this.#turns.run(owner.id, () => this.#add(owner, refused));
+  }
+
+  async #add(
     owner: Owner & { readonly kind: RecordKind },
     refused: readonly RefusedRecord[],
   ): Promise<QuarantineOutcome> {
@@ -86,7 +96,7 @@ export class QuarantineStore {
     if (known.records + fresh.length > this.#limits.records || known.bytes + bytes > this.#limits.bytes) {
       // People may have removed some since.
       this.#known.delete(owner.id);
-      if (before) return this.add(owner, refused);
+      if (before) return this.#add(owner, refused);
       return { type: 'full', message: fullMessage(known, this.#limits) };
     }
     this.#known.set(owner.id, known);
@@ -145,7 +155,7 @@ export class QuarantineStore {
   async #write(owner: Owner, known: Known): Promise<void> {
     if (!known.open || known.open.records.length === known.written) return;
     const { key, revision, records } = known.open;
-    const outcome = await QUARANTINE.put(this.#registry, key, await writeChunk(records), revision);
+    const outcome = await QUARANTINE.put(this.#registry, key, writeChunk(records), revision);
     if (outcome.type === 'stored') {
       known.open = { key, records, revision: outcome.revision };
       known.written = records.length;

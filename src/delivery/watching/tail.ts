@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type CompiledFilter, compileFilter } from '../../filters/compile.ts';
+import { compileFilter } from '../../filters/compile.ts';
 import { comparePositions, type Position, type RecordLog, type StoredBlock } from '../../log/log.ts';
 import { type Block, BlockFault, recordBytes } from '../../records/block.ts';
 import type { OrganisationTree } from '../../registry/organisation-tree.ts';
@@ -88,7 +88,7 @@ class TailPage {
   readonly #tree: OrganisationTree;
   readonly #stream: Selected;
   readonly #range: { readonly since: Position; readonly cursor: Position; readonly limit: number };
-  readonly #filter: CompiledFilter;
+  readonly #filter: ReturnType<typeof compileFilter>;
   #bytes = 0;
 
   constructor(
