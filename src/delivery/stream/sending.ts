@@ -78,8 +78,9 @@ function takeNew(state: State, step: Step, free: (slot: number) => boolean): Ent
   const file = gathering.by === 'file';
   const records = file ? gathering.records : Math.min(gathering.records, size.ceiling, paceOf(state));
   if (until) {
-    // It is all read first, so that the request is the same as before.
+    // It is all read first, so that the request is the same as before. Where nothing is in flight there is no room to wait for.
     if (
+      state.flight.size > 0 &&
       state.readAt.sequence <= until.sequence &&
       window.count < records &&
       !state.live &&
