@@ -1,4 +1,4 @@
-import { positionsIn } from '../../src/delivery/quarantine/document.ts';
+import { positionsIn } from '../../src/delivery/quarantine/quarantine.fixture.ts';
 import type { Batch, Outcome, RecordFile } from '../../src/destinations/contract.ts';
 import { comparePositions, type Position } from '../../src/log/log.ts';
 import type { DataStreamDocument, ProgressDocument } from '../../src/registry/data-stream.ts';

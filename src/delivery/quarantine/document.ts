@@ -9,7 +9,7 @@ import {
   type RecordKind,
 } from '../../records/record-index.ts';
 import { documentKind } from '../../registry/documents.ts';
-import { type Json, registryKey } from '../../registry/registry.ts';
+import { registryKey } from '../../registry/registry.ts';
 
 /**
  * Quarantined records in the registry, some of one data stream in a document:
@@ -132,13 +132,6 @@ export function readChunk(
     };
   });
   return { key, revision, records };
-}
-
-/** Where the records of a document are in the log. */
-export function positionsIn(place: string, value: Json): readonly Position[] {
-  const document = QUARANTINE.parse(value);
-  if ('version' in document) return document.notes.map(({ position }) => position);
-  return [readPlace(place) ?? { sequence: 0, index: 0 }];
 }
 
 /** The same document for a log in which records have other places. */

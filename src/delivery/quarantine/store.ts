@@ -26,7 +26,7 @@ interface RefusedRecord {
 }
 
 /** What became of records that were to be quarantined. */
-export type QuarantineOutcome =
+type QuarantineOutcome =
   | { readonly type: 'stored' }
   /** The stream has as many as it may have; nothing was stored. */
   | { readonly type: 'full'; readonly message: string };
@@ -38,7 +38,7 @@ export interface QuarantineLimits {
 }
 
 /** A person looks through some hundred of them; ten thousand are a wrong configuration, and 64 MiB are 6 on the disk. */
-export const QUARANTINE_LIMITS: QuarantineLimits = { records: 10_000, bytes: 64 * 2 ** 20 };
+const QUARANTINE_LIMITS: QuarantineLimits = { records: 10_000, bytes: 64 * 2 ** 20 };
 
 /** Most of one document: small enough to be written again for each record that joins. */
 const CHUNK = { records: 100, bytes: 128 * 2 ** 10 };
