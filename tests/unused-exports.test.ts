@@ -15,7 +15,6 @@ const FOR_TESTS: Readonly<Record<string, string>> = {
   'src/destinations/masking.ts#secretsOf': 'what the property test of masking compares with',
   'src/log/memory.ts#createMemoryLog': 'the adapter of most tests',
   'src/registry/memory.ts#createMemoryRegistry': 'the adapter of most tests',
-  'src/records/record-index.ts#factsOf': 'the property test of the index reads a record back',
 };
 
 const FILES = globSync(['{src,tests,bench,scripts}/**/*.{ts,tsx}', '*.ts']).sort();
