@@ -28,7 +28,7 @@ import { loadStreamDirectory } from './partition/stream-directory.ts';
 import { listQuarantined } from './quarantine/reading.ts';
 import { HeldBlocks } from './stream/held-blocks.ts';
 import { DEFAULT_RETRY } from './stream/retry.ts';
-import { check } from './stream/state.ts';
+import { check, type SideJob } from './stream/state.ts';
 import { type Attempt, DEFAULT_SETTINGS, type DeliverySettings } from './stream/stream-context.ts';
 
 /** Answers a delivery; `ids` are those of the records in it. */
@@ -69,6 +69,7 @@ export class TestWorld {
   log = createMemoryLog({ partitions: 1, clock: this.clock, storage: this.#logStorage });
   registry = createMemoryRegistry({ storage: this.#registryStorage });
   #stop: AbortController | undefined;
+  #runner: PartitionRunner | undefined;
   #running: Promise<void> | undefined;
 
   constructor(
@@ -127,6 +128,7 @@ export class TestWorld {
       ++this.#epoch,
     );
     this.#stop = stop;
+    this.#runner = runner;
     this.#running = runner.run(stop.signal);
     await settle();
   }
@@ -198,8 +200,15 @@ export class TestWorld {
     await settle();
   }
 
-  async progress(id: string, organisationId = 1): Promise<ProgressDocument> {
-    const entry = await this.registry.get(progressKey({ partition: 0, organisationId, id }));
+  /** Runs a job beside the live one of a stream; see PartitionRunner. */
+  beside(id: string, job: SideJob): Promise<boolean> {
+    return (this.#runner as PartitionRunner).runBeside(1, id, job);
+  }
+
+  /** @param job the name of a job beside the live one */
+  async progress(id: string, organisationId = 1, job?: string): Promise<ProgressDocument> {
+    const key = { partition: 0, organisationId, id, job: job === undefined ? undefined : { name: job } };
+    const entry = await this.registry.get(progressKey(key));
     if (!entry) throw new Error(`the stream ${id} has no progress yet`);
     return entry.value as unknown as ProgressDocument;
   }

@@ -161,12 +161,21 @@ export const WATERMARK = documentKind<WatermarkDocument>({ prefix: 'watermark' }
 
 export const streamKey = (organisationId: number, id: string) =>
   registryKey(STREAM.prefix, organisationId, id);
-/** The key begins with the partition: the node that takes a partition over reads the documents of this partition only. */
-export const progressKey = (stream: {
+/**
+ * The key begins with the partition: the node that takes a partition over reads the documents of this partition only.
+ * A job beside the live one has a document of its own, under the key of the stream and its name.
+ */
+export const progressKey = ({
+  partition,
+  organisationId,
+  id,
+  job,
+}: {
   readonly partition: number;
   readonly organisationId: number;
   readonly id: string;
-}) => registryKey(PROGRESS.prefix, stream.partition, stream.organisationId, stream.id);
+  readonly job?: { readonly name: string } | undefined;
+}) => registryKey(PROGRESS.prefix, partition, organisationId, id, ...(job ? [job.name] : []));
 export const historyKey = (organisationId: number, id: string) =>
   registryKey(HISTORY.prefix, organisationId, id);
 export const watermarkKey = (partition: number) => registryKey(WATERMARK.prefix, partition);

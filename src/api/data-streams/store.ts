@@ -67,7 +67,8 @@ export async function listProgress(
   );
   for (const prefix of prefixes) {
     for await (const { key, document } of PROGRESS.list(registry, prefix)) {
-      found.set(key.slice(key.lastIndexOf('.') + 1), document);
+      const [, , , id, job] = key.split('.');
+      if (id && job === undefined) found.set(id, document);
     }
   }
   return found;
@@ -125,6 +126,8 @@ export async function removeStream(registry: Registry, organisationId: number, i
     if (outcome.type === 'unavailable') throw unavailable(outcome);
     if (outcome.type === 'conflict') continue;
     await registry.delete(progressKey(document));
+    // Of the jobs that ran beside the live one.
+    for await (const { key } of registry.list(progressKey(document))) await registry.delete(key);
     await registry.delete(historyKey(organisationId, id));
     for await (const { key } of registry.list(quarantinePrefix(organisationId, id)))
       await registry.delete(key);

@@ -1,8 +1,9 @@
 import { StoreUnavailable } from '../../errors.ts';
 import type { StoredBlock } from '../../log/log.ts';
-import { WATERMARK, watermarkKey } from '../../registry/data-stream.ts';
+import { streamKey, WATERMARK, watermarkKey } from '../../registry/data-stream.ts';
 import type { OrganisationTree } from '../../registry/organisation-tree.ts';
 import { expireQuarantined } from '../quarantine/reading.ts';
+import type { SideJob } from '../stream/state.ts';
 import { Committer } from './committer.ts';
 import { Retention } from './retention.ts';
 import type { RunnerContext } from './runner-context.ts';
@@ -64,6 +65,15 @@ export class PartitionRunner {
     } finally {
       unsubscribe();
     }
+  }
+
+  /**
+   * Runs a job beside the live one of a stream of this partition; one of this name that was begun before goes on.
+   * @returns whether it reached its end, and that is durable; false when this node stops before, or the stream is deleted
+   * @throws Error when the partition has no such stream
+   */
+  runBeside(organisationId: number, id: string, job: SideJob): Promise<boolean> {
+    return this.#streams.runBeside(streamKey(organisationId, id), job);
   }
 
   async #follow(stop: AbortSignal): Promise<void> {
@@ -187,7 +197,7 @@ export class PartitionRunner {
       await clock.sleep(TRIM_INTERVAL_MS, stop).catch(() => undefined);
       if (stop.aborted) return;
       for (const { pump, summary } of this.#streams.active) {
-        if (pump?.progress) telemetry.sampled(summary, pump.pending);
+        if (pump?.progress && !summary.job) telemetry.sampled(summary, pump.pending);
       }
       this.#streams.putIdleAway();
       try {

@@ -8,6 +8,7 @@ import {
   streamKey,
 } from '../../registry/data-stream.ts';
 import type { Registry } from '../../registry/registry.ts';
+import type { StreamSummary } from '../stream/stream-context.ts';
 
 /** What the registry holds of a data stream. */
 export interface StreamDocuments {
@@ -32,7 +33,7 @@ const LONGEST_PAUSE_MS = 1_000;
 export async function readStreamDocuments(
   registry: Registry,
   clock: Clock,
-  stream: Pick<DataStreamDocument, 'partition' | 'organisationId' | 'id'>,
+  stream: Pick<StreamSummary, 'partition' | 'organisationId' | 'id' | 'job'>,
   known: () => number | undefined,
   stop: AbortSignal,
 ): Promise<StreamDocuments | undefined> {

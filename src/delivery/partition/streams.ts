@@ -10,7 +10,9 @@ import type { Json, Write } from '../../registry/registry.ts';
 import { QuarantineStore } from '../quarantine/store.ts';
 import { StreamDriver } from '../stream/driver.ts';
 import { Progress } from '../stream/progress.ts';
+import type { SideJob } from '../stream/state.ts';
 import type { StreamContext, StreamSummary } from '../stream/stream-context.ts';
+import { besideLive } from '../stream/wanted.ts';
 import type { Committer } from './committer.ts';
 import { coverage, Routing } from './routing.ts';
 import type { RunnerContext } from './runner-context.ts';
@@ -26,6 +28,18 @@ export interface Stream {
   revision: number;
   /** When a block was last offered, monotonic ms. */
   offeredAt: number;
+  /** Jobs beside the live one. */
+  readonly beside: Map<string, Beside>;
+  /** Of a job beside the live one: its stream. */
+  readonly of: Stream | undefined;
+}
+
+/** A job beside the live one. */
+interface Beside {
+  readonly stream: Stream;
+  readonly job: SideJob;
+  /** It has ended, and does not begin again by itself. */
+  readonly end: (done: boolean) => void;
 }
 
 /** A pump that had nothing to do for this long is put away with its connection. */
@@ -195,18 +209,31 @@ export class PartitionStreams {
       if (stream.done) ended.push(stream.done);
     }
     await Promise.all(ended);
+    for (const { beside } of this.#streams.values()) for (const { end } of beside.values()) end(false);
     await Promise.all(this.#background);
   }
 
+  /** See `PartitionRunner.runBeside`. */
+  runBeside(key: string, job: SideJob): Promise<boolean> {
+    const of = this.#streams.get(key);
+    if (!of) throw new Error(`the partition has no ${key}`);
+    if (of.beside.has(job.name)) throw new Error(`the job ${job.name} of ${key} runs already`);
+    if (this.#ending) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const stream = newStream(besideLive(of.summary, job), of);
+      const end = (done: boolean) => {
+        of.beside.delete(job.name);
+        this.#routing.remove(stream);
+        resolve(done);
+      };
+      of.beside.set(job.name, { stream, job, end });
+      this.#routing.add(stream);
+      this.#start(stream);
+    });
+  }
+
   #add(key: string, summary: StreamSummary): Stream {
-    const stream: Stream = {
-      summary,
-      pump: undefined,
-      stop: undefined,
-      done: undefined,
-      revision: 0,
-      offeredAt: 0,
-    };
+    const stream = newStream(summary, undefined);
     this.#streams.set(key, stream);
     this.#routing.add(stream);
     return stream;
@@ -216,6 +243,11 @@ export class PartitionStreams {
     const stream = this.#streams.get(key);
     if (!summary) {
       if (!stream) return;
+      for (const { stream: job, end } of stream.beside.values()) {
+        job.pump?.delete();
+        this.#context.committer()?.forget(job);
+        end(false);
+      }
       stream.pump?.delete();
       this.#context.committer()?.forget(stream);
       this.#streams.delete(key);
@@ -229,6 +261,11 @@ export class PartitionStreams {
       return;
     }
     if (stream.summary.relation !== summary.relation) this.#routing.forget();
+    this.#update(stream, summary);
+    for (const { stream: side, job } of stream.beside.values()) this.#update(side, besideLive(summary, job));
+  }
+
+  #update(stream: Stream, summary: StreamSummary): void {
     stream.summary = summary;
     if (stream.pump) stream.pump.update(summary);
     else if (this.#context.committer()) this.#start(stream);
@@ -253,6 +290,10 @@ export class PartitionStreams {
   #ended(stream: Stream, pump: StreamDriver, stop: AbortSignal): void {
     if (stream.pump !== pump) return;
     if (this.#ending) return;
+    if (pump.done) {
+      this.#own(this.#finish(stream));
+      return;
+    }
     if (!stop.aborted && !pump.deleted) {
       // It ended by a bug. Its committed place is right; start again from there, later.
       this.#context.clock.after(RESTART_MS, () => {
@@ -263,6 +304,14 @@ export class PartitionStreams {
       return;
     }
     this.#put(stream);
+  }
+
+  /** A job has reached the end of its range. */
+  async #finish(stream: Stream): Promise<void> {
+    const durable = (await this.#context.committer()?.committed(stream)) ?? false;
+    this.#put(stream);
+    const { job } = stream.summary;
+    if (job) stream.of?.beside.get(job.name)?.end(durable);
   }
 
   #put(stream: Stream): void {
@@ -307,7 +356,8 @@ export class PartitionStreams {
   async #load(stream: Stream, stop: AbortSignal): Promise<StreamDocuments | undefined> {
     const { registry, clock, partition, telemetry } = this.#context;
     const key = streamKey(stream.summary.organisationId, stream.summary.id);
-    const known = () => (this.#streams.get(key) === stream ? stream.summary.revision : undefined);
+    const own = stream.of ?? stream;
+    const known = () => (this.#streams.get(key) === own ? own.summary.revision : undefined);
     const documents = await untilAnswered(
       () => readStreamDocuments(registry, clock, stream.summary, known, stop),
       clock,
@@ -324,6 +374,8 @@ export class PartitionStreams {
   }
 
   #stateChanged(stream: StreamSummary, state: StreamState, message: string, from: StreamState): void {
+    // The state of a job stands in its document; the stream's is that of its live job.
+    if (stream.job) return;
     this.#context.telemetry.stateChanged(stream, state, message);
     // Pausing, resuming and restarting are recorded by the API, which knows the person.
     if (state !== 'error' && !(from === 'pending' && state === 'running')) return;
@@ -337,6 +389,19 @@ export class PartitionStreams {
       .finally(() => this.#background.delete(owned));
     this.#background.add(owned);
   }
+}
+
+function newStream(summary: StreamSummary, of: Stream | undefined): Stream {
+  return {
+    summary,
+    pump: undefined,
+    stop: undefined,
+    done: undefined,
+    revision: 0,
+    offeredAt: 0,
+    beside: new Map(),
+    of,
+  };
 }
 
 function isIdle(stream: StreamSummary, document: ProgressDocument): boolean {

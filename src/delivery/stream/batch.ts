@@ -3,7 +3,7 @@ import type { StoredBlock } from '../../log/log.ts';
 import { BlockFault } from '../../records/block.ts';
 import { DAMAGED } from './outcomes.ts';
 import { countOf, deliveryId, firstOf, lastOf, type Piece } from './piece.ts';
-import type { StreamSummary } from './stream-context.ts';
+import { nameOf, type StreamSummary } from './stream-context.ts';
 
 /** A request as it is handed to the destination. */
 export interface Delivery {
@@ -95,7 +95,7 @@ export function blockOf(stored: StoredBlock | undefined, sequence: number) {
 
 function describe({ stream, piece, slots }: Delivery) {
   return {
-    deliveryId: deliveryId(stream.id, piece, slots),
+    deliveryId: deliveryId(nameOf(stream), piece, slots),
     streamId: stream.id,
     organisationId: stream.organisationId,
     kind: stream.kind,

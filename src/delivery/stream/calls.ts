@@ -10,7 +10,7 @@ import { SLOTS } from './lanes.ts';
 import { DAMAGED } from './outcomes.ts';
 import { bytesOf, countOf, deliveryId, type Piece, recordAt } from './piece.ts';
 import { clip, lengthOf } from './ranges.ts';
-import type { QuarantinedRecord, StreamContext, StreamSummary } from './stream-context.ts';
+import { nameOf, type QuarantinedRecord, type StreamContext, type StreamSummary } from './stream-context.ts';
 
 /** Stored bytes and blocks of one read while behind: large enough to amortise it, small enough to stay bounded. */
 const READ = { blocks: 16, bytes: 2 ** 20 };
@@ -198,10 +198,10 @@ export class Calls {
 
   #ask(request: number, bytes: number, failing: boolean): void {
     const { budgets } = this.#context;
-    const { organisationId, id } = this.#stream();
+    const stream = this.#stream();
     const granted = () => this.#tell({ type: 'granted', request });
     const shares = failing ? budgets.failing : budgets.healthy;
-    this.#shares.set(request, shares.ask(organisationId, id, bytes, granted));
+    this.#shares.set(request, shares.ask(stream.organisationId, nameOf(stream), bytes, granted));
   }
 
   #giveBack(request: number): void {
@@ -241,7 +241,7 @@ export class Calls {
       this.#context.attempted({
         stream,
         connectionType,
-        deliveryId: deliveryId(stream.id, piece, slots),
+        deliveryId: deliveryId(nameOf(stream), piece, slots),
         records: countOf(piece),
         bytes: bytesOf(piece),
         startedAt,

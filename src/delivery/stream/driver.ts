@@ -6,7 +6,7 @@ import { Calls } from './calls.ts';
 import type { Effect, Event, Moment } from './events.ts';
 import { step } from './machine.ts';
 import { Progress } from './progress.ts';
-import { beginState, isIdle, isLive, type Job, LIVE, refresh, type State } from './state.ts';
+import { beginState, isIdle, isLive, LIVE, refresh, type State } from './state.ts';
 import type { StreamContext, StreamSummary } from './stream-context.ts';
 import { destinationText, wantedOf, withDocument } from './wanted.ts';
 
@@ -27,6 +27,7 @@ export class StreamDriver {
   readonly #queue: Event[] = [];
   #handling = false;
   #deleted = false;
+  #done = false;
   #cancelWake = () => {};
   #end: () => void = () => {};
   readonly #ended = new Promise<void>((resolve) => {
@@ -44,7 +45,6 @@ export class StreamDriver {
     context: StreamContext,
     offeredFrom: number,
     committed?: ProgressDocument | undefined,
-    job: Job = LIVE,
   ) {
     this.#stream = stream;
     this.#context = context;
@@ -53,7 +53,7 @@ export class StreamDriver {
     this.#filter = compileFilter(stream.filters);
     this.#state = beginState({
       settings: context.settings,
-      job,
+      job: stream.job ?? LIVE,
       memory: context.budgets.waiting,
       wanted: wantedOf(stream),
       progress: new Progress(stream.start, stream.generation, context.clock.now()),
@@ -74,6 +74,11 @@ export class StreamDriver {
   /** undefined while its documents are not read. */
   get progress(): Progress | undefined {
     return this.#state.phase === 'loading' ? undefined : this.#state.progress;
+  }
+
+  /** It has reached the end of its range. */
+  get done(): boolean {
+    return this.#done;
   }
 
   get deleted(): boolean {
@@ -249,6 +254,7 @@ export class StreamDriver {
         this.#wakeAt(effect.at);
         break;
       case 'ended':
+        this.#done = effect.done;
         this.#end();
         break;
       default:
@@ -256,12 +262,13 @@ export class StreamDriver {
     }
   }
 
+  /** Whole milliseconds, rounded up: a timer that fires a fraction too early would be set again without end. */
   #wakeAt(at: number): void {
     const { clock } = this.#context;
     this.#cancelWake();
     this.#cancelWake =
       at === Number.POSITIVE_INFINITY
         ? () => {}
-        : clock.after(Math.max(0, at - clock.monotonic()), () => this.#dispatch({ type: 'due' }));
+        : clock.after(Math.max(0, Math.ceil(at - clock.monotonic())), () => this.#dispatch({ type: 'due' }));
   }
 }

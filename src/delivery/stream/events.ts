@@ -149,4 +149,4 @@ export type Effect =
   /** Wake with `due` at this monotonic time; replaces the time before. */
   | { readonly type: 'wake_at'; readonly at: number }
   /** Nothing follows: the stream was deleted, has stopped, or has reached the end of its range. */
-  | { readonly type: 'ended' };
+  | { readonly type: 'ended'; readonly done: boolean };

@@ -6,7 +6,7 @@ import { countOf } from './piece.ts';
 import { addAhead, expireUnread, lose, reachedEnd, reselect, startCounting } from './reading.ts';
 import { withdraw } from './sending.ts';
 import { newSize } from './size.ts';
-import { isIdle, type Request, type State, type Step } from './state.ts';
+import { beyondOf, isIdle, type Request, type State, type Step } from './state.ts';
 import { enter, WORDS } from './words.ts';
 
 /** What people want of the stream, and what the node does with it: start, change, stop, delete, expire. */
@@ -57,7 +57,8 @@ function begin(state: State, step: Step): void {
   ) {
     ahead.exact = false;
   }
-  if (!ahead.exact) progress.countedTo = Math.max(progress.countedTo, state.offeredFrom);
+  if (!ahead.exact)
+    progress.countedTo = Math.max(progress.countedTo, Math.min(state.offeredFrom, beyondOf(state)));
   for (let at = 0; at < state.early.length; at += 4) {
     const [sequence, passed, covered, arrivedAt] = state.early.slice(at, at + 4) as [
       number,
@@ -100,7 +101,7 @@ function selectAnew(state: State, step: Step): void {
   progress.boundary = null;
   progress.selecting = state.wanted.selecting;
   // Blocks that held nothing for the stream were not offered: they may hold something now.
-  progress.countedTo = Math.max(progress.countedTo, step.at.dispatched);
+  progress.countedTo = Math.max(progress.countedTo, Math.min(step.at.dispatched, beyondOf(state)));
   state.ahead.exact = false;
   startCounting(state, step, undefined);
 }
@@ -186,10 +187,10 @@ export function quiet(state: State, step: Step): void {
 
 /** A job ends with its range; a node's part of it when nothing is in flight any more. */
 export function endIfDone(state: State, step: Step): void {
-  if (state.phase === 'stopping' ? state.flight.size === 0 : isDone(state)) {
-    step.effects.push({ type: 'commit' });
-    end(state, step);
-  }
+  const done = isDone(state);
+  if (!done && (state.phase !== 'stopping' || state.flight.size > 0)) return;
+  step.effects.push({ type: 'commit' });
+  end(state, step, done);
 }
 
 function isDone(state: State): boolean {
@@ -197,11 +198,11 @@ function isDone(state: State): boolean {
   return state.ledger.open === 0 && state.flight.size === 0;
 }
 
-function end(state: State, step: Step): void {
+function end(state: State, step: Step, done = false): void {
   state.phase = 'ended';
   state.dirty = false;
   state.window.clear();
-  step.effects.push({ type: 'ended' });
+  step.effects.push({ type: 'ended', done });
 }
 
 /**

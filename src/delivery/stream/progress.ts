@@ -41,6 +41,7 @@ export class Progress {
   /** A stream that never ran: it begins at `start`. */
   constructor(start: Position, generation: number, now: number) {
     this.cursor = start;
+    this.done = doneBefore(start);
     this.countedTo = start.sequence;
     this.generation = generation;
     this.status = { state: 'pending', message: 'The stream is being started.', since: now };
@@ -152,7 +153,7 @@ export class Progress {
   }
 }
 
-/** Documents of older versions say no more than where the cursor stands. */
+/** What lies before the cursor in its block: all that is known of a beginning, and of documents of older versions. */
 function doneBefore({ sequence, index }: Position): DoneBlock[] {
   return index > 0 ? [{ sequence, ranges: [0, index] }] : [];
 }

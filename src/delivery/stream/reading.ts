@@ -5,7 +5,7 @@ import { heldSlots } from './entries.ts';
 import type { Counted, ReadBlock } from './events.ts';
 import { countOf, type Piece } from './piece.ts';
 import { clip, lengthOf, subtract } from './ranges.ts';
-import { claimed, inFlightOf, oldestOf, type State, type Step, slotsOf } from './state.ts';
+import { beyondOf, claimed, inFlightOf, oldestOf, type State, type Step, slotsOf } from './state.ts';
 
 /**
  * Where a stream's records come from, in order and without a gap.
@@ -42,7 +42,11 @@ export function offered(
     else state.ahead.exact = false;
     return;
   }
-  if (state.job.until && sequence > state.job.until.sequence) return;
+  if (sequence >= beyondOf(state)) {
+    // Between what was read and this block lies nothing for the stream: the end of the range is reached.
+    if (state.live) state.readAt = { sequence, index: 0 };
+    return;
+  }
   const { progress } = state;
   state.dirty = true;
   if (state.live && state.phase === 'running' && sequence >= state.readAt.sequence) {
@@ -149,6 +153,9 @@ function accept(state: State, sequence: number, block: Block, selection: Selecti
   const count = runs === selection.runs ? selection.count : lengthOf(runs);
   const covered = selection.count + selection.filtered;
   passBlock(state, sequence, count, covered, block.arrivedAt);
+  // A range that ends within the block: what lies behind is not passed.
+  const { until } = state.job;
+  if (until?.sequence === sequence && until.index > 0) state.readAt = until;
   if (count === 0) return;
   const held = slotsOf(state) > 1 ? new Set(heldSlots(state)) : undefined;
   state.window.push(sequence, block, runs, (slot) => held?.has(slot) === true);

@@ -1,5 +1,6 @@
 import type { Cause, Gathering } from '../../destinations/contract.ts';
 import { comparePositions, type Position } from '../../log/log.ts';
+import type { Json } from '../../registry/registry.ts';
 import type { Effect, Moment, Refused, Wanted } from './events.ts';
 import type { HeldBlocks } from './held-blocks.ts';
 import { SLOTS } from './lanes.ts';
@@ -15,13 +16,22 @@ export type Phase = 'loading' | 'running' | 'paused' | 'error' | 'stopping' | 'e
 
 /** What a machine runs over. The live job of a stream, a replay and a take-over differ in nothing else. */
 export interface Job {
-  /** The first position that is not part of it; undefined: it goes on for ever. */
+  /** The first position that is not part of it; undefined: it goes on for ever. One that the log has not reached is met with the next block of the stream's. */
   readonly until: Position | undefined;
   /** undefined: as fast as the destination takes them. */
   readonly recordsPerSecond: number | undefined;
 }
 
 export const LIVE: Job = { until: undefined, recordsPerSecond: undefined };
+
+/** A job that runs beside the live one of a stream, with a cursor and counters of its own. */
+export interface SideJob extends Job {
+  /** Part of the key of its progress, and of its delivery ids: receivers that drop repetitions take a replay. */
+  readonly name: string;
+  readonly from: Position;
+  /** undefined: the stream's own. */
+  readonly filters: readonly Json[] | undefined;
+}
 
 export interface MachineSettings {
   readonly retry: RetryPolicy;
@@ -198,6 +208,11 @@ export function beginState({ settings, job, memory, wanted, progress, offeredFro
     wakeAt: Number.POSITIVE_INFINITY,
     dirty: false,
   };
+}
+
+/** The first block that is no part of the job; Infinity: it has no end. */
+export function beyondOf({ job: { until } }: State): number {
+  return until ? until.sequence + (until.index > 0 ? 1 : 0) : Number.POSITIVE_INFINITY;
 }
 
 export function slotsOf({ gathering }: State): number {

@@ -9,7 +9,7 @@ import type { StreamDocuments } from '../partition/stream-documents.ts';
 import type { Actor, Effect, Event } from './events.ts';
 import type { HeldBlocks } from './held-blocks.ts';
 import type { RetryPolicy } from './retry.ts';
-import type { State } from './state.ts';
+import type { SideJob, State } from './state.ts';
 
 /** What the engine keeps in memory of every data stream, idle ones included: as little as routing needs. */
 export interface StreamSummary {
@@ -24,6 +24,13 @@ export interface StreamSummary {
   readonly filters: readonly Json[];
   /** Revision of the stream's document in the registry. */
   readonly revision: number;
+  /** Set where the stream is delivered once more, beside its live job. */
+  readonly job?: SideJob;
+}
+
+/** What a stream, or a job of it, is called in delivery ids and where memory is shared out. */
+export function nameOf({ id, job }: StreamSummary): string {
+  return job ? `${id}.${job.name}` : id;
 }
 
 export interface DeliverySettings {

@@ -1,5 +1,6 @@
 import type { DataStreamDocument } from '../../registry/data-stream.ts';
 import type { Wanted } from './events.ts';
+import type { SideJob } from './state.ts';
 import type { StreamSummary } from './stream-context.ts';
 
 /** What of a data stream's documents the machine looks at. */
@@ -14,8 +15,14 @@ export function withDocument(
   document: DataStreamDocument,
   revision: number,
 ): StreamSummary {
-  const { kind, relation, filters, desired, generation } = document;
+  const { kind, relation, desired, generation } = document;
+  const filters = stream.job?.filters ?? document.filters;
   return { ...stream, kind, relation, filters, desired, generation, revision };
+}
+
+/** The stream as a job beside the live one delivers it. */
+export function besideLive(stream: StreamSummary, job: SideJob): StreamSummary {
+  return { ...stream, start: job.from, filters: job.filters ?? stream.filters, job };
 }
 
 /** Equal texts: the destination is reached and asked in the same way. A restart begins anew. */

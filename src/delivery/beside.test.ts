@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { SideJob } from './stream/state.ts';
+import { type Peer, TestWorld } from './world.fixture.ts';
+
+/** A job beside the live one of a stream: over a range of its own, with a cursor and counters of its own. */
+
+const SECOND = 1_000;
+const usage = (from: number, to: number) =>
+  Array.from({ length: to - from + 1 }, (_, index) => ({ id: from + index, organisation: 1 }));
+const ids = (from: number, to: number) => usage(from, to).map((record) => record.id);
+
+/** Ten blocks of ten records were delivered. What comes from now on is kept by whether a job beside the live one sent it. */
+async function delivered(options: ConstructorParameters<typeof TestWorld>[0] = {}) {
+  const w = new TestWorld(options);
+  await w.organisation(1);
+  await w.start();
+  const live: number[] = [];
+  const replayed: number[] = [];
+  const deliveryIds = new Set<string>();
+  const peer: Peer = (got, batch) => {
+    assert.ok(!deliveryIds.has(batch.deliveryId), 'a receiver would take it for a repetition');
+    deliveryIds.add(batch.deliveryId);
+    (batch.deliveryId.startsWith('a.again-') ? replayed : live).push(...got);
+    return { type: 'delivered' };
+  };
+  await w.stream('a', peer);
+  for (let from = 1; from <= 100; from += 10) await w.append('usage', usage(from, from + 9));
+  await w.clock.advance(SECOND);
+  assert.deepEqual(live, ids(1, 100));
+  return { w, live, replayed, peer };
+}
+
+const job = (range: Partial<SideJob> = {}): SideJob => ({
+  name: 'again',
+  from: { sequence: 3, index: 5 },
+  until: { sequence: 6, index: 2 },
+  recordsPerSecond: undefined,
+  filters: undefined,
+  ...range,
+});
+
+test('a range is delivered again and ends by itself; the live job is not touched', async () => {
+  const { w, live, replayed } = await delivered();
+  const before = await w.progress('a');
+  const end = w.beside('a', job());
+  await w.clock.advance(SECOND);
+  assert.equal(await end, true);
+  assert.deepEqual(replayed, ids(26, 52));
+  const own = await w.progress('a', 1, 'again');
+  assert.deepEqual([own.counters.delivered, own.counters.filtered, own.pending], [27, 0, 0]);
+  assert.deepEqual(await w.progress('a'), before);
+  await w.append('usage', usage(101, 110));
+  await w.clock.advance(SECOND);
+  assert.deepEqual(live, ids(1, 110));
+  assert.equal((await w.progress('a')).counters.delivered, 110);
+  assert.equal(replayed.length, 27, 'what comes after the range is not part of it');
+  assert.deepEqual(await w.progress('a', 1, 'again'), own);
+});
+
+test('while it waits for its own pauses, records of the live job go out as they come', async () => {
+  const { w, live, replayed } = await delivered();
+  const end = w.beside(
+    'a',
+    job({ from: { sequence: 1, index: 0 }, until: { sequence: 11, index: 0 }, recordsPerSecond: 5 }),
+  );
+  for (let second = 1; second <= 10; second++) {
+    await w.append('usage', usage(100 + second, 100 + second));
+    await w.clock.advance(0);
+    assert.equal(live.at(-1), 100 + second);
+    await w.clock.advance(SECOND);
+    assert.ok(replayed.length <= 5 * (second + 1), `${replayed.length} records in ${second} s`);
+    assert.ok(replayed.length >= 5 * (second - 1), `${replayed.length} records in ${second} s`);
+  }
+  await w.clock.advance(11 * SECOND);
+  assert.equal(await end, true);
+  assert.deepEqual(replayed, ids(1, 100));
+  assert.equal((await w.progress('a')).counters.delivered, 110);
+});
+
+test('a live job that fails holds up no other: each has its own failures and state', async () => {
+  const { w, replayed, peer } = await delivered();
+  w.peer('a', (got, batch, signal) =>
+    batch.deliveryId.startsWith('a.again-')
+      ? peer(got, batch, signal)
+      : { type: 'retry', cause: { code: 'http_503', message: 'It answered 503.', remoteStatus: 503 } },
+  );
+  await w.append('usage', usage(101, 110));
+  await w.clock.advance(SECOND);
+  assert.match((await w.progress('a')).status.message, /^Retrying/);
+  const end = w.beside('a', job());
+  await w.clock.advance(SECOND);
+  assert.equal(await end, true);
+  assert.equal(replayed.length, 27);
+  assert.equal((await w.progress('a', 1, 'again')).lastError, null);
+  assert.match((await w.progress('a')).status.message, /^Retrying/);
+});
+
+test('a failure of its own is not shown as the state of the stream', async () => {
+  const { w, peer } = await delivered();
+  w.peer('a', (got, batch, signal) =>
+    batch.deliveryId.startsWith('a.again-')
+      ? { type: 'refused', cause: { code: 'http_401', message: 'It answered 401.', remoteStatus: 401 } }
+      : peer(got, batch, signal),
+  );
+  const states = w.states.length;
+  void w.beside('a', job());
+  await w.clock.advance(15 * 60 * SECOND);
+  assert.equal((await w.progress('a', 1, 'again')).status.state, 'error');
+  assert.equal((await w.progress('a')).status.state, 'running');
+  assert.equal(w.states.length, states);
+});
+
+test('filters of its own', async () => {
+  const w = new TestWorld();
+  await w.organisation(1);
+  await w.start();
+  const got: string[] = [];
+  await w.stream(
+    'a',
+    (records, { deliveryId }) => {
+      for (const id of records) got.push(`${deliveryId.startsWith('a.again-') ? 'again' : 'live'} ${id}`);
+      return { type: 'delivered' };
+    },
+    { kind: 'event', filters: [{ field: 'event_type_id', value: [1] }] },
+  );
+  const events = [1, 2, 3].map((id) => ({ id, organisation: 1, eventType: id }));
+  await w.append('event', events);
+  await w.clock.advance(SECOND);
+  const range = { from: { sequence: 1, index: 0 }, until: { sequence: 2, index: 0 } };
+  const end = w.beside('a', job({ ...range, filters: [{ field: 'event_type_id', value: [2, 3] }] }));
+  await w.clock.advance(SECOND);
+  assert.equal(await end, true);
+  assert.deepEqual(got, ['live 1', 'again 2', 'again 3']);
+  const { delivered, filtered } = (await w.progress('a', 1, 'again')).counters;
+  assert.deepEqual([delivered, filtered], [2, 1]);
+});
+
+describe('what happens to the stream', () => {
+  const slow = () =>
+    job({ from: { sequence: 1, index: 0 }, until: { sequence: 11, index: 0 }, recordsPerSecond: 10 });
+
+  test('a crash: it goes on where it was', async () => {
+    const { w, replayed } = await delivered();
+    void w.beside('a', slow());
+    await w.clock.advance(5 * SECOND);
+    const before = replayed.length;
+    assert.ok(before >= 40 && before <= 60, `${before} records`);
+    await w.crash();
+    await w.start();
+    const end = w.beside('a', slow());
+    await w.clock.advance(10 * SECOND);
+    assert.equal(await end, true);
+    assert.deepEqual(replayed, ids(1, 100));
+    assert.equal((await w.progress('a', 1, 'again')).counters.delivered, 100);
+  });
+
+  test('pause and resume: both wait, both go on', async () => {
+    const { w, replayed } = await delivered();
+    const end = w.beside('a', slow());
+    await w.clock.advance(3 * SECOND);
+    await w.change('a', { desired: 'paused' });
+    const before = replayed.length;
+    await w.clock.advance(20 * SECOND);
+    assert.equal(replayed.length, before);
+    await w.change('a', { desired: 'running' });
+    await w.clock.advance(20 * SECOND);
+    assert.equal(await end, true);
+    assert.deepEqual(replayed, ids(1, 100));
+  });
+
+  test('deletion ends it', async () => {
+    const { w, replayed } = await delivered();
+    const end = w.beside('a', slow());
+    await w.clock.advance(3 * SECOND);
+    await w.remove('a');
+    assert.equal(await end, false);
+    const before = replayed.length;
+    await w.clock.advance(20 * SECOND);
+    assert.equal(replayed.length, before);
+  });
+
+  test('a stop: it ends as well, and what it delivered is committed', async () => {
+    const { w, replayed } = await delivered();
+    const end = w.beside('a', slow());
+    await w.clock.advance(3 * SECOND);
+    await w.stop();
+    assert.equal(await end, false);
+    assert.equal((await w.progress('a', 1, 'again')).counters.delivered, replayed.length);
+  });
+});
