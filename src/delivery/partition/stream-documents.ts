@@ -8,7 +8,6 @@ import {
   streamKey,
 } from '../../registry/data-stream.ts';
 import type { Registry } from '../../registry/registry.ts';
-import type { StreamSummary } from '../stream/stream-context.ts';
 
 /** What the registry holds of a data stream. */
 export interface StreamDocuments {
@@ -33,7 +32,7 @@ const LONGEST_PAUSE_MS = 1_000;
 export async function readStreamDocuments(
   registry: Registry,
   clock: Clock,
-  stream: Pick<StreamSummary, 'partition' | 'organisationId' | 'id' | 'job'>,
+  stream: Parameters<typeof progressKey>[0],
   known: () => number | undefined,
   stop: AbortSignal,
 ): Promise<StreamDocuments | undefined> {

@@ -1,0 +1,404 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Cause, Gathering, RecordFailure } from '../../destinations/contract.ts';
+import { compileFilter } from '../../filters/compile.ts';
+import { type Block, blockInMemory } from '../../records/block.ts';
+import { layOut } from '../../records/record-index.fixture.ts';
+import type { Effect, Event, EventType } from './events.ts';
+import { HeldBlocks } from './held-blocks.ts';
+import { step, TABLE } from './machine.ts';
+import { Progress } from './progress.ts';
+import { DEFAULT_RETRY } from './retry.ts';
+import { beginState, check, LIVE, type Phase, type State } from './state.ts';
+
+/** The machine alone: events in, effects out, the accounts checked after each step. */
+
+const SECOND = 1_000;
+const cause: Cause = { code: 'http_503', message: 'It answered 503.', remoteStatus: 503 };
+const BATCH: Gathering = { by: 'batch', records: 100, bytes: 2 ** 20 };
+const LANES: Gathering = { ...BATCH, lanes: { by: 'endpoint', inFlight: 4 } };
+const PHASES: readonly Phase[] = ['loading', 'running', 'paused', 'error', 'stopping', 'ended'];
+const select = (block: Block) => compileFilter([]).select(block, 'all');
+
+/** A block of so many records; with `endpoints`, each record of another one. */
+function blockOf(records: number, endpoints = false): Block {
+  const { index, payload } = layOut(
+    'usage',
+    Array.from({ length: records }, (_, id) => ({
+      text: JSON.stringify({ id }),
+      organisation: 1,
+      eventType: 0,
+      alert: 0,
+      endpoint: BigInt(endpoints ? id + 1 : 0),
+    })),
+  );
+  return blockInMemory(index, payload, 0);
+}
+
+class Rig {
+  monotonic = 1_000_000;
+  random = 0.5;
+  dispatched = 1;
+  full = false;
+  #revision = 1;
+  readonly #log = new Map<number, Block>();
+  readonly state: State;
+  effects: Effect[] = [];
+
+  constructor(quarantineRun = 100) {
+    this.state = beginState({
+      settings: { retry: DEFAULT_RETRY, quarantineRun, liveBytes: 2 ** 23 },
+      job: LIVE,
+      memory: new HeldBlocks(2 ** 26),
+      wanted: this.wanted(),
+      progress: new Progress({ sequence: 1, index: 0 }, 1, 0),
+      offeredFrom: 1,
+    });
+  }
+
+  wanted(change: Partial<State['wanted']> = {}): State['wanted'] {
+    return { desired: 'running', generation: 1, revision: this.#revision++, selecting: '', ...change };
+  }
+
+  step(event: Event): Effect[] {
+    const { monotonic, random, dispatched, full } = this;
+    this.effects = step(this.state, event, { now: monotonic, monotonic, random, dispatched, full });
+    check(this.state);
+    return this.effects;
+  }
+
+  load(destination = ''): Effect[] {
+    return this.step({ type: 'loaded', wanted: this.wanted(), destination, progress: undefined });
+  }
+
+  offer(block: Block): Effect[] {
+    const sequence = this.dispatched++;
+    this.#log.set(sequence, block);
+    return this.step({ type: 'offered', sequence, block, selection: select(block) });
+  }
+
+  open(gathering = BATCH): Effect[] {
+    return this.step({ type: 'opened', ticket: this.state.openTicket, gathering });
+  }
+
+  /** Answers a read under way. */
+  serve(): Effect[] {
+    const { reading, readTicket, readAt } = this.state;
+    if (!reading) return this.effects;
+    const blocks = [...this.#log]
+      .filter(([sequence]) => sequence >= readAt.sequence)
+      .map(([sequence, block]) => ({ sequence, block, selection: select(block), fault: undefined }));
+    return this.step({ type: 'read', ticket: readTicket, blocks });
+  }
+
+  /** Grants what is asked for, and gives the request that is sent then. */
+  grant(effects = this.effects): number {
+    const { request } = find(effects, 'ask');
+    find(this.step({ type: 'granted', request }), 'send');
+    return request;
+  }
+
+  answer(request: number, outcome: Extract<Event, { type: 'answered' }>['outcome']): Effect[] {
+    return this.step({ type: 'answered', request, outcome });
+  }
+
+  /** The time of the next `due`. */
+  due(): Effect[] {
+    this.monotonic = this.state.wakeAt;
+    return this.step({ type: 'due' });
+  }
+
+  /** Running, with one request in flight of `records` records. */
+  static sending(records = 10, gathering = BATCH): { rig: Rig; request: number } {
+    const rig = new Rig();
+    rig.load();
+    rig.offer(blockOf(records, gathering === LANES));
+    rig.open(gathering);
+    rig.serve();
+    return { rig, request: rig.grant() };
+  }
+}
+
+function all<T extends Effect['type']>(effects: readonly Effect[], type: T): Extract<Effect, { type: T }>[] {
+  return effects.filter((effect) => effect.type === type) as Extract<Effect, { type: T }>[];
+}
+
+function find<T extends Effect['type']>(effects: readonly Effect[], type: T): Extract<Effect, { type: T }> {
+  const [found] = all(effects, type);
+  return found ?? assert.fail(`no ${type} in ${effects.map((effect) => effect.type).join(', ')}`);
+}
+
+const has = (effects: readonly Effect[], type: Effect['type']) => all(effects, type).length > 0;
+const failures = (indexes: readonly number[], verdict: RecordFailure['verdict']): RecordFailure[] =>
+  indexes.map((index) => ({ index, verdict, cause }));
+
+/** A rig in the phase, with a request in flight where that can be. */
+function inPhase(phase: Phase): { rig: Rig; request: number } {
+  if (phase === 'loading') return { rig: new Rig(), request: 1 };
+  const { rig, request } = Rig.sending();
+  if (phase === 'paused') rig.step({ type: 'changed', wanted: rig.wanted({ desired: 'paused' }) });
+  if (phase === 'error') {
+    for (let run = 0; rig.state.phase === 'running'; run++) {
+      assert.ok(run < 1_000);
+      const [[id] = []] = [...rig.state.flight];
+      if (id === undefined) rig.due();
+      else if (rig.state.flight.get(id)?.stage === 'asking') rig.step({ type: 'granted', request: id });
+      else
+        rig.answer(id, { type: 'refused', cause: { code: 'http_401', message: '401', remoteStatus: 401 } });
+      rig.serve();
+    }
+  }
+  if (phase === 'stopping' || phase === 'ended') rig.step({ type: 'stop' });
+  if (phase === 'ended') rig.answer(request, { type: 'delivered' });
+  assert.equal(rig.state.phase, phase);
+  return { rig, request };
+}
+
+function eventOf(type: EventType, rig: Rig, request: number): Event {
+  const { readTicket: ticket, openTicket, countTicket } = rig.state;
+  const block = blockOf(3);
+  switch (type) {
+    case 'loaded':
+      return { type, wanted: rig.wanted(), destination: '', progress: undefined };
+    case 'changed':
+      return { type, wanted: rig.wanted() };
+    case 'offered':
+      return { type, sequence: rig.dispatched++, block, selection: select(block) };
+    case 'unreadable':
+      return { type, sequence: rig.dispatched++ };
+    case 'read':
+      return { type, ticket, blocks: [] };
+    case 'not_read':
+      return { type, ticket, message: 'closed' };
+    case 'counted':
+      return { type, ticket: countTicket, counted: { passed: 0, covered: 0, oldest: null } };
+    case 'opened':
+      return { type, ticket: openTicket, gathering: BATCH };
+    case 'not_opened':
+      return { type, ticket: openTicket, cause, actor: 'customer' };
+    case 'answered':
+      return { type, request, outcome: { type: 'delivered' } };
+    case 'not_quarantined':
+      return { type, request, message: 'full' };
+    case 'expire':
+      return { type, sequence: 1, arrivedAt: 0, selection: select(blockOf(10)) };
+    case 'deleted':
+    case 'due':
+    case 'stop':
+    case 'grace_over':
+      return { type };
+    default:
+      return { type, request };
+  }
+}
+
+describe('each event in each phase', () => {
+  for (const [type, row] of Object.entries(TABLE) as [EventType, Record<Phase, string>][])
+    for (const phase of PHASES)
+      test(`${type} while ${phase}: ${row[phase]}`, () => {
+        const { rig, request } = inPhase(phase);
+        const event = eventOf(type, rig, request);
+        if (row[phase] === 'impossible') assert.throws(() => rig.step(event), /cannot come while/);
+        else rig.step(event);
+        if (row[phase] === 'late')
+          assert.deepEqual(
+            rig.effects.filter((effect) => effect.type !== 'give_back'),
+            [],
+          );
+      });
+});
+
+describe('when it is tried again', () => {
+  test('a part is tried again no sooner than the destination said', () => {
+    const { rig, request } = Rig.sending();
+    const part = { type: 'partial', failures: failures([7, 3], 'retry'), afterMs: 90 * SECOND } as const;
+    rig.answer(request, part);
+    assert.equal(rig.state.wakeAt, rig.monotonic + 90 * SECOND);
+  });
+
+  test('records of some keys are tried again no sooner than the destination said, and other keys go on', () => {
+    const { rig, request } = Rig.sending(10, LANES);
+    rig.answer(request, { type: 'partial', failures: failures([3], 'retry'), afterMs: 90 * SECOND });
+    assert.equal(rig.state.wakeAt, rig.monotonic + 90 * SECOND);
+    assert.equal(rig.state.waitUntil, 0);
+  });
+
+  test('the pause is random, between nothing and the limit that grows', () => {
+    const pauses = [0, 0.5, 0.9].map((random) => {
+      const { rig, request } = Rig.sending();
+      rig.random = random;
+      rig.answer(request, { type: 'retry', cause });
+      return rig.state.waitUntil - rig.monotonic;
+    });
+    assert.equal(new Set(pauses).size, 3, `${pauses.join(' ')} ms`);
+  });
+});
+
+describe('what is committed', () => {
+  test('nothing that changed nothing is committed again', () => {
+    const { rig, request } = Rig.sending();
+    assert.ok(has(rig.answer(request, { type: 'delivered' }), 'commit'));
+    assert.ok(!has(rig.step({ type: 'due' }), 'commit'));
+    assert.ok(!has(rig.step({ type: 'granted', request: 99 }), 'commit'));
+    assert.ok(!has(rig.answer(request, { type: 'delivered' }), 'commit'));
+  });
+
+  test('what is taken within the grace time counts, and is committed', () => {
+    const { rig, request } = Rig.sending();
+    rig.step({ type: 'stop' });
+    assert.ok(!has(rig.effects, 'cancel') && !has(rig.effects, 'ended'), 'it gets its time');
+    rig.answer(request, { type: 'partial', failures: failures([9], 'retry') });
+    assert.ok(has(rig.effects, 'commit') && has(rig.effects, 'ended'));
+    assert.deepEqual([rig.state.progress.delivered, rig.state.progress.cursor.index], [9, 9]);
+  });
+
+  test('a request that is cancelled after the grace time says nothing of the destination', () => {
+    const { rig, request } = Rig.sending();
+    rig.step({ type: 'stop' });
+    find(rig.step({ type: 'grace_over' }), 'cancel');
+    rig.answer(request, { type: 'retry', cause });
+    assert.equal(rig.state.run, undefined);
+    assert.equal(rig.state.progress.retrying, null);
+    assert.equal(rig.state.progress.lastError, null);
+  });
+});
+
+describe('memory that was asked for is given back once', () => {
+  const ways: Record<string, (rig: Rig, request: number) => void> = {
+    delivered: (rig, request) => rig.answer(request, { type: 'delivered' }),
+    'to be retried': (rig, request) => rig.answer(request, { type: 'retry', cause }),
+    refused: (rig, request) => rig.answer(request, { type: 'refused', cause }),
+    rejected: (rig, request) => rig.answer(request, { type: 'rejected', cause }),
+    'too large': (rig, request) => rig.answer(request, { type: 'too_large', cause }),
+    "simstream's fault": (rig, request) => rig.answer(request, { type: 'platform', cause }),
+    gone: (rig, request) => rig.answer(request, { type: 'gone', sequence: 1 }),
+    'taken in part': (rig, request) =>
+      rig.answer(request, { type: 'partial', failures: failures([1], 'retry') }),
+    'taken but for refused ones': (rig, request) =>
+      rig.answer(request, { type: 'partial', failures: failures([1], 'reject') }),
+    'another destination': (rig) => rig.load('elsewhere'),
+    deleted: (rig) => rig.step({ type: 'deleted' }),
+  };
+  for (const [name, way] of Object.entries(ways))
+    test(name, () => {
+      const { rig, request } = Rig.sending();
+      way(rig, request);
+      assert.deepEqual(
+        all(rig.effects, 'give_back').map((effect) => effect.request),
+        [request],
+      );
+    });
+
+  test('not granted yet when the stream is paused; and granted then all the same', () => {
+    const rig = new Rig();
+    rig.load();
+    rig.offer(blockOf(10));
+    const { request } = find(rig.open(), 'ask');
+    const paused = rig.step({ type: 'changed', wanted: rig.wanted({ desired: 'paused' }) });
+    assert.equal(find(paused, 'give_back').request, request);
+    assert.equal(find(rig.step({ type: 'granted', request }), 'give_back').request, request);
+  });
+});
+
+test('a stream that fails asks for memory among those that fail', () => {
+  const { rig, request } = Rig.sending();
+  rig.answer(request, { type: 'retry', cause });
+  assert.equal(find(rig.due(), 'ask').failing, true);
+  const again = rig.grant();
+  rig.answer(again, { type: 'delivered' });
+  assert.equal(find(rig.offer(blockOf(1)), 'ask').failing, false);
+});
+
+describe('refused records', () => {
+  test('of a part they are quarantined with their own index, in whatever order they were named', () => {
+    const { rig, request } = Rig.sending();
+    rig.answer(request, { type: 'partial', failures: failures([8, 2, 5], 'reject') });
+    const { piece } = find(rig.effects, 'quarantine');
+    assert.deepEqual(
+      piece.map(({ from, to }) => [from, to]),
+      [
+        [2, 3],
+        [5, 6],
+        [8, 9],
+      ],
+    );
+  });
+
+  test('for what they are, they say nothing of the configuration', () => {
+    const rig = new Rig(3);
+    rig.load();
+    rig.offer(blockOf(10));
+    rig.open();
+    const request = rig.grant();
+    const expected = failures([6, 7, 8, 9], 'reject').map((failure) => ({
+      ...failure,
+      expected: true as const,
+    }));
+    rig.answer(request, { type: 'partial', failures: expected });
+    rig.step({ type: 'quarantined', request: find(rig.effects, 'quarantine').request });
+    assert.equal(rig.state.phase, 'running');
+    assert.equal(rig.state.rejectedInRow, 0);
+  });
+
+  test('so many in a row, and the stream goes to Error', () => {
+    const rig = new Rig(3);
+    rig.load();
+    rig.offer(blockOf(10));
+    rig.open();
+    const request = rig.grant();
+    rig.answer(request, { type: 'partial', failures: failures([6, 7, 8, 9], 'reject') });
+    rig.step({ type: 'quarantined', request: find(rig.effects, 'quarantine').request });
+    assert.equal(rig.state.phase, 'error');
+  });
+});
+
+test('what is learnt of size grows again', () => {
+  const { rig, request } = Rig.sending(100);
+  rig.answer(request, { type: 'too_large', cause });
+  assert.equal(rig.state.size.ceiling, 50);
+  for (let round = 0; round < 2_000 && rig.state.size.ceiling !== Number.POSITIVE_INFINITY; round++) {
+    const [[id, own] = []] = [...rig.state.flight];
+    if (id === undefined || !own) rig.offer(blockOf(100));
+    else if (own.stage === 'asking') rig.step({ type: 'granted', request: id });
+    else rig.answer(id, { type: 'delivered' });
+    rig.serve();
+  }
+  assert.equal(rig.state.size.ceiling, Number.POSITIVE_INFINITY);
+});
+
+test('another destination: the one before is closed, its request cancelled, and the records go to the new one', () => {
+  const { rig, request } = Rig.sending();
+  const effects = rig.load('elsewhere');
+  assert.equal(find(effects, 'cancel').request, request);
+  find(effects, 'close');
+  assert.ok(has(effects, 'read') || has(effects, 'open'));
+  assert.equal(rig.state.open === 'open', false);
+});
+
+describe('the retention takes a block', () => {
+  test('in flight, and the answer decides, once', () => {
+    for (const [outcome, delivered, expired] of [
+      [{ type: 'delivered' }, 10, 0],
+      [{ type: 'retry', cause }, 0, 10],
+    ] as const) {
+      const { rig, request } = Rig.sending();
+      rig.step({ type: 'expire', sequence: 1, arrivedAt: 0, selection: select(blockOf(10)) });
+      rig.answer(request, outcome);
+      const { progress } = rig.state;
+      assert.deepEqual([progress.delivered, progress.expired], [delivered, expired]);
+      rig.step({ type: 'expire', sequence: 1, arrivedAt: 0, selection: select(blockOf(10)) });
+      assert.deepEqual([progress.delivered, progress.expired], [delivered, expired]);
+      assert.deepEqual(progress.cursor, { sequence: 2, index: 0 });
+    }
+  });
+
+  test('that waits for memory: it has expired, and is not sent when memory is granted', () => {
+    const rig = new Rig();
+    rig.load();
+    rig.offer(blockOf(4));
+    const { request } = find(rig.open(), 'ask');
+    rig.step({ type: 'expire', sequence: 1, arrivedAt: 0, selection: select(blockOf(4)) });
+    assert.ok(!has(rig.step({ type: 'granted', request }), 'send'));
+    assert.deepEqual([rig.state.progress.delivered, rig.state.progress.expired], [0, 4]);
+  });
+});
