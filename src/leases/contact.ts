@@ -2,19 +2,19 @@ import type { Clock } from '../lib/clock.ts';
 import { type LeaseTiming, PAUSE_MS } from './timing.ts';
 
 /**
- * `granted`: nobody may take this node's leases. `alone`: the time of its leases has run out, but since then the storage
- * has not answered at all, so that others most likely cannot take them either. `lost`: they may be others' by now.
+ * `granted`: no other node may take this node's leases. `alone`: the leases have expired, but the storage has not answered
+ * since then, so other nodes most likely cannot take them either. `lost`: other nodes may hold the leases by now.
  */
 type Standing = 'granted' | 'alone' | 'lost';
 
 /**
- * What a node may think of its own leases, by its own monotonic clock.
+ * What a node may assume about its own leases, by its own monotonic clock.
  *
- *  C1  Granted lasts `holdMs` from the moment at which a heartbeat was sent that was stored later. Others hear of it
- *      after that moment, and wait for `lostMs`, which is longer.
- *  C2  Who stood still (SIGSTOP, a suspended machine) for longer than its grant is never alone, but has lost: the others
- *      went on meanwhile.
- *  C3  Every end of a grant begins a new term. What was asked in an earlier term says nothing about this one.
+ *  C1  A grant lasts `holdMs` from the moment at which the node sent a heartbeat that was stored later. The others hear of
+ *      that heartbeat after that moment, and wait for `lostMs`, which is longer.
+ *  C2  A process that was suspended (SIGSTOP, a suspended machine) longer than its grant has lost its leases. It is never
+ *      `alone`: the others went on meanwhile.
+ *  C3  Every end of a grant begins a new term. The answer to a question of an earlier term proves nothing in this one.
  */
 export class Contact {
   readonly #clock: Clock;
@@ -35,12 +35,12 @@ export class Contact {
     return this.#term;
   }
 
-  /** Whether the process stood still after the last heartbeat that was stored was sent. */
+  /** Whether the process was suspended after it sent the last heartbeat that was stored. */
   get paused(): boolean {
     return this.#pausedAt > this.#sentAt;
   }
 
-  /** To be called before anything is done that relies on a lease, and often. */
+  /** Call this before every action that relies on a lease, and often. */
   look(): Standing {
     const now = this.#clock.monotonic();
     if (now - this.#lookedAt >= PAUSE_MS) this.#pausedAt = now;

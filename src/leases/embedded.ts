@@ -11,8 +11,8 @@ interface EmbeddedLeasesOptions {
 }
 
 /**
- * The leases of a node that has its store to itself: it holds every partition from start to stop. Each start has an
- * epoch greater by one, so that what an earlier start left under way can be told from what this one does (E1, E3).
+ * Leases of a node that does not share its store: it holds every partition from start to stop. Each start has a greater
+ * epoch, so that a late write of an earlier start can be distinguished from this one's (E1, E3).
  */
 export function embeddedLeases(
   registry: Registry,
@@ -41,7 +41,7 @@ export function embeddedLeases(
           telemetry?.leaseLost({ partition, epoch, reason: ended.aborted ? 'stopped' : 'ended' });
         }
       });
-      // E2: given up only when every run has settled, the failed ones included.
+      // E2: the leases are released only when every run has settled, failed runs included.
       const outcomes = await Promise.allSettled(runs);
       const failed = outcomes.find((outcome) => outcome.status === 'rejected');
       if (failed) throw failed.reason;
@@ -49,13 +49,13 @@ export function embeddedLeases(
   };
 }
 
-/** The view of a node that has no others. */
+/** The view of a node that is alone. */
 function lonelyNode({ clock, node, telemetry }: EmbeddedLeasesOptions) {
   const listeners = new Set<() => void>();
   const started = clock.now();
   const unheld = new Set<number>();
   let held = { partitions: 0, epoch: 0, since: 0 };
-  const tell = () => {
+  const notify = () => {
     for (const listener of [...listeners]) listener();
   };
   const nodes: Nodes = {
@@ -79,11 +79,11 @@ function lonelyNode({ clock, node, telemetry }: EmbeddedLeasesOptions) {
       unheld.clear();
       held = { partitions, epoch, since: clock.now() };
       telemetry?.nodesCounted({ alive: 1 });
-      tell();
+      notify();
     },
     ended: (partition: number) => {
       unheld.add(partition);
-      tell();
+      notify();
     },
   };
 }

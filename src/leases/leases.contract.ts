@@ -10,7 +10,7 @@ interface LeasesHarness {
 interface LeasesWorld {
   /** One more node, as after a (re)start. */
   node(): Leases;
-  /** Lets time pass for adapters whose leases run out; nothing for others. */
+  /** Advances time for adapters whose leases expire; does nothing for others. */
   settle(): Promise<void>;
   close(): Promise<void>;
 }

@@ -2,12 +2,12 @@
  * Leases: at most one live holder per partition.
  *
  *  E1  `run` is called for a partition when this node holds its lease, with an epoch greater than any before it.
- *  E2  `signal` aborts as soon as the lease is lost, handed over or the node stops; the lease is given up only after
- *      the promise of `run` has settled, or its time has run out.
+ *  E2  `signal` aborts as soon as the lease is lost, handed over or the node stops. The lease is released only after the
+ *      promise of `run` has settled or its time has run out.
  *  E3  Every cursor commit carries the epoch; a document written under a greater epoch is never overwritten.
  */
 export interface Leases {
-  /** Takes part in the sharing of partitions until `signal` aborts; resolves when all of this node's are given up. */
+  /** Takes part in sharing the partitions until `signal` aborts; resolves when this node has released all of its own. */
   hold(
     partitions: number,
     run: (partition: number, epoch: number, signal: AbortSignal) => Promise<void>,

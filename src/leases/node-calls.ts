@@ -1,12 +1,12 @@
 import type { Json } from '../registry/registry.ts';
 
-/** Questions from node to node, for what only the node that runs something knows. Never needed to deliver a record. */
+/** Questions between nodes, for facts that only the node that runs a partition knows. Delivery never depends on them. */
 export interface NodeCalls {
-  /** Answers what is asked about a topic until the function returned is called. A node that cannot answer stays silent. */
+  /** Answers questions about a topic until the returned function is called. A node that cannot answer stays silent. */
   answer(topic: string, reply: (question: Json) => Promise<Json>): () => void;
-  /** undefined: nobody answered within `withinMs`. */
+  /** undefined: no node answered within `withinMs`. */
   ask(topic: string, question: Json, withinMs: number): Promise<Json | undefined>;
 }
 
-/** Of a node that is alone. */
+/** For a node that is alone. */
 export const noCalls: NodeCalls = { answer: () => () => {}, ask: async () => undefined };

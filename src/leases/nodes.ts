@@ -1,25 +1,25 @@
-/** Who takes part in delivery, and who holds which partition, as one node sees it. */
+/** The nodes that take part in delivery and the partitions that each holds, as one node sees them. */
 export interface Nodes {
   snapshot(): NodesSnapshot;
-  /** Calls back when a node comes, goes or leaves, or a partition changes hands; returns how to stop. */
+  /** Calls back when a node comes, goes or leaves, or a partition changes hands; returns a function that ends it. */
   subscribe(listener: () => void): () => void;
 }
 
 export interface NodesSnapshot {
   /** By name. */
   readonly nodes: readonly NodeView[];
-  /** Partitions that no node holds just now, ascending. */
+  /** Partitions that no node holds at the moment, ascending. */
   readonly unheld: readonly number[];
 }
 
 export interface NodeView {
-  /** Host and port that it listens on. */
+  /** Host and port that the node listens on. */
   readonly name: string;
-  /** Of this start of its process. */
+  /** Identifies one start of the process. */
   readonly session: string;
   /** Whether it is the node that answers. */
   readonly self: boolean;
-  /** `leaving`: it hands over what it holds. `silent`: nothing was heard of it for longer than a lease. */
+  /** `leaving`: it hands its partitions over. `silent`: the others heard nothing from it for longer than a lease. */
   readonly state: 'alive' | 'leaving' | 'silent';
   /** Milliseconds since the epoch, by its own clock. */
   readonly started: number;
@@ -35,24 +35,24 @@ interface HeldPartition {
   readonly since: number;
 }
 
-/** What a node says of itself. */
+/** What a node publishes about itself. */
 export interface NodeDescription {
   readonly name: string;
   readonly version: string;
 }
 
-/** Told of what becomes of leases; see telemetry.ts. */
+/** Reports changes of leases; see telemetry.ts. */
 export interface LeaseTelemetry {
-  /** `from`: whoever had it before. `none`: it was free; `lost`: a node that fell silent; `self`: this very node. */
+  /** `from`: the previous holder. `none`: the lease was free; `lost`: a node that fell silent; `self`: this very node. */
   leaseAcquired(event: { partition: number; epoch: number; from: 'none' | 'lost' | 'self' }): void;
   leaseLost(event: { partition: number; epoch: number; reason: LossReason }): void;
   nodesCounted(event: { alive: number }): void;
-  /** The watch of nodes and leases was silent while heartbeats were stored: a new one was begun. */
+  /** The watch of nodes and leases was silent while heartbeats were stored, so a new one began. */
   watchRenewed(): void;
 }
 
 /**
- * `stopped`: the node stops. `moved`: another node's share now. `taken`: another node holds it. `paused`: the process
- * stood still for longer than a lease. `no contact`: the storage did not answer for too long. `ended`: its run ended.
+ * `stopped`: the node stops. `moved`: the partition is now another node's share. `taken`: another node holds it. `paused`:
+ * the process was suspended longer than a lease. `no contact`: the storage did not answer for too long. `ended`: its run ended.
  */
 export type LossReason = 'stopped' | 'moved' | 'taken' | 'paused' | 'no contact' | 'ended';

@@ -24,51 +24,51 @@ interface ParticipationContext {
   readonly node: NodeDescription;
   readonly telemetry?: LeaseTelemetry;
   readonly timing: LeaseTiming;
-  /** The snapshot is another one now. */
+  /** The snapshot has changed. */
   changed(): void;
 }
 
 type Run = (partition: number, epoch: number, signal: AbortSignal) => Promise<void>;
 
-/** A partition that runs here. */
+/** A partition that runs on this node. */
 interface Held {
   readonly partition: number;
   readonly epoch: number;
   readonly stop: AbortController;
   revision: number;
-  /** Whether the document was seen to be this node's in the present term. */
+  /** Whether this node saw its own document in the current term. */
   sure: boolean;
-  /** Why and since when (monotonic) it is to end. */
+  /** Why it must end, and since when (monotonic). */
   ending: { readonly reason: LossReason; readonly since: number } | undefined;
 }
 
-/** Between two tries to write a lease, jittered. */
+/** Between two tries to write a lease, with jitter. */
 const AGAIN_MS = 1_000;
 /**
- * The own heartbeats are stored, but none was seen for this long: the watch is silent, and a new one is begun. Several
- * heartbeats, so that a storage that elects a leader is not asked for all its documents at every election.
+ * This node's heartbeats are stored, but its watch showed none for this long: the watch is silent, and a new one begins.
+ * Several heartbeats, so that nodes do not list all documents again each time the storage elects a leader.
  */
 const SILENT_WATCH_MS = 5_000;
 /**
- * Every so often some leases are compared with the storage's leader (V4): all of them within ten such rounds, but at most
- * ten a round, so that hundreds of partitions do not keep the storage busy.
+ * Between two rounds that compare some leases with the storage's leader (V4). Ten such rounds cover all leases, but a round
+ * compares at most ten, so that hundreds of partitions do not keep the storage busy.
  */
 const PATROL = { everyMs: 1_000, rounds: 10, most: 10 };
-/** A node that stops tries this long to give up its leases while the storage does not answer. */
+/** A node that stops tries for this long to release its leases while the storage does not answer. */
 const FAREWELL_MS = 3_000;
 
 /**
- * One node's part in the sharing, from start to stop.
+ * One node's part in sharing the partitions, from start to stop.
  *
- *  L1  A lease changes by compare-and-set alone, and its epoch grows with each holder. The answer to a write counts only
- *      in the term in which it was asked (C3): later, the lease may be another's already.
- *  L2  A lease is taken by its owner by rendezvous hashing alone, when it was given up, when its holder is lost, or when
- *      it is the taker's own, left over from a write without answer or from a run that ended.
- *  L3  It is given up for a node that is there and steady, once its run has ended. So there is no flapping between two
- *      nodes that see each other differently for a moment.
- *  L4  Who comes back from being alone makes sure of each lease by a write: the loser of a race with a taker sees it.
- *  L5  What the watch told of leases is compared with the storage's leader, those first that stand in the way of the
- *      owner; and a watch that is silent while heartbeats are stored is begun anew. So one lost message cannot leave a
+ *  L1  A lease changes only by compare-and-set, and its epoch grows with each holder. The answer to a write counts only in
+ *      the term in which the write began (C3): later, another node may already hold the lease.
+ *  L2  Only the owner by rendezvous hashing takes a lease: when it is free, when its holder is lost, or when it is the
+ *      owner's own, left by a write without an answer or by a run that ended.
+ *  L3  A node releases a lease only for an owner that is present and steady, and once its run has ended. So a lease does
+ *      not flap between two nodes that see each other differently for a moment.
+ *  L4  A node that was alone confirms each lease by a write: if another node took it meanwhile, the write loses.
+ *  L5  The watch's state of the leases is compared with the storage's leader, first those leases that keep this node from
+ *      its share. A watch that is silent while heartbeats are stored is replaced. So one lost message cannot leave a
  *      partition without a holder.
  */
 export class Participation {
@@ -89,7 +89,7 @@ export class Participation {
   readonly #wakeup = new Wakeup();
   readonly #beatNow = new Wakeup();
   readonly #failed = new AbortController();
-  /** Ends the present watch. */
+  /** Ends the current watch. */
   #watching = new AbortController();
   #watchedAt = 0;
   #patrolledAt = 0;
@@ -116,7 +116,7 @@ export class Participation {
     return this.#view.snapshot(this.#partitions);
   }
 
-  /** Resolves when all that ran here has ended and was given up; rejects with the bug of a run, then, too. */
+  /** Resolves when every run here has ended and its lease is released; if a run had a bug, then rejects with it. */
   async run(): Promise<void> {
     const ended = new AbortController();
     const wake = () => {
@@ -158,7 +158,7 @@ export class Participation {
     return true;
   }
 
-  /** Begins to watch. False: the node was stopped before the storage had answered. */
+  /** Begins to watch. False: the node was stopped before the storage answered. */
   async #watch(): Promise<boolean> {
     const { store } = this.#context;
     const stopped = new Promise<void>((resolve) => {
@@ -177,7 +177,7 @@ export class Participation {
             throw error;
           },
         );
-      // Whoever stops does not wait for a storage that does not answer.
+      // A node that stops does not wait for a storage that does not answer.
       if (await Promise.race([ready, stopped.then(() => false)])) {
         this.#watchedAt = this.#context.clock.monotonic();
         return true;
@@ -191,17 +191,17 @@ export class Participation {
   #changed(change: Parameters<LeasesView['change']>[0]): void {
     if (!this.#view.change(change)) return;
     this.#wakeup.wake();
-    this.#tell();
+    this.#notifyChanged();
   }
 
-  #tell(): void {
+  #notifyChanged(): void {
     const alive = this.#view.aliveCount();
     if (alive !== this.#alive) this.#context.telemetry?.nodesCounted({ alive });
     this.#alive = alive;
     this.#context.changed();
   }
 
-  /** One heartbeat after the other, never two at a time; the last one takes the node's document away. */
+  /** Sends heartbeats one after the other, never two at a time; the last one deletes the node's document. */
   async #beat(ended: AbortSignal): Promise<void> {
     const { store, clock, timing, node } = this.#context;
     while (!ended.aborted) {
@@ -222,20 +222,20 @@ export class Participation {
       if (document.leaving !== this.#leaving) continue;
       const passed = clock.monotonic() - sentAt;
       const pause = Math.max(this.#jittered(timing.heartbeatMs) - passed, 0);
-      // An answer that took long is followed by the next question at once, a fault by a little rest.
+      // After a slow answer the next question follows at once, after a fault a short pause.
       await this.#wait(this.#beatNow, outcome.type === 'stored' ? pause : Math.max(pause, timing.lookMs));
     }
-    // After a bug or while NATS is away, others will find out by its silence.
+    // After a bug or while NATS is away the document stays; the other nodes notice the silence.
     if (this.#contact.look() === 'granted') await store.delete(nodeKey(this.#session));
   }
 
-  /** Does what there is to do now. Nothing in it waits. */
+  /** Does what is due now. It waits for nothing. */
   #look(): void {
     const standing = this.#contact.look();
     if (standing === 'lost') {
       for (const held of this.#held.values()) this.#end(held, this.#contact.paused ? 'paused' : 'no contact');
     } else if (standing === 'alone') for (const held of this.#held.values()) held.sure = false;
-    if (this.#view.sweep()) this.#tell();
+    if (this.#view.sweep()) this.#notifyChanged();
     const owners = this.#view.owners(this.#partitions);
     for (let partition = 0; partition < this.#partitions; partition++) {
       const held = this.#held.get(partition);
@@ -243,19 +243,19 @@ export class Participation {
       if (held) this.#lookAtHeld(held, owner);
       else if (!this.#writing.has(partition)) this.#lookAtOther(partition, owner);
     }
-    for (const gone of this.#view.forgettable()) this.#own(this.#forget(gone));
+    for (const gone of this.#view.forgettable()) this.#track(this.#forget(gone));
     if (standing === 'granted' && !this.#leaving) {
       this.#watchTheWatch();
       this.#patrol(owners);
     }
   }
 
-  /** Removes the document of a node that is lost for long. */
+  /** Removes the document of a node that has been lost for long. */
   async #forget({ session, revision }: { session: string; revision: number }): Promise<void> {
     if (this.#forgetting.has(session)) return;
     this.#forgetting.add(session);
     const outcome = await this.#context.store.delete(nodeKey(session), revision);
-    // A conflict: the node is there after all, or the revision is another since a fault of the storage.
+    // A conflict: the node is alive after all, or a fault of the storage changed the revision.
     if (outcome.type === 'stored') this.#view.nodeForgotten(session);
     else if (outcome.type === 'conflict') await this.#readNode(session);
     this.#forgetting.delete(session);
@@ -279,10 +279,10 @@ export class Participation {
     this.#watchedAt = Number.POSITIVE_INFINITY;
     this.#watching.abort();
     this.#context.telemetry?.watchRenewed();
-    this.#own(this.#watch());
+    this.#track(this.#watch());
   }
 
-  /** L5: reads a few leases from the leader, those first that keep this node from what it owns. */
+  /** L5: reads a few leases from the leader, first those that keep this node from its share. */
   #patrol(owners: readonly string[]): void {
     const now = this.#context.clock.monotonic();
     if (this.#reading > 0 || now - this.#patrolledAt < PATROL.everyMs) return;
@@ -294,13 +294,13 @@ export class Participation {
       const isMissing = owners[partition] === this.#session && !this.#held.has(partition);
       (isMissing ? missing : others).push(partition);
     }
-    // All of them in turn: a lease may be this node's own without its knowledge, and its owner waits.
+    // All of them in turn: this node may hold a lease without knowing it, while the owner waits for it.
     const size = Math.min(PATROL.most, Math.ceil(this.#partitions / PATROL.rounds));
     const chosen = [...missing.slice(0, size), ...others.slice(0, size)];
     this.#patrolled = ((others[size - 1] ?? this.#patrolled) + 1) % this.#partitions;
     for (const partition of chosen) {
       this.#reading++;
-      this.#own(this.#readLease(partition).finally(() => this.#reading--));
+      this.#track(this.#readLease(partition).finally(() => this.#reading--));
     }
   }
 
@@ -309,7 +309,7 @@ export class Participation {
     try {
       const read = await LEASE.get(this.#context.store, leaseKey(partition));
       if (!this.#view.leaseRead(partition, before, read)) return;
-      this.#tell();
+      this.#notifyChanged();
       this.#wakeup.wake();
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
@@ -330,7 +330,7 @@ export class Participation {
     if (this.#writing.has(partition)) return;
     if (held.ending) {
       const overdue = this.#context.clock.monotonic() - held.ending.since >= this.#context.timing.handoverMs;
-      // E2: its time has run out. What it may still do is fenced.
+      // E2: its time has run out. Whatever the run still writes is fenced.
       if (overdue && this.#isMine(lease)) this.#write(partition, () => this.#release(partition));
     } else if (!held.sure && this.#contact.look() === 'granted')
       this.#write(partition, () => this.#makeSure(held));
@@ -366,10 +366,10 @@ export class Participation {
     this.#notBefore.set(partition, this.#context.clock.monotonic() + this.#jittered(milliseconds));
   }
 
-  /** One write of a lease at a time; whatever it comes to is looked at afterwards. */
+  /** Writes one lease at a time; the outcome is examined afterwards. */
   #write(partition: number, write: () => Promise<boolean>): void {
     this.#writing.add(partition);
-    this.#own(
+    this.#track(
       write().then(
         (done) => {
           this.#writing.delete(partition);
@@ -390,7 +390,7 @@ export class Participation {
     const { term } = this.#contact;
     const lease = this.#view.lease(partition);
     const last = await lastEpoch(partition);
-    // Somebody else has written it meanwhile: whether it may still be taken must be looked at anew.
+    // Another node has written it meanwhile: check again whether this node may still take it.
     if (this.#view.lease(partition) !== lease) return true;
     const isOwner = this.#view.owners(this.#partitions)[partition] === this.#session;
     if (this.#leaving || !isOwner || this.#contact.look() !== 'granted') return true;
@@ -398,13 +398,13 @@ export class Participation {
     const document = { node: node.name, session: this.#session, epoch, since: clock.now(), renewed: 0 };
     const outcome = await this.#store(partition, document, lease);
     if (outcome.type !== 'stored') return false;
-    // L1. If it does not count, the document is this node's own, to be taken anew or given up.
+    // L1. If the answer does not count, the document is this node's own, and will be taken again or released.
     if (this.#leaving || this.#contact.look() !== 'granted' || this.#contact.term !== term) return true;
     telemetry?.leaseAcquired({ partition, epoch, from });
     const stop = new AbortController();
     const held: Held = { partition, epoch, stop, revision: outcome.revision, sure: true, ending: undefined };
     this.#held.set(partition, held);
-    this.#own(this.#execute(held));
+    this.#track(this.#execute(held));
     return true;
   }
 
@@ -428,7 +428,7 @@ export class Participation {
     return (await this.#store(partition, document, lease)).type === 'stored';
   }
 
-  /** Writes a lease over what is known of it; after a conflict, more is known. */
+  /** Replaces a lease as it is known; a conflict updates what is known. */
   async #store(
     partition: number,
     document: LeaseDocument,
@@ -443,7 +443,7 @@ export class Participation {
     );
     if (outcome.type === 'stored') {
       this.#view.leaseChanged(partition, document, outcome.revision);
-      this.#tell();
+      this.#notifyChanged();
     } else if (outcome.type === 'conflict') {
       await this.#readLease(partition);
     }
@@ -456,7 +456,7 @@ export class Participation {
       await this.#run(partition, epoch, held.stop.signal);
     } finally {
       this.#held.delete(partition);
-      // It found out by itself that it could not go on. Nobody else can do better than to try again.
+      // The run ended because it could not go on. No other node could do better, so try again here.
       if (!held.ending) this.#postpone(partition, this.#context.timing.restartMs);
       this.#context.telemetry?.leaseLost({ partition, epoch, reason: held.ending?.reason ?? 'ended' });
       this.#wakeup.wake();
@@ -470,7 +470,7 @@ export class Participation {
   }
 
   /** A bug in one partition ends the node's part in all of them: half a node must not look like a whole one. */
-  #own(promise: Promise<unknown>): void {
+  #track(promise: Promise<unknown>): void {
     promise.catch((error: unknown) => this.#failed.abort(error));
   }
 

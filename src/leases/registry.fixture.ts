@@ -1,15 +1,15 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Entry, Registry } from '../registry/registry.ts';
 
-/** What a registry of several servers may do, and the one in memory does not. */
+/** What a registry of several servers may do and one in memory does not. */
 export interface Sloth {
   /** How long the storage takes for each document that it lists, ms. */
   readonly listingMs?: (() => number) | undefined;
-  /** Whether a read of this key still shows what stood there before the last write, as R4 allows. */
+  /** Whether a read of this key still returns the document from before the last write, as R4 allows. */
   readonly readsLate?: ((key: string) => boolean) | undefined;
 }
 
-/** For tests: a registry as slow, and as late, as it may be. What is put in place of a method of `registry` counts here as well. */
+/** For tests: a registry as slow and as late as the port allows. It also affects methods that a test replaces on `registry`. */
 export function slothful(registry: Registry, clock: Clock, { listingMs, readsLate }: Sloth): Registry {
   const shown = new Map<string, Entry | undefined>();
   async function* list(prefix: string): AsyncIterable<Entry> {

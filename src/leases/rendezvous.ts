@@ -6,10 +6,10 @@ export interface Candidate {
 }
 
 /**
- * Shares partitions out by rendezvous hashing with bounded load: each goes to the candidate with the greatest hash of
- * both that still has room, and no two candidates' loads differ by more than one. So whoever comes or goes moves its own
- * share and little else, and a node that returns under its name gets the same share again. Without the bound, one of
- * three nodes often had twice as many of 16 partitions as another, or none.
+ * Assigns partitions by rendezvous hashing with bounded load: each goes to the candidate with the greatest hash of
+ * partition and candidate that still has room. The loads of two candidates differ by at most one. A node that comes or
+ * goes moves its own share and little else, and a node that returns under its name gets the same share again. Without
+ * the bound, one of three nodes often had twice as many of 16 partitions as another, or none.
  * @returns the session of each partition's owner; empty when there is no candidate
  */
 export function shareOut(partitions: number, candidates: readonly Candidate[]): readonly string[] {
@@ -26,7 +26,7 @@ export function shareOut(partitions: number, candidates: readonly Candidate[]): 
   return owners;
 }
 
-/** Every candidate has the even share, and as many as there are partitions over have one more. */
+/** Every candidate gets the even share; the remaining partitions go to one candidate each. */
 class Room {
   readonly #even: number;
   #over: number;
@@ -57,7 +57,7 @@ function byWeight(partitions: number, ranked: readonly { identity: string; sessi
   return pairs.sort((a, b) => (a.weight < b.weight ? 1 : -1));
 }
 
-/** Names are people's choice: where two nodes have the same, the second one is told apart by its session. */
+/** People choose the names: if two nodes have the same one, the session distinguishes the second. */
 function identities(candidates: readonly Candidate[]): { identity: string; session: string }[] {
   const taken = new Set<string>();
   return candidates

@@ -6,11 +6,11 @@ import { Participation } from './participation.ts';
 import { LEASE_TIMING, type LeaseTiming } from './timing.ts';
 
 interface SharedLeasesOptions {
-  /** A registry that holds nothing but leases and nodes: a heartbeat wakes everybody who watches it. */
+  /** A registry that holds only leases and nodes: a heartbeat wakes every watcher. */
   readonly store: Registry;
   /**
-   * The greatest epoch under which anything of a partition was ever written, 0 if nothing was: epochs go on from there,
-   * also when the store is new.
+   * The greatest epoch under which any document of a partition was ever written; 0 if there is none. New epochs continue
+   * from it, even when the store of the leases is new.
    * @throws StoreUnavailable
    */
   lastEpoch(partition: number): Promise<number>;
@@ -22,8 +22,8 @@ interface SharedLeasesOptions {
 }
 
 /**
- * The leases of many nodes, kept in a registry that they share. A node is alive while its heartbeats are; its leases
- * are valid as long as it is alive, so that a heartbeat a second renews all of them, however many there are.
+ * Leases of many nodes in a registry that they share. A node is alive while its heartbeats arrive, and its leases are
+ * valid while it is alive. So one heartbeat a second renews all of its leases, however many it has.
  * See docs/decisions/2026-11-23-leases.md.
  */
 export function createSharedLeases(options: SharedLeasesOptions): Leases & { readonly nodes: Nodes } {
@@ -32,7 +32,7 @@ export function createSharedLeases(options: SharedLeasesOptions): Leases & { rea
     ...options,
     timing: { ...LEASE_TIMING, ...options.timing },
     changed: () => {
-      for (const tell of [...listeners]) tell();
+      for (const listener of [...listeners]) listener();
     },
   };
   let snapshot = (): NodesSnapshot => ({ nodes: [], unheld: [] });

@@ -1,7 +1,7 @@
 import { documentKind } from '../registry/documents.ts';
 import { registryKey } from '../registry/registry.ts';
 
-/** The epoch of the latest start of a node that has its storage to itself. */
+/** The epoch of the latest start of a node that does not share its storage. */
 interface StartEpochDocument {
   readonly epoch: number;
 }

@@ -1,31 +1,31 @@
-/** How long things take, milliseconds. Every node of an installation must have the same. */
+/** Durations in milliseconds. Every node of an installation must have the same. */
 export interface LeaseTiming {
-  /** Between two heartbeats of a node; each is moved by up to a tenth at random. */
+  /** Between two heartbeats of a node; jitter moves each by up to a tenth. */
   readonly heartbeatMs: number;
-  /** A node holds its leases for this long after it sent the last heartbeat that was stored. */
+  /** A node holds its leases for this long after it sent the latest heartbeat that was stored. */
   readonly holdMs: number;
-  /** A node is lost when nothing was heard of it for this long. */
+  /** A node is lost when the others heard nothing from it for this long. */
   readonly lostMs: number;
-  /** How long a node whose storage does not answer at all goes on with what it has; 0: not at all. */
+  /** How long a node keeps its partitions while its storage does not answer at all; 0: not at all. */
   readonly aloneMs: number;
-  /** A new node is given partitions of others when it was there for this long; one that was lost, five times that. */
+  /** A new node gets partitions of others once it has been present for this long; a node that was lost, after five times that. */
   readonly steadyMs: number;
-  /** A node that starts looks around for this long before it takes anything. */
+  /** A node that starts observes for this long before it takes a partition. */
   readonly settleMs: number;
-  /** A run that was told to end gets this long before its lease is given up regardless. */
+  /** A run that was aborted may take this long to end; then its lease is released regardless. */
   readonly handoverMs: number;
   /** A run that ended by itself is started again after this long. */
   readonly restartMs: number;
   /** The document of a lost node is removed after this long. */
   readonly forgetMs: number;
-  /** How often a node looks whether it must do something, if nothing wakes it before. */
+  /** How often a node checks whether it must act, if nothing wakes it before. */
   readonly lookMs: number;
 }
 
 /**
- * A node that dies is replaced within 10 s: `lostMs`, a look, and the write. Between `holdMs` and `lostMs` there are two
- * seconds for a process that gets its turn late. For `aloneMs` see docs/decisions/2026-11-23-leases.md.
- * A run gets ten seconds to end what is in flight (stream-context.ts), so `handoverMs` is more.
+ * A dead node is replaced within 10 s: `lostMs`, a check, and the write. The two seconds between `holdMs` and `lostMs`
+ * are for a process that gets its turn late. For `aloneMs` see docs/decisions/2026-11-23-leases.md.
+ * A run may take ten seconds to end its requests in flight (stream-context.ts), so `handoverMs` is longer.
  */
 export const LEASE_TIMING: LeaseTiming = {
   heartbeatMs: 1_000,
@@ -40,7 +40,7 @@ export const LEASE_TIMING: LeaseTiming = {
   lookMs: 250,
 };
 
-/** Time goes by for who watches only while its own heartbeats come back: of a longer silence this much counts. */
+/** A watcher's time advances only while its own heartbeats come back: a longer silence counts as this much. */
 export const LONGEST_ECHO = 1.5;
-/** A process that did not look for this many milliseconds stood still. */
+/** A process that did not look for this many milliseconds was suspended. */
 export const PAUSE_MS = 2_000;

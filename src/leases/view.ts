@@ -5,31 +5,31 @@ import type { NodesSnapshot, NodeView } from './nodes.ts';
 import { type Candidate, shareOut } from './rendezvous.ts';
 import { type LeaseTiming, LONGEST_ECHO } from './timing.ts';
 
-/** `node.<session>`, written anew with each heartbeat by the process that it is about. */
+/** `node.<session>`. The process writes its own document again with each heartbeat. */
 export interface NodeDocument {
   readonly name: string;
   readonly version: string;
   readonly started: number;
-  /** It takes no partitions any more, and gives up those that it has. */
+  /** It takes no more partitions and hands over those that it has. */
   readonly leaving: boolean;
-  /** Counts up, so that each heartbeat differs. */
+  /** Counts up, so that each heartbeat differs from the one before. */
   readonly beat: number;
 }
 
-/** `lease.<partition>`, never deleted, so that its epoch only grows. */
+/** `lease.<partition>`. It is never deleted, so that its epoch only grows. */
 export interface LeaseDocument {
   readonly node: string;
-  /** Of the holder; empty: it was given up. */
+  /** Session of the holder; empty: the holder released the lease. */
   readonly session: string;
   readonly epoch: number;
-  /** Wall clock of who wrote it. */
+  /** Wall clock of the node that wrote it. */
   readonly since: number;
-  /** How often its holder has made sure of it. */
+  /** How often the holder has confirmed it by a write. */
   readonly renewed: number;
 }
 
 export interface KnownLease {
-  /** undefined: somebody deleted it. */
+  /** undefined: the document was deleted. */
   readonly document: LeaseDocument | undefined;
   readonly revision: number;
 }
@@ -37,16 +37,16 @@ export interface KnownLease {
 interface Seen {
   document: NodeDocument | undefined;
   revision: number;
-  /** When something was heard of it last, and since when it is there without a break; watched time. */
+  /** When this node last heard from it, and since when it has been present without a break; both in watched time. */
   heardAt: number;
   presentFrom: number;
   silent: boolean;
   returned: boolean;
-  /** Heartbeats that were heard, the one that it was found with included. */
+  /** Number of heartbeats heard, including the first. */
   beats: number;
 }
 
-/** Heartbeats within which a node that is there was heard a second time. */
+/** A node that is alive is heard a second time within this many heartbeats. */
 const SECOND_BEAT = 2.5;
 
 export const NODE = documentKind<NodeDocument>({ prefix: 'node' });
@@ -56,13 +56,14 @@ export const nodeKey = (session: string) => registryKey(NODE.prefix, session);
 export const leaseKey = (partition: number) => registryKey(LEASE.prefix, partition);
 
 /**
- * What one node knows of the others and of the leases, from watching.
+ * What one node knows of the other nodes and of the leases, from watching the registry.
  *
- *  V1  The age of what others wrote is measured by the own clock since it was heard. Clocks are never compared.
- *  V2  That clock stands still while the own heartbeats do not come back: who does not hear itself would not hear the
- *      others either. So nobody is lost because NATS was away, or because the watching process stood still.
- *  V3  Any sign of a session is a sign of life: its heartbeat, and a lease that it wrote.
- *  V4  A watch is a hint, the storage's leader is right. What the leader answered replaces what a watch said.
+ *  V1  This node measures the age of a document by its own clock, from the moment it heard of it. Clocks of two nodes are
+ *      never compared.
+ *  V2  That clock stops while this node's own heartbeats do not come back: a node that does not hear itself would not
+ *      hear the others either. So no node counts as lost because NATS was away, or because the watcher was suspended.
+ *  V3  Any write of a session is a sign of life: its heartbeat, and a lease that it wrote.
+ *  V4  A watch is a hint; the storage's leader is right. An answer of the leader replaces what the watch reported.
  */
 export class LeasesView {
   readonly #clock: Clock;
@@ -85,34 +86,34 @@ export class LeasesView {
   }
 
   /**
-   * Replaces what is known of a lease by what the storage's leader answered, whatever its revision: a watch may have
+   * Replaces what is known of a lease with the answer of the storage's leader, whatever its revision: a watch may have
    * missed a change, and after a fault of the storage revisions can be lower than before (V4).
-   * @param before what was known when the question was asked; if more was heard since, the answer may be the older one
-   * @returns whether it differs
+   * @param before what was known when the question was asked; if the watch reported more since, the answer may be older
+   * @returns whether the answer differs from what was known
    */
   leaseRead(partition: number, before: KnownLease | undefined, read: KnownLease | undefined): boolean {
     if (this.#leases.get(partition) !== before) return false;
     if (read === undefined) return before !== undefined && this.#leases.delete(partition);
     if (before?.revision === read.revision) return false;
     this.#leases.set(partition, read);
-    // V3. Its holder may be a node that the watch never showed.
+    // V3. The watch may never have shown the holder.
     if (read.document?.session) this.#heard(read.document.session);
     return true;
   }
 
-  /** A watch begins anew: what it tells replaces what an earlier one told, also where its revisions are lower (V4). */
+  /** A new watch begins: its reports replace those of an earlier one, even where its revisions are lower (V4). */
   watchBegins(): void {
     for (const seen of this.#nodes.values()) seen.revision = 0;
     for (const [partition, { document }] of this.#leases)
       this.#leases.set(partition, { document, revision: 0 });
   }
 
-  /** How long the own heartbeat has not come back, ms; undefined: it never did. */
+  /** For how long this node's own heartbeat has not come back, ms; undefined: it never came back. */
   get echoAge(): number | undefined {
     return this.#echoAt === undefined ? undefined : this.#clock.monotonic() - this.#echoAt;
   }
 
-  /** Takes note of a change; true when it is more than one more heartbeat. */
+  /** Records a change; true when it is more than another heartbeat. */
   change({ key, value, revision }: Change): boolean {
     const [kind, name = ''] = key.split('.');
     if (kind === NODE.prefix) {
@@ -133,7 +134,7 @@ export class LeasesView {
     if (session === this.#session) this.#echo();
     const known = this.#nodes.get(session);
     if (!document) return (known?.revision ?? 0) < revision && this.#nodes.delete(session);
-    // Not its revision: after a fault of the storage those may begin again lower, and the node would look silent.
+    // Do not compare revisions: after a fault of the storage they may restart lower, and the node would look silent.
     if (known?.document && document.beat <= known.document.beat) return false;
     const seen = this.#heard(session);
     const isNews = seen.document?.leaving !== document.leaving;
@@ -159,8 +160,8 @@ export class LeasesView {
     const now = this.#time();
     let seen = this.#nodes.get(session);
     if (!seen) {
-      const fresh = { heardAt: now, presentFrom: now, silent: false, returned: false, beats: 0 };
-      seen = { document: undefined, revision: 0, ...fresh };
+      const initial = { heardAt: now, presentFrom: now, silent: false, returned: false, beats: 0 };
+      seen = { document: undefined, revision: 0, ...initial };
       this.#nodes.set(session, seen);
     }
     if (seen.silent) Object.assign(seen, { silent: false, returned: true, presentFrom: now });
@@ -179,7 +180,7 @@ export class LeasesView {
     return this.#watched + Math.min(this.#clock.monotonic() - this.#echoAt, most);
   }
 
-  /** Notes who has fallen silent; true when somebody has. */
+  /** Marks nodes that have fallen silent; true when there is a new one. */
   sweep(): boolean {
     const now = this.#time();
     let changed = false;
@@ -191,12 +192,12 @@ export class LeasesView {
     return changed;
   }
 
-  /** Whether a session cannot hold anything any more. */
+  /** Whether a session can no longer hold a lease. */
   isLost(session: string): boolean {
     return this.#nodes.get(session)?.silent ?? true;
   }
 
-  /** Whether partitions may be moved to it. */
+  /** Whether partitions may be moved to this session. */
   isSteady(session: string): boolean {
     const seen = this.#nodes.get(session);
     if (!seen || seen.silent) return false;
@@ -204,7 +205,7 @@ export class LeasesView {
     return this.#time() - seen.presentFrom >= wait;
   }
 
-  /** Who should hold each partition, by session. */
+  /** The session that should hold each partition. */
   owners(partitions: number): readonly string[] {
     const candidates = this.#candidates();
     const of = `${partitions} ${candidates.map(({ session }) => session).join(' ')}`;
@@ -223,15 +224,15 @@ export class LeasesView {
   }
 
   /**
-   * Whether a document is all that was ever heard of a session, and that for too long: the others may know already that
-   * it is lost, and hold free what it should get. It may still hold leases: only `lostMs` tells that it does not.
+   * Whether this one document is all that was ever heard of a session, and for too long. The others may already know that
+   * the session is lost, and reserve for it what it should get. It may still hold leases: only `lostMs` proves that it does not.
    */
   #isLeftOver(session: string, { beats, presentFrom }: Seen): boolean {
     if (session === this.#session || beats > 1) return false;
     return this.#time() - presentFrom >= SECOND_BEAT * this.#timing.heartbeatMs;
   }
 
-  /** Documents of nodes that are lost for long, to be removed; told to one of the nodes only. */
+  /** Documents of nodes that have been lost for long and can be removed; only one of the nodes gets them. */
   forgettable(): { readonly session: string; readonly revision: number }[] {
     if (this.#candidates()[0]?.session !== this.#session) return [];
     const before = this.#time() - this.#timing.lostMs - this.#timing.forgetMs;

@@ -7,7 +7,7 @@ import type { LossReason, Nodes } from './nodes.ts';
 import { createSharedLeases } from './shared.ts';
 import type { LeaseTiming } from './timing.ts';
 
-/** A partition that a node runs, as its run was told. */
+/** A partition that a node runs, with the arguments of its run. */
 export interface TestRun {
   readonly node: TestNode;
   readonly partition: number;
@@ -15,7 +15,7 @@ export interface TestRun {
   readonly signal: AbortSignal;
 }
 
-/** What stands between a node and its surroundings: a process that may stand still, and a cable that may be cut. */
+/** Stands between a node and its surroundings: a process that can be suspended, and a cable that can be cut. */
 class Surroundings {
   #stopped = false;
   #gone = false;
@@ -25,7 +25,7 @@ class Surroundings {
     return !this.#stopped && !this.#gone;
   }
 
-  /** Runs it now, or when the process goes on. */
+  /** Runs it now, or when the process continues. */
   enter(run: () => void): void {
     if (this.#gone) return;
     if (this.#stopped) this.#waiting.push(run);
@@ -51,10 +51,10 @@ class Surroundings {
 }
 
 const PARTITIONS = 8;
-/** As NATS does: a call is tried for this long before it is given up. */
+/** As with NATS: a call is tried for this long before it fails. */
 const TRY_MS = 15_000;
 
-/** Nodes that share one registry in memory; time stands still unless the test moves it. */
+/** Nodes that share one registry in memory; time stands still unless the test advances it. */
 export class LeasesWorld {
   readonly clock = new ManualClock();
   readonly random: Random;
@@ -63,9 +63,9 @@ export class LeasesWorld {
   readonly runs = new Set<TestRun>();
   /** Writes that reached the registry. */
   writes = 0;
-  /** Whether the registry is there for anybody. */
+  /** Whether any node can reach the registry. */
   up = true;
-  /** Revisions begin high enough for the storage to be rolled back. */
+  /** Revisions begin high enough that the storage can be rolled back. */
   readonly storage = { ...memoryRegistryStorage(), lastRevision: 1_000_000 };
   readonly registry = revised(createMemoryRegistry({ storage: this.storage }), () => this.#rolledBack);
   #rolledBack = 0;
@@ -78,7 +78,7 @@ export class LeasesWorld {
     this.timing = options.timing ?? {};
   }
 
-  /** The storage begins to count anew from a lower revision, as a stream of NATS may that was reset by a fault. */
+  /** The storage counts again from a lower revision, as a stream of NATS may after a fault. */
   rollBack(revisions: number): void {
     this.#rolledBack += revisions;
   }
@@ -109,7 +109,7 @@ export class LeasesWorld {
     return Array.from({ length: this.partitions }, (_, partition) => this.live(partition)[0]?.node.name);
   }
 
-  /** Moves time in steps until `check` is true; the time it took, or an error after `withinMs`. */
+  /** Advances time in steps until `check` is true. Returns the time it took; throws after `withinMs`. */
   async until(check: () => boolean, withinMs: number): Promise<number> {
     const start = this.clock.monotonic();
     while (!check()) {
@@ -123,11 +123,11 @@ export class LeasesWorld {
   allHeld = () => this.holders().every((holder) => holder !== undefined);
 }
 
-/** Shows every revision, and takes every expectation, as so many lower than they are. */
+/** Shows every revision, and takes every expectation, lower by this many. */
 function revised(registry: Registry, lower: () => number): Registry {
   const shown = (revision: number) => (revision === 0 ? 0 : revision - lower());
   const meant = (expected: number | undefined) => (expected ? expected + lower() : expected);
-  const told = (outcome: WriteOutcome): WriteOutcome =>
+  const shownOutcome = (outcome: WriteOutcome): WriteOutcome =>
     outcome.type === 'stored' ? { ...outcome, revision: shown(outcome.revision) } : outcome;
   return {
     ...registry,
@@ -135,8 +135,8 @@ function revised(registry: Registry, lower: () => number): Registry {
       const entry = await registry.get(key);
       return entry && { ...entry, revision: shown(entry.revision) };
     },
-    put: async (key, value, expected) => told(await registry.put(key, value, meant(expected))),
-    delete: async (key, expected) => told(await registry.delete(key, meant(expected))),
+    put: async (key, value, expected) => shownOutcome(await registry.put(key, value, meant(expected))),
+    delete: async (key, expected) => shownOutcome(await registry.delete(key, meant(expected))),
     watch: (prefix, onChange, signal) =>
       registry.watch(prefix, (change) => onChange({ ...change, revision: shown(change.revision) }), signal),
   };
@@ -153,12 +153,12 @@ class TestNode {
   ended: Promise<void> = Promise.resolve();
   hasEnded = false;
   cut = false;
-  /** Its watch shows nothing more, and says nothing of that, until another one begins. */
+  /** Its watch shows nothing more, without an error, until another watch begins. */
   deaf = false;
-  /** So many changes of leases are lost on their way to its watch. */
+  /** This many changes of leases are lost on their way to its watch. */
   losesLeases = 0;
   renewedWatches = 0;
-  /** How long its runs take to end when they are told to. */
+  /** How long its runs take to end after they are aborted. */
   endingMs = 20;
 
   constructor(world: LeasesWorld, name: string) {
@@ -233,7 +233,7 @@ class TestNode {
     return this.#world.up && !this.cut;
   }
 
-  /** A call travels, is tried again while there is no way, and its answer may be lost. */
+  /** A call travels, is tried again while there is no connection, and its answer may be lost. */
   async #call<T>(call: () => Promise<T>, failed: () => T): Promise<T> {
     const { clock, random } = this.#world;
     const enter = () => new Promise<void>((resolve) => this.#surroundings.enter(resolve));
