@@ -1,19 +1,19 @@
 /**
- * Group commit: requests that arrive while a commit is under way gather, and the next commit takes all of them.
- * Alone, a request is committed at once; under load one sync to disk serves many requests, and no timer is involved.
- * One commit runs at a time, so that what a request finds in the store is what the ones before it left there.
+ * Group commit: requests that arrive during a commit are collected, and the next commit takes all of them. A single
+ * request is committed at once; under load one sync to disk serves many requests, and no timer is needed. One commit runs
+ * at a time, so a request finds in the store exactly what the requests before it left.
  */
 interface GroupCommit<Request, Outcome> {
-  /** Resolves with the outcome of this request's commit; undefined where too much is waiting already. */
+  /** Resolves with the outcome of this request's commit; undefined if too many bytes are waiting already. */
   submit(request: Request, bytes: number): Promise<Outcome> | undefined;
-  /** Resolves when nothing waits any more. */
+  /** Resolves when no request is waiting. */
   idle(): Promise<void>;
 }
 
 interface GroupLimits {
   /** A group is closed when it has this many bytes. */
   readonly groupBytes: number;
-  /** Requests beyond this many bytes in wait are turned away. */
+  /** A request that would wait behind more bytes than this is refused. */
   readonly waitingBytes: number;
 }
 
@@ -26,7 +26,7 @@ interface Waiting<Request, Outcome> {
 
 /**
  * @param commit answers each request of a group, in order, when the group is durable. Store failures are outcomes;
- *   a rejection is a bug and is passed on to every caller of the group.
+ *   a rejection is a bug, and every caller of the group receives it.
  */
 export function groupCommit<Request, Outcome>(
   commit: (group: readonly Request[]) => Promise<readonly Outcome[]>,
@@ -58,7 +58,7 @@ export function groupCommit<Request, Outcome>(
       } catch (error) {
         for (const { reject } of group) reject(error);
       }
-      // Callers that go on at once with their next request belong in the next group, not in the one after it.
+      // Callers that send their next request at once belong in the next group, not in the one after it.
       await Promise.resolve();
     }
     running = undefined;

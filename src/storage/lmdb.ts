@@ -8,16 +8,16 @@ import { makeDirectory } from '../lib/make-directory.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { requireStoreFile } from './lmdb-file.ts';
 
-/** One LMDB environment in a data directory that this process has to itself, shared by log and registry. */
+/** One LMDB environment, shared by log and registry, in a data directory that no other process uses. */
 export interface Lmdb {
   readonly directory: string;
-  /** A named table of bytes by bytes, in the order of its keys. At most MOST_TABLES. */
+  /** A named table that maps bytes to bytes, in the order of its keys. At most MOST_TABLES. */
   table(name: string): Table;
   /** Resolves when all changes are durable together; rejects with StoreFailure when none of them is stored. */
   write(changes: readonly TableChange[]): Promise<void>;
-  /** Size of the file. It does not shrink: freed space in it is used again. */
+  /** Size of the file. It does not shrink: LMDB uses freed space again. */
   sizeOnDisk(): Promise<number>;
-  /** Waits for writes under way, then gives the directory free. */
+  /** Waits for writes in progress, then releases the directory. */
   close(): Promise<void>;
 }
 
@@ -26,7 +26,7 @@ export type Table = Database<Uint8Array, Uint8Array>;
 export interface TableChange {
   readonly table: Table;
   readonly key: Uint8Array;
-  /** undefined: removed, if it is there. */
+  /** undefined: the key is removed if it exists. */
   readonly value: Uint8Array | undefined;
 }
 
@@ -36,7 +36,7 @@ interface LmdbOptions {
   readonly pageSize?: number;
 }
 
-/** What the store could not do now; it is intact, and a later try may succeed. */
+/** The store could not do this now. It is intact, and a retry may succeed. */
 export class StoreFailure extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -46,18 +46,18 @@ export class StoreFailure extends Error {
 
 export const LMDB_FILE = 'simstream.mdb';
 const MOST_TABLES = 16;
-/** Against 4 KiB: blocks of 100 KB are written somewhat faster, and those of 1 KB take half the space (bench/log-append.ts). */
+/** Against 4 KiB: writes of 100 KB blocks are a little faster, and 1 KB blocks take half the space (bench/log-append.ts). */
 const PAGE_SIZE = 16_384;
 /**
  * Address space, not memory and not a limit of the file. LMDB doubles a smaller map as the file grows and keeps the
  * old maps for a while, so that resident memory would count the same pages twice.
  */
 const MAP_SIZE = 2 ** 40;
-/** A reader that was killed (a tool that looked at the store) pins old pages until somebody removes it. */
+/** A killed reader (a tool that inspected the store) pins old pages until its entry is removed. */
 const READER_CHECK_EVERY = 60_000;
 
 /**
- * Opens the store, and creates it with its directory (mode 0700) where there is none.
+ * Opens the store. Creates it, and its directory (mode 0700), if it does not exist.
  * @throws DirectoryFault when the directory cannot be made or written
  * @throws Error that says what to do, when another process uses the directory or the file is no store
  */
@@ -124,10 +124,10 @@ function openEnvironment(path: string, pageSize: number): RootDatabase<Uint8Arra
     // The sync belongs to the commit, and a write resolves when both are done. With overlapping syncs (the default) a
     // failed one leaves its transaction visible though not durable, and neither `flushed` nor `close` ever settles.
     overlappingSync: false,
-    // `batch` alone says what belongs together. Batching by event turns would add a promise of its own to each commit,
-    // which nobody holds and which ends the process when the commit fails.
+    // `batch` alone decides what is committed together. Batching by event turns would add a promise to each commit that no
+    // code holds, and that ends the process when the commit fails.
     eventTurnBatching: false,
-    // Freed memory of this process, records of other tenants among it, has no business in the file.
+    // Freed memory of this process, with records of other tenants in it, must not reach the file.
     noMemInit: false,
   });
 }

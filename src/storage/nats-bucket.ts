@@ -4,12 +4,12 @@ import { DUPLICATE_WINDOW_MS, type Nats, type NewStream, StoreUnavailable } from
 import { followStream } from './nats-follow.ts';
 
 /**
- * A key-value bucket of NATS: a stream that keeps the last message of each subject. Laid out as NATS' own clients do
- * (`KV_<name>`, `$KV.<name>.<key>`, a header on deletions), so that their tools can look into it.
+ * A key-value bucket of NATS: a stream that keeps the last message of each subject. Its layout is the one of NATS' own
+ * clients (`KV_<name>`, `$KV.<name>.<key>`, a header on deletions), so that their tools can read it.
  *
  *  B1  Reads ask the stream's leader, so that a read which begins after a write sees it. A replica may lag behind.
- *  B2  Writes carry a message id, so that one that is sent again is not taken for another: its own first try would
- *      otherwise be the conflict it meets.
+ *  B2  Writes carry a message id, so that a write that is sent again is recognised. Without it, the retry would conflict
+ *      with its own first try.
  */
 export interface Bucket {
   get(key: string): Promise<BucketEntry | undefined>;
@@ -17,8 +17,8 @@ export interface Bucket {
   list(prefix: string): Promise<BucketEntry[]>;
   /**
    * Writes, or deletes where `value` is undefined.
-   * @param expected the revision there must be; 0: there is none
-   * @param within how long it is tried, ms; by default as the bucket's `withinMs`
+   * @param expected the revision that the key must have; 0: the key must not exist
+   * @param within how long it is tried, ms; by default the bucket's `withinMs`
    */
   write(
     key: string,
@@ -27,8 +27,8 @@ export interface Bucket {
     within?: number,
   ): Promise<BucketOutcome>;
   /**
-   * Tells what there is, then resolves, and tells every later change until `signal` aborts. May skip what a later
-   * change replaced. The empty prefix is all keys, `a` all that begin with `a.`
+   * Reports every existing entry, then resolves, and reports every later change until `signal` aborts. May skip a change
+   * that a later one replaced. The empty prefix is all keys, `a` all that begin with `a.`
    */
   watch(prefix: string, onChange: (entry: BucketEntry) => void, signal: AbortSignal): Promise<void>;
 }
@@ -47,7 +47,7 @@ type BucketOutcome =
 
 interface BucketOptions {
   readonly name: string;
-  /** Entries vanish this long after they were written; watchers are not told. */
+  /** Entries vanish this long after they were written, without a report to watchers. */
   readonly ttlMs?: number;
   /** How long a read or a write is tried. */
   readonly withinMs?: number;
@@ -57,7 +57,7 @@ const OPERATION = 'KV-Operation';
 /** Documents are small: some hundred bytes to some kilobytes. */
 const AHEAD = 500;
 const ASK_EVERY_MS = 1_000;
-/** Up to so many documents are read by key: the server takes 60 ms to make a consumer over 100,000, 0.3 ms to read one. */
+/** Up to this many documents are read by key: to make a consumer over 100,000 takes the server 60 ms, to read one 0.3 ms. */
 const READ_ONE_BY_ONE = 256;
 const encoder = new TextEncoder();
 
@@ -102,7 +102,7 @@ export async function openBucket(nats: Nats, options: BucketOptions): Promise<Bu
     if (value) {
       const outcome = await publish(key, value, expected, within);
       if (outcome.type !== 'conflict' || expected !== 0) return outcome;
-      // What was deleted does not exist, but its marker has a revision.
+      // A deleted document does not exist, but its marker has a revision.
       const marker = await last(subjectOf(key));
       if (!marker || !isDeletion(marker)) return outcome;
       return publish(key, value, marker.seq, within);
@@ -123,11 +123,11 @@ export async function openBucket(nats: Nats, options: BucketOptions): Promise<Bu
   const watch = async (prefix: string, onChange: (entry: BucketEntry) => void, signal: AbortSignal) => {
     if (signal.aborted) return;
     const filter = filterOf(prefix);
-    // B1 for a consumer, which reads a replica: it is ready when it has told the newest message that the leader has.
+    // B1 for a consumer, which reads a replica: it is ready once it has passed on the newest message that the leader has.
     const newest = (await last(filter))?.seq ?? 0;
     const ready = Promise.withResolvers<void>();
     if (newest === 0) ready.resolve();
-    let told = 0;
+    let reported = 0;
     const following = followStream(
       nats,
       { stream, filter, start: { lastPerSubject: true }, ahead: AHEAD },
@@ -136,19 +136,19 @@ export async function openBucket(nats: Nats, options: BucketOptions): Promise<Bu
         try {
           onChange(toEntry(message));
         } catch (error) {
-          // A bug in one watcher must not be lost, nor end what it watches.
+          // A bug in one watcher must neither be lost nor end the watch.
           queueMicrotask(() => {
             throw error;
           });
         }
-        told = message.seq;
-        if (told >= newest) ready.resolve();
+        reported = message.seq;
+        if (reported >= newest) ready.resolve();
       },
       signal,
     );
-    // The newest may have vanished, by age, before it was told: then nothing is left that is newer.
+    // The newest message may have vanished by age before it was reported: then no newer one is left.
     const stopAsking = repeat(nats, async () => {
-      if (((await last(filter))?.seq ?? 0) <= told) ready.resolve();
+      if (((await last(filter))?.seq ?? 0) <= reported) ready.resolve();
     });
     await Promise.race([ready.promise, following]).finally(stopAsking);
   };
@@ -190,7 +190,7 @@ export async function openBucket(nats: Nats, options: BucketOptions): Promise<Bu
   };
 }
 
-/** Runs something every second, until told to stop; what fails is tried the next time. */
+/** Runs a function every second until stopped; after a failure it tries again the next time. */
 function repeat(nats: Nats, run: () => Promise<void>): () => void {
   let cancel = () => {};
   let stopped = false;
@@ -210,7 +210,7 @@ function repeat(nats: Nats, run: () => Promise<void>): () => void {
   };
 }
 
-/** By the stream's leader. */
+/** Asks the stream's leader. */
 async function subjectsOf(nats: Nats, stream: string, filter: string): Promise<string[]> {
   const info = await nats.ask(`${stream} cannot be listed`, () =>
     nats.manager.streams.info(stream, { subjects_filter: filter }),
@@ -219,8 +219,8 @@ async function subjectsOf(nats: Nats, stream: string, filter: string): Promise<s
 }
 
 /**
- * Reads with a consumer. What was written anew while it was on its way comes later to it than the end of the listing:
- * the leader's list of subjects shows what is missing.
+ * Reads with a consumer. A document that is written during the listing may reach the consumer only after the listing has
+ * ended: the leader's list of subjects shows what is missing.
  */
 async function listMany(
   nats: Nats,

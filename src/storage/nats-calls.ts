@@ -1,13 +1,13 @@
 import type { Msg } from '@nats-io/transport-node';
 import type { Nats } from './nats.ts';
 
-/** JSON questions and answers between nodes, over NATS' own request and reply: nothing of them is stored. */
+/** JSON questions and answers between nodes, over NATS' own request and reply. Nothing is stored. */
 interface NatsCalls {
   answer<T>(topic: string, reply: (question: T) => Promise<T>): () => void;
   ask<T>(topic: string, question: T, withinMs: number): Promise<T | undefined>;
 }
 
-/** @param prefix what subjects begin with; several installations on one cluster need different ones */
+/** @param prefix begins every subject; several installations on one cluster need different prefixes */
 export function createNatsCalls(
   nats: Pick<Nats, 'connection' | 'mostBytes'>,
   prefix = 'simstream',
@@ -38,7 +38,7 @@ export function createNatsCalls(
         const payload = Buffer.from(JSON.stringify(question));
         return (await connection.request(subjectOf(topic), payload, { timeout: withinMs })).json<T>();
       } catch {
-        // Nobody listens, nobody answered in time, or there is no connection: all the same to the asker.
+        // No node listens, no node answered in time, or NATS is not connected: all the same to the asker.
         return undefined;
       }
     },

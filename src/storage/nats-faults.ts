@@ -6,7 +6,7 @@ import { ConnectionLost } from './nats-link.ts';
 const PASSING_CODES = new Set([10_005, 10_008, 10_009, 10_023, 10_118]);
 const SERVER_FAULT = 500;
 
-/** Whether the same call may succeed a moment later: no leader just now, a lost request, a server that starts. */
+/** Whether the same call may succeed a moment later: no leader at the moment, a lost request, a server that starts. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof TimeoutError || error instanceof NoRespondersError) return true;
   if (error instanceof errors.ConnectionError || error instanceof ConnectionLost) return true;
@@ -17,14 +17,14 @@ export function isTransient(error: unknown): boolean {
   return false;
 }
 
-/** No leader was there to take a request, or it answered that it does not: the request had no effect. */
+/** No leader received the request, or the leader refused it: the request had no effect. */
 export function wasNotSent(error: unknown): boolean {
   if (error instanceof NoRespondersError || isWithoutJetStream(error)) return true;
   if (error instanceof RequestError) return error.isNoResponders();
   return error instanceof JetStreamApiError;
 }
 
-/** Not exported as a class; said when nobody listens on a stream's subject just now. */
+/** Not exported as a class; thrown when no server listens on a stream's subject at the moment. */
 export function isWithoutJetStream(error: unknown): boolean {
   return error instanceof Error && error.name === 'JetStreamNotEnabled';
 }

@@ -6,26 +6,26 @@ interface FollowOptions {
   readonly stream: string;
   /** Only messages of these subjects. */
   readonly filter?: string;
-  /** The first sequence; or the last message of each subject, then all that come; or what was stored since a time (ms). */
+  /** From the first sequence; or the last message of each subject, then every later one; or from a time of storing (ms). */
   readonly start:
     | { readonly sequence: number }
     | { readonly lastPerSubject: true }
     | { readonly time: number };
   readonly headersOnly?: boolean;
-  /** Messages fetched ahead of `onMessage` at most. */
+  /** Most messages that are fetched ahead of `onMessage`. */
   readonly ahead: number;
 }
 
-/** How often an idle consumer says that it is there; when it was silent twice, another is made. */
+/** How often an idle consumer sends a sign of life; after two missing signs it is replaced. */
 const HEARTBEAT_MS = 1_000;
 const PULL_EXPIRES_MS = 20_000;
-/** A consumer that nobody pulls from is removed by the server. */
+/** The server removes a consumer that no client pulls from. */
 const FORGOTTEN_AFTER_MS = 60_000;
 const AGAIN_AFTER_MS = 200;
 const OPENED_WITHIN_MS = 5_000;
 const CHECK_EVERY_MS = 5_000;
 
-/** Notifications after which the consumer may have missed something, or is gone. */
+/** After these notifications the consumer may have missed a message, or is gone. */
 const LOST = new Set([
   'heartbeats_missed',
   'consumer_not_found',
@@ -36,9 +36,9 @@ const LOST = new Set([
 ]);
 
 /**
- * Hands over the messages of a stream in the order of their sequences, none twice, and waits for more: pushed by the
- * server, not polled for. The next is handed over when the promise of the one before has resolved. The consumer is
- * the server's, kept in memory and made anew after the last message seen when it or the connection was lost.
+ * Hands over the messages of a stream in the order of their sequences, none twice, and waits for more. The server pushes
+ * them, so nothing polls. The next message is handed over when the promise of the one before has resolved. The consumer
+ * lives in the server's memory; when it or the connection is lost, a new one starts after the last message seen.
  * Ends when `signal` aborts; rejects with what `onMessage` throws.
  */
 export async function followStream(
@@ -68,7 +68,7 @@ export async function followStream(
     let delivered = 0;
     try {
       for await (const message of failSafe(messages)) {
-        // One that was lost on the way is asked for again.
+        // A message that was lost on the way is requested again.
         if (signal.aborted || message.info.deliverySequence !== ++delivered) break;
         if (message.seq <= seen) continue;
         await onMessage(message);
@@ -78,7 +78,7 @@ export async function followStream(
       forget();
       signal.removeEventListener('abort', stop);
       stop();
-      // Not waited for: the server would forget it by itself, only later.
+      // Do not wait for it: the server would remove the consumer by itself, only later.
       if (nats.connected()) void nats.manager.consumers.delete(options.stream, name).catch(() => undefined);
     }
     // A consumer that ends at once, again and again, must not keep the server busy.
@@ -86,7 +86,7 @@ export async function followStream(
   }
 }
 
-/** What goes wrong with the consumer ends the iteration; what the loop's body throws is not seen here. */
+/** An error of the consumer ends the iteration; an error thrown by the loop's body does not pass through here. */
 async function* failSafe(messages: ConsumerMessages): AsyncIterable<JsMsg> {
   const iterator = messages[Symbol.asyncIterator]();
   for (;;) {
@@ -105,8 +105,8 @@ async function stopWhenLost(messages: ConsumerMessages, stop: () => void): Promi
 }
 
 /**
- * A message that was lost on its way from server to server shows only by the next one, which may be long in coming: in
- * quiet times the server is asked how many it sent.
+ * A message that was lost between two servers shows only when the next one arrives, which can take long. While the stream
+ * is quiet, the server is therefore asked how many messages it sent.
  */
 async function stopWhenMissed(
   nats: Nats,
@@ -132,7 +132,7 @@ async function stopWhenMissed(
       .info(stream, name)
       .then(({ delivered }) => delivered.consumer_seq)
       .catch(() => received);
-    // Twice: the first time it may still be on its way.
+    // Require it twice: the first time the message may still be on its way.
     if (sent > messages.getReceived() && missed) return stop();
     missed = sent > messages.getReceived();
   }
@@ -159,7 +159,7 @@ async function openConsumer(
     OPENED_WITHIN_MS,
   );
   const messages = await nats.jetstream.consumers.getConsumerFromInfo(info).consume({
-    // Not `max_bytes`: server 2.9 leaves a message out when the bytes do not come out even, and then stalls.
+    // Not `max_bytes`: server 2.9 skips a message when the bytes do not add up, and then stalls.
     max_messages: ahead,
     expires: PULL_EXPIRES_MS,
     idle_heartbeat: HEARTBEAT_MS,
@@ -168,7 +168,7 @@ async function openConsumer(
 }
 
 function startOf(start: FollowOptions['start'], seen: number) {
-  // Streams that are followed by their last messages keep one a subject: what is left of them stands behind `seen`.
+  // Streams that are followed by their last messages keep one a subject: the messages that remain come after `seen`.
   if (seen > 0) return { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: seen + 1 };
   if ('sequence' in start) {
     return { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(1, start.sequence) };

@@ -1,15 +1,15 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { Clock } from '../lib/clock.ts';
 
-/** Whether there is a connection to NATS; the client makes it anew by itself, for ever. */
+/** Whether NATS is connected; the client reconnects by itself, without a limit. */
 export interface NatsLink {
   connected(): boolean;
-  /** Calls back whenever the connection was lost and is there again; returns how to stop. */
+  /** Calls back whenever the connection is up again after a loss; returns a function that ends it. */
   onReconnect(listener: () => void): () => void;
   /**
-   * Resolves when there is a connection.
+   * Resolves when the connection is up.
    * @param deadline on the monotonic clock
-   * @throws ConnectionLost at the deadline, or once there has been none for PATIENCE_MS
+   * @throws ConnectionLost at the deadline, or once the connection has been down for PATIENCE_MS
    */
   up(deadline: number): Promise<void>;
   /**
@@ -17,7 +17,7 @@ export interface NatsLink {
    * @throws ConnectionLost as soon as the connection is lost: the call may have taken effect or not
    */
   whileUp<T>(call: () => Promise<T>): Promise<T>;
-  /** Resolves when the connection was closed. */
+  /** Resolves when the connection is closed. */
   readonly ended: Promise<void>;
 }
 
@@ -28,7 +28,7 @@ export class ConnectionLost extends Error {
   }
 }
 
-/** Another server of a cluster is found well within a second, one that restarts within a few: after that nobody waits. */
+/** A client reaches another server of a cluster well within a second, a restarting one within a few: calls then fail. */
 const PATIENCE_MS = 4_000;
 
 export function watchLink(connection: NatsConnection, clock: Clock): NatsLink {
@@ -40,12 +40,12 @@ export function watchLink(connection: NatsConnection, clock: Clock): NatsLink {
   const changes: { readonly [type: string]: () => void } = {
     disconnect: () => {
       lostAt ??= clock.monotonic();
-      // What was sent may never be answered: better asked again on the next connection than waited for.
+      // A request that was sent may never be answered: retry it on the next connection instead.
       for (const lose of [...underWay]) lose();
     },
     reconnect: () => {
       lostAt = undefined;
-      for (const tell of [...waiting, ...listeners]) tell();
+      for (const listener of [...waiting, ...listeners]) listener();
     },
   };
   const ended = (async () => {

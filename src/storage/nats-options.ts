@@ -10,11 +10,11 @@ export function connectionOptions(servers: readonly string[]): ConnectionOptions
     name: 'simstream',
     maxReconnectAttempts: -1,
     reconnectTimeWait: 250,
-    // Credentials that are refused for a while must not end the connection for good.
+    // Credentials that the server refuses for a while must not end the connection for good.
     ignoreAuthErrorAbort: true,
     // A stack trace for every message would cost more than the message.
     noAsyncTraces: true,
-    // A server that vanished without a word is noticed after four to six seconds.
+    // The client notices a server that vanished silently after four to six seconds.
     pingInterval: 2_000,
     maxPingOut: 2,
     timeout: 5_000,

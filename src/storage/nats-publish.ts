@@ -5,7 +5,7 @@ import { messageOf, wasNotSent } from './nats-faults.ts';
 
 /** The header of JetStream's message ids. */
 export const MESSAGE_ID = 'Nats-Msg-Id';
-/** A request to a leader that is gone gets no answer at all; one that is alive answers within milliseconds. */
+/** A leader that is gone never answers a request; one that is alive answers within milliseconds. */
 export const ATTEMPT_MS = 2_000;
 const WRONG_LAST_SEQUENCE = 10_071;
 
@@ -23,9 +23,9 @@ export type Ask = <T>(what: string, call: () => Promise<T>, withinMs?: number) =
 export type Publish = (subject: string, bytes: Uint8Array, options: PublishOptions) => Promise<Published>;
 
 interface PublishOptions {
-  /** JetStream's message id: JetStream stores one of the messages with the same id within the duplicate window. */
+  /** JetStream's message id: of several messages with the same id within the duplicate window, JetStream stores one. */
   readonly id: string;
-  /** The sequence that the last message of the subject must have; 0: the subject has no message. */
+  /** The sequence that the last message of the subject must have; 0: the subject must be empty. */
   readonly expected?: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly withinMs?: number;
@@ -36,21 +36,21 @@ type Published =
   /** `expected` did not hold. */
   | { readonly type: 'conflict' };
 
-/** Whose write a message is, where its id is one that the writes it competes with have as well. */
+/** Identifies the writer of a message whose id it shares with competing writes. */
 const WRITER = 'Simstream-Write';
 
 /**
  * Makes the function that publishes on a connection.
  *
- * Servers before 2.10 compare `expected` in the leader only, before a message is replicated: of writes that meet there
- * within milliseconds all are stored (nats-server issue 4320; seen with 2.9.10: of 245 increments by three clients 48
- * were lost). Message ids are compared again when a message is stored, by each replica. So writes that replace the same
- * message share an id made of what they replace: the first is stored, and the others are told that they are duplicates.
+ * Servers before 2.10 compare `expected` only in the leader, before the message is replicated. They store all of several
+ * writes that arrive within milliseconds (nats-server issue 4320; with 2.9.10, three clients lost 48 of 245 increments).
+ * But each replica compares message ids again when it stores a message. So writes that replace the same message share an
+ * id made from the message that they replace: the first is stored, and the others are answered as duplicates.
  */
 export function publisher(manager: JetStreamManager, client: JetStreamClient, ask: Ask): Publish {
   /**
-   * A cluster compares `expected` before it looks at the id: the retry of a message that was stored meets itself. What
-   * replaced it hides whether it was stored: then nobody knows.
+   * A cluster compares `expected` before it looks at the id, so the retry of a stored message conflicts with itself. If
+   * another message has replaced it since, nobody can know whether it was stored.
    * @param by the sequence that our write would have, where it is known
    */
   const storedBefore = async (
@@ -77,11 +77,11 @@ export function publisher(manager: JetStreamManager, client: JetStreamClient, as
     const expect = expected === undefined ? {} : { expect: { lastSubjectSequence: expected } };
     const given = headers();
     for (const [name, value] of Object.entries(more)) given.set(name, value);
-    // What is written for the first time is compared again when it is stored.
+    // The first write of a key is compared again when it is stored.
     const replaces = expected !== undefined && expected > 0;
     if (replaces) given.set(WRITER, id);
     const msgID = replaces ? `${subject}@${expected}` : id;
-    // Tries that may have stored it.
+    // Number of tries that may have stored the message.
     let unsure = 0;
     const attempt = () =>
       client.publish(subject, bytes, { msgID, timeout: ATTEMPT_MS, headers: given, ...expect });

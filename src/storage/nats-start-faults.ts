@@ -1,7 +1,7 @@
 import { errors } from '@nats-io/transport-node';
 import { isTransient, isWithoutJetStream, messageOf } from './nats-faults.ts';
 
-/** Why there is no connection, or no JetStream, yet. */
+/** Why NATS or its JetStream cannot be reached yet. */
 export interface StartFault {
   /** What is wrong and what to do; never a secret. */
   readonly words: string;
@@ -9,7 +9,7 @@ export interface StartFault {
   readonly passes: boolean;
 }
 
-/** OpenSSL's and Node's codes of certificates that are not trusted, expired, or made for another host. */
+/** OpenSSL's and Node's codes for certificates that are untrusted, expired, or issued for another host. */
 const CERTIFICATE_CODE = /CERT|SIGNATURE|ERR_TLS/;
 
 export function connectFault(error: unknown): StartFault {

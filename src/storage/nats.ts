@@ -24,40 +24,40 @@ export interface Nats {
   readonly jetstream: JetStreamClient;
   readonly manager: JetStreamManager;
   readonly clock: Clock;
-  /** Of every stream that is created. */
+  /** Replicas of every stream that is created. */
   readonly replicas: number;
-  /** Bytes that a message may have, room for its headers taken off. */
+  /** Most bytes of a message, minus room for its headers. */
   readonly mostBytes: number;
   readonly publish: Publish;
   readonly ask: Ask;
-  /** Creates a stream, or brings what may change of an existing one (age, replicas) up to date. */
+  /** Creates a stream, or updates what may change of an existing one (age, replicas). */
   ensureStream(config: NewStream): Promise<StreamInfo>;
-  /** Whether there is a connection just now: for a node's readiness. */
+  /** Whether the connection is up at the moment: for a node's readiness. */
   connected(): boolean;
-  /** Calls back whenever the connection was lost and is there again; returns how to stop. */
+  /** Calls back whenever the connection is up again after a loss; returns a function that ends it. */
   onReconnect(listener: () => void): () => void;
-  /** A text that was never given before. */
+  /** A text that was never returned before. */
   uniqueId(): string;
-  /** Sends what waits, then ends the connection. */
+  /** Sends pending messages, then ends the connection. */
   close(): Promise<void>;
 }
 
 export type NewStream = Partial<StreamConfig> & { readonly name: string; readonly subjects: string[] };
 
 interface NatsOptions {
-  /** `nats://[user:password@]host:port` or `tls://…`; those of the cluster that are not named are found out. */
+  /** `nats://[user:password@]host:port` or `tls://…`; the client discovers the cluster's other servers. */
   readonly servers: readonly string[];
   readonly replicas: number;
   readonly clock: Clock;
   /** How long to wait for the first connection and for JetStream, ms. */
   readonly startWithinMs?: number;
-  /** Told what is waited for at the start, and again whenever that changes. */
+  /** Receives what the start waits for, and again whenever that changes. */
   readonly waiting?: (cause: string) => void;
-  /** Ends the waiting. */
+  /** Ends the wait. */
   readonly signal?: AbortSignal;
 }
 
-/** A cluster of three has elected its leaders anew after about five seconds; a restart of it takes some more. */
+/** A cluster of three elects new leaders in about five seconds; a restart of the cluster takes longer. */
 const ANSWER_WITHIN_MS = 10_000;
 const BETWEEN_ATTEMPTS_MS = 100;
 const START_WITHIN_MS = 60_000;
@@ -66,19 +66,19 @@ const HEADER_BYTES = 2_048;
 /** A record of 256 KiB must fit into a message. */
 const LEAST_PAYLOAD = 512 * 1024;
 const STREAM_NOT_FOUND = 10_059;
-/** Two minutes, as JetStream itself would set it: retries of a publish end long before. */
+/** Two minutes, JetStream's own default: retries of a publish end long before. */
 export const DUPLICATE_WINDOW_MS = 120_000;
 
 /**
- * Connects, and waits until JetStream answers; what waiting does not mend is told at once.
- * @throws Error that says what to do, when there is no connection in time, or the server refuses it or lacks something
+ * Connects, and waits until JetStream answers. A fault that waiting cannot fix is reported at once.
+ * @throws Error that says what to do, when the connection fails in time, or the server refuses it or lacks a feature
  */
 export async function openNats(options: NatsOptions): Promise<Nats> {
   const { clock, replicas, servers } = options;
   const deadline = clock.monotonic() + (options.startWithinMs ?? START_WITHIN_MS);
   const at = servers.map(withoutCredentials).join(', ');
   const begin = async <T>(what: string, faultOf: (error: unknown) => StartFault, call: () => Promise<T>) => {
-    let told = '';
+    let reported = '';
     const failed = (error: unknown) => {
       const { words } = faultOf(error);
       return new Error(`${what} ${at}: ${words}; check SIMSTREAM_NATS_URL`, { cause: error });
@@ -86,8 +86,8 @@ export async function openNats(options: NatsOptions): Promise<Nats> {
     const mayPass = (error: unknown) => {
       options.signal?.throwIfAborted();
       const { words, passes } = faultOf(error);
-      if (passes && words !== told) options.waiting?.(`waiting: ${what} ${at}: ${words}`);
-      told = words;
+      if (passes && words !== reported) options.waiting?.(`waiting: ${what} ${at}: ${words}`);
+      reported = words;
       return passes;
     };
     return untilDeadline(clock, deadline, mayPass, call, { failed: (_, error) => failed(error) });
@@ -141,7 +141,7 @@ function shareConnection(
       const drained = connection.isClosed() ? Promise.resolve() : connection.drain().catch(() => undefined);
       const done = new AbortController();
       await Promise.race([drained, clock.sleep(ATTEMPT_MS, done.signal).catch(() => undefined)]);
-      // A timer that is left would keep the process.
+      // A timer that still runs would keep the process alive.
       done.abort();
       await connection.close();
       await link.ended;
@@ -149,7 +149,7 @@ function shareConnection(
   };
 }
 
-/** A call is repeated on the next connection when the one it was made on was lost. */
+/** Repeats a call on the next connection when its own connection was lost. */
 function asker(link: NatsLink, clock: Clock): Ask {
   return (what, call, withinMs = ANSWER_WITHIN_MS) => {
     const deadline = clock.monotonic() + withinMs;
@@ -170,7 +170,7 @@ async function ensureStream(manager: JetStreamManager, ask: Ask, config: NewStre
   const what = `the stream ${config.name} cannot be opened`;
   const found = await ask(what, () => manager.streams.info(config.name).catch(notFound));
   if (!found) {
-    // Of several nodes that start at once one creates it; the others ask for the very same.
+    // When several nodes start at once, one creates the stream; the others send the same configuration.
     return ask(what, () => manager.streams.add(config), START_WITHIN_MS);
   }
   const { max_age, num_replicas } = found.config;
@@ -186,7 +186,7 @@ function notFound(error: unknown): undefined {
 
 interface Failures {
   readonly failed: (cause: string, error: unknown) => Error;
-  /** For faults that another try does not mend; by default as `failed`. */
+  /** For faults that a retry cannot fix; by default as `failed`. */
   readonly refused?: (error: unknown) => unknown;
 }
 
