@@ -3,7 +3,7 @@ import { documentKind } from './documents.ts';
 import { type Json, registryKey } from './registry.ts';
 
 /**
- * A data stream is two documents. `stream.<organisation>.<id>` is what people want; the API writes it.
+ * A data stream is two documents. `stream.<organisation>.<id>` is what users configured; the API writes it.
  * `progress.<partition>.<organisation>.<id>` is what the engine did; only the holder of the stream's partition writes it.
  */
 export interface DataStreamDocument {

@@ -3,7 +3,7 @@ import type { Json, Registry, Write, WriteOutcome } from './registry.ts';
 /** The JSON form of a type, for values that leave this process: to the registry, or to another node. */
 interface JsonForm<T extends object> {
   encode(value: T): Json;
-  /** @throws Error when the value has not the form at all: another program wrote it */
+  /** @throws Error when the value does not have the form at all: another program wrote it */
   parse(json: Json): T;
 }
 
@@ -16,7 +16,7 @@ export interface Stored<T> {
 }
 
 /**
- * One kind of registry document: the only place where its JSON becomes its type.
+ * One kind of registry document: the only place that turns its JSON into its type.
  *
  * Only simstream writes these documents, so `parse` does not check each field again: that would cost time for every
  * data stream at every start. `complete` fills in what older versions did not write.
@@ -26,7 +26,7 @@ export interface DocumentKind<T extends object> extends JsonForm<T> {
   readonly prefix: string;
   /** @throws StoreUnavailable */
   get(registry: Registry, key: string): Promise<Stored<T> | undefined>;
-  /** Those whose keys go on with `tokens`, in the order of the keys. @throws StoreUnavailable */
+  /** Documents whose keys continue with `tokens`, in the order of the keys. @throws StoreUnavailable */
   list(registry: Registry, ...tokens: readonly (string | number)[]): AsyncIterable<Stored<T>>;
   put(registry: Registry, key: string, document: T, expected?: number): Promise<WriteOutcome>;
   /** For `Registry.putMany`. */
@@ -46,7 +46,7 @@ export function jsonForm<T extends object>(name: string, complete?: (stored: T) 
   };
 }
 
-/** @param complete gives a document of an older version the fields that it lacks */
+/** @param complete adds the fields that a document of an older version lacks */
 export function documentKind<T extends object>({
   prefix,
   complete,

@@ -3,16 +3,16 @@ import { groupCommit } from '../storage/group-commit.ts';
 import type { Change, Entry, Json, ListOptions, Registry, WriteOutcome } from './registry.ts';
 
 /**
- * What the embedded registry needs of a store that one process has to itself. Reads are synchronous and see every
+ * What the embedded registry needs from a store that one process has to itself. Reads are synchronous and see every
  * write that resolved.
  */
 export interface DocumentStore {
   get(key: string): StoredDocument | undefined;
-  /** Up to `limit` documents with `after` < key < `end` in the order of the bytes of their keys. */
+  /** Up to `limit` documents with `after` < key < `end`, in the order of the keys' bytes. */
   page(after: string, end: string, limit: number): (StoredDocument & { readonly key: string })[];
-  /** The greatest revision ever given; 0 at first. */
+  /** The greatest revision ever assigned; 0 at first. */
   lastRevision(): number;
-  /** Stores all of it or nothing; resolves when it is durable, rejects when it is not. */
+  /** Stores all changes or none; resolves when they are durable, rejects when they are not. */
   write(changes: readonly DocumentChange[], lastRevision: number): Promise<void>;
 }
 
@@ -48,8 +48,8 @@ const WAITING_BYTES = 64 * 2 ** 20;
 export function createEmbeddedRegistry(store: DocumentStore): Registry {
   const watchers = new Set<Watcher>();
   let revision = store.lastRevision();
-  // Watchers were told of all revisions up to this one.
-  let told = revision;
+  // Watchers have received all revisions up to this one.
+  let reported = revision;
 
   const commit = async (group: readonly (readonly Command[])[]): Promise<WriteOutcome[][]> => {
     const changes = new Map<string, DocumentChange>();
@@ -74,16 +74,16 @@ export function createEmbeddedRegistry(store: DocumentStore): Registry {
         await store.write([...changes.values()], revision);
       } catch (error) {
         const cause = error instanceof Error ? error.message : String(error);
-        // A conflict with a write of this very group is no more certain than that write.
+        // A conflict with a write of the same group is only as certain as that write.
         return group.map((commands) => commands.map(() => ({ type: 'unavailable', cause })));
       }
-      told = revision;
-      for (const change of changes.values()) tell(change);
+      reported = revision;
+      for (const change of changes.values()) notify(change);
     }
     return outcomes;
   };
 
-  const tell = ({ key, text, revision: changed }: DocumentChange) => {
+  const notify = ({ key, text, revision: changed }: DocumentChange) => {
     const interested = [...watchers].filter(({ covers }) => covers(key));
     if (interested.length === 0) return;
     const value = text === undefined ? undefined : (JSON.parse(text) as Json);
@@ -91,7 +91,7 @@ export function createEmbeddedRegistry(store: DocumentStore): Registry {
       try {
         notify({ key, value, revision: changed });
       } catch (error) {
-        // A bug in one watcher must neither be lost nor reach the others, or the writer.
+        // A bug in one watcher must not be lost, and must not reach the other watchers or the writer.
         queueMicrotask(() => {
           throw error;
         });
@@ -134,7 +134,7 @@ export function createEmbeddedRegistry(store: DocumentStore): Registry {
     }
   }
 
-  /** R4: changes during the first listing are kept, the newest per key, and told after it. */
+  /** R4: keeps changes during the first listing, the newest per key, and reports them after it. */
   const watch = async (prefix: string, onChange: (change: Change) => void, signal: AbortSignal) => {
     if (signal.aborted) return;
     const { after, end } = rangeOf(prefix);
@@ -151,8 +151,8 @@ export function createEmbeddedRegistry(store: DocumentStore): Registry {
     signal.addEventListener('abort', () => watchers.delete(watcher), { once: true });
     for await (const entry of list(prefix)) {
       if (signal.aborted) return;
-      // What is newer than what was told, or was told meanwhile, comes as a change: never twice, never backwards.
-      if (entry.revision <= told && !meanwhile.has(entry.key)) onChange(entry);
+      // A newer entry, or one that changed meanwhile, is reported as a change: never twice, never backwards.
+      if (entry.revision <= reported && !meanwhile.has(entry.key)) onChange(entry);
     }
     const kept = meanwhile;
     meanwhile = undefined;

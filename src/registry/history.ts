@@ -1,7 +1,7 @@
 import { HISTORY, HISTORY_LENGTH, historyKey, type StateChange } from './data-stream.ts';
 import type { Registry } from './registry.ts';
 
-/** Adds a change of state to the history of a stream, also while others write to it; creates the history if it is missing. */
+/** Adds a change of state to a stream's history, even while other nodes write to it; creates a missing history. */
 export async function recordStateChange(
   registry: Registry,
   organisationId: number,
@@ -11,7 +11,7 @@ export async function recordStateChange(
   await writeChange(registry, historyKey(organisationId, streamId), change, true);
 }
 
-/** As `recordStateChange`, but creates no history: a stream that was deleted meanwhile must not get one again. */
+/** Like `recordStateChange`, but creates no history: a stream that was deleted meanwhile must not get a new one. */
 export async function addStateChange(
   registry: Registry,
   organisationId: number,

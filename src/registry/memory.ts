@@ -1,7 +1,7 @@
 import { createEmbeddedRegistry, type DocumentStore, type StoredDocument } from './embedded-registry.ts';
 import type { Registry } from './registry.ts';
 
-/** What a memory registry keeps; pass it to a second registry to play a restart. */
+/** The documents of a memory registry; pass them to a second registry to simulate a restart. */
 interface MemoryRegistryStorage {
   readonly documents: Map<string, StoredDocument>;
   lastRevision: number;
@@ -9,7 +9,7 @@ interface MemoryRegistryStorage {
 
 interface MemoryRegistryOptions {
   readonly storage?: MemoryRegistryStorage;
-  /** Stands for the disk: what is written is durable when it resolves, and `unavailable` when it rejects. */
+  /** Stands for the disk: a write is durable when this resolves, and `unavailable` when it rejects. */
   readonly sync?: () => Promise<void>;
 }
 

@@ -3,11 +3,11 @@ import { type Bucket, type BucketEntry, openBucket } from '../storage/nats-bucke
 import type { Change, Entry, Json, Registry, Write, WriteOutcome } from './registry.ts';
 
 interface NatsRegistryOptions {
-  /** What the bucket's name begins with; several installations on one cluster need different ones. */
+  /** Begins the bucket's name; several installations on one cluster need different prefixes. */
   readonly prefix?: string;
 }
 
-/** Writes of one `putMany` that are under way at a time. */
+/** Most writes of one `putMany` that are in progress at a time. */
 const TOGETHER = 256;
 
 /**
@@ -39,8 +39,8 @@ export async function createNatsRegistry(nats: Nats, options: NatsRegistryOption
 }
 
 /**
- * Writes go side by side, but none before an earlier one of its key was answered, and the last of all only when every
- * other was stored or refused: what is written last may rely on what was written before it.
+ * Writes run side by side, but a write waits for the answer to an earlier write of its key, and the last write of all
+ * waits for every other one: it may rely on what was written before it.
  */
 async function putInOrder(
   writes: readonly Write[],

@@ -2,23 +2,23 @@ import { ORGANISATION, organisationKey } from './organisation.ts';
 import type { Change, Registry } from './registry.ts';
 
 /**
- * The tree of organisations in memory, kept current by a watch: what routing needs per record, in a few map lookups.
- * An organisation that is not registered is its own root and has no parent.
+ * The tree of organisations in memory, kept current by a watch, so that routing a record costs a few map lookups. An
+ * organisation that is not registered is its own root and has no parent.
  */
 export interface OrganisationTree {
-  /** The root of the tree that this organisation is in. */
+  /** The root of the organisation's tree. */
   rootOf(id: number): number;
   /** Its parent, its parent's parent, … up to the root; empty for a root. */
   ancestorsOf(id: number): readonly number[];
   name(id: number): string | undefined;
   has(id: number): boolean;
   /**
-   * Looks up those that are not known: another node may have registered them a moment ago, and the watch is on its
-   * way. undefined where all are known, so that the usual case waits for nothing.
+   * Looks up organisations that are not known yet: another node may have registered them a moment ago, and the watch may
+   * not have reported them. undefined if all are known, so that the usual case waits for nothing.
    * @throws StoreUnavailable
    */
   learn(ids: ArrayLike<number>): Promise<void> | undefined;
-  /** Calls `onChange` whenever an organisation was added; returns how to stop. */
+  /** Calls `onChange` whenever an organisation was added; returns a function that ends it. */
   subscribe(onChange: (id: number) => void): () => void;
 }
 
@@ -28,10 +28,10 @@ interface Node {
   readonly root: number;
 }
 
-/** A request may hold records of thousands of organisations that nobody registered. */
+/** A request may hold records of thousands of unregistered organisations. */
 const LEARN_TOGETHER = 256;
 
-/** Loads the tree and follows it until `signal` aborts. */
+/** Loads the tree and follows its changes until `signal` aborts. */
 export async function loadOrganisationTree(
   registry: Registry,
   signal: AbortSignal,
@@ -46,7 +46,7 @@ export async function loadOrganisationTree(
     for (const subscriber of subscribers) subscriber(document.id);
   };
   await registry.watch(ORGANISATION.prefix, apply, signal);
-  /** With its ancestors, from the root down: a parent is known before its child. */
+  /** Registers it after its ancestors, from the root down, so that a parent is known before its child. */
   const learn = async (id: number): Promise<void> => {
     const entry = await registry.get(organisationKey(id));
     if (!entry) return;
@@ -63,7 +63,7 @@ export async function loadOrganisationTree(
     rootOf: (id) => nodes.get(id)?.root ?? id,
     ancestorsOf: (id) => {
       const ancestors: number[] = [];
-      // A parent exists before its child and is never changed, so the walk ends.
+      // A parent exists before its child and never changes, so the walk ends.
       for (let node = nodes.get(id); node?.parent != null; node = nodes.get(node.parent))
         ancestors.push(node.parent);
       return ancestors;

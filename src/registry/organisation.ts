@@ -1,7 +1,7 @@
 import { documentKind } from './documents.ts';
 import { registryKey } from './registry.ts';
 
-/** `organisation.<id>`. The parent is set once, at creation, and exists by then; so the root never changes. */
+/** `organisation.<id>`. The parent exists first and is set once, at creation; so the root never changes. */
 export interface OrganisationDocument {
   /** An integer from 1 to 2^53 - 1. */
   readonly id: number;
@@ -17,7 +17,7 @@ export const ORGANISATION = documentKind<OrganisationDocument>({ prefix: 'organi
 export const organisationKey = (id: number) => registryKey(ORGANISATION.prefix, id);
 
 /**
- * The partition that holds the records of an organisation tree: a mix of the root's id (splitmix-like, on 32-bit
+ * The partition that holds the records of an organisation tree: a hash of the root's id (splitmix-like, on 32-bit
  * halves), so that consecutive ids spread evenly.
  */
 export function partitionOf(rootId: number, partitions: number): number {

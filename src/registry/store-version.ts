@@ -2,9 +2,9 @@ import { documentKind } from './documents.ts';
 import type { Registry } from './registry.ts';
 
 /**
- * The version of a store as a whole: of blocks, documents and keys, embedded and distributed alike. It is checked before a
- * node reads anything else. Blocks have a version byte of their own, but a program that skips blocks that it does not know
- * would lose them without anybody noticing.
+ * The version of a store as a whole: of blocks, documents and keys, embedded and distributed alike. A node checks it before
+ * it reads anything else. Blocks have a version byte of their own, but a program that skips unknown blocks would lose
+ * them silently.
  *
  *   1   blocks of version 1; the store does not say its version
  *   2   blocks of version 2 beside those of version 1; quarantined records in the log's store beside those in documents
@@ -21,18 +21,18 @@ interface StoreDocument {
 
 const STORE = documentKind<StoreDocument>({ prefix: 'store' });
 const KEY = 'store';
-/** Which documents any store that was in use has. */
+/** Every store that was ever used has at least one of these documents. */
 const SIGNS_OF_USE = ['watermark', 'organisation', 'stream'];
 
-/** What was found; `upgraded` tells the version that the store had before. */
+/** The version found; `upgraded` holds the version that the store had before. */
 export type StoreVersion =
   | { readonly type: 'current' }
   | { readonly type: 'created' }
   | { readonly type: 'upgraded'; readonly from: number; readonly to: number };
 
 /**
- * Says which version a store has.
- * @returns undefined for a store that nobody has used yet
+ * Reads the version of a store.
+ * @returns undefined for a store that was never used
  * @throws Error that says what to do, when a newer program wrote it
  */
 export async function readStoreVersion(registry: Registry): Promise<number | undefined> {
@@ -51,7 +51,7 @@ export async function openStoreVersion(
   const { version: from, revision } = await read(registry);
   if (from === STORE_VERSION) return { type: 'current' };
   const outcome = await STORE.put(registry, KEY, { version: STORE_VERSION, program, at: now }, revision);
-  // Another node that starts at the same time was first: what it wrote is checked like any other store.
+  // Another node that starts at the same time was first: check what it wrote like any other store.
   if (outcome.type === 'conflict') return openStoreVersion(registry, { program, now });
   if (outcome.type === 'unavailable') throw new Error(`the store cannot be written: ${outcome.cause}`);
   return from === undefined ? { type: 'created' } : { type: 'upgraded', from, to: STORE_VERSION };

@@ -3,7 +3,7 @@ import { settle } from '../lib/manual-clock.fixture.ts';
 import type { Change, Registry } from './registry.ts';
 import type { RegistryTests } from './world.fixture.ts';
 
-/** A watcher that notes what it is told. */
+/** A watcher that notes every change that it receives. */
 async function startWatch(registry: Registry, prefix: string) {
   const stop = new AbortController();
   const changes: Change[] = [];
@@ -30,7 +30,7 @@ async function startWatch(registry: Registry, prefix: string) {
 }
 
 export const watchTests: RegistryTests = {
-  'R4 a watcher is told what there is, then every change': async (world) => {
+  'R4 a watcher receives every document, then every change': async (world) => {
     const registry = await world.open();
     await registry.put('stream.1.a', 1);
     await registry.put('stream.2.b', 2);
@@ -55,11 +55,11 @@ export const watchTests: RegistryTests = {
     watch.stop();
   },
 
-  'R4 a watcher that stopped is told no more': async (world) => {
+  'R4 a watcher that stopped receives nothing more': async (world) => {
     const registry = await world.open();
     const [stopped, other] = [await startWatch(registry, 'a'), await startWatch(registry, 'a')];
     await registry.put('a.1', 1);
-    // R4 lets a watcher skip what was replaced: the other one must have been told before that happens.
+    // R4 lets a watcher skip a change that was replaced: wait until the other one has received it.
     await Promise.all([stopped.until(1), other.until(1)]);
     stopped.stop();
     await registry.put('a.1', 2);
@@ -67,19 +67,19 @@ export const watchTests: RegistryTests = {
     assert.deepEqual(stopped.labels(), ['a.1=1']);
     other.stop();
 
-    await registry.watch('a', () => assert.fail('told though aborted'), AbortSignal.abort());
+    await registry.watch('a', () => assert.fail('reported though aborted'), AbortSignal.abort());
     await registry.put('a.1', 3);
     await settle();
   },
 
-  'R4 no change is lost, doubled or told backwards while the first listing runs': async (world) => {
+  'R4 no change is lost, doubled or reported backwards while the first listing runs': async (world) => {
     const registry = await world.open();
     const keys = Array.from({ length: 1_500 }, (_, i) => `watched.${String(i).padStart(4, '0')}`);
     await registry.putMany(keys.map((key) => ({ key, value: 0 })));
 
-    const told: Change[] = [];
+    const received: Change[] = [];
     const stop = new AbortController();
-    const ready = registry.watch('watched', (change) => void told.push(change), stop.signal);
+    const ready = registry.watch('watched', (change) => void received.push(change), stop.signal);
     const writes: Promise<unknown>[] = [];
     for (let i = 0; i < 60; i++) {
       const early = keys[i] as string;
@@ -90,13 +90,14 @@ export const watchTests: RegistryTests = {
     }
     await Promise.all([ready, ...writes]);
     await registry.put('watched.zz-last', 'last');
-    while (!told.some(({ value }) => value === 'last')) await settle();
+    while (!received.some(({ value }) => value === 'last')) await settle();
     stop.abort();
 
     const latest = new Map<string, Change>();
-    for (const change of told) {
+    for (const change of received) {
       const before = latest.get(change.key);
-      if (before) assert.ok(change.revision > before.revision, `${change.key} was told twice or backwards`);
+      if (before)
+        assert.ok(change.revision > before.revision, `${change.key} was reported twice or backwards`);
       latest.set(change.key, change);
     }
     for await (const { key, value, revision } of registry.list('watched'))
@@ -104,7 +105,7 @@ export const watchTests: RegistryTests = {
     for (let i = 0; i < 60; i++) assert.equal(latest.get(keys[700 + i] as string)?.value, undefined);
   },
 
-  'R4 a watcher is told only what is durable': async (world) => {
+  'R4 a watcher receives only what is durable': async (world) => {
     const registry = await world.open();
     const watch = await startWatch(registry, 'a');
     world.failWrites(true);

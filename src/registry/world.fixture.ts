@@ -2,9 +2,9 @@ import type { ContractTests, ContractWorld } from '../lib/contract-suite.fixture
 import type { Registry } from './registry.ts';
 
 export interface RegistryWorld extends ContractWorld {
-  /** Opens the registry; again, as after a restart of the process, when `close` was called before. */
+  /** Opens the registry; after `close`, opens it again, as after a restart of the process. */
   open(): Promise<Registry>;
-  /** From now on writes fail, or no longer do. */
+  /** From now on writes fail, or succeed again. */
   failWrites(failing: boolean): void;
 }
 
