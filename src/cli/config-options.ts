@@ -10,10 +10,10 @@ import {
 } from '../config/config.ts';
 import type { Console } from './node.ts';
 
-/** Exit code for a command line or a configuration that is wrong. */
+/** Exit code for a wrong command line or configuration. */
 export const EXIT_MISTAKE = 2;
 
-/** Gives a command a flag for every setting of the configuration, with help from the same table. */
+/** Adds a flag for every setting to a command, with help from the same table. */
 export function addConfigOptions(command: Command): Command {
   for (const name of SETTING_NAMES) {
     const { kind, meaning, default: standard, defaultNote } = SETTINGS[name];
@@ -24,7 +24,7 @@ export function addConfigOptions(command: Command): Command {
   return command;
 }
 
-/** Reads the configuration of a command, or tells all mistakes and returns undefined. */
+/** Reads the configuration of a command; prints all mistakes and returns undefined if it has any. */
 export function configOf(
   options: Record<string, unknown>,
   console: Console,

@@ -7,7 +7,7 @@ import { addConfigOptions, configOf, EXIT_MISTAKE } from './config-options.ts';
 import type { Console, StartServer } from './node.ts';
 import { runNode } from './run-node.ts';
 
-/** Enough for something to happen every second, in real time. */
+/** Enough devices for an event about every second, in real time. */
 const DEFAULT_DEVICES = 200;
 const MOST_DEVICES = 100_000;
 const LOOPBACK = ['127.0.0.0/8', '::1/128'];

@@ -6,7 +6,7 @@ export interface HttpAnswer {
   readonly body: unknown;
   /** What `Retry-After` asks for, in milliseconds; 0 without it. */
   readonly retryAfterMs: number;
-  /** Whether the node stored the same request before, under its idempotency key. */
+  /** Whether the node had already stored this request under its idempotency key. */
   readonly replayed: boolean;
 }
 
@@ -15,17 +15,17 @@ interface HttpCall {
   /** Whole URL. */
   readonly url: string;
   readonly token?: string;
-  /** A JSON value, or records one a line. */
+  /** A JSON value, or records, one per line. */
   readonly json?: unknown;
   readonly lines?: Uint8Array | string;
   readonly idempotencyKey?: string;
   readonly signal?: AbortSignal;
 }
 
-/** As long as a node may take for the largest request, and some. */
+/** Slightly longer than a node may take for the largest request. */
 const TIMEOUT = 60_000;
 
-/** Calls a node's API. @throws when it cannot be reached, with the cause in plain words */
+/** Calls a node's API. @throws when the node cannot be reached, with the cause in plain words */
 export async function callNode(call: HttpCall): Promise<HttpAnswer> {
   const { method, url, token, json, lines, idempotencyKey, signal } = call;
   const timeout = AbortSignal.timeout(TIMEOUT);
@@ -36,7 +36,7 @@ export async function callNode(call: HttpCall): Promise<HttpAnswer> {
   if (idempotencyKey !== undefined) headers['idempotency-key'] = idempotencyKey;
   const body = json === undefined ? lines : JSON.stringify(json);
   try {
-    // undici's own call, and not fetch: fetch refuses ports that browsers refuse, 6000 for one.
+    // undici's own call instead of fetch: fetch refuses the ports that browsers refuse, such as 6000.
     const response = await request(url, {
       method,
       headers,
@@ -56,7 +56,7 @@ export async function callNode(call: HttpCall): Promise<HttpAnswer> {
   }
 }
 
-/** The words of an answer that is an error. */
+/** Describes an answer that is an error. */
 export function messageOf({ status, body }: HttpAnswer): string {
   const message = (body as { message?: unknown } | undefined)?.message;
   return typeof message === 'string' ? message : `the node answered ${status}`;

@@ -24,20 +24,20 @@ interface ImportFlags {
   readonly invalid?: 'skip';
 }
 
-/** `simstream import`: records from NDJSON files into a running node. */
+/** `simstream import`: sends records from NDJSON files to a running node. */
 export function addImport(program: Command, console: Console, done: (code: number) => void): void {
   program
     .command('import')
     .description(
-      'Import records from files with one JSON record a line (.gz and .zst are unpacked) into a running node.',
+      'Import records into a running node, from files with one JSON record per line (.gz and .zst are unpacked).',
     )
     .argument('<files...>', 'files, in this order; - for standard input')
     .addOption(
-      new Option('--kind <kind>', 'what the records are: usage or events')
+      new Option('--kind <kind>', 'kind of the records: usage or events')
         .choices(['usage', 'events', 'event'])
         .makeOptionMandatory(),
     )
-    .option('--url <url>', 'the node', 'http://127.0.0.1:8080')
+    .option('--url <url>', 'URL of the node', 'http://127.0.0.1:8080')
     .option('--operator-token <token>', `operator token [${variableOf('operatorToken')}]`)
     .addOption(
       new Option('--invalid <what>', 'skip: import the valid records of a file that has others').choices([
@@ -84,7 +84,7 @@ async function importFiles(files: readonly string[], flags: ImportFlags, console
   return 0;
 }
 
-/** `1,200 records imported, 1,000 were stored before, 3 invalid ones left out`; says so if there was nothing. */
+/** `1,200 records imported, 1,000 stored by an earlier import, 3 invalid and left out`; says so if there were no records. */
 function summaryOf({ stored, repeated, skipped, failure }: ImportOutcome): string {
   const parts = [
     ...(repeated > 0 ? [`${counted(repeated)} stored by an earlier import`] : []),

@@ -3,7 +3,7 @@ import { PinoPretty } from 'pino-pretty';
 import type { LogLevel } from '../config/config.ts';
 import { redactText } from '../lib/redact.ts';
 
-/** Members that hold secrets, wherever they stand in the first three levels of what is logged. */
+/** Members that hold secrets, in the first three levels of a log entry. */
 const SECRET_MEMBERS = [
   'authorization',
   'cookie',
@@ -22,7 +22,7 @@ const SECRET_MEMBERS = [
 
 interface LoggerOptions {
   readonly level: LogLevel;
-  /** true: lines for people, with colour; false: JSON. */
+  /** true: coloured lines for people; false: JSON. */
   readonly readable: boolean;
   /** Standard output if absent. */
   readonly destination?: DestinationStream;

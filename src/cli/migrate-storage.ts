@@ -17,11 +17,11 @@ import { VERSION } from '../version.ts';
 
 type Closing = { close(): Promise<void> };
 
-/** What was read or written comes from the store and not from memory: only so does reading back tell something. */
+/** Reads and writes go to the store, not to a cache: otherwise reading a copy back would prove nothing. */
 const recentBytes = 0;
 
 /**
- * Opens an embedded storage, and locks it: a node that runs on it is in the way.
+ * Opens an embedded storage and locks it, so a node that runs on it must be stopped first.
  * @throws Error that says what to do
  */
 export async function openMigrationSource(config: Config, clock: Clock): Promise<MigrationSource & Closing> {
@@ -41,8 +41,8 @@ export async function openMigrationSource(config: Config, clock: Clock): Promise
 }
 
 /**
- * Opens the storage of distributed nodes, and creates it where there is none.
- * @returns undefined where there is none and `create` is false
+ * Opens the storage of distributed nodes, and creates it if it does not exist.
+ * @returns undefined if it does not exist and `create` is false
  */
 export async function openMigrationTarget(
   config: Config,
@@ -73,7 +73,7 @@ export async function openMigrationTarget(
   }
 }
 
-/** Whether any node or migration was ever there. */
+/** Whether a node or a migration has ever used this storage. */
 async function exists(nats: Nats): Promise<boolean> {
   const names = await nats.ask('its streams cannot be listed', () =>
     Array.fromAsync(nats.manager.streams.names()),

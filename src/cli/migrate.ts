@@ -21,19 +21,19 @@ interface MigrateFlags {
   readonly [setting: string]: unknown;
 }
 
-/** Settings of the nodes on the target that a migration must know. */
+/** Settings of the target's nodes that a migration needs. */
 const SETTINGS_TAKEN = ['partitions', 'natsReplicas', 'retention', 'secret', 'secretPrevious'] as const;
 
-/** `simstream migrate`: from an embedded storage to the storage of distributed nodes. */
+/** `simstream migrate`: copies an embedded storage to the storage of distributed nodes. */
 export function addMigrate(program: Command, console: Console, done: (code: number) => void): void {
   const command = program
     .command('migrate')
     .description(
-      'Copy everything from the data directory of a stopped node to NATS, to go on there with many nodes.',
+      'Copy everything from the data directory of a stopped node to NATS, where many nodes can share it.',
     )
     .requiredOption('--from <directory>', 'data directory of the node')
     .requiredOption('--to <urls>', `NATS servers, ${SETTINGS.natsUrl.kind.allowed.replaceAll('`', '')}`)
-    .option('--dry-run', 'only tell what would be copied');
+    .option('--dry-run', 'only report what would be copied');
   for (const name of SETTINGS_TAKEN) {
     const { meaning, kind } = SETTINGS[name];
     const help = `${meaning} Allowed: ${kind.allowed}. [${variableOf(name)}]`;
@@ -49,7 +49,7 @@ async function runMigrate(flags: MigrateFlags, console: Console): Promise<number
   if (!secrets) return EXIT_MISTAKE;
   const stop = new AbortController();
   const ignore = console.onSignal(() => stop.abort());
-  // Standard error: what is printed at the end can be kept in a file.
+  // Progress goes to standard error, so that standard output can go to a file.
   const write = (text: string) => void process.stderr.write(text);
   const line = console.terminal
     ? progressLine({ terminal: true, write, clock: systemClock })
@@ -115,7 +115,7 @@ interface Run {
 
 async function withStorage(run: Run): Promise<number> {
   const { config, secrets, dryRun, console, line, signal } = run;
-  // Both stores' libraries are loaded by who needs them only.
+  // Loaded here, so that the other commands do not load both stores' libraries.
   const { openMigrationSource, openMigrationTarget } = await import('./migrate-storage.ts');
   await using closing = new AsyncDisposableStack();
   const source = await openMigrationSource(config, systemClock);
@@ -135,8 +135,8 @@ async function withStorage(run: Run): Promise<number> {
       : ({ type: 'empty' } as const);
     const fault =
       admission.type === 'refused' ? admission.message : await secretFault(source.registry, opens);
-    await tellSurvey(run, source);
-    if (fault !== undefined) console.printError(`It would be refused: ${fault}.`);
+    await reportSurvey(run, source);
+    if (fault !== undefined) console.printError(`The migration would be refused: ${fault}.`);
     return fault === undefined ? 0 : 1;
   }
   const outcome = await migrate(
@@ -155,24 +155,24 @@ async function withStorage(run: Run): Promise<number> {
     signal,
   );
   line.end();
-  return tell(outcome, console);
+  return report(outcome, console);
 }
 
-async function tellSurvey({ config, console, line, signal }: Run, source: MigrationSource): Promise<void> {
+async function reportSurvey({ config, console, line, signal }: Run, source: MigrationSource): Promise<void> {
   const cutoff = systemClock.now() - config.retention;
   const { partitions } = await survey(source, cutoff, signal, (done, total) =>
     line.update('counting records', done, total),
   );
   line.end();
   console.print('Would be copied:');
-  tellCounts(partitions, await countDocuments(source.registry), console);
+  reportCounts(partitions, await countDocuments(source.registry), console);
 }
 
-function tell(outcome: MigrationOutcome, console: Console): number {
+function report(outcome: MigrationOutcome, console: Console): number {
   switch (outcome.type) {
     case 'done':
       console.print('Copied, read back and found equal:');
-      tellCounts(outcome.partitions, outcome.documents, console);
+      reportCounts(outcome.partitions, outcome.documents, console);
       console.print(
         'Start the nodes on NATS now. Do not start the old node again: it would deliver the same records.',
       );
@@ -189,12 +189,12 @@ function tell(outcome: MigrationOutcome, console: Console): number {
       console.printError(`The target is not a copy of the source: ${outcome.message}.`);
       return 1;
     case 'interrupted':
-      console.printError(`Not finished: ${outcome.cause}. Started again, it goes on where it is.`);
+      console.printError(`Not finished: ${outcome.cause}. Run the command again to continue.`);
       return 1;
   }
 }
 
-function tellCounts(
+function reportCounts(
   partitions: readonly (RecordCounts & { readonly damaged: number })[],
   documents: DocumentCounts,
   console: Console,

@@ -9,8 +9,8 @@ import { addServe } from './serve.ts';
 import { addSimulate } from './simulate.ts';
 
 /**
- * The command line. One file per command adds itself here.
- * @param loadServer loads the composition root: only commands that run a node pay for it
+ * The command line. Each command has a file of its own that adds it here.
+ * @param loadServer loads the composition root, so that only commands that run a node pay for it
  * @returns the exit code: 0 done, 1 failed, 2 the command line or the configuration is wrong
  */
 export async function runCommandLine(
@@ -29,7 +29,7 @@ export async function runCommandLine(
       writeOut: (text) => console.print(text.trimEnd()),
       writeErr: (text) => console.printError(text.trimEnd()),
     })
-    .showHelpAfterError('Add --help to see what there is.')
+    .showHelpAfterError('Add --help to see the commands and options.')
     .exitOverride();
   addServe(program, console, loadServer, done);
   addDemo(program, console, loadServer, done);

@@ -1,11 +1,11 @@
 import type { Clock } from '../lib/clock.ts';
 
-/** How far something long is, for people: a bar in one line of a terminal; elsewhere a line now and then. */
+/** The progress of a long task: a bar in one line of a terminal; elsewhere a line from time to time. */
 export interface ProgressLine {
   update(label: string, done: number, total: number): void;
-  /** A line of its own, above the bar. */
+  /** Prints a line above the bar. */
   say(text: string): void;
-  /** Leaves the bar as it is and goes on below it. */
+  /** Keeps the bar and continues on the line below it. */
   end(): void;
 }
 
@@ -17,7 +17,7 @@ interface ProgressOutput {
 }
 
 const WIDTH = 30;
-/** The eye sees no more, and a slow terminal is not flooded. */
+/** The eye sees no faster updates, and this does not flood a slow terminal. */
 const REDRAW_MS = 100;
 const LINE_EVERY_MS = 10_000;
 const CLEAR = '\r\x1b[K';

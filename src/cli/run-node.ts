@@ -12,7 +12,7 @@ interface RunOptions {
   readonly console: Console;
   readonly startServer: StartServer;
   readonly demo: boolean;
-  /** What is done beside the node while it runs, once it listens; ends when `signal` aborts. */
+  /** Runs beside the node once the node listens; ends when `signal` aborts. */
   beside(node: RunningNode, logger: Logger, signal: AbortSignal): Promise<void>;
 }
 
@@ -20,12 +20,12 @@ interface RunOptions {
 const SIGNAL_NUMBERS = { SIGTERM: 15, SIGINT: 2 } as const;
 
 /**
- * On Ctrl-C the terminal tells all its programs, and npm tells those that it runs once more: two SIGINT a moment apart
- * are one wish to stop.
+ * On Ctrl-C the terminal signals all its programs, and npm signals its own once more: two SIGINT within a moment count as
+ * one wish to stop.
  */
 const SAME_SIGNAL = 250;
 
-/** Runs a node until it is told to stop. @returns the exit code: 0 after a graceful stop or a start that was ended, 1 when it could not start */
+/** Runs a node until a signal stops it. @returns the exit code: 0 after a graceful stop or a start that was stopped, 1 when the node could not start */
 export async function runNode(options: RunOptions): Promise<number> {
   const { config, console, startServer } = options;
   const logger = createLogger({ level: config.logLevel, readable: console.terminal });
@@ -43,7 +43,7 @@ export async function runNode(options: RunOptions): Promise<number> {
     return 1;
   }
   try {
-    if (node.operatorToken.generated) tellToken(console, node.operatorToken.value);
+    if (node.operatorToken.generated) printToken(console, node.operatorToken.value);
     const { url, operatorUrl } = node;
     const operatorsSide = operatorUrl === url ? '' : `, the operator's side on ${operatorUrl}`;
     logger.info(
@@ -90,15 +90,15 @@ function stopOnSignal(console: Console, logger: Logger) {
   return { signal: controller.signal, signalled, ignore, stop: () => controller.abort() };
 }
 
-/** Standard error, and not the log: a secret is never in the log. */
-function tellToken(console: Console, token: string): void {
+/** Writes to standard error, not to the log: the log never holds a secret. */
+function printToken(console: Console, token: string): void {
   console.printError(
     `Operator token, generated now and shown this once: ${token}\n` +
       `Set ${variableOf('operatorToken')} to use one of your own.`,
   );
 }
 
-/** Why a node did not start, in words that say what to do. */
+/** Explains why a node did not start and what to do. */
 function explainStart(error: unknown, config: Config): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   const { address: triedHost, port: triedPort } = error as { address?: string; port?: number };

@@ -3,7 +3,7 @@ import { addConfigOptions, configOf, EXIT_MISTAKE } from './config-options.ts';
 import type { Console, StartServer } from './node.ts';
 import { runNode } from './run-node.ts';
 
-/** `simstream serve`: a node, until it is told to stop. */
+/** `simstream serve`: runs a node until a signal stops it. */
 export function addServe(
   program: Command,
   console: Console,

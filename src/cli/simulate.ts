@@ -14,24 +14,29 @@ interface SimulateFlags {
   readonly output?: string;
 }
 
-/** As many as a day of a large fleet; the file has about a gigabyte. */
+/** A day of a large fleet; the file has about a gigabyte. */
 const MOST_RECORDS = 1_000_000;
 
-/** `simstream simulate`: a file of records to try with. */
+/** `simstream simulate`: writes a file of simulated records. */
 export function addSimulate(program: Command, console: Console, done: (code: number) => void): void {
   program
     .command('simulate')
     .description(
-      'Write records of a simulated fleet, one JSON record a line: something to try with. They are of the last 24 hours.',
+      'Write records of a simulated fleet from the last 24 hours, one JSON record per line, to try simstream with.',
     )
     .addOption(
-      new Option('--kind <kind>', 'what the records are: usage or events')
+      new Option('--kind <kind>', 'kind of the records: usage or events')
         .choices(['usage', 'events', 'event'])
         .makeOptionMandatory(),
     )
-    .option('--records <number>', 'how many', integerUpTo(MOST_RECORDS), 1000)
-    .option('--organisation <id>', 'the owner of the SIMs', integerUpTo(Number.MAX_SAFE_INTEGER), 1001)
-    .option('--output <file>', 'where to write; the standard output if it is absent')
+    .option('--records <number>', 'number of records', integerUpTo(MOST_RECORDS), 1000)
+    .option(
+      '--organisation <id>',
+      'organisation that owns the SIMs',
+      integerUpTo(Number.MAX_SAFE_INTEGER),
+      1001,
+    )
+    .option('--output <file>', 'file to write; without it, standard output')
     .action(async (flags: SimulateFlags) => done(await simulate(flags, console)));
 }
 

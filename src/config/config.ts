@@ -13,15 +13,15 @@ import {
   wholeNumber,
 } from './settings.ts';
 
-/** What a node is told from outside; see SETTINGS for each value's meaning. */
+/** The configuration of a node; see SETTINGS for each value's meaning. */
 export interface Config {
   readonly host: string;
   readonly port: number;
   /** Where the operator's side listens; undefined: together with the customers' side. */
   readonly operatorPort: number | undefined;
-  /** Undefined: as `host`. */
+  /** Undefined: same as `host`. */
   readonly operatorHost: string | undefined;
-  /** `address/prefix`, each: proxies whose X-Forwarded-For and Forwarded count. */
+  /** Each `address/prefix`: proxies whose X-Forwarded-For and Forwarded headers count. */
   readonly trustProxy: readonly string[];
   /** Per source address in five minutes; 0: no limit. */
   readonly rateLogins: number;
@@ -30,13 +30,13 @@ export interface Config {
   readonly rateReads: number;
   readonly rateWrites: number;
   readonly ratePortal: number;
-  /** As given; relative to the working directory. */
+  /** As written by the user; relative to the working directory. */
   readonly dataDir: string;
   /** NATS servers, `nats://host:port`; empty: embedded storage. */
   readonly natsUrl: readonly string[];
   readonly natsReplicas: number;
   readonly partitions: number;
-  /** 32 bytes each. Undefined embedded means: generated and kept in the data directory. */
+  /** 32 bytes each. Undefined with embedded storage: generated and kept in the data directory. */
   readonly secret: Buffer | undefined;
   readonly secretPrevious: Buffer | undefined;
   readonly operatorToken: string | undefined;
@@ -46,14 +46,14 @@ export interface Config {
   readonly quarantineRetention: number | undefined;
   /** Milliseconds. */
   readonly retryWindow: number;
-  /** `address/prefix`, each. */
+  /** Each `address/prefix`. */
   readonly allowDestinations: readonly string[];
   readonly verifyDestinations: boolean;
-  /** `address` or `address:port`, each; empty: the system's. */
+  /** Each `address` or `address:port`; empty: the system's name servers. */
   readonly nameServers: readonly string[];
-  /** Whether HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment hold for deliveries. */
+  /** Whether deliveries obey HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment. */
   readonly egressProxy: 'off' | 'environment';
-  /** An AWS account's number, or the ARN of a role or user. */
+  /** The number of an AWS account, or the ARN of a role or user. */
   readonly awsPrincipal: string | undefined;
   readonly googleServiceAccount: string | undefined;
   readonly streamsPerOrganisation: number;
@@ -64,18 +64,18 @@ const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 interface Setting<Value> {
-  /** What the value is, how it is read and what is allowed. */
+  /** How the value is read and what is allowed. */
   readonly kind: Kind<Value>;
   /** The default in the form in which a user would write it; undefined: unset. */
   readonly default: string | undefined;
-  /** What `--help` and the documentation say instead of the default, where the default is not the whole truth. */
+  /** Replaces the default in `--help` and the documentation, where the default alone would mislead. */
   readonly defaultNote?: string;
   readonly meaning: string;
 }
 
 type Settings = { readonly [Name in keyof Config]: Setting<Config[Name]> };
 
-/** The one table behind parsing, `--help` and docs/configuration.md. A name here is a variable and a flag: see below. */
+/** The one table behind parsing, `--help` and docs/configuration.md. Each name makes a variable and a flag, see below. */
 export const SETTINGS: Settings = {
   host: {
     kind: text('a host name or an IP address', /^[A-Za-z0-9.:_%-]{1,253}$/),
@@ -105,7 +105,7 @@ export const SETTINGS: Settings = {
     default: '',
     defaultNote: 'unset: none',
     meaning:
-      'Addresses of the proxies in front, whose `X-Forwarded-For` or `Forwarded` tells the address of the caller. Without it all callers behind a proxy share the limits of one.',
+      'Addresses of the reverse proxies in front of the nodes; their `X-Forwarded-For` or `Forwarded` header names the caller. Without this setting all callers behind a proxy share the limits of one caller.',
   },
   rateLogins: {
     kind: wholeNumber(0, 1_000_000, 'a whole number, 0 (no limit) to 1000000'),
@@ -120,30 +120,31 @@ export const SETTINGS: Settings = {
   rateReads: {
     kind: wholeNumber(0, 10_000, 'a whole number, 0 (no limit) to 10000'),
     default: '10',
-    meaning: "Calls a second that read, by an organisation's application tokens; twice as many at once.",
+    meaning:
+      "Reading calls per second of an organisation's application tokens; bursts may have twice as many.",
   },
   rateWrites: {
     kind: wholeNumber(0, 10_000, 'a whole number, 0 (no limit) to 10000'),
     default: '10',
     meaning:
-      "Calls a second that change something, by an organisation's application tokens; twice as many at once.",
+      "Changing calls per second of an organisation's application tokens; bursts may have twice as many.",
   },
   ratePortal: {
     kind: wholeNumber(0, 10_000, 'a whole number, 0 (no limit) to 10000'),
     default: '20',
     meaning:
-      'Calls a second of one user, who has logged in with a password (the portal); three times as many at once.',
+      'Calls per second of one user who has logged in with a password (the portal); bursts may have three times as many.',
   },
   dataDir: {
     kind: text('a directory', /^[^\0]{1,4096}$/),
     default: './data',
-    meaning: 'Embedded storage and generated secrets (mode 0600).',
+    meaning: 'Directory for embedded storage and generated secrets (mode 0600).',
   },
   natsUrl: {
     kind: urlList('nats'),
     default: '',
     defaultNote: 'unset',
-    meaning: 'Set: distributed, on these NATS servers, separated by commas. Unset: embedded.',
+    meaning: 'If set, storage is distributed, on these NATS servers. If unset, storage is embedded.',
   },
   natsReplicas: {
     kind: wholeNumber(1, 5, 'a whole number, 1 to 5'),
@@ -164,7 +165,7 @@ export const SETTINGS: Settings = {
   secretPrevious: {
     kind: secret(),
     default: undefined,
-    meaning: 'The key before `SIMSTREAM_SECRET`, while rotating.',
+    meaning: 'The previous `SIMSTREAM_SECRET`, during a rotation.',
   },
   operatorToken: {
     kind: secretText('visible ASCII characters without spaces, at most 512', /^[\x21-\x7e]{1,512}$/),
@@ -186,14 +187,14 @@ export const SETTINGS: Settings = {
   retryWindow: {
     kind: duration(1000, 400 * 86_400_000),
     default: '24h',
-    meaning: 'Unbroken failure after which a stream goes to Error.',
+    meaning: 'How long deliveries must fail without a break before a stream goes to Error.',
   },
   allowDestinations: {
     kind: cidrList(),
     default: '',
     defaultNote: 'unset; the demo adds loopback',
     meaning:
-      'Otherwise forbidden addresses (loopback, private, link-local …) that destinations may reach, e.g. `127.0.0.0/8,::1/128`.',
+      'Addresses that destinations may reach although they are forbidden by default (loopback, private, link-local …), e.g. `127.0.0.0/8,::1/128`.',
   },
   verifyDestinations: {
     kind: boolean(),
@@ -219,12 +220,13 @@ export const SETTINGS: Settings = {
     ),
     default: undefined,
     meaning:
-      "Who this node is in AWS: shown to customers for the trust policy of their role, together with their organisation's external id.",
+      "The identity of simstream in AWS. Customers see it, with their organisation's external id, and name it in the trust policy of their role.",
   },
   googleServiceAccount: {
     kind: text("a service account's e-mail address", /^[\w.-]{1,128}@[\w-]{1,128}(\.[\w-]{1,128}){1,8}$/),
     default: undefined,
-    meaning: 'Who this node is in Google Cloud: shown to customers, who let it publish to their topic.',
+    meaning:
+      'The identity of simstream in Google Cloud. Customers see it and allow it to publish to their topic.',
   },
   streamsPerOrganisation: {
     kind: wholeNumber(1, 100_000, 'a whole number, 1 to 100000'),
@@ -256,11 +258,12 @@ type ConfigOutcome =
   | { readonly mistakes: readonly string[] };
 
 /**
- * Reads the configuration. A flag goes before its variable; an empty variable counts as unset, as compose files write it.
+ * Reads the configuration. A flag takes precedence over its variable. An empty variable counts as unset, because compose
+ * files write unset variables this way.
  * @param flags values of command line flags by setting name
  * @param environment the process environment
- * @returns the configuration and what is odd about it, or every mistake at once, each with what was wrong and what is
- *   allowed; the value of a secret is never repeated
+ * @returns the configuration with warnings, or every mistake at once. Each mistake says what was wrong and what is
+ *   allowed; none repeats the value of a secret
  */
 export function readConfig(
   flags: Readonly<Partial<Record<SettingName, string>>>,
@@ -298,7 +301,7 @@ function contradictions(config: Config): string[] {
   return mistakes;
 }
 
-/** Shorter tokens than this can be guessed over a network in reasonable time. */
+/** A shorter token can be guessed over a network in reasonable time. */
 const SHORT_TOKEN = 16;
 
 function oddities(config: Config, environment: Readonly<Record<string, string | undefined>>): string[] {

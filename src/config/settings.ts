@@ -1,13 +1,13 @@
 import { isIP } from 'node:net';
 import { formatDuration, parseDuration } from '../lib/duration.ts';
 
-/** The kinds of values that a setting can have: how each is read from text, and what is allowed, in words. */
+/** One kind of value that a setting can have: how to read it from text, and what is allowed, in words. */
 export interface Kind<Value> {
   readonly allowed: string;
   read(text: string): Checked<Value>;
 }
 
-/** A fault continues the sentence that the setting's name begins, and ends with what is allowed. */
+/** A fault continues a sentence that begins with the setting's name, and ends with what is allowed. */
 export type Checked<Value> = { readonly value: Value } | { readonly fault: string };
 
 export function text(allowed: string, pattern: RegExp): Kind<string> {
@@ -17,7 +17,7 @@ export function text(allowed: string, pattern: RegExp): Kind<string> {
   };
 }
 
-/** Like text, but never repeated in a fault. */
+/** Like text, but a fault never repeats the value. */
 export function secretText(allowed: string, pattern: RegExp): Kind<string> {
   return {
     allowed,
@@ -32,7 +32,7 @@ export function wholeNumber(smallest: number, greatest: number, allowed: string)
     read: (text) => {
       const value = /^\d{1,15}$/.test(text.trim()) ? Number(text) : Number.NaN;
       if (value >= smallest && value <= greatest) return { value };
-      // Kubernetes sets SIMSTREAM_PORT=tcp://… in every pod beside a service that is named "simstream".
+      // Kubernetes sets SIMSTREAM_PORT=tcp://… in every pod of a namespace with a service named "simstream".
       const hint = text.startsWith('tcp://') ? '; Kubernetes sets it: use enableServiceLinks: false' : '';
       return refuse(text, allowed + hint);
     },
@@ -74,7 +74,7 @@ export function choice<const Word extends string>(words: readonly Word[]): Kind<
   };
 }
 
-/** 32 bytes in base64, of either alphabet, padded or not. The text is never repeated in a fault. */
+/** 32 bytes in base64, of either alphabet, padded or not. A fault never repeats the text. */
 export function secret(): Kind<Buffer | undefined> {
   const allowed = '32 bytes in base64, e.g. from `openssl rand -base64 32`';
   return {
@@ -88,7 +88,7 @@ export function secret(): Kind<Buffer | undefined> {
   };
 }
 
-/** Server URLs of one scheme, separated by commas; the scheme may be left out. Passwords are not repeated in a fault. */
+/** Server URLs of one scheme, separated by commas; the scheme is optional. Faults never repeat passwords. */
 export function urlList(scheme: string): Kind<readonly string[]> {
   const allowed = `\`${scheme}://host:port\`, several separated by commas`;
   return {
@@ -109,7 +109,7 @@ export function urlList(scheme: string): Kind<readonly string[]> {
   };
 }
 
-/** Addresses with a prefix length, separated by commas; a bare address stands for itself alone. */
+/** Addresses with a prefix length, separated by commas; a bare address means only itself. */
 export function cidrList(): Kind<readonly string[]> {
   const allowed = 'addresses with a prefix length (CIDR), separated by commas';
   return {
@@ -126,7 +126,7 @@ export function cidrList(): Kind<readonly string[]> {
   };
 }
 
-/** IP addresses with a port or without, separated by commas; a port stands behind `[v6]`. */
+/** IP addresses, separated by commas, each with an optional port; an IPv6 address with a port needs brackets: `[v6]:port`. */
 export function addressList(): Kind<readonly string[]> {
   const allowed = '`address` or `address:port`, several separated by commas';
   return {
