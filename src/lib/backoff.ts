@@ -7,10 +7,10 @@ export interface Backoff {
 }
 
 /**
- * Exponential backoff with full jitter: uniform between 0 and min(cap, base · 2^tries). Full jitter spreads the streams
- * that failed together; a shorter mean delay is the lesser evil than all of them coming back at once.
- * @param tries how many tries have failed before, from 0
- * @param atLeast what the remote asked for, milliseconds
+ * Exponential backoff with full jitter: uniform between 0 and min(cap, base · 2^tries). Full jitter spreads streams that
+ * failed together. It lowers the mean delay, but that is better than all of them retrying at the same time.
+ * @param tries how many tries have failed so far, from 0
+ * @param atLeast the delay that the remote asked for, milliseconds
  */
 export function backoffDelay(
   backoff: Backoff,

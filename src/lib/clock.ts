@@ -1,6 +1,6 @@
 /**
- * Time and chance, injected everywhere so that the whole engine can run in simulation.
- * `system-clock.ts` is the real pair, `manual-clock.ts` the one that tests advance by hand.
+ * Time and randomness, injected everywhere so that the whole engine can run in simulation.
+ * `system-clock.ts` is the real pair; tests advance the one of `manual-clock.fixture.ts` by hand.
  */
 export interface Clock {
   /** Wall time in milliseconds since the epoch. */

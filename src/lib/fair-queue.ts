@@ -1,14 +1,14 @@
 /**
- * Bounded work of many owners on something that they share. Each owner has at most `perOwner` tasks under way and at
- * most `waitingPerOwner` that wait; all owners together have at most `total` under way. A free place goes to the owner
- * whose turn it is, so that the tasks of one owner never wait for all tasks of another.
+ * Runs tasks of many owners that share a bounded resource. Each owner has at most `perOwner` running tasks and at most
+ * `waitingPerOwner` waiting ones; all owners together have at most `total` running tasks. Owners take turns for a free
+ * place, so that the tasks of one owner never wait for all tasks of another.
  *
  * Invariants:
  *  F1  running <= total, and running of each owner <= perOwner
- *  F2  an owner is in the queue of turns exactly when it has tasks that wait and a place of its own for one
+ *  F2  an owner is in the queue of turns exactly when it has waiting tasks and may run one more
  */
 interface FairQueue {
-  /** @returns what the task gives; rejects with what it throws, or with QueueFull when too many tasks of the owner wait */
+  /** @returns the result of the task; rejects with what the task throws, or with QueueFull when too many tasks of the owner wait */
   run<Result>(owner: number, task: () => Promise<Result>): Promise<Result>;
 }
 
@@ -18,7 +18,7 @@ export interface FairQueueLimits {
   readonly waitingPerOwner: number;
 }
 
-/** The owner already has as many tasks that wait as it may have. */
+/** The owner has as many waiting tasks as it may have. */
 class QueueFull extends Error {
   readonly code = 'QueueFull';
   constructor() {
@@ -33,7 +33,7 @@ interface Owner {
 }
 
 export function createFairQueue({ total, perOwner, waitingPerOwner }: FairQueueLimits): FairQueue {
-  // An owner is there only while it has tasks.
+  // An owner is in the map only while it has tasks.
   const owners = new Map<number, Owner>();
   const turns = new Set<number>();
   let running = 0;
@@ -47,7 +47,7 @@ export function createFairQueue({ total, perOwner, waitingPerOwner }: FairQueueL
       const [id] = turns;
       if (id === undefined) return;
       const owner = owners.get(id) as Owner;
-      // To the end of the turns.
+      // Moves the owner to the end of the turns.
       turns.delete(id);
       running++;
       owner.running++;

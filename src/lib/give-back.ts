@@ -1,10 +1,10 @@
-/** Less is often a part of a pool of Node.js, and not worth a call. */
+/** Smaller buffers are often part of a pool of Node.js, and freeing them would not pay. */
 const SMALLEST = 16 * 1024;
 
 /**
- * Gives the memory of bytes that nobody will look at again back at once. The collector of V8 sees small objects, and lets
- * tens of megabytes behind them gather before it runs; and it runs the more often the faster they gather.
- * What shares its memory with others, and what is small, is left to the collector. The bytes are empty afterwards.
+ * Frees the memory of bytes that are no longer needed at once. V8's collector only sees the small objects, and lets tens of
+ * megabytes behind them pile up before it runs; the faster they pile up, the more often it runs. The collector keeps the
+ * job for small buffers and for memory that is shared. The bytes are empty afterwards.
  */
 export function giveBack(bytes: Uint8Array): void {
   const { buffer } = bytes;

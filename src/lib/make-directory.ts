@@ -1,7 +1,7 @@
 import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
-/** A directory that cannot be made or used; the message says which, and why. */
+/** A directory that cannot be created or used; the message says which one and why. */
 export class DirectoryFault extends Error {
   constructor(message: string, cause: unknown) {
     super(message, { cause });
@@ -9,13 +9,13 @@ export class DirectoryFault extends Error {
   }
 }
 
-/** Of the directories that are made: what is in them is for their owner alone. */
+/** Mode of new directories: only their owner may access them. */
 const OWNER_ONLY = 0o700;
 
 /**
- * Makes a directory and those above it that are missing. `mkdir` of Node.js with `recursive` is no way to do it: where a file
- * system refuses directories with ENOENT, as /proc does, it tries for ever, and no signal reaches the process.
- * @throws DirectoryFault when it cannot be made, is no directory, or cannot be written by this user
+ * Creates a directory and its missing parents. Node.js' own recursive `mkdir` cannot be used: if a file system refuses
+ * directories with ENOENT, as /proc does, it retries for ever, and no signal reaches the process.
+ * @throws DirectoryFault when it cannot be created, is not a directory, or this user cannot write to it
  */
 export function makeDirectory(path: string): void {
   const whole = resolve(path);
@@ -25,7 +25,7 @@ export function makeDirectory(path: string): void {
     try {
       mkdirSync(each, { mode: OWNER_ONLY });
     } catch (error) {
-      // Another process may have made it meanwhile.
+      // Another process may have created it meanwhile.
       if ((error as NodeJS.ErrnoException).code === 'EEXIST' && isDirectory(each, whole)) continue;
       throw new DirectoryFault(
         `the directory ${whole} cannot be created: ${reasonOf(error, dirname(each))}`,
@@ -40,13 +40,13 @@ export function makeDirectory(path: string): void {
   }
 }
 
-/** False when there is nothing at this path. */
+/** False when nothing exists at this path. */
 function isDirectory(path: string, whole: string): boolean {
   try {
     if (statSync(path).isDirectory()) return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    // A part of the path is a file: the loop comes to it, and names it.
+    // A part of the path is a file: the loop reaches and names it.
     if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return false;
     throw new DirectoryFault(`the directory ${whole} cannot be used: ${reasonOf(error, path)}`, error);
   }

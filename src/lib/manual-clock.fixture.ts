@@ -7,8 +7,8 @@ interface Timer {
 }
 
 /**
- * A clock that stands still until `advance` moves it. Timers run in order of their due time, and between two
- * timers pending promises and I/O callbacks get a turn, so that what a timer wakes can set its own timers.
+ * A clock that stands still until `advance` moves it. Timers run in order of their due time. Between two timers, pending
+ * promises and I/O callbacks get a turn, so that code that a timer wakes can set its own timers.
  */
 export class ManualClock implements Clock {
   #now: number;
@@ -26,7 +26,7 @@ export class ManualClock implements Clock {
     return this.#now + this.#jumped;
   }
 
-  /** Somebody sets the wall clock; intervals go on as if nothing had happened. */
+  /** Sets the wall clock, as a person might; intervals are not affected. */
   jump(milliseconds: number): void {
     this.#jumped += milliseconds;
   }
@@ -61,7 +61,7 @@ export class ManualClock implements Clock {
     return this.#timers.size;
   }
 
-  /** Moves time forward by `milliseconds`, running what falls due, then lets everything settle. */
+  /** Advances time by `milliseconds`, runs the timers that fall due, then lets pending promises settle. */
   async advance(milliseconds: number): Promise<void> {
     const target = this.#now + milliseconds;
     await settle();
@@ -91,7 +91,7 @@ export async function settle(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
-/** A repeatable source of chance (mulberry32), for tests and simulation only. */
+/** A repeatable source of randomness (mulberry32), for tests and simulation only. */
 export function seededRandom(seed: number): Random {
   let state = seed >>> 0;
   const next = () => {

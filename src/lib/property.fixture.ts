@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 
-/** Any number: what matters is that it is the same for everybody. */
+/** Any number will do, as long as every run uses the same one. */
 const SEED = 20_261_123;
 
 /**
- * fast-check, for property tests. The cases are the same in every run, so that a red run means that something was changed;
- * with PROPERTY_SEED=random they are others each time (or another number's, to see a failure again).
+ * fast-check, for property tests. Every run has the same cases, so that a red run means that the code has changed.
+ * PROPERTY_SEED=random gives other cases each time; PROPERTY_SEED=<number> repeats a failure.
  */
 const wanted = process.env.PROPERTY_SEED;
 if (wanted !== 'random') fc.configureGlobal({ seed: Number(wanted ?? SEED) });

@@ -1,4 +1,4 @@
-/** Text that secrets hide in, and how it is shown. Each pattern keeps what names the secret and drops the secret. */
+/** Patterns of text that contains secrets, and their replacements. Each keeps the secret's name and drops its value. */
 const PATTERNS: readonly (readonly [RegExp, string])[] = [
   [/\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{6,}/gi, '$1 ***'],
   // A JSON Web Token: two base64url parts that begin like an object, with or without a signature.
@@ -11,8 +11,8 @@ const PATTERNS: readonly (readonly [RegExp, string])[] = [
 ];
 
 /**
- * Takes away what looks like a secret from free text (the words of a remote, an exception): a second line of defence
- * behind not putting secrets there.
+ * Removes text that looks like a secret from free text (a remote's message, an exception). This is a second line of
+ * defence: secrets should not get there in the first place.
  */
 export function redactText(text: string): string {
   let redacted = text;

@@ -19,15 +19,15 @@ const OUT_OF_RANGE = new Set([
   'oneOf',
 ]);
 
-/** The error token of a violated keyword of JSON Schema. */
+/** Maps a violated keyword of JSON Schema to its error token. */
 export function tokenOf(keyword: string): ErrorToken {
   if (keyword === 'required') return 'Required';
   return OUT_OF_RANGE.has(keyword) ? 'OutOfRange' : 'InvalidFormat';
 }
 
-/** Teaches ajv the formats of strings. */
+/** Adds the string formats to ajv. */
 export function withFormats(ajv: Ajv): Ajv {
-  // The types of ajv-formats name the default export of ajv, which is the same class under another name.
+  // The types of ajv-formats name ajv's default export, which is the same class under another name.
   (addFormats as unknown as (target: Ajv) => void)(ajv);
   return ajv;
 }

@@ -1,34 +1,34 @@
 /**
- * A bounded amount of something (bytes of memory, say) that many hold for a while, shared fairly: first between groups,
- * then between the members of a group. Whoever holds some may hold it for long, so fairness in the order of grants is not
- * enough: nobody may take so much that the others wait until it comes back.
+ * Shares a bounded amount (bytes of memory, say) fairly: first between groups, then between the members of a group. A
+ * holder may keep its share for long, so a fair order of grants is not enough: no holder may take so much that the others
+ * must wait until it is released.
  *
- *  S1  What is out never exceeds `capacity` + `reserve`.
- *  S2  A group may hold half as much as it leaves free: alone a third of the capacity, and the more others hold, the less.
- *      So each group that comes finds something free, and what was taken early is evened out as it comes back. A group
- *      that holds nothing gets its first request as soon as there is room for it. A member may hold as much of what its
- *      group may take as it leaves to the other members.
- *  S3  A small request of a member that holds nothing is granted at once, from the reserve if need be, of which S2 holds
- *      too. It never waits for what others hold.
- *  S4  What waits is granted in turns (deficit round robin): groups get equal amounts, not equal numbers of requests, and
- *      within a group so do members. The first request of a group that there is no room for keeps the room for itself.
- *  S5  A request for more than the largest counts as the largest, so that each can be granted.
- *  S6  Asking costs nothing that lasts: a group or member that holds and wants nothing is forgotten.
+ *  S1  The granted total never exceeds `capacity` + `reserve`.
+ *  S2  A group may hold at most half as much as it leaves free: a single group a third of the capacity, and less the more
+ *      other groups hold. So each new group finds free room, and large early grants even out as they are released. A group
+ *      that holds nothing gets its first request as soon as it fits. Within a group, a member may hold at most as much of
+ *      the group's share as it leaves to the other members.
+ *  S3  A small request of a member that holds nothing is granted at once, from the reserve if necessary; S2 also applies to
+ *      the reserve. Such a request never waits for what others hold.
+ *  S4  Waiting requests are granted in turns (deficit round robin): groups get equal amounts, not equal numbers of
+ *      requests, and so do members within a group. The first group whose request does not fit keeps the room reserved.
+ *  S5  A request for more than the largest amount counts as the largest, so that every request can be granted.
+ *  S6  A request leaves nothing behind: a group or member that holds and wants nothing is removed.
  */
 interface SharesOptions {
   readonly capacity: number;
-  /** Beside the capacity, for small requests alone. */
+  /** In addition to the capacity, for small requests only. */
   readonly reserve: number;
   /** A request up to this is small. */
   readonly small: number;
-  /** What a request counts as at least. */
+  /** Every request counts as at least this much. */
   readonly least: number;
 }
 
 /** A request: waiting, granted, or over. */
 export interface Share {
   readonly granted: boolean;
-  /** Gives back what was granted, or stops waiting. Calls after the first do nothing. */
+  /** Releases a granted amount, or stops waiting. Calls after the first do nothing. */
   release(): void;
 }
 
@@ -42,7 +42,7 @@ interface Member {
 interface Group {
   readonly name: string | number;
   readonly members: Map<string, Member>;
-  /** Members with requests that wait, in the order of their turns. */
+  /** Members with waiting requests, in the order of their turns. */
   readonly waiting: Set<Member>;
   used: number;
   reserved: number;
@@ -55,9 +55,9 @@ interface Ask extends Share {
   readonly onGranted: () => void;
 }
 
-/** One request may count as a quarter of the capacity at most: with S2 it then fits beside what other groups hold. */
+/** A request may count as at most a quarter of the capacity: by S2 it then fits beside the other groups' holdings. */
 const LARGEST_PART = 4;
-/** What a turn adds to a deficit, as a part of the capacity: about a usual request, so that turns are short. */
+/** Each turn adds this part of the capacity to a deficit: about a usual request, so that turns stay short. */
 const QUANTUM_PART = 128;
 
 export class Shares {
@@ -65,11 +65,11 @@ export class Shares {
   readonly #largest: number;
   readonly #quantum: number;
   readonly #groups = new Map<string | number, Group>();
-  /** Groups with members that wait, in the order of their turns. */
+  /** Groups with waiting members, in the order of their turns. */
   readonly #waiting = new Set<Group>();
   #used = 0;
   #reserved = 0;
-  /** S4: the group that the room is kept for. */
+  /** S4: the group for which the room is reserved. */
   #next: Group | undefined;
   #serving = false;
   #again = false;
@@ -80,18 +80,18 @@ export class Shares {
     this.#quantum = Math.max(1, Math.floor(options.capacity / QUANTUM_PART));
   }
 
-  /** What is out. */
+  /** The granted total. */
   get used(): number {
     return this.#used + this.#reserved;
   }
 
-  /** How many groups hold or want something. */
+  /** Number of groups that hold or want an amount. */
   get groups(): number {
     return this.#groups.size;
   }
 
   /**
-   * Asks for an amount.
+   * Requests an amount.
    * @param onGranted called once when it is granted, which may be before this returns; never after `release`
    */
   ask(group: string | number, member: string, amount: number, onGranted: () => void): Share {
@@ -107,8 +107,8 @@ export class Shares {
       },
       release: () => this.#release(from, by, ask),
     };
-    // Nothing was given back, so other groups that wait would still wait. In its own group a request takes its turn,
-    // unless S3 holds for it.
+    // Nothing was released, so other waiting groups would still wait. Within its own group the request waits for its turn,
+    // unless S3 applies.
     const atOnce = by.asks.length === 0 && (from.waiting.size === 0 || this.#isSmallFirst(by, counted));
     const source = atOnce ? this.#source(from, by, counted) : undefined;
     if (source) {
@@ -123,7 +123,7 @@ export class Shares {
     return ask;
   }
 
-  /** Waits until an amount is granted; the returned function gives it back. undefined when `signal` aborted first. */
+  /** Waits until an amount is granted; the returned function releases it. undefined when `signal` aborted first. */
   async take(
     group: string | number,
     member: string,
@@ -157,7 +157,7 @@ export class Shares {
     return amount <= this.#options.small && member.used === 0;
   }
 
-  /** Where an amount can be had from now. */
+  /** Where an amount could be taken from at the moment. */
   #source(group: Group, member: Member, amount: number): 'granted' | 'granted from the reserve' | undefined {
     const { capacity, reserve } = this.#options;
     const free = capacity - this.#used;
@@ -205,7 +205,7 @@ export class Shares {
     this.#serve();
   }
 
-  /** Takes a member, and its group, out of the turns when it has nothing that waits. */
+  /** Removes a member, and its group, from the turns when it has no waiting request. */
   #settle(group: Group, member: Member): void {
     if (member.asks.length > 0) return;
     member.deficit = 0;
@@ -220,7 +220,7 @@ export class Shares {
     if (group.members.size === 0) this.#groups.delete(group.name);
   }
 
-  /** Grants what can be granted. A callback may ask and give back: that is served by the call that is under way. */
+  /** Grants waiting requests. A callback may request and release: the call in progress handles that. */
   #serve(): void {
     this.#again = true;
     if (this.#serving) return;
@@ -235,7 +235,7 @@ export class Shares {
     }
   }
 
-  /** S4: goes round until no group can be granted anything. */
+  /** S4: repeats the turns until no group can be granted more. */
   #turns(): Ask[] {
     const granted: Ask[] = [];
     let blocked = 0;
@@ -248,7 +248,7 @@ export class Shares {
       const before = granted.length;
       const end = this.#turn(group, granted);
       if (end === 'blocked') {
-        // What it cannot use now it must not save up.
+        // A member must not save up a deficit that it cannot use now.
         group.deficit = Math.min(group.deficit, this.#largest);
         blocked = granted.length > before ? 0 : blocked + 1;
       } else blocked = 0;

@@ -1,8 +1,8 @@
 const TIME = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?) ?(Z|[+-]\d{2}:?\d{2})?)?$/i;
 
 /**
- * Reads a date, or a date and time, in ISO 8601. Without a time it is midnight, without a zone it is UTC.
- * @returns milliseconds since the epoch; undefined if the text is no such time, e.g. the 30th of February
+ * Reads a date, or a date and time, in ISO 8601. The default time is midnight, the default zone UTC.
+ * @returns milliseconds since the epoch; undefined if no such time exists, e.g. the 30th of February
  */
 export function parseTime(text: string): number | undefined {
   const [, date, time = '00:00:00', zone = 'Z'] = TIME.exec(text.trim()) ?? [];

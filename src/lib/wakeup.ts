@@ -1,6 +1,6 @@
 /**
- * Lets one loop wait until something happened. A `wake` while nobody waits is remembered, once: the next `wait`
- * returns at once. So "check, then wait" misses nothing.
+ * Lets one loop wait for the next event. A `wake` is remembered once if no loop waits: the next `wait` then returns at
+ * once. So "check, then wait" misses nothing.
  */
 export class Wakeup {
   #raised = false;

@@ -38,7 +38,7 @@ import { VERSION } from '../version.ts';
 import { isPortalBuilt, PORTAL_DIRECTORY, portalFiles } from './portal-files.ts';
 import { keepPortalVersions } from './portal-versions.ts';
 
-/** What a node is made of, for its HTTP side. */
+/** The parts of a node that its HTTP side uses. */
 export interface NodeParts {
   readonly config: Config;
   readonly storage: {
@@ -56,7 +56,7 @@ export interface NodeParts {
   readonly activity: Activity;
   /** Of any stream, whichever node runs it. */
   readonly activityOf: SharedActivity['of'];
-  /** What keeps the node from being ready, in words. */
+  /** Why the node is not ready, in words. */
   readiness(): Promise<readonly string[]>;
   readonly environment: SharedEnvironment;
 }
@@ -74,7 +74,7 @@ export function openerOf({ secrets, environment }: Pick<NodeParts, 'secrets' | '
 
 /** The HTTP applications of a node; the caller listens and closes. */
 interface NodeApps {
-  /** API, documentation, portal; and in the demo the inbox. With the operator's side, unless that has an address of its own. */
+  /** API, documentation, portal; in the demo also the inbox. Includes the operator's side unless that has an address of its own. */
   readonly customers: FastifyInstance;
   /** Operator API, records, metrics, readiness; only with SIMSTREAM_OPERATOR_PORT. */
   readonly operator: FastifyInstance | undefined;
@@ -163,7 +163,7 @@ async function addPages(
   }
 }
 
-/** Where a new data stream begins: at the end of its partition, or at the first block that arrived at `time`. */
+/** Where a new data stream begins: at the end of its partition, or at the first block that arrived at `time` or later. */
 async function startPosition({ storage: { log }, tree }: NodeParts, organisationId: number, time?: number) {
   await tree.learn([organisationId]);
   const partition = partitionOf(tree.rootOf(organisationId), log.partitions);
@@ -171,7 +171,7 @@ async function startPosition({ storage: { log }, tree }: NodeParts, organisation
   return { partition, position: { sequence, index: 0 } };
 }
 
-/** Reaches a destination without delivering anything. */
+/** Checks that a destination can be reached, without delivering anything. */
 async function verify(
   { environment }: NodeParts,
   configured: Configured,
@@ -186,7 +186,7 @@ async function verify(
   }
 }
 
-/** Sends quarantined records again with a destination opened for it alone. */
+/** Sends quarantined records again, through a destination that is opened only for this. */
 async function resend(
   parts: NodeParts,
   stream: DataStreamDocument,

@@ -4,7 +4,7 @@ import type { Activity } from '../delivery/watching/activity.ts';
 import { causeOf } from '../destinations/outcome-cause.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 
-/** What the delivery engine tells, passed on to the operator's telemetry and to the streams' own activity. */
+/** Passes the delivery engine's reports to the operator's telemetry and to the streams' own activity. */
 export function observeDelivery(telemetry: Telemetry, activity: Activity): DeliveryTelemetry {
   return {
     attempted: (attempt) => {
@@ -37,7 +37,7 @@ export function observeDelivery(telemetry: Telemetry, activity: Activity): Deliv
   };
 }
 
-/** A conflict: another node wrote the cursor, or somebody deleted the stream. */
+/** A conflict: another node wrote the cursor, or the stream was deleted. */
 const COMMIT_OUTCOMES = ['stored', 'conflict', 'unavailable'] as const;
 
 function refOf(stream: StreamSummary) {

@@ -2,7 +2,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { RecordLog } from '../log/log.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 
-/** The record log of a node, with what it stores and removes counted. */
+/** The record log of a node; it also counts what is stored and removed. */
 export function observeLog(
   log: RecordLog,
   telemetry: Pick<Telemetry, 'blockAppended' | 'blocksTrimmed'>,
@@ -13,7 +13,7 @@ export function observeLog(
     append: async (blocks, options) => {
       const begun = clock.monotonic();
       const outcome = await log.append(blocks, options);
-      // The blocks of a request become durable together, so each of them took as long as the request.
+      // The blocks of a request become durable together, so each took as long as the request.
       if (outcome.type === 'stored') {
         const durationMs = clock.monotonic() - begun;
         for (const { partition, bytes, block } of blocks)

@@ -7,12 +7,12 @@ import { brotliCompress, constants, gzip } from 'node:zlib';
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import type { Random } from '../lib/clock.ts';
 
-/** Where `npm run build` puts the portal. */
+/** `npm run build` writes the portal here. */
 export const PORTAL_DIRECTORY = fileURLToPath(new URL('../../dist/portal', import.meta.url));
 
-/** Addresses that the portal itself routes: each answers with its one page. The API and the inbox keep theirs. */
+/** Addresses that the portal routes itself: each serves the same page. The API and the inbox keep their own addresses. */
 const VIEWS = ['/', '/data-streams', '/data-streams/*', '/api-access'];
-/** Addresses for programs: what is not found there is answered as the API does. */
+/** Addresses for programs: an unknown one gets the API's error. */
 const FOR_PROGRAMS = /^\/(api|operator|assets|metrics|healthz|readyz)(\/|$)/;
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -27,21 +27,21 @@ interface PortalFile {
   readonly type: string;
   readonly etag: string;
   readonly plain: Buffer;
-  /** Compressed when first asked for, and kept: most starts of a node are not followed by a visit of the portal. */
+  /** Compressed at the first request, then kept: most starts of a node are not followed by a visit to the portal. */
   readonly br: () => Promise<Buffer>;
   readonly gzip: () => Promise<Buffer>;
 }
 
-/** Whether the portal was built: without it, a node serves a plain page instead. */
+/** Whether the portal was built: if not, a node serves a plain page instead. */
 export function isPortalBuilt(directory = PORTAL_DIRECTORY): boolean {
   return existsSync(join(directory, 'index.html'));
 }
 
 /**
- * Serves the built portal. Browsers may keep the files, whose names hold a hash of their content. They read the page anew
- * each time; its policy allows scripts and styles of this node only. A nonce, new for every page, is for the few styles
- * that the portal's components set up at run time.
- * @param earlier directories of files that earlier versions of the portal had: a page that is open still asks for them
+ * Serves the built portal. Browsers may cache the files, whose names contain a hash of their content. They fetch the page
+ * again each time; its policy allows only scripts and styles of this node. Each page has a new nonce, for the few styles
+ * that the portal's components create at run time.
+ * @param earlier directories with files of earlier versions of the portal: an open page still requests them
  */
 export function portalFiles({
   random,
@@ -60,7 +60,7 @@ export function portalFiles({
       const file = files.get(pathOf(request));
       return file ? sendFile(request, reply, file) : reply.callNotFound();
     });
-    // A person who mistyped an address gets a page, a program the error that it expects.
+    // A person who mistyped an address gets a page; a program gets the error that it expects.
     app.get('/*', COUNTED, (request, reply) => {
       const path = pathOf(request);
       const isPerson = !FOR_PROGRAMS.test(path) && request.headers.accept?.includes('text/html');
@@ -69,7 +69,7 @@ export function portalFiles({
   };
 }
 
-/** One value of the label `route` for all that the portal serves. */
+/** One value of the label `route` for every address of the portal. */
 const COUNTED = { config: { metricsRoute: 'portal' } } as const;
 
 const pathOf = ({ url }: FastifyRequest) => url.split('?', 1)[0] as string;
@@ -123,7 +123,7 @@ function encodingFor({ headers }: FastifyRequest): 'br' | 'gzip' | undefined {
   );
 }
 
-/** All files but the page, by address. They are few and small, and are read when the node starts. */
+/** All files except the page, by address. They are few and small, so the node reads them when it starts. */
 function readFiles(directory: string): [string, PortalFile][] {
   const names = readdirSync(directory, { recursive: true, encoding: 'utf8' });
   const files = names.filter((name) => TYPES[extname(name)] !== undefined && name !== 'index.html');
@@ -136,7 +136,7 @@ function readFiles(directory: string): [string, PortalFile][] {
   });
 }
 
-/** Quality 9: nearly as small as the best, in a tenth of the time, which the first visitor has to wait for. */
+/** Quality 9: nearly as small as the best, in a tenth of the time, for which the first visitor waits. */
 const QUALITY = { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } };
 
 function once(make: () => Promise<Buffer>): () => Promise<Buffer> {

@@ -13,21 +13,21 @@ import { join } from 'node:path';
 import type { Clock } from '../lib/clock.ts';
 
 /**
- * Pages that are open while simstream is updated ask for files of the version that they came from. Each version leaves
- * its files in the data directory, `portal/<hash of its sources>/assets/`, for as long as such a page may reasonably be open.
+ * A page that is open during an update of simstream requests files of its own version. Each version therefore leaves its
+ * files in the data directory, `portal/<hash of its sources>/assets/`, for as long as such a page may reasonably stay open.
  */
 
-/** How long files of an earlier version are kept after its last start, ms. */
+/** How long the files of an earlier version are kept after its last start, ms. */
 const KEPT = 7 * 86_400_000;
-/** Versions that are kept at most, the newest: someone who develops starts many a day. Each is about 1 MB. */
+/** Most versions that are kept, the newest ones: a developer starts many a day. Each has about 1 MB. */
 const MOST_KEPT = 5;
 /** The build writes it beside the files. */
 const STAMP = 'sources.sha256';
 
 /**
- * Keeps the files of this version, and removes those of versions that are too old.
+ * Keeps the files of this version and removes those of versions that are too old.
  * @param built where the portal was built
- * @returns directories of earlier versions that are kept, oldest first; none if the data directory cannot be written
+ * @returns directories of the earlier versions that are kept, oldest first; none if the data directory cannot be written
  */
 export function keepPortalVersions(
   { built, dataDir }: { readonly built: string; readonly dataDir: string },
@@ -39,7 +39,7 @@ export function keepPortalVersions(
     const stamp = keep(built, directory, clock.now());
     return earlierVersions(directory, stamp, clock.now());
   } catch {
-    // A convenience: without it a page that is open during an update asks its reader to reload.
+    // This is a convenience: without it, a page that is open during an update asks its reader to reload.
     return [];
   }
 }
@@ -52,7 +52,7 @@ function keep(built: string, directory: string, now: number): string | undefined
   if (!/^[0-9a-f]{64}$/.test(stamp)) return undefined;
   const target = join(directory, stamp);
   if (!existsSync(target)) {
-    // Several nodes may share a directory: a version is there whole or not at all.
+    // Several nodes may share a directory: a version is complete or does not exist.
     const temporary = `${target}.${process.pid}`;
     cpSync(join(built, 'assets'), join(temporary, 'assets'), { recursive: true });
     try {

@@ -32,9 +32,8 @@ import { openStorage } from './storage.ts';
 import type { NodeStorage } from './storage-port.ts';
 
 /**
- * Starts a node: opens the storage, takes up delivery, and listens. Whatever was opened is closed again when a later
- * step fails.
- * @throws when the storage cannot be opened, a secret is missing, or the address cannot be listened on
+ * Starts a node: opens the storage, starts delivery, and listens. If a step fails, everything opened before is closed.
+ * @throws when the storage cannot be opened, a secret is missing, or the node cannot listen on the address
  */
 export const startServer: StartServer = async (
   config,
@@ -93,7 +92,7 @@ export const startServer: StartServer = async (
     });
     const { host, port, operatorHost = host, operatorPort = 0 } = config;
     const operatorUrl = await apps.operator?.listen({ host: operatorHost, port: operatorPort });
-    // Last: a node that customers reach can do everything.
+    // Comes last: once customers can reach the node, everything works.
     const url = await apps.customers.listen({ host, port });
     return { url, operatorUrl: operatorUrl ?? url, operatorToken, close: () => closing.disposeAsync() };
   } catch (error) {
@@ -112,7 +111,7 @@ function observeState(telemetry: Telemetry, storage: NodeStorage, directory: Str
   telemetry.observe({
     name: 'simstream_log_bytes',
     help: 'Bytes that the record log takes',
-    // Without a connection the answer would have to wait for it, and with it all other metrics.
+    // Without a connection the answer would have to wait for one, and all other metrics with it.
     read: async () => (storage.connected() ? (await storage.log.usage()).bytes : Number.NaN),
   });
 }
@@ -127,8 +126,8 @@ function reportUpgrade({ version }: NodeStorage, logger: Logger): void {
 }
 
 /**
- * @throws Error where a migration to this storage is not finished: the node would deliver from a part of the records.
- * Where one from this storage is, a node is most likely started by mistake; but it is the way back, so it may.
+ * @throws Error when a migration to this storage is unfinished: the node would deliver only a part of the records. After a
+ * finished migration away from this storage, a start is most likely a mistake, but it is also the way back, so it is allowed.
  */
 async function lookAtMigrations(
   { natsUrl, dataDir }: Config,
@@ -163,7 +162,7 @@ async function loadNodeSecrets({ secret, secretPrevious, operatorToken, dataDir,
   return { secrets, operatorToken: { value: token.token, generated: token.generated } };
 }
 
-/** While the secret is rotated, seals with the new one what the old one sealed; says when the old one can go. */
+/** During a rotation of the secret: seals with the new one what the old one sealed; says when the old one can be removed. */
 async function reseal(
   { storage: { registry }, secrets, clock, logger, telemetry }: NodeParts,
   stop: AbortSignal,
@@ -191,16 +190,16 @@ async function reseal(
   }
 }
 
-/** Data streams that one line of the log names. */
+/** Most data streams that one log line names. */
 const MOST_NAMED = 20;
 
 interface Delivery {
   running: boolean;
-  /** Settles when all that delivers has ended; never rejects. */
+  /** Settles when all deliveries have ended; never rejects. */
   ended: Promise<unknown>;
 }
 
-/** Starts delivery. Should it end by a bug, the node says that it is not ready, so that it is restarted. */
+/** Starts delivery. If a bug ends it, the node reports that it is not ready, so that it is restarted. */
 function startDelivery(
   parts: NodeParts,
   directory: StreamDirectory,
@@ -241,7 +240,7 @@ async function whatIsMissing(
   appends: AppendHealth,
 ): Promise<string[]> {
   const missing = delivery.running ? [] : ['delivery has ended; restart the node'];
-  // Known at once, where a read would wait for the connection first.
+  // Known at once; a read would wait for the connection first.
   if (!connected()) return [...missing, 'there is no connection to NATS'];
   try {
     await registry.get('readiness');
@@ -253,7 +252,7 @@ async function whatIsMissing(
   return missing;
 }
 
-/** Charts survive a restart but for their last minute. */
+/** Charts survive a restart except for their last minute. */
 async function persistActivity(activity: Activity, clock: Clock, stop: AbortSignal): Promise<void> {
   while (!stop.aborted) {
     await clock.sleep(60_000, stop).catch(() => undefined);
@@ -261,7 +260,7 @@ async function persistActivity(activity: Activity, clock: Clock, stop: AbortSign
   }
 }
 
-/** For files that a destination works on. Nodes of a cluster on one machine may be given one data directory. */
+/** For the temporary files of destinations. Nodes of a cluster on one machine may share a data directory. */
 async function openScratch({ dataDir, natsUrl }: Config): Promise<string> {
   if (natsUrl.length > 0) return mkdtemp(join(tmpdir(), 'simstream-'));
   const path = join(dataDir, 'scratch');
@@ -270,10 +269,10 @@ async function openScratch({ dataDir, natsUrl }: Config): Promise<string> {
   return path;
 }
 
-/** How often connections are looked through that have become idle while the node stops, ms. */
+/** How often a stopping node looks for connections that have become idle, ms. */
 const SWEEP_MS = 50;
 
-/** Requests under way may end; a connection is closed when its request is done, or when the grace time is over. */
+/** Lets requests in progress end; closes a connection when its request is done, or when the grace time is over. */
 async function closeApp(app: FastifyInstance, clock: Clock): Promise<void> {
   const cancel = clock.after(DEFAULT_SETTINGS.stopGraceMs, () => app.server.closeAllConnections());
   let stopSweeping = () => {};

@@ -9,7 +9,7 @@ import { openNats } from '../storage/nats.ts';
 import { createNatsCalls } from '../storage/nats-calls.ts';
 import type { NodeStorage, StorageParts } from './storage-port.ts';
 
-/** What the names of streams, buckets and subjects begin with. */
+/** Begins the names of streams, buckets and subjects. */
 export const PREFIX = 'simstream';
 
 /** Log, registry and leases on one connection to NATS, shared with other nodes. */

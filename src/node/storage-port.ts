@@ -7,15 +7,15 @@ import type { Registry } from '../registry/registry.ts';
 import type { StoreVersion } from '../registry/store-version.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 
-/** Where log, registry and leases live, and how nodes hear of each other: all that differs between the two modes. */
+/** Where log, registry and leases are stored, and how nodes hear of each other: everything that differs between the two modes. */
 export interface NodeStorage {
   readonly log: RecordLog;
   readonly registry: Registry;
   readonly leases: Leases & { readonly nodes: Nodes };
   readonly calls: NodeCalls;
-  /** Whether there is a way to the storage, without asking it. */
+  /** Whether the storage can be reached, without a call to it. */
   connected(): boolean;
-  /** What the version of the store was when it was opened. */
+  /** The version that the store had when it was opened. */
   readonly version: StoreVersion;
   close(): Promise<void>;
 }
@@ -24,6 +24,6 @@ export interface StorageParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly telemetry: LeaseTelemetry & Pick<Telemetry, 'platformFault'>;
-  /** Ends waiting for a storage that is away. */
+  /** Ends the wait for a storage that does not answer. */
   readonly signal: AbortSignal;
 }

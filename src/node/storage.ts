@@ -10,7 +10,7 @@ import { openLmdb } from '../storage/lmdb.ts';
 import { VERSION } from '../version.ts';
 import type { NodeStorage, StorageParts } from './storage-port.ts';
 
-/** A node's name is where it listens: people recognise it, and a restarted node has it again. */
+/** A node's name is the address that it listens on: people recognise it, and a restarted node gets it again. */
 function describeNode(config: Config): NodeDescription {
   return { name: `${hostname()}:${config.port}`, version: VERSION };
 }
@@ -21,7 +21,7 @@ function describeNode(config: Config): NodeDescription {
  */
 export async function openStorage(config: Config, parts: StorageParts): Promise<NodeStorage> {
   if (config.natsUrl.length === 0) return openEmbedded(config, parts);
-  // A node that has its storage to itself does not pay for the client.
+  // A node with embedded storage does not load the NATS client.
   const { openDistributed } = await import('./storage-nats.ts');
   return openDistributed(config, parts, describeNode(config));
 }

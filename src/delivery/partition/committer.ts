@@ -7,7 +7,7 @@ import type { StreamDriver } from '../stream/driver.ts';
 /** A stream of the partition as the committer sees it. */
 export interface Committed {
   readonly pump: StreamDriver | undefined;
-  /** Revision of its progress document; 0 when there is none. */
+  /** Revision of its progress document; 0 if it does not exist. */
   revision: number;
 }
 
@@ -26,7 +26,7 @@ interface CommitterContext {
   pumps(): Iterable<Committed>;
   /** Whether every stream that is behind has a pump by now. */
   allRead(): boolean;
-  /** Another node holds the lease: nothing may be written any more. */
+  /** Another node holds the lease: this one may write nothing more. */
   fenced(): void;
   failed(cause: string): void;
   /** Called after each write of progress and watermark, with the outcome of each cursor. */
@@ -35,22 +35,22 @@ interface CommitterContext {
 
 /** While streams are busy their cursors are committed this often, not more: a few commits a second. */
 const BUSY_INTERVAL_MS = 100;
-/** The watermark alone, when no stream moved: what a restart would look through again in vain. */
+/** For the watermark alone, when no stream moved: it only saves a restart from reading old blocks in vain. */
 const WATERMARK_INTERVAL_MS = 5_000;
 
 /**
- * Commits the progress of a partition's streams, all that changed together, and the partition's watermark.
+ * Commits the progress of a partition's streams, all changes together, and the partition's watermark.
  *
  *  W1  Every stream whose committed document says `detached: false` is done with everything before the watermark.
  *      So the watermark never passes the cursor of such a stream, and a stream is written as attached only when its
- *      cursor is at or behind the watermark written with it.
- *  W2  Documents are stored before the watermark that relies on them is written. That includes those of streams that
- *      were behind at the takeover: the holder before might still write that they had caught up. While it is not known
- *      of all streams whether they were behind, the watermark stays.
- *  W3  Every write is compared with the revision that this holder wrote or read. Where that fails, the epoch of what is
- *      there decides: a greater one means that another node holds the partition (fenced); the own one is an earlier
- *      write of which no answer came; a smaller one was written by the holder before, after this one had read it. The
- *      last two are written over, with what this holder knows.
+ *      cursor is at or before the watermark written with it.
+ *  W2  Documents are stored before the watermark that relies on them. This includes the documents of streams that were
+ *      behind at the takeover: the previous holder might still write that they had caught up. The watermark stays until
+ *      this holder knows of every stream whether it was behind.
+ *  W3  Every write expects the revision that this holder wrote or read. On a conflict, the epoch of the stored document
+ *      decides: with a greater one, another node holds the partition (fenced); with the same one, it is an earlier write
+ *      whose answer was lost; with a smaller one, the previous holder wrote it after this one had read it. In the last two
+ *      cases our document replaces it.
  */
 export class Committer {
   readonly #context: CommitterContext;
@@ -74,7 +74,7 @@ export class Committer {
     this.#wakeup.wake();
   }
 
-  /** Whether something of the stream's progress is not durable yet. */
+  /** Whether a part of the stream's progress is not durable yet. */
   isDirty(stream: Committed): boolean {
     return this.#dirty.has(stream) || this.#writing.has(stream);
   }
@@ -85,8 +85,8 @@ export class Committer {
 
   /**
    * Commits the stream's progress now.
-   * @returns whether what is known now is durable; false when this holder cannot make it so any more: it stops, another node
-   *   holds the partition, or the stream was deleted
+   * @returns whether the current progress is durable; false when this holder cannot make it durable any more: it stops, another
+   *   node holds the partition, or the stream was deleted
    */
   committed(stream: Committed): Promise<boolean> {
     return new Promise((resolve) => {
@@ -96,8 +96,8 @@ export class Committer {
   }
 
   /**
-   * Commits until `ended` aborts, which is when all pumps have ended: one of them may wait for a commit while it stops.
-   * Once `stop` aborts, what waits is committed at once. The last commit is `flush`.
+   * Commits until `ended` aborts, which happens when all pumps have ended: a pump that stops may wait for a commit.
+   * Once `stop` aborts, waiting progress is committed at once. The last commit is `flush`.
    */
   async run(stop: AbortSignal, ended: AbortSignal): Promise<void> {
     const { clock } = this.#context;
@@ -110,7 +110,7 @@ export class Committer {
     this.#cancelTick?.();
   }
 
-  /** The runner has handed out a block: the watermark may move, soon. An idle partition wakes nobody. */
+  /** The runner has handed out a block, so the watermark may move soon. An idle partition wakes no timer. */
   moved(): void {
     this.#cancelTick ??= this.#context.clock.after(WATERMARK_INTERVAL_MS, () => {
       this.#cancelTick = undefined;
@@ -119,8 +119,8 @@ export class Committer {
   }
 
   /**
-   * Returns whether the storage took everything. Who waits for a stream that it did not take, or that met a conflict, goes on
-   * waiting, unless `stop` has aborted or nothing of it will be written any more.
+   * Returns whether the storage took everything. If it did not take a stream, or the write met a conflict, callers that wait
+   * for this stream keep waiting, unless `stop` has aborted or the stream will not be written any more.
    */
   async flush(stop: AbortSignal): Promise<boolean> {
     const { clock } = this.#context;
@@ -176,17 +176,17 @@ export class Committer {
     this.#waiters.unshift(...left);
   }
 
-  /** The furthest that W1 allows. */
+  /** The furthest watermark that W1 allows. */
   #nextWatermark(): number {
     if (!this.#context.allRead()) return this.#watermark;
     let watermark = this.#context.dispatched();
     for (const stream of this.#context.pumps()) {
       const pump = stream.pump;
       if (!pump?.progress) {
-        // Its documents are being read: it goes on from the first block that it was offered.
+        // Its documents are still being read: it begins at the first block that it was offered.
         watermark = Math.min(watermark, pump?.offeredFrom ?? watermark);
       } else if (!pump.progress.committedDetached || !pump.progress.written) {
-        // W2. One that is not live lets the watermark pass as soon as its document says so, and is fenced.
+        // W2. A stream that is not live lets the watermark pass as soon as its document says so and is fenced.
         watermark = Math.min(watermark, pump.place?.sequence ?? watermark);
         if (!pump.live) this.#dirty.add(stream);
       }
@@ -217,7 +217,7 @@ export class Committer {
     } else if (pump && !pump.deleted) {
       const revision = await this.#revisionToReplace(progressKey(pump.stream));
       const { organisationId, id } = pump.stream;
-      // Deleted, and the watch has not said so yet.
+      // The stream was deleted, and the watch has not reported it yet.
       if (revision === 0 && !(await this.#exists(streamKey(organisationId, id)))) return;
       stream.revision = revision ?? stream.revision;
       this.changed(stream);
@@ -236,7 +236,7 @@ export class Committer {
     }
   }
 
-  /** W3. undefined: fenced, or not known. */
+  /** W3. undefined: fenced, or unknown. */
   async #revisionToReplace(key: string): Promise<number | undefined> {
     try {
       const entry = await this.#context.registry.get(key);

@@ -2,9 +2,9 @@ import type { Position, RecordLog, StoredBlock } from '../../log/log.ts';
 import type { Block } from '../../records/block.ts';
 
 /**
- * Removes what is older than the retention from a partition, whatever is in flight: the disk is bounded by the retention
- * and never by the slowest stream. What a stream has not delivered of a block is counted as expired first, so that
- * nothing disappears unseen.
+ * Removes blocks that are older than the retention from a partition, even while deliveries are in flight: the retention
+ * bounds the disk, never the slowest stream. Records that a stream has not delivered are counted as expired first, so that
+ * no loss goes unseen.
  *
  * Times of arrival do not go back within a partition (L6 of log.ts), but stores of version 1 and nodes with different
  * clocks may have left some that do. So the order of the blocks decides and not their times: a block goes when it and all
@@ -13,9 +13,9 @@ import type { Block } from '../../records/block.ts';
 interface RetentionContext {
   readonly partition: number;
   readonly log: RecordLog;
-  /** Those that may still need old blocks. */
+  /** Streams that may still need old blocks. */
   streams(): Iterable<Expiring>;
-  /** A block went that could not be read, so it is not known how many records of which streams it had. */
+  /** A block expired that could not be read: nobody knows how many records of which streams it had. */
   unreadable(sequence: number, fault: string): void;
   /** Monotonic milliseconds. */
   monotonic(): number;
@@ -23,23 +23,23 @@ interface RetentionContext {
 
 /** A stream as the retention sees it. */
 export interface Expiring {
-  /** The oldest record without a fate; undefined while that is not known. */
+  /** The oldest record that is not done yet; undefined while that is unknown. */
   readonly place: Position | undefined;
   /**
-   * Counts what the stream had not delivered of a block, which goes now.
-   * @returns false when it could not be counted now; the block stays until the next round, but not longer than PATIENCE_MS
+   * Counts the records that the stream had not delivered of a block that expires now.
+   * @returns false when the stream cannot count it now; the block stays until the next round, but at most PATIENCE_MS
    */
   expire(sequence: number, block: Block | undefined): boolean;
 }
 
-/** Blocks looked at in one read; their indexes suffice, so this is about memory for stored bytes only. */
+/** Blocks per read. Only their indexes are used, so this bounds the memory for stored bytes. */
 const READ = { blocks: 64, bytes: 8 * 2 ** 20 };
-/** How long a block may stay for a stream that cannot count it: longer than the documents of a stream take to be read. */
+/** How long a block may stay for a stream that cannot count it: longer than reading a stream's documents takes. */
 const PATIENCE_MS = 120_000;
 
 export class Retention {
   readonly #context: RetentionContext;
-  /** Since when streams could not count a block, by monotonic time. */
+  /** Since when streams could not count a block, in monotonic time. */
   readonly #waiting = new WeakMap<Expiring, number>();
 
   constructor(context: RetentionContext) {
@@ -47,8 +47,8 @@ export class Retention {
   }
 
   /**
-   * Removes the blocks that are due, some at a time.
-   * @param cutoff ms since the epoch: what arrived before it is due
+   * Removes the blocks that are due, a few at a time.
+   * @param cutoff ms since the epoch: blocks that arrived before it are due
    * @throws StoreUnavailable when the log does not answer
    */
   async trim(cutoff: number, signal: AbortSignal): Promise<void> {
@@ -87,7 +87,7 @@ export class Retention {
   }
 }
 
-/** The blocks from the front that are due. */
+/** The blocks at the front that are due. */
 function duePrefix(stored: readonly StoredBlock[], cutoff: number): readonly StoredBlock[] {
   let due = 0;
   for (const [at, { block }] of stored.entries()) {

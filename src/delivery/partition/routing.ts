@@ -2,15 +2,15 @@ import type { Block } from '../../records/block.ts';
 import type { OrganisationTree } from '../../registry/organisation-tree.ts';
 import type { StreamSummary } from '../stream/stream-context.ts';
 
-/** A place for a stream in the routing table. */
+/** A stream's entry in the routing table. */
 interface Routed {
   readonly summary: StreamSummary;
 }
 
 /**
- * Which data streams of a partition get a record of an organisation: its own streams (relation Own or Both), and those
- * of its ancestors in the tree (Children or Both). Resolved once per organisation and remembered, so that a block costs
- * a map look-up per organisation in it.
+ * Finds the data streams of a partition that get a record of an organisation: the organisation's own streams (relation Own
+ * or Both), and streams of its ancestors in the tree (Children or Both). The result is remembered per organisation, so that
+ * a block costs one map lookup per organisation in it.
  */
 export class Routing<Stream extends Routed> {
   readonly #tree: OrganisationTree;
@@ -40,7 +40,7 @@ export class Routing<Stream extends Routed> {
     this.forget();
   }
 
-  /** A relation or the tree changed: what was resolved may be wrong. */
+  /** A relation or the tree changed: remembered results may be wrong. */
   forget(): void {
     if (this.#resolved.size > 0) this.#resolved.clear();
   }
@@ -72,7 +72,7 @@ export class Routing<Stream extends Routed> {
 
 const NONE: readonly never[] = [];
 
-/** Which organisations of a block a stream gets: all of them, their ordinals, or undefined when it gets none. */
+/** The organisations of a block that a stream gets: all of them, their ordinals, or undefined when it gets none. */
 export function coverage(
   tree: OrganisationTree,
   stream: StreamSummary,

@@ -14,7 +14,7 @@ import type {
 } from '../stream/stream-context.ts';
 import type { StreamDirectory } from './stream-directory.ts';
 
-/** What every partition runner of a node shares. */
+/** Shared by all partition runners of a node. */
 export interface RunnerContext {
   readonly log: RecordLog;
   readonly registry: Registry;
@@ -29,7 +29,7 @@ export interface RunnerContext {
   readonly budgets: MemoryBudgets;
   open(document: DataStreamDocument): Promise<Opening>;
   readonly telemetry: DeliveryTelemetry;
-  /** Told of each step of each stream's machine; for simulation and tests. */
+  /** Receives each step of each stream's state machine; for simulation and tests. */
   readonly stepped?: Stepped | undefined;
 }
 
@@ -37,7 +37,7 @@ export interface RunnerContext {
 export interface DeliveryTelemetry {
   attempted(attempt: Attempt): void;
   stateChanged(stream: StreamSummary, state: StreamState, message: string): void;
-  /** How many records of a stream wait, now and then. */
+  /** How many records of a stream wait, from time to time. */
   sampled(stream: StreamSummary, pending: number): void;
   recordsExpired(stream: StreamSummary, records: number): void;
   recordsQuarantined(stream: StreamSummary, records: number, cause: Cause | undefined): void;

@@ -10,7 +10,7 @@ import type { RunnerContext } from './runner-context.ts';
 import { PartitionStreams } from './streams.ts';
 import { untilAnswered } from './until-answered.ts';
 
-/** Retention is looked at this often; blocks live for days, so minutes more do not matter. */
+/** How often old blocks are looked for; blocks live for days, so a few minutes more do not matter. */
 const TRIM_INTERVAL_MS = 60_000;
 
 /** The quarantine of all streams is looked through this often, by whoever holds partition 0: it is read as a whole for that. */
@@ -28,7 +28,7 @@ export class PartitionRunner {
   readonly #fenced = new AbortController();
   #committer: Committer | undefined;
   #dispatched = 0;
-  /** Whether it is known of every stream how far it had come. */
+  /** Whether the progress of every stream is known. */
   #allRead = false;
 
   constructor(context: RunnerContext, partition: number, epoch: number) {
@@ -45,7 +45,7 @@ export class PartitionRunner {
     });
   }
 
-  /** Runs until `stop` aborts; what is in flight then gets its grace time, and all progress is committed. */
+  /** Runs until `stop` aborts; requests in flight then get their grace time, and all progress is committed. */
   async run(lease: AbortSignal): Promise<void> {
     const stop = AbortSignal.any([lease, this.#fenced.signal]);
     const unsubscribe = this.#streams.subscribe();
@@ -90,8 +90,8 @@ export class PartitionRunner {
   }
 
   /**
-   * Reads what all streams had reached, while the tail is followed already: of a hundred thousand streams that takes
-   * seconds, and a stream that gets records meanwhile asks for its own. The watermark waits for the end.
+   * Reads the progress of all streams while the runner already follows the tail: for a hundred thousand streams this takes
+   * seconds, and a stream that gets records meanwhile reads its own. The watermark waits for the end.
    */
   async #readAll(stop: AbortSignal): Promise<void> {
     try {
@@ -113,7 +113,7 @@ export class PartitionRunner {
     this.#fenced.abort(error);
   }
 
-  /** Takes the partition over. False: another node has done so since. */
+  /** Takes the partition over. False: another node has taken it over since. */
   async #claim(): Promise<boolean> {
     const { registry, log } = this.#context;
     const entry = await WATERMARK.get(registry, watermarkKey(this.#partition));
@@ -124,7 +124,7 @@ export class PartitionRunner {
     const claim = { sequence: this.#dispatched, epoch: this.#epoch };
     const claimed = await WATERMARK.put(registry, watermarkKey(this.#partition), claim, entry?.revision ?? 0);
     if (claimed.type === 'unavailable') throw new StoreUnavailable(claimed.cause);
-    // The holder before, or a try of this one that got no answer: the epoch that is there now decides.
+    // Either the previous holder wrote it, or this holder did and lost the answer: the stored epoch decides.
     if (claimed.type === 'conflict') return this.#claim();
     this.#committer = new Committer(
       {
@@ -145,7 +145,7 @@ export class PartitionRunner {
     return true;
   }
 
-  /** Hands a block to the streams of its organisations, once it is known where in the tree those are. */
+  /** Hands a block to the streams of its organisations, once their place in the tree is known. */
   #dispatch(stored: StoredBlock, stop: AbortSignal): void | Promise<void> {
     const organisations = stored.block?.organisations ?? [];
     const { tree } = this.#context;
@@ -166,7 +166,7 @@ export class PartitionRunner {
   #handOut(stored: StoredBlock): void {
     const { sequence, block } = stored;
     if (block) {
-      // The runner is at this block now: a pump that is started for it goes on here.
+      // The runner is at this block now: a pump that starts for it continues here.
       this.#dispatched = sequence;
       this.#streams.offer(sequence, block);
     } else {
@@ -178,7 +178,7 @@ export class PartitionRunner {
     this.#committer?.moved();
   }
 
-  /** Puts idle pumps away and trims what is older than the retention, now and then. */
+  /** Ends idle pumps and trims blocks older than the retention, from time to time. */
   async #tidy(stop: AbortSignal): Promise<void> {
     const { clock, log, registry, telemetry, retentionMs } = this.#context;
     const retention = new Retention({

@@ -3,13 +3,13 @@ import type { Change, Registry } from '../../registry/registry.ts';
 import type { StreamSummary } from '../stream/stream-context.ts';
 
 /**
- * All data streams of the installation in memory, as little of each as routing needs, kept current by one watch.
- * 100,000 idle streams must fit: no document is kept, and empty filter lists are one object.
+ * All data streams of the installation in memory, with only what routing needs of each, kept current by one watch.
+ * 100,000 idle streams must fit: it keeps no document, and empty filter lists share one object.
  */
 export interface StreamDirectory {
-  /** The streams of a partition by their keys; who keeps a key keeps this very text, and not another one. */
+  /** The streams of a partition by their keys. Keep this string object, not a copy: equal strings would double the memory. */
   inPartition(partition: number): Iterable<readonly [string, StreamSummary]>;
-  /** Calls back for every later change of a stream in the partition; `undefined` means deleted. Returns how to stop. */
+  /** Calls back for every later change of a stream in the partition; `undefined` means deleted. Returns a function that ends it. */
   subscribe(partition: number, onChange: StreamChange): () => void;
   readonly count: number;
 }
@@ -35,7 +35,7 @@ export async function loadStreamDirectory(registry: Registry, signal: AbortSigna
   };
   const apply = (change: Change) => {
     if (change.value === undefined) {
-      // Deletions are rare: another map of all keys would cost more than looking into each.
+      // Deletions are rare: a second map of all keys would cost more memory than searching each partition.
       for (const [partition, streams] of partitions) {
         if (streams.delete(change.key)) tell(partition, change.key, undefined);
       }

@@ -42,28 +42,28 @@ interface Beside {
   readonly end: (done: boolean) => void;
 }
 
-/** A pump that had nothing to do for this long is put away with its connection. */
+/** A pump that had nothing to do for this long ends and closes its connection. */
 const IDLE_MS = 60_000;
-/** A pump that ended by a bug is started again after this long: long enough not to spin. */
+/** A pump that a bug ended starts again after this long, so that it does not spin. */
 const RESTART_MS = 5_000;
 /** Documents of new streams that are written together. */
 const ADOPT_TOGETHER = 500;
 
-/** Of the runner that the streams belong to. */
+/** The parts of the runner that its streams use. */
 export interface StreamsContext extends RunnerContext {
   readonly partition: number;
   readonly epoch: number;
-  /** undefined: the partition is not taken over yet. */
+  /** undefined: the takeover of the partition is not complete. */
   committer(): Committer | undefined;
-  /** The sequence of the next block that is handed out, or of the one that is. */
+  /** The sequence of the block that is being handed out, or of the next one. */
   dispatched(): number;
   /** Another node holds the partition: the runner ends. */
   fenced(): void;
 }
 
 /**
- * The data streams of a partition, and the pumps of those that have something to do. A stream without a pump is a few
- * words in memory.
+ * The data streams of a partition, and the pumps of those that have something to do. A stream without a pump costs a few
+ * words of memory.
  */
 export class PartitionStreams {
   readonly #context: StreamsContext;
@@ -85,7 +85,7 @@ export class PartitionStreams {
     return this.#active;
   }
 
-  /** Calls back what changes from now on. @returns how to stop */
+  /** Calls back for every later change. @returns a function that ends it */
   subscribe(): () => void {
     const { directory, tree, partition } = this.#context;
     const unsubscribe = [
@@ -97,15 +97,15 @@ export class PartitionStreams {
     };
   }
 
-  /** Adds all that the directory knows. */
+  /** Adds all streams that the directory knows. */
   addAll(): void {
     for (const [key, summary] of this.#context.directory.inPartition(this.#context.partition)) {
-      // What changed before was added then.
+      // The directory already holds the result of earlier changes.
       if (!this.#streams.has(key)) this.#add(key, summary);
     }
   }
 
-  /** Reads what the streams had reached, and starts those with work to do. May be called again when it failed. */
+  /** Reads the streams' progress and starts those that have work to do. It may be called again after a failure. */
   async readAll(stop: AbortSignal): Promise<void> {
     const known = new Set<Stream>();
     for await (const { key, value, revision } of this.#context.registry.list(
@@ -126,8 +126,8 @@ export class PartitionStreams {
   }
 
   /**
-   * Gives streams that never ran their first progress document. One that begins where the tail does needs no pump for
-   * that: many are created at once, and most stay idle.
+   * Writes the first progress document of streams that never ran. A stream that begins at the tail needs no pump for it:
+   * many streams are created at once, and most stay idle.
    */
   async #adopt(streams: readonly Stream[]): Promise<void> {
     const { clock, registry } = this.#context;
@@ -156,7 +156,7 @@ export class PartitionStreams {
     }
   }
 
-  /** Hands a block, at which the runner is now, to the streams that get records of it. */
+  /** Hands the runner's current block to the streams that get records of it. */
   offer(sequence: number, block: Block): void {
     const { organisations, kind } = block;
     if (organisations.length === 1) {
@@ -180,7 +180,7 @@ export class PartitionStreams {
     stream.pump?.offer(sequence, block);
   }
 
-  /** Puts pumps away that had nothing to do for a while. */
+  /** Ends pumps that had nothing to do for a while. */
   putIdleAway(): void {
     const before = this.#context.clock.monotonic() - IDLE_MS;
     for (const stream of this.#active) {
@@ -194,13 +194,13 @@ export class PartitionStreams {
       if (stream.pump.progress?.committedDetached !== false) continue;
       const { stop, done } = stream;
       if (done) this.#own(done);
-      // From here on a new block starts a new pump, from that block on.
+      // From here on, a new block starts a new pump, which begins at that block.
       this.#put(stream);
       stop?.abort();
     }
   }
 
-  /** Ends all pumps, each within its grace time; no new one is started. */
+  /** Ends all pumps, each within its grace time; starts no new one. */
   async stop(): Promise<void> {
     this.#ending = true;
     const ended: Promise<void>[] = [];

@@ -5,10 +5,10 @@ import type { Clock } from '../../lib/clock.ts';
 const STORE_PAUSE_MS = 1_000;
 
 /**
- * Asks again while the storage does not answer.
- * @param waiting told why, before each pause
+ * Retries while the storage does not answer.
+ * @param waiting receives the cause before each pause
  * @returns undefined when `stop` aborted
- * @throws whatever `ask` throws but StoreUnavailable
+ * @throws whatever `ask` throws, except StoreUnavailable
  */
 export async function untilAnswered<T>(
   ask: () => T,
