@@ -5,7 +5,7 @@ import { reconcileSeries } from './series-arrivals.ts';
 import { COLLECTION, type StandInName } from './stand-ins.ts';
 
 /**
- * Accounts for every record that a connector delivered, from the bodies of its requests. Done when the load is over: a
+ * Accounts for every record that a connector delivered, from the bodies of its requests. It does so after the load: a
  * stand-in shares the machine with the node.
  * @param expected `lanes` other than 0: order is checked as far as the connector promises it
  */
@@ -27,7 +27,7 @@ export function reconcileArrivals(
       }
       const before = reconciliation.distinct;
       reconciliation.records(arrival.record, at);
-      // What came before may come again at any time.
+      // A record that arrived before may arrive again at any time.
       if (reconciliation.distinct === before) continue;
       if (arrival.key !== undefined) perKey?.take(numberAt(arrival.record, 0), arrival.key);
     }
@@ -36,7 +36,7 @@ export function reconcileArrivals(
   return { ...result, reordered: result.reordered + (perKey?.reordered ?? 0) };
 }
 
-/** Records of one key that the same connection ingested must come in their order. */
+/** Records of one key that came in on one connection must arrive in their order. */
 class KeyOrder {
   readonly #expected: Expected;
   readonly #last = new Map<string, number>();
@@ -55,7 +55,7 @@ class KeyOrder {
   }
 }
 
-/** A record as it came in (or several, as an array), with its key; or its number, where its bytes do not arrive. */
+/** A record as it came in (or several, as an array), with its key; or its number, where the connector does not send its bytes. */
 type Arrival = { readonly record: Buffer; readonly key?: string } | number;
 type Decoder = (body: Buffer) => Iterable<Arrival>;
 
@@ -80,7 +80,7 @@ const DECODERS: Readonly<Record<Exclude<StandInName, 'Datadog usage'>, Decoder>>
   'Datadog events': function* (body) {
     const [, ...entries] = gunzipSync(body).toString().split('{"ddsource":');
     for (const [index, entry] of entries.entries()) {
-      // Behind the record stand the entry's brace and a comma or the array's bracket.
+      // After the record come the entry's brace and a comma, or the array's bracket.
       const record = entry.slice(entry.indexOf(LOGGED) + LOGGED.length, -2);
       const whole = entry.includes(LOGGED) && entry.endsWith(index < entries.length - 1 ? '},' : '}]');
       yield whole ? { record: Buffer.from(record) } : -1;

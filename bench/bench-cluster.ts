@@ -9,7 +9,7 @@ import { type BenchNode, type BusyStream, createStream, NODE_ARGUMENTS, SECRET }
 import { cpuTime } from './process-usage.ts';
 import type { Rig, Shape } from './rig.ts';
 
-/** How many of what: a cluster of simstream nodes on NATS servers, all on this machine. */
+/** The size of a cluster: simstream nodes on NATS servers, all on this machine. */
 export interface Topology {
   readonly servers: number;
   readonly replicas: number;
@@ -45,11 +45,11 @@ export function benchNode(world: ClusterWorld, index: number): BenchNode {
   return { node, api: createApiClient(node.url), stop: () => world.drainNode(index) };
 }
 
-/** An organisation not given before whose partition that node holds just now. */
+/** An organisation that was not used before and whose partition that node holds at the moment. */
 async function organisationOf(world: ClusterWorld, holder: number): Promise<number> {
   const { nodes } = await world.view(holder);
   const { port } = world.node(holder);
-  // One that died may still be listed beside the one that came in its place.
+  // A dead node may still be listed beside its replacement.
   const held = nodes.filter(({ name }) => name.endsWith(`:${port}`)).flatMap(({ partitions }) => partitions);
   for (let id = FIRST_ORGANISATION + given; ; id++) {
     given++;
@@ -59,7 +59,7 @@ async function organisationOf(world: ClusterWorld, holder: number): Promise<numb
 }
 let given = 0;
 
-/** A stream that is delivered by node `holder`, and whose records are sent to node `ingest`. */
+/** A stream that node `holder` delivers; its records are sent to node `ingest`. */
 export async function createStreamOn(
   world: ClusterWorld,
   rig: Rig,
@@ -73,21 +73,21 @@ export async function createStreamOn(
 }
 
 export interface ClusterDrive {
-  /** From the first request to the last delivery. */
+  /** Time from the first request to the last delivery. */
   readonly recordsPerSecond: number;
   /** Microseconds of CPU per record: of all nodes, and of all NATS servers. */
   readonly nodeMicros: number;
-  /** The part of the nodes' in which JavaScript runs, on one core of each. */
+  /** The part of the nodes' CPU in which JavaScript runs, on one core of each. */
   readonly mainMicros: number;
   readonly serverMicros: number;
-  /** Bytes per record: that the log takes in one replica, and that all NATS servers received, and wrote to disk. */
+  /** Bytes per record: taken by the log in one replica, received by all NATS servers, and written by them to disk. */
   readonly stored: number;
   readonly received: number;
   readonly written: number;
   readonly faults: readonly string[];
 }
 
-/** A load for every node at the same time, each from a rig of its own; another node delivers it, if there is one. */
+/** Loads every node at the same time, each from a rig of its own; another node delivers the load if there is one. */
 export class ClusterLoad {
   readonly #world: ClusterWorld;
   readonly #nats: Nats;
@@ -115,7 +115,7 @@ export class ClusterLoad {
     await this.#nats.close();
   }
 
-  /** `shape.records` in all, shared by the nodes; `shape.connections` to each. */
+  /** `shape.records` in total, spread over the nodes; `shape.connections` to each node. */
   async drive(shape: Shape): Promise<ClusterDrive> {
     const each = Math.ceil(shape.records / this.#lines.length / shape.batch) * shape.batch;
     const records = each * this.#lines.length;
@@ -176,8 +176,8 @@ export class ClusterLoad {
 }
 
 /**
- * What a process read, from sockets and files (a NATS server that followers keep up with reads no files), and what it
- * changed on disk, in whole pages.
+ * Bytes that a process read from sockets and files (a NATS server reads no files while followers keep up), and whole pages
+ * that it changed on disk.
  */
 function bytesOf(pid: number): { read: number; toDisk: number } {
   const text = readFileSync(`/proc/${pid}/io`, 'utf8');

@@ -13,7 +13,7 @@ import type { NumberedKind } from './numbered-records.ts';
 import { cpuTime, type MemoryPeaks, watchMemory } from './process-usage.ts';
 import type { Drive, Rig, Shape, Target } from './rig.ts';
 
-/** A node with one organisation, to be measured. */
+/** A node with one organisation, for measurements. */
 export interface BenchNode {
   readonly node: NodeProcess;
   readonly api: ApiClient;
@@ -59,7 +59,7 @@ export async function startBenchNode(
   };
 }
 
-/** Runs `use` with a new node on a new data directory; both are gone afterwards. */
+/** Runs `use` with a new node on a new data directory, and removes both afterwards. */
 export async function withNode<T>(
   use: (bench: BenchNode) => Promise<T>,
   options: Partial<NodeOptions> = {},
@@ -82,7 +82,7 @@ export interface RunningStream {
   /** Where its records are sent to. */
   readonly target: Target;
   delivered(): Promise<number>;
-  /** Resolves when `records` are delivered in all by the stream's own counters, or says what they say instead. */
+  /** Resolves when the stream's own counters show `records` delivered; otherwise returns what they show instead. */
   settled(records: number): Promise<string[]>;
 }
 
@@ -97,7 +97,7 @@ export async function createBusyStream(bench: BenchNode, rig: Rig, name: string)
   return { ...(await createStream(bench, BUSY_ORGANISATION, 'usage', body)), sinkPath };
 }
 
-/** Makes an organisation and its stream of records of a kind; `body` is that of the API. */
+/** Creates an organisation and its stream of records of a kind; `body` is that of the API. */
 export async function createStream(
   { api }: BenchNode,
   organisationId: number,
@@ -145,7 +145,7 @@ export async function createStream(
   };
 }
 
-/** What the sink does for the bare pipe: it is the receiver of the requests themselves. */
+/** Tells the sink what to expect on the bare pipe, where it receives the producer's requests directly. */
 export function barePipe(rig: Rig): Target {
   return {
     origin: rig.sinkUrl,
@@ -157,14 +157,14 @@ export function barePipe(rig: Rig): Target {
 }
 
 export interface NodeDrive extends Drive {
-  /** Microseconds of CPU per record, ingest to acknowledged delivery. */
+  /** Microseconds of CPU per record, from ingest to acknowledged delivery. */
   readonly cpuMicros: number;
-  /** Of the main thread alone. */
+  /** CPU of the main thread only. */
   readonly mainThreadMicros: number;
   readonly memory: MemoryPeaks;
 }
 
-/** Drives a load through a node and accounts for its CPU and memory meanwhile. */
+/** Sends a load through a node and measures its CPU and memory meanwhile. */
 export async function driveNode(
   { node }: BenchNode,
   stream: BusyStream,

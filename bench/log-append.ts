@@ -1,6 +1,6 @@
 /**
- * What durability costs: appends to the record log beside the same bytes appended to a plain file with fdatasync, in
- * the same run, interleaved, on the same disk.
+ * The cost of durability: appends to the record log compared with appends of the same bytes to a plain file with
+ * fdatasync, interleaved in one run on the same disk.
  *
  *   node bench/log-append.ts [directory, default: a new one in the current] [page sizes, default 4096,8192,16384]
  */
@@ -17,7 +17,7 @@ import { type Lmdb, openLmdb } from '../src/storage/lmdb.ts';
 const PARTITIONS = 16;
 const CALLERS = 8;
 const ROUNDS = 5;
-/** Bytes a block has in the store, and how many are written per round. */
+/** Bytes of a block in the store, and bytes written per round. */
 const SIZES = [
   { bytes: 1_000, count: 2_000 },
   { bytes: 10_000, count: 1_600 },
@@ -84,7 +84,7 @@ async function close(lmdb: Lmdb, directory: string): Promise<void> {
   rmSync(directory, { recursive: true });
 }
 
-/** Callers that each append their next block when the one before is durable. */
+/** Callers that each append their next block when the previous one is durable. */
 async function appendToLog(log: RecordLog, blocks: readonly NewBlock[], count: number) {
   const latencies: number[] = [];
   const start = performance.now();
@@ -102,7 +102,7 @@ async function appendToLog(log: RecordLog, blocks: readonly NewBlock[], count: n
   return { seconds: (performance.now() - start) / 1000, latencies };
 }
 
-/** The most that as many callers could get from the file: all of them share each write and each sync. */
+/** The most that this many callers could get from the file: all of them share each write and each sync. */
 async function appendToFile(path: string, blocks: readonly NewBlock[], count: number): Promise<number> {
   const file = await open(path, 'a');
   try {

@@ -5,7 +5,7 @@ export type NumberedKind = 'usage' | 'events';
 
 const made = new Map<string, UsageRecords>();
 
-/** The records of an organisation by number; made once in each process. */
+/** The records of an organisation, by number; created once in each process. */
 export function numberedRecords(kind: NumberedKind, organisationId: number): UsageRecords {
   const key = `${kind} ${organisationId}`;
   let records = made.get(key);
@@ -16,7 +16,7 @@ export function numberedRecords(kind: NumberedKind, organisationId: number): Usa
   return records;
 }
 
-/** Events are of the last hour, because some destinations take no old ones. So they differ from process to process, but in digits only. */
+/** Events are from the last hour, because some destinations refuse old ones. So their digits differ between processes, but nothing else. */
 const SINCE = Date.now() - 3_600_000;
 const TYPES = [
   { id: 1, description: 'Update location', severity: { id: 0, description: 'Info' } },

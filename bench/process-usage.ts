@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 
-/** What the kernel says of a process (Linux, proc(5)). */
+/** The kernel's figures for a process (Linux, proc(5)). */
 interface CpuTime {
   /** User and system time of all threads, microseconds; in steps of a tick, 10 ms. */
   readonly total: number;
-  /** Of the main thread alone, where JavaScript runs. */
+  /** Of the main thread only, where JavaScript runs. */
   readonly main: number;
 }
 
@@ -21,12 +21,12 @@ export function cpuTime(pid: number): CpuTime {
 
 function ticks(path: string): number {
   const text = readFileSync(path, 'utf8');
-  // The second field is the command's name in brackets, which may hold anything; utime and stime are fields 14 and 15.
+  // The second field is the command's name in brackets and may contain any character; utime and stime are fields 14 and 15.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return Number(fields[11]) + Number(fields[12]);
 }
 
-/** Bytes. Of a memory-mapped store the file's pages count as resident too, though the kernel can take them back. */
+/** Bytes. The file pages of a memory-mapped store count as resident too, although the kernel can reclaim them. */
 interface Memory {
   readonly peakResident: number;
   readonly anonymous: number;
@@ -45,9 +45,9 @@ export function memory(pid: number): Memory {
 }
 
 export interface MemoryPeaks {
-  /** By the kernel's own account, since the process started. */
+  /** The kernel's own figure, since the process started. */
   readonly resident: number;
-  /** By samples while it was watched. */
+  /** From samples during the measurement. */
   readonly anonymous: number;
   readonly file: number;
 }

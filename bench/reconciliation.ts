@@ -1,6 +1,6 @@
 import { numberAt, type UsageRecords } from '../tests/support/usage-records.ts';
 
-/** What was expected to arrive: the records first … first + records - 1, in requests of `batch`, sent by `lanes` connections. */
+/** The expected records: first … first + records - 1, in requests of `batch`, sent by `lanes` connections. */
 export interface Expected {
   readonly first: number;
   readonly records: number;
@@ -8,14 +8,14 @@ export interface Expected {
   readonly batch: number;
   /** Each lane sends its requests one after the other, so its records must arrive in order; 0: order is not checked. */
   readonly lanes: number;
-  /** Whether to note when each record arrived. */
+  /** Whether to note when each record arrives. */
   readonly arrivals: boolean;
 }
 
-/** One request that arrived at a stand-in; lists of them are in the order of arrival. */
+/** One request that arrived at a stand-in; lists are in order of arrival. */
 export interface Received {
   readonly body: Buffer;
-  /** machineTime at its end. */
+  /** machineTime at the request's end. */
   readonly at: number;
 }
 
@@ -23,19 +23,19 @@ export interface Reconciled {
   /** Records that arrived at least once. */
   readonly distinct: number;
   readonly lost: number;
-  /** Arrivals beyond the first of a record. */
+  /** Arrivals of a record after its first. */
   readonly duplicated: number;
-  /** First arrivals behind a later record of the same lane. */
+  /** First arrivals after a later record of the same lane. */
   readonly reordered: number;
-  /** Bytes that are no record, a record that was not expected, or one whose bytes changed. */
+  /** Deliveries that contain no record, an unexpected record, or a record whose bytes changed. */
   readonly damaged: number;
   readonly requests: number;
   readonly bytes: number;
 }
 
 /**
- * Accounts for every record at the receiving end, by its number. One bit a record and one number a lane: it costs the
- * sink little, so that it can keep up with the bare pipe.
+ * Accounts for every record at the receiving end, by its number. It needs one bit a record and one number a lane: that costs
+ * the sink little, so that it can keep up with the bare pipe.
  */
 export class Reconciliation {
   readonly expected: Expected;
@@ -79,7 +79,7 @@ export class Reconciliation {
     this.records(body, at);
   }
 
-  /** Takes the records of a delivery that is counted otherwise, in the same form. */
+  /** Takes the records of a delivery, in the same form, without counting the delivery. */
   records(body: Buffer, at: number): void {
     if (body.length === 0) return;
     let start = body[0] === 0x5b ? 1 : 0;
@@ -114,7 +114,7 @@ export class Reconciliation {
     };
   }
 
-  /** Takes a record of which only the number is known; -1: what was taken for one is none. */
+  /** Takes a record of which only the number is known; -1: the bytes contain no record. */
   record(n: number, at: number): void {
     const { first, records, batch, lanes, arrivals } = this.expected;
     const index = n - first;

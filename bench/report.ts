@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { cpus, release, totalmem } from 'node:os';
 import { type Figure, isMet, type ScenarioResult } from './scenario.ts';
 
-/** What a figure depends on besides the code. */
+/** The surroundings that a figure depends on, besides the code. */
 interface Machine {
   readonly date: string;
   readonly commit: string;
@@ -41,7 +41,7 @@ export function renderMachine({ date, commit, node, cpu, cores, memoryGiB, kerne
   return `${date.slice(0, 10)}, commit ${commit}, Node.js ${node}, ${cores} cores of ${cpu}, ${memoryGiB} GiB, Linux ${kernel}`;
 }
 
-/** A scenario's figures for people. */
+/** A scenario's figures as text. */
 export function renderTable(name: string, result: ScenarioResult): string {
   const alike = result.figures.filter(({ row }) => row !== undefined);
   const lines = result.figures
@@ -57,7 +57,7 @@ export function renderTable(name: string, result: ScenarioResult): string {
   ].join('\n');
 }
 
-/** A line for each row: of each of its figures the value, and the range in the column behind it. */
+/** Prints a line per row: the value of each figure, with the range in the next column. */
 function tableOf(figures: readonly Figure[]): string[][] {
   const rows = [...Map.groupBy(figures, ({ row }) => row)];
   const [first] = rows;
@@ -81,7 +81,7 @@ function aligned(rows: readonly string[][], toTheRight: (column: number) => bool
         const width = widths[column] as number;
         return toTheRight(column) ? cell.padStart(width) : cell.padEnd(width);
       })
-      // A column of nothing takes no room.
+      // An empty column takes no room.
       .filter((_, column) => (widths[column] as number) > 0)
       .join('  ')
       .trimEnd(),

@@ -7,16 +7,16 @@ import type { Reconciled } from './reconciliation.ts';
 /** The two ends of every measurement, each a process of its own, for as long as the bench runs. */
 export interface Rig {
   readonly sinkUrl: string;
-  /** Where to send what: numbers of records are never used twice. */
+  /** Where to send which records: a number of a record is never used twice. */
   allot(shape: Shape, target: Target): Load;
   /**
-   * Sends a load as fast as it is taken, and waits until it has arrived at the sink's path.
-   * `started` is called just before the first request, `arrived` just after the last record's arrival.
+   * Sends a load as fast as it is taken, and waits until it has arrived at the sink's path. Calls `started` just before the
+   * first request, and `arrived` just after the last record's arrival.
    */
   drive(load: Load, sinkPath: string, hooks?: Hooks): Promise<Drive>;
-  /** Sends a load as fast as it is taken; where it arrives is not the sink's business. */
+  /** Sends a load as fast as it is taken, to a destination other than the sink. */
   produce(load: Load): Promise<Sent>;
-  /** Sends a load at a pace, records per second; returns each record's way from request to sink, in milliseconds. */
+  /** Sends a load at a pace, records per second; returns each record's time from request to sink, in milliseconds. */
   pace(load: Load, rate: number, sinkPath: string): Promise<Paced>;
   end(): Promise<void>;
 }
@@ -35,14 +35,14 @@ interface Hooks {
 }
 
 export interface Drive {
-  /** From the first request to the last delivery at the sink. */
+  /** Time from the first request to the last delivery at the sink. */
   readonly recordsPerSecond: number;
-  /** From the first request to the last acknowledgement. */
+  /** Time from the first request to the last acknowledgement. */
   readonly ackedPerSecond: number;
   /** Records of a delivery, on average. */
   readonly delivered: number;
   readonly producer: Sent;
-  /** What must not be, in words. */
+  /** Faults, in words. */
   readonly faults: string[];
 }
 
@@ -51,7 +51,7 @@ export interface Paced {
   readonly faults: string[];
 }
 
-/** When nothing new arrives for this long, what is missing counts as lost. */
+/** When no new record arrives for this long, missing ones count as lost. */
 const STALLED_MS = 15_000;
 
 export async function startRig(): Promise<Rig> {
@@ -121,7 +121,7 @@ export async function startRig(): Promise<Rig> {
   };
 }
 
-/** What of it must not be, in words. */
+/** The faults of an account, in words. */
 export function faultsOf(result: Omit<Reconciled, 'distinct' | 'requests' | 'bytes'>): string[] {
   return (['lost', 'duplicated', 'reordered', 'damaged'] as const)
     .filter((fate) => result[fate] > 0)

@@ -47,7 +47,7 @@ async function run(names: readonly string[], options: Options): Promise<void> {
   print(tables[0] as string);
 
   for (const scenario of scenarios) {
-    // New ends for each scenario: none starts with what another one compiled, connected or left behind.
+    // New processes for each scenario, so that none starts with code, connections or data of another.
     const rig = await startRig();
     try {
       const result = await scenario.run({

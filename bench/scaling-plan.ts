@@ -1,31 +1,31 @@
 /**
- * The plan of docs/scaling.md: what a fleet needs, from what the bench measured and what a cloud asks.
- * `node bench/scaling-plan.ts` prints its table; put your own figures in and run it again.
+ * The plan of docs/scaling.md: the resources that a fleet needs, from the bench's figures and the prices of a cloud.
+ * `node bench/scaling-plan.ts` prints its table; replace the figures by your own and run it again.
  */
 
-/** Of `npm run bench -- cluster`, three nodes, replicas 3, requests of 100 records: medians of three runs, per record. */
+/** From `npm run bench -- cluster`, three nodes, replicas 3, requests of 100 records: medians of three runs, per record. */
 const MEASURED = {
-  /** Microseconds of CPU of the nodes, ingest to one acknowledged delivery; and the part in their main threads. */
+  /** Microseconds of CPU of the nodes, from ingest to one acknowledged delivery; and the part in their main threads. */
   nodeMicros: 33,
   mainMicros: 22,
   /** Microseconds of CPU of all NATS servers. */
   natsMicros: 11.7,
-  /** Bytes in the log, one replica; that all NATS servers received; that they wrote to disk. */
+  /** Bytes in the log in one replica; bytes that all NATS servers received; bytes that they wrote to disk. */
   storedBytes: 109,
   natsReceivedBytes: 446,
   natsWrittenBytes: 657,
-  /** Bytes as it comes in, and as a webhook gets it. */
+  /** Bytes as the record comes in, and as a webhook receives it. */
   recordBytes: 878,
 } as const;
 
 const ASSUMED = {
-  /** How many times the average the busiest hour is. */
+  /** The busiest hour as a multiple of the average. */
   busyHour: 3,
   /** Data streams that each record matches. */
   streamsPerRecord: 1,
   retentionDays: 7,
   replicas: 3,
-  /** Of CPU and disk that is used in the busiest hour: the rest is for catching up, and for a node or server that is away. */
+  /** The part of CPU and disk used in the busiest hour: the rest is for catching up, and for a failed node or server. */
   fill: 0.5,
   partitionsPerNode: 8,
   vcpusPerMachine: 2,
@@ -82,7 +82,7 @@ function planOf({ devices, recordsPerHour }: Fleet) {
   const partitions = Math.max(LEAST_PARTITIONS, 2 ** Math.ceil(Math.log2(partitionsPerNode * nodes)));
   const bitsPerByte = 8;
   const megabits = (bytes: number) => (peak * bytes * bitsPerByte) / 1e6;
-  // Blocks to NATS and between its servers, and from there to the node that holds the partition.
+  // Blocks to NATS and between its servers, and from NATS to the node that holds the partition.
   const internalBytes = natsReceivedBytes + storedBytes;
   const outBytes = recordBytes * streamsPerRecord;
   const gigabytesPerMonth = (bytes: number) => (average * SECONDS_PER_MONTH * bytes) / 1e9;

@@ -5,11 +5,11 @@ import { type BodyFormat, scanBody } from '../src/records/scan.ts';
 import { UsageRecords } from '../tests/support/usage-records.ts';
 
 /**
- * CPU of reading records at ingest beside that of `JSON.parse` of the same bodies, in turns within one run: the ratio is
- * what counts. `npx node bench/scan.ts`
+ * CPU of reading records at ingest compared with `JSON.parse` of the same bodies, alternating within one run: the ratio
+ * counts. `npx node bench/scan.ts`
  *
- * "known shapes" is the normal case, a node that has seen its producers' records before; "no shapes" reads each body with
- * a reader that has seen nothing but what stands before in the same body, and must never be slow either.
+ * "known shapes" is the normal case, a node that has seen its producers' records before. "no shapes" reads each body with a
+ * reader that has seen only the earlier part of the same body, and must never be slow either.
  */
 const BATCH = 1000;
 const BODIES = 24;
@@ -28,7 +28,7 @@ function usageLoad(): Load {
   return { name: 'usage records, array', kind: 'usage', format: 'array', bodies };
 }
 
-/** The sample events, which have some sixty shapes, each with another id every time. */
+/** The sample events, which have some sixty shapes, each with a new id every time. */
 function eventLoad(): Load {
   const file = new URL('../tests/fixtures/samples/event-samples.ndjson', import.meta.url);
   const lines = readFileSync(file, 'utf8').split('\n').filter(Boolean);
@@ -46,7 +46,7 @@ function eventLoad(): Load {
   };
 }
 
-/** Usage records of which no two have the same names: the worst case, where nothing can be learnt. */
+/** Usage records of which no two have the same names: the worst case, because the reader can learn nothing. */
 function shapelessLoad(): Load {
   const { bodies, ...rest } = usageLoad();
   let name = 0;
@@ -56,7 +56,7 @@ function shapelessLoad(): Load {
   return { ...rest, name: 'usage records without common shape', bodies: changed };
 }
 
-/** Microseconds of CPU per record of each way, the median over rounds. */
+/** Microseconds of CPU per record, for each way of reading: the median over rounds. */
 async function measure(load: Load): Promise<{ parse: number; known: number; fresh: number }> {
   const { kind, format, bodies } = load;
   const reader = new RecordReader(kind);

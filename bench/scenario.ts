@@ -10,29 +10,29 @@ export interface Scenario {
 
 interface ScenarioContext {
   readonly rig: Rig;
-  /** `--records`: in place of the scenario's own number, where records are sent as fast as they are taken. */
+  /** `--records`: replaces the scenario's own number, where records are sent as fast as they are taken. */
   readonly records: number | undefined;
-  /** `--quick`: small numbers, to see that everything works; its figures mean little. */
+  /** `--quick`: small numbers, to check that everything works; the figures mean little. */
   readonly quick: boolean;
-  /** Says what is being done. */
+  /** Reports the current step. */
   say(text: string): void;
 }
 
 export interface ScenarioResult {
-  /** What was measured, with the numbers that make it comparable. */
+  /** The measured figures, with the numbers that make them comparable. */
   readonly title: string;
   readonly figures: readonly Figure[];
-  /** What was checked besides, and holds if there are no faults. */
+  /** Other facts that the scenario checked; they hold if it has no faults. */
   readonly holds: string;
-  /** What must not be: records lost, duplicated, reordered, damaged, counters that are wrong. Empty: all is well. */
+  /** Faults: lost, duplicated, reordered or damaged records, wrong counters. Empty: none. */
   readonly faults: readonly string[];
 }
 
 export interface Figure {
   readonly name: string;
-  /** What it is about, where several are measured alike: they are shown as a table, with the name as its column. */
+  /** The subject, when several are measured alike: a table shows them, with the figure's name as its column. */
   readonly row?: string;
-  /** The median, where there were rounds. */
+  /** The median, if there were several rounds. */
   readonly value: number;
   readonly unit: string;
   readonly rounds?: readonly number[];
@@ -59,7 +59,7 @@ export function median(values: readonly number[]): number {
   return percentile(values, 0.5);
 }
 
-/** Nearest rank: the smallest value that at least that share of the values does not exceed. */
+/** Nearest rank: the smallest value that at least this share of the values does not exceed. */
 export function percentile(values: readonly number[] | Float64Array, share: number): number {
   const sorted = Float64Array.from(values).sort();
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;

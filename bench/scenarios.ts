@@ -7,7 +7,7 @@ import { latency } from './scenarios/latency.ts';
 import { million } from './scenarios/million.ts';
 import { throughput } from './scenarios/throughput.ts';
 
-/** One line each; in this order they run: `latency` first, before anything has filled the disk's own buffers. */
+/** One line each, in the order in which they run: `latency` first, before other scenarios have filled the disk's buffers. */
 export const SCENARIOS: readonly Scenario[] = [
   latency,
   throughput,

@@ -3,9 +3,9 @@ import { TEMPLATES, type UsageRecords } from '../tests/support/usage-records.ts'
 import type { Expected, Received, Reconciled } from './reconciliation.ts';
 
 /**
- * Accounts for usage records that arrive as metrics, in which no id stands and values are added up: for each endpoint and
- * second, the sums of volume and cost must be those of the records sent, exactly. With few records an endpoint and
- * second, one that is lost or comes twice shows as such.
+ * Accounts for usage records that arrive as metrics, which have no id and whose values are added up: for each endpoint and
+ * second, the sums of volume and cost must be exactly those of the records sent. With few records per endpoint and second,
+ * a lost or duplicated record shows.
  */
 export function reconcileSeries(
   received: readonly Received[],
@@ -51,7 +51,7 @@ interface Series {
   readonly points: readonly { readonly timestamp: number; readonly value: number }[];
 }
 
-/** Units of a value's last decimal: so that sums are of integers, and exact. */
+/** Units of a value's last decimal, so that sums are of integers and exact. */
 const SCALES: Readonly<Record<string, number>> = {
   'endpoint.volume': 1e6,
   'endpoint.volume_tx': 1e6,
@@ -66,7 +66,7 @@ interface Usage {
   readonly cost: number;
 }
 
-/** What each template comes to, by metric. */
+/** The values of each template, by metric. */
 function parsed(records: UsageRecords) {
   const templates = JSON.parse(records.batch(0, TEMPLATES).toString()) as Usage[];
   return templates.map(({ end_timestamp, endpoint, volume, cost }) => {
@@ -79,7 +79,7 @@ function parsed(records: UsageRecords) {
   });
 }
 
-/** Sums by metric, endpoint and second; how many records went into each is what a difference is measured with. */
+/** Sums by metric, endpoint and second, with the number of records in each sum, which a difference is compared with. */
 class Sums {
   readonly #sums = new Map<string, { units: number; times: number }>();
 
@@ -93,7 +93,7 @@ class Sums {
     }
   }
 
-  /** About how many records too few and too many there are, by the metric that shows most; and sums that nobody expects. */
+  /** About how many records are missing and how many too many, by the metric that shows most; and unexpected sums. */
   beside(expected: Sums): { below: number; above: number; unknown: number } {
     const below = new Map<string, number>();
     const above = new Map<string, number>();

@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
 /**
- * What stands in for the clouds while connectors are measured: it answers as the service does when all is well, in the
- * service's form and length, and as cheaply as can be. Whether a connector copes with a service is what the tests show.
+ * Stands in for the clouds while connectors are measured. It answers as the service does without a fault, in the service's
+ * form and length, and as cheaply as possible. The tests show whether a connector copes with the real service.
  */
 export const STAND_INS = {
   RestAPI: { answer: () => json(200, '{}') },
@@ -26,7 +26,7 @@ export interface Reply {
 export const BUCKETS = { 'S3 Csv': 'bench-csv', 'S3 Json': 'bench-json' } as const;
 export const COLLECTION = 'usage';
 
-/** Which stand-in a request is for; `sts` and `probe`: a request that delivers no records. */
+/** The stand-in that a request is for; `sts` and `probe`: a request that delivers no records. */
 export function standInOf(
   path: string,
   headers: IncomingHttpHeaders,
@@ -44,14 +44,14 @@ export function standInOf(
   return path === '/api/v1/validate' || path.endsWith(':testIamPermissions') ? 'probe' : undefined;
 }
 
-/** To Datadog's check of a key, and to Google's question of permissions. */
+/** Answers Datadog's check of a key, and Google's question about permissions. */
 export const PROBE_REPLY = json(200, '{"valid":true,"permissions":["pubsub.topics.publish"]}');
 
 function json(status: number, body: string | Buffer): Reply {
   return { status, body: typeof body === 'string' ? Buffer.from(body) : body };
 }
 
-/** How often a text of which no part can stand in base64 or in a record comes in a body. */
+/** Counts a text in a body; no part of the text may occur in base64 or in a record. */
 function count(body: Buffer, text: string): number {
   let times = 0;
   for (let at = body.indexOf(text); at >= 0; at = body.indexOf(text, at + text.length)) times++;
@@ -64,7 +64,7 @@ const putRecordsAnswer = repeated('{"FailedRecordCount":0,"Records":[', ']}', ()
 const publishAnswer = repeated('{"messageIds":[', ']}', (index) => `"${10_452_716_803_411_000 + index * 8}"`);
 const keenAnswer = repeated(`{"${COLLECTION}":[`, ']}', () => '{"success":true}');
 
-/** Makes answers to a number of records; each number's once. */
+/** Builds the answer for a number of records, once for each number. */
 function repeated(open: string, close: string, each: (index: number) => string): (times: number) => Buffer {
   const known = new Map<number, Buffer>();
   return (times) => {

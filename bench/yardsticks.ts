@@ -5,7 +5,7 @@ import type { YardstickCalls } from './processes/yardsticks.ts';
 interface Yardsticks {
   /** Microseconds of CPU per record of `JSON.parse(body.toString())`. */
   readonly parseMicros: number;
-  /** Records per second that can be appended and synced, a request at a time; and the median of one such append, ms. */
+  /** Records per second that can be appended and synced, one request at a time; and the median of one such append, ms. */
   readonly diskPerSecond: number;
   readonly diskMedianMs: number;
 }

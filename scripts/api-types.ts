@@ -37,11 +37,11 @@ interface Document {
 const METHODS = ['get', 'put', 'post', 'delete', 'patch'];
 
 /**
- * TypeScript of the customer API, in the form that `openapi-fetch` reads, from the project's own OpenAPI document.
- * Ours and small, because `openapi-typescript` needs the JavaScript API of TypeScript 5, which 7 does not have.
+ * TypeScript types of the customer API, in the form that `openapi-fetch` reads, from the project's own OpenAPI document.
+ * This is our own small generator, because `openapi-typescript` needs the JavaScript API of TypeScript 5, which 7 lacks.
  */
 export function apiTypes(): string {
-  // The document is built from the table alone: no handler runs, so none of the parts that they need is there.
+  // The document comes from the table alone: no handler runs, so the parts that handlers need can be missing.
   const routes = apiRoutes({ destinationTypes } as Parameters<typeof apiRoutes>[0]);
   const { paths, components } = buildOpenApi(routes, '') as unknown as Document;
   const customers = Object.entries(paths).filter(([path]) => path.startsWith('/api/'));

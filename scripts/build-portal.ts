@@ -16,12 +16,12 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const DIST = join(ROOT, 'dist');
 const PORTAL = join(DIST, 'portal');
-/** Lies within the portal's directory, so that stamp and files come and go together. */
+/** Lies within the portal's directory, so that stamp and files are replaced together. */
 const STAMP = 'sources.sha256';
 
 /**
- * Builds the portal into dist/portal, unless what is there was built from the same sources. It is built beside and moved
- * there when it is whole: of several builds at once, and of a node that reads, none finds half a portal.
+ * Builds the portal into dist/portal, unless it was already built from the same sources. The build happens in a directory
+ * beside it, which is moved into place when it is complete. So a parallel build, or a node that reads, never finds half a portal.
  */
 export async function buildPortal(): Promise<void> {
   const stamp = hashOfSources();
@@ -32,7 +32,7 @@ export async function buildPortal(): Promise<void> {
     const { build } = await import('vite');
     await build({ configFile: join(ROOT, 'vite.config.ts'), build: { outDir } });
     writeFileSync(join(outDir, STAMP), stamp);
-    // A temporary directory is its owner's alone; an image is built by another user than the one who runs it.
+    // Only its owner may read a temporary directory, but one user builds an image and another runs it.
     chmodSync(outDir, 0o755);
     moveIntoPlace(outDir, stamp);
   } finally {
@@ -45,7 +45,7 @@ function isBuiltFrom(stamp: string): boolean {
   return existsSync(file) && readFileSync(file, 'utf8') === stamp;
 }
 
-/** A directory that has files cannot be replaced in one step: the old one moves away first, and another build may come between. */
+/** A directory with files cannot be replaced in one step: the old one moves away first, and another build may come between. */
 function moveIntoPlace(outDir: string, stamp: string): void {
   while (!isBuiltFrom(stamp)) {
     if (moved(outDir, PORTAL, ['ENOTEMPTY', 'EEXIST'])) return;
@@ -55,7 +55,7 @@ function moveIntoPlace(outDir: string, stamp: string): void {
   }
 }
 
-/** False when another build was there first, which `codes` tell. */
+/** False when another build came first, which `codes` show. */
 function moved(from: string, to: string, codes: string[]): boolean {
   try {
     renameSync(from, to);
@@ -66,10 +66,10 @@ function moved(from: string, to: string, codes: string[]): boolean {
   }
 }
 
-/** Of the portal's files and of the versions of the libraries. */
+/** A hash of the portal's files and of the versions of the libraries. */
 function hashOfSources(): string {
   const hash = createHash('sha256');
-  // The generated files hold types alone: nothing of them is in the portal that is built.
+  // The generated files contain only types, so the built portal contains nothing of them.
   const files = globSync('src/portal/**/*.{ts,tsx,css,html,svg}', {
     cwd: ROOT,
     exclude: ['src/portal/generated/**'],

@@ -10,18 +10,18 @@ export interface ListReport {
   readonly nodes: number;
   /** JavaScript objects, bytes, after a garbage collection. */
   readonly heap: number;
-  /** Of one answer of the list, as JSON, bytes. */
+  /** Size of one answer of the list as JSON, bytes. */
   readonly answer: number;
   readonly phases: readonly (Frames & { readonly phase: string })[];
-  /** From a key that is pressed in the search field to the frame that shows its effect, ms, per key. */
+  /** From a key press in the search field to the frame that shows its effect, ms, per key. */
   readonly keys: readonly number[];
 }
 
 const ORGANISATION = 7;
-/** Seconds that each phase is looked at. */
+/** Seconds that each phase is observed. */
 const SECONDS = 10;
 
-/** A list of so many streams on a real node: scrolled, filtered, and changed by what the node tells, with the browser's own trace. */
+/** A list of this many streams on a real node: scrolled, filtered, and changed by the node's events, with the browser's own trace. */
 export async function measureList(browser: Browser, streams: number): Promise<ListReport> {
   const world = await startPortalWorld({
     SIMSTREAM_STREAMS_PER_ORGANISATION: String(streams),
@@ -122,7 +122,7 @@ async function createStreams(
   }
 }
 
-/** How long the page takes to answer each key of a search that narrows the list, and of taking it back. */
+/** How long the page takes to answer each key of a search that narrows the list, and each key that deletes it. */
 async function typed(page: Page): Promise<number[]> {
   await page.getByLabel('Search').focus();
   await page.evaluate(`(() => {
@@ -137,6 +137,6 @@ async function typed(page: Page): Promise<number[]> {
     await sleep(400);
   }
   const slow = (await page.evaluate('keyTimes')) as number[];
-  // Quicker ones are not told; they count as the threshold.
+  // The browser does not report quicker ones; they count as the threshold.
   return [...slow, ...new Array<number>(Math.max(0, keys.length - slow.length)).fill(16)];
 }

@@ -5,19 +5,19 @@ import { go } from '../tests/support/portal-views.ts';
 import { event, signIn, startPortalWorld } from '../tests/support/portal-world.ts';
 import { attach, type PlainPage, startPlainBrowser } from './plain-browser.ts';
 
-/** What the page holds at one moment, after a garbage collection. */
+/** The contents of the page at one moment, after a garbage collection. */
 export interface TailSample {
   /** Since the tail was opened. */
   readonly minutes: number;
   readonly sent: number;
-  /** Records that are shown. */
+  /** Records on the page. */
   readonly rows: number;
   /** JavaScript objects, bytes. */
   readonly heap: number;
-  /** DOM nodes, those that are detached but still referenced among them. */
+  /** DOM nodes, including those that are detached but still referenced. */
   readonly nodes: number;
   readonly listeners: number;
-  /** Resident memory of the page's whole process, bytes; undefined where it cannot be told. */
+  /** Resident memory of the page's whole process, bytes; undefined where the system does not report it. */
   readonly resident: number | undefined;
 }
 
@@ -29,7 +29,7 @@ interface TailReport {
 const ORGANISATION = 7;
 
 /**
- * Leaves the live tail open while records are delivered, and looks at the page's memory once a minute.
+ * Leaves the live tail open while records are delivered, and samples the page's memory once a minute.
  * @param each called with every sample as it is taken
  */
 export async function measureTail(
@@ -68,7 +68,7 @@ export async function measureTail(
     const started = performance.now();
     for (let minute = 0; minute <= minutes; minute++) {
       await sleep(Math.max(0, started + minute * 60_000 - performance.now()));
-      // A reader opens one now and then: what was opened must not be kept for ever either.
+      // A reader opens one from time to time: the page must not keep it for ever either.
       if (minute > 0) await page.evaluate("document.querySelector('.tail summary').click()");
       const sample = {
         minutes: (performance.now() - started) / 60_000,
@@ -79,7 +79,7 @@ export async function measureTail(
       };
       samples.push(sample);
       each(sample);
-      // What was taken is not looked at here.
+      // The outcome is not used here.
       world.received.length = 0;
     }
     stop.abort();
@@ -94,8 +94,8 @@ export async function measureTail(
 }
 
 /**
- * Signs in and opens the tail. Who drives the browser lets go of it then: playwright has the page's process keep what
- * comes over the network, some megabytes a minute, which would be measured as the page's own.
+ * Signs in and opens the tail. The driver then disconnects from the browser: playwright makes the page's process keep what
+ * arrives over the network, some megabytes a minute, and that would count as the page's own.
  */
 async function openTail(address: string, url: string, path: string): Promise<void> {
   const driver = await chromium.connectOverCDP(address);
@@ -110,9 +110,9 @@ async function openTail(address: string, url: string, path: string): Promise<voi
   await driver.close();
 }
 
-/** The JavaScript heap and the DOM once everything that can be collected is. */
+/** The JavaScript heap and the DOM after everything collectable has been collected. */
 async function memoryOf(page: PlainPage): Promise<Pick<TailSample, 'heap' | 'nodes' | 'listeners'>> {
-  // A second time for what only the first one made collectable.
+  // A second time, for objects that only the first collection made collectable.
   await page.send('HeapProfiler.collectGarbage');
   await page.send('HeapProfiler.collectGarbage');
   const { metrics } = await page.send<{ metrics: { name: string; value: number }[] }>(
@@ -122,7 +122,7 @@ async function memoryOf(page: PlainPage): Promise<Pick<TailSample, 'heap' | 'nod
   return { heap: of('JSHeapUsedSize'), nodes: of('Nodes'), listeners: of('JSEventListeners') };
 }
 
-/** Of the largest of the browser's page processes: there is one page, and spare ones are small. */
+/** Of the browser's largest page process: only one page is open, and spare processes are small. */
 async function residentOf(page: PlainPage): Promise<number | undefined> {
   const { processInfo } = await page.sendBrowser<{ processInfo: { type: string; id: number }[] }>(
     'SystemInfo.getProcessInfo',
@@ -142,7 +142,7 @@ async function residentOf(page: PlainPage): Promise<number | undefined> {
 
 const TYPES = [1, 2, 3, 4, 5, 16, 28, 33];
 
-/** An event with as much in it as one of a real SIM: about 900 bytes. */
+/** An event as large as one of a real SIM: about 900 bytes. */
 function fleetEvent(number: number): object {
   const sim = 1_000 + (number % 500);
   return event(ORGANISATION, TYPES[number % TYPES.length] as number, {

@@ -6,30 +6,30 @@ export interface TraceEvent {
   readonly tid: number;
   readonly ts: number;
   readonly dur?: number;
-  /** Processor time of the thread, which other work of the machine does not lengthen. */
+  /** CPU time of the thread, which other work on the machine does not lengthen. */
   readonly tdur?: number;
   readonly args?: { readonly name?: string };
 }
 
 export interface Frames {
   readonly seconds: number;
-  /** Frames that reached the screen, and those that were due and did not. */
+  /** Frames that reached the screen, and frames that were due and did not. */
   readonly drawn: number;
   readonly dropped: number;
   /** The longest time between two frames, ms. */
   readonly longestGap: number;
-  /** Of the page's main thread: share of the time it computed, and its longest task, ms, of its own processor time. */
+  /** Of the page's main thread: the share of time that it computed, and its longest task, ms, in its own CPU time. */
   readonly busy: number;
   readonly longestTask: number;
-  /** Tasks above 50 ms of the page's main thread, which the web's metrics call long; by the clock. */
+  /** Tasks above 50 ms of the page's main thread, which web metrics call long; in wall time. */
   readonly longTasks: number;
 }
 
-/** What a trace says of frames, and of the main thread of the page. */
+/** Reads frames and the page's main thread from a trace. */
 export function framesOf(events: readonly TraceEvent[]): Frames {
   const main = mainThread(events);
   const own = events.filter(({ ph, pid, tid }) => ph === 'X' && pid === main.pid && tid === main.tid);
-  // Versions of the browser differ in the name, and some use both, one inside the other.
+  // Versions of the browser use different names, and some use both, one inside the other.
   const named = own.filter(({ name }) => name === 'RunTask');
   const tasks = named.length > 0 ? named : own.filter(({ name }) => name === 'ThreadControllerImpl::RunTask');
   const of = (name: string) =>

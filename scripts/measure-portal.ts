@@ -5,14 +5,14 @@ import { buildPortal } from './build-portal.ts';
 import { type ListReport, measureList } from './measure-portal-list.ts';
 import { measureTail, type TailSample } from './measure-portal-tail.ts';
 
-/** `npm run measure:portal -- list tail --minutes 60`: what the portal costs the browser that shows it. See docs/portal.md. */
+/** `npm run measure:portal -- list tail --minutes 60`: the cost of the portal in the browser that shows it. See docs/portal.md. */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     minutes: { type: 'string', default: '5' },
     streams: { type: 'string', default: '1000' },
     rate: { type: 'string', default: '50' },
-    /** Where the samples go as well, one JSON object a line. */
+    /** A second place for the samples, one JSON object per line. */
     output: { type: 'string' },
   },
 });

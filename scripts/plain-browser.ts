@@ -3,24 +3,24 @@ import { createInterface } from 'node:readline';
 import { chromiumArguments, chromiumPath } from '../tests/support/browser.ts';
 import { removeDirectory, spawnOwned, temporaryDirectory } from '../tests/support/owned.ts';
 
-/** A Chromium that anyone may drive who knows its address. */
+/** A Chromium that any process can drive if it knows the address. */
 interface PlainBrowser {
-  /** Of its protocol, `ws://…`. */
+  /** Address of its protocol, `ws://…`. */
   readonly address: string;
   close(): Promise<void>;
 }
 
-/** What a page answers to one who only asks: no domain is switched on that would record anything in its process. */
+/** A connection to a page that only asks: it enables no domain that would record data in the page's process. */
 export interface PlainPage {
   evaluate(expression: string): Promise<unknown>;
-  /** @returns what the method gives; see the DevTools protocol */
+  /** @returns the result of the method; see the DevTools protocol */
   send<T>(method: string, params?: object): Promise<T>;
-  /** The same, of the browser as a whole. */
+  /** The same, for the browser as a whole. */
   sendBrowser<T>(method: string, params?: object): Promise<T>;
   close(): void;
 }
 
-/** @throws Error that says how to install one, where there is no Chromium */
+/** @throws Error that says how to install Chromium, when it is missing */
 export async function startPlainBrowser(): Promise<PlainBrowser> {
   const directory = temporaryDirectory();
   const child = spawnOwned(

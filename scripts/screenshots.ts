@@ -12,7 +12,7 @@ import { buildPortal } from './build-portal.ts';
  */
 const FOLDER = fileURLToPath(new URL('../screenshots', import.meta.url));
 const PICTURES = fileURLToPath(new URL('../docs/images', import.meta.url));
-/** A page of README.md is read on any connection: a picture of it stays below this. */
+/** Readers open README.md on any connection, so its pictures stay below this size. */
 const MOST_BYTES = 120_000;
 
 await buildPortal();
@@ -45,7 +45,7 @@ try {
       await page.evaluate('sessionStorage.clear()');
       await signIn(page, world.node.url, 'ada');
       await page.getByRole('heading', { name: 'Data Streams' }).waitFor();
-      // Each of these is a reload, and a node lets an address log in a hundred times in five minutes.
+      // Each of these reloads the page, and a node allows a hundred logins in five minutes from one address.
       const troubled = width === 360 || width === 1440 ? troubledViews(world.node.url, streams) : [];
       for (const view of [...views(streams), ...troubled]) {
         await view.open(page);

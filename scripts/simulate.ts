@@ -4,7 +4,7 @@ import { command, readRanges, shrink } from '../tests/simulation/shrink.ts';
 import { World, type WorldOptions } from '../tests/simulation/world.ts';
 
 /**
- * `npm run simulate -- --seed N --hours H`: a simulated installation with trouble of all kinds, checked against a model.
+ * `npm run simulate -- --seed N --hours H`: simulates an installation with faults of all kinds and checks it against a model.
  * The same seed gives the same trace, byte for byte. See docs/simulation.md.
  */
 const HELP = `npm run simulate -- [options]

@@ -5,12 +5,12 @@ import { spec } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
 
 /**
- * `npm run test:system`: as `node --test`, but the files that take longest first. By their names they would come last, and
- * the end of a run would wait for one of them alone.
+ * `npm run test:system`: like `node --test`, but the slowest files start first. In the order of their names they would come
+ * last, and the end of a run would wait for one of them.
  */
 const FOLDERS = 'tests/{.,connectors,destinations,examples,portal,simulation,support}/*.test.ts';
 
-/** What takes longest, by the beginning of the path; the order of all others does not matter. */
+/** The slowest files, by the beginning of their path; the order of all others does not matter. */
 const LONGEST_FIRST = [
   'tests/portal/browser',
   'tests/crash',
@@ -19,7 +19,7 @@ const LONGEST_FIRST = [
   'tests/connectors/',
 ];
 
-/** A test file mostly starts processes and waits for them: as many at a time as there are cores keeps all of them busy. */
+/** A test file mostly starts processes and waits for them: running as many as the machine has cores keeps all cores busy. */
 const CONCURRENCY = availableParallelism();
 
 const cwd = fileURLToPath(new URL('..', import.meta.url));

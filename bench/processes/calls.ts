@@ -15,7 +15,7 @@ type Remote<H extends Handlers> = {
 export interface Child<H extends Handlers> {
   readonly pid: number;
   readonly call: Remote<H>;
-  /** Ends the process, at once. */
+  /** Kills the process. */
   end(): Promise<void>;
 }
 
@@ -29,7 +29,7 @@ type Response =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly error: string };
 
-/** In the child: answers calls until the parent is gone. */
+/** In the child: answers calls until the parent ends. */
 export function answerCalls(handlers: Handlers): void {
   process.on('message', (request: Request) => {
     const handler = handlers[request.name] as (argument: unknown) => unknown;

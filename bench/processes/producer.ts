@@ -4,9 +4,9 @@ import { TEMPLATES, type UsageRecords } from '../../tests/support/usage-records.
 import { type NumberedKind, numberedRecords } from '../numbered-records.ts';
 import { answerCalls, machineTime } from './calls.ts';
 
-/** The operator's side, a process of its own: sends usage records as fast as they are taken, or at a given pace. */
+/** The operator's side, in a process of its own: sends usage records as fast as the receiver takes them, or at a given pace. */
 export interface Load {
-  /** Where to POST. */
+  /** The URL that requests are posted to. */
   readonly origin: string;
   readonly path: string;
   readonly token: string;
@@ -24,13 +24,13 @@ export interface Sent {
   /** machineTime of the first request, and of the last answer. */
   readonly startedAt: number;
   readonly endedAt: number;
-  /** Answers 429 and 503; each such request was sent again after the time it named. */
+  /** Number of answers 429 and 503; each such request was sent again after the time in the answer. */
   readonly pushedBack: number;
-  /** CPU of this process in microseconds, meanwhile. */
+  /** CPU of this process during the load, in microseconds. */
   readonly cpuMicros: number;
 }
 
-/** A connection with the bodies that it sends in turn; all of them are made beforehand, only ids are written later. */
+/** A connection with the bodies that it sends in turn; all bodies are built beforehand, later only ids are overwritten. */
 interface Lane {
   readonly client: Client;
   readonly bodies: readonly { readonly body: Buffer; madeFor: number }[];
@@ -40,7 +40,7 @@ let made: UsageRecords;
 let lanes: Lane[] = [];
 
 const handlers = {
-  /** Makes bodies and opens connections. */
+  /** Builds bodies and opens connections. */
   prepare: async (load: Load): Promise<void> => {
     await Promise.all(lanes.map(({ client }) => client.destroy()));
     made = numberedRecords(load.kind, load.organisationId);
@@ -55,7 +55,7 @@ const handlers = {
     }));
   },
 
-  /** Closed loop: each connection sends its next request when the one before was answered. */
+  /** Closed loop: each connection sends its next request when the previous one was answered. */
   run: async (load: Load): Promise<Sent> => {
     const cpu = process.cpuUsage();
     const startedAt = machineTime();
@@ -65,7 +65,7 @@ const handlers = {
     return { startedAt, endedAt, pushedBack: sum(pushedBack), cpuMicros: user + system };
   },
 
-  /** Open loop: a request every `batch / rate` seconds, whether or not those before were answered. */
+  /** Open loop: a request every `batch / rate` seconds, whether or not the previous ones were answered. */
   pace: async ({ load, rate }: { load: Load; rate: number }): Promise<{ sentAt: Float64Array }> => {
     const requests = load.records / load.batch;
     const bodies = Array.from({ length: requests }, (_, at) =>
@@ -101,7 +101,7 @@ async function runLane(load: Load, { client, bodies }: Lane, lane: number): Prom
   return pushedBack;
 }
 
-/** Sends until it is taken; returns how often the receiver asked to wait. */
+/** Sends until the receiver takes it; returns how often the receiver asked to wait. */
 async function post(load: Load, client: Client, body: Buffer): Promise<number> {
   for (let pushedBack = 0; ; pushedBack++) {
     const response = await client.request({

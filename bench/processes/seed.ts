@@ -13,8 +13,8 @@ import { answerCalls } from './calls.ts';
 
 /**
  * Registers many organisations with data streams in a data directory or in NATS servers that no node uses at the moment.
- * Through the API it would take hours: it allows 2,000 requests in five minutes from one address. So a stream that the
- * API made is the pattern, and every copy gets an id, an organisation, its partition, and credentials sealed for it alone.
+ * The API would take hours: it allows 2,000 requests in five minutes from one address. So a stream that the API created is
+ * the pattern, and each copy gets an id, an organisation, its partition, and credentials that are sealed for it.
  */
 export interface Seed {
   readonly into:
@@ -30,7 +30,7 @@ export interface Seed {
   readonly streamsOfEach: number;
 }
 
-/** Organisations that are written together. */
+/** Organisations per write. */
 const CHUNK = 100;
 
 const handlers = {

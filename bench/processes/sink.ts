@@ -6,8 +6,8 @@ import { type Expected, Reconciliation } from '../reconciliation.ts';
 import { answerCalls, machineTime } from './calls.ts';
 
 /**
- * The receiver, a process of its own: a bare HTTP server that accounts for every record, per path. It answers as the
- * operator's ingest and as a webhook would, so that a producer may send to it directly (the bare pipe).
+ * The receiver, in a process of its own: a bare HTTP server that accounts for every record, per path. It answers like the
+ * operator's ingest and like a webhook, so that a producer may send to it directly (the bare pipe).
  */
 interface Desk {
   readonly reconciliation: Reconciliation;
@@ -50,13 +50,13 @@ interface Desired extends Expected {
 const handlers = {
   url: () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
 
-  /** Opens a desk for records that are about to come to a path; what came there before is forgotten. */
+  /** Opens a desk for records that will arrive at a path, and forgets earlier records of that path. */
   expect: ({ path, organisationId, kind, ...expected }: Desired) => {
     const reconciliation = new Reconciliation(numberedRecords(kind, organisationId), expected);
     desks.set(path, { reconciliation, firstAt: 0, lastAt: 0, waiting: undefined });
   },
 
-  /** Resolves with true when all is there, with false when nothing new came for `stalledMs`. */
+  /** Resolves with true when all records have arrived, with false when no new one arrived for `stalledMs`. */
   settled: async ({ path, stalledMs }: { path: string; stalledMs: number }): Promise<boolean> => {
     const desk = deskOf(path);
     if (desk.reconciliation.complete) return true;

@@ -9,8 +9,8 @@ import { PROBE_REPLY, type Reply, STAND_INS, type StandInName, standInOf } from 
 import { answerCalls, machineTime } from './calls.ts';
 
 /**
- * The services that connectors deliver to, a process of its own. While a load is under way it only keeps what came; it
- * accounts for it when asked.
+ * The services that connectors deliver to, in a process of their own. During a load it only keeps the requests; it accounts
+ * for them when asked.
  */
 const sts = new TestSts([]);
 const kept = new Map<StandInName, Received[]>();
@@ -53,18 +53,18 @@ interface Awaited extends Expected {
 }
 
 const handlers = {
-  /** @param roles that may be assumed, and their external ids */
+  /** @param roles roles that may be assumed, with their external ids */
   url: (roles: TestSts['roles']) => {
     sts.roles.push(...roles);
     return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   },
 
-  /** From now on keeps what comes to a stand-in. */
+  /** Starts to keep the requests to a stand-in. */
   expect: (name: StandInName) => {
     kept.set(name, []);
   },
 
-  /** What came of it since; `lastAt` is machineTime of the last request, `strays` counts requests for no stand-in. */
+  /** The account of these requests; `lastAt` is machineTime of the last one, `strays` counts requests for no stand-in. */
   result: ({ name, kind, organisationId, ...expected }: Awaited) => {
     const received = kept.get(name) ?? [];
     kept.delete(name);

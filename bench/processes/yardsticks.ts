@@ -4,14 +4,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { UsageRecords } from '../../tests/support/usage-records.ts';
 import { answerCalls } from './calls.ts';
 
-/** What the machine itself can do, measured in a fresh process, on the same bodies that the node gets. */
+/** Measures the machine itself, in a process started for this, on the same bodies that the node gets. */
 const handlers = {
   /** Median over rounds of the CPU that `JSON.parse(body.toString())` takes, in microseconds per record. */
   parse: ({ batch, bodies: count, rounds }: { batch: number; bodies: number; rounds: number }): number => {
-    // As many different bodies as a load has, so that none is in the processor's caches because it was just parsed.
+    // As many different bodies as a load has, so that no body is in the processor's caches from the previous parse.
     const bodies = makeBodies(batch, count);
     const measured: number[] = [];
-    // The round before the first is not counted: until then code is compiled and memory is claimed.
+    // The warm-up round is not counted: code is still being compiled and memory claimed.
     for (let round = 0; round <= rounds; round++) {
       const before = process.cpuUsage();
       for (const body of bodies) JSON.parse(body.toString());
@@ -54,7 +54,7 @@ const handlers = {
       for (let at = 0; at < count; at++) {
         const due = started + (at * batch * 1_000) / rate;
         if (due > performance.now()) await sleep(due - performance.now());
-        // Counted from when it was due, as a request would wait that comes while another one is being synced.
+        // Measured from when it was due: a request would also wait if it arrived during the sync of another one.
         const from = Math.min(due, performance.now());
         writeSync(file, bodies[at % DISK_BODIES] as Buffer);
         fdatasyncSync(file);
@@ -75,7 +75,7 @@ interface PacedDisk {
   readonly bodies: number;
 }
 
-/** A disk does not care whether it saw the bytes before. */
+/** A disk does not care whether it has seen the bytes before. */
 const DISK_BODIES = 8;
 
 export type YardstickCalls = typeof handlers;

@@ -9,17 +9,17 @@ import { createPattern, STREAMS_OF_EACH, seed } from './idle.ts';
 
 const TOPOLOGY: Topology = { servers: 3, replicas: 3, nodes: 3 };
 const NODES = [0, 1, 2] as const;
-/** Which one dies, which one leaves, and through which one records come in meanwhile. */
+/** The node that dies, the node that leaves, and the node that records come in through meanwhile. */
 const DYING = 2;
 const LEAVING = 1;
 const INGEST = 0;
-/** How long nothing but time goes by, to see what idleness costs. */
+/** How long the cluster stays idle, to measure the cost of idleness. */
 const IDLE_MS = 5_000;
-/** While a node leaves: records/s in requests of one, for so many seconds, of which some go by before it is told to leave. */
+/** While a node leaves: records/s in requests of one record, seconds of the load, and seconds before the node is stopped. */
 const RATE = 100;
 const PACED_SECONDS = 8;
 const LEAVES_AFTER_MS = 2_000;
-/** Cursors are committed within a fraction of it: what came before a crash does not come again after it. */
+/** Cursors are committed within a fraction of it: records delivered before a crash are not delivered again after it. */
 const COMMITTED_MS = 2_000;
 
 /** Milliseconds. */
@@ -200,7 +200,7 @@ async function left(world: ClusterWorld, rig: Rig, faults: string[]): Promise<Le
   return { held, longest: Math.max(...paced.latencies) };
 }
 
-/** A stream that this node delivers, through which records have gone. */
+/** A stream that this node delivers and that has already delivered records. */
 async function warm(world: ClusterWorld, rig: Rig, holder: number): Promise<BusyStream> {
   const stream = await createStreamOn(world, rig, { ingest: INGEST, holder });
   await rig.drive(rig.allot({ records: 1_000, batch: 100, connections: 1 }, stream.target), stream.sinkPath);

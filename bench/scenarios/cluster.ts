@@ -6,7 +6,7 @@ import { measureYardsticks } from '../yardsticks.ts';
 import { BATCH, CONNECTIONS } from './throughput.ts';
 
 const WARM_UP = 48_000;
-/** With one server there is nothing to replicate to; with three and three replicas, a record is stored when two have it. */
+/** One server has no other to replicate to; with three servers and three replicas, a record is stored when two have it. */
 const TOPOLOGIES: readonly Topology[] = [
   { servers: 1, replicas: 1, nodes: 1 },
   { servers: 1, replicas: 1, nodes: 3 },
@@ -14,7 +14,7 @@ const TOPOLOGIES: readonly Topology[] = [
   { servers: 3, replicas: 3, nodes: 3 },
 ];
 
-/** Half as many records are sent in requests of so few, too: what a block costs besides its records. */
+/** Half as many records are also sent in requests of this size: the cost of a block, apart from its records. */
 const SMALL_BATCH = 100;
 
 interface Measured {

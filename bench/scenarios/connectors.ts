@@ -11,11 +11,11 @@ import { BUCKETS, COLLECTION, type StandInName } from '../stand-ins.ts';
 import { measureYardsticks } from '../yardsticks.ts';
 import { BATCH, CONNECTIONS } from './throughput.ts';
 
-/** Files of S3 have as many, so that every load ends with a whole file and never waits for the rotation interval. */
+/** Files of S3 have as many, so that every load ends with a complete file and never waits for the rotation interval. */
 const FILE = 10_000;
 const RECORDS = 60_000;
 const ROUNDS = 5;
-/** Through each connector before anything is measured: compiles its code, opens its connections, signs it in. */
+/** Sent through each connector before the measurement: compiles its code, opens its connections, signs it in. */
 const WARM_UP = 2 * FILE;
 const FIRST_ORGANISATION = 1_200_001;
 const ROLE = 'arn:aws:iam::123456789012:role/simstream';
@@ -24,11 +24,11 @@ const AWS = { region: 'eu-west-1', role_arn: ROLE };
 interface Connector {
   readonly name: StandInName;
   readonly kind: NumberedKind;
-  /** `destination` of the stream, but for the format; everything that has a default keeps it. */
+  /** `destination` of the stream, without the format; every member that has a default keeps it. */
   credentials(url: URL): Readonly<Record<string, unknown>>;
 }
 
-/** The webhook first: the others are measured by it. */
+/** The webhook comes first: the others are compared with it. */
 const CONNECTORS: readonly Connector[] = [
   { name: 'RestAPI', kind: 'usage', credentials: (url) => ({ url: `${url.origin}/webhook` }) },
   { name: 'AwsKinesis', kind: 'usage', credentials: () => ({ ...AWS, stream_name: 'bench' }) },
@@ -110,7 +110,7 @@ export const connectors: Scenario = {
             say(`warming up: ${line.connector.name}`);
             await drive(line, quick ? FILE : WARM_UP);
           }
-          // In turns: what slows the machine down for a while slows down all of them.
+          // In turns, so that a slow phase of the machine slows all of them.
           for (let round = 1; round <= rounds; round++) {
             for (const line of lines) {
               say(`round ${round} of ${rounds}: ${line.connector.name}`);
@@ -139,13 +139,13 @@ export const connectors: Scenario = {
   },
 };
 
-/** `SIMSTREAM_BENCH_CONNECTORS=PubSub,KeenIO`: only these, e.g. to profile the node. The webhook is always among them. */
+/** `SIMSTREAM_BENCH_CONNECTORS=PubSub,KeenIO`: only these, e.g. to profile the node. The webhook always runs. */
 function chosen(): readonly Connector[] {
   const names = process.env.SIMSTREAM_BENCH_CONNECTORS?.split(',');
   return CONNECTORS.filter(({ name }, at) => at === 0 || !names || names.includes(name));
 }
 
-/** The vendors' own variables for other endpoints, and credentials of the operator's where the vendor has such. */
+/** The vendors' own variables for other endpoints, and the platform operator's credentials where the vendor needs them. */
 function environmentOf(url: URL): Record<string, string> {
   return {
     AWS_ENDPOINT_URL: url.origin,

@@ -115,7 +115,7 @@ export const idle: Scenario = {
   },
 };
 
-/** Makes the stream of which the idle ones are copies. */
+/** Creates the stream that the idle ones are copies of. */
 export async function createPattern({ api }: BenchNode, sinkUrl: string): Promise<void> {
   await api.createOrganisation(PATTERN_ORGANISATION, 'Idle');
   const token = await api.authenticate(PATTERN_ORGANISATION);

@@ -3,7 +3,7 @@ import type { Paced, Shape, Target } from '../rig.ts';
 import { type Figure, figure, percentile, type Scenario } from '../scenario.ts';
 import { paceDisk } from '../yardsticks.ts';
 
-/** A steady stream of small requests, far from saturation: what is measured is the way, not a queue. */
+/** A steady flow of small requests, far from saturation, so that it measures the way of a record and not a queue. */
 const RATE = 1_000;
 const BATCH = 10;
 const CONNECTIONS = 8;

@@ -3,10 +3,10 @@ import type { Drive } from '../rig.ts';
 import { figure, IN_ORDER, type Scenario } from '../scenario.ts';
 import { measureYardsticks } from '../yardsticks.ts';
 
-/** As the producers of a real operator would: whole requests, a few connections. */
+/** Like the producers of a real operator: whole requests, a few connections. */
 export const BATCH = 1_000;
 export const CONNECTIONS = 8;
-/** Sent before anything is measured, through the pipe and through the node: compiles code, opens connections. */
+/** Sent before the measurement, through the pipe and through the node: compiles code, opens connections. */
 const WARM_UP = 24_000;
 
 export const throughput: Scenario = {
