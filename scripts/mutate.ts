@@ -7,8 +7,8 @@ import { parseArgs } from 'node:util';
 import { MUTATIONS, type Mutation } from '../tests/simulation/mutations.ts';
 
 /**
- * `npm run mutate`: puts one deliberate fault after the other into a copy of the program, and tells which of the unit tests
- * and the simulation notice it. What nobody notices could break unseen.
+ * `npm run mutate`: puts one deliberate fault after the other into a copy of the program, and reports which unit tests
+ * notice it and whether the simulation does. Code whose faults nothing notices could break unseen.
  */
 const HELP = `npm run mutate -- [options]
   --only TEXT   only mutations with this text in their name or file

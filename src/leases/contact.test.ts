@@ -25,7 +25,7 @@ test('C1: granted counts from when a heartbeat was sent, not from when it was an
   assert.equal(contact.stored(0), 'lost', 'an answer that comes too late grants nothing');
 });
 
-test('C2: who stood still has lost, whatever is answered first', async () => {
+test('C2: a process that was suspended has lost its leases, whatever is answered first', async () => {
   const clock = new ManualClock();
   const contact = new Contact(clock, LEASE_TIMING);
   contact.stored(0);

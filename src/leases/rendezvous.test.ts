@@ -24,7 +24,7 @@ test('loads differ by one at most, whatever the names are', () => {
   );
 });
 
-test('who comes or goes moves its own share and little else', () => {
+test('a node that comes or goes moves its own share and little else', () => {
   for (let count = 1; count < 10; count++) {
     const [before, after] = [shareOut(64, nodes(count)), shareOut(64, nodes(count + 1))];
     const newcomer = `session-${count}`;

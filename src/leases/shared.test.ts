@@ -164,7 +164,7 @@ describe('a process that stands still', () => {
     assert.deepEqual([...world.runs], before);
   });
 
-  test('who watched others while it stood still does not take them for lost', async () => {
+  test('a suspended watcher does not take the others for lost', async () => {
     const { world, nodes } = await running(['a', 'b']);
     nodes[0]?.pause();
     await world.clock.advance(60_000);

@@ -92,6 +92,6 @@ test('no two nodes hold a partition, epochs grow, and in the end every partition
   for (const seed of SEEDS) await simulate(seed, 0);
 });
 
-test('who is without the registry goes on, and is the only one that does', async () => {
+test('a node without the registry goes on, and is the only one that does', async () => {
   for (const seed of SEEDS) await simulate(1_000 + seed, 300_000);
 });

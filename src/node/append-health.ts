@@ -4,7 +4,7 @@ import type { Registry } from '../registry/registry.ts';
 /** Whether records can be stored, for /readyz: a node that refuses all records must not be given any. */
 export interface AppendHealth {
   readonly log: RecordLog;
-  /** Why records cannot be stored; undefined where they can, as far as is known. */
+  /** Why records cannot be stored; undefined if no fault is known. */
   fault(): Promise<string | undefined>;
 }
 
@@ -12,8 +12,8 @@ export interface AppendHealth {
 const PROBE_KEY = 'readiness';
 
 /**
- * Watches what becomes of appends. After one that was refused, a small write tells whether that is still so: a node that is not
- * ready gets no records, so no append would tell.
+ * Watches the outcomes of appends. After a refused one, a small write checks whether the fault persists: a node that is not
+ * ready gets no records, so no append would show it.
  */
 export function watchAppends(log: RecordLog, registry: Registry): AppendHealth {
   let refused: string | undefined;

@@ -23,9 +23,9 @@ const FIRST_PAUSE_MS = 5;
 const LONGEST_PAUSE_MS = 1_000;
 
 /**
- * Reads the documents of a data stream, none older than what a watcher was told of it (R4 of registry.ts): a stream that
- * was delivered to where it went before, until its next change, would be the cost of an early read.
- * @param known the newest revision told of the stream's document; undefined once its deletion was told
+ * Reads the documents of a data stream, none older than what a watcher reported (R4 of registry.ts). An older document
+ * would deliver the stream to its previous destination until its next change.
+ * @param known the newest revision of the stream's document that a watcher reported; undefined once it reported the deletion
  * @returns undefined when the stream was deleted, or `stop` aborted
  * @throws StoreUnavailable
  */
