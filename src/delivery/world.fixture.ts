@@ -24,12 +24,18 @@ import { organisationKey } from '../registry/organisation.ts';
 import { loadOrganisationTree } from '../registry/organisation-tree.ts';
 import type { Json } from '../registry/registry.ts';
 import { PartitionRunner } from './partition/runner.ts';
+import type { DeliveryTelemetry } from './partition/runner-context.ts';
 import { loadStreamDirectory } from './partition/stream-directory.ts';
 import { listQuarantined } from './quarantine/reading.ts';
 import { HeldBlocks } from './stream/held-blocks.ts';
 import { DEFAULT_RETRY } from './stream/retry.ts';
 import { check, type SideJob } from './stream/state.ts';
-import { type Attempt, DEFAULT_SETTINGS, type DeliverySettings } from './stream/stream-context.ts';
+import {
+  type Attempt,
+  DEFAULT_SETTINGS,
+  type DeliverySettings,
+  type Stepped,
+} from './stream/stream-context.ts';
 
 /** Answers a delivery; `ids` are those of the records in it. */
 export type Peer = (ids: readonly number[], batch: Batch, signal: AbortSignal) => Outcome | Promise<Outcome>;
@@ -64,6 +70,8 @@ export class TestWorld {
   readonly retentionMs: number;
   readonly #given: Destination | undefined;
   readonly #sloth: Sloth;
+  readonly #telemetry: Partial<DeliveryTelemetry>;
+  readonly #stepped: Stepped | undefined;
   #epoch = 0;
   #life = 0;
   log = createMemoryLog({ partitions: 1, clock: this.clock, storage: this.#logStorage });
@@ -82,11 +90,17 @@ export class TestWorld {
       destination?: Destination;
       /** What the runner's registry does; the test's own reads are current. */
       sloth?: Sloth;
+      /** Told as well. */
+      telemetry?: Partial<DeliveryTelemetry>;
+      /** Called in each step of a machine. */
+      stepped?: Stepped;
     } = {},
   ) {
     this.#waitingBytes = options.waitingBytes ?? 2 ** 26;
     this.#given = options.destination;
     this.#sloth = options.sloth ?? {};
+    this.#telemetry = options.telemetry ?? {};
+    this.#stepped = options.stepped;
     this.settings = { ...DEFAULT_SETTINGS, retry: DEFAULT_RETRY, ...options.settings };
     this.gathering = options.gathering ?? { by: 'batch', records: 100, bytes: 2 ** 20 };
     this.retentionMs = options.retentionMs ?? 7 * 86_400_000;
@@ -113,15 +127,21 @@ export class TestWorld {
           gathering: this.gathering,
           destination: this.#destination(document, life),
         }),
-        stepped: (state) => check(state),
+        stepped: (state, event, effects) => {
+          check(state);
+          this.#stepped?.(state, event, effects);
+        },
         telemetry: {
           attempted: (attempt) => this.attempts.push(attempt),
           stateChanged: (stream, state) => this.states.push({ stream: stream.id, state }),
           sampled: () => {},
           recordsExpired: (stream, records) => this.expired.push({ stream: stream.id, records }),
           committed: () => undefined,
-          recordsQuarantined: () => {},
-          deliveryFault: (message) => this.faults.push(message),
+          recordsQuarantined: (...told) => this.#telemetry.recordsQuarantined?.(...told),
+          deliveryFault: (...told) => {
+            this.faults.push(told[0]);
+            this.#telemetry.deliveryFault?.(...told);
+          },
         },
       },
       0,
