@@ -145,7 +145,7 @@ export async function createStream(
   };
 }
 
-/** Tells the sink what to expect on the bare pipe, where it receives the producer's requests directly. */
+/** The target of a load on the bare pipe: the sink itself, without a node. */
 export function barePipe(rig: Rig): Target {
   return {
     origin: rig.sinkUrl,

@@ -70,7 +70,7 @@ describe('the reconciliation at the sink', () => {
 });
 
 describe('usage records by number', () => {
-  test('can be told from any other', () => {
+  test('can be distinguished from any other', () => {
     const body = batch(8_005, 3);
     const start = 1 + records.lengthOf(8_005) + 1;
     const end = start + records.lengthOf(8_006);

@@ -76,7 +76,7 @@ function createStage(environment: Record<string, string> = {}) {
 }
 
 describe('the command line', () => {
-  test('tells version and help', async () => {
+  test('prints version and help', async () => {
     const stage = createStage();
     assert.equal(await stage.run('--version'), 0);
     assert.equal(stage.out, `${VERSION}\n`);
@@ -100,7 +100,7 @@ describe('the command line', () => {
     assert.match(stage.err, /Allowed: 0 to 100000/);
   });
 
-  test('tells all mistakes of the configuration and ends with 2', async () => {
+  test('prints all mistakes of the configuration and ends with 2', async () => {
     const stage = createStage({ SIMSTREAM_PORT: 'eighty' });
     assert.equal(await stage.run('serve', '--partitions', '0', '--retention', 'long'), 2);
     assert.match(stage.err, /has 3 mistakes:\n {2}SIMSTREAM_PORT is "eighty"; allowed/);
@@ -274,7 +274,7 @@ describe('import', () => {
     assert.match(stage.out, /a\.ndjson: 2 records imported\n.*b\.ndjson\.gz: 2 records imported/);
   });
 
-  test('tells new records from repeated and skipped ones, and says when there is nothing', async (context) => {
+  test('distinguishes new records from repeated and skipped ones, and says when there are none', async (context) => {
     const answers: [number, object, Record<string, string>?][] = [
       [202, { accepted: 3 }],
       [202, { accepted: 3 }, { 'idempotent-replayed': 'true' }],

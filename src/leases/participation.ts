@@ -229,7 +229,7 @@ export class Participation {
     if (this.#contact.look() === 'granted') await store.delete(nodeKey(this.#session));
   }
 
-  /** Does what is due now. It waits for nothing. */
+  /** Does whatever is due now, without waiting. */
   #look(): void {
     const standing = this.#contact.look();
     if (standing === 'lost') {
@@ -428,7 +428,7 @@ export class Participation {
     return (await this.#store(partition, document, lease)).type === 'stored';
   }
 
-  /** Replaces a lease as it is known; a conflict updates what is known. */
+  /** Writes a lease against its known revision; a conflict updates the known state. */
   async #store(
     partition: number,
     document: LeaseDocument,

@@ -180,7 +180,7 @@ export class LeasesView {
     return this.#watched + Math.min(this.#clock.monotonic() - this.#echoAt, most);
   }
 
-  /** Marks nodes that have fallen silent; true when there is a new one. */
+  /** Marks nodes that have fallen silent; true when it marked one. */
   sweep(): boolean {
     const now = this.#time();
     let changed = false;

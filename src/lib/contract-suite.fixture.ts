@@ -1,8 +1,8 @@
 import { describe, test } from 'node:test';
 
-/** What a test of an adapter starts with, and what it ends. */
+/** The surroundings of one test of an adapter. */
 export interface ContractWorld {
-  /** Ends what the test opened; what is stored stays. */
+  /** Closes everything that the test opened; stored data stays. */
   close(): Promise<void>;
   /** Removes the store. Called once, at the end, after `close`. */
   destroy(): Promise<void>;

@@ -5,7 +5,7 @@ const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
 
 /**
  * Milliseconds of a duration such as `90s`, `24h`, `1.5d`; undefined if the text is none. A number without a unit is none:
- * whether 90 means seconds or milliseconds is just what goes wrong in configurations.
+ * a configuration that says 90 is ambiguous, because it may mean seconds or milliseconds.
  */
 export function parseDuration(text: string): number | undefined {
   const match = DURATION.exec(text.trim());

@@ -22,7 +22,7 @@ export const HTML_HEADERS: Readonly<Record<string, string>> = {
 
 /**
  * A whole page without scripts or other files; serve it with HTML_HEADERS.
- * @param body HTML: escape what is not from the source code
+ * @param body HTML: escape every text that does not come from the source code
  * @param refresh reload after this many seconds
  */
 export function htmlPage(title: string, body: string, refresh?: number): string {

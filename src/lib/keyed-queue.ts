@@ -5,7 +5,7 @@ interface KeyedQueue<Key> {
 }
 
 export function createKeyedQueue<Key>(): KeyedQueue<Key> {
-  // A key is there only while a task of it runs or waits.
+  // A key is in the map only while a task of it runs or waits.
   const last = new Map<Key, Promise<unknown>>();
   return {
     run: async (key, task) => {

@@ -101,7 +101,7 @@ export const startServer: StartServer = async (
   }
 };
 
-/** Gauges of what the node holds, read whenever somebody asks for the metrics. */
+/** Gauges of the node's storage, read at each request for the metrics. */
 function observeState(telemetry: Telemetry, storage: NodeStorage, directory: StreamDirectory): void {
   telemetry.observe({
     name: 'simstream_data_streams',

@@ -11,11 +11,11 @@ export interface DataStreamDocument {
   readonly organisationId: number;
   readonly name?: string;
   readonly kind: 'usage' | 'event';
-  /** 1 Own, 2 Children, 3 Both, over the tree of organisations. */
+  /** Which records it gets over the tree of organisations: 1 Own, 2 Children, 3 Both. */
   readonly relation: 1 | 2 | 3;
   readonly connectionType: string;
   readonly format: 'Json' | 'Csv';
-  /** The credentials, sealed by auth/seal.ts; and what may be shown of them, masked. */
+  /** The credentials, sealed by auth/seal.ts; and a masked form that may be shown. */
   readonly sealedCredentials: string;
   readonly maskedCredentials: { readonly [field: string]: Json };
   /** Where it goes, for people; identity: see Configured in destinations/contract.ts. */
@@ -24,7 +24,7 @@ export interface DataStreamDocument {
   /** As validated by filters/compile.ts. */
   readonly filters: readonly Json[];
   readonly desired: 'running' | 'paused';
-  /** Grows with each restart and each change of destination: a stream in Error leaves it when this differs from what it saw. */
+  /** Grows with each restart and each change of destination: a stream leaves Error when this differs from the value that it saw. */
   readonly generation: number;
   /** The first record to deliver. */
   readonly start: Position;

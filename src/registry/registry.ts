@@ -1,5 +1,5 @@
 /**
- * The registry: small JSON documents by key, for what people configure and what the engine remembers.
+ * The registry: small JSON documents by key, for the users' configuration and the engine's progress.
  *
  * A key is one or more tokens of [A-Za-z0-9_-] joined by dots, e.g. `stream.70412.5f3a9c1e`. A prefix is a whole
  * number of tokens: `stream.70412` covers `stream.70412.x`, but neither `stream.704123.x` nor `stream.70412` itself.
@@ -9,7 +9,7 @@
  *  R1  A write resolves when it is durable, and a read that starts afterwards sees it.
  *  R2  Every write of a key gives it a greater revision (an integer above 0); revisions are never used again.
  *  R3  A write with an expected revision succeeds only if the document has just that revision (0: does not exist).
- *  R4  A watcher sees the documents there are, then `ready`, then every later change in the order of revisions per key;
+ *  R4  A watcher receives all existing documents, then `ready`, then every later change in the order of revisions per key;
  *      it may skip a revision that a later one has replaced. A watcher may see a write before the write resolves, and a
  *      read may then still give the older document: a reader woken by a watch must check the revision that it reads.
  */
@@ -19,10 +19,10 @@ export interface Registry {
   /** All documents under a prefix in key order, or those from a key on. Embedded, memory does not grow with their number. */
   list(prefix: string, options?: ListOptions): AsyncIterable<Entry>;
 
-  /** Writes one document; see R3 for `expected`. Without it, writes whatever is there. */
+  /** Writes one document; see R3 for `expected`. Without it, overwrites any revision. */
   put(key: string, value: Json, expected?: number): Promise<WriteOutcome>;
 
-  /** Deletes one document; deleting what does not exist is `stored` with revision 0. */
+  /** Deletes one document; deleting a missing document is `stored` with revision 0. */
   delete(key: string, expected?: number): Promise<WriteOutcome>;
 
   /**

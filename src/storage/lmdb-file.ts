@@ -22,8 +22,8 @@ const MAGIC = 0xbeefc0de;
 const VERSION = 2;
 
 /**
- * Passes where there is no file, an empty one that was never used, or one that starts like an LMDB store.
- * @param used whether the directory says that there was a store: then an empty file is one that was lost
+ * Accepts a missing file, an empty file that was never used, or one that starts like an LMDB store.
+ * @param used whether the directory shows that it had a store: then an empty file means that the store was lost
  * @throws Error that says what is wrong with the file
  */
 export function requireStoreFile(path: string, used: boolean): void {

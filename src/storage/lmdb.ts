@@ -59,7 +59,7 @@ const READER_CHECK_EVERY = 60_000;
 /**
  * Opens the store. Creates it, and its directory (mode 0700), if it does not exist.
  * @throws DirectoryFault when the directory cannot be made or written
- * @throws Error that says what to do, when another process uses the directory or the file is no store
+ * @throws Error that says what to do, when another process uses the directory or the file is not a store
  */
 export async function openLmdb(directory: string, options: LmdbOptions): Promise<Lmdb> {
   makeDirectory(directory);

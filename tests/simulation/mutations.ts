@@ -144,7 +144,7 @@ export const MUTATIONS: readonly Mutation[] = [
   of(
     'log',
     log,
-    'a follower is told of each block twice',
+    'a follower receives each block twice',
     'sequence = stored.sequence + 1;',
     'sequence = stored.sequence;',
   ),
@@ -158,8 +158,8 @@ export const MUTATIONS: readonly Mutation[] = [
   of(
     'registry',
     registry,
-    'a watch that begins is told of a change twice',
-    'told = revision;\n      for (const change',
+    'a watch that begins reports a change twice',
+    'reported = revision;\n      for (const change',
     'for (const change',
   ),
 ];

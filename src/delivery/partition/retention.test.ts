@@ -49,7 +49,7 @@ const blocksOf = (storage: ReturnType<typeof memoryLogStorage>) =>
   storage.partitions[0]?.blocks as Uint8Array[];
 
 describe('retention', () => {
-  test('takes what is due, and tells the streams that had not passed it', async () => {
+  test('removes due blocks, and reports them to the streams that had not passed them', async () => {
     const w = await given([10, 20, 30, 40], [1, 3, 9]);
     assert.equal(await w.trim(35), 4);
     assert.deepEqual(w.expired, ['0:1', '0:2', '0:3', '1:3']);

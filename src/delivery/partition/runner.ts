@@ -13,7 +13,7 @@ import { untilAnswered } from './until-answered.ts';
 /** How often old blocks are looked for; blocks live for days, so a few minutes more do not matter. */
 const TRIM_INTERVAL_MS = 60_000;
 
-/** How often the holder of partition 0 cleans the quarantine of all streams; each time it reads all of it. */
+/** How often the holder of partition 0 removes expired records from the quarantine of all streams; each time it reads all of it. */
 const QUARANTINE_INTERVAL_MS = 3_600_000;
 
 /**
