@@ -71,9 +71,9 @@ export class StreamDriver {
     return this.#stream;
   }
 
-  /** undefined while its documents are not read. */
+  /** undefined while its documents are not read, also when it ended before: then there is nothing to commit. */
   get progress(): Progress | undefined {
-    return this.#state.phase === 'loading' ? undefined : this.#state.progress;
+    return this.#state.loadedRevision === 0 ? undefined : this.#state.progress;
   }
 
   /** It has reached the end of its range. */

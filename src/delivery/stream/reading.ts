@@ -5,7 +5,16 @@ import { heldSlots } from './entries.ts';
 import type { Counted, ReadBlock } from './events.ts';
 import { countOf, type Piece } from './piece.ts';
 import { clip, lengthOf, subtract } from './ranges.ts';
-import { beyondOf, claimed, inFlightOf, oldestOf, type State, type Step, slotsOf } from './state.ts';
+import {
+  beyondOf,
+  type Counting,
+  claimed,
+  inFlightOf,
+  oldestOf,
+  type State,
+  type Step,
+  slotsOf,
+} from './state.ts';
 
 /**
  * Where a stream's records come from, in order and without a gap.
@@ -223,8 +232,9 @@ export function lose(state: State, step: Step, to: number, fault?: string): void
     tellLost(state, step, lost, blocks, damaged, ahead.exact);
     nothingAhead(state);
   } else if (!ahead.exact) tellLost(state, step, 0, blocks, damaged, false);
-  // A count under way that looks for what was lost leaves this gap out as well.
   else if (counting?.lostFrom === undefined) startCounting(state, step, ahead.passed, blocks, damaged);
+  // A count under way that looks for what was lost may have seen this gap or not.
+  else counting.shaken = true;
 }
 
 /** Counts what lies ahead anew: with another filter, or to find out what a gap has taken. */
@@ -238,7 +248,7 @@ export function startCounting(
   const { readAt, progress } = state;
   if (readAt.sequence >= progress.countedTo) return;
   const ticket = ++state.countTicket;
-  state.counting = { ticket, lostFrom, blocks, damaged, passed: 0, covered: 0 };
+  state.counting = { ticket, lostFrom, blocks, damaged, passed: 0, covered: 0, shaken: false };
   step.effects.push({ type: 'count', ticket, from: readAt, before: progress.countedTo });
 }
 
@@ -247,6 +257,10 @@ export function counted(state: State, step: Step, ticket: number, result: Counte
   if (counting?.ticket !== ticket) return;
   state.counting = undefined;
   state.dirty = true;
+  if (counting.shaken) {
+    countAgain(state, step, counting);
+    return;
+  }
   if (counting.lostFrom !== undefined) {
     const lost = Math.max(0, counting.lostFrom - result.passed);
     tellLost(state, step, lost, counting.blocks, counting.damaged, true);
@@ -256,6 +270,13 @@ export function counted(state: State, step: Step, ticket: number, result: Counte
   ahead.covered = Math.max(ahead.passed, result.covered + counting.covered);
   ahead.oldest = result.oldest ?? ahead.oldest;
   ahead.exact = true;
+}
+
+/** What was counted may have gone meanwhile, and been accounted for: only a new count tells. */
+function countAgain(state: State, step: Step, { lostFrom, passed, blocks, damaged }: Counting): void {
+  const left = lostFrom === undefined ? undefined : Math.max(0, lostFrom + passed);
+  if (state.readAt.sequence < state.progress.countedTo) startCounting(state, step, left, blocks, damaged);
+  else if (left !== undefined) tellLost(state, step, left, blocks, damaged, true);
 }
 
 function tellLost(
@@ -292,6 +313,7 @@ export function expireUnread(
   const runs = selection ? untaken(state, sequence, selection.runs, selection.count) : new Uint32Array();
   const lost = lengthOf(runs);
   passBlock(state, sequence, lost, selection ? selection.count + selection.filtered : 0, arrivedAt);
+  if (state.counting) state.counting.shaken = true;
   if (lost === 0) return;
   const piece: Piece[number][] = [];
   for (let run = 0; run < runs.length; run += 2) {

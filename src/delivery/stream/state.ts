@@ -93,6 +93,8 @@ export interface Counting {
   /** What was read of it, or came to it, since it began. */
   passed: number;
   covered: number;
+  /** Blocks that it is about went meanwhile: whether it counted them is not known. */
+  shaken: boolean;
 }
 
 export interface State {
@@ -296,6 +298,8 @@ export function refresh(state: State): void {
   progress.waiting = Math.max(progress.pending, ledger.inside + ahead.covered);
   progress.oldestPendingAt = progress.pending > 0 ? oldestOf(state) : null;
   progress.done = ledger.toCommit();
+  // What is ahead was counted with another filter: the next holder must not take it for the truth.
+  progress.selecting = ahead.exact ? state.wanted.selecting : '';
 }
 
 /** @throws Error when the accounts do not balance; for tests and the simulation, after each step. */
