@@ -267,4 +267,36 @@ describe('lanes', () => {
     const after = await w.progress('a');
     assert.deepEqual([after.counters.delivered, after.pending], [10_000, 0]);
   });
+
+  test('a request that is throttled as a whole holds up its own lanes; the next in a row, the stream', async () => {
+    const w = await world({ gathering });
+    let all = false;
+    let requests = 0;
+    const taken: number[] = [];
+    await w.stream('a', (got) => {
+      requests++;
+      if (all || got.every((id) => id % 100 === 0))
+        return { type: 'retry', cause: cause('http_429', 429), afterMs: MINUTE };
+      taken.push(...got);
+      return { type: 'delivered' };
+    });
+    const one = (id: number) =>
+      w.append('usage', [{ id, organisation: 1, endpoint: { id: 1 + (id % 100) } }]);
+    await one(100);
+    await w.clock.advance(3 * MINUTE);
+    await one(101);
+    await w.clock.advance(SECOND);
+    assert.deepEqual(taken, [101], 'another endpoint goes on');
+    all = true;
+    requests = 0;
+    for (let id = 102; id < 150; id++) await one(id);
+    await w.clock.advance(SECOND);
+    assert.ok(requests <= 5, `${requests} requests to a destination that throttles everything`);
+    all = false;
+    await w.clock.advance(2 * MINUTE);
+    assert.deepEqual(
+      taken.toSorted((a, b) => a - b),
+      ids(101, 149),
+    );
+  });
 });

@@ -4,7 +4,7 @@ import { putBack, slotsIn } from './entries.ts';
 import type { Refused } from './events.ts';
 import { fail, giveUp, letGo, trouble } from './failing.ts';
 import { countOf, lastOf, type Piece, pick, slice } from './piece.ts';
-import { afterFailure, lookPause, SECOND_LOOK_MS } from './retry.ts';
+import { afterFailure, isThrottle, lookPause, SECOND_LOOK_MS } from './retry.ts';
 import { divisorOf, newSize, sizeFailed, sizeSucceeded } from './size.ts';
 import { type Entry, type Request, type State, type Step, slotsOf } from './state.ts';
 
@@ -128,6 +128,10 @@ function failed(
     backAgain(state, step, request);
     return;
   }
+  if (outcome.type === 'retry' && isThrottle(cause) && mayBeOfItsLanes(state, request)) {
+    holdUpLanes(state, step, request, cause, outcome.afterMs ?? 0);
+    return;
+  }
   const changed = learnSize(state, request, outcome);
   if (state.gathering?.by === 'batch') state.progress.boundary = lastOf(request.entry.piece);
   backAgain(state, step, request, changed.entry);
@@ -248,15 +252,36 @@ function retryPart(
     backAgain(state, step, part);
     return;
   }
-  // Nothing was taken of a request that holds more than what failed before: that is the destination's as a whole.
-  const whole = !someTaken && request.entry.run === undefined;
+  // Nothing was taken of a request that holds more than what failed before: that is the destination's as a whole,
+  // unless it said that it is asked too often.
+  const whole =
+    !someTaken && request.entry.run === undefined && !(isThrottle(cause) && mayBeOfItsLanes(state, request));
   if (slotsOf(state) === 1 || whole || state.phase !== 'running') {
     backAgain(state, step, part);
     fail(state, step, cause, { refused: false, atLeastMs: afterMs, smaller: false });
     return;
   }
+  holdUpLanes(state, step, part, cause, afterMs);
+}
+
+/**
+ * Whether a request that was throttled as a whole holds up its own lanes alone. The next one, with nothing taken since, says
+ * that the destination as a whole is asked too often: so that costs one request more, and not one for each lane.
+ */
+function mayBeOfItsLanes(state: State, { entry }: Request): boolean {
+  if (slotsOf(state) === 1 || state.phase !== 'running') return false;
+  // Its lanes alone were held up before, and still are.
+  if (entry.run) return true;
+  if (state.throttledAt === state.successes) return false;
+  state.throttledAt = state.successes;
+  return true;
+}
+
+/** The lanes of these records wait, the others go on. */
+function holdUpLanes(state: State, step: Step, part: Request, cause: Cause, afterMs: number): void {
+  const { piece, run } = part.entry;
   const failure = { refused: false, atLeastMs: afterMs, smaller: false };
-  const next = afterFailure(state.settings.retry, request.entry.run, step.at, failure);
+  const next = afterFailure(state.settings.retry, run, step.at, failure);
   state.progress.lastError = { code: cause.code, message: cause.message, at: step.at.now };
   if (next.type === 'give_up') {
     backAgain(state, step, part);

@@ -145,6 +145,8 @@ export interface State {
   /** simstream itself, or the operator's part of it, does not work. */
   trouble: { readonly since: number; readonly tries: number; readonly cause: Cause } | undefined;
   rejectedInRow: number;
+  /** `successes` when a request was throttled as a whole, and held up its own lanes alone. */
+  throttledAt: number;
   /** Requests of which something was taken. */
   successes: number;
   fileDueAt: number | undefined;
@@ -204,6 +206,7 @@ export function beginState({ settings, job, memory, wanted, progress, offeredFro
     refusing: undefined,
     trouble: undefined,
     rejectedInRow: 0,
+    throttledAt: -1,
     successes: 0,
     fileDueAt: undefined,
     pacedUntil: 0,
