@@ -1,12 +1,11 @@
 import type { Selection } from '../../filters/compile.ts';
-import { putBack } from './entries.ts';
 import type { Event, Wanted } from './events.ts';
 import { endWaiting, forgive, letGo, trouble } from './failing.ts';
 import { countOf } from './piece.ts';
 import { addAhead, expireUnread, lose, reachedEnd, reselect, startCounting } from './reading.ts';
 import { withdraw } from './sending.ts';
 import { newSize } from './size.ts';
-import { beyondOf, isIdle, type Request, type State, type Step } from './state.ts';
+import { beyondOf, isIdle, type State, type Step } from './state.ts';
 import { enter, WORDS } from './words.ts';
 
 /** What people want of the stream, and what the node does with it: start, change, stop, delete, expire. */
@@ -123,14 +122,13 @@ function reconcile(state: State, step: Step): void {
   }
 }
 
-/** What is in flight no longer matters: it counts as not sent. What waits may be taken otherwise from now on. */
+/**
+ * What is in flight is cut short. What was taken of it by then is not sent to the new destination, which is opened after the
+ * answer; connectors give it at once. What waits may be taken otherwise from now on.
+ */
 function destinationChanged(state: State, step: Step): void {
   withdraw(state, step, false);
-  for (const request of [...state.flight.values()]) {
-    if (request.stage !== 'sent') continue;
-    cancel(state, step, request, 'the destination was changed');
-    putBack(state, request.entry, false);
-  }
+  cutShort(state, step, 'the destination was changed');
   reselect(state);
   state.progress.boundary = null;
   if (state.open !== 'closed') step.effects.push({ type: 'close' });
@@ -144,17 +142,19 @@ function destinationChanged(state: State, step: Step): void {
   endWaiting(state);
 }
 
-function cancel(state: State, step: Step, { id }: Request, reason: string): void {
-  state.flight.delete(id);
-  step.effects.push({ type: 'cancel', request: id, reason }, { type: 'give_back', request: id });
+/** Requests in flight end now. They stay in flight until they say what of them was taken. */
+function cutShort(state: State, step: Step, reason: string): void {
+  for (const request of state.flight.values()) {
+    if (request.stage !== 'sent' || request.cancelled) continue;
+    request.cancelled = true;
+    step.effects.push({ type: 'cancel', request: request.id, reason });
+  }
 }
 
 /** Nothing is remembered of a stream that was deleted. */
 export function deleted(state: State, step: Step): void {
-  for (const request of [...state.flight.values()]) {
-    if (request.stage === 'sent') cancel(state, step, request, 'the data stream was deleted');
-    else step.effects.push({ type: 'give_back', request: request.id });
-  }
+  cutShort(state, step, 'the data stream was deleted');
+  for (const request of state.flight.keys()) step.effects.push({ type: 'give_back', request });
   state.flight.clear();
   end(state, step);
 }
@@ -171,11 +171,7 @@ export function stop(state: State, step: Step): void {
 
 /** Requests in flight have had their time. What of them was taken by now is told, and committed. */
 export function graceOver(state: State, step: Step): void {
-  for (const request of state.flight.values()) {
-    if (request.stage !== 'sent' || request.cancelled) continue;
-    request.cancelled = true;
-    step.effects.push({ type: 'cancel', request: request.id, reason: 'the node is stopping' });
-  }
+  cutShort(state, step, 'the node is stopping');
 }
 
 /** M4: while the stream does not run, nothing is asked for and nothing is held. */

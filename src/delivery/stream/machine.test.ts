@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Cause, Gathering, RecordFailure } from '../../destinations/contract.ts';
+import type { Cause, Gathering, Outcome, RecordFailure } from '../../destinations/contract.ts';
 import { compileFilter } from '../../filters/compile.ts';
 import { type Block, blockInMemory } from '../../records/block.ts';
 import { layOut } from '../../records/record-index.fixture.ts';
@@ -98,6 +98,14 @@ class Rig {
     return request;
   }
 
+  /** Opens the destination, reads what waits, and gives the request that is sent then. */
+  sendAgain(gathering = BATCH): Extract<Effect, { type: 'send' }> {
+    let effects = this.state.open === 'opening' ? this.open(gathering) : this.serve();
+    for (let turn = 0; turn < 4 && !has(effects, 'ask'); turn++)
+      effects = this.state.reading ? this.serve() : this.open(gathering);
+    return find(this.step({ type: 'granted', request: find(effects, 'ask').request }), 'send');
+  }
+
   answer(request: number, outcome: Extract<Event, { type: 'answered' }>['outcome']): Effect[] {
     return this.step({ type: 'answered', request, outcome });
   }
@@ -131,6 +139,12 @@ function find<T extends Effect['type']>(effects: readonly Effect[], type: T): Ex
 const has = (effects: readonly Effect[], type: Effect['type']) => all(effects, type).length > 0;
 const failures = (indexes: readonly number[], verdict: RecordFailure['verdict']): RecordFailure[] =>
   indexes.map((index) => ({ index, verdict, cause }));
+
+type Indexes = readonly { readonly from: number; readonly to: number }[];
+const recordsOf = (pieces: Indexes): number[] =>
+  pieces
+    .flatMap(({ from, to }) => Array.from({ length: to - from }, (_, at) => from + at))
+    .sort((a, b) => a - b);
 
 /** A rig in the phase, with a request in flight where that can be. */
 function inPhase(phase: Phase): { rig: Rig; request: number } {
@@ -276,7 +290,10 @@ describe('memory that was asked for is given back once', () => {
       rig.answer(request, { type: 'partial', failures: failures([1], 'retry') }),
     'taken but for refused ones': (rig, request) =>
       rig.answer(request, { type: 'partial', failures: failures([1], 'reject') }),
-    'another destination': (rig) => rig.load('elsewhere'),
+    'another destination': (rig, request) => {
+      rig.load('elsewhere');
+      rig.answer(request, { type: 'retry', cause });
+    },
     deleted: (rig) => rig.step({ type: 'deleted' }),
   };
   for (const [name, way] of Object.entries(ways))
@@ -371,8 +388,40 @@ test('another destination: the one before is closed, its request cancelled, and 
   const effects = rig.load('elsewhere');
   assert.equal(find(effects, 'cancel').request, request);
   find(effects, 'close');
-  assert.ok(has(effects, 'read') || has(effects, 'open'));
-  assert.equal(rig.state.open === 'open', false);
+  rig.serve();
+  assert.equal(rig.state.open, 'closed', 'it waits for what the request says of its end');
+  rig.answer(request, { type: 'retry', cause });
+  assert.deepEqual([rig.state.progress.delivered, rig.state.progress.lastError], [0, null]);
+  assert.deepEqual(recordsOf(rig.sendAgain().piece), recordsOf([{ from: 0, to: 10 }]));
+});
+
+describe('a destination that is changed while it takes records', () => {
+  const ways: readonly (readonly [string, Outcome, Indexes])[] = [
+    [
+      'it took some',
+      { type: 'partial', failures: failures([3, 4, 9], 'retry') },
+      [
+        { from: 3, to: 5 },
+        { from: 9, to: 10 },
+      ],
+    ],
+    ['it refused some', { type: 'partial', failures: failures([7], 'reject') }, [{ from: 7, to: 8 }]],
+    ['it refused all', { type: 'rejected', cause }, [{ from: 0, to: 10 }]],
+    ['it found all too large', { type: 'too_large', cause }, [{ from: 0, to: 10 }]],
+    ['it took all', { type: 'delivered' }, []],
+  ];
+  for (const gathering of [BATCH, LANES])
+    for (const [way, outcome, left] of ways)
+      test(`${way}, ${gathering === LANES ? 'in lanes' : 'in one lane'}: only the rest goes to the new one`, () => {
+        const { rig, request } = Rig.sending(10, gathering);
+        rig.load('elsewhere');
+        rig.answer(request, outcome);
+        const count = recordsOf(left).length;
+        assert.equal(rig.state.progress.delivered, 10 - count);
+        assert.equal(rig.state.progress.quarantined, 0);
+        assert.equal(rig.state.size.ceiling, Number.POSITIVE_INFINITY);
+        if (count > 0) assert.deepEqual(recordsOf(rig.sendAgain(gathering).piece), recordsOf(left));
+      });
 });
 
 describe('the retention takes a block', () => {

@@ -18,11 +18,14 @@ export type Answer = Outcome | { readonly type: 'gone'; readonly sequence: numbe
 /** What became of a request. */
 export function answered(state: State, step: Step, id: number, outcome: Answer): void {
   const request = state.flight.get(id);
-  // It was cancelled: it counts as not sent, and its memory was given back.
   if (request?.stage !== 'sent') return;
   state.flight.delete(id);
   step.effects.push({ type: 'give_back', request: id });
   state.dirty = true;
+  if (request.cancelled && outcome.type !== 'gone') {
+    cutShort(state, step, request, outcome);
+    return;
+  }
   switch (outcome.type) {
     case 'delivered':
       fate(state, request.sent, 'delivered');
@@ -47,8 +50,37 @@ export function answered(state: State, step: Step, id: number, outcome: Answer):
       return;
     case 'platform':
       backAgain(state, step, request);
-      if (!request.cancelled) trouble(state, step, outcome.cause);
+      trouble(state, step, outcome.cause);
   }
+}
+
+/** Of a cancelled request only what was taken counts. The rest is as if it had never been sent. */
+function cutShort(state: State, step: Step, request: Request, outcome: Outcome): void {
+  const { sent } = request;
+  const all = Array.from({ length: countOf(sent) }, (_, index) => index);
+  const { left, taken } = leftOf(outcome, all);
+  fate(state, pick(sent, taken), 'delivered');
+  if (taken.length > 0) succeeded(state, step, request);
+  const unsent = {
+    run: undefined,
+    refusedAt: undefined,
+    sizeBefore: undefined,
+    most: Number.POSITIVE_INFINITY,
+  };
+  putRest(state, step, request, unsent);
+  const entry = { ...request.entry, ...unsent, notBefore: 0, piece: pick(sent, left) };
+  backAgain(state, step, { ...request, entry });
+}
+
+/** Splits indexes of records by whether the destination took them. */
+function leftOf(
+  outcome: Outcome,
+  all: readonly number[],
+): { left: readonly number[]; taken: readonly number[] } {
+  if (outcome.type === 'delivered') return { left: [], taken: all };
+  if (outcome.type !== 'partial') return { left: all, taken: [] };
+  const left = new Set(outcome.failures.map(({ index }) => index));
+  return { left: all.filter((index) => left.has(index)), taken: all.filter((index) => !left.has(index)) };
 }
 
 function mostOf({ gathering }: State): number {
@@ -124,10 +156,6 @@ function failed(
   outcome: Extract<Outcome, { type: 'retry' | 'refused' }>,
 ): void {
   const { cause } = outcome;
-  if (request.cancelled) {
-    backAgain(state, step, request);
-    return;
-  }
   if (outcome.type === 'retry' && isThrottle(cause) && mayBeOfItsLanes(state, request)) {
     holdUpLanes(state, step, request, cause, outcome.afterMs ?? 0);
     return;
@@ -248,10 +276,6 @@ function retryPart(
   );
   const { cause } = failures[0] as RecordFailure;
   const part = { ...request, sent: piece, entry: { ...request.entry, piece } };
-  if (request.cancelled) {
-    backAgain(state, step, part);
-    return;
-  }
   // Nothing was taken of a request that holds more than what failed before: that is the destination's as a whole,
   // unless it said that it is asked too often.
   const whole =

@@ -66,7 +66,7 @@ export interface Request {
   stage: 'committing' | 'asking' | 'sent' | 'quarantining';
   /** The retention has taken the blocks up to this sequence: what of them is not taken now has expired. */
   expiredThrough: number;
-  /** The grace time is over: it says nothing about the destination if it ends now. */
+  /** It was told to end: its answer says what was taken, and nothing about the destination. */
   cancelled: boolean;
   refused: readonly Refused[];
   /** Of the refused ones, those that count as refused in a row. */
@@ -316,7 +316,8 @@ export function check(state: State): void {
   expect(comparePositions(progress.cursor, state.readAt) <= 0, 'the cursor is behind what was read');
   expect(phase === 'running' || window.count === 0, `records are held while ${phase}`);
   expect(
-    [...flight.values()].filter(({ stage }) => stage !== 'quarantining').length <= inFlightOf(state) + 1,
+    [...flight.values()].filter(({ stage, cancelled }) => stage !== 'quarantining' && !cancelled).length <=
+      inFlightOf(state) + 1,
     'more is in flight than the connector takes',
   );
   const parts = claimed(state)
