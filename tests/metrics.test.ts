@@ -5,10 +5,12 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { createLogger } from '../src/cli/logger.ts';
 import { readConfig } from '../src/config/config.ts';
+import { createSharedLeases } from '../src/leases/shared.ts';
 import type { Clock } from '../src/lib/clock.ts';
-import { systemClock } from '../src/lib/system-clock.ts';
+import { systemClock, systemRandom } from '../src/lib/system-clock.ts';
 import { startServer } from '../src/node/server.ts';
-import { createTelemetry } from '../src/telemetry/telemetry.ts';
+import { createMemoryRegistry } from '../src/registry/memory.ts';
+import { createTelemetry, type Telemetry } from '../src/telemetry/telemetry.ts';
 import { createApiClient, usageWebhook } from './support/api-client.ts';
 import { freePort } from './support/free-port.ts';
 import { OPERATOR_TOKEN } from './support/node-process.ts';
@@ -98,6 +100,7 @@ test('every metric is moved by a node that does a little of everything', { timeo
       body: '{}',
     });
     assert.equal(refused.status, 422);
+    await renewWatch(telemetry);
     // Gauges of what a node holds are zero again when it has stopped.
     scrapes.push(valuesOf(await telemetry.metrics()));
     await waitFor('expiry', async () => {
@@ -124,6 +127,30 @@ test('every metric is moved by a node that does a little of everything', { timeo
     'these need no exception',
   );
 });
+
+/** A node alone watches no leases: one of several does, and here its watch shows nothing. Resolves when it began another. */
+async function renewWatch(telemetry: Telemetry): Promise<void> {
+  const registry = createMemoryRegistry();
+  const leases = createSharedLeases({
+    store: { ...registry, watch: (prefix, _, signal) => registry.watch(prefix, () => {}, signal) },
+    lastEpoch: async () => 0,
+    clock: fastClock,
+    random: systemRandom,
+    node: { name: 'one-of-several', version: 'test' },
+    telemetry,
+  });
+  const stop = new AbortController();
+  const held = leases.hold(1, async () => {}, stop.signal);
+  try {
+    await waitFor('another watch', async () => {
+      const values = valuesOf(await telemetry.metrics());
+      return (values.get('simstream_watches_renewed_total') ?? 0) > 0 || undefined;
+    });
+  } finally {
+    stop.abort();
+    await held;
+  }
+}
 
 /** The sum of each metric's values, of a histogram the number of its observations. */
 function valuesOf(text: string): Map<string, number> {
