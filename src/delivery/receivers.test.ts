@@ -131,6 +131,40 @@ test('a minute of 400s costs nothing but time', async () => {
   assert.equal((await w.progress('a')).status.message, 'Running.');
 });
 
+test('a record that is refused alone on a quiet stream is quarantined within seconds, and order is kept', async () => {
+  const w = await world();
+  const got: number[] = [];
+  const peer: Peer = async (batch) => {
+    if (batch.includes(1)) return { type: 'rejected', cause: cause('http_422', 422) };
+    got.push(...batch);
+    return { type: 'delivered' };
+  };
+  await w.stream('a', peer);
+  await w.append('usage', usage(1, 5));
+  await w.clock.advance(10 * SECOND);
+  assert.deepEqual(got, ids(2, 5));
+  const { counters, pending } = await w.progress('a');
+  assert.deepEqual([counters.delivered, counters.quarantined, pending], [4, 1, 0]);
+});
+
+test('a record behind one that is refused is tried alone, and waits again when it is refused as well', async () => {
+  const w = await world();
+  const got: number[] = [];
+  let well = false;
+  const peer: Peer = async (batch) => {
+    if (!well) return { type: 'rejected', cause: cause('http_400', 400) };
+    got.push(...batch);
+    return { type: 'delivered' };
+  };
+  await w.stream('a', peer);
+  await w.append('usage', usage(1, 5));
+  await w.clock.advance(60 * SECOND);
+  well = true;
+  await w.clock.advance(60 * SECOND);
+  assert.deepEqual(got, ids(1, 5));
+  assert.equal((await w.progress('a')).counters.quarantined, 0);
+});
+
 test('"in a row" means in a row: every tenth of 2,000 records refused beside others that are taken', async () => {
   const w = await world({ settings: { quarantineRun: 50 } });
   const peer: Peer = (got) => ({

@@ -5,6 +5,7 @@ import { buildPortal } from '../../scripts/build-portal.ts';
 import { chromiumFor } from '../support/browser.ts';
 import { go } from '../support/portal-views.ts';
 import { openWindow, PASSWORD, type PortalWorld, signIn, startPortalWorld } from '../support/portal-world.ts';
+import { waitFor } from '../support/wait-for.ts';
 
 const LIST = ({ pathname }: URL) => pathname.endsWith('/api/v2/data_stream');
 const stream = (url: string, name: string) => ({
@@ -190,7 +191,9 @@ export function loginTests(): void {
       await go(page, '/data-streams/new?type=S3&step=destination');
       await page.getByRole('button', { name: 'Create', exact: true }).click();
       await page.locator('[aria-invalid="true"]').first().waitFor();
-      await page.waitForFunction("document.activeElement.getAttribute('aria-invalid') === 'true'");
+      const isInvalid = () =>
+        page.evaluate<boolean>("document.activeElement.getAttribute('aria-invalid') === 'true'");
+      await waitFor('the focus on the first fault', async () => (await isInvalid()) || undefined);
       await go(page, '/api-access');
       await page.getByRole('heading', { name: 'API', level: 1 }).waitFor();
       assert.equal(await page.title(), 'API · simstream');

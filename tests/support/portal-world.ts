@@ -13,7 +13,8 @@ export interface PortalWorld {
   readonly receiver: Receiver;
   /** Bodies that the receiver took. */
   readonly received: ReceivedRequest[];
-  answerWith(answer: ReceiverAnswer): void;
+  /** What the receiver answers from now on, or how it decides. */
+  answerWith(answer: ReceiverAnswer | ((request: ReceivedRequest) => ReceiverAnswer)): void;
   addUser(organisationId: number, username: string, role?: 'administrator' | 'observer'): Promise<void>;
   sendEvents(events: readonly object[]): Promise<void>;
   close(): Promise<void>;
@@ -27,10 +28,11 @@ export async function startPortalWorld(
 ): Promise<PortalWorld> {
   const dataDirectory = temporaryDirectory();
   const received: ReceivedRequest[] = [];
-  let answer: ReceiverAnswer = { status: 200 };
+  let answer = (_: ReceivedRequest): ReceiverAnswer => ({ status: 200 });
   const receiver = await startReceiver((request) => {
-    if (answer.status < 300 && request.body.length > 2) received.push(request);
-    return answer;
+    const given = answer(request);
+    if (given.status < 300 && request.body.length > 2) received.push(request);
+    return given;
   });
   // A stream whose destination fails goes to Error within seconds, so that it can be seen.
   const node = await startNode({
@@ -48,7 +50,7 @@ export async function startPortalWorld(
     receiver,
     received,
     answerWith: (next) => {
-      answer = next;
+      answer = typeof next === 'function' ? next : () => next;
     },
     addUser: (organisationId, username, role = 'administrator') =>
       operator(

@@ -22,10 +22,45 @@ export function answered(state: State, step: Step, id: number, outcome: Answer):
   state.flight.delete(id);
   step.effects.push({ type: 'give_back', request: id });
   state.dirty = true;
-  if (request.cancelled && outcome.type !== 'gone') {
-    cutShort(state, step, request, outcome);
+  if (request.cancelled && outcome.type !== 'gone') cutShort(state, step, withoutProbe(request), outcome);
+  else if (request.entry.isProbe) probeAnswered(state, step, withoutProbe(request), outcome);
+  else conclude(state, step, request, outcome);
+}
+
+function withoutProbe(request: Request): Request {
+  if (!request.entry.isProbe) return request;
+  return { ...request, entry: { ...request.entry, most: Number.POSITIVE_INFINITY, isProbe: false } };
+}
+
+/** The record behind one that was refused twice was sent. */
+function probeAnswered(state: State, step: Step, request: Request, outcome: Answer): void {
+  const { type } = outcome;
+  if (type === 'rejected' || type === 'too_large' || type === 'partial') {
+    // It was not taken either: that says nothing about the one before it.
+    backAgain(state, step, request);
     return;
   }
+  const { refusing } = state;
+  conclude(state, step, request, outcome);
+  const [first] = state.again;
+  if (type !== 'delivered' || !refusing || first?.refusedAt === undefined || countOf(first.piece) > 1) return;
+  state.again.shift();
+  const id = state.nextRequest++;
+  const refused: Refused[] = [{ index: 0, cause: refusing.cause }];
+  const stored: Request = {
+    ...request,
+    id,
+    entry: first,
+    sent: first.piece,
+    stage: 'quarantining',
+    refused,
+    rejected: 1,
+  };
+  state.flight.set(id, stored);
+  step.effects.push({ type: 'quarantine', request: id, piece: first.piece, refused });
+}
+
+function conclude(state: State, step: Step, request: Request, outcome: Answer): void {
   switch (outcome.type) {
     case 'delivered':
       fate(state, request.sent, 'delivered');
@@ -318,7 +353,8 @@ function holdUpLanes(state: State, step: Step, part: Request, cause: Cause, afte
 
 /**
  * These records were refused for themselves. They are quarantined when another record was taken since they were first refused,
- * or when the destination has refused everything for a while; until then they are looked at again.
+ * or when the destination has refused everything for a while; until then they are looked at again. After the second look the
+ * record behind is sent as a probe, so that a stream with few records does not wait for two minutes.
  * @param trailing how many of them stand behind the last that was taken
  */
 function refuse(
@@ -339,9 +375,14 @@ function refuse(
   if (!evident) {
     const looks = refusing?.looks ?? 0;
     const at = refusing?.at ?? step.at.monotonic;
-    state.refusing = { at, since: refusing?.since ?? step.at.now, looks: looks + 1, cause };
+    const alone = slotsOf(state) === 1 && state.gathering?.by === 'batch' && countOf(sent) === 1;
+    const probe = alone && looks > 0;
+    state.refusing = { at, since: refusing?.since ?? step.at.now, looks: looks + 1, cause, probe };
     const notBefore = step.at.monotonic + lookPause(looks, step.at.random);
-    backAgain(state, step, request, { notBefore });
+    if (probe) {
+      putRest(state, step, request);
+      backAgain(state, step, { ...request, entry: { ...entry, piece: sent } }, { notBefore });
+    } else backAgain(state, step, request, { notBefore });
     if (slotsOf(state) === 1) letGo(state);
     return;
   }

@@ -47,7 +47,7 @@ function nextEntry(state: State, step: Step): Entry | undefined {
     if (flight.size > 0) return undefined;
     const first = again[0];
     if (!first) return takeNew(state, step, () => true);
-    if (first.notBefore > step.at.monotonic) return undefined;
+    if (first.notBefore > step.at.monotonic) return state.refusing?.probe ? probe(state, step) : undefined;
     again.shift();
     return first;
   }
@@ -62,6 +62,18 @@ function nextEntry(state: State, step: Step): Entry | undefined {
     for (const slot of slots) busy.add(slot);
   }
   return takeNew(state, step, (slot) => !busy.has(slot));
+}
+
+/**
+ * The record behind one that was refused twice. Whatever becomes of it, order holds: if it is taken, the refused record is
+ * quarantined without another try; if not, it waits behind that record again.
+ */
+function probe(state: State, step: Step): Entry | undefined {
+  const next = state.again[1] ?? takeNew(state, step, () => true);
+  if (!next) return undefined;
+  if (next === state.again[1]) state.again.splice(1, 1);
+  if (state.refusing) state.refusing = { ...state.refusing, probe: false };
+  return { ...next, notBefore: 0, most: 1, isProbe: true };
 }
 
 /** Takes records that were never sent, or not since the node started. */
@@ -146,7 +158,7 @@ function mostOf(state: State, entry: Entry): number {
   const { run, probed, size } = state;
   // Size was not the cause, but it may be by now: now and then a single record says whether the destination is back.
   if (probed && run && run.tries % PROBE_EVERY === PROBE_EVERY - 1) return 1;
-  return Math.min(size.ceiling, paceOf(state), (state.gathering as Gathering).records);
+  return Math.min(entry.most, size.ceiling, paceOf(state), (state.gathering as Gathering).records);
 }
 
 const PROBE_EVERY = 4;

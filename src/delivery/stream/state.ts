@@ -52,8 +52,10 @@ export interface Entry {
   readonly refusedAt: number | undefined;
   /** What was known about size before a request with these records first failed. */
   readonly sizeBefore: Size | undefined;
-  /** The most records of it in a request; for files, of which nothing is learnt. */
+  /** The most records of it in a request: for files, of which nothing is learnt, and for a probe. */
   readonly most: number;
+  /** It goes out before a record that was refused twice: if it is taken, that record is to blame. */
+  readonly isProbe?: boolean;
 }
 
 /** Records that are on their way. */
@@ -140,7 +142,14 @@ export interface State {
   waitUntil: number;
   /** The destination refuses records one by one, and none was taken since. */
   refusing:
-    | { readonly at: number; readonly since: number; readonly looks: number; readonly cause: Cause }
+    | {
+        readonly at: number;
+        readonly since: number;
+        readonly looks: number;
+        readonly cause: Cause;
+        /** The record behind it is sent next. */
+        readonly probe: boolean;
+      }
     | undefined;
   /** simstream itself, or the operator's part of it, does not work. */
   trouble: { readonly since: number; readonly tries: number; readonly cause: Cause } | undefined;
