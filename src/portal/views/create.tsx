@@ -103,8 +103,11 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
   const show = (found: Problem) => {
     setProblem(found);
     if (Object.keys(found.fields).some((path) => !path.startsWith('/destination'))) goTo('source');
-    focusFirstFault(place.current);
   };
+  // After the drawing that marks the fields.
+  useEffect(() => {
+    if (problem) focusFirstFault(place.current);
+  }, [problem]);
   const create = async () => {
     setCreating(true);
     setProblem(undefined);
@@ -232,7 +235,7 @@ function useFocusOnStep(place: React.RefObject<HTMLElement | null>, step: Draft[
 
 /** Leads to what has to be corrected: the first field that is marked, otherwise the message. */
 function focusFirstFault(place: HTMLElement | null): void {
-  // The marks come with the next drawing.
+  // What the step itself gives the focus to comes first.
   requestAnimationFrame(() => {
     const fault = place?.querySelector<HTMLElement>('[aria-invalid="true"], [data-error="true"] input');
     if (fault) return fault.focus();
