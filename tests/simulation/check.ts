@@ -134,16 +134,20 @@ function counted(now: ProgressDocument | undefined, before: ProgressDocument | u
   };
 }
 
-/** Within a lane first arrivals come in the order of the log, but for what the receiver itself declined. */
+/**
+ * Within a lane first arrivals come in the order of the log, but for what the receiver itself declined, and for records that
+ * only one of two filters passes: where the filter changes, such a record may be taken after later ones that both pass.
+ */
 function checkOrder(stream: StreamModel, model: Model, now: number): Finding[] {
   const inOrder = [...model.records.values()]
     .filter(({ id }) => stream.taken.has(id) && !stream.declined.has(id))
+    .filter((record) => verdicts(stream, record, now).size === 1)
     .sort((a, b) => comparePositions(a, b));
   let latest = 0;
   let after = 0;
   for (const record of inOrder) {
     const order = stream.taken.get(record.id) as number;
-    if (order < latest && verdicts(stream, record, now).size === 1)
+    if (order < latest)
       return [
         {
           kind: 'order',
