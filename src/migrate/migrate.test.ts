@@ -8,6 +8,7 @@ import { createLmdbLog } from '../log/lmdb.ts';
 import { contents, newBlock } from '../log/world.fixture.ts';
 import { createLmdbRegistry } from '../registry/lmdb.ts';
 import type { Json } from '../registry/registry.ts';
+import { openStoreVersion } from '../registry/store-version.ts';
 import { openLmdb } from '../storage/lmdb.ts';
 import { runMigration, TestTarget } from './migration.fixture.ts';
 import { positionMap } from './position-map.ts';
@@ -122,6 +123,14 @@ describe('a migration', () => {
       assert.deepEqual(documents, same, `step ${step}`);
       assert.equal(await unfinishedMigration(target.registry()), undefined);
     }
+  });
+
+  test('a target whose storage was only opened counts as empty', async (context) => {
+    const { clock, source } = await setUp(context);
+    const target = new TestTarget(clock, PARTITIONS);
+    await openStoreVersion(target.registry(), { program: '0.1.0', now: clock.now() });
+    assert.notDeepEqual(await documentsOf(target), {});
+    assert.equal((await runMigration(source, target, { clock })).type, 'done');
   });
 
   test('is refused where it cannot be right, and writes nothing', async (context) => {

@@ -63,8 +63,8 @@ export const MIGRATION = documentKind<MigrationDocument>({ prefix: 'migration' }
 export const PARTITION = documentKind<PartitionDocument>({ prefix: `${MIGRATION.prefix}.partition` });
 const partitionKey = (partition: number) => `${PARTITION.prefix}.${partition}`;
 
-/** Documents that a node writes as soon as it starts, before anybody configured anything. */
-const OF_AN_EMPTY_INSTALLATION = new Set(['lease', 'node', 'watermark', MIGRATION.prefix]);
+/** Documents that opening the storage or starting a node writes, before anybody configured anything. */
+const OF_AN_EMPTY_INSTALLATION = new Set(['store', 'lease', 'node', 'watermark', MIGRATION.prefix]);
 
 type Admission =
   | { readonly type: 'empty' }

@@ -107,7 +107,8 @@ test('an embedded node moves to NATS: both of its streams go on where they were'
     dataDirectory: own,
     environment: { ...settings, SIMSTREAM_NATS_URL: nats.urls.join(','), SIMSTREAM_SECRET: secret },
   };
-  await run({ SIMSTREAM_SECRET: secret }, [], /copying records/);
+  const killed = await run({ SIMSTREAM_SECRET: secret }, [], /copying records/);
+  assert.deepEqual([killed.code, killed.out], [null, ''], killed.err);
   await assert.rejects(startNode(distributed), /a migration to this storage is not finished/);
   const done = await run({ SIMSTREAM_SECRET: secret });
   assert.equal(done.code, 0, done.err);
