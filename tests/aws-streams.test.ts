@@ -89,7 +89,8 @@ test('a Kinesis stream: samples and 10,000 records while Kinesis misbehaves, ano
   );
   await scenario.node.stop();
 
-  checkArrivals(stored, expected, drops() * 500);
+  // Four calls may be in flight; those that the change of the role cancels may have been taken.
+  checkArrivals(stored, expected, (drops() + 4) * 500);
   for (const { key, text } of stored) assert.equal(key, endpointKey(text));
 });
 
