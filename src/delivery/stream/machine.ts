@@ -11,8 +11,9 @@ import {
   stop,
   unreadable,
 } from './life.ts';
-import { answered, notQuarantined, quarantined } from './outcomes.ts';
+import { answered } from './outcomes.ts';
 import { counted, offered, read, readOn } from './reading.ts';
+import { notQuarantined, quarantined } from './refusals.ts';
 import { committed, granted, notCommitted, notOpened, opened, sendWhatCan } from './sending.ts';
 import { type Phase, type State, type Step, settle } from './state.ts';
 import { say } from './words.ts';

@@ -1,0 +1,86 @@
+import type { RecordFailure } from '../../destinations/contract.ts';
+import type { Refused } from './events.ts';
+import { giveUp, letGo, trouble } from './failing.ts';
+import { backAgain, fate, putRest } from './fates.ts';
+import { countOf } from './piece.ts';
+import { lookPause, SECOND_LOOK_MS } from './retry.ts';
+import { type Request, type State, type Step, slotsOf } from './state.ts';
+
+/** Records that the destination refuses for themselves: they are looked at again, and quarantined on evidence. */
+
+/**
+ * These records were refused for themselves. They are quarantined when another record was taken since they were first refused,
+ * or when the destination has refused everything for a while; until then they are looked at again. After the second look the
+ * record behind is sent as a probe, so that a stream with few records does not wait for two minutes.
+ * @param trailing how many of them stand behind the last that was taken
+ */
+export function refuse(
+  state: State,
+  step: Step,
+  request: Request,
+  failures: readonly RecordFailure[],
+  trailing = failures.filter(({ expected }) => !expected).length,
+): void {
+  const { entry, sent } = request;
+  const { cause } = failures[failures.length - 1] as RecordFailure;
+  state.progress.lastError = { code: cause.code, message: cause.message, at: step.at.now };
+  const refusing = state.refusing;
+  const evident =
+    failures.every(({ expected }) => expected) ||
+    (entry.refusedAt !== undefined && entry.refusedAt < state.successes) ||
+    (refusing !== undefined && step.at.monotonic - refusing.at >= SECOND_LOOK_MS);
+  if (!evident) {
+    const looks = refusing?.looks ?? 0;
+    const at = refusing?.at ?? step.at.monotonic;
+    const alone = slotsOf(state) === 1 && state.gathering?.by === 'batch' && countOf(sent) === 1;
+    const probe = alone && looks > 0;
+    state.refusing = { at, since: refusing?.since ?? step.at.now, looks: looks + 1, cause, probe };
+    const notBefore = step.at.monotonic + lookPause(looks, step.at.random);
+    if (probe) {
+      putRest(state, step, request);
+      backAgain(state, step, { ...request, entry: { ...entry, piece: sent } }, { notBefore });
+    } else backAgain(state, step, request, { notBefore });
+    if (slotsOf(state) === 1) letGo(state);
+    return;
+  }
+  const refused: Refused[] = failures.map(({ index, cause: own }) => ({ index, cause: own }));
+  // The rest of the entry waits for its turn; what is stored now is these records alone.
+  putRest(state, step, request, { sizeBefore: undefined, most: Number.POSITIVE_INFINITY });
+  const stored: Request = {
+    ...request,
+    entry: { ...entry, piece: sent },
+    stage: 'quarantining',
+    refused,
+    rejected: trailing,
+  };
+  state.flight.set(stored.id, stored);
+  step.effects.push({ type: 'quarantine', request: stored.id, piece: sent, refused });
+}
+
+export function quarantined(state: State, step: Step, id: number): void {
+  const request = state.flight.get(id);
+  if (request?.stage !== 'quarantining') return;
+  state.flight.delete(id);
+  state.dirty = true;
+  fate(state, request.sent, 'quarantined');
+  // Nothing about size is learnt from records that are refused for themselves.
+  if (request.entry.sizeBefore) state.size = request.entry.sizeBefore;
+  state.rejectedInRow += request.rejected;
+  if (state.rejectedInRow < state.settings.quarantineRun) return;
+  const count = state.rejectedInRow;
+  state.rejectedInRow = 0;
+  const { cause } = request.refused[request.refused.length - 1] as Refused;
+  const message = `${count} records in a row were refused one by one; the last answer was: ${cause.message}`;
+  giveUp(state, step, { ...cause, message });
+}
+
+export function notQuarantined(state: State, step: Step, id: number, message: string): void {
+  const request = state.flight.get(id);
+  if (request?.stage !== 'quarantining') return;
+  state.flight.delete(id);
+  backAgain(state, step, request);
+  trouble(state, step, {
+    code: 'quarantine_not_stored',
+    message: `Refused records cannot be quarantined at the moment: ${message}`,
+  });
+}
