@@ -315,7 +315,7 @@ function progressOf(stream: DataStreamDocument, now: number): ProgressDocument {
   return {
     epoch: 1,
     generation: stream.generation,
-    status: { state: 'running', message: 'Running.', since: now },
+    status: { state: 'running', message: 'Delivering.', since: now },
     cursor: stream.start,
     detached: false,
     counters: { delivered: 0, filtered: 0, quarantined: 0, expired: 0 },

@@ -107,7 +107,7 @@ describe('failures', () => {
     assert.deepEqual(state.taken, ids(1, 20));
     const after = await w.progress('a');
     assert.equal(after.retrying, null);
-    assert.equal(after.status.message, 'Running.');
+    assert.equal(after.status.message, 'Delivering.');
     assert.equal(after.pending, 0);
   });
 
@@ -257,7 +257,7 @@ describe('failures', () => {
     state.answer = () => ({ type: 'delivered' });
     await w.clock.advance(MINUTE);
     assert.deepEqual(state.taken, [1, 2]);
-    assert.equal((await w.progress('a')).status.message, 'Running.');
+    assert.equal((await w.progress('a')).status.message, 'Delivering.');
   });
 });
 
@@ -301,7 +301,7 @@ describe('states', () => {
     await w.start();
     await w.append('usage', usage(3, 4));
     await settle();
-    const running = { at: w.clock.now(), state: 'running', message: 'Running.', actor: 'simstream' };
+    const running = { at: w.clock.now(), state: 'running', message: 'Delivering.', actor: 'simstream' };
     assert.deepEqual(await stateHistory(w.registry, 1, 'a'), [created, running]);
     assert.deepEqual(await stateHistory(w.registry, 1, 'b'), []);
   });

@@ -128,7 +128,7 @@ test('a minute of 400s costs nothing but time', async () => {
   await w.clock.advance(MINUTE);
   assert.deepEqual(taken, ids(1, 4_800));
   assert.deepEqual(await w.quarantined('a'), []);
-  assert.equal((await w.progress('a')).status.message, 'Running.');
+  assert.equal((await w.progress('a')).status.message, 'Delivering.');
 });
 
 test('a record that is refused alone on a quiet stream is quarantined within seconds, and order is kept', async () => {

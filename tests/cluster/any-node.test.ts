@@ -145,7 +145,7 @@ describe('any node answers any call', { skip: natsMissing(), timeout: 120_000 },
       history.toReversed().map(({ message }) => message.replace(/: .*/, '')),
       [
         'Created.',
-        'Running.',
+        'Delivering.',
         'The destination was changed',
         'Paused.',
         'Resumed.',

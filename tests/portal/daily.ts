@@ -68,7 +68,7 @@ export function dailyTests(): void {
             (await row.getByRole('cell').allInnerTexts()).slice(1, 3).join(': '),
           ),
         ),
-        ['Running: Running.', 'Pending: Created.'],
+        ['Running: Delivering.', 'Pending: Created.'],
       );
       const time = rows.first().locator('time');
       const at = new Date((await time.getAttribute('datetime')) ?? '');

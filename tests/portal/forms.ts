@@ -152,7 +152,7 @@ export function formTests(): void {
         filters: [],
         data_stream_type: { id: 1, description: 'Usage' },
         relation_resolution: { id: 1, description: 'Own' },
-        status: { id: 1, description: 'Running', message: 'Running.', since: '2026-01-01T00:00:00Z' },
+        status: { id: 1, description: 'Running', message: 'Delivering.', since: '2026-01-01T00:00:00Z' },
         created: '2026-01-01T00:00:00Z',
         modified: '2026-01-01T00:00:00Z',
         last_error: null,

@@ -13,6 +13,7 @@ import { Progress } from '../stream/progress.ts';
 import type { SideJob } from '../stream/state.ts';
 import type { StreamContext, StreamSummary } from '../stream/stream-context.ts';
 import { besideLive } from '../stream/wanted.ts';
+import { WORDS } from '../stream/words.ts';
 import type { Committer } from './committer.ts';
 import { coverage, Routing } from './routing.ts';
 import type { RunnerContext } from './runner-context.ts';
@@ -143,7 +144,7 @@ export class PartitionStreams {
       const group = simple.slice(at, at + ADOPT_TOGETHER);
       const writes: Write[] = group.map(({ summary }) => {
         const progress = new Progress(summary.start, summary.generation, clock.now());
-        progress.setState('running', 'Running.', clock.now());
+        progress.setState('running', WORDS.running.say(), clock.now());
         const document = progress.toDocument(this.#context.epoch, false) as unknown as Json;
         return { key: progressKey(summary), value: document, expected: 0 };
       });

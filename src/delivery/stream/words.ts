@@ -30,7 +30,7 @@ export const WORDS = {
     actor: 'nobody',
     when: 'All is well, or nothing has come to be delivered.',
     next: '',
-    say: () => 'Running.',
+    say: () => 'Delivering.',
   },
   retrying: {
     state: 'running',
