@@ -13,9 +13,10 @@ function leasesIn(registry: Registry, clock = new ManualClock()) {
 }
 
 testLeases('embedded', {
-  start: async () => {
+  create: async () => {
     const registry = createMemoryRegistry();
-    return { node: () => leasesIn(registry), settle: async () => {}, close: async () => {} };
+    const nothing = async () => {};
+    return { node: () => leasesIn(registry), settle: nothing, close: nothing, destroy: nothing };
   },
 });
 

@@ -5,10 +5,10 @@ import { testLeases } from './leases.contract.ts';
 import { LeasesWorld } from './world.fixture.ts';
 
 testLeases('shared', {
-  start: async () => {
+  create: async () => {
     const world = new LeasesWorld(1, { partitions: 4 });
     let open = true;
-    // Nobody waits for real time: it goes by as fast as what happens in it.
+    // Time passes as fast as the work in it: no test waits for real time.
     const passing = (async () => {
       while (open) await world.clock.advance(20);
     })();
@@ -19,6 +19,7 @@ testLeases('shared', {
         open = false;
         await passing;
       },
+      destroy: async () => {},
     };
   },
 });

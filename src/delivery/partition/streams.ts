@@ -21,7 +21,7 @@ import { readStreamDocuments, type StreamDocuments } from './stream-documents.ts
 import { untilAnswered } from './until-answered.ts';
 
 /** A data stream of the partition. It has a pump while it is not idle. */
-export interface Stream {
+interface Stream {
   summary: StreamSummary;
   pump: StreamDriver | undefined;
   stop: AbortController | undefined;
@@ -51,7 +51,7 @@ const RESTART_MS = 5_000;
 const ADOPT_TOGETHER = 500;
 
 /** The parts of the runner that its streams use. */
-export interface StreamsContext extends RunnerContext {
+interface StreamsContext extends RunnerContext {
   readonly partition: number;
   readonly epoch: number;
   /** undefined: the takeover of the partition is not complete. */

@@ -6,7 +6,7 @@ import { countOf, deliveryId, firstOf, lastOf, type Piece } from './piece.ts';
 import { nameOf, type StreamSummary } from './stream-context.ts';
 
 /** A request as it is handed to the destination. */
-export interface Delivery {
+interface Delivery {
   readonly stream: StreamSummary;
   readonly piece: Piece;
   /** Lanes of the stream: see `deliveryId`. */
@@ -14,10 +14,10 @@ export interface Delivery {
 }
 
 /** What became of a delivery; `gone`: the log no longer has a block of it. */
-export type Delivered = Outcome | { readonly type: 'gone'; readonly sequence: number };
+type Delivered = Outcome | { readonly type: 'gone'; readonly sequence: number };
 
 /** Reads one block of the stream's partition again. */
-export type ReadAgain = (sequence: number) => Promise<StoredBlock | undefined>;
+type ReadAgain = (sequence: number) => Promise<StoredBlock | undefined>;
 
 /** A block that the retention took while it waited. */
 class BlockGone extends Error {

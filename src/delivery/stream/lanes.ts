@@ -8,7 +8,7 @@ import type { Block } from '../../records/block.ts';
 export const SLOTS = 512;
 
 /** Records without an endpoint have the id 0: they share a slot, and stay in order among themselves. */
-export function slotOf(block: Block, index: number, slots: number): number {
+function slotOf(block: Block, index: number, slots: number): number {
   if (block.endpoints.length === 0) return 0;
   const low = block.endpoints[index] as number;
   const high = block.endpointsHigh.length === 0 ? 0 : (block.endpointsHigh[index] as number);

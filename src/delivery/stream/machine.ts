@@ -43,7 +43,7 @@ import { say } from './words.ts';
  * What each event means in each phase. `late`: the answer to something that is no longer wanted; it changes nothing but
  * gives back what it brought. `impossible`: the driver has a bug, and `step` throws.
  */
-export type Meaning = 'handled' | 'late' | 'impossible';
+type Meaning = 'handled' | 'late' | 'impossible';
 
 export const TABLE: Readonly<Record<EventType, Readonly<Record<Phase, Meaning>>>> = {
   loaded: row('handled', 'handled', 'handled', 'handled', 'late', 'late'),

@@ -15,7 +15,7 @@ export const DAMAGED = 'stored_block_damaged';
 /** A failure that an answer made quick is not taken for one of size before it came so often in a row. */
 const SAME_TRIES = 3;
 
-export type Answer = Outcome | { readonly type: 'gone'; readonly sequence: number };
+type Answer = Outcome | { readonly type: 'gone'; readonly sequence: number };
 
 /** What became of a request. */
 export function answered(state: State, step: Step, id: number, outcome: Answer): void {

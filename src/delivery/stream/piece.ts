@@ -1,5 +1,5 @@
 import type { Position } from '../../log/log.ts';
-import { type Block, recordBytes } from '../../records/block.ts';
+import type { Block } from '../../records/block.ts';
 
 /** Some neighbouring records of a block: what a request is made of. `block` is missing where it is read again for the send. */
 export interface Part {
@@ -70,12 +70,6 @@ export function recordAt(piece: Piece, index: number): { readonly part: Part; re
   throw new Error(`index ${index} is outside of the piece`);
 }
 
-/** The bytes of the record at an index within the piece; undefined where they are not in memory. */
-export function bytesAt(piece: Piece, index: number): Uint8Array | undefined {
-  const { part, at } = recordAt(piece, index);
-  return part.block && recordBytes(part.block, at);
-}
-
 /** The records from `start` (included) to `end` (excluded), counted within the piece. */
 export function slice(piece: Piece, start: number, end: number): Part[] {
   const parts: Part[] = [];
@@ -111,13 +105,6 @@ export function pick(piece: Piece, indexes: readonly number[]): Part[] {
     at += count;
   }
   return parts;
-}
-
-/** The first record of a piece that lies in a block from `sequence` on, counted within the piece. */
-export function countBelow(piece: Piece, sequence: number): number {
-  let count = 0;
-  for (const part of piece) if (part.sequence < sequence) count += part.to - part.from;
-  return count;
 }
 
 /** The piece without its blocks: it takes no memory until it is sent. */

@@ -44,7 +44,7 @@ export interface FailureRun {
   readonly lastAt: number | undefined;
 }
 
-export type NextStep =
+type NextStep =
   | { readonly type: 'wait'; readonly run: FailureRun; readonly delayMs: number }
   | { readonly type: 'give_up'; readonly run: FailureRun };
 

@@ -15,7 +15,7 @@ import { Window } from './window.ts';
 export type Phase = 'loading' | 'running' | 'paused' | 'error' | 'stopping' | 'ended';
 
 /** What a machine runs over. The live job of a stream, a replay and a take-over differ in nothing else. */
-export interface Job {
+interface Job {
   /** The first position that is not part of it; undefined: it goes on for ever. One that the log has not reached is met with the next block of the stream's. */
   readonly until: Position | undefined;
   /** undefined: as fast as the destination takes them. */
@@ -33,7 +33,7 @@ export interface SideJob extends Job {
   readonly filters: readonly Json[] | undefined;
 }
 
-export interface MachineSettings {
+interface MachineSettings {
   readonly retry: RetryPolicy;
   /** Records in a row that are refused alone before the stream goes to Error. */
   readonly quarantineRun: number;
@@ -76,7 +76,7 @@ export interface Request {
 }
 
 /** An estimate of what lies between the place up to which the log was read and `progress.countedTo`. */
-export interface Ahead {
+interface Ahead {
   passed: number;
   covered: number;
   /** No later than the arrival of the first that passes. */
@@ -171,7 +171,7 @@ export interface Step {
   readonly effects: Effect[];
 }
 
-export interface Beginning {
+interface Beginning {
   readonly settings: MachineSettings;
   readonly job: Job;
   readonly memory: HeldBlocks;
@@ -247,17 +247,17 @@ export function isLive(state: State): boolean {
   return state.phase === 'running' && state.live && !isFailing(state);
 }
 
-export function isFailing(state: State): boolean {
+function isFailing(state: State): boolean {
   return state.run !== undefined || state.trouble !== undefined || state.again.length > 0;
 }
 
 /** Records that pass the filter and have no fate. Exact for all that was read, M6. */
-export function pendingOf(state: State): number {
+function pendingOf(state: State): number {
   return state.ledger.open + state.ahead.passed;
 }
 
 /** The first record that has no fate, M3. */
-export function cursorOf(state: State): Position {
+function cursorOf(state: State): Position {
   let cursor = state.readAt;
   const oldest = state.window.oldest?.position;
   if (oldest && comparePositions(oldest, cursor) < 0) cursor = oldest;

@@ -33,7 +33,7 @@ interface Lane {
 }
 
 /** What a piece may hold. */
-export interface Limits {
+interface Limits {
   readonly records: number;
   readonly bytes: number;
   /** The last record that may be in it. */
@@ -274,7 +274,7 @@ export class Window {
 }
 
 /** Neighbouring records of a block. */
-export interface Span {
+interface Span {
   readonly sequence: number;
   readonly from: number;
   readonly to: number;
