@@ -76,7 +76,7 @@ async function start(
     const signed = {
       'webhook-id': 'delivery-1',
       'webhook-timestamp': String(timestamp),
-      'webhook-signature': sign(key as Uint8Array, 'delivery-1', timestamp, Buffer.from(body)),
+      'webhook-signature': sign(key as Uint8Array, 'delivery-1', timestamp, [Buffer.from(body)]),
     };
     const answer = await fetch(`http://127.0.0.1:${port}/`, {
       method: 'POST',

@@ -5,15 +5,26 @@ const OPEN = Buffer.from('[');
 const COMMA = Buffer.from(',');
 const CLOSE = Buffer.from(']');
 
-/** The records of a batch as one JSON array: their own bytes, copied once. */
-export function jsonArray(batch: Batch): Buffer {
+/**
+ * From here on a body is sent as views of its blocks: a copy of it would cost more than the writes that it saves, and each
+ * stream that the records go to would make one.
+ */
+const SENT_AS_VIEWS = 64 * 1024;
+
+/** The records of a batch as one JSON array: their own bytes, as they are or, where there are few of them, copied once. */
+export function jsonArray({ segments }: Pick<Batch, 'segments'>): readonly Uint8Array[] {
   const parts: Uint8Array[] = [OPEN];
-  for (const { block, from, to } of batch.segments) {
+  for (const { block, from, to } of segments) {
     if (parts.length > 1) parts.push(COMMA);
     parts.push(block.payload().subarray(block.starts[from], block.ends[to - 1]));
   }
   parts.push(CLOSE);
-  return Buffer.concat(parts);
+  return lengthOf(parts) < SENT_AS_VIEWS ? [Buffer.concat(parts)] : parts;
+}
+
+/** Bytes of all parts. */
+export function lengthOf(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** The bytes of each record in order; views, not copies. */

@@ -1,6 +1,5 @@
-import { promisify } from 'node:util';
-import { constants, crc32, zstdCompress, zstdCompressSync } from 'node:zlib';
-import { giveBack } from '../lib/give-back.ts';
+import { crc32, zstdCompressSync } from 'node:zlib';
+import { COMPRESSION, compressed } from './compressor.ts';
 import type { RecordIndex } from './record-index.ts';
 
 export type { RecordIndex, RecordKind } from './record-index.ts';
@@ -59,12 +58,6 @@ export const BLOCK_HEADER = 40;
 export const BLOCK_MAGIC = 0x31425353;
 /** Below this a compressed payload saves less than a page of the store, and costs a trip through the thread pool. */
 const SMALLEST_COMPRESSED = 4096;
-/** Level 1: on usage records 8 to 10 times smaller at about 500 MB/s; higher levels cost several times that for a few percent. */
-const ZSTD_LEVEL = 1;
-
-const COMPRESSION = { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL };
-
-const compress = promisify(zstdCompress);
 
 type Column = Uint8Array | Uint16Array | Uint32Array;
 type ColumnField = 'starts' | 'ends' | 'endpoints' | 'endpointsHigh' | 'eventTypes' | 'ordinals' | 'alerts';
@@ -105,37 +98,33 @@ export async function encodeBlock(
   payload: Uint8Array,
   arrivedAt: number,
 ): Promise<Uint8Array> {
-  if (payload.length < SMALLEST_COMPRESSED) return assemble(index, payload, payload, arrivedAt);
-  // Room for all of it at once: every chunk more is a trip through the thread pool.
-  const chunkSize = Math.ceil(payload.length / 4);
-  const smaller = await compress(payload, { params: COMPRESSION, chunkSize });
-  const bytes = assemble(index, payload, smaller, arrivedAt);
-  // A chunk larger than the pool that Node.js takes small ones from is this compression's alone.
-  if (chunkSize > Buffer.poolSize && smaller.buffer.byteLength === chunkSize)
-    giveBack(new Uint8Array(smaller.buffer));
-  return bytes;
+  if (payload.length < SMALLEST_COMPRESSED) return assemble(index, payload, [payload], arrivedAt);
+  return assemble(index, payload, await compressed(payload), arrivedAt);
 }
 
 /** The same at once, for payloads of some 100 KB: about a quarter of a millisecond. */
 export function encodeBlockNow(index: RecordIndex, payload: Uint8Array, arrivedAt: number): Uint8Array {
-  if (payload.length < SMALLEST_COMPRESSED) return assemble(index, payload, payload, arrivedAt);
-  return assemble(index, payload, zstdCompressSync(payload, { params: COMPRESSION }), arrivedAt);
+  const smaller =
+    payload.length < SMALLEST_COMPRESSED ? payload : zstdCompressSync(payload, { params: COMPRESSION });
+  return assemble(index, payload, [smaller], arrivedAt);
 }
 
-/** @param smaller the payload compressed, or the payload itself; taken where it is worth it */
+/** @param smaller the parts of the payload compressed, or the payload itself; taken where they are worth it */
 function assemble(
   index: RecordIndex,
   payload: Uint8Array,
-  smaller: Uint8Array,
+  smaller: readonly Uint8Array[],
   arrivedAt: number,
 ): Uint8Array {
-  const codec = smaller.length < payload.length * 0.9 ? 1 : 0;
-  const stored = codec === 1 ? smaller : payload;
+  const smallerLength = smaller.reduce((sum, { length }) => sum + length, 0);
+  const codec = smallerLength < payload.length * 0.9 ? 1 : 0;
+  const stored = codec === 1 ? smaller : [payload];
+  const storedLength = codec === 1 ? smallerLength : payload.length;
   const { kind, count, organisations } = index;
   const columns = storedColumns(index);
   const columnsLength = columns.reduce((sum, { values }) => sum + values.byteLength, 0);
   const indexLength = BLOCK_HEADER + tableBytes(columns.length) + organisations.length * 8 + columnsLength;
-  const bytes = Buffer.allocUnsafeSlow(indexLength + stored.length);
+  const bytes = Buffer.allocUnsafeSlow(indexLength + storedLength);
   bytes.writeUInt32LE(BLOCK_MAGIC, 0);
   bytes[4] = BLOCK_VERSION;
   bytes[5] = kind === 'usage' ? 1 : 2;
@@ -144,9 +133,12 @@ function assemble(
   bytes.writeUInt32LE(count, 8);
   bytes.writeUInt32LE(organisations.length, 12);
   bytes.writeUInt32LE(payload.length, 16);
-  bytes.writeUInt32LE(stored.length, 20);
+  bytes.writeUInt32LE(storedLength, 20);
   bytes.writeDoubleLE(arrivedAt, 24);
-  bytes.writeUInt32LE(crc32(stored), 32);
+  bytes.writeUInt32LE(
+    stored.reduce((crc, part) => crc32(part, crc), 0),
+    32,
+  );
   bytes.writeUInt32LE(0, 36);
   let at = BLOCK_HEADER;
   bytes.fill(0, at, at + tableBytes(columns.length));
@@ -162,7 +154,10 @@ function assemble(
   put(Float64Array.from(organisations));
   for (const { values } of columns) put(values);
   bytes.writeUInt32LE(crc32(bytes.subarray(0, indexLength)), 36);
-  bytes.set(stored, at);
+  for (const part of stored) {
+    bytes.set(part, at);
+    at += part.length;
+  }
   return bytes;
 }
 

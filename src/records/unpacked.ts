@@ -5,7 +5,7 @@
  */
 export class Unpacked {
   readonly #most: number;
-  #kept: { readonly bytes: number; readonly forget: () => void }[] = [];
+  #kept: ({ readonly bytes: number; readonly forget: () => void } | undefined)[] = [];
   #oldest = 0;
   #bytes = 0;
 
@@ -23,7 +23,9 @@ export class Unpacked {
     this.#kept.push({ bytes: bytes + OVERHEAD, forget });
     this.#bytes += bytes + OVERHEAD;
     while (this.#bytes > this.#most && this.#oldest < this.#kept.length - 1) {
-      const oldest = this.#kept[this.#oldest++];
+      const oldest = this.#kept[this.#oldest];
+      // What forgets holds the block: it must not stay in the list until the list is cut.
+      this.#kept[this.#oldest++] = undefined;
       this.#bytes -= oldest?.bytes ?? 0;
       oldest?.forget();
     }

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { type Dispatcher, request } from 'undici';
+import { lengthOf } from '../batch.ts';
 import type { DestinationEnvironment } from '../contract.ts';
 import { cancelled, type NetworkOutcome, networkFault, timedOut } from '../network-fault.ts';
 
@@ -9,7 +10,8 @@ export interface HttpRequest {
   readonly url: URL;
   /** Name, value, name, value …; sent as they are. */
   readonly headers: readonly string[];
-  readonly body?: Uint8Array | Readable;
+  /** Parts are sent one behind the other; they must not change before the answer. */
+  readonly body?: Uint8Array | Readable | readonly Uint8Array[];
 }
 
 export interface HttpAnswer {
@@ -69,8 +71,7 @@ export async function exchange(
   try {
     const answered = request(call.url, {
       method: call.method,
-      headers: call.headers as string[],
-      body: call.body ?? null,
+      ...bodyOf(call),
       dispatcher: egress.agent,
       signal: stop.signal,
       headersTimeout: 0,
@@ -92,6 +93,16 @@ export async function exchange(
     signal.removeEventListener('abort', onAbort);
   }
 }
+
+function bodyOf({ headers, body }: HttpRequest) {
+  if (!Array.isArray(body)) return { headers: headers as string[], body: (body ?? null) as Sent };
+  const [only] = body;
+  if (body.length === 1 && only) return { headers: headers as string[], body: only as Sent };
+  // undici takes anything that can be iterated; its type does not say so.
+  return { headers: [...headers, 'content-length', String(lengthOf(body))], body: body as unknown as Sent };
+}
+
+type Sent = Uint8Array | Readable | null;
 
 /** undici tells an answer that changes the protocol from a closed connection by its words alone. */
 function named(error: unknown): unknown {

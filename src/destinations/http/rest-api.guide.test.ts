@@ -35,7 +35,7 @@ describe('the guide of the webhook', () => {
       const headers = {
         'webhook-id': 'a1b2c3d4',
         'webhook-timestamp': String(now / 1000),
-        'webhook-signature': sign(key, 'a1b2c3d4', now / 1000, body),
+        'webhook-signature': sign(key, 'a1b2c3d4', now / 1000, [body]),
       };
       assert.equal(isFromSimstream(secret, headers, body, now + 1_000), true);
       assert.equal(isFromSimstream(secret, headers, body, now + 301_000), false);

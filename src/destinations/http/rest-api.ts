@@ -140,7 +140,7 @@ function openWebhook(webhook: Webhook, environment: DestinationEnvironment): Bat
     takes: 'batches',
     verify: (signal) => probe(url, at, environment, signal),
     async send(batch, signal) {
-      const body = bare ? onlyRecord(batch) : jsonArray(batch);
+      const body = bare ? [onlyRecord(batch)] : jsonArray(batch);
       const timestamp = Math.floor(clock.now() / 1000);
       const headers = [
         ...webhook.headers,

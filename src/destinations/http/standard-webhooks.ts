@@ -17,9 +17,11 @@ export function signingKey(secret: string): Uint8Array | undefined {
 
 /**
  * The value of `webhook-signature`.
+ * @param body its parts in order
  * @param timestamp seconds since the epoch, as in `webhook-timestamp`
  */
-export function sign(key: Uint8Array, id: string, timestamp: number, body: Uint8Array): string {
-  const digest = createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body).digest('base64');
-  return `v1,${digest}`;
+export function sign(key: Uint8Array, id: string, timestamp: number, body: readonly Uint8Array[]): string {
+  const hmac = createHmac('sha256', key).update(`${id}.${timestamp}.`);
+  for (const part of body) hmac.update(part);
+  return `v1,${hmac.digest('base64')}`;
 }
