@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { createSealer } from '../../src/auth/seal.ts';
 import { secretOf } from '../../src/auth/secret.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
-import { type DataStreamDocument, streamKey } from '../../src/registry/data-stream.ts';
+import { type DataStreamDocument, STREAM, streamKey } from '../../src/registry/data-stream.ts';
 import { createLmdbRegistry } from '../../src/registry/lmdb.ts';
 import { createNatsRegistry } from '../../src/registry/nats.ts';
-import { type OrganisationDocument, organisationKey, partitionOf } from '../../src/registry/organisation.ts';
-import type { Entry, Json, Registry, Write } from '../../src/registry/registry.ts';
+import { ORGANISATION, organisationKey, partitionOf } from '../../src/registry/organisation.ts';
+import type { Registry, Write } from '../../src/registry/registry.ts';
 import { openLmdb } from '../../src/storage/lmdb.ts';
 import { openNats } from '../../src/storage/nats.ts';
 import { answerCalls } from './calls.ts';
@@ -42,12 +42,11 @@ const handlers = {
     const { registry, close } = await openRegistry(seed.into);
     try {
       const patternKey = organisationKey(seed.patternOrganisation);
-      const organisation = (await registry.get(patternKey))?.value as unknown as OrganisationDocument;
-      const streams: Entry[] = [];
-      for await (const entry of registry.list(`stream.${seed.patternOrganisation}`)) streams.push(entry);
+      const organisation = (await ORGANISATION.get(registry, patternKey))?.document;
+      const streams = await Array.fromAsync(STREAM.list(registry, seed.patternOrganisation));
       const [pattern, ...others] = streams;
       if (!organisation || !pattern || others.length > 0) throw new Error('the pattern is not one stream');
-      const stream = pattern.value as unknown as DataStreamDocument;
+      const stream = pattern.document;
       const opened = sealer.open(stream.sealedCredentials, pattern.key);
       if (opened.type === 'fault') throw new Error(opened.message);
 
@@ -56,7 +55,7 @@ const handlers = {
         for (let of = at; of < Math.min(at + CHUNK, seed.organisations); of++) {
           const id = seed.firstOrganisation + of;
           const owner = { ...organisation, id, rootId: id, parentId: null, name: `Idle ${of}` };
-          writes.push({ key: organisationKey(id), value: owner, expected: 0 });
+          writes.push(ORGANISATION.write(organisationKey(id), owner, 0));
           for (let each = 0; each < seed.streamsOfEach; each++) {
             const streamId = (of * seed.streamsOfEach + each).toString(16).padStart(8, '0');
             const key = streamKey(id, streamId);
@@ -67,7 +66,7 @@ const handlers = {
               partition: partitionOf(id, seed.partitions),
               sealedCredentials: sealer.seal(opened.value, key),
             };
-            writes.push({ key, value: copy as unknown as Json, expected: 0 });
+            writes.push(STREAM.write(key, copy, 0));
           }
         }
         const outcomes = await registry.putMany(writes);

@@ -14,7 +14,7 @@ export class Components {
   readonly schemas: Record<string, object> = {};
 
   translate(schema: TSchema): object {
-    return this.#schema(schema as unknown as DocumentKeywords);
+    return this.#schema(schema as DocumentKeywords);
   }
 
   #schema({ 'x-component': name, ...schema }: DocumentKeywords): object {

@@ -1,4 +1,4 @@
-import type { TObject } from 'typebox';
+import type { Static, TObject } from 'typebox';
 import type { Clock, Random } from '../lib/clock.ts';
 import type { Position } from '../log/log.ts';
 import type { Block, RecordKind } from '../records/block.ts';
@@ -198,7 +198,18 @@ export interface RecordFailure {
   readonly expected?: true;
 }
 
-/** Says that a type is a destination type; the place where TypeScript checks a connector. */
-export function defineDestination(type: DestinationType): DestinationType {
-  return type;
+/** A destination type whose `configure` gets the type of its own schema. */
+interface TypedDestination<Schema extends TObject>
+  extends Omit<DestinationType, 'credentials' | 'configure'> {
+  readonly credentials: Schema;
+  configure(credentials: Static<Schema>, format: Format): Configured | ConfigurationFault[];
+}
+
+/** Makes a destination type; the place where TypeScript checks a connector. */
+export function defineDestination<Schema extends TObject>(type: TypedDestination<Schema>): DestinationType {
+  // Whoever calls configure has validated the credentials against the schema.
+  return {
+    ...type,
+    configure: (credentials, format) => type.configure(credentials as Static<Schema>, format),
+  };
 }

@@ -3,7 +3,6 @@ import { recordsOf } from '../../src/destinations/batch.ts';
 import {
   type Batch,
   type BatchDestination,
-  type Credentials,
   type DestinationEnvironment,
   defineDestination,
   type Outcome,
@@ -54,8 +53,7 @@ export const logStore = defineDestination({
       'x-secret': 'all',
     }),
   }),
-  configure(credentials: Credentials) {
-    const { url, index, key } = credentials as { url: string; index: string; key: string };
+  configure({ url, index, key }) {
     if (!URL.canParse(url)) return [{ path: '/url', message: 'is not a URL' }];
     if (!INDEX.test(index)) {
       return [{ path: '/index', message: 'is not the name of an index: small letters, digits and hyphens' }];

@@ -12,8 +12,11 @@ import { maskCredentials } from '../../destinations/masking.ts';
 import { ApiError, ERRORS } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { type DataStreamDocument, streamKey } from '../../registry/data-stream.ts';
-import type { Json } from '../../registry/registry.ts';
+import { jsonForm } from '../../registry/documents.ts';
 import type { FieldReader } from './body.ts';
+
+/** What is sealed: credentials as JSON. */
+const CREDENTIALS = jsonForm<Credentials>('credentials');
 
 export interface DestinationParts {
   readonly destinationTypes: ReadonlyMap<string, DestinationType>;
@@ -80,7 +83,7 @@ function openStored(
   // What cannot be opened any more is as if it were not there: new credentials fix the stream, masks cannot.
   if (opened.type === 'fault') return undefined;
   return {
-    credentials: opened.value as unknown as Credentials,
+    credentials: CREDENTIALS.parse(opened.value),
     identity: stored.identity,
     format: stored.format,
   };
@@ -105,7 +108,7 @@ export function destinationFields(
   return {
     connectionType: type.connectionType,
     format,
-    sealedCredentials: sealer.seal(credentials as unknown as Json, streamKey(organisationId, id)),
+    sealedCredentials: sealer.seal(CREDENTIALS.encode(credentials), streamKey(organisationId, id)),
     maskedCredentials: maskCredentials(type.credentials, credentials),
     target: configured.target,
     identity: configured.identity,

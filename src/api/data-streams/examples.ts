@@ -1,4 +1,4 @@
-import type { TSchema } from 'typebox';
+import type { TObject } from 'typebox';
 import type { DestinationType } from '../../destinations/contract.ts';
 import type { BodyExamples } from '../route.ts';
 import { EXAMPLE_RECEIVER } from '../route.ts';
@@ -87,13 +87,16 @@ export function createExamples(types: readonly DestinationType[]): BodyExamples 
   return { ...Object.fromEntries(byType), ...FILTERS, ...OPTIONS };
 }
 
+/** The keywords of a field of the credentials that an example is made of. */
+interface Keywords {
+  readonly default?: unknown;
+  readonly examples?: readonly unknown[];
+}
+
 /** The fields that a client must give, each with the first example of its schema. */
 function exampleCredentials({ connectionType, credentials }: DestinationType): object {
   if (connectionType === webhook.connection_type) return webhook.credentials;
-  const { properties, required = [] } = credentials as unknown as {
-    properties: Record<string, TSchema & { default?: unknown; examples?: readonly unknown[] }>;
-    required?: readonly string[];
-  };
+  const { properties, required = [] } = credentials as TObject<Record<string, Keywords>>;
   const needed = required.filter((field) => properties[field]?.default === undefined);
   return Object.fromEntries(needed.map((field) => [field, properties[field]?.examples?.[0]]));
 }

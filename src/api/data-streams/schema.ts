@@ -1,4 +1,4 @@
-import { type TSchema, Type } from 'typebox';
+import { type TObject, type TSchema, Type } from 'typebox';
 import type { DestinationType } from '../../destinations/contract.ts';
 import type { DocumentKeywords } from '../openapi-components.ts';
 
@@ -179,23 +179,33 @@ function destinationChangeSchema(types: readonly DestinationType[]) {
   );
 }
 
+/** The schema of a field of the credentials, as plain JSON Schema. */
+interface Keywords {
+  readonly default?: unknown;
+  readonly [keyword: string]: unknown;
+}
+
+/** The schema of the credentials, as plain JSON Schema. */
+interface CredentialsSchema extends Keywords {
+  readonly properties: Readonly<Record<string, Keywords>>;
+  readonly required: readonly string[];
+}
+
 /**
  * The credentials of a connection type as a client sees them: what has a default may be left out.
  * Annotations stay, among them `x-secret`, by which a form knows what to hide.
  */
-export function credentialsSchema(type: DestinationType): TSchema {
-  const { properties, required = [] } = type.credentials as unknown as {
-    properties: Record<string, { default?: unknown }>;
-    required?: readonly string[];
-  };
-  const needed = required.filter((field) => properties[field]?.default === undefined);
+export function credentialsSchema(type: DestinationType): CredentialsSchema {
+  const { properties, required = [], ...schema } = type.credentials as TObject<Record<string, Keywords>>;
+  const needed = required.filter((field: string) => properties[field]?.default === undefined);
   return {
-    ...type.credentials,
+    ...schema,
+    properties,
     required: needed,
     title: type.title,
     description: type.summary,
     'x-component': `${type.connectionType}Credentials`,
-  } as unknown as TSchema;
+  };
 }
 
 /**
@@ -203,10 +213,7 @@ export function credentialsSchema(type: DestinationType): TSchema {
  * may be masks, and a mask fits no limit that a secret has.
  */
 function maskedCredentialsSchema(type: DestinationType, use: 'Shown' | 'Change'): TSchema {
-  const { properties, required, ...schema } = credentialsSchema(type) as unknown as {
-    properties: Record<string, Record<string, unknown>>;
-    required: readonly string[];
-  };
+  const { properties, required, ...schema } = credentialsSchema(type);
   const masked = Object.entries(properties).map(([field, property]) => {
     const { minLength, pattern, ...rest } = property;
     const erasable = use === 'Change' && !required.includes(field);
@@ -217,7 +224,7 @@ function maskedCredentialsSchema(type: DestinationType, use: 'Shown' | 'Change')
     properties: Object.fromEntries(masked),
     ...(use === 'Shown' ? { required } : {}),
     'x-component': `${type.connectionType}Credentials${use}`,
-  } as unknown as TSchema;
+  };
 }
 
 const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);

@@ -35,7 +35,7 @@ function recordSchema(kind: Kind): TSchema {
     ...objectOf(fieldTree(kind)),
     description: `${DESCRIPTIONS[kind]} ${COMPATIBILITY}`,
     'x-component': COMPONENTS[kind],
-  } as unknown as TSchema;
+  };
 }
 
 function objectOf({ fields }: FieldTree): Record<string, unknown> {
@@ -77,11 +77,11 @@ export function recordBodies(kind: Kind) {
   const line: BodyExamples = { 'One record': { summary, value: `${JSON.stringify(record)}\n` } };
   return {
     'application/json': {
-      schema: { anyOf: [{ type: 'array', items: schema }, schema] } as unknown as TSchema,
+      schema: { anyOf: [{ type: 'array', items: schema }, schema] },
       examples: array,
     },
     'application/x-ndjson': {
-      schema: { type: 'string', description: 'One record a line.' } as unknown as TSchema,
+      schema: { type: 'string', description: 'One record a line.' },
       examples: line,
     },
   };

@@ -1,12 +1,13 @@
 import type { Block } from '../../records/block.ts';
 import {
+  PROGRESS,
   type ProgressDocument,
   progressKey,
   type StreamState,
   streamKey,
 } from '../../registry/data-stream.ts';
 import { addStateChange } from '../../registry/history.ts';
-import type { Json, Write } from '../../registry/registry.ts';
+import type { Write } from '../../registry/registry.ts';
 import { QuarantineStore } from '../quarantine/store.ts';
 import { StreamDriver } from '../stream/driver.ts';
 import { Progress } from '../stream/progress.ts';
@@ -109,15 +110,13 @@ export class PartitionStreams {
   /** Reads the streams' progress and starts those that have work to do. It may be called again after a failure. */
   async readAll(stop: AbortSignal): Promise<void> {
     const known = new Set<Stream>();
-    for await (const { key, value, revision } of this.#context.registry.list(
-      `progress.${this.#context.partition}`,
-    )) {
+    const { registry, partition } = this.#context;
+    for await (const { key, document, revision } of PROGRESS.list(registry, partition)) {
       if (stop.aborted) return;
       const stream = this.#streams.get(key.replace(/^progress\.\d+\./, 'stream.'));
       if (!stream) continue;
       known.add(stream);
       if (stream.pump) continue;
-      const document = value as unknown as ProgressDocument;
       if (document.epoch > this.#context.epoch) return this.#context.fenced();
       stream.revision = revision;
       if (isIdle(stream.summary, document)) continue;
@@ -145,8 +144,7 @@ export class PartitionStreams {
       const writes: Write[] = group.map(({ summary }) => {
         const progress = new Progress(summary.start, summary.generation, clock.now());
         progress.setState('running', WORDS.running.say(), clock.now());
-        const document = progress.toDocument(this.#context.epoch, false) as unknown as Json;
-        return { key: progressKey(summary), value: document, expected: 0 };
+        return PROGRESS.write(progressKey(summary), progress.toDocument(this.#context.epoch, false), 0);
       });
       const outcomes = await registry.putMany(writes);
       group.forEach((stream, index) => {

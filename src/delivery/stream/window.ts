@@ -27,7 +27,7 @@ interface Hold {
 
 interface Lane {
   readonly slot: number;
-  queue: Waiting[];
+  queue: (Waiting | undefined)[];
   head: number;
   count: number;
 }
@@ -258,7 +258,7 @@ export class Window {
     if (hold) this.#release(hold);
     else this.#held -= WAITING_BYTES;
     // The array is cut only now and then: shifting it for each block would cost its length every time.
-    lane.queue[lane.head] = undefined as unknown as Waiting;
+    lane.queue[lane.head] = undefined;
     lane.head++;
     if (lane.head === lane.queue.length || lane.head > 256) {
       lane.queue = lane.queue.slice(lane.head);

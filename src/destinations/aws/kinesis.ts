@@ -30,12 +30,6 @@ const credentials = Type.Object({
   role_arn: roleArnField,
 });
 
-interface Settings {
-  readonly region: string;
-  readonly stream_name: string;
-  readonly role_arn: string;
-}
-
 export const awsKinesis = defineDestination({
   connectionType: 'AwsKinesis',
   title: 'Amazon Kinesis',
@@ -48,8 +42,7 @@ export const awsKinesis = defineDestination({
   }),
   formats: ['Json'],
   credentials,
-  configure(given) {
-    const { region, stream_name: name, role_arn: roleArn } = given as unknown as Settings;
+  configure({ region, stream_name: name, role_arn: roleArn }) {
     const faults: ConfigurationFault[] = awsFaults(region, roleArn);
     if (!STREAM_NAME.test(name)) {
       const message =

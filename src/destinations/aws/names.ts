@@ -39,7 +39,7 @@ const REGION = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
 export function parseRole(text: string): Role | undefined {
   const match = ROLE_ARN.exec(text.trim());
   if (!match) return undefined;
-  const [, partition, account, path] = match as unknown as [string, string, string, string];
+  const [, partition = '', account = '', path = ''] = match;
   return { arn: `arn:${partition}:iam::${account}:${path}`, partition, account };
 }
 

@@ -1,5 +1,5 @@
-import { Type } from 'typebox';
-import { EXTRA_COLUMNS, type ExtraColumn } from '../../records/csv.ts';
+import { type Static, Type } from 'typebox';
+import { EXTRA_COLUMNS } from '../../records/csv.ts';
 import { CSV_TEXTS, CSV_TIMES, type CsvDialect, STANDARD_CSV } from '../../records/csv-dialect.ts';
 import { type ConfigurationFault, defineDestination } from '../contract.ts';
 import { prefixFault } from './key-prefix.ts';
@@ -123,23 +123,7 @@ const credentials = Type.Object({
   ),
 });
 
-interface Settings {
-  readonly region: string;
-  readonly bucket_name: string;
-  readonly role_arn: string;
-  readonly flush_size: number;
-  readonly rotate_interval: number;
-  readonly compression: 'none' | 'gzip';
-  readonly extra_columns?: readonly ExtraColumn[];
-  readonly key_prefix?: string;
-  readonly server_side_encryption?: string;
-  readonly storage_class?: string;
-  readonly acl?: string;
-  readonly expected_bucket_owner?: string;
-  readonly csv_dialect?: CsvDialect['texts'];
-  readonly csv_timestamps?: CsvDialect['times'];
-  readonly csv_formulas?: 'keep' | 'defuse';
-}
+type Settings = Static<typeof credentials>;
 
 export const s3 = defineDestination({
   connectionType: 'S3',
@@ -149,8 +133,7 @@ export const s3 = defineDestination({
   setup: awsSetup({ name: 'bucket', action: 's3:PutObject', resource: 'arn:aws:s3:::YOUR-BUCKET/*' }),
   formats: ['Csv', 'Json'],
   credentials,
-  configure(given, format) {
-    const settings = given as unknown as Settings;
+  configure(settings, format) {
     const { region, bucket_name: bucket, role_arn: roleArn } = settings;
     const faults: ConfigurationFault[] = awsFaults(region, roleArn);
     if (!BUCKET_NAME.test(bucket)) {

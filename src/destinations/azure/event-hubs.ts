@@ -62,11 +62,6 @@ const credentials = Type.Object({
   }),
 });
 
-interface Settings {
-  readonly connection_string: string;
-  readonly partition_key: 'none' | 'endpoint_id';
-}
-
 export const eventHubs = defineDestination({
   connectionType: 'EventHubs',
   title: 'Azure Event Hubs',
@@ -83,8 +78,7 @@ export const eventHubs = defineDestination({
   ],
   formats: ['Json'],
   credentials,
-  configure(given) {
-    const { connection_string, partition_key } = given as unknown as Settings;
+  configure({ connection_string, partition_key }) {
     const hub = parseConnectionString(connection_string);
     if (typeof hub === 'string') return [{ path: '/connection_string', message: hub }];
     const keyed = partition_key === 'endpoint_id';

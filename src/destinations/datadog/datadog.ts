@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
 import { recordsOf } from '../batch.ts';
 import {
   type Batch,
@@ -70,12 +70,7 @@ const credentials = Type.Object({
   }),
 });
 
-interface Settings {
-  readonly api_key: string;
-  readonly region: Region;
-  readonly include_sms: boolean;
-  readonly historical_metrics: boolean;
-}
+type Settings = Static<typeof credentials>;
 
 export const datadog = defineDestination({
   connectionType: 'Datadog',
@@ -89,8 +84,7 @@ export const datadog = defineDestination({
   ],
   formats: ['Json'],
   credentials,
-  configure(given) {
-    const settings = given as unknown as Settings;
+  configure(settings) {
     // What cannot stand in a header would fail at every send.
     if (!/^[\x21-\x7e]+$/.test(settings.api_key)) {
       return [{ path: '/api_key', message: 'has characters that no API key has; copy it again' }];

@@ -38,12 +38,6 @@ const credentials = Type.Object({
   }),
 });
 
-interface Settings {
-  readonly cps_project: string;
-  readonly cps_topic: string;
-  readonly ordering_key: 'none' | 'endpoint_id';
-}
-
 export const pubSub = defineDestination({
   connectionType: 'PubSub',
   title: 'Google Cloud Pub/Sub',
@@ -59,8 +53,7 @@ export const pubSub = defineDestination({
   ],
   formats: ['Json'],
   credentials,
-  configure(given) {
-    const { cps_project: project, cps_topic: topic, ordering_key } = given as unknown as Settings;
+  configure({ cps_project: project, cps_topic: topic, ordering_key }) {
     const faults: ConfigurationFault[] = [];
     if (!PROJECT.test(project)) {
       const message =

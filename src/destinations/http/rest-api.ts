@@ -1,11 +1,10 @@
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
 import { VERSION } from '../../version.ts';
 import { jsonArray, recordsOf } from '../batch.ts';
 import {
   type Batch,
   type BatchDestination,
   type ConfigurationFault,
-  type Credentials,
   type DestinationEnvironment,
   defineDestination,
 } from '../contract.ts';
@@ -63,13 +62,7 @@ const credentials = Type.Object({
   ),
 });
 
-interface Settings {
-  readonly url: string;
-  readonly method: 'POST' | 'PUT' | 'PATCH';
-  readonly headers?: readonly string[];
-  readonly size: number;
-  readonly signing_secret?: string;
-}
+type Settings = Static<typeof credentials>;
 
 /** emnify's webhook: records as a JSON array, or one as a bare object, in an HTTP request; any 2xx takes them all. */
 export const restApi = defineDestination({
@@ -87,8 +80,7 @@ export const restApi = defineDestination({
   ],
   formats: ['Json'],
   credentials,
-  configure(given: Credentials) {
-    const settings = given as unknown as Settings;
+  configure(settings) {
     const url = readUrl(settings.url);
     const headers = parseHeaders(settings.headers ?? []);
     const key = settings.signing_secret === undefined ? undefined : signingKey(settings.signing_secret);

@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
 import type { RecordKind } from '../../records/block.ts';
 import { compileFields, textAt } from '../../records/fields.ts';
 import { recordTime } from '../../records/record-time.ts';
@@ -59,12 +59,7 @@ const credentials = Type.Object({
   }),
 });
 
-interface Settings {
-  readonly project_id: string;
-  readonly write_key: string;
-  readonly collection_name: string;
-  readonly size: number;
-}
+type Settings = Static<typeof credentials>;
 
 export const keenIo = defineDestination({
   connectionType: 'KeenIO',
@@ -78,8 +73,7 @@ export const keenIo = defineDestination({
   ],
   formats: ['Json'],
   credentials,
-  configure(given) {
-    const settings = given as unknown as Settings;
+  configure(settings) {
     const faults: ConfigurationFault[] = [];
     if (!/^[A-Za-z0-9_-]+$/.test(settings.project_id)) {
       faults.push({ path: '/project_id', message: 'has characters that no project id has; copy it again' });

@@ -1,9 +1,15 @@
+/** Node.js 24 has it; TypeScript's library does not know it yet. */
+declare global {
+  interface JSON {
+    rawJSON(text: string): unknown;
+  }
+}
+
 /**
  * A number as JSON text that JSON.stringify writes as it stands: ids above 2^53, and decimals without exponent, which a
- * double would lose. (JSON.rawJSON is in Node.js 24; TypeScript's library does not know it yet.)
+ * double would lose.
  */
-export const exact: (text: string) => unknown = (JSON as unknown as { rawJSON(text: string): unknown })
-  .rawJSON;
+export const exact: (text: string) => unknown = JSON.rawJSON;
 
 /** `units` · 10^-scale in plain notation, without needless zeros: (1234, 6) → `0.001234`. `units` is a whole number >= 0. */
 export function decimalText(units: number, scale: number): string {

@@ -9,7 +9,7 @@ import { notify } from '../lib/notices.ts';
 import { faultAt, type Problem, problemFrom, unshown } from '../lib/problem.ts';
 import { change } from '../lib/query.ts';
 import { useConnectionTypes } from '../lib/reads.ts';
-import { type CredentialSchema, initialValues, toCredentials } from '../lib/schema.ts';
+import { credentialSchema, initialValues, toCredentials } from '../lib/schema.ts';
 import { ConnectionResult } from '../parts/connection-result.tsx';
 import { FilterForm } from '../parts/filter-form.tsx';
 import { SchemaForm } from '../parts/schema-form.tsx';
@@ -168,9 +168,9 @@ function Destination(props: Props) {
 function DestinationForm({ type, ...props }: Props & { readonly type: ConnectionType }) {
   const { stream } = props;
   const { problem, setProblem, busy, save } = useSave(props);
-  const schema = type.schema as unknown as CredentialSchema;
+  const schema = credentialSchema(type);
   const same = type.id === stream.destination.connection_type;
-  const stored = same ? (stream.destination.credentials as unknown as Record<string, unknown>) : {};
+  const stored = same ? (stream.destination.credentials as Record<string, unknown>) : {};
   const [values, setValues] = useState(() => initialValues(schema, stored));
   const [format, setFormat] = useState(same ? stream.destination.format : (type.formats[0] ?? 'Json'));
   const destination = () =>
@@ -178,7 +178,7 @@ function DestinationForm({ type, ...props }: Props & { readonly type: Connection
       connection_type: type.id,
       credentials: toCredentials(schema, values, stored),
       format,
-    }) as unknown as NonNullable<Patch['destination']>;
+    }) as NonNullable<Patch['destination']>;
   const form = { type: type.id, values, format };
   const saved = useSaved(same ? form : undefined);
   const tested = useConnectionTest(form, async () => ({

@@ -4,7 +4,7 @@ import { type LoggedCall, logCall } from './call-log.ts';
 import { currentLogin, LoginEnded } from './login.ts';
 import { pace } from './pace.ts';
 import { CallFailed, problemOf } from './problem.ts';
-import type { CredentialSchema } from './schema.ts';
+import { type CredentialSchema, credentialSchema } from './schema.ts';
 import { withoutSecrets } from './secrets.ts';
 import { createSend } from './send.ts';
 
@@ -27,7 +27,7 @@ let schemas: ReadonlyMap<string, CredentialSchema> = new Map();
 
 /** Remembers which fields are secret, so that no call is shown with one. */
 export function rememberSchemas(types: readonly ConnectionType[]): void {
-  schemas = new Map(types.map(({ id, schema }) => [id, schema as unknown as CredentialSchema]));
+  schemas = new Map(types.map((type) => [type.id, credentialSchema(type)]));
 }
 
 interface Outcome<T> {

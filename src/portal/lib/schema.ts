@@ -16,6 +16,11 @@ export interface CredentialSchema {
   readonly required?: readonly string[];
 }
 
+/** The schema of a connection type's credentials; the API describes it as any object. */
+export function credentialSchema({ schema }: { readonly schema: object }): CredentialSchema {
+  return schema as CredentialSchema;
+}
+
 type FieldKind = 'text' | 'secret' | 'number' | 'choice' | 'switch' | 'lines' | 'choices';
 /** What a field of the form holds: what was typed, as it was typed. */
 export type FieldValue = string | number | boolean | readonly string[];

@@ -9,7 +9,7 @@ import { faultAt, type Problem, problemFrom, unshown } from '../lib/problem.ts';
 import { change } from '../lib/query.ts';
 import { useConnectionTypes } from '../lib/reads.ts';
 import { HOME } from '../lib/router.ts';
-import { type CredentialSchema, initialValues, toCredentials } from '../lib/schema.ts';
+import { type CredentialSchema, credentialSchema, initialValues, toCredentials } from '../lib/schema.ts';
 import { useSession } from '../lib/session.ts';
 import { isValidStart } from '../lib/start.ts';
 import { bodyOf, type Draft, readDraft, writeDraft } from '../lib/wizard.ts';
@@ -72,7 +72,7 @@ export default function Create() {
 }
 
 function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: Draft }) {
-  const schema = type.schema as unknown as CredentialSchema;
+  const schema = credentialSchema(type);
   const [initial] = useState(() => initialValues(schema));
   const [values, setValues] = useState(initial);
   const [format, setFormat] = useState(type.formats[0] ?? 'Json');
