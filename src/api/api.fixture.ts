@@ -12,6 +12,7 @@ import {
   defineDestination,
   type Verdict,
 } from '../destinations/contract.ts';
+import { maskUrl } from '../destinations/url-secrets.ts';
 import { ApiError, ERRORS } from '../errors.ts';
 import type { NodesSnapshot } from '../leases/nodes.ts';
 import { ManualClock, seededRandom } from '../lib/manual-clock.fixture.ts';
@@ -73,7 +74,12 @@ const letterbox = defineDestination({
   setup: [{ text: 'Do it.' }],
   formats: ['Json'],
   credentials: Type.Object({
-    url: Type.String({ title: 'URL', minLength: 1, examples: ['https://box.example/in'] }),
+    url: Type.String({
+      title: 'URL',
+      minLength: 1,
+      examples: ['https://box.example/in'],
+      'x-secret': 'url',
+    }),
     key: Type.Optional(Type.String({ title: 'Key', minLength: 4, 'x-secret': 'all' })),
     headers: Type.Optional(Type.Array(Type.String(), { title: 'Headers', 'x-secret': 'headers' })),
     size: Type.Integer({ title: 'Size', minimum: 1, maximum: 10_000, default: 3000 }),
@@ -107,7 +113,7 @@ const TEST_TYPES = new Map([letterbox, bucket].map((type) => [type.connectionTyp
 
 function configuredAt(url: URL): Configured {
   return {
-    target: `${url.origin}${url.pathname}`,
+    target: maskUrl(`${url.origin}${url.pathname}`),
     identity: url.origin,
     address: url.href,
     gathering: { by: 'batch', records: 100, bytes: 1000 },

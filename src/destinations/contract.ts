@@ -24,7 +24,7 @@ export interface DestinationType {
    * The schema of `destination.credentials`: the one source of validation, OpenAPI, lookup, form, masking and docs.
    * Each property has `title` and `description`; `default`, `minimum`, `maximum`, `enum`, `examples` where they apply.
    * `x-secret: "all"` masks the whole value (`***`), `"headers"` the value part of `name:value` strings,
-   * `"connectionString"` the value of SharedAccessKey.
+   * `"connectionString"` the value of SharedAccessKey, `"url"` the parts of a URL that url-secrets.ts names.
    */
   readonly credentials: TObject;
   /**

@@ -23,7 +23,8 @@ export function fieldTable({ credentials }: DestinationType): string {
   const rows = Object.entries(credentials.properties as Record<string, Property>).map(([name, property]) => {
     const needed = required.has(name) && property.default === undefined ? 'yes' : 'no';
     const initial = property.default === undefined ? '–' : `\`${String(property.default)}\``;
-    const secret = property['x-secret'] ? ' Shown masked.' : '';
+    // Of a URL a part is masked, and its description says which.
+    const secret = property['x-secret'] && property['x-secret'] !== 'url' ? ' Shown masked.' : '';
     return `| \`${name}\` | ${needed} | ${valuesOf(property)} | ${initial} | ${cell(property.description ?? '')}${secret} |`;
   });
   return ['| field | needed | values | default | meaning |', '| --- | --- | --- | --- | --- |', ...rows].join(

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Type } from 'typebox';
 import { fc } from '../lib/property.fixture.ts';
-import { MASK, maskCredentials, restoreMasked, secretsOf } from './masking.ts';
+import { MASK, maskCredentials, maskShown, restoreMasked, secretsOf } from './masking.ts';
 
 const schema = Type.Object({
-  url: Type.String(),
+  url: Type.String({ 'x-secret': 'url' }),
   key: Type.Optional(Type.String({ 'x-secret': 'all' })),
   headers: Type.Optional(Type.Array(Type.String(), { 'x-secret': 'headers' })),
   connection: Type.Optional(Type.String({ 'x-secret': 'connectionString' })),
@@ -32,10 +32,11 @@ describe('masking', () => {
   });
 
   test('leaves out what is not given, and masks values of the wrong type as a whole', () => {
-    assert.deepEqual(maskCredentials(schema, { url: 'u', key: null }), { url: 'u' });
-    assert.deepEqual(maskCredentials(schema, { headers: 'Authorization: x', connection: 5 }), {
+    assert.deepEqual(maskCredentials(schema, { url: 'http://u', key: null }), { url: 'http://u' });
+    assert.deepEqual(maskCredentials(schema, { headers: 'Authorization: x', connection: 5, url: 'u' }), {
       headers: MASK,
       connection: MASK,
+      url: MASK,
     });
   });
 
@@ -43,6 +44,20 @@ describe('masking', () => {
     const secrets = secretsOf(schema, { key: 'k', headers: ['A: long-value', 'B:'], connection: HUB });
     assert.deepEqual(secrets, ['c2VjcmV0PT0=', 'long-value', 'k']);
   });
+});
+
+test('what an older version stored to be shown is masked once, and what this one masked stays', () => {
+  const old = {
+    maskedCredentials: { url: 'https://h.example/0123456789abcdef?code=abc', headers: ['A:***'] },
+    target: 'https://h.example/0123456789abcdef',
+  };
+  const masked = {
+    maskedCredentials: { url: 'https://h.example/***?code=***', headers: ['A:***'] },
+    target: 'https://h.example/***',
+  };
+  assert.deepEqual(maskShown({ credentials: schema }, old), masked);
+  assert.deepEqual(maskShown({ credentials: schema }, masked), masked);
+  assert.deepEqual(maskShown(undefined, old), old);
 });
 
 describe('restoring masks', () => {
@@ -102,7 +117,10 @@ describe('restoring masks', () => {
     const name = fc.stringMatching(/^[A-Za-z-]{1,8}$/);
     const credentials = fc.record(
       {
-        url: text,
+        url: fc.oneof(
+          text,
+          text.map((secret) => `https://h.example/in?code=${encodeURIComponent(secret)}`),
+        ),
         key: text,
         headers: fc.array(fc.tuple(name, text).map(([key, value]) => `${key}:${value}`)),
         connection: text.map((secret) => `Endpoint=sb://x/;SharedAccessKey=${secret};EntityPath=e`),

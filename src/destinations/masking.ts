@@ -1,6 +1,7 @@
 import type { TObject, TSchema } from 'typebox';
 import type { FieldFault } from '../errors.ts';
-import type { Credentials } from './contract.ts';
+import type { Credentials, DestinationType } from './contract.ts';
+import { maskUrl, maskUrlsIn, restoreUrl, secretsInUrl } from './url-secrets.ts';
 
 /** What stands in the place of a secret in every answer; sent back, it means "keep the stored one". */
 export const MASK = '***';
@@ -17,7 +18,7 @@ type JsonValue =
   | readonly JsonValue[]
   | { readonly [key: string]: JsonValue | undefined };
 
-type SecretForm = 'all' | 'headers' | 'connectionString';
+type SecretForm = 'all' | 'headers' | 'connectionString' | 'url';
 
 type Restored =
   | {
@@ -43,6 +44,25 @@ export function maskCredentials(schema: TObject, credentials: Credentials): { [f
   return masked;
 }
 
+interface ShownDestination {
+  readonly maskedCredentials: { readonly [field: string]: JsonValue };
+  readonly target: string;
+}
+
+/** Masks what an older version stored to be shown. What this version masked stays as it is. */
+export function maskShown(
+  type: Pick<DestinationType, 'credentials'> | undefined,
+  { maskedCredentials, target }: ShownDestination,
+): ShownDestination {
+  // Of a type that this version does not know, only the version that wrote it knows what is secret.
+  if (!type) return { maskedCredentials, target };
+  const hasUrl = Object.values(type.credentials.properties).some((field) => secretForm(field) === 'url');
+  return {
+    maskedCredentials: maskCredentials(type.credentials, maskedCredentials),
+    target: hasUrl ? maskUrlsIn(target) : target,
+  };
+}
+
 /**
  * Puts the stored secrets where masks were sent back. Takes what a client sent, valid or not: what is no mask is left
  * as it is, for the validation that follows. A mask with nothing stored behind it is a fault: Required.
@@ -58,7 +78,8 @@ export function restoreMasked(schema: TObject, given: Credentials, stored: Crede
     const restored = restoreValue(form, value, stored[field]);
     credentials[field] = restored.value;
     masked.push(...restored.kept.map((path) => `/${field}${path}`));
-    for (const path of restored.missing) faults.push(missingSecret(`${CREDENTIALS_PATH}/${field}${path}`));
+    for (const path of restored.missing)
+      faults.push(missingSecret(form, `${CREDENTIALS_PATH}/${field}${path}`));
   }
   return faults.length > 0 ? { type: 'invalid', faults } : { type: 'restored', credentials, masked };
 }
@@ -70,12 +91,13 @@ export function secretsOf(schema: TObject, credentials: Credentials): string[] {
     const value = credentials[field];
     if (form === 'headers') return texts(value).map((header) => splitHeader(header).value);
     if (form === 'connectionString') return texts(value).flatMap((text) => sharedSecrets(text));
+    if (form === 'url') return texts(value).flatMap((text) => secretsInUrl(text));
     return form ? texts(value) : [];
   });
   return [...new Set(secrets)].filter((secret) => secret !== '').sort((a, b) => b.length - a.length);
 }
 
-/** Whether a field holds a secret, all of it or a part. */
+/** Whether a field holds a secret, or may hold one: all of it or a part. */
 export function isSecret(property: TSchema): boolean {
   return secretForm(property) !== undefined;
 }
@@ -96,7 +118,7 @@ function maskValue(form: SecretForm, value: unknown): JsonValue {
   if (form === 'connectionString' && typeof value === 'string') {
     return value.replace(SHARED_SECRET, (_, name: string) => `${name}${MASK}`);
   }
-  return MASK;
+  return form === 'url' && typeof value === 'string' ? maskUrl(value) : MASK;
 }
 
 interface RestoredValue {
@@ -110,6 +132,7 @@ interface RestoredValue {
 function restoreValue(form: SecretForm, value: unknown, stored: unknown): RestoredValue {
   if (form === 'headers') return restoreHeaders(value, texts(stored));
   if (form === 'connectionString') return restoreConnectionString(value, stored);
+  if (form === 'url') return restoreWholeUrl(value, stored);
   if (value !== MASK) return { value, kept: [], missing: [] };
   return stored === undefined || stored === null
     ? { value, kept: [], missing: [''] }
@@ -140,6 +163,12 @@ function restoreHeaders(value: unknown, stored: readonly string[]): RestoredValu
     return before.name === name ? same : `${name}:${before.value}`;
   });
   return { value: restored, kept, missing };
+}
+
+function restoreWholeUrl(value: unknown, stored: unknown): RestoredValue {
+  const restored = typeof value === 'string' ? restoreUrl(value, stored) : undefined;
+  if (restored?.type === 'stored') return { value: restored.url, kept: [''], missing: [] };
+  return { value, kept: [], missing: restored?.type === 'missing' ? [''] : [] };
 }
 
 /** The secret parts of an Azure connection string: `SharedAccessKey=…` up to the next semicolon. */
@@ -181,10 +210,10 @@ export function splitHeader(header: string): { readonly name: string; readonly v
   return { name: header.slice(0, colon).trim(), value: header.slice(colon + 1).trim() };
 }
 
-function missingSecret(path: string): FieldFault {
-  return {
-    token: 'Required',
-    path,
-    message: `${MASK} stands for a stored secret, and none is stored here: give the secret itself`,
-  };
+function missingSecret(form: SecretForm, path: string): FieldFault {
+  const message =
+    form === 'url'
+      ? `${MASK} stands for a part of the stored URL, and this is not that URL: give the whole URL`
+      : `${MASK} stands for a stored secret, and none is stored here: give the secret itself`;
+  return { token: 'Required', path, message };
 }

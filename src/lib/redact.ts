@@ -5,7 +5,8 @@ const PATTERNS: readonly (readonly [RegExp, string])[] = [
   [/\beyJ[A-Za-z0-9_-]{5,}\.eyJ[A-Za-z0-9_-]{5,}(\.[A-Za-z0-9_-]*)?/g, '***'],
   [/\b(SharedAccessKey|SharedAccessSignature|AccountKey)=[^;\s"',]+/gi, '$1=***'],
   [/(:\/\/)[^/\s@"']+@/g, '$1***@'],
-  [/([?&](?:api_?key|key|token|secret|signature|sig|password|access_token|write_key)=)[^&\s"']+/gi, '$1***'],
+  // Names of the query such as `code`, `apikey`, `access_token`, `x-signature`.
+  [/([?&][\w.~%-]*(?:code|key|token|secret|sig|signature|pass|password|pwd|auth)=)[^&\s"']+/gi, '$1***'],
   [/\bAKIA[0-9A-Z]{12,}|\bASIA[0-9A-Z]{12,}/g, '***'],
   [/\b(whsec_)[A-Za-z0-9+/=_-]+/g, '$1***'],
 ];

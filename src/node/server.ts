@@ -3,8 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import { type Resealed, resealCredentials } from '../auth/reseal.ts';
-import { createSealer } from '../auth/seal.ts';
 import { loadOperatorToken, loadSecrets } from '../auth/secret.ts';
 import type { StartServer } from '../cli/node.ts';
 import type { Config } from '../config/config.ts';
@@ -30,6 +28,7 @@ import { observeDelivery } from './delivery-observer.ts';
 import { observeLog } from './observed-log.ts';
 import { openStorage } from './storage.ts';
 import type { NodeStorage } from './storage-port.ts';
+import { updateCredentials } from './stored-credentials.ts';
 
 /**
  * Starts a node: opens the storage, starts delivery, and listens. If a step fails, everything opened before is closed.
@@ -78,11 +77,11 @@ export const startServer: StartServer = async (
     };
     observeState(telemetry, storage, directory);
     startDelivery(parts, directory, shared.leases, delivery, stop.signal);
-    const resealing = reseal(parts, stop.signal);
+    const updating = updateCredentials(parts, stop.signal);
     closing.defer(async () => {
       stop.abort();
       await delivery.ended;
-      await resealing;
+      await updating;
       await activity.persist();
     });
     const apps = await buildApps(parts, demo);
@@ -161,37 +160,6 @@ async function loadNodeSecrets({ secret, secretPrevious, operatorToken, dataDir,
   if (token.type === 'fault') throw new Error(token.message);
   return { secrets, operatorToken: { value: token.token, generated: token.generated } };
 }
-
-/** During a rotation of the secret: seals with the new one what the old one sealed; says when the old one can be removed. */
-async function reseal(
-  { storage: { registry }, secrets, clock, logger, telemetry }: NodeParts,
-  stop: AbortSignal,
-): Promise<void> {
-  if (!secrets.previous) return;
-  const sealer = createSealer(secrets, systemRandom);
-  const done = ({ sealed, unreadable }: Resealed) => {
-    logger.info(
-      { event: 'secret.rotated', sealed },
-      `the credentials of all data streams are sealed with SIMSTREAM_SECRET, ${sealed} of them since this start`,
-    );
-    if (unreadable.length === 0) return;
-    logger.warn(
-      { event: 'secret.unreadable', streams: unreadable.slice(0, MOST_NAMED), count: unreadable.length },
-      `the credentials of ${unreadable.length} data streams were sealed with neither SIMSTREAM_SECRET nor ` +
-        'SIMSTREAM_SECRET_PREVIOUS, and must be entered again',
-    );
-  };
-  try {
-    await resealCredentials({ registry, sealer, clock, done }, stop);
-  } catch (error) {
-    if (stop.aborted) return;
-    const message = 'credentials could not be sealed again: keep SIMSTREAM_SECRET_PREVIOUS, and restart';
-    telemetry.platformFault({ component: 'secret', message, error });
-  }
-}
-
-/** Most data streams that one log line names. */
-const MOST_NAMED = 20;
 
 interface Delivery {
   running: boolean;

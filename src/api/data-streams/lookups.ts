@@ -40,7 +40,7 @@ const ConnectionType = Type.Object(
     schema: Type.Unsafe<unknown>({
       type: 'object',
       description:
-        'JSON Schema of `destination.credentials`, with titles, help, defaults and ranges. A property with `x-secret` is secret: `all` of it, the values of `headers`, or the key in a `connectionString`.',
+        'JSON Schema of `destination.credentials`, with titles, help, defaults and ranges. A property with `x-secret` is secret: `all` of it, the values of `headers`, the key in a `connectionString`, or the values of the query and long path segments of a `url`.',
     }),
   },
   { 'x-component': 'ConnectionType' },

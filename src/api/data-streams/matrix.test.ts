@@ -147,6 +147,8 @@ for (const type of destinationTypes.values()) {
         }
         for (const [other, { elsewhere }] of Object.entries(samples)) {
           if (elsewhere === undefined) continue;
+          // The new value is given in full.
+          if (other === field && !JSON.stringify(elsewhere).includes('***')) continue;
           const secret = samples[field]?.masked;
           const paths = Array.isArray(secret) ? secret.map((_, index) => `/${index}`) : [''];
           const stranded = paths.map((path) => ({ field, fault: { token: 'Required', path } as const }));

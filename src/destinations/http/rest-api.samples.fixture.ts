@@ -5,13 +5,8 @@ export const samples: ConnectorSamples = {
     url: {
       valid: 'https://receiver.example/in?tenant=7',
       more: ['http://receiver.example:8080', 'https://receiver.example/'.padEnd(2048, 'x')],
-      malformed: [
-        'receiver.example',
-        'ftp://receiver.example/',
-        'https://',
-        'https://u:p@receiver.example/',
-        '***',
-      ],
+      malformed: ['receiver.example', 'ftp://receiver.example/', 'https://', 'https://u:p@receiver.example/'],
+      masked: 'https://receiver.example/in?tenant=***',
       elsewhere: 'https://other.example/in',
     },
     method: { valid: 'PUT' },

@@ -8,6 +8,7 @@ import {
   type DestinationEnvironment,
   defineDestination,
 } from '../contract.ts';
+import { maskUrl, secretsInUrl } from '../url-secrets.ts';
 import { exchange } from './http-exchange.ts';
 import { type HeaderField, parseHeaders } from './http-headers.ts';
 import { outcomeOfAnswer } from './http-outcome.ts';
@@ -21,10 +22,11 @@ const credentials = Type.Object({
   url: Type.String({
     title: 'URL',
     description:
-      'Where records are sent: http or https, with a host name. User names and passwords go into a header.',
+      'Where records are sent: http or https, with a host name. User names and passwords go into a header. A token may be in the query or the path: values of the query and path segments of 16 characters or more are shown as ***.',
     minLength: 1,
     maxLength: 2048,
     examples: ['https://example.com/simstream'],
+    'x-secret': 'url',
   }),
   method: Type.Enum(['POST', 'PUT', 'PATCH'], {
     title: 'Method',
@@ -101,10 +103,10 @@ export const restApi = defineDestination({
       headers: fixedHeaders(headers.headers),
       bare: settings.size === 1,
       key,
-      secrets: secretsIn(headers.headers, settings.signing_secret),
+      secrets: secretsIn(headers.headers, [...secretsInUrl(settings.url), settings.signing_secret ?? '']),
     };
     return {
-      target: `${url.origin}${url.pathname}`,
+      target: maskUrl(`${url.origin}${url.pathname}`),
       identity: url.origin,
       address: url.href,
       // Brackets, and at most one comma a record, come to the records' bytes.
@@ -179,13 +181,13 @@ function fixedHeaders(own: readonly HeaderField[]): string[] {
 const NO_SECRET = new Set(['content-type', 'user-agent', 'accept']);
 
 /** What a receiver might repeat in its answer and must not be shown: values as a whole, and the long words in them. */
-function secretsIn(headers: readonly HeaderField[], signingSecret: string | undefined): string[] {
+function secretsIn(headers: readonly HeaderField[], others: readonly string[]): string[] {
   const values = headers.filter(({ name }) => !NO_SECRET.has(name.toLowerCase())).map(({ value }) => value);
   const words = values.flatMap((value) => value.split(/[\s;,="]+/)).filter((word) => word.length >= 6);
   const decoded = values
     .filter((value) => /^basic /i.test(value))
     .map((value) => Buffer.from(value.slice(6), 'base64').toString('utf8'))
     .flatMap((pair) => [pair, pair.slice(pair.indexOf(':') + 1)]);
-  const all = [...values, ...words, ...decoded, signingSecret ?? ''].filter((secret) => secret.length >= 4);
+  const all = [...values, ...words, ...decoded, ...others].filter((secret) => secret.length >= 4);
   return [...new Set(all)].sort((a, b) => b.length - a.length);
 }

@@ -31,7 +31,8 @@ export function fieldKind(property: PropertySchema): FieldKind {
   if (property.enum) return 'choice';
   if (property.type === 'boolean') return 'switch';
   if (property.type === 'integer' || property.type === 'number') return 'number';
-  return property['x-secret'] ? 'secret' : 'text';
+  // Of a URL only parts are secret, and the node masks them.
+  return property['x-secret'] && property['x-secret'] !== 'url' ? 'secret' : 'text';
 }
 
 /** What the form begins with: the stored values where a stream is changed, otherwise the defaults. */

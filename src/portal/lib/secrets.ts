@@ -21,6 +21,8 @@ export function withoutSecrets(
 
 function shownValue(name: string, value: unknown, secret: string | undefined): unknown {
   if (secret === undefined) return value;
+  // Which parts of a URL are secret, the node decides: its host says enough of where a call leads.
+  if (secret === 'url' && URL.canParse(String(value))) return `${new URL(String(value)).origin}/<path>`;
   if (secret !== 'headers' || !Array.isArray(value)) return placeholder(name);
   return value.map((line) => String(line).replace(/:.*$/s, ':<value>'));
 }

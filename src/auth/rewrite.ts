@@ -1,0 +1,57 @@
+import type { Clock } from '../lib/clock.ts';
+import type { DocumentKind, Stored } from '../registry/documents.ts';
+import type { Registry } from '../registry/registry.ts';
+
+interface RewriteParts {
+  readonly registry: Registry;
+  readonly clock: Clock;
+}
+
+/** Documents that are read, changed and written together: a few hundred KiB, and one commit. */
+const AT_ONCE = 200;
+/** When the storage does not take it, or others write the same documents. */
+const AGAIN_AFTER_MS = 10_000;
+
+/**
+ * Changes all documents of a kind. Nodes may do so at the same time: a document that somebody else wrote meanwhile is looked
+ * at anew, in another round.
+ * @param change the document as it should be; undefined if it is already
+ * @returns how many were written, when nothing is left to be done; undefined if `signal` aborted before
+ */
+export async function rewriteAll<T extends object>(
+  { registry, clock }: RewriteParts,
+  kind: DocumentKind<T>,
+  change: (stored: Stored<T>) => T | undefined,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  let written = 0;
+  while (!signal.aborted) {
+    let left = 0;
+    for await (const batch of inBatches(kind.list(registry), AT_ONCE)) {
+      if (signal.aborted) return undefined;
+      const writes = batch.flatMap((stored) => {
+        const changed = change(stored);
+        return changed ? [kind.write(stored.key, changed, stored.revision)] : [];
+      });
+      if (writes.length === 0) continue;
+      const outcomes = await registry.putMany(writes);
+      const done = outcomes.filter(({ type }) => type === 'stored').length;
+      written += done;
+      left += outcomes.length - done;
+    }
+    if (left === 0) return written;
+    await clock.sleep(AGAIN_AFTER_MS, signal).catch(() => {});
+  }
+  return undefined;
+}
+
+async function* inBatches<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<readonly T[]> {
+  let batch: T[] = [];
+  for await (const item of items) {
+    batch.push(item);
+    if (batch.length < size) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
