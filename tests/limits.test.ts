@@ -3,17 +3,21 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { maxHeaderSize } from 'node:http';
 import { test } from 'node:test';
 import { BODY_LIMIT, REQUEST_TIMEOUT_MS } from '../src/api/app.ts';
+import { LARGEST_FILTERS } from '../src/api/data-streams/body.ts';
 import { MOST_STREAMS } from '../src/api/data-streams/create.ts';
 import { VERIFY_TIMEOUT_MS } from '../src/api/data-streams/destination.ts';
 import { LONGEST_NAME } from '../src/api/data-streams/schema.ts';
-import { DEFAULT_PER_PAGE, PageQuery } from '../src/api/pagination.ts';
+import { DEFAULT_PER_PAGE, MOST_LIST_BYTES, PageQuery } from '../src/api/pagination.ts';
 import { DEEPEST_BODY } from '../src/api/validation.ts';
 import { MOST_TOKENS } from '../src/auth/application-tokens.ts';
 import { FAILURES_TO_LOCK, LOCKOUT_MILLISECONDS } from '../src/auth/lockout.ts';
 import { DEFAULT_RATE_LIMITS, WINDOW_MILLISECONDS } from '../src/auth/rate-limit.ts';
 import { APPLICATION_TOKEN_SECONDS, REFRESH_TOKEN_SECONDS, USER_TOKEN_SECONDS } from '../src/auth/tokens.ts';
+import { MOST_USERS } from '../src/auth/users.ts';
 import { SETTINGS, variableOf } from '../src/config/config.ts';
+import { QUARANTINE_LIMITS } from '../src/delivery/quarantine/store.ts';
 import { ATTEMPTS } from '../src/delivery/watching/activity.ts';
+import { LARGEST_CREDENTIALS } from '../src/destinations/configure.ts';
 import { DEEPEST_GROUP, MOST_ELEMENTS, MOST_VALUES } from '../src/filters/syntax.ts';
 import { LARGEST_BODY } from '../src/ingest/body.ts';
 import { BYTES_IN_FLIGHT } from '../src/ingest/ingest.ts';
@@ -62,14 +66,19 @@ const ROWS: readonly (string | Row)[] = [
   ['request line and headers', bytes(maxHeaderSize), '431'],
   ['time for a request to arrive', seconds(REQUEST_TIMEOUT_MS), '408'],
   ['items of a page', `${count(perPage.maximum)}; ${DEFAULT_PER_PAGE} if only \`page\` is given`, '422'],
+  ['a list, whole', bytes(MOST_LIST_BYTES), 'the rest is in pages; `Link` has the next one'],
+  ['a page', bytes(MOST_LIST_BYTES), '422, with a number of items that fits'],
   'Logins',
   ['auth token of a user', seconds(USER_TOKEN_SECONDS * 1000), '401'],
   ['refresh token of a user', `${REFRESH_TOKEN_SECONDS / 86_400} days`, '401'],
   ['auth token of an application', `${APPLICATION_TOKEN_SECONDS / 86_400} days`, '401'],
   ['application tokens of an organisation', count(MOST_TOKENS), '422'],
+  ['users of an organisation', count(MOST_USERS), '422'],
   'Data streams',
   ['data streams of an organisation', count(MOST_STREAMS), '422', 'streamsPerOrganisation'],
   ['name', `${LONGEST_NAME} characters`, '422'],
+  ['credentials of a stream, as a whole', bytes(LARGEST_CREDENTIALS), '422'],
+  ['filters of a stream, as a whole', bytes(LARGEST_FILTERS), '422'],
   ['filters and groups of a stream', count(MOST_ELEMENTS), '422'],
   ['values in the filters of a stream', count(MOST_VALUES), '422'],
   ['groups inside groups', String(DEEPEST_GROUP), '422'],
@@ -77,6 +86,11 @@ const ROWS: readonly (string | Row)[] = [
   ['changes of state that are kept', String(HISTORY_LENGTH), 'the oldest are dropped'],
   ['attempts that are kept', String(ATTEMPTS), 'the oldest are dropped'],
   ['hours of expired records that are kept', String(EXPIRED_HOURS), 'the oldest are dropped'],
+  [
+    'quarantined records of a stream',
+    `${count(QUARANTINE_LIMITS.records)}, and ${bytes(QUARANTINE_LIMITS.bytes)}`,
+    'the stream goes to Error',
+  ],
   'Delivery',
   [
     'time that records are kept',

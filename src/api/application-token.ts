@@ -10,6 +10,7 @@ import type { Users } from '../auth/users.ts';
 import { ApiError, type FieldFault, faultsToError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import { parseTime } from '../lib/time.ts';
+import { ALL_OR_PAGES, answerPage, PAGE_HEADERS, PageQuery, pageOf } from './pagination.ts';
 import { type BodyExamples, defineRoute, type Route } from './route.ts';
 
 export interface ApplicationTokenParts {
@@ -74,27 +75,33 @@ export const TOKEN_PATCH_EXAMPLES: BodyExamples = {
 
 const IdParameter = Type.Object({ id: Type.String({ description: 'Id of the application token.' }) });
 const tags = ['Application token'];
+const PATH = '/api/v1/application_token';
 
 /** `GET`, `POST` and `PATCH /api/v1/application_token`, for the caller's own organisation. */
 export function applicationTokenRoutes({ applicationTokens, users, clock }: ApplicationTokenParts): Route[] {
   return [
     defineRoute({
       method: 'GET',
-      path: '/api/v1/application_token',
+      path: PATH,
       operationId: 'GetApplicationTokens',
       tags,
       summary: 'List application tokens',
-      description: 'Newest first, revoked and expired ones too. The tokens themselves are never shown again.',
+      description: `Newest first, revoked and expired ones too. The tokens themselves are never shown again. ${ALL_OR_PAGES}`,
       access: 'read',
-      responses: { 200: { description: 'The tokens.', schema: Type.Array(ApplicationTokenView) } },
-      handler: async ({ identity }) => ({
-        status: 200,
-        body: (await applicationTokens.list(identity.organisationId)).map(showApplicationToken),
-      }),
+      query: PageQuery,
+      responses: {
+        200: { description: 'The tokens.', schema: Type.Array(ApplicationTokenView), headers: PAGE_HEADERS },
+      },
+      handler: async ({ identity, query }) =>
+        answerPage(
+          pageOf(await applicationTokens.list(identity.organisationId), query),
+          PATH,
+          showApplicationToken,
+        ),
     }),
     defineRoute({
       method: 'POST',
-      path: '/api/v1/application_token',
+      path: PATH,
       operationId: 'CreateApplicationToken',
       tags,
       summary: 'Create an application token',
@@ -121,7 +128,7 @@ export function applicationTokenRoutes({ applicationTokens, users, clock }: Appl
     }),
     defineRoute({
       method: 'PATCH',
-      path: '/api/v1/application_token/:id',
+      path: `${PATH}/:id`,
       operationId: 'PatchApplicationToken',
       tags,
       summary: 'Describe or revoke an application token',
@@ -139,7 +146,7 @@ export function applicationTokenRoutes({ applicationTokens, users, clock }: Appl
     }),
     defineRoute({
       method: 'DELETE',
-      path: '/api/v1/application_token/:id',
+      path: `${PATH}/:id`,
       operationId: 'DeleteApplicationToken',
       tags,
       summary: 'Delete an application token',

@@ -3,9 +3,10 @@ import { describe, test } from 'node:test';
 import { ApiError } from '../errors.ts';
 import { ManualClock, seededRandom } from '../lib/manual-clock.fixture.ts';
 import { createMemoryRegistry } from '../registry/memory.ts';
+import { type Json, keyToken, registryKey } from '../registry/registry.ts';
 import { createOrganisations } from './organisations.ts';
 import { createPasswords, sha1Hex } from './passwords.ts';
-import { createUsers } from './users.ts';
+import { createUsers, MOST_USERS } from './users.ts';
 
 const random = seededRandom(1);
 const QUICK = { memory: 64, passes: 1 };
@@ -20,7 +21,7 @@ describe('users', () => {
   test('are found whatever the case, and their names are unique in the installation', async () => {
     const { users } = setUp();
     const ada = await users.create({ organisationId: 1, username: 'Ada@Example.org', sha1Hex: PASSWORD });
-    assert.ok(ada !== 'taken');
+    assert.ok(typeof ada === 'object');
     assert.deepEqual(
       [ada.username, ada.name, ada.role],
       ['Ada@Example.org', 'Ada@Example.org', 'administrator'],
@@ -34,6 +35,29 @@ describe('users', () => {
     for (const nobody of ['', 'ada', 'x'.repeat(1000), 'ü'.repeat(150), '../etc', 'a.b*c>']) {
       assert.equal(await users.find(nobody), undefined);
     }
+  });
+
+  test('are at most a thousand in an organisation; one that goes makes room', async () => {
+    const { registry, users } = setUp();
+    const name = (at: number) => `user-${at}`;
+    const template = await users.create({ organisationId: 1, username: 'first', sha1Hex: PASSWORD });
+    // Written as documents: a thousand passwords would take long.
+    await registry.putMany(
+      Array.from({ length: MOST_USERS - 1 }, (_, at) => name(at)).flatMap((username) => [
+        { key: registryKey('organisation_user', 1, keyToken(username)), value: { username } },
+        {
+          key: registryKey('user', keyToken(username)),
+          value: { ...(template as unknown as { [key: string]: Json }), username },
+        },
+      ]),
+    );
+    const create = (username: string, organisationId = 1) =>
+      users.create({ organisationId, username, sha1Hex: PASSWORD });
+    assert.equal(await create('one more'), 'too-many');
+    assert.equal(typeof (await create('elsewhere', 2)), 'object');
+    await users.remove(name(5));
+    assert.equal(typeof (await create('one more')), 'object');
+    assert.equal(await create('another'), 'too-many');
   });
 
   test('created twice at once, exist once', async () => {

@@ -38,10 +38,13 @@ interface MemberDocument {
 export const USER = documentKind<UserDocument>({ prefix: 'user' });
 export const MEMBER = documentKind<MemberDocument>({ prefix: 'organisation_user' });
 
+/** Of one organisation. A person each is less in any company that has a portal for its SIMs; a list of them stays small. */
+export const MOST_USERS = 1000;
+
 export type Role = 'administrator' | 'user' | 'observer';
 
 export interface Users {
-  create(user: NewUser): Promise<UserDocument | 'taken'>;
+  create(user: NewUser): Promise<UserDocument | 'taken' | 'too-many'>;
   /** Whatever the status. */
   find(username: string): Promise<UserDocument | undefined>;
   list(organisationId: number): AsyncIterable<UserDocument>;
@@ -107,14 +110,23 @@ export function createUsers(registry: Registry, passwords: Passwords, clock: Clo
     }));
   };
 
+  async function* list(organisationId: number) {
+    for await (const { document } of MEMBER.list(registry, organisationId)) {
+      const user = await find(document.username);
+      if (user?.organisationId === organisationId) yield user;
+    }
+  }
+
   return {
     find,
     change,
+    list,
 
     create: async ({ organisationId, username, sha1Hex, name, role }) => {
       const key = userKey(username);
       if (key === undefined) throw new Error('a username is from 1 to LONGEST_USERNAME bytes long');
       if (await registry.get(key)) return 'taken';
+      if (await isFull(organisationId)) return 'too-many';
       const user: UserDocument = {
         id: randomId(random),
         organisationId,
@@ -128,13 +140,6 @@ export function createUsers(registry: Registry, passwords: Passwords, clock: Clo
       };
       wasStored(await MEMBER.put(registry, memberKey(organisationId, username), { username }));
       return wasStored(await USER.put(registry, key, user, 0)) ? user : 'taken';
-    },
-
-    list: async function* (organisationId) {
-      for await (const { document } of MEMBER.list(registry, organisationId)) {
-        const user = await find(document.username);
-        if (user?.organisationId === organisationId) yield user;
-      }
     },
 
     endSession: async (username, session, until) => {
@@ -166,6 +171,12 @@ export function createUsers(registry: Registry, passwords: Passwords, clock: Clo
       return user;
     },
   };
+
+  async function isFull(organisationId: number): Promise<boolean> {
+    // Places in the list are counted first: only a list that seems full is read with its users.
+    const places = await Array.fromAsync(MEMBER.list(registry, organisationId));
+    return places.length >= MOST_USERS && (await Array.fromAsync(list(organisationId))).length >= MOST_USERS;
+  }
 
   /** The costs were raised since: while the password is at hand its hash is made anew, without ending any session. */
   async function rehash(user: UserDocument, sha1Hex: string) {

@@ -234,7 +234,8 @@ export class TestWorld {
   }
 
   async quarantined(id: string, organisationId = 1): Promise<number[]> {
-    const records = await listQuarantined(this.registry, { organisationId, id }, { limit: 10_000 });
+    const page = { limit: 10_000, mostBytes: 2 ** 30 };
+    const { records } = await listQuarantined(this.registry, { organisationId, id }, page);
     return records.map(({ bytes }) => JSON.parse(Buffer.from(bytes).toString()).id as number);
   }
 

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { Type } from 'typebox';
 import type { FieldFault } from '../errors.ts';
 import { fc } from '../lib/property.fixture.ts';
-import { type ConfigureResult, configureDestination } from './configure.ts';
+import { type ConfigureResult, configureDestination, LARGEST_CREDENTIALS } from './configure.ts';
 import { defineDestination } from './contract.ts';
 
 const type = defineDestination({
@@ -34,6 +34,15 @@ function faults(result: ConfigureResult): [string, string][] {
 }
 
 describe('configuring a destination', () => {
+  test('refuses credentials that are too large as a whole, and says how large they are', () => {
+    const sized = (length: number) => configureDestination(type, { host: 'a.b', key: 'x'.repeat(length) });
+    const rest = JSON.stringify({ host: 'a.b', key: '', size: 3 }).length;
+    assert.equal(sized(LARGEST_CREDENTIALS - rest).type, 'configured');
+    const result = sized(LARGEST_CREDENTIALS - rest + 1);
+    assert.deepEqual(faults(result), [['OutOfRange', '/destination/credentials']]);
+    assert.match(JSON.stringify(result), /have 16385 bytes as a whole/);
+  });
+
   test('fills defaults in, takes digits for integers and null for nothing, whatever its name', () => {
     const result = configureDestination(type, { host: 'a.b', size: '7', mode: null, more: null }, 'Csv');
     assert.equal(result.type, 'configured');

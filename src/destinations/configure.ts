@@ -63,7 +63,12 @@ export function configureDestination(
     return { type: 'invalid', faults: [...restored.faults, ...others, ...unknown, ...formatFaults] };
   }
   const { credentials } = restored;
-  const faults = [...schemaFaults(type, credentials), ...unknown, ...formatFaults];
+  const faults = [
+    ...schemaFaults(type, credentials),
+    ...sizeFaults(credentials),
+    ...unknown,
+    ...formatFaults,
+  ];
   if (faults.length > 0 || typeof chosen !== 'string') return { type: 'invalid', faults };
   const configured = type.configure(credentials, chosen);
   if (Array.isArray(configured)) return { type: 'invalid', faults: configured.map(connectorFault) };
@@ -118,6 +123,19 @@ function unknownFaults(type: DestinationType, raw: Record<string, unknown>): Fie
       const message = `is not a field of ${type.connectionType}, which has ${fields.join(', ')}`;
       return newFault('NotAllowed', path, message);
     });
+}
+
+/**
+ * Credentials as a whole, as JSON. They are read with every listing of data streams; and what they are made of, the headers of
+ * a webhook, no common server takes beyond 16 KiB.
+ */
+export const LARGEST_CREDENTIALS = 16 * 2 ** 10;
+
+function sizeFaults(credentials: Credentials): FieldFault[] {
+  const bytes = Buffer.byteLength(JSON.stringify(credentials));
+  if (bytes <= LARGEST_CREDENTIALS) return [];
+  const message = `have ${bytes} bytes as a whole, more than the ${LARGEST_CREDENTIALS} that are allowed`;
+  return [newFault('OutOfRange', CREDENTIALS_PATH, message)];
 }
 
 /** Up to 15 digits: every such number is exact. */

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { SLICE_BYTES } from '../lib/slices.ts';
 import { groupCommit } from '../storage/group-commit.ts';
 import type { Change, Entry, Json, ListOptions, Registry, WriteOutcome } from './registry.ts';
 
@@ -8,12 +9,24 @@ import type { Change, Entry, Json, ListOptions, Registry, WriteOutcome } from '.
  */
 export interface DocumentStore {
   get(key: string): StoredDocument | undefined;
-  /** Up to `limit` documents with `after` < key < `end`, in the order of the keys' bytes. */
-  page(after: string, end: string, limit: number): (StoredDocument & { readonly key: string })[];
+  /** The first documents with `after` < key < `end`, in the order of the keys' bytes. */
+  page(after: string, end: string, most: PageSize): DocumentPage;
   /** The greatest revision ever assigned; 0 at first. */
   lastRevision(): number;
   /** Stores all changes or none; resolves when they are durable, rejects when they are not. */
   write(changes: readonly DocumentChange[], lastRevision: number): Promise<void>;
+}
+
+/** A page ends with the document that reaches one of these. */
+export interface PageSize {
+  readonly documents: number;
+  readonly bytes: number;
+}
+
+export interface DocumentPage {
+  readonly documents: readonly (StoredDocument & { readonly key: string })[];
+  /** There may be more behind them. */
+  readonly more: boolean;
 }
 
 export interface StoredDocument {
@@ -125,10 +138,10 @@ export function createEmbeddedRegistry(store: DocumentStore): Registry {
       after = from;
     }
     for (;;) {
-      const page = store.page(after, range.end, size);
-      for (const document of page) yield toEntry(document.key, document);
-      const last = page.at(-1);
-      if (!last || page.length < size) return;
+      const page = store.page(after, range.end, { documents: size, bytes: SLICE_BYTES });
+      for (const document of page.documents) yield toEntry(document.key, document);
+      const last = page.documents.at(-1);
+      if (!last || !page.more) return;
       after = last.key;
       await nextTurn();
     }

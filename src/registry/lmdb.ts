@@ -23,13 +23,17 @@ function lmdbStore(lmdb: Lmdb): DocumentStore {
       const bytes = documents.getBinary(Buffer.from(key));
       return bytes && decode(bytes);
     },
-    page: (after, end, limit) => {
+    page: (after, end, most) => {
       const page: (StoredDocument & { key: string })[] = [];
+      let bytes = 0;
       // The key after `after` is `after` with a zero byte behind it.
-      const range = { start: Buffer.from(`${after}\0`), end: Buffer.from(end), limit };
-      for (const { key, value } of documents.getRange(range))
+      const range = { start: Buffer.from(`${after}\0`), end: Buffer.from(end), limit: most.documents };
+      for (const { key, value } of documents.getRange(range)) {
         page.push({ key: asBuffer(key).toString('latin1'), ...decode(value) });
-      return page;
+        bytes += value.length;
+        if (bytes >= most.bytes) return { documents: page, more: true };
+      }
+      return { documents: page, more: page.length >= most.documents };
     },
     lastRevision: () => {
       const bytes = revisions.getBinary(LAST);

@@ -44,12 +44,17 @@ function memoryStore(storage: MemoryRegistryStorage, sync?: () => Promise<void>)
 
   return {
     get: (key) => documents.get(key),
-    page: (after, end, limit) => {
-      const start = positionAfter(after);
-      const page = keys().slice(start, start + limit);
-      return page
-        .filter((key) => key < end)
-        .map((key) => ({ key, ...(documents.get(key) as StoredDocument) }));
+    page: (after, end, most) => {
+      const page: (StoredDocument & { key: string })[] = [];
+      let bytes = 0;
+      for (let at = positionAfter(after); page.length < most.documents && bytes < most.bytes; at++) {
+        const key = keys()[at];
+        if (key === undefined || key >= end) return { documents: page, more: false };
+        const document = documents.get(key) as StoredDocument;
+        page.push({ key, ...document });
+        bytes += document.text.length;
+      }
+      return { documents: page, more: true };
     },
     lastRevision: () => storage.lastRevision,
     write: async (changes, lastRevision) => {

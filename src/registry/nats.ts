@@ -1,3 +1,4 @@
+import { Slices } from '../lib/slices.ts';
 import type { Nats } from '../storage/nats.ts';
 import { type Bucket, type BucketEntry, openBucket } from '../storage/nats-bucket.ts';
 import type { Change, Entry, Json, Registry, Write, WriteOutcome } from './registry.ts';
@@ -76,7 +77,11 @@ function endOfGroup(writes: readonly Write[], start: number): number {
 async function* listed(bucket: Bucket, prefix: string, from = ''): AsyncIterable<Entry> {
   const entries = (await bucket.list(prefix)).filter(({ key }) => key >= from);
   entries.sort((a, b) => (a.key < b.key ? -1 : 1));
-  for (const entry of entries) yield toEntry(entry);
+  const slices = new Slices();
+  for (const entry of entries) {
+    yield toEntry(entry);
+    await slices.add(entry.value?.length ?? 0);
+  }
 }
 
 function toEntry({ key, value, revision }: BucketEntry): Entry {

@@ -69,7 +69,7 @@ export async function empty(desk: Desk, id: string, how: 'resend' | 'discard'): 
   const document = desk.model.streams.get(id)?.wishes.at(-1)?.document;
   if (!document) return 0;
   const { registry, model, receivers } = desk;
-  const found = await listQuarantined(registry, document, { limit: 1_000 });
+  const { records: found } = await listQuarantined(registry, document, { limit: 1_000 });
   if (how === 'discard') {
     const ids = found.map((record) => record.id);
     return (await removeQuarantined(registry, document, ids)).size;

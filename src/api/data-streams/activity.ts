@@ -9,10 +9,11 @@ import {
 import type { StreamActivity } from '../../delivery/watching/activity.ts';
 import type { ResendResult } from '../../delivery/watching/resend.ts';
 import type { Tail } from '../../delivery/watching/tail.ts';
-import { ApiError } from '../../errors.ts';
+import { ApiError, faultsToError } from '../../errors.ts';
 import type { Position } from '../../log/log.ts';
 import type { DataStreamDocument } from '../../registry/data-stream.ts';
 import type { Registry } from '../../registry/registry.ts';
+import { answerPage, listAnswer, PAGE_HEADERS, PageQuery, pageOf, writeItems } from '../pagination.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { groupOf, groupQuarantined } from './quarantine-groups.ts';
 import { DataStreamParameters } from './schema.ts';
@@ -37,6 +38,8 @@ export interface DataStreamActivityParts {
 }
 
 const PATH = '/api/v2/data_stream/:id';
+/** Bytes of records that one call sends again or discards: they are in memory until it ends. */
+const MOST_CHOSEN_BYTES = 16 * 2 ** 20;
 const base = {
   tags: ['Data Streamer'],
   params: DataStreamParameters,
@@ -128,11 +131,14 @@ function attemptRoute({ registry, activity }: DataStreamActivityParts): Route {
     operationId: 'ListDataStreamAttempts',
     summary: 'The last delivery attempts of a data stream, newest first.',
     access: 'read',
-    responses: { 200: { description: 'Up to 50 attempts', schema: Type.Array(AttemptSchema) } },
-    handler: async ({ params: { id }, identity }) => {
+    query: PageQuery,
+    responses: {
+      200: { description: 'Up to 50 attempts', schema: Type.Array(AttemptSchema), headers: PAGE_HEADERS },
+    },
+    handler: async ({ params: { id }, query, identity }) => {
       const { document } = await findStream(registry, identity.organisationId, id);
       const { attempts } = await activity(document);
-      const body = attempts.map((attempt) => ({
+      return answerPage(pageOf(attempts, query), `${PATH.replace(':id', id)}/attempt`, (attempt) => ({
         at: iso(attempt.at),
         delivery_id: attempt.deliveryId,
         records: attempt.records,
@@ -144,7 +150,6 @@ function attemptRoute({ registry, activity }: DataStreamActivityParts): Route {
         message: attempt.message ?? null,
         remote_status: attempt.remoteStatus ?? null,
       }));
-      return { status: 200, body };
     },
   });
 }
@@ -282,7 +287,7 @@ function quarantineRoutes({ registry, resend }: DataStreamActivityParts): Route[
     ids: Type.Optional(
       Type.Array(Type.String(), {
         maxItems: 1000,
-        description: 'Ids of records in quarantine; absent: the oldest 1,000',
+        description: 'Ids of records in quarantine; absent: the oldest 1,000, up to 16 MiB',
       }),
     ),
     group: Type.Optional(
@@ -304,13 +309,22 @@ function quarantineRoutes({ registry, resend }: DataStreamActivityParts): Route[
           Type.String({ description: 'Only records of this group, as the call for groups names it' }),
         ),
       }),
-      responses: { 200: { description: 'A page of records', schema: Type.Array(QuarantinedSchema) } },
+      responses: {
+        200: {
+          description: 'A page of records, up to 4 MiB; `Link` names the next page, if there is one',
+          schema: Type.Array(QuarantinedSchema),
+          headers: { Link: 'The next page.' },
+        },
+      },
       handler: async ({ params: { id }, query, identity }) => {
         const { document: stream } = await findStream(registry, identity.organisationId, id);
         const { after, limit = 100, group } = query;
-        const records = await listQuarantined(registry, stream, { after, limit, only: inGroup(group) });
-        const body = records.map(showQuarantined);
-        return { status: 200, body };
+        const page = { after, limit, only: inGroup(group) };
+        const { records, more } = await listQuarantined(registry, stream, page);
+        const texts = await writeItems(records, showQuarantined, Number.POSITIVE_INFINITY);
+        const next = { after: records.at(-1)?.id ?? '', limit: String(limit), ...(group ? { group } : {}) };
+        const path = `${PATH.replace(':id', id)}/quarantine?${new URLSearchParams(next)}`;
+        return listAnswer(texts, more ? { link: `<${path}>; rel="next"` } : {});
       },
     }),
     defineRoute({
@@ -405,9 +419,16 @@ async function chosen(
   registry: Registry,
   stream: DataStreamDocument,
   { ids, group }: { readonly ids?: readonly string[]; readonly group?: string },
-): Promise<Quarantined[]> {
-  if (!ids) return listQuarantined(registry, stream, { limit: 1000, only: inGroup(group) });
-  const records = await findQuarantined(registry, stream, ids);
+): Promise<readonly Quarantined[]> {
+  if (!ids) {
+    const page = { limit: 1000, mostBytes: MOST_CHOSEN_BYTES, only: inGroup(group) };
+    return (await listQuarantined(registry, stream, page)).records;
+  }
+  const records = await findQuarantined(registry, stream, ids, MOST_CHOSEN_BYTES);
+  if (!records) {
+    const message = `the records have more than ${MOST_CHOSEN_BYTES / 2 ** 20} MiB together; choose fewer at a time`;
+    throw faultsToError([{ token: 'OutOfRange', path: '/ids', message }]);
+  }
   const present = new Set(records.map(({ id }) => id));
   const missing = ids.filter((id) => !present.has(id));
   if (missing.length > 0)

@@ -4,6 +4,9 @@ import { parseTime } from '../../lib/time.ts';
 import type { RecordKind } from '../../records/block.ts';
 import type { Json } from '../../registry/registry.ts';
 
+/** Filters of a stream, as JSON: room for a thousand values of some dozen characters each. */
+export const LARGEST_FILTERS = 64 * 2 ** 10;
+
 /** Reads the fields of a data stream's body whose meaning the schema does not settle; faults are gathered. */
 export class FieldReader {
   readonly faults: FieldFault[] = [];
@@ -33,6 +36,11 @@ export class FieldReader {
   }
 
   filters(raw: unknown, kind: RecordKind): readonly Json[] {
+    const bytes = raw === undefined ? 0 : Buffer.byteLength(JSON.stringify(raw));
+    if (bytes > LARGEST_FILTERS) {
+      this.fault('OutOfRange', '/filters', `have ${bytes} bytes, more than the ${LARGEST_FILTERS} allowed`);
+      return [];
+    }
     const parsed = parseFilters(raw, kind);
     if (parsed.type === 'valid') return parsed.filters;
     this.faults.push(...parsed.faults);

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { stateHistory } from '../../registry/history.ts';
-import { PAGE_HEADERS, PageQuery, paginate } from '../pagination.ts';
+import { ALL_OR_PAGES, answerPage, PAGE_HEADERS, PageQuery, pageOf } from '../pagination.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { deleteDataStream, patchDataStream, restartDataStream } from './change.ts';
 import { type CreateParts, createCreation, testDataStream } from './create.ts';
@@ -45,7 +45,7 @@ function readRoutes({ registry, destinationTypes }: DataStreamParts): Route[] {
       path: PATH,
       operationId: 'ListDataStreamerV2s',
       summary: 'List data streams',
-      description: 'Newest first; all of them, unless `page` or `per_page` is given.',
+      description: `Newest first. ${ALL_OR_PAGES}`,
       access: 'read',
       query: PageQuery,
       responses: {
@@ -57,10 +57,9 @@ function readRoutes({ registry, destinationTypes }: DataStreamParts): Route[] {
       },
       handler: async ({ identity, query }) => {
         const streams = (await listStreams(registry, identity.organisationId)).sort(newestFirst);
-        const { items, headers } = paginate(streams, query, PATH);
-        const progress = await listProgress(registry, items);
-        const body = items.map(({ document }) => showDataStream(document, progress.get(document.id)));
-        return { status: 200, body, headers };
+        const page = pageOf(streams, query);
+        const progress = await listProgress(registry, page.items);
+        return answerPage(page, PATH, ({ document }) => showDataStream(document, progress.get(document.id)));
       },
     }),
     defineRoute({
@@ -87,16 +86,19 @@ function readRoutes({ registry, destinationTypes }: DataStreamParts): Route[] {
       description: 'Newest first, up to 100, each with its cause and who brought it about.',
       access: 'read',
       params: DataStreamParameters,
-      responses: { 200: { description: 'The changes.', schema: Type.Array(HistoryEntry) } },
+      query: PageQuery,
+      responses: {
+        200: { description: 'The changes.', schema: Type.Array(HistoryEntry), headers: PAGE_HEADERS },
+      },
       errors: ['NotFound'],
-      handler: async ({ identity: { organisationId }, params: { id } }) => {
+      handler: async ({ identity: { organisationId }, params: { id }, query }) => {
         await findStream(registry, organisationId, id);
         const changes = await stateHistory(registry, organisationId, id);
-        const body = changes.toReversed().flatMap(({ at, state, message, actor }) =>
+        const shown = changes.toReversed().flatMap(({ at, state, message, actor }) =>
           // A stream that can be found is not deleted.
           state === 'deleted' ? [] : [{ at: iso(at), status: showState(state), message, actor }],
         );
-        return { status: 200, body };
+        return answerPage(pageOf(shown, query), `${PATH}/${id}/history`, (change) => change);
       },
     }),
   ];

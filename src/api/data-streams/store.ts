@@ -55,12 +55,23 @@ export async function listStreams(registry: Registry, organisationId: number): P
   return Array.fromAsync(STREAM.list(registry, organisationId));
 }
 
+/** Up to so many documents are read one by one; more in one listing of all that the organisation has. */
+const READ_ONE_BY_ONE = 10;
+
 /** The engine's progress of an organisation's streams, by stream id. */
 export async function listProgress(
   registry: Registry,
   streams: readonly StoredStream[],
 ): Promise<ReadonlyMap<string, ProgressDocument>> {
   const found = new Map<string, ProgressDocument>();
+  if (streams.length <= READ_ONE_BY_ONE) {
+    const read = async ({ document }: StoredStream) => {
+      const progress = await findProgress(registry, document);
+      if (progress) found.set(document.id, progress);
+    };
+    await Promise.all(streams.map(read));
+    return found;
+  }
   // All streams of an organisation lie in one partition; a set, in case that ever changes.
   const prefixes = new Set(
     streams.map(({ document: { partition, organisationId } }) => registryKey(partition, organisationId)),

@@ -12,6 +12,7 @@ import {
   showApplicationToken,
   TOKEN_PATCH_EXAMPLES,
 } from '../application-token.ts';
+import { ALL_OR_PAGES, answerPage, PAGE_HEADERS, PageQuery, pageOf } from '../pagination.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { type MustExist, ORGANISATIONS_PATH, OrganisationParameter } from './organisation.ts';
 
@@ -61,16 +62,18 @@ export function operatorApplicationTokenRoutes(
       operationId: 'ListApplicationTokensFor',
       tags,
       summary: 'List the application tokens of an organisation',
+      description: `Newest first. ${ALL_OR_PAGES}`,
       access: 'operator',
       params: OrganisationParameter,
-      responses: { 200: { description: 'Newest first.', schema: Type.Array(ApplicationTokenView) } },
+      query: PageQuery,
+      responses: {
+        200: { description: 'The tokens.', schema: Type.Array(ApplicationTokenView), headers: PAGE_HEADERS },
+      },
       errors: ['BadRequest', 'NotFound'],
-      handler: async ({ params }) => {
-        const organisation = await mustExist(params.id);
-        return {
-          status: 200,
-          body: (await applicationTokens.list(organisation.id)).map(showApplicationToken),
-        };
+      handler: async ({ params, query }) => {
+        const { id } = await mustExist(params.id);
+        const page = pageOf(await applicationTokens.list(id), query);
+        return answerPage(page, `${ORGANISATIONS_PATH}/${id}/application_tokens`, showApplicationToken);
       },
     }),
     defineRoute({

@@ -3,6 +3,7 @@ import type { Organisations } from '../../auth/organisations.ts';
 import { ApiError, faultsToError } from '../../errors.ts';
 import type { OrganisationDocument } from '../../registry/organisation.ts';
 import { readId } from '../application-token.ts';
+import { ALL_OR_PAGES, answerPage, PAGE_HEADERS, PageQuery, pageOf } from '../pagination.ts';
 import { defineRoute, type Route } from '../route.ts';
 import type { DeletedOrganisation } from './delete-organisation.ts';
 
@@ -87,11 +88,20 @@ export function operatorOrganisationRoutes(
       operationId: 'ListOrganisations',
       tags,
       summary: 'List organisations',
+      description: `In order of id. ${ALL_OR_PAGES}`,
       access: 'operator',
-      responses: { 200: { description: 'In order of id.', schema: Type.Array(OrganisationView) } },
-      handler: async () => {
-        const all = await Array.fromAsync(organisations.list(), showOrganisation);
-        return { status: 200, body: all.sort((a, b) => a.id - b.id) };
+      query: PageQuery,
+      responses: {
+        200: {
+          description: 'The organisations.',
+          schema: Type.Array(OrganisationView),
+          headers: PAGE_HEADERS,
+        },
+      },
+      handler: async ({ query }) => {
+        const all = await Array.fromAsync(organisations.list());
+        all.sort((a, b) => a.id - b.id);
+        return answerPage(pageOf(all, query), ORGANISATIONS_PATH, showOrganisation);
       },
     }),
     defineRoute({

@@ -1,7 +1,14 @@
 import Type, { type Static } from 'typebox';
 import { sha1Hex } from '../../auth/passwords.ts';
-import { foldUsername, LONGEST_USERNAME, type UserDocument, type Users } from '../../auth/users.ts';
+import {
+  foldUsername,
+  LONGEST_USERNAME,
+  MOST_USERS,
+  type UserDocument,
+  type Users,
+} from '../../auth/users.ts';
 import { ApiError, faultsToError } from '../../errors.ts';
+import { ALL_OR_PAGES, answerPage, PAGE_HEADERS, PageQuery, pageOf } from '../pagination.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { type MustExist, ORGANISATIONS_PATH, OrganisationParameter } from './organisation.ts';
 
@@ -81,7 +88,7 @@ export function operatorUserRoutes(
         },
       },
       responses: { 201: { description: 'Created.', schema: UserView } },
-      errors: ['BadRequest', 'NotFound', 'Duplicated'],
+      errors: ['BadRequest', 'NotFound', 'Duplicated', 'NotAllowed'],
       handler: async ({ params, body }) => {
         const organisation = await mustExist(params.id);
         if (Buffer.byteLength(foldUsername(body.username)) > LONGEST_USERNAME) {
@@ -96,6 +103,10 @@ export function operatorUserRoutes(
           ...(body.role === undefined ? {} : { role: body.role }),
         });
         if (user === 'taken') throw new ApiError('Duplicated', 'A user of this name exists already.');
+        if (user === 'too-many') {
+          const message = `The organisation has ${MOST_USERS} users, which is the most; remove those that are not used.`;
+          throw new ApiError('NotAllowed', message);
+        }
         return { status: 201, body: showUser(user) };
       },
     }),
@@ -105,13 +116,18 @@ export function operatorUserRoutes(
       operationId: 'ListUsers',
       tags,
       summary: 'List the users of an organisation',
+      description: ALL_OR_PAGES,
       access: 'operator',
       params: OrganisationParameter,
-      responses: { 200: { description: 'The users.', schema: Type.Array(UserView) } },
+      query: PageQuery,
+      responses: {
+        200: { description: 'The users.', schema: Type.Array(UserView), headers: PAGE_HEADERS },
+      },
       errors: ['BadRequest', 'NotFound'],
-      handler: async ({ params }) => {
-        const organisation = await mustExist(params.id);
-        return { status: 200, body: await Array.fromAsync(users.list(organisation.id), showUser) };
+      handler: async ({ params, query }) => {
+        const { id } = await mustExist(params.id);
+        const page = pageOf(await Array.fromAsync(users.list(id)), query);
+        return answerPage(page, `${ORGANISATIONS_PATH}/${id}/users`, showUser);
       },
     }),
     defineRoute({

@@ -1,3 +1,4 @@
+import { Slices } from '../../lib/slices.ts';
 import type { Json, Registry, WriteOutcome } from '../../registry/registry.ts';
 import {
   type Chunk,
@@ -25,9 +26,16 @@ export interface Owner {
 export async function* chunksOf(registry: Registry, owner: Owner, place?: string): AsyncGenerator<Chunk> {
   const prefix = quarantinePrefix(owner.organisationId, owner.id);
   const from = place === undefined ? undefined : `${prefix}.${place}`;
-  for await (const { key, value, revision } of registry.list(prefix, { from, page: PAGE }))
-    yield chunkOf(owner, key, revision, value);
+  const slices = new Slices();
+  for await (const { key, value, revision } of registry.list(prefix, { from, page: PAGE })) {
+    const chunk = chunkOf(owner, key, revision, value);
+    yield chunk;
+    await slices.add(bytesOf(chunk.records));
+  }
 }
+
+const bytesOf = (records: readonly Quarantined[]) =>
+  records.reduce((sum, { bytes }) => sum + bytes.length, 0);
 
 /** One document; undefined where there is none. */
 export async function readChunkAt(registry: Registry, owner: Owner, key: string): Promise<Chunk | undefined> {
@@ -49,44 +57,66 @@ export async function* allQuarantined(registry: Registry, owner: Owner): AsyncGe
   for await (const { records } of chunksOf(registry, owner)) yield* records;
 }
 
+/** Some thousand records as they are usual, or sixteen of the largest. */
+const MOST_PAGE_BYTES = 4 * 2 ** 20;
+
 interface QuarantinePage {
   /** Id of a record, in quarantine or not any more. */
   readonly after?: string | undefined;
   readonly limit: number;
+  /** The page ends before the record that exceeds it, but has at least one. */
+  readonly mostBytes?: number;
   /** Which records are wanted; missing: all. */
   readonly only?: ((record: Quarantined) => boolean) | undefined;
 }
 
-/** Up to `limit` records, oldest first, those behind the one with the id `after`. Reads no more than that takes. */
+/**
+ * Up to `limit` records, oldest first, those behind the one with the id `after`. Reads no more than that takes.
+ * @returns `more`: there are records behind them
+ */
 export async function listQuarantined(
   registry: Registry,
   owner: Owner,
-  { after, limit, only }: QuarantinePage,
-): Promise<Quarantined[]> {
+  { after, limit, mostBytes = MOST_PAGE_BYTES, only }: QuarantinePage,
+): Promise<{ readonly records: readonly Quarantined[]; readonly more: boolean }> {
   const found: Quarantined[] = [];
+  let bytes = 0;
   const place = after === undefined ? undefined : placeOfId(after);
   for await (const { records } of chunksOf(registry, owner, place)) {
     for (const record of records) {
       if (after !== undefined && record.id <= after) continue;
       if (only && !only(record)) continue;
+      const fits = found.length < limit && (found.length === 0 || bytes + record.bytes.length <= mostBytes);
+      if (!fits) return { records: found, more: true };
       found.push(record);
-      if (found.length >= limit) return found;
+      bytes += record.bytes.length;
     }
   }
-  return found;
+  return { records: found, more: false };
 }
 
-/** The records with these ids, in the order of their places in the log; those that are not in quarantine are missing. */
+/**
+ * The records with these ids, in the order of their places in the log; those that are not in quarantine are missing.
+ * @returns undefined when they have more than `mostBytes` together
+ */
 export async function findQuarantined(
   registry: Registry,
   owner: Owner,
   ids: readonly string[],
-): Promise<Quarantined[]> {
+  mostBytes: number,
+): Promise<Quarantined[] | undefined> {
   const wanted = new Set(ids);
   const found: Quarantined[] = [];
+  const slices = new Slices();
+  let bytes = 0;
   for (const place of new Set(ids.map(placeOfId))) {
     const chunk = await chunkAt(registry, owner, place);
-    if (chunk) found.push(...chunk.records.filter(({ id }) => wanted.has(id)));
+    if (!chunk) continue;
+    const chosen = chunk.records.filter(({ id }) => wanted.has(id));
+    bytes += bytesOf(chosen);
+    if (bytes > mostBytes && found.length + chosen.length > 1) return undefined;
+    found.push(...chosen);
+    await slices.add(bytesOf(chunk.records));
   }
   return found.sort(
     (a, b) => a.position.sequence - b.position.sequence || a.position.index - b.position.index,

@@ -38,7 +38,7 @@ export interface QuarantineLimits {
 }
 
 /** A person looks through some hundred of them; ten thousand are a wrong configuration, and 64 MiB are 6 on the disk. */
-const QUARANTINE_LIMITS: QuarantineLimits = { records: 10_000, bytes: 64 * 2 ** 20 };
+export const QUARANTINE_LIMITS: QuarantineLimits = { records: 10_000, bytes: 64 * 2 ** 20 };
 
 /** Most of one document: small enough to be written again for each record that joins. */
 const CHUNK = { records: 100, bytes: 128 * 2 ** 10 };

@@ -1,7 +1,7 @@
 import { Button, Group, Stack, Text } from '@mantine/core';
 import { useState } from 'react';
 import type { paths } from '../generated/api.ts';
-import { api, type QuarantineGroup, read } from '../lib/api.ts';
+import { api, type QuarantineGroup, readPage } from '../lib/api.ts';
 import { formatCount } from '../lib/format.ts';
 import { formatJson } from '../lib/json.ts';
 import { notifyFailure } from '../lib/notices.ts';
@@ -94,11 +94,11 @@ async function readGroup(id: string, group: string, count: number): Promise<read
     const limit = Math.min(MOST_PER_CALL, count - records.length);
     const after = records.at(-1)?.id;
     const query = { limit, group, ...(after === undefined ? {} : { after }) };
-    const page = await read(
+    const { data, more } = await readPage(
       api.GET('/api/v2/data_stream/{id}/quarantine', { params: { path: { id }, query } }),
     );
-    records.push(...page);
-    if (page.length < limit) break;
+    records.push(...data);
+    if (!more) break;
   }
   return records;
 }

@@ -54,6 +54,18 @@ export async function read<T>(call: Promise<Outcome<T>>): Promise<T> {
   return outcome.data as T;
 }
 
+/** A page of a list, and whether there is another one. @throws CallFailed with the cause in plain words */
+export async function readPage<T>(
+  call: Promise<Outcome<T>>,
+): Promise<{ readonly data: T; readonly more: boolean }> {
+  const outcome = await settle(call);
+  if (!outcome.response.ok) throw failureOf(outcome);
+  return {
+    data: outcome.data as T,
+    more: /rel="next"/.test(outcome.response.headers.get('link') ?? ''),
+  };
+}
+
 /** Makes a call that the reader asked for by hand, and keeps it for "Show as API call". */
 export async function perform<T>(
   method: string,
