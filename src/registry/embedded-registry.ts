@@ -18,12 +18,12 @@ export interface DocumentStore {
 }
 
 /** A page ends with the document that reaches one of these. */
-export interface PageSize {
+interface PageSize {
   readonly documents: number;
   readonly bytes: number;
 }
 
-export interface DocumentPage {
+interface DocumentPage {
   readonly documents: readonly (StoredDocument & { readonly key: string })[];
   /** There may be more behind them. */
   readonly more: boolean;
