@@ -53,6 +53,7 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
     'delivery/watching/activity.ts': 'types',
     'delivery/watching/resend.ts': 'types',
     'delivery/watching/tail.ts': 'types',
+    'delivery/watching/synthetic-record.ts': 'types',
     'destinations/contract.ts': 'types',
     'destinations/masking.ts': 'values',
     'destinations/configure.ts': 'values',

@@ -11,12 +11,13 @@ import { DEFAULT_PER_PAGE, MOST_LIST_BYTES, PageQuery } from '../src/api/paginat
 import { DEEPEST_BODY } from '../src/api/validation.ts';
 import { MOST_TOKENS } from '../src/auth/application-tokens.ts';
 import { FAILURES_TO_LOCK, LOCKOUT_MILLISECONDS } from '../src/auth/lockout.ts';
-import { DEFAULT_RATE_LIMITS, WINDOW_MILLISECONDS } from '../src/auth/rate-limit.ts';
+import { DEFAULT_RATE_LIMITS, TEST_RECORDS_A_MINUTE, WINDOW_MILLISECONDS } from '../src/auth/rate-limit.ts';
 import { APPLICATION_TOKEN_SECONDS, REFRESH_TOKEN_SECONDS, USER_TOKEN_SECONDS } from '../src/auth/tokens.ts';
 import { MOST_USERS } from '../src/auth/users.ts';
 import { SETTINGS, variableOf } from '../src/config/config.ts';
 import { QUARANTINE_LIMITS } from '../src/delivery/quarantine/store.ts';
 import { ATTEMPTS } from '../src/delivery/watching/activity.ts';
+import { TEST_RECORD_TIMEOUT_MS } from '../src/delivery/watching/synthetic-record.ts';
 import { LARGEST_CREDENTIALS } from '../src/destinations/configure.ts';
 import { DEEPEST_GROUP, MOST_ELEMENTS, MOST_VALUES } from '../src/filters/syntax.ts';
 import { LARGEST_BODY } from '../src/ingest/body.ts';
@@ -56,6 +57,7 @@ const ROWS: readonly (string | Row)[] = [
     '429',
     'rateLogins',
   ],
+  ['test records of an organisation', `${TEST_RECORDS_A_MINUTE} a minute`, '429'],
   [
     'failed logins of a user in a row',
     String(FAILURES_TO_LOCK),
@@ -83,6 +85,7 @@ const ROWS: readonly (string | Row)[] = [
   ['values in the filters of a stream', count(MOST_VALUES), '422'],
   ['groups inside groups', String(DEEPEST_GROUP), '422'],
   ['time for a destination to be verified', seconds(VERIFY_TIMEOUT_MS), '422'],
+  ['time for a test record', seconds(TEST_RECORD_TIMEOUT_MS), 'the answer says so'],
   ['changes of state that are kept', String(HISTORY_LENGTH), 'the oldest are dropped'],
   ['attempts that are kept', String(ATTEMPTS), 'the oldest are dropped'],
   ['hours of expired records that are kept', String(EXPIRED_HOURS), 'the oldest are dropped'],

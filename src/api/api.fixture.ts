@@ -6,6 +6,7 @@ import { createAuthorizeOperator, type Identity } from '../auth/identity.ts';
 import { createRateLimits } from '../auth/rate-limit.ts';
 import { createSealer } from '../auth/seal.ts';
 import { secretOf } from '../auth/secret.ts';
+import type { TestRecordResult } from '../delivery/watching/synthetic-record.ts';
 import {
   type Configured,
   type DestinationType,
@@ -143,6 +144,8 @@ export interface ApiFixture {
   readonly logged: unknown[];
   /** What verification answers, and what it was asked. */
   readonly verification: { verdict: Verdict; readonly asked: string[]; before?: () => Promise<void> };
+  /** What becomes of test records, and for which streams some were asked for. */
+  readonly testRecords: { result: TestRecordResult; readonly asked: string[] };
   /** Deleted streams that others were told of. */
   readonly forgotten: string[];
   call(method: Route['method'], url: string, options?: CallOptions): Promise<CallResult>;
@@ -197,6 +200,10 @@ export async function setUpApi(options: FixtureOptions = {}): Promise<ApiFixture
   const rateLimits = createRateLimits(clock);
   const sealer = createSealer(secrets, random);
   const verification: ApiFixture['verification'] = { verdict: { type: 'reachable' }, asked: [] };
+  const testRecords: ApiFixture['testRecords'] = {
+    result: { outcome: 'delivered', remoteStatus: 200, durationMs: 12.34 },
+    asked: [],
+  };
   const logged: unknown[] = [];
   const forgotten: string[] = [];
 
@@ -226,6 +233,10 @@ export async function setUpApi(options: FixtureOptions = {}): Promise<ApiFixture
     activity: async () => ({ attempts: [], series: [] }),
     tail: async (_, cursor) => ({ records: [], next: cursor, skipped: false }),
     resend: async () => ({ delivered: 0, failed: [] }),
+    testRecord: async (stream, organisationName) => {
+      testRecords.asked.push(`${stream.organisationId} ${organisationName} ${stream.id}`);
+      return testRecords.result;
+    },
     nodes: () => NODES,
     takeRecords: async () => ({ accepted: 0 }),
   });
@@ -284,6 +295,7 @@ export async function setUpApi(options: FixtureOptions = {}): Promise<ApiFixture
     logged,
     forgotten,
     verification,
+    testRecords,
     call,
     create: async (body = STREAM, token = 'ada') => {
       const { status, headers, text } = await call('POST', '/api/v2/data_stream', { token, body });

@@ -3,6 +3,7 @@ import { type AuthenticateParts, authenticateRoutes } from './authenticate.ts';
 import { type DataStreamActivityParts, dataStreamActivityRoutes } from './data-streams/activity.ts';
 import { eventTypeRoutes } from './data-streams/lookups.ts';
 import { type DataStreamParts, dataStreamRoutes } from './data-streams/routes.ts';
+import { type TestRecordParts, testRecordRoute } from './data-streams/synthetic-record.ts';
 import { type NodesParts, nodesRoutes } from './operator/nodes.ts';
 import { type RecordsParts, recordsRoutes } from './operator/records.ts';
 import { type OperatorParts, operatorRoutes } from './operator/routes.ts';
@@ -16,6 +17,7 @@ type ApiParts = AuthenticateParts &
   OrganisationParts &
   DataStreamParts &
   DataStreamActivityParts &
+  TestRecordParts &
   OperatorParts &
   NodesParts &
   RecordsParts;
@@ -30,6 +32,7 @@ export function apiRoutes(parts: ApiParts): Route[] {
     ...eventTypeRoutes(),
     ...dataStreamRoutes(parts),
     ...dataStreamActivityRoutes(parts),
+    testRecordRoute(parts),
     ...operatorRoutes(parts),
     ...nodesRoutes(parts),
     ...recordsRoutes(parts),

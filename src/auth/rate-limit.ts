@@ -19,7 +19,15 @@ export interface RateLimits {
    * @throws ApiError TooManyRequests
    */
   call(caller: Caller, kind: 'read' | 'write'): void;
+  /** Counts a test record that an organisation sends somewhere. @throws ApiError TooManyRequests */
+  testRecord(organisationId: number): void;
 }
+
+/**
+ * Test records of an organisation in a minute, on top of the limit of calls: each is a request to somebody else's service.
+ * Enough to try out a receiver by hand, too few to disturb one.
+ */
+export const TEST_RECORDS_A_MINUTE = 20;
 
 type Caller = Pick<Identity, 'organisationId' | 'actor'>;
 
@@ -59,6 +67,7 @@ export function createRateLimits(
   const request = createWindow(clock, settings.requestsPerIp, WINDOW_MILLISECONDS);
   const reads = createBuckets(clock, settings.reads, settings.reads * 2);
   const writes = createBuckets(clock, settings.writes, settings.writes * 2);
+  const testRecords = createWindow(clock, TEST_RECORDS_A_MINUTE, 60_000);
   const portal = createBuckets(clock, settings.portal, settings.portal * 3);
   return {
     authenticate: (ip) =>
@@ -81,6 +90,11 @@ export function createRateLimits(
       }
       enforce(writes(key), `changes by programs of this organisation (${settings.writes} a second)`);
     },
+    testRecord: (organisationId) =>
+      enforce(
+        testRecords(String(organisationId)),
+        `test records of this organisation (${TEST_RECORDS_A_MINUTE} a minute)`,
+      ),
   };
 }
 

@@ -25,6 +25,7 @@ export interface DestinationType {
    * Each property has `title` and `description`; `default`, `minimum`, `maximum`, `enum`, `examples` where they apply.
    * `x-secret: "all"` masks the whole value (`***`), `"headers"` the value part of `name:value` strings,
    * `"connectionString"` the value of SharedAccessKey, `"url"` the parts of a URL that url-secrets.ts names.
+   * `x-generate: "whsec"` lets a form make up the value: `whsec_` and 32 random bytes in base64.
    */
   readonly credentials: TObject;
   /**
@@ -130,7 +131,15 @@ interface Delivery {
   readonly last: Position;
   /** When the first record arrived, ms since the epoch. */
   readonly firstArrivedAt: number;
+  /**
+   * The record is a synthetic one that somebody asked for (TEST_MARK). Where the service carries anything beside records, the
+   * connector marks it, and it overwrites nothing.
+   */
+  readonly test?: true;
 }
+
+/** The name under which a test record is marked: a header, an attribute, a property. Its value is `true`. */
+export const TEST_MARK = 'Simstream-Test';
 
 export interface Batch extends Delivery {
   /** Bytes of the records, separators not counted. */

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import { sendTestRecord, type TestRecordResult } from '../delivery/watching/synthetic-record.ts';
 import { ManualClock, seededRandom } from '../lib/manual-clock.fixture.ts';
 import type { RecordKind } from '../records/block.ts';
 import { type BatchOptions, sampleBatch, sampleFile, sampleId } from './batches.fixture.ts';
@@ -16,6 +17,7 @@ import type {
   Verdict,
 } from './contract.ts';
 import { createEgress } from './egress.ts';
+import type { ReceivedRequest } from './http/peer.fixture.ts';
 import { MASK, maskCredentials, restoreMasked } from './masking.ts';
 
 /** What the peer of a connector can be told to do, from now on. */
@@ -47,6 +49,8 @@ export interface DestinationPeer {
   behave(behaviour: PeerBehaviour): void;
   /** The ids of the records that it took, in order, as digits; sample records carry them. */
   taken(): readonly string[];
+  /** All that it was sent, in order. */
+  readonly requests: readonly ReceivedRequest[];
   /** Resolves when the next delivery has reached it. */
   reached(): Promise<void>;
   /** Resolves as soon as no connection to it is open. */
@@ -61,6 +65,7 @@ const CASES = {
   verifyRefused: 'verify tells a refusal',
   reject: 'tells records that cannot be taken apart',
   tooLarge: 'tells a delivery that is too large apart',
+  marked: 'a test record is marked beside its text',
 } as const;
 
 interface DestinationHarness {
@@ -114,6 +119,33 @@ export function testDestination(name: string, harness: DestinationHarness): void
         const outcome = await deliver({ kind: each, to: most, blocks: most > 3 ? 3 : 1 });
         assert.equal(outcome.type, 'delivered', JSON.stringify(outcome));
         assert.deepEqual(peer.taken(), ids(0, most));
+      });
+    }
+
+    test(CASES.marked, unless(deviations.marked), async (t) => {
+      const { deliver, deliverTest, peer } = await enter(t, harness);
+      const sent = async (delivered: Promise<{ readonly type?: string }>) => {
+        const before = peer.requests.length;
+        await delivered;
+        return peer.requests.slice(before).map(({ headers, body }) => JSON.stringify([headers, `${body}`]));
+      };
+      const marks = /simstream-test[\\"]+[:,][\\"]+true/i;
+      assert.equal((await sent(deliver({ kind, to: 1 }))).filter((text) => marks.test(text)).length, 0);
+      assert.equal(
+        (await sent(deliverTest(kind).then(() => ({})))).filter((text) => marks.test(text)).length,
+        1,
+      );
+    });
+
+    for (const each of kinds) {
+      test(`delivers a test record of ${each}`, async (t) => {
+        const { deliverTest, peer } = await enter(t, harness);
+        const { outcome, cause } = await deliverTest(each);
+        assert.equal(outcome, 'delivered', cause?.message);
+        assert.deepEqual(peer.taken(), ['0']);
+        peer.behave('refuse');
+        assert.equal((await deliverTest(each)).outcome, deviations.refuse ? 'delivered' : 'refused');
+        assert.deepEqual(peer.taken(), deviations.refuse ? ['0', '0'] : ['0']);
       });
     }
 
@@ -271,6 +303,7 @@ interface World {
   readonly peer: DestinationPeer;
   readonly clock: ManualClock;
   deliver(options: BatchOptions, signal?: AbortSignal): Promise<Outcome>;
+  deliverTest(kind: RecordKind): Promise<TestRecordResult>;
   verify(signal?: AbortSignal): Promise<Verdict>;
   close(): Promise<void>;
 }
@@ -319,6 +352,12 @@ async function enter(
       causesOf(outcome).forEach(assertPresentable);
       assertNoSecret(outcome, peer);
       return outcome;
+    },
+    deliverTest: async (kind) => {
+      const stream = { id: environment.streamId, organisationId: environment.organisationId, kind };
+      const result = await sendTestRecord(environment, stream, 'Nordlicht Metering', destination, never);
+      assertNoSecret(result, peer);
+      return result;
     },
     verify: async (signal = never) => {
       const verdict = await destination.verify(signal);

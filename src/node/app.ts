@@ -12,6 +12,7 @@ import type { Quarantined } from '../delivery/quarantine/document.ts';
 import type { Activity } from '../delivery/watching/activity.ts';
 import { type ResendResult, resendQuarantined } from '../delivery/watching/resend.ts';
 import type { SharedActivity } from '../delivery/watching/shared-activity.ts';
+import { sendTestRecord, type TestRecordResult } from '../delivery/watching/synthetic-record.ts';
 import { readTail } from '../delivery/watching/tail.ts';
 import { createInboxes } from '../demo/inbox.ts';
 import { inboxPlugin } from '../demo/inbox-plugin.ts';
@@ -125,6 +126,7 @@ function appParts(parts: NodeParts, demo: boolean): AppParts {
       activity: (stream) => parts.activityOf(stream),
       tail: (stream, cursor, after, limit) => readTail({ log, tree }, stream, cursor, after, limit),
       resend: (stream, records, signal) => resend(parts, stream, records, signal),
+      testRecord: (stream, organisationName, signal) => testRecord(parts, stream, organisationName, signal),
       nodes: () => storage.leases.nodes.snapshot(),
       takeRecords: (call) => takeRecords({ ingest, telemetry }, call),
     }),
@@ -199,5 +201,32 @@ async function resend(
     return await resendQuarantined(parts.storage.registry, stream, opening.destination, records, signal);
   } finally {
     await opening.destination.close();
+  }
+}
+
+/** Sends a test record through the stream's destination, opened only for this. */
+async function testRecord(
+  parts: NodeParts,
+  stream: DataStreamDocument,
+  organisationName: string,
+  signal: AbortSignal,
+): Promise<TestRecordResult> {
+  const opening = await openerOf(parts)(stream);
+  if (opening.type === 'failed') {
+    const outcome = opening.actor === 'operator' ? 'platform' : 'refused';
+    return { outcome, cause: opening.cause, durationMs: 0 };
+  }
+  const { clock, environment } = parts;
+  const { destination } = opening;
+  try {
+    return await sendTestRecord(
+      { clock, random: environment.random },
+      stream,
+      organisationName,
+      destination,
+      signal,
+    );
+  } finally {
+    await destination.close();
   }
 }

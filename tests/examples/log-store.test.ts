@@ -47,6 +47,7 @@ async function start() {
       behaviour = next;
     },
     taken: () => taken,
+    requests: peer.requests,
     reached: () => peer.reached(),
     disconnected: () => peer.disconnected(),
     stop: () => peer.stop(),

@@ -7,6 +7,7 @@ import {
   defineDestination,
   type Outcome,
   type RecordFailure,
+  TEST_MARK,
 } from '../../src/destinations/contract.ts';
 import { exchange } from '../../src/destinations/http/http-exchange.ts';
 import { outcomeOfAnswer } from '../../src/destinations/http/http-outcome.ts';
@@ -86,7 +87,13 @@ function openLogStore(index: URL, key: string, environment: DestinationEnvironme
       return verdictOf(outcome);
     },
     async send(batch, signal) {
-      const call = { method: 'POST', url: new URL('lines', index), headers, body: lines(batch) } as const;
+      const marks = batch.test ? [TEST_MARK.toLowerCase(), 'true'] : [];
+      const call = {
+        method: 'POST',
+        url: new URL('lines', index),
+        headers: [...headers, ...marks],
+        body: lines(batch),
+      } as const;
       const result = await exchange(call, at, environment, signal, {
         totalMs: 30_000,
         textBytes: LARGEST_BODY,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
+import { Webhook } from 'standardwebhooks';
 import { buildPortal } from '../../scripts/build-portal.ts';
 import { chromiumFor } from '../support/browser.ts';
 import { go } from '../support/portal-views.ts';
@@ -12,6 +13,7 @@ import {
   signIn,
   startPortalWorld,
 } from '../support/portal-world.ts';
+import type { ReceivedRequest } from '../support/receiver.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const ORGANISATION = 7;
@@ -23,6 +25,7 @@ export function journeyTests(): void {
     let browser: Browser | undefined;
     let page: Page;
     let faults: string[];
+    let secret = '';
     before(async () => {
       await buildPortal();
       world = await startPortalWorld();
@@ -67,6 +70,10 @@ export function journeyTests(): void {
       assert.ok(
         !page.url().includes('secret') && !page.url().includes(String(new URL(world.receiver.url).port)),
       );
+      await page.getByRole('button', { name: 'Generate' }).click();
+      await page.getByText('it is not shown again').waitFor();
+      secret = await page.getByRole('textbox', { name: 'Signing secret' }).inputValue();
+      assert.match(secret, /^whsec_[A-Za-z0-9+/]{43}=$/);
       await page.getByRole('button', { name: 'Test connection' }).click();
       await page.getByText('The address answers', { exact: true }).waitFor();
       await page.getByRole('button', { name: 'Create', exact: true }).click();
@@ -77,13 +84,19 @@ export function journeyTests(): void {
       await fact('Delivered', '1');
     });
 
+    test('a delivery is signed with the secret that was generated', (t) => {
+      if (!browser) return t.skip();
+      const [{ body, headers }] = world.received as [ReceivedRequest];
+      assert.ok(new Webhook(secret).verify(body.toString(), headers as Record<string, string>));
+    });
+
     test('the call that was made, without the secret', async (t) => {
       if (!browser) return t.skip();
       await page.getByRole('button', { name: 'Show as API call' }).last().click();
       const shown = await page.getByRole('dialog').getByRole('region', { name: 'API call' }).innerText();
       assert.match(shown, /^curl -X POST 'http:\/\/127\.0\.0\.1:\d+\/api\/v2\/data_stream'/);
       assert.match(shown, /"Authorization:<value>"/);
-      assert.doesNotMatch(shown, /a-secret/);
+      assert.doesNotMatch(shown, /a-secret|whsec_/);
       await page.keyboard.press('Escape');
     });
 
@@ -118,6 +131,27 @@ export function journeyTests(): void {
         .click();
       await waitFor('the record that waited', () => typesReceived().includes(4) || undefined);
       await card().getByText('Running', { exact: true }).waitFor();
+    });
+
+    test('a test record shows whether the destination takes one, and counts nowhere', async (t) => {
+      if (!browser) return t.skip();
+      await card()
+        .getByRole('link', { name: `Details of ${NAME}` })
+        .click();
+      const sent = world.received.length;
+      world.answerWith({ status: 401, body: 'who are you?' });
+      await page.getByRole('button', { name: 'Send test record' }).click();
+      await page.getByText('The test record was not delivered').waitFor();
+      await page.getByText(/answered 401.*who are you/).waitFor();
+      world.answerWith({ status: 200 });
+      await page.getByRole('button', { name: 'Send test record' }).click();
+      await page.getByText('The test record was delivered').waitFor();
+      const [{ body, headers }] = world.received.slice(sent) as [ReceivedRequest];
+      assert.equal(headers['simstream-test'], 'true');
+      assert.equal(JSON.parse(body.toString())[0].id, 0);
+      world.received.splice(sent);
+      await page.getByRole('link', { name: 'Data Streams' }).first().click();
+      await fact('Delivered', '4');
     });
 
     test('filters and name are changed on the live stream', async (t) => {

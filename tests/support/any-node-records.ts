@@ -55,6 +55,24 @@ export function recordTests(world: AnyNodeWorld): void {
     );
   });
 
+  test('a test record is sent by any node that is asked, and moves nothing', async () => {
+    const tenant = await world.tenantAt(1);
+    const inbox = world.inbox();
+    const path = await world.createStream(0, tenant, inbox);
+    await world.call(0, tenant.token, 202, 'PATCH', path, { status: { id: 2 } });
+    const before = await world.shownEverywhere('paused', tenant, path, ({ status }) => status.id === 2);
+    assert.ok(before >= 0);
+    const shown = await world.same((node) => world.show(node, tenant, path));
+    for (const node of NODES) {
+      const { text } = await world.call(node, tenant.token, 200, 'POST', `${path}/test_record`);
+      const { outcome, remote_status } = JSON.parse(text) as { outcome: string; remote_status: number };
+      assert.deepEqual([outcome, remote_status], ['delivered', 200]);
+    }
+    assert.deepEqual(inbox.ids, [0, 0, 0]);
+    assert.deepEqual(await world.same((node) => world.show(node, tenant, path)), shown);
+    assert.deepEqual(await world.same((node) => world.read(node, tenant.token, `${path}/attempt`)), []);
+  });
+
   test('a request that is repeated with its key at other nodes is delivered once', async () => {
     const tenant = await world.tenantAt(0);
     const inbox = world.inbox();

@@ -3,6 +3,7 @@ import { causeOf } from '../../destinations/outcome-cause.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { blockOf, type Quarantined } from '../quarantine/document.ts';
 import { type Owner, removeQuarantined } from '../quarantine/reading.ts';
+import { sendSingle } from './single-record.ts';
 
 export interface ResendResult {
   readonly delivered: number;
@@ -46,36 +47,18 @@ const NOT_REMOVED: Cause = {
     'The destination took the record, but it could not be removed from the quarantine now. Discard it; sent again, it arrives twice.',
 };
 
-async function sendOne(
+function sendOne(
   stream: Owner,
   destination: Destination,
   record: Quarantined,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const block = blockOf(record);
   const { position } = record;
-  const { sequence, index } = position;
-  const delivery = {
-    deliveryId: `${stream.id}-again-${sequence}.${index}`,
-    streamId: stream.id,
-    organisationId: stream.organisationId,
-    kind: record.kind,
-    count: 1,
-    first: position,
-    last: position,
-    firstArrivedAt: record.arrivedAt,
+  const single = {
+    deliveryId: `${stream.id}-again-${position.sequence}.${position.index}`,
+    stream,
+    position,
+    block: blockOf(record),
   };
-  const segments = [{ block, from: 0, to: 1 }];
-  if (destination.takes === 'batches') {
-    return destination.send({ ...delivery, bytes: block.payloadLength, segments }, signal);
-  }
-  return destination.store(
-    {
-      ...delivery,
-      async *segments() {
-        yield* segments;
-      },
-    },
-    signal,
-  );
+  return sendSingle(destination, single, signal);
 }

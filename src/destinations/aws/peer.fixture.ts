@@ -44,6 +44,7 @@ export async function startAwsPeer(
       behaviour = next;
     },
     taken: () => taken,
+    requests: peer.requests,
     reached: () => new Promise((resolve) => waiting.push(resolve)),
     disconnected: () => peer.disconnected(),
     stop: () => peer.stop(),

@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import type { DestinationEnvironment, FileDestination, Outcome, RecordFile, Verdict } from '../contract.ts';
+import {
+  type DestinationEnvironment,
+  type FileDestination,
+  type Outcome,
+  type RecordFile,
+  TEST_MARK,
+  type Verdict,
+} from '../contract.ts';
 import { cancelled } from '../network-fault.ts';
 import { verdictOf } from '../verify.ts';
 import type { AwsRequest } from './call.ts';
@@ -115,6 +122,7 @@ async function store(
     const headers = {
       // Kept with the object, so that readers can check it; and asked for by buckets with Object Lock.
       'x-amz-checksum-sha256': Buffer.from(content.sha256, 'hex').toString('base64'),
+      ...(file.test ? { [`x-amz-meta-${TEST_MARK.toLowerCase()}`]: 'true' } : {}),
     };
     const type = form.gzip ? 'application/gzip' : CONTENT_TYPES[form.format];
     const { length, sha256: hash } = content;

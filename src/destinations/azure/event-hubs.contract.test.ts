@@ -34,6 +34,7 @@ async function start() {
     secrets: [KEY],
     behave: (behaviour: PeerBehaviour) => peer.answer(answers[behaviour as 'ok']),
     taken: () => taken,
+    requests: peer.requests,
     reached: () => peer.reached(),
     disconnected: () => peer.disconnected(),
     stop: () => peer.stop(),

@@ -8,6 +8,7 @@ import {
   type Cause,
   type DestinationEnvironment,
   defineDestination,
+  TEST_MARK,
 } from '../contract.ts';
 import { exchange } from '../http/http-exchange.ts';
 import { type Entry, type Failure, type RequestLimits, sendKeyed } from '../keyed-requests.ts';
@@ -116,7 +117,7 @@ function openHub(hub: HubConnection, keyed: boolean, environment: DestinationEnv
     send: (batch, signal) =>
       sendKeyed(
         batch,
-        (block, at, index) => entryOf(block, at, index, keyed, hub),
+        (block, at, index) => entryOf(block, at, index, { keyed, hub, test: batch.test }),
         LIMITS,
         (entries) => post(bodyOf(entries), signal),
       ),
@@ -141,14 +142,21 @@ function isAboutEmptiness({ type, cause }: Failure): boolean {
   return type === 'rejected' || cause.code === 'http_500';
 }
 
+interface EventForm {
+  readonly keyed: boolean;
+  readonly hub: HubConnection;
+  readonly test: true | undefined;
+}
+
 /** An event: the record as it came in, as text. */
-function entryOf(block: Block, at: number, index: number, keyed: boolean, hub: HubConnection): Entry | Cause {
+function entryOf(block: Block, at: number, index: number, { keyed, hub, test }: EventForm): Entry | Cause {
   const record = recordBytes(block, at);
   const key = keyed ? endpointIdOf(block, at) : '';
   const properties = key ? `"PartitionKey":${toByteText(JSON.stringify(key))},` : '';
   // What JSON escapes is ASCII, so text of bytes is escaped as the text itself.
   const body = JSON.stringify(byteText(record));
-  const text = `{"Body":${body},"BrokerProperties":{${properties}"ContentType":"application/json"}}`;
+  const mark = test ? `"UserProperties":{"${TEST_MARK}":"true"},` : '';
+  const text = `{"Body":${body},${mark}"BrokerProperties":{${properties}"ContentType":"application/json"}}`;
   const most = LIMITS.bytes - LIMITS.around;
   return text.length > most ? tooLarge(text.length, hub) : { index, key, text };
 }

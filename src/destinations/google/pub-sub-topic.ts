@@ -3,7 +3,13 @@ import { fieldText } from '../../records/fields.ts';
 import { endpointIdOf, organisationOf } from '../../records/record-index.ts';
 import { VERSION } from '../../version.ts';
 import { type ByteText, bytesOf, toByteText } from '../byte-text.ts';
-import type { BatchDestination, Cause, DestinationEnvironment, Verdict } from '../contract.ts';
+import {
+  type BatchDestination,
+  type Cause,
+  type DestinationEnvironment,
+  TEST_MARK,
+  type Verdict,
+} from '../contract.ts';
 import { exchange, type HttpAnswer, USUAL_LIMITS } from '../http/http-exchange.ts';
 import { type Entry, type Failure, type RequestLimits, sendKeyed } from '../keyed-requests.ts';
 import { verdictOf } from '../verify.ts';
@@ -97,7 +103,7 @@ export function openTopic(topic: Topic, environment: DestinationEnvironment): Ba
     send: (batch, signal) =>
       sendKeyed(
         batch,
-        (block, at, index) => entryOf(block, at, index, topic.ordered),
+        (block, at, index) => entryOf(block, at, index, topic.ordered, batch.test),
         LIMITS,
         (entries) => publish(entries, signal),
       ),
@@ -122,7 +128,7 @@ function baseOf(variables: DestinationEnvironment['variables']): { base: string;
 }
 
 /** A message: the record as it came in, and what subscriptions filter by. */
-function entryOf(block: Block, at: number, index: number, ordered: boolean): Entry | Cause {
+function entryOf(block: Block, at: number, index: number, ordered: boolean, test?: true): Entry | Cause {
   const record = recordBytes(block, at);
   const key = ordered ? endpointIdOf(block, at) : '';
   const attributes = {
@@ -130,6 +136,7 @@ function entryOf(block: Block, at: number, index: number, ordered: boolean): Ent
     record_id: fieldText(record, 'id'),
     organisation_id: String(organisationOf(block, at)),
     ...(block.kind === 'event' ? { event_type_id: String(block.eventTypes[at]) } : {}),
+    ...(test ? { [TEST_MARK]: 'true' } : {}),
   };
   const data = Buffer.from(record.buffer, record.byteOffset, record.byteLength).toString('base64');
   const ordering = key ? `,"orderingKey":${toByteText(JSON.stringify(key))}` : '';

@@ -1,3 +1,4 @@
+import { TEST_MARK } from '../contract.ts';
 import { splitHeader } from '../masking.ts';
 
 interface HeaderFault {
@@ -28,7 +29,7 @@ const REFUSED = new Map<string, string>([
     (name) => [name, 'belongs to the connection'] as const,
   ),
   ...['content-length', 'content-encoding', 'host'].map((name) => [name, 'is set by simstream'] as const),
-  ...['webhook-id', 'webhook-timestamp', 'webhook-signature'].map(
+  ...['webhook-id', 'webhook-timestamp', 'webhook-signature', TEST_MARK.toLowerCase()].map(
     (name) => [name, 'is set by simstream'] as const,
   ),
 ]);

@@ -40,6 +40,7 @@ async function start() {
       peer.answer(behaviour === 'ok' || behaviour === 'half' ? take : ANSWERS[behaviour]);
     },
     taken: () => taken,
+    requests: peer.requests,
     reached: () => peer.reached(),
     disconnected: () => peer.disconnected(),
     stop: () => peer.stop(),

@@ -7,6 +7,7 @@ import {
   type ConfigurationFault,
   type DestinationEnvironment,
   defineDestination,
+  TEST_MARK,
 } from '../contract.ts';
 import { maskUrl, secretsInUrl } from '../url-secrets.ts';
 import { exchange } from './http-exchange.ts';
@@ -60,6 +61,7 @@ const credentials = Type.Object({
       maxLength: 512,
       examples: ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'],
       'x-secret': 'all',
+      'x-generate': 'whsec',
     }),
   ),
 });
@@ -141,6 +143,7 @@ function openWebhook(webhook: Webhook, environment: DestinationEnvironment): Bat
         ...['webhook-id', batch.deliveryId],
         ...['webhook-timestamp', String(timestamp)],
         ...(key ? ['webhook-signature', sign(key, batch.deliveryId, timestamp, body)] : []),
+        ...(batch.test ? [TEST_MARK.toLowerCase(), 'true'] : []),
       ];
       const result = await exchange({ method, url, headers, body }, at, environment, signal);
       if (result.type === 'none') return result.outcome;

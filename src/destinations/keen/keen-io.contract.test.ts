@@ -51,6 +51,7 @@ async function start() {
     secrets: [KEY],
     behave: (behaviour: PeerBehaviour) => peer.answer(answers[behaviour]),
     taken: () => taken,
+    requests: peer.requests,
     reached: () => peer.reached(),
     disconnected: () => peer.disconnected(),
     stop: () => peer.stop(),

@@ -12,6 +12,7 @@ import {
   defineDestination,
   type Outcome,
   type RecordFailure,
+  TEST_MARK,
 } from '../contract.ts';
 import { exchange, type HttpAnswer, type HttpResult, USUAL_LIMITS } from '../http/http-exchange.ts';
 import { outcomeOfAnswer, plainText } from '../http/http-outcome.ts';
@@ -113,9 +114,14 @@ function openKeen(settings: Settings, environment: DestinationEnvironment): Batc
     'accept',
     'application/json',
   ];
-  const call = (records: readonly (readonly Uint8Array[])[], signal: AbortSignal): Promise<HttpResult> => {
+  const call = (
+    records: readonly (readonly Uint8Array[])[],
+    signal: AbortSignal,
+    marks: readonly string[] = [],
+  ): Promise<HttpResult> => {
     const body = bodyOf(settings.collection_name, records);
-    return exchange({ method: 'POST', url, headers, body }, at, environment, signal, LIMITS);
+    const request = { method: 'POST', url, headers: [...headers, ...marks], body } as const;
+    return exchange(request, at, environment, signal, LIMITS);
   };
 
   return {
@@ -129,7 +135,8 @@ function openKeen(settings: Settings, environment: DestinationEnvironment): Batc
       return failure?.type === 'rejected' ? { type: 'reachable' } : verdictOf(failure);
     },
     send: async (batch, signal) => {
-      const result = await call(recordParts(batch), signal);
+      const marks = batch.test ? [TEST_MARK.toLowerCase(), 'true'] : [];
+      const result = await call(recordParts(batch), signal, marks);
       if (result.type === 'none') return result.outcome;
       return failureOf(result, at, settings, clock.now()) ?? outcomeOfResults(result, batch.count, settings);
     },

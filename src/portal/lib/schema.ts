@@ -10,6 +10,7 @@ export interface PropertySchema {
   readonly examples?: readonly unknown[];
   readonly items?: PropertySchema;
   readonly 'x-secret'?: string;
+  readonly 'x-generate'?: string;
 }
 export interface CredentialSchema {
   readonly properties: Readonly<Record<string, PropertySchema>>;
@@ -89,4 +90,9 @@ export function toCredentials(
     }
   }
   return credentials;
+}
+
+/** A signing secret as Standard Webhooks has it, which nobody has to think up: 256 bits, as long as the signature's hash. */
+export function newSigningSecret(random: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array): string {
+  return `whsec_${btoa(String.fromCharCode(...random(new Uint8Array(32))))}`;
 }

@@ -24,7 +24,8 @@ export function SetupGuide({ type }: { readonly type: ConnectionType }) {
           ))}
         </List>
         <Text size="sm" c="dimmed">
-          Test connection reaches the destination without delivering a record.
+          Test connection reaches the destination without delivering a record. Once the data stream is
+          created, Send test record shows whether it takes one.
         </Text>
       </Stack>
     </Paper>

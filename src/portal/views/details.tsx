@@ -17,6 +17,7 @@ import { Heading } from '../parts/heading.tsx';
 import { Ago, Failed, Loading, Message } from '../parts/show.tsx';
 import { nextStep, StatusChip } from '../parts/status.tsx';
 import { restartStream, switchStream } from '../parts/stream-actions.ts';
+import { TestRecordButton, TestRecordResult, useTestRecord } from '../parts/synthetic-record.tsx';
 
 const REFRESH = 2000;
 const TABS = ['overview', 'attempts', 'tail', 'quarantine', 'settings'] as const;
@@ -137,6 +138,7 @@ function Head({
   const [doomed, setDoomed] = useState(false);
   const [wanted, setWanted] = useState<boolean>();
   const [restarting, setRestarting] = useState(false);
+  const test = useTestRecord(stream);
   const { status, retrying } = stream;
   const next = nextStep(stream);
   const on = wanted ?? status.id !== STATUS.paused;
@@ -173,6 +175,7 @@ function Head({
               Restart
             </Button>
           )}
+          {canWrite && <TestRecordButton test={test} />}
           {canWrite && (
             <Button size="xs" variant="default" onClick={() => setDoomed(true)}>
               Delete
@@ -193,6 +196,7 @@ function Head({
         </Text>
       )}
       {next && <Text>{next}</Text>}
+      <TestRecordResult test={test} />
       <DeleteStream stream={doomed ? stream : undefined} close={() => setDoomed(false)} deleted={deleted} />
     </Stack>
   );

@@ -1,0 +1,103 @@
+import { Type } from 'typebox';
+import type { TestRecordResult } from '../../delivery/watching/synthetic-record.ts';
+import type { DataStreamDocument } from '../../registry/data-stream.ts';
+import type { Registry } from '../../registry/registry.ts';
+import { defineRoute, type Route } from '../route.ts';
+import { DataStreamParameters } from './schema.ts';
+import { findStream } from './store.ts';
+
+export interface TestRecordParts {
+  readonly registry: Registry;
+  /** Opens the stream's destination for this alone, at whichever node is asked. */
+  testRecord(
+    stream: DataStreamDocument,
+    organisationName: string,
+    signal: AbortSignal,
+  ): Promise<TestRecordResult>;
+  readonly rateLimits: { testRecord(organisationId: number): void };
+}
+
+const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) =>
+  Type.Union([schema, Type.Null()]);
+
+/** What each outcome means for records that are no test. */
+const OUTCOMES = {
+  delivered: 'the destination took the record',
+  retry: 'it is busy or cannot be reached; real records are tried again',
+  refused: 'a person must change something first: the message says what',
+  rejected: 'it does not want this record; real ones that are refused like this are quarantined',
+  too_large: 'it takes no request of this size',
+  platform: 'simstream itself could not send it; ask its operator',
+} as const satisfies Record<TestRecordResult['outcome'], string>;
+
+const described = Object.entries(OUTCOMES).map(([outcome, meaning]) => `\`${outcome}\`: ${meaning}`);
+
+/** `POST …/test_record` */
+export function testRecordRoute({ registry, testRecord, rateLimits }: TestRecordParts): Route {
+  return defineRoute({
+    tags: ['Data Streamer'],
+    method: 'POST',
+    path: '/api/v2/data_stream/:id/test_record',
+    operationId: 'SendDataStreamTestRecord',
+    summary: 'Send a test record to the destination of a data stream',
+    description:
+      'Sends one synthetic record through the stream’s real destination, also while the stream is paused or in Error. All ids in it are 0 but the organisation’s, and it moves and costs nothing. A webhook gets it with the header `Simstream-Test: true`. It passes the filters by, moves no cursor and no counter, and leaves no trace in the history.',
+    access: 'write',
+    params: DataStreamParameters,
+    responses: {
+      200: {
+        description: 'What became of it; also where the destination did not take it.',
+        schema: Type.Object(
+          {
+            outcome: Type.Union(
+              Object.keys(OUTCOMES).map((outcome) => Type.Literal(outcome)),
+              { description: described.join('; ') },
+            ),
+            code: nullable(
+              Type.String({ description: 'Code of the cause, e.g. `http_503` or `connection_refused`' }),
+            ),
+            remote_status: nullable(
+              Type.Integer({ description: 'Status that the destination answered with' }),
+            ),
+            message: Type.String({ description: 'What happened and what to do, in plain words' }),
+            duration_ms: Type.Number({ minimum: 0 }),
+          },
+          {
+            'x-component': 'TestRecordResult',
+            examples: [
+              {
+                outcome: 'delivered',
+                code: null,
+                remote_status: 200,
+                message: 'The destination took the test record.',
+                duration_ms: 84.2,
+              },
+              {
+                outcome: 'refused',
+                code: 'http_401',
+                remote_status: 401,
+                message: 'example.com answered 401 Unauthorized. Check the credentials.',
+                duration_ms: 51.7,
+              },
+            ],
+          },
+        ),
+      },
+    },
+    errors: ['NotFound'],
+    handler: async ({ params: { id }, identity, signal }) => {
+      const { document } = await findStream(registry, identity.organisationId, id);
+      rateLimits.testRecord(identity.organisationId);
+      const result = await testRecord(document, identity.organisationName, signal);
+      const { outcome, cause, remoteStatus, durationMs } = result;
+      const body = {
+        outcome,
+        code: cause?.code ?? null,
+        remote_status: remoteStatus ?? null,
+        message: cause?.message ?? 'The destination took the test record.',
+        duration_ms: Math.round(durationMs * 10) / 10,
+      };
+      return { status: 200, body };
+    },
+  });
+}

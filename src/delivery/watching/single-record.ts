@@ -1,0 +1,44 @@
+import type { Destination, Outcome } from '../../destinations/contract.ts';
+import type { Position } from '../../log/log.ts';
+import type { Block } from '../../records/block.ts';
+
+/** A block of one record, and as what it is delivered. */
+interface SingleRecord {
+  readonly deliveryId: string;
+  readonly stream: { readonly id: string; readonly organisationId: number };
+  readonly position: Position;
+  readonly block: Block;
+  readonly test?: true;
+}
+
+/** Sends one record past the stream's cursor: nothing of the stream moves, whatever comes of it. */
+export function sendSingle(
+  destination: Destination,
+  { deliveryId, stream, position, block, test }: SingleRecord,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const delivery = {
+    deliveryId,
+    streamId: stream.id,
+    organisationId: stream.organisationId,
+    kind: block.kind,
+    count: 1,
+    first: position,
+    last: position,
+    firstArrivedAt: block.arrivedAt,
+    ...(test ? { test } : {}),
+  };
+  const segments = [{ block, from: 0, to: 1 }];
+  if (destination.takes === 'batches') {
+    return destination.send({ ...delivery, bytes: block.payloadLength, segments }, signal);
+  }
+  return destination.store(
+    {
+      ...delivery,
+      async *segments() {
+        yield* segments;
+      },
+    },
+    signal,
+  );
+}

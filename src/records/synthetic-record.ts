@@ -1,0 +1,54 @@
+import type { RecordKind } from './block.ts';
+import { RECORD_EXAMPLES } from './examples.ts';
+
+/** What the ids of a test record are: no platform gives 0 to anything, so a receiver tells the record apart. */
+const NOTHING = 0;
+
+/**
+ * A record that looks like a real one and is none: the example of its kind with every id 0 but that of the organisation,
+ * nothing moved and nothing charged. Its texts say what it is, for destinations that carry records alone.
+ * @param now milliseconds since the epoch: the time of the event, or the end of the slice, which is a minute long
+ */
+export function testRecord(
+  kind: RecordKind,
+  organisation: { readonly id: number; readonly name: string },
+  now: number,
+): string {
+  const example = JSON.parse(RECORD_EXAMPLES[kind]);
+  const at = new Date(now).toISOString();
+  const common = {
+    id: NOTHING,
+    organisation,
+    endpoint: { ...example.endpoint, id: NOTHING, name: NAME, tags: null },
+    sim: { ...example.sim, id: NOTHING },
+  };
+  if (kind === 'event') {
+    return JSON.stringify({
+      ...example,
+      ...common,
+      timestamp: at,
+      event_type: { id: NOTHING, description: 'Generic' },
+      description: 'A test record of simstream. Nothing happened.',
+      imsi: { ...example.imsi, id: NOTHING },
+      detail: null,
+    });
+  }
+  return JSON.stringify({
+    ...example,
+    ...common,
+    start_timestamp: new Date(now - 60_000).toISOString(),
+    end_timestamp: at,
+    imsi_id: NOTHING,
+    operator: {
+      ...example.operator,
+      id: NOTHING,
+      country: { ...example.operator.country, id: NOTHING },
+    },
+    tariff: { id: NOTHING, name: NAME, ratezone: { id: NOTHING, name: NAME } },
+    volume: { total: 0, rx: 0, tx: 0 },
+    cost: 0,
+    session_id: 'simstream-test',
+  });
+}
+
+const NAME = 'simstream test';
