@@ -18,23 +18,23 @@ import { RECENT_BYTES, recentBlocks } from './recent-blocks.ts';
 import { tails } from './tails.ts';
 
 /**
- * What the embedded log needs of a store that one process has to itself. Reads are synchronous: the bytes are in
- * memory or mapped to it.
+ * What the embedded log needs of a store that only this process uses. Reads are synchronous: the bytes are in memory, or
+ * mapped into it.
  */
 export interface BlockStore {
   readonly partitions: number;
-  /** What is stored: `next` never goes back, also when everything was removed. */
+  /** The stored extent. `next` never decreases, even after all blocks were removed. */
   extent(partition: number): Extent;
-  /** Stores all of it or nothing; resolves when it is durable, rejects when it is not. */
+  /** Stores everything or nothing. Resolves when it is durable, rejects if it is not stored. */
   write(blocks: readonly PlacedBlock[], requests: readonly RememberedRequest[]): Promise<void>;
-  /** The bytes of a block; they stay as they are as long as they are used. */
+  /** The bytes of a block. They do not change while they are in use. */
   get(partition: number, sequence: number): Uint8Array | undefined;
-  /** Brings blocks near, so that `get` need not wait for a disk. */
+  /** Loads blocks into memory, so that `get` does not wait for a disk. */
   prefetch?(partition: number, sequences: readonly number[]): Promise<void>;
-  /** Removes the blocks with sequence < `before`; `extent` gives `next` on. */
+  /** Removes the blocks with sequence < `before`. `extent` still returns the same `next`. */
   remove(partition: number, before: number): Promise<void>;
   request(key: string): RememberedRequest | undefined;
-  /** Forgets some of the requests of before `time`; true if there may be more of them. */
+  /** Removes some of the requests that are older than `time`; true if more of them may remain. */
   forgetRequests(time: number): Promise<boolean>;
   bytes(): number;
 }
@@ -45,7 +45,7 @@ interface PlacedBlock {
   readonly bytes: Uint8Array;
 }
 
-/** A request that had an idempotency key. */
+/** A request with an idempotency key. */
 export interface RememberedRequest {
   /** SHA-256 of the caller's key, in hexadecimal. */
   readonly key: string;
@@ -56,7 +56,7 @@ export interface RememberedRequest {
 
 interface EmbeddedLogOptions {
   readonly clock: Clock;
-  /** Budget of the blocks kept in memory for followers that keep up. */
+  /** Budget of the blocks in memory, for followers that keep up. */
   readonly recentBytes?: number;
 }
 
@@ -66,40 +66,40 @@ interface Append {
   readonly fingerprint: string;
 }
 
-/** Where the blocks of a group go. */
+/** The places of a group's blocks. */
 interface Placement {
   readonly blocks: readonly (PlacedBlock & NewBlock)[];
   readonly requests: ReadonlyMap<string, RememberedRequest>;
-  /** Per partition the sequence after the last one. */
+  /** For each partition, the sequence after the last one. */
   readonly next: readonly number[];
-  /** Per partition when the last block arrived. */
+  /** For each partition, the arrival of its last block. */
   readonly arrivals: readonly number[];
   readonly outcomes: AppendOutcome[];
 }
 
-/** 16 MiB: beyond it a larger transaction is no faster, but takes memory and delays the event loop. */
+/** 16 MiB: a larger transaction is not faster, but takes memory and delays the event loop. */
 const GROUP_BYTES = 16 * 2 ** 20;
-/** Ingest turns requests away long before this; here it is the last bound. */
+/** Ingest refuses requests long before this. This is the last bound. */
 const WAITING_BYTES = 256 * 2 ** 20;
-/** What a request takes besides its blocks: so that those without blocks are bounded too. */
+/** Each request counts as this many bytes beside its blocks, so that requests without blocks are bounded too. */
 const REQUEST_BYTES = 512;
-/** What a follower that is behind reads at once. */
+/** A follower that is behind reads this much at a time. */
 const FOLLOW_LIMITS: ReadLimits = { blocks: 64, bytes: 4 * 2 ** 20 };
-/** Forgetting late is harmless: a row is some hundred bytes, and an expired one is not looked at. */
+/** Late removal is harmless: a row has some hundred bytes, and an expired row is ignored. */
 const FORGET_EVERY = 600_000;
-/** Requests are encoded side by side, so neighbours may stand in the log slightly out of the order of arrival. */
+/** Requests are encoded in parallel, so neighbours in the log may be slightly out of the order of arrival. */
 const SEEK_LOOK_BACK = 16;
 
 /** A record log over a store in this process; see log.ts for the invariants. */
 export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions): RecordLog {
   const { partitions } = store;
   const { clock } = options;
-  // The extent that the outside sees: `next` moves only when what is before it is durable.
+  // The extent that callers see: `next` increases only when everything before it is durable.
   const extents = Array.from({ length: partitions }, (_, partition) => ({ ...store.extent(partition) }));
   const recent = recentBlocks(partitions, options.recentBytes ?? RECENT_BYTES);
   const tail = tails(partitions);
   const unsure = new Set<number>();
-  /** L6: when the last block of each partition arrived. */
+  /** L6: the arrival of each partition's last block. */
   let arrivals: readonly number[] = extents.map(({ first, next }, partition) => {
     const last = next > first ? store.get(partition, next - 1) : undefined;
     return (last && arrivedAtOf(last)) ?? Number.NEGATIVE_INFINITY;
@@ -108,11 +108,11 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
 
   const extentOf = (partition: number) => {
     const extent = extents[partition];
-    if (!extent) throw new RangeError(`there is no partition ${partition}: the log has ${partitions}`);
+    if (!extent) throw new RangeError(`partition ${partition} does not exist: the log has ${partitions}`);
     return extent;
   };
 
-  /** L3: what is before `next` may be seen now. */
+  /** L3: followers may now see everything before `next`. */
   const move = (partition: number, next: number) => {
     const extent = extentOf(partition);
     if (next <= extent.next) return;
@@ -132,7 +132,7 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
     } catch (error) {
       for (const { partition } of group.flatMap(({ blocks }) => blocks)) unsure.add(partition);
       const cause = error instanceof Error ? error.message : String(error);
-      // A duplicate of a request of this very group is as little durable as that request.
+      // A duplicate of a request in the same group is not durable before that request.
       return group.map(() => ({ type: 'unavailable', cause }));
     }
     for (const { partition, sequence, bytes, block } of placement.blocks)
@@ -143,7 +143,7 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
     return placement.outcomes;
   };
 
-  /** Should the store hold blocks of a write that failed, then their sequences are taken. */
+  /** If the store holds blocks of a failed write, their sequences stay used. */
   const settleUnsure = () => {
     for (const partition of unsure) move(partition, store.extent(partition).next);
     unsure.clear();
@@ -181,7 +181,7 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
       const more = await store.forgetRequests(now - IDEMPOTENCY_WINDOW);
       forgetAt = more ? now : now + FORGET_EVERY;
     } catch {
-      // The blocks are stored; what is not forgotten now is forgotten later.
+      // The blocks are stored. A later group removes the old requests.
       forgetAt = now + FORGET_EVERY;
     }
   };
@@ -221,7 +221,7 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
     if (hit) return { stored: { sequence, block: hit.block }, length: hit.storedLength };
     const bytes = recent.bytesOf(partition, sequence) ?? store.get(partition, sequence);
     if (!bytes) {
-      // Trimmed while this was reading; or, inside the extent, gone from the store.
+      // The block was trimmed during this read; or, inside the extent, it is missing in the store.
       if (sequence < extentOf(partition).first) return { stored: undefined, length: 0 };
       return {
         stored: { sequence, block: undefined, fault: 'the block is missing in the store' },
@@ -253,7 +253,7 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
           : createHash('sha256').update(idempotencyKey, 'utf8').digest('hex');
       const bytes = blocks.reduce((sum, block) => sum + block.bytes.length, REQUEST_BYTES);
       const outcome = appends.submit({ blocks, key, fingerprint }, bytes);
-      return outcome ?? { type: 'unavailable', cause: 'too many records wait to be stored' };
+      return outcome ?? { type: 'unavailable', cause: 'too many records are waiting to be stored' };
     },
 
     extent: async (partition) => ({ ...extentOf(partition) }),
@@ -266,7 +266,7 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
       let high = next;
       while (low < high) {
         const middle = Math.floor((low + high) / 2);
-        // A block that cannot be read is passed over towards the front: rather too many records than too few.
+        // Skips an unreadable block towards the front: too many records are better than too few.
         let probe = middle;
         while (probe > low && arrivedAt(partition, probe) === undefined) probe--;
         const arrived = arrivedAt(partition, probe);
@@ -293,7 +293,7 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
           await handOver(onBlock, stored, signal);
           sequence = stored.sequence + 1;
         }
-        // A long backlog and a quick follower must leave the event loop its turns.
+        // A fast follower with a long backlog must not block the event loop.
         if (sequence < extentOf(partition).next) await nextTurn();
       }
     },
@@ -317,7 +317,7 @@ export function notBefore(source: NewBlock, time: number): NewBlock {
   return { ...source, bytes: withArrival(source.bytes, time), block: { ...source.block, arrivedAt: time } };
 }
 
-/** How many records a block has that cannot be decoded, where its header says it. */
+/** The number of records in a block that cannot be decoded, if its header says it. */
 export function recordsIn(bytes: Uint8Array): { readonly records?: number } {
   const records = countInHeader(bytes);
   return records === undefined ? {} : { records };
@@ -331,12 +331,12 @@ async function handOver(
   try {
     await onBlock(stored);
   } catch (error) {
-    // What fails because it was told to stop is no fault.
+    // A failure after the signal aborted is not a fault.
     if (!signal.aborted) throw error;
   }
 }
 
-/** The number of partitions is part of where a record is: it cannot change under stored records and cursors. */
+/** A record's place depends on the number of partitions, so it cannot change under stored records and cursors. */
 export function requireSamePartitions(stored: number, asked: number): void {
   if (stored === asked) return;
   throw new Error(

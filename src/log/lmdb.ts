@@ -21,19 +21,19 @@ interface LmdbLogOptions {
   /** From 1 on; fixed when the log is first created. */
   readonly partitions: number;
   readonly clock: Clock;
-  /** Budget of the blocks kept in memory for followers that keep up. */
+  /** Budget of the blocks in memory, for followers that keep up. */
   readonly recentBytes?: number;
 }
 
 const PARTITIONS = Buffer.from('partitions');
 const LAST_SEQUENCE = 2 ** 48 - 1;
-/** Small enough that a write which comes meanwhile need not wait long for its turn. */
+/** So small that a write does not wait long for its turn. */
 const REMOVED_AT_ONCE = 256;
 const FORGOTTEN_AT_ONCE = 2_000;
 
 /**
- * Opens the record log in an LMDB store, and creates it where there is none.
- * @throws Error naming both numbers, when the log was created with another number of partitions
+ * Opens the record log in an LMDB store, and creates it if necessary.
+ * @throws Error that names both numbers, if the log was created with another number of partitions
  */
 export async function createLmdbLog(lmdb: Lmdb, options: LmdbLogOptions): Promise<RecordLog> {
   const { partitions, clock, recentBytes } = options;
@@ -88,7 +88,7 @@ async function lmdbStore(lmdb: Lmdb, partitions: number): Promise<BlockStore> {
         from !== undefined && from < before;
         from += REMOVED_AT_ONCE
       ) {
-        // L2: the next sequence must outlive the blocks that it could be told from.
+        // L2: the next sequence must remain known after the last block is removed.
         const changes: TableChange[] = [{ table: extents, key: u32(partition), value: u48(next) }];
         const end = Math.min(from + REMOVED_AT_ONCE, before);
         for (let sequence = from; sequence < end; sequence++)
@@ -106,7 +106,7 @@ async function lmdbStore(lmdb: Lmdb, partitions: number): Promise<BlockStore> {
       for (const key of old) {
         const hash = key.subarray(6);
         const row = requests.getBinary(hash);
-        // The key may have been used again since.
+        // Another request may have used the key since.
         if (row && readU48(row, 0) === readU48(key, 0))
           changes.push({ table: requests, key: hash, value: undefined });
         changes.push({ table: requestsByTime, key, value: undefined });
@@ -125,7 +125,7 @@ function blockKey(partition: number, sequence: number): Buffer {
   return key;
 }
 
-/** The first or last sequence stored of a partition. */
+/** The first or last stored sequence of a partition. */
 function edge(blocks: Table, partition: number, which: 'first' | 'last'): number | undefined {
   const [low, high] = [blockKey(partition, 0), blockKey(partition, LAST_SEQUENCE)];
   const range = which === 'first' ? { start: low, end: high } : { start: high, end: low, reverse: true };
@@ -140,7 +140,7 @@ interface Statistics {
   readonly pageSize: number;
 }
 
-/** Bytes of the pages that a table holds now; what was freed is not among them. */
+/** Bytes of the pages that a table uses now, without freed pages. */
 function usedBytes(table: Table): number {
   const statistics = table.getStats() as Statistics;
   const { treeBranchPageCount, treeLeafPageCount, overflowPages, pageSize } = statistics;

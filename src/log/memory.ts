@@ -7,7 +7,7 @@ import {
 } from './embedded-log.ts';
 import type { RecordLog } from './log.ts';
 
-/** What a memory log keeps; pass it to a second log to play a restart. */
+/** The content of a memory log. Pass it to a second log to simulate a restart. */
 interface MemoryLogStorage {
   readonly partitions: { first: number; blocks: (Uint8Array | undefined)[] }[];
   readonly requests: Map<string, RememberedRequest>;
@@ -18,7 +18,7 @@ interface MemoryLogOptions {
   readonly partitions: number;
   readonly clock: Clock;
   readonly storage?: MemoryLogStorage;
-  /** Stands for the disk: what is appended is durable when it resolves, and `unavailable` when it rejects. */
+  /** Simulates the disk: an append is durable when this resolves, and `unavailable` when it rejects. */
   readonly sync?: () => Promise<void>;
   readonly recentBytes?: number;
 }
@@ -27,7 +27,7 @@ export function memoryLogStorage(): MemoryLogStorage {
   return { partitions: [], requests: new Map() };
 }
 
-/** A record log in memory: nothing outlives `storage`. */
+/** A record log in memory. Nothing outlives `storage`. */
 export function createMemoryLog(options: MemoryLogOptions): RecordLog {
   const { storage = memoryLogStorage(), partitions, clock, recentBytes } = options;
   const store = memoryStore(storage, partitions, options.sync);

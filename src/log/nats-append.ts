@@ -20,7 +20,7 @@ interface AppendParts {
 
 interface Appends {
   append(blocks: readonly NewBlock[], options: AppendOptions): Promise<AppendOutcome>;
-  /** Blocks that this node is publishing, by message id: its followers may meet them before the acknowledgement. */
+  /** Blocks that this node is publishing, by message id. Its followers may see them before the acknowledgement. */
   readonly inFlight: ReadonlyMap<string, Block>;
 }
 
@@ -30,12 +30,12 @@ interface Placed {
   readonly duplicate: boolean;
 }
 
-/** Longer than NATS takes to elect new leaders, shorter than producers wait. */
+/** Longer than NATS needs to elect new leaders, shorter than producers wait. */
 const APPEND_WITHIN_MS = 10_000;
 const LEAST_MS = 1_000;
-/** Ingest turns requests away long before this; here it is the last bound. */
+/** Ingest refuses requests long before this. This is the last bound. */
 const WAITING_BYTES = 256 * 2 ** 20;
-/** Half of what JetStream looks back itself: the nodes' clocks may differ somewhat. */
+/** Half of JetStream's own duplicate window, because the nodes' clocks may differ. */
 const SURELY_REMEMBERED_MS = DUPLICATE_WINDOW_MS / 2;
 
 export function openAppends({ nats, partitions, recent, requests, clock }: AppendParts): Appends {
@@ -64,7 +64,7 @@ export function openAppends({ nats, partitions, recent, requests, clock }: Appen
     }
   };
 
-  /** The blocks of one partition one after the other: a request's records keep their order whatever happens. */
+  /** Publishes the blocks of one partition one after the other: a request's records always keep their order. */
   const store = async (
     blocks: readonly NewBlock[],
     idOf: (block: NewBlock, ordinal: number) => string,
@@ -119,7 +119,7 @@ export function openAppends({ nats, partitions, recent, requests, clock }: Appen
     return findStored(nats, involved, request.at, wanted);
   };
 
-  /** L4: of calls with one key each waits for the one before. */
+  /** L4: each call with a key waits for the call before with the same key. */
   const inTurn = <T>(key: string, work: () => Promise<T>): Promise<T> => {
     const before = turns.get(key);
     const own = before ? before.then(work, work) : work();
@@ -141,7 +141,7 @@ export function openAppends({ nats, partitions, recent, requests, clock }: Appen
     const { idempotencyKey, fingerprint = '' } = options;
     const deadline = nats.clock.monotonic() + APPEND_WITHIN_MS;
     const cut = fitted(blocks);
-    // L2: what need not be cut is published before anything is waited for.
+    // L2: blocks that fit a message are published before this function waits for anything.
     const fit = cut instanceof Promise ? await cut : cut;
     if (idempotencyKey !== undefined) {
       return inTurn(idempotencyKey, () => storeRequest(fit, idempotencyKey, fingerprint, deadline));
@@ -156,7 +156,7 @@ export function openAppends({ nats, partitions, recent, requests, clock }: Appen
     append: async (blocks, options) => {
       const bytes = blocks.reduce((sum, block) => sum + block.bytes.length, 0);
       if (waiting > 0 && waiting + bytes > WAITING_BYTES)
-        return { type: 'unavailable', cause: 'too many records wait to be stored' };
+        return { type: 'unavailable', cause: 'too many records are waiting to be stored' };
       waiting += bytes;
       try {
         return await append(blocks, options);
@@ -171,8 +171,8 @@ export function openAppends({ nats, partitions, recent, requests, clock }: Appen
 }
 
 /**
- * The same for every repetition, as long as it is the same records that go to the partition: should the tree of
- * organisations have changed in between, they may be stored twice, but none is taken for another.
+ * The same for every repetition that sends the same records to the partition. If the tree of organisations changed in
+ * between, records may be stored twice, but no record is mistaken for another.
  */
 function idInRequest(request: Request, { partition, block }: NewBlock, ordinal: number): string {
   return `${request.id}.${partition}.${ordinal}.${crc32(block.payload()).toString(16)}`;

@@ -1,10 +1,10 @@
 import type { Nats } from '../storage/nats.ts';
 
 /**
- * Lets the numbering of an empty partition's stream begin at `sequence`, above 1: for copies of logs that are numbered
- * already. Servers before 2.10 have no setting for it, but a purge up to a sequence that there is not yet moves both ends of an
- * empty stream there, on all replicas.
- * @throws StoreUnavailable; Error when the stream is not empty
+ * Makes the sequences of an empty partition's stream begin at `sequence`, which is above 1: a copy of a log keeps the
+ * sequences of its source. Servers before 2.10 have no setting for this. But a purge up to a future sequence moves both ends
+ * of an empty stream to it, on all replicas.
+ * @throws StoreUnavailable; Error if the stream is not empty
  */
 export async function beginNatsPartition(
   nats: Nats,

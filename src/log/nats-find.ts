@@ -3,15 +3,15 @@ import { followStream } from '../storage/nats-follow.ts';
 import { MESSAGE_ID } from '../storage/nats-publish.ts';
 import type { NatsPartition } from './nats-partition.ts';
 
-/** The servers stamp messages by their clocks, requests are begun by the nodes'. */
+/** The servers' clocks set the times of messages, the nodes' clocks those of requests. */
 const CLOCKS_APART_MS = 60_000;
 const AHEAD = 1_000;
 
 /**
- * Finds out which blocks are stored already, further back than JetStream itself remembers: looks through the headers
- * of all blocks since a time. Rare (a request that was partly stored, and repeated minutes later), so that its cost,
- * about a million blocks in ten seconds, matters less than the memory that a long duplicate window takes of every
- * block (some 130 bytes in each replica).
+ * Finds the blocks of a request that are already stored, further back than JetStream's duplicate window: reads the headers
+ * of all blocks since a time. This is rare: a request was stored in part and repeated minutes later. So its cost (ten
+ * seconds for a million blocks) matters less than the memory of a long duplicate window (about 130 bytes per block in each
+ * replica).
  * @param since ms since the epoch
  * @returns sequences by message id
  */
@@ -24,9 +24,7 @@ export async function findStored(
   const found = new Map<string, number>();
   const from = since - CLOCKS_APART_MS;
   for (const { stream } of partitions) {
-    const { state } = await nats.ask(`${stream} cannot be looked through`, () =>
-      nats.manager.streams.info(stream),
-    );
+    const { state } = await nats.ask(`${stream} cannot be searched`, () => nats.manager.streams.info(stream));
     if (state.messages === 0 || Date.parse(state.last_ts) < from) continue;
     const stop = new AbortController();
     await followStream(

@@ -1,4 +1,4 @@
-/** The JetStream stream of a partition, and its extent as far as this node knows: both ends only ever grow. */
+/** The JetStream stream of a partition, and its extent as this node knows it. Both ends only increase. */
 export interface NatsPartition {
   readonly partition: number;
   readonly stream: string;

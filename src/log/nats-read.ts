@@ -14,13 +14,13 @@ interface ReaderParts {
   readonly inFlight: ReadonlyMap<string, Block>;
 }
 
-/** Reads of a JetStream record log; all reject with StoreUnavailable when NATS does not answer. */
+/** Reads a JetStream record log. Every read rejects with StoreUnavailable if NATS does not answer. */
 interface NatsReader {
-  /** As the stream's leader says. */
+  /** The extent according to the stream's leader. */
   extent(partition: NatsPartition): Promise<Extent>;
   read(partition: NatsPartition, from: number, limits: ReadLimits): Promise<StoredBlock[]>;
   seek(partition: NatsPartition, time: number): Promise<number>;
-  /** The block of a followed message, and before it those from `next` on that the follower did not get. */
+  /** The block of a followed message, preceded by the blocks from `next` on that the follower missed. */
   upTo(partition: NatsPartition, next: number, message: JsMsg): Promise<StoredBlock[]>;
 }
 
@@ -29,12 +29,12 @@ interface Found {
   readonly length: number;
 }
 
-/** Blocks that are asked for side by side at first; later as many as the bytes that are left will take. */
+/** Number of blocks in the first parallel request. Later requests ask for as many as fit the remaining bytes. */
 const FIRST_WAVE = 4;
 const MOST_AT_ONCE = 64;
-/** Requests are encoded side by side, so neighbours may stand in the log slightly out of the order of arrival. */
+/** Requests are encoded in parallel, so neighbours in the log may be slightly out of the order of arrival. */
 const SEEK_LOOK_BACK = 16;
-/** Blocks that follow the one at hand. */
+/** The blocks after the current one. */
 const AT_THE_TAIL = 16;
 
 export function natsReader({ nats, recent, inFlight }: ReaderParts): NatsReader {
@@ -52,7 +52,7 @@ export function natsReader({ nats, recent, inFlight }: ReaderParts): NatsReader 
     if (hit) return { stored: { sequence, block: hit.block }, length: hit.storedLength };
     const { stream } = partition;
     const what = `block ${sequence} of ${stream} cannot be read`;
-    // Any replica may answer; one that lags behind does not have the block yet, so the leader has the last word.
+    // Any replica may answer. A replica that lags does not have the block yet, so the leader decides.
     const message =
       (await nats.ask(what, () => nats.manager.direct.getMessage(stream, { seq: sequence }))) ??
       (await nats.ask(what, () => nats.manager.streams.getMessage(stream, { seq: sequence })));
@@ -63,14 +63,14 @@ export function natsReader({ nats, recent, inFlight }: ReaderParts): NatsReader 
       if (block) recent.addRead(partition.partition, sequence, { block, storedLength: found.length });
       return found;
     }
-    // Trimmed, or inside the extent and gone from the store.
+    // Trimmed; or, inside the extent, missing in the store.
     if (sequence < partition.first || sequence < (await extent(partition)).first) return undefined;
     return { stored: { sequence, block: undefined, fault: 'the block is missing in the store' }, length: 0 };
   };
 
   const read = async (partition: NatsPartition, from: number, limits: ReadLimits): Promise<StoredBlock[]> => {
     let at = Math.max(1, Math.ceil(from));
-    // Other nodes append too: where this one knows too little, the leader is asked.
+    // Other nodes append too: if this node does not know enough, it asks the leader.
     if (at < partition.first || at + Math.max(1, limits.blocks) > partition.next) await extent(partition);
     at = Math.max(at, partition.first);
     const end = Math.min(partition.next, at + Math.max(1, limits.blocks));
@@ -95,7 +95,7 @@ export function natsReader({ nats, recent, inFlight }: ReaderParts): NatsReader 
     return found;
   };
 
-  /** What a follower was not given: trimmed (then nothing), missing in the store, or lost on the way. */
+  /** The blocks that a follower missed: trimmed (then none), missing in the store, or lost in transit. */
   const between = async (partition: NatsPartition, from: number, to: number) => {
     const start = Math.max(from, (await extent(partition)).first);
     return start < to ? read(partition, start, { blocks: to - start, bytes: Number.MAX_SAFE_INTEGER }) : [];
@@ -114,7 +114,7 @@ export function natsReader({ nats, recent, inFlight }: ReaderParts): NatsReader 
       let high = next;
       while (low < high) {
         const middle = Math.floor((low + high) / 2);
-        // A block that cannot be read is passed over towards the front: rather too many records than too few.
+        // Skips an unreadable block towards the front: too many records are better than too few.
         let probe = middle;
         let arrived = await arrivedAt(partition, probe);
         while (probe > low && arrived === undefined) arrived = await arrivedAt(partition, --probe);
@@ -137,7 +137,7 @@ export function natsReader({ nats, recent, inFlight }: ReaderParts): NatsReader 
       if (known) return [...before, { sequence: seq, block: known }];
       const { stored, length } = decoded(seq, data);
       if (stored.block) partition.arrivedAt = Math.max(partition.arrivedAt, stored.block.arrivedAt);
-      // A follower that is far behind must not push out what those at the tail need.
+      // A follower that is far behind must not displace the blocks that followers at the tail need.
       if (stored.block && message.info.pending < AT_THE_TAIL)
         recent.add(partition.partition, seq, { block: stored.block, storedLength: length });
       return [...before, stored];
@@ -145,7 +145,7 @@ export function natsReader({ nats, recent, inFlight }: ReaderParts): NatsReader 
   };
 }
 
-/** The bytes are copied: what NATS hands over is a view of a larger buffer, which a kept block would keep as well. */
+/** Copies the bytes: NATS returns a view of a larger buffer, and a kept block would keep that whole buffer. */
 function decoded(sequence: number, data: Uint8Array): Found {
   const { length } = data;
   try {

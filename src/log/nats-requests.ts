@@ -5,9 +5,9 @@ import { type Bucket, openBucket } from '../storage/nats-bucket.ts';
 import { IDEMPOTENCY_WINDOW } from './log.ts';
 
 /**
- * What is remembered of requests with an idempotency key, in a bucket of NATS KV. A request is begun before its blocks
- * are published, and done when all of them are stored. Its id is part of the blocks' message ids, so that who repeats
- * a request that was only begun stores what is missing and nothing twice.
+ * Remembers requests with an idempotency key in a bucket of NATS KV. A request is `begun` before its blocks are published,
+ * and `done` when all of them are stored. Its id is part of the blocks' message ids: a repetition of a begun request stores
+ * the missing blocks, and none twice.
  */
 export interface Requests {
   /** @throws StoreUnavailable */
@@ -24,10 +24,10 @@ export interface Request {
   readonly key: string;
   readonly id: string;
   readonly fingerprint: string;
-  /** When it was begun first, ms since the epoch. */
+  /** The first begin of the request, ms since the epoch. */
   readonly at: number;
   readonly revision: number;
-  /** Somebody began it before. */
+  /** The request was begun before. */
   readonly repeated: boolean;
 }
 
@@ -38,9 +38,9 @@ interface RequestDocument {
   readonly done: boolean;
 }
 
-/** The bucket forgets by the servers' clocks, `begin` by the node's: the later of both would otherwise win. */
+/** The bucket removes entries by the servers' clocks, `begin` by the node's. Otherwise the later of both would decide. */
 const CLOCKS_APART_MS = 3_600_000;
-/** The records are stored, and the producer waits for its answer: a second try, no more. */
+/** The records are stored and the producer is waiting for its answer: only one more try. */
 const DONE_WITHIN_MS = 2_500;
 
 export async function openRequests(
@@ -68,7 +68,7 @@ export async function openRequests(
       }
     },
     done: async ({ key, id, fingerprint, at, revision }) => {
-      // Should it fail, or another node be first: a repetition finds the blocks stored, only at greater cost.
+      // If this fails, or another node is first, a repetition still finds the stored blocks, at greater cost.
       await bucket.write(key, encode({ id, fingerprint, at, done: true }), revision, DONE_WITHIN_MS);
     },
   };

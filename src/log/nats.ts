@@ -15,35 +15,35 @@ interface NatsLogOptions {
   readonly partitions: number;
   readonly clock: Clock;
   readonly retentionMs: number;
-  /** What the names of streams and buckets begin with; several installations on one cluster need different ones. */
+  /** Prefix of the names of streams and buckets. Several installations on one cluster need different prefixes. */
   readonly prefix?: string;
-  /** Budget of the blocks kept in memory for followers that keep up. */
+  /** Budget of the blocks in memory, for followers that keep up. */
   readonly recentBytes?: number;
 }
 
 /**
- * The servers remove blocks this much later than the nodes do, who count what no data stream has seen before they
- * trim: the servers' part is what happens when no node runs.
+ * The servers remove blocks this much later than the nodes. Before nodes trim, they count the records that data streams
+ * missed. The servers' removal matters only while no node runs.
  */
 const EXPIRY_MARGIN_MS = 3_600_000;
 /**
- * Blocks fetched ahead of a follower. They have 100 KB as a rule, but may have as many bytes as a message, in every
- * partition: not more than it takes to keep a follower busy.
+ * Blocks fetched ahead of a follower: only as many as keep a follower busy. A block usually has 100 KB, but it may be as
+ * large as a message, in every partition.
  */
 const AHEAD = 16;
-/** Streams that are opened side by side. */
+/** Streams that are opened in parallel. */
 const OPENED_TOGETHER = 8;
 
 /**
  * The record log in JetStream: partition p of n is the stream `<prefix>-log-<p>` with the one subject
  * `<prefix>.log.<n>.<p>`; a message is a block, its sequence the block's. See log.ts for the invariants; here
- *  - several nodes append to one partition, and JetStream gives the sequences. Blocks of calls that one node makes at
- *    the same time may change places while NATS changes its leaders; the blocks of one call to one partition never do.
- *  - durable means that a quorum of replicas has the block in its file, not that the disks were told to sync.
- *  - an append that is `unavailable` may have stored some of its blocks, or store them yet. With an idempotency key,
- *    its repetition stores the rest and nothing twice.
+ *  - several nodes append to one partition, and JetStream assigns the sequences. While NATS changes its leaders, blocks of
+ *    concurrent calls of one node may change places; the blocks of one call to one partition never do.
+ *  - durable means that a quorum of replicas has written the block to its file, without a sync of the disks.
+ *  - an append that is `unavailable` may have stored some of its blocks, or may still store them. With an idempotency key,
+ *    its repetition stores the missing blocks, and none twice.
  *  - blocks longer than a NATS message are cut into several.
- * @throws Error naming both numbers, when the log was created with another number of partitions
+ * @throws Error that names both numbers, if the log was created with another number of partitions
  */
 export async function createNatsLog(nats: Nats, options: NatsLogOptions): Promise<RecordLog> {
   const { clock, partitions: count, prefix = 'simstream' } = options;
@@ -55,7 +55,7 @@ export async function createNatsLog(nats: Nats, options: NatsLogOptions): Promis
 
   const partitionAt = (partition: number): NatsPartition => {
     const found = partitions[partition];
-    if (!found) throw new RangeError(`there is no partition ${partition}: the log has ${count}`);
+    if (!found) throw new RangeError(`partition ${partition} does not exist: the log has ${count}`);
     return found;
   };
 
@@ -85,7 +85,7 @@ export async function createNatsLog(nats: Nats, options: NatsLogOptions): Promis
             try {
               await onBlock(stored);
             } catch (error) {
-              // What fails because it was told to stop is no fault.
+              // A failure after the signal aborted is not a fault.
               if (!signal.aborted) throw error;
             }
           }
@@ -141,7 +141,7 @@ async function openPartitions(nats: Nats, options: NatsLogOptions): Promise<Nats
     }
     return { partition, stream, subject, first: 1, next: 1, arrivedAt: Number.NEGATIVE_INFINITY };
   };
-  // The first one alone: it decides for all, also between nodes that start at once.
+  // The first stream alone: it decides for all of them, even if several nodes start at the same time.
   const partitions = [await open(0)];
   while (partitions.length < count) {
     const some = Math.min(OPENED_TOGETHER, count - partitions.length);

@@ -7,13 +7,13 @@ export interface RecentBlock {
 }
 
 /**
- * Blocks in memory, each kind within a budget of bytes: the newest as they came in, more of the newest as they are
- * stored, and those that were read from the store last.
+ * Blocks in memory, in three groups, each within a budget of bytes: the newest blocks decoded, more of the newest as stored
+ * bytes, and the blocks that were last read from the store.
  */
 export interface RecentBlocks {
-  /** Sequences of a partition are added in order. `bytes` is the block as it is stored, and never changed. */
+  /** Add the sequences of a partition in order. `bytes` is the stored block and must not change. */
   add(partition: number, sequence: number, recent: RecentBlock, bytes?: Uint8Array): void;
-  /** A block that was read: streams that are behind are often at the same place. */
+  /** A block from the store: several streams that are behind often read the same block. */
   addRead(partition: number, sequence: number, read: RecentBlock): void;
   get(partition: number, sequence: number): RecentBlock | undefined;
   /** The stored bytes of a block that `get` may no longer have. */
@@ -23,19 +23,19 @@ export interface RecentBlocks {
   readonly bytes: number;
 }
 
-/** Of the newest as they came in. 32 MiB: a part of a second of full load, so that who keeps up decodes nothing. */
+/** For the newest decoded blocks. 32 MiB hold a part of a second at full load: a follower that keeps up decodes nothing. */
 export const RECENT_BYTES = 32 * 2 ** 20;
 /**
- * Of the newest as they are stored, a tenth of the size: a stream that falls behind for a second reads them, and touches no
- * page of the store's file, which would count as memory of the process.
+ * For the newest blocks as stored bytes, a tenth of the decoded size. A stream that falls behind for a second reads them.
+ * It touches no page of the store's file, which would count as memory of the process.
  */
 const STORED_SHARE = 1 / 2;
-/** Of those that were read: for streams that resume together, some hundred blocks apart. */
+/** For blocks from the store: streams that resume together are some hundred blocks apart. */
 const READ_SHARE = 1 / 2;
 
 /**
- * What a block weighs besides its bytes: its object and the seven typed arrays of its index. Counting too little
- * would let a stream of one-record requests hold several times the budget; counting too much only reads a little more.
+ * Memory of a block beside its bytes: its object and the seven typed arrays of its index. If this were too small, many
+ * requests of one record would take several times the budget; if it is too large, the store is read a little more.
  */
 const BLOCK_OVERHEAD = 2048;
 
@@ -68,10 +68,10 @@ interface Kept<T> {
   readonly bytes: number;
 }
 
-/** What was added last of all partitions, within a budget of bytes. */
+/** The last blocks of all partitions, within a budget of bytes. */
 function keepWithin<T>(budget: number, partitions: number, weight: (value: T) => number): Kept<T> {
   const byPartition = Array.from({ length: partitions }, () => new Map<number, T>());
-  // Order of arrival over all partitions. Entries of trimmed blocks stay until they come up; they are found missing then.
+  // Order of arrival over all partitions. An entry of a trimmed block stays until its turn, and is then ignored.
   let arrivals: { partition: number; sequence: number }[] = [];
   let oldest = 0;
   let bytes = 0;

@@ -2,12 +2,12 @@ import { type Block, blockInMemory, encodeBlock } from '../records/block.ts';
 import { sliceIndex } from '../records/record-index.ts';
 import type { NewBlock } from './log.ts';
 
-/** Pieces are cut by the length of their payload, and compress unevenly: leave room, so that few are cut again. */
+/** Blocks are split by payload length, but compress unevenly. This margin makes a second split rare. */
 const FILL = 0.8;
 
 /**
- * Cuts a block into blocks of at most `most` encoded bytes each, its records in order; the same block is always cut in
- * the same way. A single record is never cut: it is left as it is, however long.
+ * Splits a block into blocks of at most `most` encoded bytes each, with the records in order. The same block is always
+ * split in the same way. A block of a single record is never split, whatever its length.
  */
 export async function splitBlock(source: NewBlock, most: number): Promise<NewBlock[]> {
   const { partition, bytes, block } = source;
@@ -30,7 +30,7 @@ export async function splitBlock(source: NewBlock, most: number): Promise<NewBlo
   return cut;
 }
 
-/** At least one record, and never all of the block's. */
+/** At least one record, and never all records of the block. */
 function endOfPiece(block: Block, from: number, target: number): number {
   const start = block.starts[from] as number;
   const most = from === 0 ? block.count - 1 : block.count;

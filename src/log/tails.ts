@@ -1,4 +1,4 @@
-/** Wakes those who wait for the next block of a partition; nothing is polled. */
+/** Wakes the loops that wait for the next block of a partition, without polling. */
 interface Tails {
   /** Resolves at the next `advance` of this partition, or when `signal` aborts. */
   next(partition: number, signal: AbortSignal): Promise<void>;

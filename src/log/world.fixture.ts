@@ -6,7 +6,7 @@ import type { AppendOutcome, NewBlock, RecordLog, StoredBlock } from './log.ts';
 
 export interface LogWorld extends ContractWorld {
   readonly clock: ManualClock;
-  /** Opens the log; again, as after a restart of the process, when `close` was called before. */
+  /** Opens the log. After `close`, opens it again, as after a restart of the process. */
   open(options?: OpenOptions): Promise<RecordLog>;
   /** Changes a stored block behind the log's back; undefined removes it. */
   tamper(
@@ -14,7 +14,7 @@ export interface LogWorld extends ContractWorld {
     sequence: number,
     change: (bytes: Uint8Array) => Uint8Array | undefined,
   ): Promise<void>;
-  /** From now on writes fail, or no longer do. */
+  /** Makes writes fail from now on, or succeed again. */
   failWrites(failing: boolean): void;
 }
 
@@ -44,7 +44,7 @@ export async function newBlock(
   };
 }
 
-/** The texts a block was made of. */
+/** The texts of a block's records. */
 export function textsOf(stored: StoredBlock): string[] {
   const block = stored.block as Block;
   const records = JSON.parse(`[${Buffer.from(block.payload()).toString()}]`) as { id: string }[];

@@ -17,11 +17,11 @@ export type { RecordIndex, RecordKind } from './record-index.ts';
  *              falling width, so that each column is aligned
  *   stored   = the payload, as it is or compressed          (storedLength bytes)
  *
- * The names of columns are in COLUMNS. A reader passes over a column that it does not know. A column that would hold
- * nothing but zeros may be missing; `start` and `end` may not, nor the ordinals of several organisations.
+ * COLUMNS has the names of the columns. A reader skips a column that it does not know. A column of zeros only may be
+ * missing. `start` and `end` are always present, and so are the ordinals if the block has several organisations.
  *
- * All integers are little-endian. `payload` holds the records' own bytes in order; between two neighbours stands
- * exactly one comma, with JSON white space around it or not: so any run of neighbours is, between brackets, a JSON array.
+ * All integers are little-endian. `payload` holds the records' own bytes in order. Exactly one comma separates two
+ * neighbours, with or without JSON white space around it: any run of neighbours becomes a JSON array in brackets.
  * indexCrc covers the header (with indexCrc = 0), table, organisations and columns; payloadCrc covers `stored`.
  *
  * Version 1 has no table, and its header has wide:u8 instead of tableLength. Its columns are fixed:
@@ -33,19 +33,19 @@ export type { RecordIndex, RecordKind } from './record-index.ts';
  */
 export const BLOCK_VERSION = 2;
 
-/** A decoded block. Immutable; the payload is decompressed on first use, and kept while there is room for it. */
+/** A decoded block. Immutable. The first use decompresses the payload, which stays in memory while there is room for it. */
 export interface Block extends RecordIndex {
   /** Milliseconds since the epoch. */
   readonly arrivedAt: number;
   /** Length of the payload in bytes, known without decompressing it. */
   readonly payloadLength: number;
-  /** Bytes of memory that the block takes as long as it is kept, without what is decompressed. */
+  /** Bytes of memory that the block takes, without its decompressed payload. */
   readonly heldBytes: number;
   /** The records' bytes. Throws BlockFault if they do not match their checksum. */
   payload(): Uint8Array;
 }
 
-/** Bytes that are not a block that this version can read. */
+/** The bytes are not a block, or this version cannot read it. */
 export class BlockFault extends Error {
   constructor(message: string) {
     super(message);
@@ -56,13 +56,13 @@ export class BlockFault extends Error {
 export const BLOCK_HEADER = 40;
 /** "SSB1" */
 export const BLOCK_MAGIC = 0x31425353;
-/** Below this a compressed payload saves less than a page of the store, and costs a trip through the thread pool. */
+/** Compressing a smaller payload saves less than a page of the store, and costs a trip through the thread pool. */
 const SMALLEST_COMPRESSED = 4096;
 
 type Column = Uint8Array | Uint16Array | Uint32Array;
 type ColumnField = 'starts' | 'ends' | 'endpoints' | 'endpointsHigh' | 'eventTypes' | 'ordinals' | 'alerts';
 
-/** The columns that this program knows, by falling width. Names are never used again for something else. */
+/** The columns that this program knows, widest first. A name never gets another meaning. */
 const COLUMNS: readonly { readonly name: string; readonly field: ColumnField }[] = [
   { name: 's', field: 'starts' },
   { name: 'e', field: 'ends' },
@@ -90,7 +90,7 @@ export const tableBytes = (columns: number) => Math.ceil((columns * 2) / 8) * 8;
 
 /**
  * Encodes a block for the log.
- * @param payload the records' bytes with separators as the grammar says; compressed unless it is small or does not shrink
+ * @param payload the records' bytes, separated as the grammar says; compressed unless it is small or does not shrink
  * @param arrivedAt milliseconds since the epoch
  */
 export async function encodeBlock(
@@ -102,14 +102,14 @@ export async function encodeBlock(
   return assemble(index, payload, await compressed(payload), arrivedAt);
 }
 
-/** The same at once, for payloads of some 100 KB: about a quarter of a millisecond. */
+/** The same, synchronously. For payloads of about 100 KB, which take a quarter of a millisecond. */
 export function encodeBlockNow(index: RecordIndex, payload: Uint8Array, arrivedAt: number): Uint8Array {
   const smaller =
     payload.length < SMALLEST_COMPRESSED ? payload : zstdCompressSync(payload, { params: COMPRESSION });
   return assemble(index, payload, [smaller], arrivedAt);
 }
 
-/** @param smaller the parts of the payload compressed, or the payload itself; taken where they are worth it */
+/** @param smaller the parts of the compressed payload, used if they are enough smaller; or the payload itself */
 function assemble(
   index: RecordIndex,
   payload: Uint8Array,
@@ -161,14 +161,14 @@ function assemble(
   return bytes;
 }
 
-/** When a block says that it arrived, without looking at anything else of it; undefined where it has no header. */
+/** The time of arrival in a block's header; checks nothing else. undefined if the block has no header. */
 export function arrivedAtOf(bytes: Uint8Array): number | undefined {
   if (bytes.length < BLOCK_HEADER) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return view.getUint32(0, true) === BLOCK_MAGIC ? view.getFloat64(24, true) : undefined;
 }
 
-/** The same encoded block with another time of arrival. The bytes that were given stay as they are. */
+/** A copy of the encoded block with another time of arrival. */
 export function withArrival(encoded: Uint8Array, arrivedAt: number): Uint8Array {
   const bytes = Buffer.allocUnsafeSlow(encoded.length);
   bytes.set(encoded);
@@ -179,14 +179,14 @@ export function withArrival(encoded: Uint8Array, arrivedAt: number): Uint8Array 
   return bytes;
 }
 
-/** The block of an index and a payload that are in memory already; nothing is copied or checked. */
+/** Makes a block of an index and a payload in memory. Copies and checks nothing. */
 export function blockInMemory(index: RecordIndex, payload: Uint8Array, arrivedAt: number): Block {
   let heldBytes = payload.length + index.organisations.length * 8;
   for (const { field } of COLUMNS) heldBytes += index[field].byteLength;
   return { ...index, arrivedAt, payloadLength: payload.length, heldBytes, payload: () => payload };
 }
 
-/** The bytes of one record of a block, as they came in; a view, not a copy. */
+/** The bytes of one record of a block, as the producer sent them; a view, not a copy. */
 export function recordBytes(block: Block, index: number): Uint8Array {
   return block.payload().subarray(block.starts[index], block.ends[index]);
 }

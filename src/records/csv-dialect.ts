@@ -1,15 +1,15 @@
 import { recordTime } from './record-time.ts';
 
-/** How texts and times are written in CSV; what readers of CSV differ in. */
+/** How CSV files write texts and times: readers of CSV differ in what they accept. */
 export interface CsvDialect {
   /**
    * `standard`: RFC 4180. `single_line`: a line end in a text becomes a space, so that each row is one line. `athena`: the
    * same, with every backslash doubled, as OpenCSVSerDe reads it.
    */
   readonly texts: (typeof CSV_TEXTS)[number];
-  /** `iso`: as they came in. `sql`: `2026-01-31 08:15:00` in UTC. `sql_ms`: the same with three decimals. */
+  /** `iso`: as the producer sent them. `sql`: `2026-01-31 08:15:00` in UTC. `sql_ms`: the same with three decimals. */
   readonly times: (typeof CSV_TIMES)[number];
-  /** Whether a text that a spreadsheet would run as a formula gets an apostrophe in front. */
+  /** Whether an apostrophe goes in front of a text that a spreadsheet would run as a formula. */
   readonly defuse: boolean;
 }
 
@@ -29,7 +29,7 @@ export function beginsFormula(byte: number | undefined): boolean {
   return byte === EQUALS || byte === PLUS || byte === MINUS || byte === AT || byte === TAB || byte === RETURN;
 }
 
-/** What stands in the cell of a text, before its quotes are doubled. NUL is left out: PostgreSQL would refuse the file. */
+/** The content of a text's cell, before its quotes are doubled. Drops NUL, because PostgreSQL would refuse the file. */
 export function textOfCell(text: string, { texts, defuse }: CsvDialect): string {
   let cell = text.includes('\0') ? text.replaceAll('\0', '') : text;
   if (defuse && beginsFormula(cell.charCodeAt(0))) cell = `'${cell}`;
@@ -38,7 +38,7 @@ export function textOfCell(text: string, { texts, defuse }: CsvDialect): string 
   return texts === 'athena' ? cell.replaceAll('\\', '\\\\') : cell;
 }
 
-/** A time in the form of SQL; a text that is no time stays as it is. */
+/** A time in the form of SQL. A text that is not a time stays unchanged. */
 export function timeOfCell(text: string, { times }: CsvDialect): string {
   const time = times === 'iso' ? undefined : recordTime(text);
   if (time === undefined) return text;

@@ -3,22 +3,22 @@ import { beginsFormula, type CsvDialect, STANDARD_CSV, textOfCell, timeOfCell } 
 import { compileFields, decimal, textAt } from './fields.ts';
 
 /**
- * Records as CSV, in the columns that emnify's S3 files have. The tables below are a contract with whoever reads the
- * files: names are irregular, and columns are only ever added, by an option.
+ * Records as CSV, in the columns that emnify's S3 files have. The tables below are a contract with every reader of the
+ * files: the irregular names stay, and only an option adds a column.
  *
  *   file   = header row …
  *   header = cell ("," cell) … "\n"
- *   row    = [cell] ("," [cell]) … "\n"      a field that is null or missing has no cell: nothing between the commas
+ *   row    = [cell] ("," [cell]) … "\n"      a null or missing field leaves nothing between the commas
  *   cell   = '"' text '"'                    with each '"' in the text doubled; so an empty text differs from null
  *
- * A number is written as its literal in plain notation, volumes with 6 decimals and cost with 10; it never becomes a
- * binary floating-point number, and digits beyond are kept. Booleans are `true` and `false`, timestamps as they came in. A
- * dialect changes how texts and times are written (csv-dialect.ts); NUL is left out in every one.
+ * A number is the record's literal in plain notation. It never becomes a binary floating-point number. Volumes have at
+ * least 6 decimals and costs at least 10; further digits stay. Booleans are `true` and `false`. Timestamps stay as the
+ * producer sent them. A dialect (csv-dialect.ts) changes how texts and times are written. Every dialect drops NUL.
  */
 interface CsvTable {
   /** The names of the columns, in order. */
   readonly columns: readonly string[];
-  /** The header, to be written once at the top of each file. */
+  /** The header, once at the top of each file. */
   readonly header: Uint8Array;
   /** The rows of the records `from` (included) to `to` (excluded) of a block, each with its line end. */
   rows(block: Block, from: number, to: number): Uint8Array;
@@ -30,11 +30,11 @@ export type ExtraColumn = (typeof EXTRA_COLUMNS)[number];
 
 export interface Column {
   readonly name: string;
-  /** Where the value is looked for; the first that is neither missing nor null counts. */
+  /** Paths of the value. The first that is neither missing nor null counts. */
   readonly paths: readonly string[];
-  /** The least number of decimals. */
+  /** The smallest number of decimals. */
   readonly decimals?: number;
-  /** An object as JSON text, and a string with its quotes, so that the cell always parses as JSON. */
+  /** JSON text: an object, or a string with its quotes. So the cell always parses as JSON. */
   readonly json?: boolean;
   /** A time, which a dialect may write in another form. */
   readonly time?: boolean;
@@ -106,7 +106,7 @@ const EVENT_COLUMNS: readonly Column[] = [
   column('endpoint_ip_address', 'endpoint.ip_address'),
   column('endpoint_tags', 'endpoint.tags'),
   column('event_source_id', 'event_source.id'),
-  // The older stream form calls it name, the newer ones description.
+  // The older stream form calls it `name`, the newer ones `description`.
   column('event_source_name', 'event_source.description', 'event_source.name'),
   column('sim_id', 'sim.id'),
   column('sim_iccid', 'sim.iccid'),
@@ -131,7 +131,7 @@ export const CSV_EXTRAS: Readonly<Record<RecordKind, Record<ExtraColumn, Column 
   event: { session_id: column('session_id', 'detail.session_id'), imsi_id: undefined },
 };
 
-/** @param extra columns to append; one that the kind has anyway is left out */
+/** @param extra columns to append; a column that the kind already has is not repeated */
 export function csvTable(
   kind: RecordKind,
   extra: readonly ExtraColumn[] = [],
@@ -158,13 +158,13 @@ const LETTER_U = 0x75;
 const ZERO = 0x30;
 const SPACE = 0x20;
 
-/** Most bytes that a cell has beyond twice the bytes of its literal: quotes, comma, the zeros of decimals and exponents. */
+/** The most bytes of a cell beyond twice its literal: quotes, comma, and zeros that decimals and exponents add. */
 const ROOM_OF_CELL = 160;
-/** Rows are shorter than their records, so that a block's rows rarely need more than its payload and this. */
+/** Rows are shorter than their records: a block's rows rarely need more than the size of its payload plus this. */
 const SPARE = 64 * 1024;
 
 interface Cell extends Column {
-  /** The numbers of its paths among the fields that the reader reads. */
+  /** Indexes of the column's paths among the fields of the reader. */
   readonly slots: readonly number[];
 }
 
@@ -209,7 +209,7 @@ function writeCell(
     } else if (cell.time && dialect.times !== 'iso') {
       output.text(textOfCell(timeOfCell(textAt(payload, from, to) as string, dialect), dialect));
     } else if (first === QUOTE) {
-      // Without a backslash the text stands in the record as it is: nothing in it needs another form, but for a formula.
+      // A text without a backslash needs no change, except for a formula.
       if (has(payload, from, to, BACKSLASH) || (dialect.defuse && beginsFormula(payload[from + 1]))) {
         output.text(textOfCell(textAt(payload, from, to) as string, dialect));
       } else output.copy(payload, from + 1, to - 1);
@@ -251,7 +251,7 @@ class Output {
     this.#buffer = larger;
   }
 
-  /** A cell of bytes in which no quote stands. */
+  /** A cell of bytes without a quote. */
   copy(bytes: Uint8Array, from: number, to: number): void {
     const buffer = this.#buffer;
     let at = this.#at;
@@ -268,7 +268,7 @@ class Output {
   }
 
   /**
-   * A cell of JSON text, without the white space between its tokens: so a row is one line. An escaped NUL is left out.
+   * A cell of JSON text. Drops the white space between tokens, so that a row is one line, and an escaped NUL.
    * @param doubled whether backslashes are doubled
    */
   json(bytes: Uint8Array, from: number, to: number, doubled: boolean): void {
@@ -306,7 +306,7 @@ class Output {
     this.#buffer[this.#at++] = COMMA;
   }
 
-  /** Ends a row in place of the comma behind its last cell. */
+  /** Ends a row: the line feed replaces the comma after the last cell. */
   endRow(): void {
     this.#buffer[this.#at - 1] = LINE_END;
   }

@@ -6,22 +6,22 @@ import { Unpacked } from './unpacked.ts';
 
 /* Reads blocks; their grammar is in block.ts. */
 
-/** Far above what a request of 32 MiB can hold; keeps a damaged header from asking for absurd amounts of memory. */
+/** Far more than a request of 32 MiB can hold. A damaged header must not make us allocate absurd amounts of memory. */
 const LARGEST_PAYLOAD = 256 * 2 ** 20;
 const MOST_RECORDS = 2 ** 24;
-/** Far more than there are; keeps the table short enough to be read with the header. */
+/** Far more columns than exist. The table stays short enough to read it with the header. */
 const MOST_COLUMNS = 64;
 
-/** What zlib takes at least. */
+/** The smallest chunk that zlib accepts. */
 const SMALLEST_CHUNK = 64;
 
 /**
- * Of all blocks of the process. Those of one organisation are mostly sent once, and whole: room for the largest batch. Of
- * the others each stream takes a part, and a batch is spread over many of them.
+ * For all blocks of the process. A stream usually sends a block of one organisation once, as a whole: the first budget has
+ * room for the largest batch. Several streams take parts of the other blocks, and one batch spreads over many of them.
  */
 const UNPACKED = { whole: new Unpacked(8 * 2 ** 20), mixed: new Unpacked(32 * 2 ** 20) };
 
-/** What is known of a block when its header is read, and its index matches its checksum. */
+/** The facts of a block after its header is read and its index matches its checksum. */
 interface Opened {
   readonly version: number;
   readonly kind: RecordIndex['kind'];
@@ -33,7 +33,7 @@ interface Opened {
 }
 
 /**
- * Reads a block. The index is copied out of `bytes`, the payload is not: keep `bytes` unchanged while the block is used.
+ * Reads a block. Copies the index out of `bytes`, but not the payload: `bytes` must not change while the block is used.
  * @throws BlockFault when the bytes are cut short, damaged, or of a version that this program does not know
  */
 export function decodeBlock(source: Uint8Array): Block {
@@ -65,7 +65,7 @@ export function decodeBlock(source: Uint8Array): Block {
   return opened.version === 1 ? withEndpoints(block) : block;
 }
 
-/** The number of records that the header of a block speaks of, for what cannot be decoded; undefined where it has none. */
+/** The number of records in the header of a block that cannot be decoded; undefined if it has no header. */
 export function countInHeader(bytes: Uint8Array): number | undefined {
   if (bytes.length < BLOCK_HEADER) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -76,7 +76,7 @@ export function countInHeader(bytes: Uint8Array): number | undefined {
 function openBlock(bytes: Buffer): Opened {
   if (bytes.length < BLOCK_HEADER)
     throw new BlockFault(`a block of ${bytes.length} bytes is shorter than its header`);
-  if (bytes.readUInt32LE(0) !== BLOCK_MAGIC) throw new BlockFault('the bytes do not start like a block');
+  if (bytes.readUInt32LE(0) !== BLOCK_MAGIC) throw new BlockFault('the bytes do not begin like a block');
   const version = bytes[4] as number;
   if (version < 1 || version > BLOCK_VERSION)
     throw new BlockFault(`this program does not know block version ${version}`);
@@ -98,7 +98,7 @@ function openBlock(bytes: Buffer): Opened {
   const length = indexLength + bytes.readUInt32LE(20);
   if (bytes.length !== length || bytes.readUInt32LE(16) > LARGEST_PAYLOAD)
     throw new BlockFault(`the block has ${bytes.length} bytes where its header says ${length}`);
-  // A copy that starts on a boundary of 8 lets the columns be views instead of loops over bytes.
+  // The columns of a copy on a boundary of 8 bytes can be typed views; otherwise loops would have to read each byte.
   const index = new Uint8Array(indexLength);
   index.set(bytes.subarray(0, indexLength));
   index.fill(0, 36, 40);
@@ -174,7 +174,7 @@ function requireSound(sound: boolean): void {
   if (!sound) throw new BlockFault('the table of the block is damaged');
 }
 
-/** A block of version 1 has no endpoints in its index: they are read from the records when somebody asks. */
+/** A block of version 1 has no endpoints in its index: the first reader of them reads them from the records. */
 function withEndpoints(block: Block): Block {
   let found: EndpointColumns | undefined;
   const read = () => {
@@ -191,7 +191,7 @@ function endpointsIn(block: Block): EndpointColumns {
     return readEndpoints(block.payload(), block.starts, block.ends);
   } catch (error) {
     if (!(error instanceof BlockFault)) throw error;
-    // Who uses the records themselves meets the fault.
+    // A reader of the records themselves gets the fault.
     return { endpoints: new Uint32Array(block.count), endpointsHigh: new Uint32Array(0) };
   }
 }
@@ -209,7 +209,7 @@ function unpack(stored: Uint8Array, codec: number, length: number, crc: number):
 
 function decompress(stored: Uint8Array, length: number): Uint8Array {
   try {
-    // In one chunk: to gather many costs as much again as to decompress. A byte more, or Node.js makes room for a second.
+    // One chunk: joining many costs as much as decompressing. With one byte more, Node.js does not allocate a second chunk.
     const chunkSize = Math.max(SMALLEST_CHUNK, length + 1);
     return zstdDecompressSync(stored, { maxOutputLength: Math.max(1, length), chunkSize });
   } catch (error) {

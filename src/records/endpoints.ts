@@ -1,7 +1,7 @@
 import { compileFields } from './fields.ts';
 import { type Halves, unsigned64At } from './unsigned.ts';
 
-/** The columns of an index that hold the endpoints' ids. */
+/** The columns of an index with the endpoints' ids. */
 export interface EndpointColumns {
   readonly endpoints: Uint32Array;
   readonly endpointsHigh: Uint32Array;
@@ -10,7 +10,7 @@ export interface EndpointColumns {
 const QUOTE = 0x22;
 
 /**
- * Reads the id of an endpoint where a scalar stands, as a number or as digits in quotes.
+ * Reads the id of an endpoint from a scalar: a number, or digits in quotes.
  * @returns whether it is an unsigned 64-bit integer; `into` is 0 if it is not
  */
 export function endpointAt(bytes: Uint8Array, from: number, to: number, into: Halves): boolean {
@@ -18,7 +18,7 @@ export function endpointAt(bytes: Uint8Array, from: number, to: number, into: Ha
   return unsigned64At(bytes, from + quoted, to - quoted, into);
 }
 
-/** Reads the endpoints of a payload whose index does not have them. */
+/** Reads the endpoints of a payload whose index lacks them. */
 export function readEndpoints(payload: Uint8Array, starts: Uint32Array, ends: Uint32Array): EndpointColumns {
   const reader = compileFields(['endpoint.id']);
   const endpoints = new Uint32Array(starts.length);

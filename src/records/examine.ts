@@ -5,7 +5,7 @@ import { type FieldType, RECORD_FIELDS, type RecordField } from './schema.ts';
 import { isTimestampAt } from './timestamp.ts';
 import { type Halves, isRecordId, unsignedAt } from './unsigned.ts';
 
-/** What is wrong with one field of a record. `path` is a JSON pointer into the record; empty for the record itself. */
+/** The fault of one field of a record. `path` is a JSON pointer into the record; empty for the record itself. */
 interface RecordFieldFault {
   readonly path: string;
   readonly message: string;
@@ -15,7 +15,7 @@ type Examined =
   | ({ readonly type: 'valid' } & Required<Omit<RecordFacts, 'endpoint'>> & { readonly endpoint: Halves })
   | { readonly type: 'invalid'; readonly fault: RecordFieldFault };
 
-/** A number of the record as it was written: ids do not fit a JavaScript number. */
+/** A number as the record writes it: ids do not fit a JavaScript number. */
 class NumberLiteral {
   readonly bytes: Uint8Array;
   constructor(source: string) {
@@ -29,7 +29,7 @@ interface Check {
   readonly holds: (value: unknown) => boolean;
 }
 
-/** How the types of fields that are checked are checked. */
+/** The check of each type of field that is checked. */
 const CHECKS: Partial<Record<FieldType, Check>> = {
   'record id': {
     wanted: 'an integer from 0 to 18446744073709551615',
@@ -62,12 +62,12 @@ interface Rule extends Check, Pick<RecordField, 'path' | 'mandatory' | 'nullable
 
 const RULES: Record<RecordKind, readonly Rule[]> = { usage: rulesOf('usage'), event: rulesOf('event') };
 
-/** Mandatory fields, and alert: filters decide by it. */
+/** Mandatory fields, and alert, which filters use. */
 function rulesOf(kind: RecordKind): Rule[] {
   return RECORD_FIELDS[kind].flatMap((field) => {
     const check = CHECKS[field.type];
     if (!field.mandatory && field.type !== 'flag') return [];
-    if (!check) throw new Error(`nothing says how ${field.path} is checked`);
+    if (!check) throw new Error(`no check exists for the type of ${field.path}`);
     return [{ ...check, ...field }];
   });
 }
@@ -77,8 +77,8 @@ function unsigned(value: unknown): number {
 }
 
 /**
- * Says of a record what `RecordReader` cannot: which field is at fault, and whether a record is valid that writes a name
- * or a timestamp with escapes. It parses the record, so it is for few records only.
+ * Answers what `RecordReader` cannot: which field is at fault, and whether a record is valid that has an escape in a name
+ * or a timestamp. It parses the whole record, so use it for few records only.
  * @param bytes a well-formed JSON value
  */
 export function examineRecord(kind: RecordKind, bytes: Uint8Array): Examined {
@@ -121,7 +121,7 @@ function check(rule: Rule, record: object): RecordFieldFault[] {
     : [{ path: pointer(rule.path), message: `must be ${wanted}, not ${shown(value)}` }];
 }
 
-/** Names hold no slash and no tilde. */
+/** Field names contain no slash and no tilde. */
 function pointer(path: string): string {
   return `/${path.replaceAll('.', '/')}`;
 }
@@ -152,7 +152,7 @@ function parse(bytes: Uint8Array): unknown {
 
 const LONGEST_SHOWN = 40;
 
-/** The value at fault, as it is in an error message; what is no scalar only by its kind. */
+/** The value at fault, for an error message. An object or array appears by its kind only. */
 function shown(value: unknown): string {
   if (value instanceof NumberLiteral) return shorten(Buffer.from(value.bytes).toString());
   if (Array.isArray(value)) return 'an array';

@@ -1,6 +1,6 @@
 import type { RecordKind } from './block.ts';
 
-/** One whole record of each kind, for the documentation; a test feeds them in, and compares what becomes of them. */
+/** One complete record of each kind, for the documentation. A test ingests them and compares what is delivered. */
 export const RECORD_EXAMPLES: Readonly<Record<RecordKind, string>> = {
   usage: `{
   "id": 7157330712412489021,

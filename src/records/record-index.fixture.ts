@@ -1,11 +1,11 @@
 import { type RecordFacts, type RecordIndex, RecordIndexBuilder, type RecordKind } from './record-index.ts';
 
-/** A record of a test: its text, and what the index says of it. */
+/** A record of a test: its text, and its facts in the index. */
 interface GivenRecord extends Partial<RecordFacts> {
   readonly text: string;
 }
 
-/** Lays records out in a payload, and makes the index over them. Facts that a test does not name have small values. */
+/** Writes records into a payload and builds the index over them. Facts that a test does not name get small values. */
 export function layOut(
   kind: RecordKind,
   records: readonly GivenRecord[],

@@ -1,6 +1,6 @@
 /**
- * The index over the records of a payload: one column per fact that routing, filters and connectors need of each record.
- * This file is the only place that makes an index: from a scan, of a slice, gathered over several blocks, of one record.
+ * The index over the records of a payload: one column per fact that routing, filters or connectors need of each record.
+ * Only this file makes an index: from a scan, from a slice, from several blocks, or from one record.
  */
 export type RecordKind = 'usage' | 'event';
 
@@ -20,12 +20,12 @@ export interface RecordIndex {
    */
   readonly endpoints: Uint32Array;
   readonly endpointsHigh: Uint32Array;
-  /** Events only, else empty: event type id, and alert as 0 or 1. */
+  /** Event type id, and alert as 0 or 1. Empty for usage. */
   readonly eventTypes: Uint32Array;
   readonly alerts: Uint8Array;
 }
 
-/** What an index says about one record. */
+/** The facts of one record in an index. */
 export interface RecordFacts {
   readonly organisation: number;
   /** Events only. */
@@ -35,17 +35,17 @@ export interface RecordFacts {
   readonly endpoint?: bigint;
 }
 
-/** Where one index has more organisations, their positions take 32 bits. */
+/** With more organisations, their positions take 32 bits. */
 const MOST_NARROW_ORGANISATIONS = 0xffff;
 
-/** Makes an index, record by record or range by range: plain columns that grow, so that a record costs no allocation. */
+/** Builds an index record by record or range by range. Its columns grow, so that a record costs no allocation. */
 export class RecordIndexBuilder {
   readonly kind: RecordKind;
   count = 0;
   readonly organisations: number[] = [];
   starts: Uint32Array;
   ends: Uint32Array;
-  /** Unlike those of an index they are filled also while there is only one organisation. */
+  /** Filled even while only one organisation is known; in an index they are then empty. */
   ordinals: Uint32Array;
   endpoints: Uint32Array;
   endpointsHigh: Uint32Array;
@@ -54,11 +54,11 @@ export class RecordIndexBuilder {
   readonly #ordinalOf = new Map<number, number>();
   #lastOrganisation = -1;
   #lastOrdinal = -1;
-  /** The index that `addRange` read last, and where its organisations are in this one (-1: not known yet). */
+  /** The index that `addRange` read last, and the positions of its organisations in this one (-1: not known yet). */
   #lastSource: RecordIndex | undefined;
   #translated = new Int32Array(0);
 
-  /** @param expected about how many records will come; more are taken all the same, and the exact number saves a copy */
+  /** @param expected about how many records will come. More may come; the exact number saves a copy */
   constructor(kind: RecordKind, expected: number) {
     this.kind = kind;
     const events = kind === 'event' ? expected : 0;
@@ -107,7 +107,7 @@ export class RecordIndexBuilder {
 
   /**
    * Adds the records `from` (included) to `to` (excluded) of another index of the same kind.
-   * @param at where the first byte of the first of them is in the payload of this index; distances between them stay
+   * @param at the place of the first record's first byte in the payload of this index; the distances between records stay
    */
   addRange(source: RecordIndex, from: number, to: number, at: number): void {
     if (to <= from) return;
@@ -162,7 +162,7 @@ export class RecordIndexBuilder {
     return ordinal;
   }
 
-  /** Most ids fit 32 bits, so the upper halves take memory only from the first one on that does not. */
+  /** Most ids fit 32 bits, so the upper halves take memory only once an id does not. */
   #highHalves(): Uint32Array {
     if (this.endpointsHigh.length < this.starts.length)
       this.endpointsHigh = grown(this.endpointsHigh, this.starts.length);
@@ -183,7 +183,7 @@ export class RecordIndexBuilder {
     this.alerts = alerts;
   }
 
-  /** The index of what was added, in columns of their exact size. The builder must not be used any more. */
+  /** The index of the added records, in columns of exact size. Do not use the builder afterwards. */
   toIndex(): RecordIndex {
     const { kind, count, organisations } = this;
     const events = kind === 'event' ? count : 0;
@@ -221,7 +221,7 @@ export function emptyIndex(kind: RecordKind): RecordIndex {
   return new RecordIndexBuilder(kind, 0).toIndex();
 }
 
-/** The index of one record that is `length` bytes long and the whole payload. */
+/** The index of one record that fills a payload of `length` bytes. */
 export function indexOfOne(kind: RecordKind, length: number, facts: RecordFacts): RecordIndex {
   const builder = new RecordIndexBuilder(kind, 1);
   builder.addFacts(0, length, facts);
@@ -235,7 +235,7 @@ export function sliceIndex(source: RecordIndex, from: number, to: number): Recor
   return builder.toIndex();
 }
 
-/** Whether two indexes say the same of the same records. */
+/** Whether two indexes hold the same facts of the same records. */
 export function sameIndex(one: RecordIndex, other: RecordIndex): boolean {
   return (
     one.kind === other.kind &&
@@ -263,7 +263,7 @@ export function organisationOf(index: RecordIndex, at: number): number {
   return index.organisations[ordinal] as number;
 }
 
-/** The endpoint's id of one record in decimal digits, e.g. as a key that keeps its records in order; '' where it has none. */
+/** The endpoint's id of one record in decimal digits, for example as a key that keeps its records in order; '' if it has none. */
 export function endpointIdOf(index: RecordIndex, at: number): string {
   const low = index.endpoints[at] as number;
   const high = index.endpointsHigh.length > 0 ? (index.endpointsHigh[at] as number) : 0;
@@ -273,7 +273,7 @@ export function endpointIdOf(index: RecordIndex, at: number): string {
   return ((BigInt(high) << 32n) | BigInt(low)).toString();
 }
 
-/** All that an index says of one record. */
+/** All facts of one record in an index. */
 export function factsOf(index: RecordIndex, at: number): RecordFacts {
   const organisation = organisationOf(index, at);
   const endpoint = BigInt(endpointIdOf(index, at));

@@ -4,12 +4,12 @@ import { newPlaces, scanValue } from './scan-value.ts';
 import { Shapes } from './shapes.ts';
 
 /**
- * Reads records of one kind, one after the other, wherever they come from: it lives as long as the node and remembers
- * the shapes of records. Reading is synchronous, so many requests can take turns with one reader.
+ * Reads records of one kind, one after the other, from any request. It lives as long as the node and remembers the shapes
+ * of records. Reading is synchronous, so many requests can share one reader.
  */
 export class RecordReader {
   readonly kind: RecordKind;
-  /** What was found in the record that was read last. */
+  /** The facts of the record that was read last. */
   readonly scan: RecordScan;
   readonly #places = newPlaces();
   readonly #shapes = new Shapes();
@@ -21,9 +21,9 @@ export class RecordReader {
 
   /**
    * Reads the value that starts at `from`.
-   * @param view of the same bytes
+   * @param view a view of the same bytes
    * @param lineFeeds whether line feeds are white space or end the record
-   * @returns the place behind it, or -1 if it is not well formed before `to`; whether it is a valid record says `valid`
+   * @returns the place after it, or -1 if it is not well formed before `to`; `valid` says whether it is a valid record
    */
   read(bytes: Uint8Array, view: DataView, from: number, to: number, lineFeeds: boolean): number {
     const { scan } = this;

@@ -1,8 +1,8 @@
 const FORM = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2})(\.\d{1,9})?(?:(Z)|([+-]\d{2})(?::?(\d{2}))?)?$/i;
 
 /**
- * The moment that a record's timestamp names, in any of the forms that timestamp.ts accepts; UTC where it names no zone.
- * @returns milliseconds since the epoch, or undefined for what is no such timestamp
+ * The moment of a record's timestamp, in any form that timestamp.ts accepts. Without a zone it is UTC.
+ * @returns milliseconds since the epoch; undefined if the text is not such a timestamp
  */
 export function recordTime(text: string | undefined): number | undefined {
   const match = text === undefined ? null : FORM.exec(text);

@@ -21,7 +21,7 @@ export const EVENT = {
   detail: '{"id":318,"organisation":{"id":9},"mnc":[{"id":1440,"mnc":"17"}]}',
 };
 
-/** The text of a record whose members have these literals; undefined leaves a member out. */
+/** The text of a record whose members have these literals. undefined omits a member. */
 export function recordText(members: { readonly [name: string]: string | undefined }): string {
   const parts = Object.entries(members).filter(([, literal]) => literal !== undefined);
   return `{${parts.map(([name, literal]) => `"${name}":${literal}`).join(',')}}`;

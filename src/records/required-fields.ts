@@ -4,20 +4,21 @@ import { isTimestampAt } from './timestamp.ts';
 import { type Halves, isRecordId, unsignedAt } from './unsigned.ts';
 
 /*
- * The fields that a record must have (those that are never null, and that routing, filters or connectors rely on), each a bit, so that what a record has is one number.
+ * The fields that a record must have: those that routing, filters or connectors rely on. Each has a bit, so one number says
+ * which fields a record has.
  *
  *   usage: id, traffic_type.id, start_timestamp, end_timestamp, organisation.id, volume.total, volume.rx, volume.tx, cost
  *   event: id, timestamp, event_type.id, organisation.id; alert may be missing or null, which is false
  *
- * `end_timestamp` is null while a session is open, and `cost` where nobody has rated the record. Both must be there all the
- * same: a producer that leaves them out by mistake should hear of it.
+ * `end_timestamp` is null while a session is open, and `cost` is null if the record was not rated. A record must still have
+ * both: a producer that omits them by mistake should learn of it.
  *
- * Both may have endpoint.id; the index keeps it where it is an unsigned 64-bit integer.
+ * Both kinds may have endpoint.id. The index keeps it if it is an unsigned 64-bit integer.
  */
-/** Type ids are an open set; the index of a block gives an event's type 32 bits. */
+/** Type ids are an open set. The index of a block has 32 bits for an event's type. */
 export const LARGEST_TYPE_ID = 2 ** 32 - 1;
 
-// Fields, by what can stand there. Those that are parents have an object with fields below.
+// Fields, by the values that they take. Parents have an object with fields.
 export const NONE = 0;
 const ID = 1 << 0;
 const TIMESTAMP = 1 << 1;
@@ -44,12 +45,12 @@ const NUMBERS = COST | VOLUMES;
 /** May be null. */
 const NULLABLE = COST | END_TIMESTAMP;
 export const PARENTS = TRAFFIC_TYPE | ORGANISATION | EVENT_TYPE | VOLUME | ENDPOINT;
-/** `alert` may be missing, and then it is false: so it counts as found from the start. */
+/** A missing `alert` is false, so it counts as found from the start. */
 export const EVENT_FIELDS = ID | TIMESTAMP | EVENT_TYPE_ID | ORGANISATION_ID | ALERT;
 export const USAGE_FIELDS =
   ID | TRAFFIC_TYPE_ID | START_TIMESTAMP | END_TIMESTAMP | ORGANISATION_ID | VOLUMES | COST;
 
-/** The bits that a new occurrence of a field takes back. */
+/** The bits that a repeated field clears. */
 export function cleared(scan: RecordScan, field: number): number {
   if (field >= ENDPOINT) {
     scan.endpoint.low = 0;
@@ -62,7 +63,7 @@ export function cleared(scan: RecordScan, field: number): number {
   return field;
 }
 
-/** A number starts with a minus or a digit; `true`, `false` and `null` lie above. */
+/** A number begins with a minus or a digit; the first bytes of `true`, `false` and `null` are greater. */
 const LARGEST_NUMBER_START = 0x39;
 
 const KEYS = {
@@ -82,33 +83,33 @@ const KEYS = {
   start_timestamp: Buffer.from('start_timestamp'),
 };
 
-/** What was read of one record; used again for the next one. */
+/** The facts of one record; reused for the next one. */
 export class RecordScan {
   readonly events: boolean;
   /** Whether it is an object with all required fields. */
   valid = false;
-  /** An escape stands in a name or a timestamp, which only `examine.ts` can judge: then `valid` is false. */
+  /** A name or a timestamp contains an escape, which only `examine.ts` can judge: `valid` is then false. */
   unusual = false;
-  // Of a valid record:
+  // If the record is valid:
   organisation = 0;
   eventType = 0;
   /** 0 or 1. */
   alert = 0;
-  /** The endpoint's id; 0 where there is none. */
+  /** The endpoint's id; 0 if the record has none. */
   readonly endpoint: Halves = { low: 0, high: 0 };
-  /** How often `endpoint` and `endpoint.id` are named: where one is named twice, the record's shape is not learnt. */
+  /** How often `endpoint` and `endpoint.id` appear. The shape of a record that repeats one is not learnt. */
   endpointNames = 0;
   endpointIdNames = 0;
-  /** Where the grammar ends in a fault, or -1. */
+  /** The place of a syntax fault, or -1. */
   faultAt = -1;
-  /** Whether the fault is that objects and arrays stand too deep in each other. */
+  /** Whether the fault is too deep nesting of objects and arrays. */
   tooDeep = false;
 
   constructor(events: boolean) {
     this.events = events;
   }
 
-  /** Before a record is read: what need not stand in it. */
+  /** Resets the facts before a record is read: optional fields get their defaults. */
   clearOptional(): void {
     this.alert = 0;
     this.endpoint.low = 0;
@@ -117,13 +118,13 @@ export class RecordScan {
     this.endpointIdNames = 0;
   }
 
-  /** Whether records of the same shape can be read by their scalars alone. */
+  /** Whether the scalars alone suffice to read records of the same shape. */
   get learnable(): boolean {
     return this.valid && this.endpointNames < 2 && this.endpointIdNames < 2;
   }
 }
 
-/** The field that a key of the record itself names. `from` and `to` are within its quotes. */
+/** The field of a key at the top of the record. `from` and `to` are within its quotes. */
 export function topField(scan: RecordScan, bytes: Uint8Array, from: number, to: number): number {
   switch (to - from) {
     case 2:
@@ -165,7 +166,7 @@ export function topField(scan: RecordScan, bytes: Uint8Array, from: number, to: 
   return NONE;
 }
 
-/** The field that a key in one of the parents names. */
+/** The field of a key in one of the parents. */
 export function innerField(
   scan: RecordScan,
   parent: number,
@@ -190,8 +191,8 @@ export function innerField(
 }
 
 /**
- * Whether a scalar, which is well formed, is valid for the field; keeps what the index of a block needs of it.
- * A timestamp with an escape in it is not decided here, see `unusual`.
+ * Whether a well-formed scalar is valid for the field. Keeps what the index of a block needs of it. Does not decide on a
+ * timestamp with an escape, see `unusual`.
  */
 export function takeScalar(
   scan: RecordScan,
@@ -201,7 +202,7 @@ export function takeScalar(
   to: number,
 ): boolean {
   if (field >= ENDPOINT) {
-    // Whatever stands there, it is valid; and it takes back what an earlier occurrence of the name had.
+    // Any value is valid, and it replaces the value of an earlier occurrence of the name.
     if (field === ENDPOINT_ID) endpointAt(bytes, from, to, scan.endpoint);
     return true;
   }

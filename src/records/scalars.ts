@@ -5,9 +5,9 @@
  *   number  = [ "-" ] ( "0" | digit1-9 *digit ) [ "." 1*digit ] [ ("e" | "E") [ "+" | "-" ] 1*digit ]
  *   literal = "true" | "false" | "null"
  *
- * Each function reads from `from`, looks at nothing from `to` on, and returns the place behind what it read, or the
- * complement (`~`) of the place of a fault, which is negative. That strings are UTF-8 is checked elsewhere, for a whole
- * body at once.
+ * Each function reads from `from` and looks at no byte from `to` on. It returns the place after the scalar, or the
+ * complement (`~`) of the place of a fault, which is negative. Another check, once per body, makes sure that strings are
+ * UTF-8.
  */
 
 export const QUOTE = 0x22;
@@ -27,7 +27,7 @@ export const LOWER_T = 0x74;
 const LOWER_U = 0x75;
 export const OPEN_BRACE = 0x7b;
 
-/** Bytes that stand for themselves in a string. */
+/** Bytes of a string that mean themselves. */
 const PLAIN = new Uint8Array(256).fill(1);
 PLAIN.fill(0, 0, 0x20);
 PLAIN[QUOTE] = 0;
@@ -36,7 +36,7 @@ const DIGIT = tableOf('0123456789');
 const HEXADECIMAL = tableOf('0123456789abcdefABCDEF');
 const ESCAPED = tableOf('"\\/bfnrt');
 const NUMBER_START = tableOf('-0123456789');
-/** White space, with and without the line feed that ends a record where each has its own line. */
+/** White space, with and without the line feed: the line feed ends a record if each record has its own line. */
 export const SPACE = tableOf(' \t\r\n');
 export const SPACE_IN_LINE = tableOf(' \t\r');
 
@@ -44,7 +44,7 @@ const TRUE = Buffer.from('true');
 const FALSE = Buffer.from('false');
 const NULL = Buffer.from('null');
 
-/** A table with 1 for each byte of the text. */
+/** A table that is 1 at each byte of the text. */
 function tableOf(text: string): Uint8Array {
   const table = new Uint8Array(256);
   for (const byte of Buffer.from(text)) table[byte] = 1;
@@ -58,7 +58,7 @@ export function afterScalar(bytes: Uint8Array, view: DataView, from: number, to:
   return NUMBER_START[first] === 1 ? afterNumber(bytes, from, to) : afterLiteral(bytes, from, to);
 }
 
-/** Reads a string from behind its opening quote. */
+/** Reads a string from after its opening quote. */
 export function afterString(view: DataView, from: number, to: number): number {
   let at = from;
   const lastWord = to - 4;

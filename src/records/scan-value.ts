@@ -24,16 +24,16 @@ import {
   SPACE_IN_LINE,
 } from './scalars.ts';
 
-/** Deeper nesting is refused: no record comes near, and what recurses over records later stays safe. */
+/** Deeper nesting is refused. No record comes close, and later code that recurses over records stays safe. */
 export const DEEPEST = 64;
 
-/** Scalars of a record whose places are kept; a record with more of them is read all the same. */
+/** The most scalars of a record whose places are kept. A record with more is still read. */
 export const MOST_PLACES = 512;
 
-/** Where the scalars of the value that was read last stand: start, end and field of each. */
+/** The places of the scalars in the value that was read last: start, end and field of each. */
 export interface Places {
   readonly values: Int32Array;
-  /** Above MOST_PLACES if there were more. */
+  /** Greater than MOST_PLACES if the value had more. */
   count: number;
 }
 
@@ -41,22 +41,21 @@ export function newPlaces(): Places {
   return { values: new Int32Array(MOST_PLACES * 3), count: 0 };
 }
 
-/** The opening bytes of the objects and arrays around the present place. One array will do: scans never overlap. */
+/** The opening bytes of the objects and arrays around the current place. One array suffices: scans never overlap. */
 const containers = new Uint8Array(DEEPEST + 1);
 
 /**
- * Reads one JSON value, whose first byte stands at `from`, and on the way the required fields of a record. It is one loop
- * without allocation, recursion or decoding: a key is known by its length and bytes, and only where a field can stand.
+ * Reads one JSON value whose first byte is at `from`, and finds the required fields of a record in it. It is one loop
+ * without allocation, recursion or decoding. It recognises a key by its length and bytes, only where a field can be.
  *
  *   value   = scalar | object | array                          (scalar: scalars.ts)
  *   object  = "{" [ string ":" value *( "," string ":" value ) ] "}"
  *   array   = "[" [ value *( "," value ) ] "]"
  *
- * Of a name that comes twice the last one counts, as with `JSON.parse`: each occurrence takes back what the one before
- * had found.
+ * If a name appears twice, the last one counts, as in `JSON.parse`: each occurrence clears the facts of the one before.
  *
  * @param lineFeeds whether line feeds are white space (in an array body) or end the record (one record a line)
- * @returns the place behind the value, or -1 with `scan.faultAt`
+ * @returns the place after the value, or -1 with `scan.faultAt`
  */
 export function scanValue(
   scan: RecordScan,
@@ -73,7 +72,7 @@ export function scanValue(
   let at = from;
   let depth = 0;
   let container = 0;
-  /** Whose members stand in the object at depth 2. */
+  /** The field whose members are in the object at depth 2. */
   let parent = NONE;
   let field = NONE;
   let found = scan.events ? ALERT : NONE;
@@ -122,7 +121,7 @@ export function scanValue(
     }
 
     if (closed) {
-      // What stands behind a value: closing bytes, which are two above their opening ones, then a comma.
+      // After a value: closing bytes, each two greater than its opening byte, then a comma.
       while (depth > 0) {
         while (at < to && space[bytes[at] as number] === 1) at++;
         first = at < to ? (bytes[at] as number) : 0;

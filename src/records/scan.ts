@@ -7,53 +7,53 @@ import { COMMA, OPEN_BRACE, OPEN_BRACKET, SPACE, SPACE_IN_LINE } from './scalars
 import { LineCounter, syntaxFault } from './syntax-fault.ts';
 
 /**
- * Reads a request body: finds its records, validates them, and makes the index that a block needs.
+ * Reads a request body: finds its records, validates them, and builds the index of a block.
  *
- *   array   = [ BOM ] ws ( "[" [ record *( "," record ) ] "]" | record ) ws       one record alone is taken too
+ *   array   = [ BOM ] ws ( "[" [ record *( "," record ) ] "]" | record ) ws       a single record is accepted too
  *   ndjson  = [ BOM ] *( [ record ] *( space | tab | CR ) LF )                    the last LF may be missing
  *
- * A line is well formed or not by itself. In an array a syntax fault makes everything behind it unreadable, so there the
+ * Each line is well formed or not on its own. In an array, a syntax fault makes everything after it unreadable, so the
  * whole body is at fault.
  */
 export type BodyFormat = 'array' | 'ndjson';
 
-/** One invalid record. `index` counts the records of the body from 0, blank lines not. */
+/** One invalid record. `index` counts the records of the body from 0, without blank lines. */
 export interface RecordFault {
   readonly index: number;
-  /** A JSON pointer into the record, e.g. `/organisation/id`; empty for the record as a whole. */
+  /** A JSON pointer into the record, for example `/organisation/id`; empty for the whole record. */
   readonly path: string;
   readonly message: string;
 }
 
 export interface ScannedBody {
-  /** The valid records, by their places in the body. */
+  /** The valid records, as places in the body. */
   readonly columns: RecordIndexBuilder;
-  /** Indexes in `columns`, ascending, of records with invalid ones right before them; the last may be `columns.count`. */
+  /** Indexes in `columns`, ascending, of the records that follow an invalid one; the last may be `columns.count`. */
   readonly breaks: readonly number[];
-  /** How many records are invalid, and the first MOST_FAULTS of them. */
+  /** The number of invalid records, and the first MOST_FAULTS of them. */
   readonly invalid: number;
   readonly faults: readonly RecordFault[];
   /** Indexes of the invalid records, the first MOST_REJECTED of them. */
   readonly rejected: readonly number[];
-  /** Whether the body itself is at fault, so that nothing of it should be used. The last fault says how. */
+  /** Whether the body itself is at fault: none of it may be used. The last fault gives the reason. */
   readonly unreadable: boolean;
 }
 
 export const MOST_FAULTS = 20;
 /**
- * So many invalid records can be named one by one: an answer then has a megabyte at most. A body with more of them is no
- * list of records with some mistakes, but something else.
+ * An answer names at most this many invalid records one by one, and has at most a megabyte. A body with more of them is
+ * not a list of records with some mistakes, but something else.
  */
 export const MOST_REJECTED = 100_000;
 /** 256 KiB a record, as the API promises. */
 export const LARGEST_RECORD = 256 * 1024;
 
-/** A body is read in slices of this, some milliseconds each, and others get their turn in between. */
+/** A body is read in slices of this size, some milliseconds each. Other requests get their turn between slices. */
 const SLICE = 2 ** 20;
-/** Records are seldom shorter than this; the columns grow if they are. */
+/** Records are seldom shorter than this; if they are, the columns grow. */
 const USUAL_RECORD = 512;
 
-/** @param body is only read; it must not change until the promise resolves */
+/** @param body must not change until the promise resolves */
 export async function scanBody(
   reader: RecordReader,
   body: Uint8Array,
@@ -155,7 +155,7 @@ class BodyScan implements ScannedBody {
     return this.at >= end;
   }
 
-  /** Reads one element of an array; false if the body cannot be read on. */
+  /** Reads one element of an array; false if the rest of the body cannot be read. */
   #element(): boolean {
     const start = this.at;
     const behind = this.#reader.read(this.#bytes, this.#view, start, this.#length, true);
@@ -170,7 +170,7 @@ class BodyScan implements ScannedBody {
     return true;
   }
 
-  /** Decides on a well-formed value. */
+  /** Accepts or rejects a well-formed value. */
   #take(start: number, end: number): void {
     const { scan, kind } = this.#reader;
     const { columns } = this;
@@ -200,7 +200,7 @@ class BodyScan implements ScannedBody {
 
   #reject(describe: () => { path: string; message: string }): void {
     const { columns, breaks, faults } = this;
-    // What stands before the first valid record is between no two.
+    // Invalid records before the first valid one are not between two valid ones.
     if (columns.count > 0 && breaks.at(-1) !== columns.count) breaks.push(columns.count);
     if (faults.length < MOST_FAULTS) faults.push({ index: this.#index, ...describe() });
     if (this.rejected.length < MOST_REJECTED) this.rejected.push(this.#index);
@@ -211,7 +211,7 @@ class BodyScan implements ScannedBody {
     return this.columns.count + this.invalid;
   }
 
-  /** Gives the body up at the present place. */
+  /** Stops reading the body at the current place. */
   #stop(message = this.#syntax(this.at, false, 'body').message): true {
     this.unreadable = true;
     if (this.faults.length === MOST_FAULTS) this.faults.pop();
@@ -220,13 +220,13 @@ class BodyScan implements ScannedBody {
     return true;
   }
 
-  /** Nothing but white space may follow. */
+  /** Only white space may follow. */
   #finish(): true {
     this.#skip(SPACE);
     return this.at < this.#length ? this.#stop() : true;
   }
 
-  /** Steps over white space; returns the byte behind it, 0 at the end. */
+  /** Skips white space; returns the byte after it, 0 at the end. */
   #skip(space: Uint8Array): number {
     const bytes = this.#bytes;
     let { at } = this;

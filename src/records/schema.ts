@@ -1,12 +1,11 @@
 import type { RecordKind } from './block.ts';
 
 /**
- * The fields of records: what examine.ts checks of a record, the schemas of the OpenAPI document and the tables of
- * docs/records.md all come from these lists. scan.ts checks the mandatory ones on its fast path; a property test compares
- * the two readings.
+ * The fields of records. The checks of examine.ts, the schemas of the OpenAPI document and the tables of docs/records.md
+ * all come from these lists. scan.ts checks the mandatory fields on its fast path; a property test compares both.
  *
- * Only mandatory fields are checked. Whatever else a record has is kept and delivered as it came: other fields of this list,
- * in whatever form, and fields that are not in it.
+ * Only mandatory fields are checked. simstream keeps and delivers all other content unchanged: the other fields of this
+ * list in any form, and fields outside of it.
  */
 export interface RecordField {
   /** Names joined by dots. */
@@ -14,7 +13,7 @@ export interface RecordField {
   readonly type: FieldType;
   /** Must be in the record. */
   readonly mandatory?: true;
-  /** May be null; of a field that is not mandatory null and missing are the same. */
+  /** May be null. For a field that is not mandatory, null and missing mean the same. */
   readonly nullable?: true;
   readonly unit?: string;
   readonly meaning: string;
@@ -32,16 +31,16 @@ export type FieldType =
   | 'flag'
   | 'object';
 
-/** What the types mean, for the documentation. */
+/** The meaning of the types, for the documentation. */
 export const TYPES: Readonly<Record<FieldType, string>> = {
-  'record id': 'An integer from 0 to 2^64−1. It is larger than the integers that a double holds exactly.',
+  'record id': 'An integer from 0 to 2^64−1. It can be larger than the integers that a double holds exactly.',
   'organisation id': `An integer from 1 to 2^53−1.`,
   'type id': 'An integer from 0 to 2^32−1. The sets are open: expect ids that you do not know.',
   integer: 'An integer, up to 64 bits.',
   decimal:
     'A JSON number with up to ten decimals. Read it as a decimal, not as a binary floating-point number.',
   timestamp:
-    'A text: `2025-03-17T06:02:48Z`, with or without a fraction of up to nine digits, with `Z` or an offset (`+02:00`, `+0200`, `+02`); or `2025-03-17 06:02:48`, which is UTC unless an offset follows. It is delivered as it came.',
+    'A text: `2025-03-17T06:02:48Z`, with or without a fraction of up to nine digits, with `Z` or an offset (`+02:00`, `+0200`, `+02`); or `2025-03-17 06:02:48`, which is UTC unless an offset follows. It is delivered unchanged.',
   text: 'A text.',
   flag: '`true` or `false`; older producers send `1` or `0`.',
   object: 'An object, rarely a text.',
@@ -69,12 +68,12 @@ const ORGANISATION: readonly RecordField[] = [
   mandatory(
     'organisation.id',
     'organisation id',
-    'The owner of the SIM. It decides which data streams get the record.',
+    'The owner of the SIM. It determines which data streams get the record.',
   ),
   field('organisation.name', 'text', 'Its name.'),
 ];
 const ENDPOINT: readonly RecordField[] = [
-  field('endpoint.id', 'integer', 'The device. Destinations with keys keep the order of one device.'),
+  field('endpoint.id', 'integer', 'The device. Destinations with keys preserve the order of each device.'),
   optional('endpoint.name', 'text', 'Its name.'),
   optional('endpoint.ip_address', 'text', 'Its private address.'),
   optional('endpoint.tags', 'text', 'Free text, usually a list with commas.'),
@@ -92,16 +91,16 @@ export const RECORD_FIELDS: Readonly<Record<RecordKind, readonly RecordField[]>>
     mandatory(
       'id',
       'record id',
-      'The record. Usage with an id that you have already is a repetition: drop it.',
+      'The record. If you already have usage with this id, it is a repetition: drop it.',
     ),
     mandatory('traffic_type.id', 'type id', '5 data, 6 SMS.'),
     field('traffic_type.description', 'text', '`Data` or `SMS`.'),
-    mandatory('start_timestamp', 'timestamp', 'Begin of the slice of the session that the record is about.'),
+    mandatory('start_timestamp', 'timestamp', 'Start of the part of the session that the record covers.'),
     {
       ...mandatory(
         'end_timestamp',
         'timestamp',
-        'End of the slice; null while the session is open and nobody knows.',
+        'End of this part; null while the session is open and the end is not known.',
       ),
       nullable: true,
     },
@@ -121,13 +120,18 @@ export const RECORD_FIELDS: Readonly<Record<RecordKind, readonly RecordField[]>>
     optional('tariff.name', 'text', 'Its name.'),
     optional('tariff.ratezone.id', 'integer', 'The coverage area in the data plan.'),
     optional('tariff.ratezone.name', 'text', 'Its name.'),
-    mandatory('volume.total', 'decimal', 'What was moved in all: rx + tx.', VOLUME),
+    mandatory('volume.total', 'decimal', 'The total volume: rx + tx.', VOLUME),
     mandatory('volume.rx', 'decimal', 'Data: towards the device. SMS: sent by the device.', VOLUME),
     mandatory('volume.tx', 'decimal', 'Data: from the device. SMS: sent to the device.', VOLUME),
     {
-      ...mandatory('cost', 'decimal', 'What the slice costs; null where the platform does not rate it.', {
-        unit: 'the currency of the record',
-      }),
+      ...mandatory(
+        'cost',
+        'decimal',
+        'The cost of this part of the session; null if the platform does not rate it.',
+        {
+          unit: 'the currency of the record',
+        },
+      ),
       nullable: true,
     },
     field('currency.id', 'integer', 'The currency of `cost`; 1 is the euro.'),
@@ -136,46 +140,46 @@ export const RECORD_FIELDS: Readonly<Record<RecordKind, readonly RecordField[]>>
     field(
       'session_id',
       'text',
-      'Joins the slices of a session with its events of types 3 and 5. Producers before 2024 have none.',
+      'Connects the records of a session with its events of types 3 and 5. Producers before 2024 do not send it.',
     ),
   ],
   event: [
     mandatory(
       'id',
       'record id',
-      'The event. An event with an id that you have already is a repetition: drop it.',
+      'The event. If you already have an event with this id, it is a repetition: drop it.',
     ),
     mandatory('timestamp', 'timestamp', 'When it happened.'),
-    mandatory('event_type.id', 'type id', 'What happened: see the table of event types.'),
+    mandatory('event_type.id', 'type id', 'The type of the event: see the table of event types.'),
     field('event_type.description', 'text', 'The name of the type.'),
-    field('description', 'text', 'What happened, for people. The wording changes without notice.'),
+    field('description', 'text', 'The event in words, for people. The wording changes without notice.'),
     field(
       'event_severity.id',
       'type id',
-      '0 Info: expected. 1 Warn: unusual, can wait. 2 Critical: somebody must act.',
+      '0 Info: expected. 1 Warn: unusual, but not urgent. 2 Critical: a person must act.',
     ),
     field('event_severity.description', 'text', 'Its name, in capitals or not.'),
     optional('alert', 'flag', 'Whether the event matters at once; missing or null is false. Filters use it.'),
     field(
       'event_source.id',
       'type id',
-      '0 Network, 1 Policy Control, 2 API; what people do in a portal counts as API.',
+      '0 Network, 1 Policy Control, 2 API; actions in a portal count as API.',
     ),
     field('event_source.description', 'text', 'Its name; older producers call the field `name`.'),
     ...ORGANISATION,
-    optional('user.id', 'integer', 'The user who acted; none if an application token acted, or nobody.'),
+    optional('user.id', 'integer', 'The user who acted; missing if an application token or no user acted.'),
     optional('user.name', 'text', 'Name of the user.'),
     optional('user.username', 'text', 'Login of the user.'),
     ...ENDPOINT,
     ...SIM,
     optional('imsi.id', 'integer', 'The IMSI that was active last.'),
     optional('imsi.imsi', 'text', 'Its digits.'),
-    optional('imsi.import_date', 'timestamp', 'When it came into the platform.'),
-    optional('detail', 'object', 'What else belongs to this type of event.'),
+    optional('imsi.import_date', 'timestamp', 'When the platform imported it.'),
+    optional('detail', 'object', 'Further data of this type of event.'),
   ],
 };
 
-/** Paths of the objects that hold fields, e.g. `operator.country`, with the fields inside, as one tree. */
+/** One tree of the objects that have fields, for example `operator.country`, with their fields. */
 export interface FieldTree {
   readonly fields: ReadonlyMap<string, RecordField | FieldTree>;
 }

@@ -3,33 +3,33 @@ import { afterScalar } from './scalars.ts';
 import { MOST_PLACES, type Places } from './scan-value.ts';
 
 /**
- * Shapes of records that were seen before. A producer prints its records in few ways: the same names in the same order
- * with the same white space, only the values differ. So the bytes between two values (`,"end_timestamp":` and the like)
- * are known in advance, and to compare them four at once takes half the time of reading them.
+ * The shapes of earlier records. A producer prints its records in few ways: the same names in the same order with the same
+ * white space, only the values differ. So the bytes between two values (for example `,"end_timestamp":`) are known in
+ * advance. Comparing them four at a time takes half the time of reading them.
  *
  *   shape   = segment *( scalar segment )          the last segment closes the record
  *
- * Shapes form a tree: a node is a segment, its children are the segments that were seen behind the scalar that follows.
- * At most one child fits a record, for the path from the root says in which objects and arrays the place is, and behind a
- * segment a scalar must start. A record whose segments are all found in the tree and whose scalars are well formed is
- * itself well formed and has the same names in the same places, so nothing is left to check but the required fields'
- * values. What is not found is read by `scanValue`, and the tree learns it if it is valid.
+ * Shapes form a tree: a node is a segment; its children are the segments that followed its scalar in earlier records. At
+ * most one child fits a record: the path from the root determines the objects and arrays around the place, and a scalar
+ * must follow each segment. If the tree has all segments of a record and its scalars are well formed, then the record is
+ * well formed and has the same names in the same places. Only the values of the required fields remain to be checked.
+ * `scanValue` reads any other record; if it is valid, the tree learns its shape.
  */
 export class Shapes {
   readonly #pool = new DataView(new ArrayBuffer(POOL));
   #pooled = 0;
-  /** The nodes, WIDTH numbers each; node 0 is the root, which has only children. */
+  /** The nodes, WIDTH numbers each. Node 0 is the root, which has only children. */
   readonly #nodes = new Int32Array(NODES * WIDTH);
   #used = WIDTH;
-  /** Records that had no known shape, since the tree was cleared last. */
+  /** Records without a known shape since the tree was last cleared. */
   #missed = 0;
-  /** How many of them there must be until the next one is learnt. */
+  /** The count of such records at which the next one is learnt. */
   #learnAt = 0;
   #rest = 1;
 
   /**
    * Reads a record if its shape is known.
-   * @returns the place behind it, with the index's values in `scan`; -1 if `scanValue` must look
+   * @returns the place after it, with the index's values in `scan`; -1 if `scanValue` must read it
    */
   match(scan: RecordScan, bytes: Uint8Array, view: DataView, from: number, to: number): number {
     const nodes = this.#nodes;
@@ -62,12 +62,12 @@ export class Shapes {
     }
   }
 
-  /** Takes up the shape of the valid record at `from` up to `to`, whose scalars are at `places`. */
+  /** Learns the shape of the valid record from `from` to `to`, whose scalars are at `places`. */
   learn(view: DataView, places: Places, from: number, to: number): void {
     this.#missed++;
     if (this.#missed < this.#learnAt) return;
     const learnt = this.#add(view, places, from, to);
-    // Where records have no shape in common, or more shapes than there is room for, learning must not cost much.
+    // If records share no shape, or have more shapes than fit, learning must stay cheap.
     this.#rest = learnt ? 1 : Math.min(this.#rest * 2, LONGEST_REST);
     this.#learnAt = this.#missed + this.#rest;
   }
@@ -86,7 +86,7 @@ export class Shapes {
     return this.#childOf(node, view, at, to, CLOSES) !== 0;
   }
 
-  /** The node for the segment from `from` to `to` behind a node, made if need be; 0 if it cannot be made. */
+  /** The node for the segment from `from` to `to` after a node; creates it if necessary. 0 if the tree is full. */
   #childOf(parent: number, view: DataView, from: number, to: number, field: number): number {
     const nodes = this.#nodes;
     const length = to - from;
@@ -105,7 +105,7 @@ export class Shapes {
     }
     for (let i = 0; i < length; i++) {
       const byte = view.getUint8(from + i);
-      // Where line feeds end a record, a shape that has one must not match; so none has.
+      // If line feeds end a record, a shape with a line feed must not match; so no shape contains one.
       if (byte === LINE_FEED) return 0;
       this.#pool.setUint8(this.#pooled + i, byte);
     }
@@ -121,7 +121,7 @@ export class Shapes {
     return node;
   }
 
-  /** Starts anew when old shapes have been in the way of new ones for long. */
+  /** Clears the tree after old shapes have kept new ones out for long enough. */
   #clear(): void {
     if (this.#missed < CLEAR_AFTER) return;
     this.#nodes.fill(0, 0, WIDTH);
@@ -138,15 +138,15 @@ const FIELD = 2;
 const CHILD = 3;
 const NEXT = 4;
 const WIDTH = 5;
-/** In place of a field: the segment closes the record. */
+/** Replaces a field: the segment closes the record. */
 const CLOSES = -1;
 
-/** Some hundred shapes that share most of their segments; 40 KiB and 64 KiB, so that it stays in the cache. */
+/** Room for some hundred shapes that share most of their segments. 40 KiB and 64 KiB fit the processor's cache. */
 const NODES = 2048;
 const POOL = 64 * 1024;
-/** Names that are data (`{"<uuid>": …}`) would make a long list that is searched for every record. */
+/** Names that are data (`{"<uuid>": …}`) would make a long list, which every record would search. */
 const MOST_SIBLINGS = 16;
-/** Records without known shape before a full tree is cleared: rare enough that clearing itself costs nothing. */
+/** Records without a known shape before a full tree is cleared: so rare that clearing costs nothing. */
 const CLEAR_AFTER = 50_000;
 /** Learning costs about two readings; once in 256 records that is under one percent. */
 const LONGEST_REST = 256;
@@ -159,6 +159,6 @@ function sameBytes(a: DataView, atA: number, b: DataView, atB: number, length: n
     return true;
   }
   for (let i = 0; i < last; i += 4) if (a.getInt32(atA + i, true) !== b.getInt32(atB + i, true)) return false;
-  // The last four bytes, which may have been compared in part already.
+  // The last four bytes; some of them may have been compared before.
   return a.getInt32(atA + last, true) === b.getInt32(atB + last, true);
 }

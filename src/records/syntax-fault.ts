@@ -1,6 +1,6 @@
 import { DEEPEST } from './scan-value.ts';
 
-/** Finds the line of a place, for places that come in ascending order. */
+/** Finds the line of a place. Places must come in ascending order. */
 export class LineCounter {
   readonly #bytes: Uint8Array;
   #line = 1;
@@ -24,8 +24,8 @@ export class LineCounter {
 const LINE_FEED = 0x0a;
 
 /**
- * Says what is wrong where JSON ends in a fault, e.g. `not valid JSON: unexpected "}" at byte 120 (line 3, column 17)`.
- * @param unit what a record may not go beyond
+ * Describes a syntax fault, for example `not valid JSON: unexpected "}" at byte 120 (line 3, column 17)`.
+ * @param unit the part of the body that must hold the whole record
  */
 export function syntaxFault(
   bytes: Uint8Array,
@@ -43,7 +43,7 @@ export function syntaxFault(
   return `not valid JSON: unexpected ${nameOf(byte)} ${place}${COMMENT.has(byte) ? '; JSON has no comments' : ''}`;
 }
 
-/** What begins a comment in other languages. */
+/** Bytes that begin a comment in other languages. */
 const COMMENT = new Set([0x2f, 0x23]);
 
 function nameOf(byte: number): string {

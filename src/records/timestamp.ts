@@ -6,10 +6,10 @@
  *   time      = HH:mm:ss [ "." 1*9digit ]
  *   zone      = "Z" | ( "+" | "-" ) HH [ [ ":" ] mm ]
  *
- * which covers the four forms that emnify's sources show (`…Z`, `….SSSZ`, `….000+0000`, `yyyy-MM-dd HH:mm:ss`), and what
- * other platforms and databases print (`…+02:00`, `…-0500`, `yyyy-MM-dd HH:mm:ss.SSS+02`). `T` and `Z` may be small
- * letters, as RFC 3339 says. recordTime in record-time.ts reads the same forms, and a test compares both.
- * @returns whether the bytes are one of them, with a day that exists
+ * This covers the four forms of emnify's sources (`…Z`, `….SSSZ`, `….000+0000`, `yyyy-MM-dd HH:mm:ss`) and the forms of
+ * other platforms and databases (`…+02:00`, `…-0500`, `yyyy-MM-dd HH:mm:ss.SSS+02`). `T` and `Z` may be lower case, as
+ * RFC 3339 allows. recordTime in record-time.ts reads the same forms; a test compares both.
+ * @returns whether the bytes are a timestamp with a day that exists
  */
 export function isTimestampAt(bytes: Uint8Array, from: number, to: number): boolean {
   const length = to - from;
@@ -20,7 +20,7 @@ export function isTimestampAt(bytes: Uint8Array, from: number, to: number): bool
   const year = two(bytes, from + 2);
   const month = two(bytes, from + 5);
   const day = two(bytes, from + 8);
-  // A pair that is not two digits is above all limits.
+  // A pair of bytes that are not digits exceeds every limit.
   if (century > 99 || year > 99 || month < 1 || month > 12 || day < 1) return false;
   if (day > 28 && day > daysOf(century * 100 + year, month)) return false;
   if (two(bytes, from + 11) > 23 || two(bytes, from + 14) > 59 || two(bytes, from + 17) > 59) return false;
@@ -37,13 +37,13 @@ const DASH = 0x2d;
 const POINT = 0x2e;
 const ZERO = 0x30;
 const COLON = 0x3a;
-/** The bit that makes a letter a small one. */
+/** The bit that makes a letter lower case. */
 const SMALL = 0x20;
 const LOWER_T = 0x74;
 const LOWER_Z = 0x7a;
 const NEVER = 1000;
 
-/** The place behind the fraction of a second, if there is one; -1 if it has no digits, or more than nine. */
+/** The place after an optional fraction of a second; -1 if the fraction has no digits, or more than nine. */
 function behindFraction(bytes: Uint8Array, from: number, to: number): number {
   if (from >= to || bytes[from] !== POINT) return from;
   let at = from + 1;

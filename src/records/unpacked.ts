@@ -1,7 +1,7 @@
 /**
- * Payloads that were decompressed, within a budget of bytes: the oldest is forgotten first, and decompressed again should
- * it be needed. A batch may take ten records each of a hundred blocks; without a bound, a block that waits for others
- * would hold all of its payload meanwhile.
+ * Decompressed payloads within a budget of bytes. The oldest is dropped first; its next use decompresses it again. A batch
+ * may take ten records from each of a hundred blocks. Without the budget, every block that waits for the others would keep
+ * its whole payload in memory.
  */
 export class Unpacked {
   readonly #most: number;
@@ -9,7 +9,7 @@ export class Unpacked {
   #oldest = 0;
   #bytes = 0;
 
-  /** @param most bytes; the payload that was added last is kept however large it is */
+  /** @param most the budget in bytes; the payload that was added last stays, whatever its size */
   constructor(most: number) {
     this.#most = most;
   }
@@ -18,7 +18,7 @@ export class Unpacked {
     return this.#bytes;
   }
 
-  /** @param forget called once, when the budget is needed for others */
+  /** @param forget called once, when other payloads need the budget */
   add(bytes: number, forget: () => void): void {
     this.#kept.push({ bytes: bytes + OVERHEAD, forget });
     this.#bytes += bytes + OVERHEAD;
@@ -36,5 +36,5 @@ export class Unpacked {
   }
 }
 
-/** Two objects and a closure. */
+/** Bytes of two objects and a closure. */
 const OVERHEAD = 256;

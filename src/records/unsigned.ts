@@ -1,8 +1,8 @@
-/** Integers in records, read from their bytes: ids are 64-bit and do not fit a JavaScript number. */
+/** Reads integers of records from their bytes: ids have 64 bits and do not fit a JavaScript number. */
 
 const LARGEST_ID = Buffer.from('18446744073709551615');
 
-/** Whether the JSON number is an unsigned 64-bit integer, without fraction and exponent. */
+/** Whether the JSON number is an unsigned 64-bit integer without fraction and exponent. */
 export function isRecordId(bytes: Uint8Array, from: number, to: number): boolean {
   if (to - from > LARGEST_ID.length) return false;
   for (let at = from; at < to; at++) if (!isDigit(bytes[at] as number)) return false;
@@ -16,7 +16,7 @@ export function isRecordId(bytes: Uint8Array, from: number, to: number): boolean
 
 /** The value of a JSON number if it is an integer from 0 to 2^53 - 1, without fraction and exponent; else -1. */
 export function unsignedAt(bytes: Uint8Array, from: number, to: number): number {
-  // 16 digits are at most 10^16 - 1: above 2^53, but near enough to compare.
+  // 16 digits are at most 10^16 - 1: above 2^53, but close enough for this comparison.
   if (to - from > 16) return -1;
   let value = 0;
   for (let at = from; at < to; at++) {
@@ -27,13 +27,13 @@ export function unsignedAt(bytes: Uint8Array, from: number, to: number): number 
   return value <= Number.MAX_SAFE_INTEGER ? value : -1;
 }
 
-/** A 64-bit integer in two numbers of 32 bits each. */
+/** A 64-bit integer as two numbers of 32 bits each. */
 export interface Halves {
   low: number;
   high: number;
 }
 
-/** Digits of an integer that a double holds exactly. */
+/** The most digits that a double always holds exactly. */
 const MOST_EXACT_DIGITS = 15;
 
 /**

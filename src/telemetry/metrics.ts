@@ -1,16 +1,16 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
-/** From what a local store takes to what the slowest answer may take (30 s). */
+/** From the time of a local store to the limit of the slowest answer (30 s). */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
-/** From self-clocking at low load to a stream that was paused over the whole retention. */
+/** From immediate delivery at low load to a stream that was paused for the whole retention. */
 const LATENCY = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120, 600, 3600, 21_600, 86_400, 604_800];
 
-/** Most distinct values of one label; the rest count as `other`. A safeguard: the names below are few by design. */
+/** The most distinct values of one label; further values count as `other`. This is a safeguard: labels have few values by design. */
 const MOST_LABEL_VALUES = 100;
 
 /**
- * The causes that simstream itself names, and the statuses that mean something of their own. They have a place of their
- * own, so that no receiver with many different answers turns the causes of others into `other`.
+ * The causes that simstream itself names, and the statuses with a meaning of their own. They are always counted under
+ * their names: a receiver with many different answers cannot push them into `other`.
  */
 export const KNOWN_CAUSES: ReadonlySet<string> = new Set([
   'not_removed',
@@ -48,17 +48,17 @@ export function createMetrics(registry: Registry, version: string) {
 
   new Gauge({
     name: 'simstream_build_info',
-    help: 'Always 1; the version of simstream and of Node.js that runs it',
+    help: 'Always 1; the labels are the versions of simstream and of Node.js',
     labelNames: ['version', 'node'],
     registers,
   }).set({ version, node: process.version }, 1);
 
   return {
-    recordsIngested: counter('simstream_records_ingested_total', 'Records taken and durable', 'kind'),
-    ingestedBytes: counter('simstream_ingested_bytes_total', 'Bytes of records taken, decoded', 'kind'),
+    recordsIngested: counter('simstream_records_ingested_total', 'Records accepted and durable', 'kind'),
+    ingestedBytes: counter('simstream_ingested_bytes_total', 'Bytes of accepted records, decoded', 'kind'),
     ingestDuration: histogram(
       'simstream_ingest_duration_seconds',
-      'From the request to the durable answer',
+      'Time from the request to the answer, when its records are durable',
       SECONDS,
       'kind',
     ),
@@ -74,62 +74,70 @@ export function createMetrics(registry: Registry, version: string) {
     blocksTrimmed: counter('simstream_blocks_trimmed_total', 'Blocks removed at the end of the retention'),
     deliveries: counter(
       'simstream_deliveries_total',
-      'Tries to deliver a batch',
+      'Attempts to deliver a batch',
       'connection_type',
       'outcome',
     ),
     deliveryFailures: counter(
       'simstream_delivery_failures_total',
-      'Tries that did not deliver everything, by cause',
+      'Attempts that did not deliver all records, by cause',
       'connection_type',
       'cause',
     ),
     deliveryDuration: histogram(
       'simstream_delivery_duration_seconds',
-      'Time of one try to deliver',
+      'Duration of one delivery attempt',
       SECONDS,
       'connection_type',
     ),
     deliveryLatency: histogram(
       'simstream_delivery_latency_seconds',
-      "From the arrival of a batch's first record to its delivery",
+      "Time from the arrival of a batch's first record to its delivery",
       LATENCY,
       'connection_type',
     ),
     recordsDelivered: counter(
       'simstream_records_delivered_total',
-      'Records that destinations took',
+      'Records that destinations accepted',
       'connection_type',
     ),
     deliveredBytes: counter(
       'simstream_delivered_bytes_total',
-      'Bytes of records in batches that were delivered whole',
+      'Bytes of records in completely delivered batches',
       'connection_type',
     ),
     stateChanges: counter(
       'simstream_stream_state_changes_total',
-      'Changes of data streams, by new state',
+      'State changes of data streams, by new state',
       'state',
     ),
     recordsExpired: counter(
       'simstream_records_expired_total',
-      'Records that a stream missed: the retention ended',
+      'Records that a data stream missed because the retention ended',
     ),
     recordsQuarantined: counter('simstream_records_quarantined_total', 'Records quarantined', 'cause'),
-    cursorsCommitted: counter('simstream_cursors_committed_total', 'Cursors written, by outcome', 'outcome'),
-    commitDuration: histogram('simstream_commit_duration_seconds', 'Time of one commit of cursors', SECONDS),
+    cursorsCommitted: counter(
+      'simstream_cursors_committed_total',
+      'Cursors committed, by outcome',
+      'outcome',
+    ),
+    commitDuration: histogram(
+      'simstream_commit_duration_seconds',
+      'Duration of one commit of cursors',
+      SECONDS,
+    ),
     leasesHeld: gauge('simstream_partitions_held', 'Partitions that this node runs'),
     leasesTaken: counter(
       'simstream_partitions_taken_total',
-      'Partitions taken, by whoever had them before: none, a lost node, or this one',
+      'Partitions taken over, by previous holder: none, a lost node, or this node',
       'from',
     ),
-    leasesLost: counter('simstream_partitions_lost_total', 'Partitions given up, by reason', 'reason'),
+    leasesLost: counter('simstream_partitions_lost_total', 'Partitions released, by reason', 'reason'),
     watchesRenewed: counter(
       'simstream_watches_renewed_total',
-      'Watches on NATS that had gone silent and were begun anew',
+      'Watches on NATS that became silent and were restarted',
     ),
-    nodes: gauge('simstream_nodes', 'Nodes that are alive, as this one sees it'),
+    nodes: gauge('simstream_nodes', 'Nodes that this node sees alive'),
     httpRequests: counter(
       'simstream_http_requests_total',
       'Requests answered, by class of status',
@@ -139,7 +147,7 @@ export function createMetrics(registry: Registry, version: string) {
     ),
     httpDuration: histogram(
       'simstream_http_request_duration_seconds',
-      'Time until the answer was sent',
+      'Duration until the answer was sent',
       SECONDS,
       'method',
       'route',
@@ -150,7 +158,7 @@ export function createMetrics(registry: Registry, version: string) {
   };
 }
 
-/** Gives a label value, or `other` once a label has as many distinct values as it may have. @param reserved count for nothing */
+/** Gives a label value, or `other` once a label has its most distinct values. @param reserved values that always keep their names */
 function boundedValues(
   reserved: Readonly<Record<string, ReadonlySet<string>>>,
 ): (label: string, value: string) => string {

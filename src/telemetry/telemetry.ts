@@ -4,12 +4,12 @@ import { redactText } from '../lib/redact.ts';
 import { createMetrics, KNOWN_CAUSES, type Metrics } from './metrics.ts';
 
 /**
- * What simstream tells of itself: one function per event, each of which counts (Prometheus) and writes one structured log
- * line. None of them ever throws, waits, or shows a secret; none of them puts an organisation or a stream into a metric
- * label, so that the number of series does not grow with the number of customers. docs/metrics.md lists the metrics.
+ * The metrics and log lines of simstream: one function per event moves a metric (Prometheus) and writes one structured log
+ * line. No function throws, waits, or shows a secret. No metric label names an organisation or a stream, so that the number
+ * of series does not grow with the number of customers. docs/metrics.md lists the metrics.
  */
 export interface Telemetry {
-  /** Records were taken and are durable. `bytes`: decoded. */
+  /** Records were accepted and are durable. `bytes`: decoded. */
   recordsIngested(event: { kind: Kind; records: number; bytes: number; durationMs: number }): void;
   /** An ingest request was refused as a whole; `reason` is an error token of errors.ts. */
   ingestRefused(event: { kind: Kind; reason: string; faults?: number }): void;
@@ -25,10 +25,10 @@ export interface Telemetry {
     outcome: 'stored' | 'conflict' | 'unavailable';
     durationMs: number;
   }): void;
-  /** `from`: whoever had it before; see LeaseTelemetry. */
+  /** `from`: the previous holder; see LeaseTelemetry. */
   leaseAcquired(event: { partition: number; epoch: number; from: string }): void;
   leaseLost(event: { partition: number; epoch: number; reason: string }): void;
-  /** How many nodes are alive, as this one sees it; told when it changes. */
+  /** The number of nodes that this node sees alive; reported when it changes. */
   nodesCounted(event: { alive: number }): void;
   /** The watch of nodes and leases was silent although this node's heartbeats were stored; a new watch began. */
   watchRenewed(): void;
@@ -40,10 +40,10 @@ export interface Telemetry {
     durationMs: number;
     organisationId?: number;
   }): void;
-  /** simstream's own fault, which somebody who operates it should look into. */
+  /** A fault of simstream itself. The operator should investigate it. */
   platformFault(event: { component: string; message: string; error?: unknown; stream?: StreamRef }): void;
 
-  /** A gauge that is read whenever the metrics are. `read` must be cheap. */
+  /** A gauge whose value is read with the metrics. `read` must be cheap. */
   observe(gauge: ObservedGauge): void;
   /** All metrics in Prometheus' text form. */
   metrics(): Promise<string>;
@@ -61,27 +61,27 @@ export interface DeliveryAttempt extends StreamRef {
   readonly connectionType: string;
   readonly deliveryId?: string;
   readonly records: number;
-  /** How many of them the destination took; by default all if the outcome is `delivered`, else none. */
+  /** How many of them the destination accepted; by default all if the outcome is `delivered`, else none. */
   readonly taken?: number;
   /** Bytes of records, separators not counted. */
   readonly bytes: number;
   readonly durationMs: number;
-  /** From the arrival of the batch's first record to the end of this try. */
+  /** From the arrival of the batch's first record to the end of this attempt. */
   readonly latencyMs?: number;
   /** `type` of an Outcome of destinations/contract.ts. */
   readonly outcome: string;
-  /** Code and words of the outcome's cause, where it has one. */
+  /** Code and message of the outcome's cause, if it has one. */
   readonly causeCode?: string;
   readonly message?: string;
   readonly remoteStatus?: number;
-  /** Number of the try, from 1. */
+  /** Number of the attempt, from 1. */
   readonly attempt: number;
 }
 
 interface ObservedGauge {
   readonly name: string;
   readonly help: string;
-  /** The one label of the gauge, if it has any; few values only. */
+  /** The only label of the gauge, if it has one; it must have few values. */
   readonly label?: string;
   /** One value, or one per value of the label. */
   read(): ObservedValue | Promise<ObservedValue>;
@@ -92,7 +92,7 @@ type ObservedValue = number | Readonly<Record<string, number>>;
 interface TelemetryOptions {
   readonly logger: Logger;
   readonly version: string;
-  /** Event-loop lag, memory, garbage collection; false in tests, where their timers are a nuisance. */
+  /** Event-loop lag, memory, garbage collection. false in tests, whose clock their timers would disturb. */
   readonly processMetrics?: boolean;
 }
 
@@ -192,7 +192,7 @@ function events(metrics: Metrics, logger: Logger): Events {
     leaseLost: (event) => {
       metrics.leasesHeld.dec();
       metrics.leasesLost.inc({ reason: metrics.bounded('reason', event.reason) });
-      logger.debug({ event: 'lease.lost', ...event }, `partition given up: ${event.reason}`);
+      logger.debug({ event: 'lease.lost', ...event }, `partition released: ${event.reason}`);
     },
     nodesCounted: (event) => {
       metrics.nodes.set(event.alive);
@@ -205,7 +205,7 @@ function events(metrics: Metrics, logger: Logger): Events {
       metrics.watchesRenewed.inc();
       logger.warn(
         { event: 'watch.renewed' },
-        'NATS stores the heartbeats of this node but no longer shows them: watching nodes and leases anew',
+        'NATS stores the heartbeats of this node but no longer shows them: restarting the watch of nodes and leases',
       );
     },
     httpRequest: (event) => {
@@ -228,7 +228,7 @@ function events(metrics: Metrics, logger: Logger): Events {
   };
 }
 
-/** A success is for debugging; a failure that passes is information; a failure that a customer must fix is a warning. */
+/** A success is logged as debug, a passing failure as info, a failure that a customer must fix as a warning. */
 const LEVEL_OF_OUTCOME: Readonly<Record<string, 'debug' | 'info' | 'warn' | 'error'>> = {
   delivered: 'debug',
   partial: 'info',
@@ -259,7 +259,7 @@ function countDelivery(metrics: Metrics, event: DeliveryAttempt): void {
   }
 }
 
-/** Any receiver chooses its statuses, so those that say nothing of their own count by their class: `http_4xx`. */
+/** Receivers choose their statuses freely, so statuses without a meaning of their own count by class: `http_4xx`. */
 function causeLabel(code: string): string {
   const [, hundreds] = /^http_(\d)\d\d$/.exec(code) ?? [];
   return hundreds === undefined || KNOWN_CAUSES.has(code) ? code : `http_${hundreds}xx`;
@@ -276,7 +276,7 @@ function guardAll(functions: Events, failed: (name: string, error: unknown) => v
         try {
           failed(name, error);
         } catch {
-          // The log itself is broken, so the fault can be reported nowhere.
+          // The log itself is broken, so nothing can report the fault.
         }
       }
     },
