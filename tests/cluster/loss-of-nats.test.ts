@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, before, beforeEach, describe, test } from 'node:test';
 import {
   AnyNodeWorld,
   type EventRecord,
@@ -25,6 +25,8 @@ describe('NATS is lost', { skip: natsMissing() ?? false }, () => {
   const world = new AnyNodeWorld();
   before(() => world.begin());
   after(() => world.end());
+  // Each test begins with all nodes and all of NATS, even if the one before failed.
+  beforeEach(() => world.cluster.restore());
 
   const post = (node: number, key: string, events: readonly EventRecord[]): Promise<Answer> =>
     createApiClient(world.cluster.node(node).url).call(
@@ -122,9 +124,10 @@ describe('NATS is lost', { skip: natsMissing() ?? false }, () => {
       assert.match(text, /NATS/);
     }
     gate.open();
-    await world.effect(
-      'what was in memory arrives without NATS',
-      () => inbox.ids.length === committed.length + waiting.length,
+    await waitFor(
+      () =>
+        `what was in memory arrives without NATS: ${inbox.ids.join(', ')} of ${[...committed, ...waiting].join(', ')}\n${world.cluster.output()}`,
+      () => new Set(inbox.ids).size === committed.length + waiting.length || undefined,
     );
     const stopping = performance.now();
     await world.cluster.drainNode(gone);

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { shareOut } from '../../src/leases/rendezvous.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import { type Nats, openNats } from '../../src/storage/nats.ts';
 import { createApiClient } from './api-client.ts';
@@ -22,6 +23,7 @@ interface ClusterOptions {
 interface ClusterView {
   readonly nodes: readonly {
     readonly name: string;
+    readonly session: string;
     readonly state: string;
     readonly partitions: readonly { readonly partition: number }[];
   }[];
@@ -115,23 +117,23 @@ export class ClusterWorld {
   }
 
   /**
-   * Resolves when every partition is held, each by one of `among`, all of which hold some, as the first of them sees it.
+   * Resolves when `among` are the nodes that are alive, and each of them holds its whole share, as the first of them sees it:
+   * then no partition moves any more.
    * @returns how long it took, ms
    */
   async shared(among: readonly number[], withinMs = CALM_WITHIN_MS): Promise<number> {
     const started = performance.now();
-    const names = new Set(among.map((index) => this.#ports[index]));
+    const ports = new Set(among.map((index) => this.#ports[index]));
     let last: unknown;
     await waitFor(
-      () => `every partition is held by nodes ${among.join(', ')}; ${JSON.stringify(last)}`,
+      () => `nodes ${among.join(', ')} hold their shares; ${JSON.stringify(last)}`,
       async () => {
         const seen = await this.view(among[0] as number).catch((error: unknown) => String(error));
         last = seen;
         if (typeof seen === 'string') return undefined;
-        const holders = seen.nodes.filter(({ partitions }) => partitions.length > 0);
-        const held = holders.reduce((sum, { partitions }) => sum + partitions.length, 0);
-        const isRight = holders.every(({ name }) => names.has(Number(name.split(':').at(-1))));
-        return (held === this.#options.partitions && holders.length === names.size && isRight) || undefined;
+        const alive = seen.nodes.filter(({ state }) => state === 'alive');
+        if (alive.length !== ports.size || !alive.every((node) => ports.has(portOf(node)))) return undefined;
+        return holdShares(alive, this.#options.partitions) || undefined;
       },
       withinMs,
       25,
@@ -174,6 +176,16 @@ export class ClusterWorld {
     return lagging;
   }
 
+  /** Starts and continues whatever is gone or stopped, and resolves when all is calm. */
+  async restore(): Promise<void> {
+    this.nats.restore();
+    for (const index of this.#ports.keys()) {
+      if (this.#nodes[index]) this.pauseNode(index, false);
+      else await this.startNode(index);
+    }
+    await this.calm();
+  }
+
   /** What the nodes printed lately. */
   output(): string {
     return this.#nodes.map((node, index) => `--- node ${index} ---\n${node?.output() ?? 'gone'}`).join('\n');
@@ -184,4 +196,18 @@ export class ClusterWorld {
     await this.#nats?.dispose();
     for (const directory of this.#directories) removeDirectory(directory);
   }
+}
+
+function portOf({ name }: { readonly name: string }): number {
+  return Number(name.split(':').at(-1));
+}
+
+/** Whether each node holds what is its own by rendezvous hashing, and nothing else. */
+function holdShares(alive: ClusterView['nodes'], partitions: number): boolean {
+  const candidates = [...alive].sort((a, b) => (a.session < b.session ? -1 : 1));
+  const owners = shareOut(partitions, candidates);
+  const held = new Map<number, string>();
+  for (const { session, partitions: some } of alive)
+    for (const { partition } of some) held.set(partition, session);
+  return owners.every((owner, partition) => held.get(partition) === owner);
 }

@@ -18,6 +18,8 @@ export interface NatsServers {
   restart(server: number): Promise<void>;
   /** Stops (SIGSTOP) or continues a server. */
   pause(server: number, paused: boolean): void;
+  /** Starts the servers again that are gone, and continues those that were stopped. */
+  restore(): void;
   /** Of the server processes, in their order. */
   processIds(): number[];
   dispose(): Promise<void>;
@@ -96,9 +98,10 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsServers>
     ].join('\n');
   }
 
+  const isGone = ({ exitCode, signalCode }: ChildProcess) => exitCode !== null || signalCode !== null;
   const kill = async (server: number) => {
     const child = children[server] as ChildProcess;
-    if (child.exitCode !== null || child.signalCode !== null) return;
+    if (isGone(child)) return;
     const gone = once(child, 'exit');
     child.kill('SIGKILL');
     await gone;
@@ -122,6 +125,12 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsServers>
     },
     pause: (server, paused) => {
       children[server]?.kill(paused ? 'SIGSTOP' : 'SIGCONT');
+    },
+    restore: () => {
+      for (const [server, child] of children.entries()) {
+        if (isGone(child)) start(server);
+        else child.kill('SIGCONT');
+      }
     },
     processIds: () => children.flatMap(({ pid }) => pid ?? []),
     dispose,
