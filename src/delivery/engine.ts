@@ -5,21 +5,21 @@ import type { RunnerContext } from './partition/runner-context.ts';
 import { HeldBlocks } from './stream/held-blocks.ts';
 
 /**
- * Bytes of requests in flight at a time on a node, shared between organisations and between their streams. Streams whose
- * last request failed have shares of their own: destinations that hang keep no healthy stream waiting.
+ * Bytes of requests that a node may have in flight, shared between organisations and between their streams. Streams whose
+ * last request failed have shares of their own, so that a destination that hangs never makes healthy streams wait.
  */
 const BYTES_IN_FLIGHT = { healthy: 128 * 2 ** 20, failing: 64 * 2 ** 20 };
-/** A small request is one of a stream that keeps up; the reserve lets a hundred of them pass a node that is full. */
+/** A stream that keeps up makes small requests. The reserve admits a hundred of them on a full node. */
 const SMALL_BYTES = 256 * 2 ** 10;
 const RESERVE_BYTES = 32 * 2 ** 20;
-/** What a request takes with its socket and TLS. As it bounds the bytes in flight, it bounds the sockets: to some 1,300. */
+/** Memory of a request with its socket and TLS. By bounding the bytes in flight it also bounds the sockets, to about 1,300. */
 const LEAST_BYTES = 128 * 2 ** 10;
-/** Of blocks whose records wait: room for a thousand blocks as they come in, and ten thousand as they are stored. */
+/** For blocks with waiting records: room for a thousand decoded blocks, or ten thousand stored ones. */
 const BYTES_WAITING = 128 * 2 ** 20;
 
 type EngineContext = Omit<RunnerContext, 'budgets'> & { readonly leases: Leases };
 
-/** Delivers: runs every partition that this node holds, until `stop` aborts and all of them have ended. */
+/** Runs every partition that this node holds. Resolves when `stop` has aborted and all partitions have ended. */
 export async function runDelivery(context: EngineContext, stop: AbortSignal): Promise<void> {
   const { leases, ...rest } = context;
   const budgets = {

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { ApiError } from '../errors.ts';
-import { giveBack } from '../lib/give-back.ts';
+import { freeBytes } from '../lib/free-bytes.ts';
 import type { BodyFormat } from '../records/scan.ts';
 import type { Admission, Ticket } from './admission.ts';
 import { type ContentEncoding, decodeBody, expectedLength } from './decode.ts';
@@ -65,7 +65,7 @@ export async function readRecordsBody(
     const body = await unpack(encoding, sent, limit, (bytes) => {
       if (!ticket.resize(sent.length + bytes)) throw busy(admission);
     });
-    giveBack(sent);
+    freeBytes(sent);
     ticket.resize(body.length);
     return { body, format, ticket };
   } catch (error) {

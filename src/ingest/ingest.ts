@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { Clock } from '../lib/clock.ts';
-import { giveBack } from '../lib/give-back.ts';
+import { freeBytes } from '../lib/free-bytes.ts';
 import type { NewBlock, RecordLog } from '../log/log.ts';
 import { blockInMemory, encodeBlock, type RecordKind } from '../records/block.ts';
 import { RecordReader } from '../records/record-reader.ts';
@@ -98,7 +98,7 @@ export function createIngest(options: IngestOptions): Ingest {
     );
     const bodyBytes = body.length;
     // Records of one partition stay where they are.
-    if (groups.every(({ payload }) => payload.buffer !== body.buffer)) giveBack(body);
+    if (groups.every(({ payload }) => payload.buffer !== body.buffer)) freeBytes(body);
     const arrivedAt = clock.now();
     const blocks = await Promise.all(
       groups.map(async ({ partition, index, payload }): Promise<NewBlock> => {

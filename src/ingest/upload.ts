@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { ApiError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
-import { giveBack } from '../lib/give-back.ts';
+import { freeBytes } from '../lib/free-bytes.ts';
 import { inItsOwnMemory } from './decode.ts';
 
 interface UploadOptions {
@@ -159,7 +159,7 @@ class UploadMemory {
   #copy(chunk: Buffer): void {
     chunk.copy(this.#buffer as Buffer, this.filled);
     this.filled += chunk.length;
-    if (this.#copied) giveBack(this.#copied);
+    if (this.#copied) freeBytes(this.#copied);
     this.#copied = chunk;
   }
 }

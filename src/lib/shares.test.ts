@@ -134,9 +134,9 @@ describe('shares', () => {
     stop.abort();
     assert.equal(await first, undefined);
     for (const share of held) share.release();
-    const giveBack = await second;
+    const release = await second;
     assert.equal(shares.used, 100);
-    giveBack?.();
+    release?.();
     assert.equal(shares.used, 0);
     assert.equal(await shares.take('a', '1', 1, AbortSignal.abort()), undefined);
   });

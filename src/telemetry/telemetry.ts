@@ -266,11 +266,11 @@ function causeLabel(code: string): string {
 }
 
 function guardAll(functions: Events, failed: (name: string, error: unknown) => void): Events {
-  const guarded = Object.entries(functions).map(([name, tell]) => [
+  const guarded = Object.entries(functions).map(([name, report]) => [
     name,
     (event: never) => {
       try {
-        (tell as (event: never) => void)(event);
+        (report as (event: never) => void)(event);
       } catch (error) {
         // A fault of telemetry must not change what the node does.
         try {

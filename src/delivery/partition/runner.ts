@@ -10,7 +10,7 @@ import type { RunnerContext } from './runner-context.ts';
 import { PartitionStreams } from './streams.ts';
 import { untilAnswered } from './until-answered.ts';
 
-/** How often old blocks are looked for; blocks live for days, so a few minutes more do not matter. */
+/** Interval of the search for old blocks. Blocks live for days, so a few minutes more do not matter. */
 const TRIM_INTERVAL_MS = 60_000;
 
 /** How often the holder of partition 0 removes expired records from the quarantine of all streams; each time it reads all of it. */
@@ -25,7 +25,8 @@ export class PartitionRunner {
   readonly #partition: number;
   readonly #epoch: number;
   readonly #streams: PartitionStreams;
-  readonly #fenced = new AbortController();
+  /** Aborts when this runner must end: another node holds the partition, or a bug stopped it. */
+  readonly #ending = new AbortController();
   #committer: Committer | undefined;
   #dispatched = 0;
   /** Whether the progress of every stream is known. */
@@ -41,13 +42,13 @@ export class PartitionRunner {
       epoch,
       committer: () => this.#committer,
       dispatched: () => this.#dispatched,
-      fenced: () => this.#lost(),
+      fenced: () => this.#fence(),
     });
   }
 
   /** Runs until `stop` aborts; requests in flight then get their grace time, and all progress is committed. */
   async run(lease: AbortSignal): Promise<void> {
-    const stop = AbortSignal.any([lease, this.#fenced.signal]);
+    const stop = AbortSignal.any([lease, this.#ending.signal]);
     const unsubscribe = this.#streams.subscribe();
     try {
       if (!(await this.#untilAnswered(() => this.#claim(), stop))) return;
@@ -61,15 +62,15 @@ export class PartitionRunner {
       await Promise.all([reading, tidying, this.#streams.stop()]);
       ended.abort();
       await committing;
-      if (!this.#fenced.signal.aborted) await committer.flush(stop);
+      if (!this.#ending.signal.aborted) await committer.flush(stop);
     } finally {
       unsubscribe();
     }
   }
 
   /**
-   * Runs a job beside the live one of a stream of this partition; one of this name that was begun before goes on.
-   * @returns whether it reached its end, and that is durable; false when this node stops before, or the stream is deleted
+   * Runs a job beside the live one of a stream of this partition. Continues the job if one with this name was begun before.
+   * @returns whether the end of the job is durable; false if this node stops before that, or the stream is deleted
    * @throws Error when the partition has no such stream
    */
   runBeside(organisationId: number, id: string, job: SideJob): Promise<boolean> {
@@ -85,7 +86,7 @@ export class PartitionRunner {
         stop,
       );
     } catch (error) {
-      this.#broken(error);
+      this.#failPartition(error);
     }
   }
 
@@ -99,18 +100,18 @@ export class PartitionRunner {
       this.#allRead = !stop.aborted;
       this.#committer?.moved();
     } catch (error) {
-      this.#broken(error);
+      this.#failPartition(error);
     }
   }
 
-  #lost(): void {
-    this.#fenced.abort(new Error('another node holds the partition'));
+  #fence(): void {
+    this.#ending.abort(new Error('another node holds the partition'));
   }
 
-  #broken(error: unknown): void {
+  #failPartition(error: unknown): void {
     const reason = error instanceof Error ? error.stack : String(error);
     this.#context.telemetry.deliveryFault(`partition ${this.#partition} stopped: ${reason}`);
-    this.#fenced.abort(error);
+    this.#ending.abort(error);
   }
 
   /** Takes the partition over. False: another node has taken it over since. */
@@ -135,7 +136,7 @@ export class PartitionRunner {
         dispatched: () => this.#dispatched,
         pumps: () => this.#streams.active,
         allRead: () => this.#allRead,
-        fenced: () => this.#lost(),
+        fenced: () => this.#fence(),
         committed: (cursors, durationMs) => this.#context.telemetry.committed(cursors, durationMs),
         failed: (cause) => this.#context.telemetry.deliveryFault(`progress cannot be committed: ${cause}`),
       },
@@ -199,7 +200,7 @@ export class PartitionRunner {
       for (const { pump, summary } of this.#streams.active) {
         if (pump?.progress && !summary.job) telemetry.sampled(summary, pump.pending);
       }
-      this.#streams.putIdleAway();
+      this.#streams.stopIdlePumps();
       try {
         await retention.trim(clock.now() - retentionMs, stop);
         if (this.#partition !== 0 || clock.monotonic() < lookAgainAt) continue;

@@ -30,20 +30,20 @@ export async function loadStreamDirectory(registry: Registry, signal: AbortSigna
     }
     return streams;
   };
-  const tell = (partition: number, key: string, stream: StreamSummary | undefined) => {
+  const notify = (partition: number, key: string, stream: StreamSummary | undefined) => {
     for (const subscriber of subscribers.get(partition) ?? []) subscriber(key, stream);
   };
   const apply = (change: Change) => {
     if (change.value === undefined) {
       // Deletions are rare: a second map of all keys would cost more memory than searching each partition.
       for (const [partition, streams] of partitions) {
-        if (streams.delete(change.key)) tell(partition, change.key, undefined);
+        if (streams.delete(change.key)) notify(partition, change.key, undefined);
       }
       return;
     }
     const stream = summarise(STREAM.parse(change.value), change.revision);
     streamsOf(stream.partition).set(change.key, stream);
-    tell(stream.partition, change.key, stream);
+    notify(stream.partition, change.key, stream);
   };
   await registry.watch('stream', apply, signal);
 

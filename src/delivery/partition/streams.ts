@@ -32,7 +32,7 @@ interface Stream {
   offeredAt: number;
   /** Jobs beside the live one. */
   readonly beside: Map<string, Beside>;
-  /** Of a job beside the live one: its stream. */
+  /** The stream of a job beside the live one; undefined for a stream. */
   readonly of: Stream | undefined;
 }
 
@@ -40,7 +40,7 @@ interface Stream {
 interface Beside {
   readonly stream: Stream;
   readonly job: SideJob;
-  /** It has ended, and does not begin again by itself. */
+  /** Ends the job. It does not begin again on its own. */
   readonly end: (done: boolean) => void;
 }
 
@@ -180,7 +180,7 @@ export class PartitionStreams {
   }
 
   /** Ends pumps that had nothing to do for a while. */
-  putIdleAway(): void {
+  stopIdlePumps(): void {
     const before = this.#context.clock.monotonic() - IDLE_MS;
     for (const stream of this.#active) {
       if (
@@ -192,9 +192,9 @@ export class PartitionStreams {
         continue;
       if (stream.pump.progress?.committedDetached !== false) continue;
       const { stop, done } = stream;
-      if (done) this.#own(done);
+      if (done) this.#track(done);
       // From here on, a new block starts a new pump, which begins at that block.
-      this.#put(stream);
+      this.#detach(stream);
       stop?.abort();
     }
   }
@@ -290,30 +290,31 @@ export class PartitionStreams {
     if (stream.pump !== pump) return;
     if (this.#ending) return;
     if (pump.done) {
-      this.#own(this.#finish(stream));
+      this.#track(this.#finish(stream));
       return;
     }
     if (!stop.aborted && !pump.deleted) {
       // It ended by a bug. Its committed place is right; start again from there, later.
       this.#context.clock.after(RESTART_MS, () => {
         if (stream.pump !== pump) return;
-        this.#put(stream);
+        this.#detach(stream);
         this.#start(stream);
       });
       return;
     }
-    this.#put(stream);
+    this.#detach(stream);
   }
 
   /** A job has reached the end of its range. */
   async #finish(stream: Stream): Promise<void> {
     const durable = (await this.#context.committer()?.committed(stream)) ?? false;
-    this.#put(stream);
+    this.#detach(stream);
     const { job } = stream.summary;
     if (job) stream.of?.beside.get(job.name)?.end(durable);
   }
 
-  #put(stream: Stream): void {
+  /** Removes the pump from its stream. */
+  #detach(stream: Stream): void {
     stream.pump = undefined;
     stream.stop = undefined;
     stream.done = undefined;
@@ -363,7 +364,7 @@ export class PartitionStreams {
       (cause) => telemetry.deliveryFault(`partition ${partition} waits: ${cause}`),
       stop,
     );
-    // Whoever stood still past its lease finds the progress of its successor. With its revision it would be written over.
+    // If this process was suspended past its lease, the progress is its successor's: with its revision we would overwrite it.
     if ((documents?.progress?.epoch ?? 0) > this.#context.epoch) {
       this.#context.fenced();
       return undefined;
@@ -373,20 +374,21 @@ export class PartitionStreams {
   }
 
   #stateChanged(stream: StreamSummary, state: StreamState, message: string, from: StreamState): void {
-    // The state of a job stands in its document; the stream's is that of its live job.
+    // A job's state is in the job's document; the stream shows the state of its live job.
     if (stream.job) return;
     this.#context.telemetry.stateChanged(stream, state, message);
     // Pausing, resuming and restarting are recorded by the API, which knows the person.
     if (state !== 'error' && !(from === 'pending' && state === 'running')) return;
     const change = { at: this.#context.clock.now(), state, message, actor: 'simstream' };
-    this.#own(addStateChange(this.#context.registry, stream.organisationId, stream.id, change));
+    this.#track(addStateChange(this.#context.registry, stream.organisationId, stream.id, change));
   }
 
-  #own(promise: Promise<unknown>): void {
-    const owned = promise
+  /** `stop` waits for it; a failure is logged. */
+  #track(promise: Promise<unknown>): void {
+    const tracked = promise
       .catch((error: unknown) => this.#context.telemetry.deliveryFault(String(error)))
-      .finally(() => this.#background.delete(owned));
-    this.#background.add(owned);
+      .finally(() => this.#background.delete(tracked));
+    this.#background.add(tracked);
   }
 }
 

@@ -12,30 +12,30 @@ import { documentKind } from '../../registry/documents.ts';
 import { registryKey } from '../../registry/registry.ts';
 
 /**
- * Quarantined records in the registry, some of one data stream in a document:
+ * Quarantined records in the registry. A document holds some records of one data stream:
  *
  *   key      = "quarantine." organisation "." stream "." place
  *   place    = sequence (16 digits) "-" index (8 digits)            of the first record
- *   document = the records as a block (with its index, compressed) in base64, and beside it what is said of each
+ *   document = the records as a compressed block with its index, in base64, and the cause of each record
  *
- * The id of a record is `place`, and for all but the first of a document `place-n`. Ids of one stream sort like its documents.
- * Stores of version 1 have a document for each record, with its text; they are read.
+ * The id of a document's first record is `place`, the ids of the others are `place-n`. A stream's ids sort like its
+ * documents. Stores of version 1 have one document for each record, with its text; this program reads them.
  */
 export interface Quarantined {
   readonly id: string;
   readonly kind: RecordKind;
   /** Its place in the log. */
   readonly position: Position;
-  /** Milliseconds since the epoch: when it was quarantined, and when it came in. */
+  /** Milliseconds since the epoch: when the record was quarantined, and when it arrived. */
   readonly at: number;
   readonly arrivedAt: number;
   readonly cause: Cause;
-  /** The record's own bytes; empty where the log could not read them. */
+  /** The record's own bytes; empty if the log could not read them. */
   readonly bytes: Uint8Array;
   readonly facts: RecordFacts;
 }
 
-/** Some neighbouring records of the quarantine of a stream. */
+/** Neighbouring records in the quarantine of a stream. */
 export interface Chunk {
   readonly key: string;
   /** Revision of the document. */
@@ -49,7 +49,7 @@ interface Note {
   readonly arrivedAt: number;
   /** Position in `causes`. */
   readonly cause: number;
-  /** The number of its id, which it keeps when others are removed. */
+  /** The number in the record's id. It stays when other records are removed. */
   readonly ordinal: number;
 }
 
@@ -61,7 +61,7 @@ interface ChunkDocument {
   readonly causes: readonly Cause[];
 }
 
-/** What stores of version 1 have. */
+/** A document of a store of version 1. */
 interface RecordDocument {
   readonly kind: RecordKind;
   readonly at: number;
@@ -83,28 +83,28 @@ export function quarantineKey(organisationId: number, id: string, { sequence, in
   return `${quarantinePrefix(organisationId, id)}.${place}`;
 }
 
-/** The position that the last part of a key of `quarantineKey` stands for. */
+/** The position in the last token of a key of `quarantineKey`. */
 export function readPlace(place: string): Position | undefined {
   const [, sequence, index] = /^(\d+)-(\d+)$/.exec(place) ?? [];
   return sequence && index ? { sequence: Number(sequence), index: Number(index) } : undefined;
 }
 
-/** The last token of the key of the document that a record's id is in. */
+/** The last token of the key of the document with a record's id. */
 export function placeOfId(id: string): string {
   return id.split('-', 2).join('-');
 }
 
-/** The id of a record by its number within its document. */
+/** The id of a record, from its number within its document. */
 export function idOf(place: string, ordinal: number): string {
   return ordinal === 0 ? place : `${place}-${String(ordinal).padStart(4, '0')}`;
 }
 
-/** The number within its document that an id ends with. */
+/** The number within its document at the end of an id. */
 export function ordinalOf(id: string): number {
   return Number(id.split('-')[2] ?? 0);
 }
 
-/** @param readFacts finds out what the index says of a record of a store of version 1 */
+/** @param readFacts reads the index facts of a record of a store of version 1 */
 export function readChunk(
   key: string,
   revision: number,
@@ -134,7 +134,7 @@ export function readChunk(
   return { key, revision, records };
 }
 
-/** The same document for a log in which records have other places. */
+/** The same document for a log with other places of records. */
 export function moveChunk(
   document: ChunkDocument | RecordDocument,
   move: (position: Position) => Position,
@@ -144,7 +144,7 @@ export function moveChunk(
   return { ...document, notes };
 }
 
-/** The document of at least one record. Those of a document have ids with its place. */
+/** The document of at least one record. All ids of a document begin with its place. */
 export function writeChunk(records: readonly Quarantined[]): ChunkDocument {
   const [first] = records as readonly [Quarantined];
   const builder = new RecordIndexBuilder(first.kind, records.length);

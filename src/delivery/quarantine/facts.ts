@@ -4,8 +4,8 @@ import { RecordReader } from '../../records/record-reader.ts';
 const READERS = { usage: new RecordReader('usage'), event: new RecordReader('event') };
 
 /**
- * What the index says of a record, read from its bytes as ingest does. Ingest has validated them, but of a block that is
- * damaged the bytes are missing: then the record counts as one of the stream's organisation.
+ * The index facts of a record, read from its bytes as ingest does. Ingest has validated the bytes. If they are missing
+ * because the block is damaged, the record counts for the stream's organisation.
  */
 export function factsIn(kind: RecordKind, bytes: Uint8Array, organisation: number): RecordFacts {
   const reader = READERS[kind];

@@ -2,7 +2,7 @@ import type { Position } from '../../log/log.ts';
 import type { Json } from '../../registry/registry.ts';
 import { QUARANTINE, readPlace } from './document.ts';
 
-/** Where the records of a document are in the log. */
+/** The places of a document's records in the log. */
 export function positionsIn(place: string, value: Json): readonly Position[] {
   const document = QUARANTINE.parse(value);
   if ('version' in document) return document.notes.map(({ position }) => position);

@@ -13,7 +13,7 @@ import {
 } from './document.ts';
 import { factsIn } from './facts.ts';
 
-/** Whose quarantine. */
+/** The data stream of the quarantine. */
 export interface Owner {
   readonly organisationId: number;
   readonly id: string;
@@ -37,7 +37,7 @@ export async function* chunksOf(registry: Registry, owner: Owner, place?: string
 const bytesOf = (records: readonly Quarantined[]) =>
   records.reduce((sum, { bytes }) => sum + bytes.length, 0);
 
-/** One document; undefined where there is none. */
+/** One document; undefined if it does not exist. */
 export async function readChunkAt(registry: Registry, owner: Owner, key: string): Promise<Chunk | undefined> {
   const entry = await registry.get(key);
   return entry && chunkOf(owner, key, entry.revision, entry.value);
@@ -49,7 +49,7 @@ function chunkOf(owner: Owner, key: string, revision: number, value: Json): Chun
   );
 }
 
-/** Documents that are read at once: each may have a hundred records. */
+/** Documents per read: each may have a hundred records. */
 const PAGE = 8;
 
 /** All records of a stream's quarantine, oldest first. */
@@ -57,22 +57,22 @@ export async function* allQuarantined(registry: Registry, owner: Owner): AsyncGe
   for await (const { records } of chunksOf(registry, owner)) yield* records;
 }
 
-/** Some thousand records as they are usual, or sixteen of the largest. */
+/** Several thousand records of usual size, or sixteen of the largest. */
 const MOST_PAGE_BYTES = 4 * 2 ** 20;
 
 interface QuarantinePage {
-  /** Id of a record, in quarantine or not any more. */
+  /** Id of a record that is or was in quarantine. */
   readonly after?: string | undefined;
   readonly limit: number;
-  /** The page ends before the record that exceeds it, but has at least one. */
+  /** The page ends before the record that exceeds this, but has at least one record. */
   readonly mostBytes?: number;
-  /** Which records are wanted; missing: all. */
+  /** Selects records; missing: all. */
   readonly only?: ((record: Quarantined) => boolean) | undefined;
 }
 
 /**
- * Up to `limit` records, oldest first, those behind the one with the id `after`. Reads no more than that takes.
- * @returns `more`: there are records behind them
+ * Up to `limit` records after the record with the id `after`, oldest first. Reads no more than necessary.
+ * @returns `more`: further records follow
  */
 export async function listQuarantined(
   registry: Registry,
@@ -96,8 +96,8 @@ export async function listQuarantined(
 }
 
 /**
- * The records with these ids, in the order of their places in the log; those that are not in quarantine are missing.
- * @returns undefined when they have more than `mostBytes` together
+ * The records with these ids, in the order of the log. Ids that are not in quarantine are missing.
+ * @returns undefined if the records have more than `mostBytes` together
  */
 export async function findQuarantined(
   registry: Registry,
@@ -123,18 +123,18 @@ export async function findQuarantined(
   );
 }
 
-/** The document with the place; ids come from outside, and what is no place is in no document. */
+/** The document with the place. Ids come from clients: no document has a malformed place. */
 async function chunkAt(registry: Registry, owner: Owner, place: string): Promise<Chunk | undefined> {
   const position = readPlace(place);
   return position && readChunkAt(registry, owner, quarantineKey(owner.organisationId, owner.id, position));
 }
 
-/** How often a removal is tried anew because somebody else changed the document. */
+/** How often a removal is retried after a concurrent change of the document. */
 const MOST_TRIES = 5;
 
 /**
  * Removes records from the quarantine.
- * @returns the ids that were removed; what is missing could not be removed now, or was not there
+ * @returns the removed ids; a missing id could not be removed now, or was not in quarantine
  */
 export async function removeQuarantined(
   registry: Registry,
@@ -163,15 +163,15 @@ async function removeFrom(
 ): Promise<WriteOutcome> {
   const chunk = await chunkAt(registry, owner, place);
   const left = chunk?.records.filter(({ id }) => !ids.has(id)) ?? [];
-  // Somebody else removed them.
+  // Another call removed them.
   if (!chunk || left.length === chunk.records.length) return { type: 'stored', revision: 0 };
   if (left.length === 0) return registry.delete(chunk.key, chunk.revision);
   return QUARANTINE.put(registry, chunk.key, writeChunk(left), chunk.revision);
 }
 
 /**
- * Removes what came in before `cutoff` (ms since the epoch) from the quarantines of all streams.
- * @returns how many records went
+ * Removes records that arrived before `cutoff` (ms since the epoch) from the quarantines of all streams.
+ * @returns the number of removed records
  */
 export async function expireQuarantined(
   registry: Registry,
@@ -183,7 +183,7 @@ export async function expireQuarantined(
     if (signal.aborted) break;
     const document = QUARANTINE.parse(value);
     const arrivals = 'version' in document ? document.notes : [document];
-    // A document's records came in within an hour, so it goes as a whole.
+    // All records of a document arrived within an hour, so the whole document expires.
     if (arrivals.some(({ arrivedAt }) => arrivedAt >= cutoff)) continue;
     const outcome = await registry.delete(key, revision);
     if (outcome.type === 'stored') expired += arrivals.length;

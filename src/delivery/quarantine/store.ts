@@ -25,45 +25,45 @@ interface RefusedRecord {
   readonly bytes: Uint8Array;
 }
 
-/** What became of records that were to be quarantined. */
+/** The outcome of quarantining records. */
 type QuarantineOutcome =
   | { readonly type: 'stored' }
-  /** The stream has as many as it may have; nothing was stored. */
+  /** The stream has reached its limit; nothing was stored. */
   | { readonly type: 'full'; readonly message: string };
 
-/** Most records and bytes (not compressed) that one stream may have in quarantine. */
+/** The most records and bytes (not compressed) that one stream may have in quarantine. */
 export interface QuarantineLimits {
   readonly records: number;
   readonly bytes: number;
 }
 
-/** A person looks through some hundred of them; ten thousand are a wrong configuration, and 64 MiB are 6 on the disk. */
+/** A person can inspect some hundred records; ten thousand mean a wrong configuration. 64 MiB take 6 MiB on the disk. */
 export const QUARANTINE_LIMITS: QuarantineLimits = { records: 10_000, bytes: 64 * 2 ** 20 };
 
-/** Most of one document: small enough to be written again for each record that joins. */
+/** Limits of one document: so small that each added record can rewrite it. */
 const CHUNK = { records: 100, bytes: 128 * 2 ** 10 };
-/** Records of one document came in within this time, so that it can expire as a whole. */
+/** All records of a document arrived within this time, so that it can expire as a whole. */
 const CHUNK_MS = 3_600_000;
 
-/** What is known of a stream's quarantine by whoever writes to it. */
+/** The writer's knowledge of a stream's quarantine. */
 interface Known {
-  /** Places of records that were in quarantine when it was looked at, or joined it since; people may have removed some. */
+  /** Places of records that were in quarantine at the read, or were added since. Users may have removed some. */
   readonly names: Set<string>;
   records: number;
   bytes: number;
-  /** The document that the next records may join; the revision 0 stands for one that does not exist yet. */
+  /** The document for the next records; revision 0: it does not exist yet. */
   open: Chunk | undefined;
-  /** How many of its records are durable. */
+  /** The number of its durable records. */
   written: number;
 }
 
-/** Writes the quarantines of the streams of one partition, of which nobody else writes any. */
+/** Writes the quarantines of one partition's streams. It is their only writer of new records. */
 export class QuarantineStore {
   readonly #registry: Registry;
   readonly #clock: Clock;
   readonly #limits: QuarantineLimits;
   readonly #known = new Map<string, Known>();
-  /** Several requests of one stream may be refused at the same time. */
+  /** A destination may refuse several requests of one stream at the same time. */
   readonly #turns = createKeyedQueue<string>();
 
   constructor(registry: Registry, clock: Clock, limits: QuarantineLimits = QUARANTINE_LIMITS) {
@@ -73,9 +73,9 @@ export class QuarantineStore {
   }
 
   /**
-   * Stores records; durable when it resolves. A record that is in quarantine already, because the node ended before it
-   * committed that, is not stored twice.
-   * @throws StoreUnavailable when they cannot be stored now
+   * Stores records; they are durable when it resolves. Does not store a record twice that is already in quarantine because
+   * the node ended before it committed its progress.
+   * @throws StoreUnavailable if they cannot be stored now
    */
   add(
     owner: Owner & { readonly kind: RecordKind },
@@ -89,19 +89,19 @@ export class QuarantineStore {
     refused: readonly RefusedRecord[],
   ): Promise<QuarantineOutcome> {
     const last = this.#known.get(owner.id);
-    // A stream that went back to its committed cursor refuses a record again: the documents tell whether it is still there.
+    // After a return to the committed cursor, a record is refused again: the documents show whether it is still there.
     const before = refused.some(({ position }) => last?.names.has(nameOf(position))) ? undefined : last;
-    const { known, fresh } = before ? { known: before, fresh: refused } : await this.#look(owner, refused);
-    const bytes = fresh.reduce((sum, record) => sum + record.bytes.length, 0);
-    if (known.records + fresh.length > this.#limits.records || known.bytes + bytes > this.#limits.bytes) {
-      // People may have removed some since.
+    const { known, added } = before ? { known: before, added: refused } : await this.#readAll(owner, refused);
+    const bytes = added.reduce((sum, record) => sum + record.bytes.length, 0);
+    if (known.records + added.length > this.#limits.records || known.bytes + bytes > this.#limits.bytes) {
+      // Users may have removed some since.
       this.#known.delete(owner.id);
       if (before) return this.#add(owner, refused);
       return { type: 'full', message: fullMessage(known, this.#limits) };
     }
     this.#known.set(owner.id, known);
     try {
-      for (const record of fresh) await this.#join(owner, known, record);
+      for (const record of added) await this.#addToOpen(owner, known, record);
       await this.#write(owner, known);
     } catch (error) {
       this.#known.delete(owner.id);
@@ -110,13 +110,13 @@ export class QuarantineStore {
     return { type: 'stored' };
   }
 
-  /** The stream is gone, or held by another node. */
+  /** The stream was deleted, or another node holds it. */
   forget(id: string): void {
     this.#known.delete(id);
   }
 
   /** Reads all of a stream's quarantine: once per holder, when its first record is refused. */
-  async #look(owner: Owner, refused: readonly RefusedRecord[]) {
+  async #readAll(owner: Owner, refused: readonly RefusedRecord[]) {
     const known: Known = { names: new Set(), records: 0, bytes: 0, open: undefined, written: 0 };
     const wanted = new Map(refused.map((record) => [nameOf(record.position), record]));
     for await (const { records } of chunksOf(this.#registry, owner)) {
@@ -127,11 +127,11 @@ export class QuarantineStore {
         wanted.delete(nameOf(position));
       }
     }
-    return { known, fresh: [...wanted.values()] };
+    return { known, added: [...wanted.values()] };
   }
 
-  /** Puts a record into the open document, or begins another. */
-  async #join(
+  /** Adds a record to the open document, or begins a new one. */
+  async #addToOpen(
     owner: Owner & { readonly kind: RecordKind },
     known: Known,
     { position, arrivedAt, cause, bytes }: RefusedRecord,
@@ -151,7 +151,7 @@ export class QuarantineStore {
     known.bytes += bytes.length;
   }
 
-  /** Writes what is not written yet of the open document. */
+  /** Writes the records of the open document that are not durable yet. */
   async #write(owner: Owner, known: Known): Promise<void> {
     if (!known.open || known.open.records.length === known.written) return;
     const { key, revision, records } = known.open;
@@ -162,7 +162,7 @@ export class QuarantineStore {
       return;
     }
     if (outcome.type === 'unavailable') throw new StoreUnavailable(outcome.cause);
-    // Somebody removed records of the document, or its first record was in quarantine before: add what is new to it.
+    // A user removed records of the document, or its first record was already in quarantine: add the new records.
     const present = (await readChunkAt(this.#registry, owner, key)) ?? { key, revision: 0, records: [] };
     const isNew = ({ position }: Quarantined) =>
       !present.records.some((one) => nameOf(one.position) === nameOf(position));
@@ -172,7 +172,7 @@ export class QuarantineStore {
   }
 }
 
-/** The document with one more record, which gets the id behind the last one's. */
+/** The document with one more record, which gets the next id. */
 function withRecord(chunk: Chunk, record: Omit<Quarantined, 'id'>): Chunk {
   const place = chunk.key.slice(chunk.key.lastIndexOf('.') + 1);
   const last = chunk.records.at(-1);

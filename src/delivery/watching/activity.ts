@@ -5,14 +5,14 @@ import { type Registry, registryKey } from '../../registry/registry.ts';
 import type { Attempt, StreamSummary } from '../stream/stream-context.ts';
 
 /**
- * What a data stream did lately, for people to look at: its last delivery attempts, and series for charts. Kept in
- * memory by the node that runs the stream, and written to the registry now and then so that a restart does not blank the
- * charts. Not used to decide anything: losing it loses no record.
+ * The recent activity of a data stream, for people: its last delivery attempts, and series for charts. The node that runs
+ * the stream keeps it in memory and writes it to the registry from time to time, so that a restart does not empty the
+ * charts. No decision depends on it: losing it loses no record.
  */
 export interface StreamActivity {
   /** Newest first. */
   readonly attempts: readonly AttemptView[];
-  /** Oldest first, empty buckets left out; `step` in ms. */
+  /** Oldest first, without empty buckets; `step` in ms. */
   readonly series: readonly { readonly step: number; readonly buckets: readonly Bucket[] }[];
 }
 
@@ -33,28 +33,28 @@ interface AttemptView {
 interface Bucket {
   /** Start, ms since the epoch. */
   readonly at: number;
-  /** Records taken by the destination. */
+  /** Records that the destination accepted. */
   delivered: number;
   attempts: number;
   failures: number;
-  /** Failures by cause code, the most frequent few. */
+  /** Failures by cause code, only the most frequent ones. */
   causes: Record<string, number>;
-  /** From the arrival of a batch's first record to its delivery, ms: sum over delivered batches, and the greatest. */
+  /** Time from the arrival of a batch's first record to its delivery, ms: the sum over delivered batches, and the greatest. */
   latencySum: number;
   latencyMax: number;
   batches: number;
-  /** Records that waited, when it was last looked at; null: not known. */
+  /** Waiting records at the last sample; null: not known. */
   pending: number | null;
 }
 
 export interface Activity {
   attempted(attempt: Attempt): void;
-  /** Notes how many records wait. */
+  /** Records the number of waiting records. */
   sampled(stream: StreamSummary, pending: number): void;
   of(organisationId: number, streamId: string): Promise<StreamActivity>;
-  /** Writes what changed since the last time. */
+  /** Writes the changes since the last time. */
   persist(): Promise<void>;
-  /** Writes what is known of a partition's streams and lets go of it: another node goes on with them. */
+  /** Writes the activity of a partition's streams and forgets it: another node continues with these streams. */
   release(partition: number): Promise<void>;
   forget(organisationId: number, streamId: string): Promise<void>;
 }
@@ -67,7 +67,7 @@ const SERIES = [
   { step: 60 * MINUTE, buckets: 168 },
 ] as const;
 export const ATTEMPTS = 50;
-/** Streams whose activity is held in memory; the ones longest without any are put down in the registry. */
+/** The most streams with their activity in memory. The least recently active ones are written to the registry. */
 const MOST_STREAMS = 2_000;
 const MOST_CAUSES = 8;
 
@@ -75,7 +75,7 @@ type Place = Pick<StreamSummary, 'organisationId' | 'id' | 'partition'>;
 
 interface Held {
   readonly stream: Pick<StreamSummary, 'organisationId' | 'id'>;
-  /** undefined: read for somebody who asked, not held. */
+  /** undefined: read for one request only, not kept in memory. */
   readonly partition: number | undefined;
   attempts: AttemptView[];
   series: Bucket[][];
@@ -108,26 +108,25 @@ export function createActivity(registry: Registry, clock: Clock): Activity {
       changed: false,
     };
   };
-  /** Brings a stream's activity into memory, what happened before it was read included. */
+  /** Loads a stream's activity into memory, and adds the events that arrived before it was read. */
   const hold = ({ organisationId, id, partition }: Place): Held => {
     const stream = { organisationId, id };
     const key = activityKey(organisationId, id);
-    let there = held.get(key);
-    if (there) {
+    const known = held.get(key);
+    if (known) {
       held.delete(key);
-      held.set(key, there);
-      return there;
+      held.set(key, known);
+      return known;
     }
-    there = { stream, partition, attempts: [], series: SERIES.map(() => []), changed: true };
-    held.set(key, there);
-    const fresh = there;
+    const added: Held = { stream, partition, attempts: [], series: SERIES.map(() => []), changed: true };
+    held.set(key, added);
     const read = load(organisationId, id).then(
-      (stored) => merge(fresh, stored),
-      () => fresh,
+      (stored) => merge(added, stored),
+      () => added,
     );
     loading.set(key, read);
     void read.finally(() => loading.delete(key));
-    return there;
+    return added;
   };
 
   const write = async (holds: readonly Held[]): Promise<void> => {
@@ -249,7 +248,7 @@ function emptyBucket(at: number): Bucket {
   };
 }
 
-/** Puts what was stored in front of what happened since; a bucket that is in both is added up. */
+/** Prepends the stored buckets to the newer ones; adds up a bucket that is in both. */
 function merge(there: Held, stored: Held): Held {
   there.attempts = [...there.attempts, ...stored.attempts].slice(0, ATTEMPTS);
   there.series = there.series.map((series, index) => {

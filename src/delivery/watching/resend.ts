@@ -11,8 +11,9 @@ export interface ResendResult {
 }
 
 /**
- * Sends quarantined records again, one by one and in the order of the log: each was refused alone before. What is taken now is
- * removed from the quarantine before the next is sent. This goes past the stream's cursor, so it moves nothing else.
+ * Sends quarantined records again, one by one and in the order of the log, because the destination refused each on its own.
+ * An accepted record leaves the quarantine before the next one is sent. This bypasses the stream's cursor and moves nothing
+ * else.
  */
 export async function resendQuarantined(
   registry: Registry,
@@ -31,11 +32,14 @@ export async function resendQuarantined(
       delivered++;
       if ((await removeQuarantined(registry, stream, [id])).has(id)) continue;
       failed.push({ id, cause: NOT_REMOVED });
-      // Each further record would be delivered and stay as well.
+      // Each further record would also be delivered and then stay in the quarantine.
       break;
     }
-    failed.push({ id, cause: causeOf(outcome) ?? { code: 'unknown', message: 'It was not taken.' } });
-    // Whatever is wrong with the destination as a whole would only be asked for again with the next record.
+    failed.push({
+      id,
+      cause: causeOf(outcome) ?? { code: 'unknown', message: 'The destination did not accept the record.' },
+    });
+    // The destination as a whole has a fault: the next record would meet the same.
     if (outcome.type === 'retry' || outcome.type === 'refused' || outcome.type === 'platform') break;
   }
   return { delivered, failed };
@@ -44,7 +48,7 @@ export async function resendQuarantined(
 const NOT_REMOVED: Cause = {
   code: 'not_removed',
   message:
-    'The destination took the record, but it could not be removed from the quarantine now. Discard it; sent again, it arrives twice.',
+    'The destination accepted the record, but simstream could not remove it from the quarantine now. Discard it: if you send it again, it arrives twice.',
 };
 
 function sendOne(

@@ -5,17 +5,17 @@ import { jsonForm } from '../../registry/documents.ts';
 import type { StreamDirectory } from '../partition/stream-directory.ts';
 import type { Activity, StreamActivity } from './activity.ts';
 
-/** Longer than an answer takes between two nodes that are well; what was written a minute ago is shown otherwise. */
+/** Longer than an answer between two healthy nodes takes. After it, the activity written a minute ago is shown. */
 const ASK_MS = 1_000;
 
 export interface SharedActivity {
-  /** The leases of the node; for each partition that is held, what other nodes ask about its streams is answered. */
+  /** The node's leases. While the node holds a partition, it answers other nodes' questions about its streams. */
   readonly leases: Leases;
-  /** What a stream did lately, whichever node runs it; what was written last where that node does not answer. */
+  /** The recent activity of a stream, whichever node runs it. If that node does not answer, the last written activity. */
   of(stream: Pick<DataStreamDocument, 'organisationId' | 'id' | 'partition'>): Promise<StreamActivity>;
 }
 
-/** Lets any node tell the activity of any stream: it is in the memory of the node that holds the stream's partition. */
+/** Lets any node show the activity of any stream: the node that holds the stream's partition has it in memory. */
 export function shareActivity(parts: {
   readonly activity: Activity;
   readonly leases: Leases;
@@ -33,13 +33,13 @@ export function shareActivity(parts: {
     const unsubscribe = directory.subscribe(partition, (key, stream) => {
       if (stream) return;
       const [, organisationId, id] = key.split('.');
-      // It may have been deleted on another node, while what happened here was on its way to the registry.
+      // Another node may have deleted the stream while this node was writing its activity to the registry.
       activity.forget(Number(organisationId), id as string).catch(() => undefined);
     });
     held.add(partition);
     return async () => {
       unsubscribe();
-      // Before the lease is given up, so that the next holder reads it. Losing it loses the last minute of a chart.
+      // Written before the lease is released, so that the next holder reads it. Losing it loses the last minute of a chart.
       await activity.release(partition).catch(() => undefined);
       stopAnswering();
       held.delete(partition);

@@ -2,7 +2,7 @@ import type { Destination, Outcome } from '../../destinations/contract.ts';
 import type { Position } from '../../log/log.ts';
 import type { Block } from '../../records/block.ts';
 
-/** A block of one record, and as what it is delivered. */
+/** A block of one record, and the stream and position of its delivery. */
 interface SingleRecord {
   readonly deliveryId: string;
   readonly stream: { readonly id: string; readonly organisationId: number };
@@ -11,7 +11,7 @@ interface SingleRecord {
   readonly test?: true;
 }
 
-/** Sends one record past the stream's cursor: nothing of the stream moves, whatever comes of it. */
+/** Sends one record without the stream's cursor: no outcome changes the stream. */
 export function sendSingle(
   destination: Destination,
   { deliveryId, stream, position, block, test }: SingleRecord,

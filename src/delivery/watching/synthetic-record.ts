@@ -6,9 +6,9 @@ import { RecordIndexBuilder } from '../../records/record-index.ts';
 import { testRecord } from '../../records/synthetic-record.ts';
 import { sendSingle } from './single-record.ts';
 
-/** What became of a test record. */
+/** The result of a test record. */
 export interface TestRecordResult {
-  /** As of a delivery; where the service judged the record alone, that judgement. */
+  /** The outcome of the delivery; if the service judged the record on its own, that judgement. */
   readonly outcome: Exclude<Outcome['type'], 'partial'>;
   /** Missing after `delivered`. */
   readonly cause?: Cause;
@@ -22,13 +22,12 @@ interface Stream {
   readonly kind: RecordKind;
 }
 
-/** Longer than any connector waits for one request, shorter than people do; what is broken off then has timed out. */
+/** Longer than any connector waits for one request, shorter than people wait. A request aborted then has timed out. */
 export const TEST_RECORD_TIMEOUT_MS = 45_000;
 
 /**
- * Sends one synthetic record (records/synthetic-record.ts) through a destination that was opened for it, marked as a test. It
- * comes from no place of the log and has no place in the progress of the stream: filters are not asked, nothing is counted,
- * quarantined or tried again.
+ * Sends one synthetic record (records/synthetic-record.ts), marked as a test, through a destination opened for it. The record
+ * is not in the log and not in the stream's progress: no filter applies, and nothing is counted, quarantined or retried.
  */
 export async function sendTestRecord(
   { clock, random }: { readonly clock: Clock; readonly random: Random },
@@ -43,7 +42,7 @@ export async function sendTestRecord(
   const builder = new RecordIndexBuilder(kind, 1);
   builder.addFacts(0, bytes.length, { organisation: organisationId });
   const single = {
-    // No two tests are the same delivery: a receiver that drops what it has already must get each.
+    // Each test is a delivery of its own: a receiver that drops repetitions must still get it.
     deliveryId: `${id}-test-${Buffer.from(random.bytes(8)).toString('hex')}`,
     stream,
     position: { sequence: 0, index: 0 },
@@ -78,5 +77,5 @@ function resultOf(outcome: Outcome): Omit<TestRecordResult, 'durationMs'> {
 
 const TOOK_TOO_LONG: Cause = {
   code: 'timeout',
-  message: `The destination took no test record within ${TEST_RECORD_TIMEOUT_MS / 1000} s.`,
+  message: `The destination did not accept the test record within ${TEST_RECORD_TIMEOUT_MS / 1000} s.`,
 };

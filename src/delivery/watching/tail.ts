@@ -6,7 +6,7 @@ import type { OrganisationTree } from '../../registry/organisation-tree.ts';
 import { coverage } from '../partition/routing.ts';
 import type { StreamSummary } from '../stream/stream-context.ts';
 
-/** A record that a data stream has dealt with, as it came in. */
+/** A record that a data stream has processed, as the producer sent it. */
 interface TailRecord {
   readonly position: Position;
   /** Milliseconds since the epoch. */
@@ -17,9 +17,9 @@ interface TailRecord {
 export interface Tail {
   /** Oldest first. */
   readonly records: readonly TailRecord[];
-  /** Pass it as `after` to get what comes next. */
+  /** Pass it as `after` to get the next records. */
   readonly next: Position;
-  /** True when there was more between `after` and the cursor than `limit`: the oldest were left out. */
+  /** True if more than `limit` records lie between `after` and the cursor: the oldest are missing. */
   readonly skipped: boolean;
 }
 
@@ -28,16 +28,16 @@ type Selected = Pick<
   'organisationId' | 'relation' | 'kind' | 'partition' | 'filters' | 'start'
 >;
 
-/** Blocks looked through at most: a tail is for looking on, and must stay cheap whatever else the partition holds. */
+/** The most blocks that a tail reads: it is for watching, and must stay cheap whatever the partition holds. */
 const MOST_BLOCKS = 512;
-/** Blocks read at once; between two reads others get their turn. Few, so that a page of records seldom reads one too many. */
+/** Blocks per read; other work gets its turn between two reads. Few, so that a page seldom reads a block in vain. */
 const STEP = { blocks: 8, bytes: 2 ** 20 };
-/** Bytes of records that one answer has at most. With the first record beyond it the answer ends. */
+/** The most bytes of records in one answer. The answer ends at the first record beyond it. */
 const MOST_BYTES = 4 * 2 ** 20;
 
 /**
- * What a stream delivered last, read from the record log: any node can answer, and nothing is kept for it.
- * @param cursor the stream's; what lies behind it is not told
+ * The last records that a stream delivered, read from the record log: any node can answer, without state.
+ * @param cursor the stream's cursor; records after it are not shown
  * @param after where the caller stopped reading; undefined: the last `limit` records
  */
 export async function readTail(
@@ -50,7 +50,7 @@ export async function readTail(
   const since = after && comparePositions(after, stream.start) > 0 ? after : stream.start;
   const first = Math.max(since.sequence, cursor.sequence - MOST_BLOCKS);
   const page = new TailPage(parts.tree, stream, { since, cursor, limit });
-  // From the end towards the front, a few blocks at a time; each read itself goes forwards.
+  // Goes from the end towards the front, a few blocks at a time. Each read itself goes forwards.
   for (let end = cursor.sequence + 1; end > first && !page.full; ) {
     const from = Math.max(first, end - STEP.blocks);
     for (const one of (await readBlocks(parts.log, stream.partition, from, end)).reverse()) page.add(one);
@@ -61,7 +61,7 @@ export async function readTail(
   return { records: page.records.reverse(), next: cursor, skipped };
 }
 
-/** The blocks `from` (included) to `end` (excluded), however many reads that takes. */
+/** The blocks `from` (included) to `end` (excluded), in as many reads as necessary. */
 async function readBlocks(
   log: RecordLog,
   partition: number,
@@ -79,11 +79,11 @@ async function readBlocks(
   return found;
 }
 
-/** Gathers records from the newest to the oldest, and stops before there are too many. */
+/** Collects records from the newest to the oldest, and stops before the page is too large. */
 class TailPage {
   /** Newest first. */
   readonly records: TailRecord[] = [];
-  /** There was a record more than the page takes. */
+  /** A further record did not fit the page. */
   full = false;
   readonly #tree: OrganisationTree;
   readonly #stream: Selected;
@@ -127,7 +127,7 @@ class TailPage {
   }
 }
 
-/** undefined where the payload of the block is damaged: the stream has quarantined its records. */
+/** undefined if the payload of the block is damaged: the stream has quarantined its records. */
 function textOf(block: Block, index: number): string | undefined {
   try {
     return Buffer.from(recordBytes(block, index)).toString('utf8');

@@ -74,7 +74,7 @@ export function createLife(
       if (planned === mode) run();
     });
   };
-  const tell = (content: EventContent) => emitEvent(device, content);
+  const send = (content: EventContent) => emitEvent(device, content);
 
   const switchOn = () => {
     attach(device.home);
@@ -88,13 +88,13 @@ export function createLife(
     network = operator;
     const { imsi } = device.imsi;
     const core = operator.id % 200;
-    tell({
+    send({
       ...NETWORK_NEWS,
       type: [1, 'Update location'],
       description: `VLR '${operator.country.code}99000${operator.id}' has IMSI '${imsi}' now.`,
       detail: networkDetail(operator),
     });
-    tell({
+    send({
       ...NETWORK_NEWS,
       type: [2, 'Update GPRS location'],
       description: `SGSN '${operator.country.code}99700${operator.id}' at 192.0.2.${1 + core} has IMSI '${imsi}' now.`,
@@ -105,7 +105,7 @@ export function createLife(
   const open = () => {
     if (!network) return;
     if (blocked) {
-      tell({
+      send({
         ...POLICY_WARNING,
         type: [3, 'Create PDP Context'],
         description: 'Data session refused: quota used up, and its action is block.',
@@ -127,7 +127,7 @@ export function createLife(
       slice: { from: now(), rx: 0, tx: 0 },
       tickedAt: now(),
     };
-    tell({
+    send({
       ...NETWORK_NEWS,
       type: [3, 'Create PDP Context'],
       description: `Data session opened in ${network.name}, ${network.country.name}.`,
@@ -159,7 +159,7 @@ export function createLife(
     const left = profile.quota - used;
     if (warned || left <= 0 || used < profile.quota * (1 - THRESHOLD_PERCENTAGE / 100)) return;
     warned = true;
-    tell({
+    send({
       ...POLICY_WARNING,
       type: [18, 'Quota threshold reached'],
       description: `Less than ${THRESHOLD_PERCENTAGE} % of the data quota is left.`,
@@ -183,7 +183,7 @@ export function createLife(
     if (closed.tickedAt < now()) move(closed);
     cut(closed);
     session = undefined;
-    tell({
+    send({
       ...NETWORK_NEWS,
       type: [5, 'Delete PDP Context'],
       description: 'Data session closed.',
@@ -194,13 +194,13 @@ export function createLife(
 
   const exhaust = () => {
     blocked = true;
-    tell({
+    send({
       ...POLICY_WARNING,
       type: [19, 'Quota used up'],
       description: 'The data quota is used up.',
       detail: { quota: { ...threshold(), volume: '0.000000' } },
     });
-    tell({
+    send({
       ...POLICY_WARNING,
       type: [11, 'Endpoint blocked'],
       description: 'Data is blocked: the quota is used up.',
@@ -215,7 +215,7 @@ export function createLife(
     blocked = false;
     warned = false;
     used = 0;
-    tell({
+    send({
       source: 'API',
       severity: 'INFO',
       type: [56, 'Data quota assigned'],
@@ -238,13 +238,13 @@ export function createLife(
     network = undefined;
     mode++;
     const { imsi } = device.imsi;
-    tell({
+    send({
       ...NETWORK_NEWS,
       type: [15, 'Purge location'],
       description: `The VLR in ${left.name} forgot IMSI '${imsi}'.`,
       detail: null,
     });
-    tell({
+    send({
       ...NETWORK_NEWS,
       type: [16, 'Purge GPRS location'],
       description: `The SGSN in ${left.name} forgot IMSI '${imsi}'.`,

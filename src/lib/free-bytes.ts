@@ -6,7 +6,7 @@ const SMALLEST = 16 * 1024;
  * megabytes behind them pile up before it runs; the faster they pile up, the more often it runs. The collector keeps the
  * job for small buffers and for memory that is shared. The bytes are empty afterwards.
  */
-export function giveBack(bytes: Uint8Array): void {
+export function freeBytes(bytes: Uint8Array): void {
   const { buffer } = bytes;
   if (bytes.length < SMALLEST || bytes.length !== buffer.byteLength) return;
   if (buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);
