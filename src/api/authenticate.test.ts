@@ -56,7 +56,7 @@ describe('POST /api/v1/authenticate', () => {
       [{ ...ADA, username: 'nobody' }, 1101, 'User name or password is wrong.'],
       [{ application_token: 'x' }, 1101, 'The application token is not known.'],
       [{ application_token: `${application_token}x` }, 1101, 'The application token is not known.'],
-      [{ refresh_token: 'x' }, 1102, 'The refresh token is not one of this server.'],
+      [{ refresh_token: 'x' }, 1102, 'The refresh token is not from this server.'],
     ];
     for (const [body, code, message] of cases) {
       const answer = await authenticate(fixture, body);

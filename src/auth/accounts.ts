@@ -10,14 +10,14 @@ import type { Secrets } from './secret.ts';
 import { createTokens } from './tokens.ts';
 import { createUsers, type Users } from './users.ts';
 
-/** Who there is, and how they come in: the services of this folder, put together over one registry. */
+/** All services of this folder over one registry: organisations, users, tokens and logins. */
 export interface Accounts {
   readonly organisations: Organisations;
   readonly users: Users;
   readonly applicationTokens: ApplicationTokens;
   readonly authentication: Authentication;
   readonly authorize: Authorize;
-  /** Lets a user log in again who is locked after failed logins. */
+  /** Lets a locked user log in again. */
   unlock(username: string): Promise<void>;
 }
 

@@ -8,11 +8,11 @@ import { isInRange } from './network.ts';
 import { digestOf } from './secret.ts';
 
 /**
- * `application_token.<organisation>.<id>`: what a program of a customer logs in with. The token itself is shown once:
+ * `application_token.<organisation>.<id>`: a customer's program logs in with it. The token itself is shown once:
  *
  *   application_token = "ssapp_" organisation "_" id "_" base64url(32 random bytes)
  *
- * Of the random part only the SHA-256 is kept; with 256 bits of chance a slow hash would protect nothing.
+ * Only the SHA-256 of the random part is stored. With 256 random bits, a slow hash would add no protection.
  */
 export interface ApplicationTokenDocument {
   readonly id: number;
@@ -23,7 +23,7 @@ export interface ApplicationTokenDocument {
   readonly status: 'activated' | 'revoked';
   /** UTC, ISO 8601, or null for never. */
   readonly expiryDate: string | null;
-  /** The address or CIDR block that it may be used from, or null for any. */
+  /** The address or CIDR block from which the token may be used; null for any. */
   readonly ip: string | null;
   readonly creator: Creator;
   readonly created: string;
@@ -31,7 +31,7 @@ export interface ApplicationTokenDocument {
 
 export const APPLICATION_TOKEN = documentKind<ApplicationTokenDocument>({ prefix: 'application_token' });
 
-/** The user who created the token, with the name of that time. */
+/** The user who created the token, with the name at that time. */
 export interface Creator {
   readonly id: number;
   readonly name: string;
@@ -39,7 +39,7 @@ export interface Creator {
 }
 
 export interface ApplicationTokens {
-  /** The only place that ever tells the token. */
+  /** The only function that returns the token. */
   create(
     token: NewApplicationToken,
   ): Promise<{ readonly document: ApplicationTokenDocument; readonly token: string }>;
@@ -47,11 +47,11 @@ export interface ApplicationTokens {
   list(organisationId: number): Promise<ApplicationTokenDocument[]>;
   get(organisationId: number, id: number): Promise<ApplicationTokenDocument | undefined>;
   change(organisationId: number, id: number, change: ApplicationTokenChange): Promise<ChangeOutcome>;
-  /** Auth tokens made from it are refused from then on. false if there was none. */
+  /** Auth tokens from it are refused from then on. false if it does not exist. */
   remove(organisationId: number, id: number): Promise<boolean>;
-  /** The document of a token as its holder presents it, whatever its state; undefined if it is none of ours. */
+  /** The document of a presented token, in any state; undefined if the token is not from this installation. */
   find(token: string): Promise<ApplicationTokenDocument | undefined>;
-  /** Whether it may be used now from that address. */
+  /** Whether the token may be used now from that address. */
   stateOf(document: ApplicationTokenDocument, ip: string): ApplicationTokenState;
 }
 
@@ -69,13 +69,13 @@ export interface ApplicationTokenChange {
   readonly status?: ApplicationTokenDocument['status'];
 }
 
-/** A token that was revoked stays so: somebody had a reason. */
+/** A revoked token stays revoked: a person had a reason. */
 type ChangeOutcome = 'changed' | 'unknown' | 'revoked-for-good';
 type ApplicationTokenState = 'usable' | 'revoked' | 'expired' | 'forbidden-address';
 
 /**
- * Of one organisation, revoked ones too. A token for each device or each program of a large company is less; what is
- * listed and stored stays small.
+ * The most tokens of one organisation, with revoked ones. A large company has fewer devices and programs with a token each.
+ * The list and its storage stay small.
  */
 export const MOST_TOKENS = 500;
 
@@ -97,7 +97,7 @@ export function createApplicationTokens(registry: Registry, clock: Clock, random
 
     create: async ({ organisationId, description, expiresAt, ip, creator }) => {
       if ((await list(organisationId)).length >= MOST_TOKENS) {
-        const message = `The organisation has ${MOST_TOKENS} application tokens, which is the most; delete those that are not used.`;
+        const message = `The organisation has ${MOST_TOKENS} application tokens, which is the limit. Delete tokens that are no longer used.`;
         throw new ApiError('NotAllowed', message);
       }
       const secret = Buffer.from(random.bytes(32)).toString('base64url');

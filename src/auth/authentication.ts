@@ -13,16 +13,16 @@ interface SessionTokens {
   readonly refreshToken: string;
 }
 
-/** The three ways to an auth token, and the ways to end one. Each throws ApiError: 401 for what is presented, 404 InvalidReference for an organisation that is gone. */
+/** The three ways to get an auth token, and the ways to end one. Each throws ApiError: 401 for wrong credentials, 404 InvalidReference for a deleted organisation. */
 export interface Authentication {
-  /** @param ip the caller's address, which the application token may be restricted to */
+  /** @param ip the caller's address; the application token may be restricted to an address */
   byApplicationToken(applicationToken: string, ip: string): Promise<{ readonly authToken: string }>;
   /** @param sha1Hex SHA-1 of the clear password, 40 hex digits of either case */
   byPassword(username: string, sha1Hex: string): Promise<SessionTokens>;
   byRefreshToken(refreshToken: string): Promise<{ readonly authToken: string }>;
   /**
-   * Ends the session of a user, or all of theirs: auth tokens and refresh tokens are refused from now on.
-   * @throws ApiError NotAllowed for an application, which has no session
+   * Ends one session of a user, or all of them: their auth tokens and refresh tokens are refused from now on.
+   * @throws ApiError NotAllowed for an application: it has no session
    */
   endSession(identity: Pick<Identity, 'actor' | 'session'>, all: boolean): Promise<void>;
   /**
@@ -81,7 +81,7 @@ export function createAuthentication(parts: AuthenticationParts): Authentication
         { status: 401, retryAfter: outcome.retryAfter },
       );
     }
-    // A clear password is the mistake most easily made; the hint depends on nothing but the request.
+    // A clear password is the most likely mistake. The hint depends only on the request.
     const hint = SHA1_HEX.test(sha1Hex)
       ? ''
       : ' The password is expected as the SHA-1 of the clear text: 40 hex digits.';
@@ -129,7 +129,7 @@ export function createAuthentication(parts: AuthenticationParts): Authentication
       const verified = await tokens.verifyRefreshToken(refreshToken);
       if (verified.type === 'expired') throw new ApiError('TokenExpired', 'The refresh token has expired.');
       if (verified.type === 'invalid') {
-        throw new ApiError('InvalidToken', 'The refresh token is not one of this server.');
+        throw new ApiError('InvalidToken', 'The refresh token is not from this server.');
       }
       const user = await userOf(verified.subject, users);
       const organisation = await organisationOf(user);

@@ -3,7 +3,7 @@ import type { Random } from '../lib/clock.ts';
 import type { DocumentKind } from '../registry/documents.ts';
 import type { Registry, WriteOutcome } from '../registry/registry.ts';
 
-/** Whether a write was stored; false is a conflict. @throws ApiError Busy when the registry cannot store it now */
+/** Whether a write was stored; false means a conflict. @throws ApiError Busy if the registry cannot store it now */
 export function wasStored(outcome: WriteOutcome): boolean {
   if (outcome.type === 'unavailable') {
     throw new ApiError('Busy', 'The registry cannot store this now; try again in a moment.', {
@@ -13,7 +13,7 @@ export function wasStored(outcome: WriteOutcome): boolean {
   return outcome.type === 'stored';
 }
 
-/** Reads, changes and writes a document, again if another write came in between; undefined if it does not exist. */
+/** Reads, changes and writes a document; repeats this if another write came in between. undefined if it does not exist. */
 export async function changeDocument<T extends object>(
   kind: DocumentKind<T>,
   registry: Registry,

@@ -6,18 +6,18 @@ import { digestOf } from './secret.ts';
 import type { TokenSubject, Tokens, UserSubject } from './tokens.ts';
 import type { Role, UserDocument, Users } from './users.ts';
 
-/** Who calls on behalf of an organisation. What they may see follows from this alone, never from the request. */
+/** The caller on behalf of an organisation. Only this decides what the caller may see, never the request. */
 export interface Identity {
   readonly organisationId: number;
   readonly organisationName: string;
   readonly role: Role;
   /** For histories and logs: `user:<username>` or `application:<id>`. */
   readonly actor: string;
-  /** Of a user's token: the login that it came from. */
+  /** For a user's token: the login that created it. */
   readonly session?: string;
 }
 
-/** Whether an actor is a person who has logged in, and not a program. */
+/** Whether an actor is a logged-in person, not a program. */
 export function isUser(actor: string): boolean {
   return actor.startsWith('user:');
 }
@@ -25,7 +25,7 @@ export function isUser(actor: string): boolean {
 export type Authorize = (authorization: string | undefined, ip: string) => Promise<Identity>;
 export type AuthorizeOperator = (authorization: string | undefined) => void;
 
-/** What a call is checked against besides its token's signature. */
+/** The data that a call is checked against, beside its token's signature. */
 interface Directory {
   readonly organisations: Pick<Organisations, 'get'>;
   readonly users: Pick<Users, 'find'>;
@@ -33,8 +33,8 @@ interface Directory {
 }
 
 /**
- * Checks the Authorization header of a customer's call: the token, and then, at every call, that its holder still may
- * (stricter than emnify, whose tokens outlive a revocation).
+ * Checks the Authorization header of a customer's call: the token, and at every call also the current rights of its holder.
+ * This is stricter than emnify, whose tokens outlive a revocation.
  * @throws ApiError InvalidToken, TokenExpired (401); Forbidden (403) from an address that the token is not for
  */
 export function createAuthorize(tokens: Pick<Tokens, 'verifyAuthToken'>, directory: Directory): Authorize {
@@ -44,7 +44,7 @@ export function createAuthorize(tokens: Pick<Tokens, 'verifyAuthToken'>, directo
     if (verified.type === 'invalid') throw new ApiError('InvalidToken');
     const { subject } = verified;
     const organisation = await directory.organisations.get(subject.organisationId);
-    if (!organisation) throw new ApiError('InvalidToken', 'The organisation of the token is gone.');
+    if (!organisation) throw new ApiError('InvalidToken', 'The organisation of the token was deleted.');
     const holder = await holderOf(subject, ip, directory);
     return { organisationId: organisation.id, organisationName: organisation.name, ...holder };
   };
@@ -71,10 +71,10 @@ async function holderOf(
   return { role: 'administrator', actor: `application:${subject.applicationId}` };
 }
 
-/** The user of a token that was verified, if it still holds. @throws ApiError InvalidToken */
+/** The user of a verified token. @throws ApiError InvalidToken if the token no longer holds */
 export async function userOf(subject: UserSubject, users: Pick<Users, 'find'>): Promise<UserDocument> {
   const user = await users.find(subject.username);
-  // A name may have been given to somebody else since: the id tells.
+  // Another user may have the name by now: the id decides.
   const same = user?.id === subject.userId && user.organisationId === subject.organisationId;
   if (!user || !same || user.status !== 'active' || user.credentialsVersion !== subject.version) {
     throw new ApiError(
@@ -89,7 +89,7 @@ export async function userOf(subject: UserSubject, users: Pick<Users, 'find'>): 
 }
 
 /**
- * Checks the Authorization header of the operator API in a time that tells neither the token nor its length.
+ * Checks the Authorization header of the operator API. Its duration reveals neither the token nor its length.
  * @throws ApiError InvalidToken
  */
 export function createAuthorizeOperator(operatorToken: string): AuthorizeOperator {

@@ -8,18 +8,19 @@ import { foldUsername, type UserDocument, type Users } from './users.ts';
 
 /**
  * Login by username and password with emnify's lockout: after three consecutive failures the username is locked for
- * five minutes, for the right password too.
+ * five minutes, even for the right password.
  *
- * Failures of users are kept in the registry (`login.<name>`), so that they hold on every node and over restarts;
- * those of names that nobody has are kept in bounded memory, so that nobody fills the registry with invented names,
- * and answers of a node are the same. So is their time: for an invented name a document is read and written as well,
- * one of a few that mean nothing. Each node has its own memory: three failures at one lock an invented name there
- * only, so who can reach several nodes one by one can tell which names exist. Tries of one name take turns: parallel
- * guesses cannot slip in before they are counted. Those at several nodes are all counted, but one at each other node
- * may be under way already when the third fails.
+ * The registry keeps the failures of users (`login.<name>`), so that they count on every node and after a restart. Bounded
+ * memory keeps the failures of unknown names, so that invented names cannot fill the registry. An unknown name is answered
+ * exactly like a known one, and takes the same time: the node reads and writes one of a few documents without meaning. But
+ * each node has its own memory: three failures at one node lock an unknown name only there. So an attacker who reaches
+ * several nodes one by one can find out which names exist.
+ *
+ * Attempts with one name take turns: each is counted before the next begins. Attempts at several nodes are all counted,
+ * but when the third one fails, each other node may already be checking one more.
  */
 export interface Logins {
-  /** @throws ApiError Busy when too many log in at once */
+  /** @throws ApiError Busy if too many logins are running */
   login(username: string, sha1Hex: string): Promise<LoginOutcome>;
   /** Forgets the failures of a user. */
   unlock(username: string): Promise<void>;
@@ -41,10 +42,10 @@ interface Failures {
 export const LOGIN_FAILURES = documentKind<Failures>({ prefix: 'login' });
 
 export const FAILURES_TO_LOCK = 3;
-/** Failures older than this are forgotten as well: guessing slower than the lockout gains nothing over being locked. */
+/** Older failures are forgotten too: guessing more slowly than the lockout is no faster than being locked. */
 export const LOCKOUT_MILLISECONDS = 5 * 60_000;
 const MOST_UNKNOWN_NAMES = 10_000;
-/** Logins under way and waiting, each some hundred bytes: about two seconds of hashing on a small machine. */
+/** The most running and waiting logins, of some hundred bytes each: about two seconds of hashing on a small machine. */
 const MOST_PENDING = 200;
 
 export function createLogins(registry: Registry, users: Users, clock: Clock): Logins {
@@ -97,7 +98,7 @@ export function createLogins(registry: Registry, users: Users, clock: Clock): Lo
       await addFailure(name, known);
       return { type: 'refused' };
     }
-    // Only a user that exists gets here.
+    // Only an existing user reaches this line.
     if (before) await registry.delete(failuresKey(name));
     return { type: 'accepted', user };
   };
@@ -127,7 +128,7 @@ export function createLogins(registry: Registry, users: Users, clock: Clock): Lo
   };
 }
 
-/** Documents that stand in for invented names. No username is one key token longer, so none is anybody's. */
+/** Documents that replace those of unknown names. They belong to no user: no username has one more key token. */
 const DECOYS = 16;
 
 function decoyKey(name: string): string {

@@ -1,7 +1,7 @@
 import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
 
 /**
- * An address range as people write it: an IPv4 or IPv6 address, or a CIDR block. undefined if it is none.
+ * An address range as people write it: an IPv4 or IPv6 address, or a CIDR block. undefined if the text is neither.
  */
 export function parseRange(text: string): BlockList | undefined {
   const [address = '', prefix, ...rest] = text.split('/');
@@ -18,7 +18,7 @@ export function parseRange(text: string): BlockList | undefined {
   return range;
 }
 
-/** Whether an address is in a range as `parseRange` takes it; BlockList knows IPv4 that is mapped to IPv6. */
+/** Whether an address is in a range that `parseRange` accepts. BlockList understands IPv4 mapped to IPv6. */
 export function isInRange(address: string, text: string): boolean {
   const range = parseRange(text);
   if (!range || isIP(address) === 0) return false;
@@ -26,8 +26,8 @@ export function isInRange(address: string, text: string): boolean {
 }
 
 /**
- * What stands for a source when requests are counted: an IPv4 address; of an IPv6 address its /64, since a household
- * or a virtual machine has all the 2^64 addresses of one.
+ * The source under which requests are counted: an IPv4 address, or the /64 of an IPv6 address, because a household or a
+ * virtual machine has all 2^64 addresses of a /64.
  */
 export function sourceOf(address: string): string {
   const plain = plainAddress(address);
@@ -50,20 +50,20 @@ function plainAddress(address: string): string {
   return /^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(address) ? address.slice('::ffff:'.length) : address;
 }
 
-/** The headers by which proxies tell whom they speak for. */
+/** The headers in which proxies name the caller. */
 interface ForwardingHeaders {
   readonly 'x-forwarded-for'?: string | string[] | undefined;
   readonly forwarded?: string | undefined;
 }
 
-/** More proxies than this stand in no chain; who sends more is no proxy. */
+/** No chain has more proxies than this; a longer list is not from a proxy. */
 const MOST_HOPS = 32;
 
 /**
- * The address of the caller: that of the connection, or, where that is a trusted proxy, what the proxies wrote. Their lists are read from
- * the right, because everybody may have written something to the left of the first trusted entry.
- * X-Forwarded-For counts before Forwarded (RFC 7239): proxies that write the one pass the other on as it came.
- * @param trusted ranges as `parseRange` takes them
+ * The address of the caller: the address of the connection; or, if that is a trusted proxy, the address in the proxies'
+ * headers. Lists are read from the right, because anyone may have written the entries left of the first trusted one.
+ * X-Forwarded-For takes precedence over Forwarded (RFC 7239): a proxy that writes one of them passes the other on unchanged.
+ * @param trusted ranges that `parseRange` accepts
  */
 export function createCallerAddress(
   trusted: readonly string[],
@@ -76,7 +76,7 @@ export function createCallerAddress(
     if (ranges.length === 0 || isIP(caller) === 0 || !isTrusted(caller)) return caller;
     const hops = hopsOf(headers);
     for (const hop of hops.slice(-MOST_HOPS).reverse()) {
-      // What no address can be read from (`unknown`, `_hidden`): the caller is whoever wrote it.
+      // The entry is not an address (`unknown`, `_hidden`): the proxy that wrote it counts as the caller.
       if (hop === undefined) return caller;
       caller = hop;
       if (!isTrusted(caller)) return caller;

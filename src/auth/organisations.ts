@@ -3,16 +3,16 @@ import { ORGANISATION, type OrganisationDocument, organisationKey } from '../reg
 import type { Registry } from '../registry/registry.ts';
 import { randomId, wasStored } from './documents.ts';
 
-/** The organisations of the installation, which the operator registers. */
+/** The organisations of the installation. The operator registers them. */
 export interface Organisations {
   create(organisation: NewOrganisation): Promise<OrganisationCreated>;
   get(id: number): Promise<OrganisationDocument | undefined>;
-  /** In no order that means anything. */
+  /** In no particular order. */
   list(): AsyncIterable<OrganisationDocument>;
 }
 
 interface NewOrganisation {
-  /** From 1 to 2^53 - 1; one is chosen if absent. */
+  /** From 1 to 2^53 - 1; chosen if absent. */
   readonly id?: number;
   readonly name: string;
   readonly parentId?: number;

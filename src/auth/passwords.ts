@@ -4,14 +4,14 @@ import { ApiError } from '../errors.ts';
 import type { Random } from '../lib/clock.ts';
 
 /**
- * Slow hashes of passwords. What is hashed is not the password but the SHA-1 of it in hex, because that is what the
- * authenticate call brings (as emnify's does): Argon2id over 40 hex digits is as strong as the password is.
+ * Slow hashes of passwords. The input is not the password but its SHA-1 in hex, because the authenticate call sends that, as
+ * emnify's does. Argon2id over 40 hex digits is as strong as the password itself.
  */
 export interface Passwords {
   hash(sha1Hex: string): Promise<string>;
-  /** Takes as long for `undefined` (there is no such user) as for a hash, and is false then. */
+  /** For `undefined` (an unknown user) it is false, after the same time as for a hash. */
   verify(hashed: string | undefined, sha1Hex: string): Promise<boolean>;
-  /** Whether it was made with other costs than the present ones. */
+  /** Whether the hash was made with other costs than the current ones. */
   isOutdated(hashed: string): boolean;
 }
 
@@ -21,12 +21,12 @@ export interface PasswordCosts {
   readonly passes: number;
 }
 
-/** The first choice of OWASP's password storage cheat sheet for Argon2id: 10 to 20 ms and 19 MiB a password. */
+/** The first choice of OWASP's password storage cheat sheet for Argon2id: 10 to 20 ms and 19 MiB per password. */
 export const DEFAULT_COSTS: PasswordCosts = { memory: 19_456, passes: 2 };
 
 /**
- * Hashing runs on the thread pool (four threads by default) that compression and the store need too: two at once leave
- * them half of it. Who waits longer than for `MOST_WAITING` hashes (a second or so) is better told to come back.
+ * Hashing runs on the thread pool (four threads by default), which compression and the store also need: two hashes at a time
+ * leave them half of it. Beyond `MOST_WAITING` hashes (about a second) a login is refused with a request to try later.
  */
 const AT_ONCE = 2;
 const MOST_WAITING = 100;
@@ -57,7 +57,7 @@ export function sha1Hex(password: string): string {
   return createHash('sha1').update(password, 'utf8').digest('hex');
 }
 
-/** Runs up to `atOnce` jobs at a time, in order of arrival; refuses with Busy when `mostWaiting` wait already. */
+/** Runs up to `atOnce` jobs at a time, in order of arrival; refuses with Busy if `mostWaiting` are already waiting. */
 export function createTurnstile(atOnce: number, mostWaiting: number) {
   const waiting: (() => void)[] = [];
   let running = 0;

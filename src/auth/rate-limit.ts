@@ -5,27 +5,27 @@ import { isUser } from './identity.ts';
 import { sourceOf } from './network.ts';
 
 /**
- * Limits of requests, counted per node in memory that is bounded: beyond `MOST_KEYS` callers the one that was counted
- * longest ago is forgotten. A caller beyond the limit gets 429, which names the limit, with Retry-After.
+ * Limits of requests, counted per node in bounded memory: beyond `MOST_KEYS` callers, the node forgets the caller with the
+ * oldest count. A caller beyond the limit gets a 429, which names the limit, with Retry-After.
  */
 export interface RateLimits {
   /** Counts a call of /authenticate. @throws ApiError TooManyRequests */
   authenticate(ip: string): void;
-  /** Counts any call, if the node is set to. @throws ApiError TooManyRequests */
+  /** Counts any call, if this limit is set. @throws ApiError TooManyRequests */
   request(ip: string): void;
   /**
-   * Counts a call on behalf of an organisation. People have limits of their own, so that no program of the organisation
-   * closes the portal for them.
+   * Counts a call on behalf of an organisation. People have limits of their own, so that the organisation's programs cannot
+   * lock them out of the portal.
    * @throws ApiError TooManyRequests
    */
   call(caller: Caller, kind: 'read' | 'write'): void;
-  /** Counts a test record that an organisation sends somewhere. @throws ApiError TooManyRequests */
+  /** Counts a test record of an organisation. @throws ApiError TooManyRequests */
   testRecord(organisationId: number): void;
 }
 
 /**
- * Test records of an organisation in a minute, on top of the limit of calls: each is a request to somebody else's service.
- * Enough to try out a receiver by hand, too few to disturb one.
+ * Test records of an organisation per minute, in addition to the limit of calls: each is a request to a foreign service.
+ * Enough to try out a receiver by hand, too few to disturb it.
  */
 export const TEST_RECORDS_A_MINUTE = 20;
 
@@ -44,8 +44,8 @@ interface RateLimitSettings {
 }
 
 /**
- * emnify's numbers, but without its 2000 requests per address in general: that guards a public cloud, and at a
- * self-hosted node a whole company may sit behind one address. The operator can set all of them.
+ * emnify's numbers, without its general limit of 2000 requests per address: that protects a public cloud, but a whole
+ * company may reach a self-hosted node from one address. The operator can set all of them.
  */
 export const DEFAULT_RATE_LIMITS: RateLimitSettings = {
   authenticatePerIp: 100,
@@ -56,7 +56,7 @@ export const DEFAULT_RATE_LIMITS: RateLimitSettings = {
 };
 
 export const WINDOW_MILLISECONDS = 5 * 60_000;
-/** About 10 MB of entries. A smaller table would let a swarm of addresses wash out its own counts sooner. */
+/** About 10 MB of entries. With a smaller table, many addresses could displace their own counts sooner. */
 const MOST_KEYS = 100_000;
 
 export function createRateLimits(
@@ -104,12 +104,12 @@ function enforce(waitMilliseconds: number, what: string): void {
   throw new ApiError('TooManyRequests', `Too many ${what}; try again in ${retryAfter} s.`, { retryAfter });
 }
 
-/** Counts a call of `key` and answers how many milliseconds it comes too soon; 0: it may pass. */
+/** Counts a call of `key`. Returns by how many milliseconds it is too early; 0: it may pass. */
 type Limit = (key: string) => number;
 
-/** `requests` per key in `milliseconds`, from the first one on. */
+/** `requests` per key in `milliseconds`, from the first request on. */
 export function createWindow(clock: Clock, requests: number, milliseconds: number): Limit {
-  // A window that starts anew is put at the end: the map is in order of starts, those that are over come first.
+  // A new window goes to the end: the map is in order of starts, so expired windows come first.
   const windows = new Map<string, { start: number; count: number }>();
   return (key) => {
     if (requests === 0) return 0;
@@ -125,9 +125,9 @@ export function createWindow(clock: Clock, requests: number, milliseconds: numbe
   };
 }
 
-/** A token bucket per key: `rate` a second in the long run, `burst` at once. A call that is refused costs nothing. */
+/** A token bucket per key: `rate` per second in the long run, `burst` at once. A refused call costs nothing. */
 export function createBuckets(clock: Clock, rate: number, burst: number): Limit {
-  // Every call puts its bucket at the end: the map is in order of last use, and a full bucket is as good as none.
+  // Every call moves its bucket to the end: the map is in order of last use. A full bucket need not be kept.
   const buckets = new Map<string, { at: number; tokens: number }>();
   const refill = ({ at, tokens }: { at: number; tokens: number }, now: number) =>
     Math.min(burst, tokens + ((now - at) / 1000) * rate);
@@ -144,7 +144,7 @@ export function createBuckets(clock: Clock, rate: number, burst: number): Limit 
   };
 }
 
-/** Removes what is over from the front, and the oldest where the table is full. */
+/** Removes expired entries from the front, and the oldest entry if the table is full. */
 function prune<T>(table: Map<string, T>, isOver: (value: T) => boolean): void {
   for (const [key, value] of table) {
     if (!isOver(value) && table.size < MOST_KEYS) return;

@@ -5,13 +5,13 @@ import type { Registry } from '../registry/registry.ts';
 import { rewriteAll } from './rewrite.ts';
 
 /**
- * What is shown of credentials is stored beside the sealed ones, in clear. An older version masked less of it (nothing of a
- * URL): so each start masks what is stored by the rules of today.
+ * The masked credentials are stored in clear beside the sealed ones. Older versions masked less (nothing of a URL), so each
+ * start masks the stored ones again by the current rules.
  */
 interface RemaskParts {
   readonly registry: Registry;
   readonly clock: Clock;
-  /** What a document of a data stream shows in clear, masked; masking twice changes nothing. */
+  /** Masks the clear parts of a data stream's document. Masking twice changes nothing. */
   mask(stream: Shown): Pick<DataStreamDocument, 'maskedCredentials' | 'target'>;
   /** Masks the URLs in a text. */
   maskText(text: string): string;
@@ -21,7 +21,7 @@ type Shown = Pick<DataStreamDocument, 'connectionType' | 'maskedCredentials' | '
 
 /**
  * Masks the documents of data streams and the messages of their histories.
- * @returns how many documents were written; undefined if `signal` aborted before all was done
+ * @returns the number of written documents; undefined if `signal` aborted before the end
  */
 export async function remaskStored(parts: RemaskParts, signal: AbortSignal): Promise<number | undefined> {
   const streams = await rewriteAll(parts, STREAM, ({ document }) => remasked(document, parts), signal);

@@ -5,24 +5,24 @@ import { rewriteAll } from './rewrite.ts';
 import type { Sealer } from './seal.ts';
 
 /**
- * The second half of a change of the node's secret: what the previous secret sealed is sealed with the current one, so
- * that the previous one can be forgotten.
+ * The second half of a change of the node's secret: seals everything from the previous secret with the current one, so that
+ * the operator can drop the previous one.
  */
 interface ResealParts {
   readonly registry: Registry;
   readonly sealer: Sealer;
   readonly clock: Clock;
-  /** Called once, when nothing is left to be done. */
+  /** Called once, at the end. */
   done(result: Resealed): void;
 }
 
 export interface Resealed {
   readonly sealed: number;
-  /** `organisation/stream` of those that neither secret opens: their credentials have to be entered again. */
+  /** `organisation/stream` of the streams that neither secret opens: their credentials must be entered again. */
   readonly unreadable: readonly string[];
 }
 
-/** Seals all credentials again that were not sealed with the current secret. Resolves when all is done or `signal` aborts. */
+/** Seals all credentials with the current secret. Resolves at the end, or when `signal` aborts. */
 export async function resealCredentials(parts: ResealParts, signal: AbortSignal): Promise<void> {
   const unreadable = new Set<string>();
   const sealed = await rewriteAll(

@@ -7,16 +7,16 @@ interface RewriteParts {
   readonly clock: Clock;
 }
 
-/** Documents that are read, changed and written together: a few hundred KiB, and one commit. */
+/** Documents per round of read, change and write: a few hundred KiB, and one commit. */
 const AT_ONCE = 200;
-/** When the storage does not take it, or others write the same documents. */
+/** Pause after the storage refused a write, or another writer changed the same documents. */
 const AGAIN_AFTER_MS = 10_000;
 
 /**
- * Changes all documents of a kind. Nodes may do so at the same time: a document that somebody else wrote meanwhile is looked
- * at anew, in another round.
- * @param change the document as it should be; undefined if it is already
- * @returns how many were written, when nothing is left to be done; undefined if `signal` aborted before
+ * Changes all documents of a kind. Several nodes may do this at the same time: the next round reads a document again that
+ * another writer has changed.
+ * @param change returns the changed document; undefined if nothing must change
+ * @returns the number of written documents; undefined if `signal` aborted before the end
  */
 export async function rewriteAll<T extends object>(
   { registry, clock }: RewriteParts,

@@ -7,16 +7,16 @@ import type { Secret, Secrets } from './secret.ts';
  * Credentials at rest: AES-256-GCM under a key derived from the node's secret.
  *
  *   sealed  = "s1." secretId "." base64url(nonce ciphertext tag)
- *   secretId = 8 hex digits, which secret it was sealed with     nonce = 12 random bytes     tag = 16 bytes
+ *   secretId = 8 hex digits that name the secret     nonce = 12 random bytes     tag = 16 bytes
  *
- * The plain text is JSON. The additional data is "s1." secretId "." context: what was sealed for one context (the key of
- * a registry document) does not open in another, so documents cannot be swapped by who can write the store.
+ * The plain text is JSON. The additional data is "s1." secretId "." context. The context is the key of a registry document.
+ * Sealed text does not open in another context, so an attacker who can write the store cannot swap documents.
  */
 export interface Sealer {
   seal(value: Json, context: string): string;
-  /** What was sealed, or why it does not open; the fault never tells the content. */
+  /** The sealed value, or the reason why it does not open. The fault never reveals the content. */
   open(sealed: string, context: string): Opened;
-  /** Whether it was sealed with the current secret; if not, it should be sealed again while the previous one is known. */
+  /** Whether it was sealed with the current secret. If not, seal it again while the previous secret is known. */
   isCurrent(sealed: string): boolean;
 }
 
@@ -52,7 +52,7 @@ export function createSealer(secrets: Secrets, random: Random): Sealer {
 
     open: (sealed, context) => {
       const [, sealedBy, body] = SEALED.exec(sealed) ?? [];
-      if (!sealedBy || !body) return fault('it is not in the form that this version seals');
+      if (!sealedBy || !body) return fault('its form is not known to this version');
       const key = keys.get(sealedBy);
       if (!key) {
         return fault(
@@ -60,7 +60,7 @@ export function createSealer(secrets: Secrets, random: Random): Sealer {
         );
       }
       const bytes = Buffer.from(body, 'base64url');
-      // Buffer skips what is not base64url and ignores spare bits: only the one canonical spelling is taken.
+      // Buffer skips characters outside of base64url and ignores spare bits: accept only the canonical spelling.
       if (bytes.length < NONCE_BYTES + TAG_BYTES || bytes.toString('base64url') !== body) {
         return fault('it is damaged');
       }

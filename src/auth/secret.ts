@@ -5,8 +5,8 @@ import type { Random } from '../lib/clock.ts';
 import { makeDirectory } from '../lib/make-directory.ts';
 
 /**
- * The node's secret: 32 bytes from which every key of the node is derived, one per purpose, so that what leaks of one
- * purpose says nothing about another. While it is rotated, what the previous secret sealed or signed still opens.
+ * The node's secret: 32 bytes. The node derives one key per purpose from it, so that a leaked key reveals nothing about the
+ * other keys. During a rotation, the previous secret still opens and verifies.
  */
 export interface Secrets {
   readonly current: Secret;
@@ -14,7 +14,7 @@ export interface Secrets {
 }
 
 export interface Secret {
-  /** Names the secret without telling it: 8 hex digits. */
+  /** Names the secret without revealing it: 8 hex digits. */
   readonly id: string;
   /** The key for one purpose, `length` bytes long. */
   key(purpose: Purpose, length: number): Buffer;
@@ -23,13 +23,13 @@ export interface Secret {
 export type Purpose = 'key id' | 'sealing' | 'auth token' | 'refresh token' | 'operator token';
 
 type Loaded<T> = { readonly type: 'loaded' } & T;
-/** What an operator has to mend; never contains the secret. */
+/** What the operator must fix. It never contains the secret. */
 interface SecretFault {
   readonly type: 'fault';
   readonly message: string;
 }
 
-/** HKDF and HS384 want as much entropy as their keys' strength: 256 bits. */
+/** HKDF and HS384 need as much entropy as their keys' strength: 256 bits. */
 const SECRET_BYTES = 32;
 const OPERATOR_TOKEN_BYTES = 32;
 const SECRET_FILE = 'secret';
@@ -45,8 +45,8 @@ export function secretOf(bytes: Uint8Array): Secret {
 }
 
 /**
- * Reads a secret as people configure it: 32 bytes in base64 or base64url.
- * @param name the variable it came from, for the fault's message
+ * Reads a configured secret: 32 bytes in base64 or base64url.
+ * @param name the name of its variable, for the fault's message
  */
 export function parseSecret(text: string, name: string): Loaded<{ secret: Secret }> | SecretFault {
   const trimmed = text.trim();
@@ -65,11 +65,11 @@ interface SecretSources {
   readonly given: string | undefined;
   /** SIMSTREAM_SECRET_PREVIOUS. */
   readonly previous: string | undefined;
-  /** Where a secret that was not given is kept; undefined where nodes must share one, so that it must be given. */
+  /** The directory for a generated secret; undefined if nodes share a secret, which must then be configured. */
   readonly directory: string | undefined;
 }
 
-/** The node's secrets: as given, else as kept in the data directory, else generated there. */
+/** The node's secrets: from the configuration, or from the data directory, or generated there. */
 export async function loadSecrets(
   sources: SecretSources,
   random: Random,
@@ -103,13 +103,12 @@ interface OperatorTokenSources {
   /** SIMSTREAM_OPERATOR_TOKEN. */
   readonly given: string | undefined;
   readonly directory: string;
-  /** Set where several nodes share a secret: the token is derived from it, so that all nodes come to the same. */
+  /** Set if several nodes share a secret: all nodes derive the same token from it. */
   readonly shared?: Secret;
 }
 
 /**
- * The bearer token of the operator API. `generated` is true only in the start that wrote it down, so that it is
- * printed once.
+ * The bearer token of the operator API. `generated` is true only at the start that stored it, so that it is printed once.
  */
 export async function loadOperatorToken(
   { given, directory, shared }: OperatorTokenSources,
@@ -128,7 +127,7 @@ export async function loadOperatorToken(
 
 function checkOperatorToken(text: string, name: string, generated: boolean) {
   const token = text.trim();
-  // What a header can carry, and what no client trims away.
+  // Only characters that a header can carry and no client trims.
   if (!/^[\x21-\x7e]+$/.test(token)) {
     return {
       type: 'fault',
@@ -139,8 +138,8 @@ function checkOperatorToken(text: string, name: string, generated: boolean) {
 }
 
 /**
- * The text of a file that only its owner may read; made by `make` if there is none. Two processes that start at once
- * come to the same text: a complete file is linked into its place, and the second link fails.
+ * The text of a file that only its owner may read. `make` creates the text if the file does not exist. Two processes that
+ * start at the same time get the same text: each links a complete file to the final name, and the second link fails.
  */
 async function readOrCreate(file: string, make: () => string): Promise<{ text: string; created: boolean }> {
   const found = await readPrivate(file);
@@ -171,7 +170,7 @@ async function readOrCreate(file: string, make: () => string): Promise<{ text: s
 async function readPrivate(file: string): Promise<string | undefined> {
   try {
     const text = await readFile(file, 'utf8');
-    // A copy or a restored backup may have lost its mode.
+    // A copy or a restored backup may have lost the file's mode.
     if (((await stat(file)).mode & 0o077) !== 0) await chmod(file, 0o600);
     return text.trim();
   } catch (error) {
@@ -190,7 +189,7 @@ async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-/** SHA-256, for what has so much entropy that a slow hash would protect nothing. */
+/** SHA-256, for values with so much entropy that a slow hash would add no protection. */
 export function digestOf(text: string): Buffer {
   return createHash('sha256').update(text, 'utf8').digest();
 }

@@ -4,14 +4,14 @@ import type { Purpose, Secrets } from './secret.ts';
 
 /**
  * The JSON Web Tokens that customers hold: HS384, claims as emnify's (`esc.org`, `esc.orgName`, and `esc.app` or
- * `esc.user`; `iss`, `aud`, `iat`, `exp` in seconds). An auth token and a refresh token are signed with different keys
- * and name different audiences, so that neither passes for the other. The token says who it was made for; whether
- * they still may is asked anew at every call (identity.ts).
+ * `esc.user`; `iss`, `aud`, `iat`, `exp` in seconds). An auth token and a refresh token have different keys and
+ * audiences, so that neither can replace the other. The token names its holder; every call checks the holder's current
+ * rights (identity.ts).
  */
 export interface Tokens {
   /** For a bearer of the API: 240 minutes for a user; for an application 7 days, or until its own expiry if sooner. */
   issueAuthToken(subject: TokenSubject, expiresAt?: number): Promise<string>;
-  /** 30 days, for users only. It is not rotated: a login makes a new one, a sign-out or a change of the password ends it. */
+  /** 30 days, for users only. It is not rotated: a login creates a new one; a sign-out or a change of the password ends it. */
   issueRefreshToken(subject: UserSubject): Promise<string>;
   verifyAuthToken(token: string): Promise<Verified<TokenSubject>>;
   verifyRefreshToken(token: string): Promise<Verified<UserSubject>>;
@@ -25,7 +25,7 @@ export interface UserSubject {
   readonly username: string;
   /** The user's `credentialsVersion` when the token was made. */
   readonly version: number;
-  /** The login that the token came from; tokens of version 0.1 have none. */
+  /** The login that created the token; tokens of version 0.1 have none. */
   readonly session?: string;
 }
 
@@ -45,7 +45,7 @@ type Verified<S> =
 
 export const USER_TOKEN_SECONDS = 240 * 60;
 export const APPLICATION_TOKEN_SECONDS = 7 * 86_400;
-/** emnify does not say. A month keeps a portal's user signed in over a holiday; a stolen one ends within the month. */
+/** emnify documents no limit. A month keeps a user signed in over a holiday; a stolen token ends within the month. */
 export const REFRESH_TOKEN_SECONDS = 30 * 86_400;
 
 const ALGORITHM = 'HS384';
@@ -137,7 +137,7 @@ function claimsOf(subject: TokenSubject): JWTPayload {
       };
 }
 
-/** Also a token that this program signed may be of an older version of it: every claim is checked. */
+/** Checks every claim: an older version of this program may have signed the token. */
 function subjectOf(claims: JWTPayload): TokenSubject | undefined {
   const organisationId = claims['esc.org'];
   const organisationName = claims['esc.orgName'];

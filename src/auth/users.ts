@@ -5,15 +5,15 @@ import { changeDocument, randomId, wasStored } from './documents.ts';
 import type { Passwords } from './passwords.ts';
 
 /**
- * The people who log in. `user.<name>` is the user, where the name is the username folded and as one key token, so
- * that a username is unique across the installation. `organisation_user.<organisation>.<name>` lists an
- * organisation's users; it is written first and may be left without a user, which reading passes over.
+ * The people who log in. `user.<name>` is the user; the name is the folded username as one key token, so that a username is
+ * unique in the installation. `organisation_user.<organisation>.<name>` lists an organisation's users. It is written first,
+ * and may remain without a user; readers skip it then.
  *
- * A username is looked up without regard to case or to how Unicode composes it ("Ada@Example.org" is
- * "ada@example.org"), and shown as it was given.
+ * A lookup of a username ignores case and Unicode composition ("Ada@Example.org" is "ada@example.org"). The username is
+ * shown as it was created.
  */
 export interface UserDocument {
-  /** Above 0; what tokens and answers call the user by. */
+  /** Above 0; the user's id in tokens and answers. */
   readonly id: number;
   readonly organisationId: number;
   readonly username: string;
@@ -22,15 +22,15 @@ export interface UserDocument {
   readonly status: 'active' | 'disabled';
   /** Argon2id of the SHA-1 hex of the password; see passwords.ts. */
   readonly passwordHash: string;
-  /** Grows when the password changes or the user is disabled: tokens of before are refused. */
+  /** Grows when the password changes or the user is disabled: earlier tokens are then refused. */
   readonly credentialsVersion: number;
-  /** Logins whose user has signed out, until when their tokens would hold, in ms since the epoch. */
+  /** Logins that the user has ended, each with the time when its tokens expire, in ms since the epoch. */
   readonly endedSessions?: Readonly<Record<string, number>>;
   /** UTC, ISO 8601. */
   readonly created: string;
 }
 
-/** The place of a user in the list of an organisation. */
+/** The entry of a user in the list of an organisation. */
 interface MemberDocument {
   readonly username: string;
 }
@@ -38,33 +38,33 @@ interface MemberDocument {
 export const USER = documentKind<UserDocument>({ prefix: 'user' });
 export const MEMBER = documentKind<MemberDocument>({ prefix: 'organisation_user' });
 
-/** Of one organisation. A person each is less in any company that has a portal for its SIMs; a list of them stays small. */
+/** The most users of one organisation: more than any company has people who manage its SIMs. The list stays small. */
 export const MOST_USERS = 1000;
 
 export type Role = 'administrator' | 'user' | 'observer';
 
 export interface Users {
   create(user: NewUser): Promise<UserDocument | 'taken' | 'too-many'>;
-  /** Whatever the status. */
+  /** In any status. */
   find(username: string): Promise<UserDocument | undefined>;
   list(organisationId: number): AsyncIterable<UserDocument>;
   change(username: string, change: UserChange): Promise<UserDocument | undefined>;
   /**
-   * Ends a session, or all of them: its tokens are refused from now on.
-   * @param session of the tokens; undefined: all sessions
+   * Ends one session or all of them: their tokens are refused from now on.
+   * @param session the session of the tokens; undefined: all sessions
    * @param until when the last token of the session expires, ms since the epoch
    */
   endSession(username: string, session: string | undefined, until: number): Promise<void>;
-  /** false if there was none. */
+  /** false if the user does not exist. */
   remove(username: string): Promise<boolean>;
-  /** The active user whose password it is. Takes as long when there is none. */
+  /** The active user with this password. It takes the same time if no such user exists. */
   check(username: string, sha1Hex: string): Promise<UserDocument | undefined>;
 }
 
 interface NewUser {
   readonly organisationId: number;
   readonly username: string;
-  /** SHA-1 of the clear password, as passwords.ts makes it. */
+  /** SHA-1 of the clear password, see passwords.ts. */
   readonly sha1Hex: string;
   readonly name?: string;
   readonly role?: Role;
@@ -77,16 +77,16 @@ interface UserChange {
   readonly status?: UserDocument['status'];
 }
 
-/** UTF-8 bytes of a folded username: in base64url it must leave room in a registry key of 400. */
+/** UTF-8 bytes of a folded username: in base64url it must fit into a registry key of 400 characters. */
 export const LONGEST_USERNAME = 200;
 
 /**
- * Sign-outs of a user within 30 days that are remembered one by one, some 30 bytes each in a document that every call
- * reads. One more ends all sessions: that is safe, and nobody signs out so often.
+ * The most sign-outs of a user within 30 days that are kept one by one: about 30 bytes each in a document that every call
+ * reads. One more ends all sessions: that is safe, and no user signs out that often.
  */
 const MOST_ENDED_SESSIONS = 200;
 
-/** What two spellings of a username have in common. */
+/** The common form of all spellings of a username. */
 export function foldUsername(username: string): string {
   return username.normalize('NFKC').toLowerCase();
 }
@@ -173,12 +173,12 @@ export function createUsers(registry: Registry, passwords: Passwords, clock: Clo
   };
 
   async function isFull(organisationId: number): Promise<boolean> {
-    // Places in the list are counted first: only a list that seems full is read with its users.
+    // Count the list's entries first: read the users only if the list seems full.
     const places = await Array.fromAsync(MEMBER.list(registry, organisationId));
     return places.length >= MOST_USERS && (await Array.fromAsync(list(organisationId))).length >= MOST_USERS;
   }
 
-  /** The costs were raised since: while the password is at hand its hash is made anew, without ending any session. */
+  /** The hash has lower costs than the current ones: replaces it while the password is known, and ends no session. */
   async function rehash(user: UserDocument, sha1Hex: string) {
     const passwordHash = await passwords.hash(sha1Hex);
     await changeDocument(USER, registry, userKey(user.username) as string, (now) =>

@@ -104,7 +104,7 @@ export function operatorUserRoutes(
         });
         if (user === 'taken') throw new ApiError('Duplicated', 'A user of this name exists already.');
         if (user === 'too-many') {
-          const message = `The organisation has ${MOST_USERS} users, which is the most; remove those that are not used.`;
+          const message = `The organisation has ${MOST_USERS} users, which is the limit. Remove users that are no longer needed.`;
           throw new ApiError('NotAllowed', message);
         }
         return { status: 201, body: showUser(user) };
