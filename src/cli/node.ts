@@ -14,6 +14,8 @@ export interface RunningNode {
     /** Generated at the first start on this storage; the operator sees it once. */
     readonly generated: boolean;
   };
+  /** Resolves with what happened when the node cannot go on: its store is gone. Most nodes never see it. */
+  readonly failed: Promise<string>;
   /** Stops gracefully: refuses new requests, lets deliveries in flight finish within their time, commits cursors. */
   close(): Promise<void>;
 }

@@ -27,7 +27,8 @@ function createStage(environment: Record<string, string> = {}) {
       url: 'http://127.0.0.1:1',
       operatorUrl: 'http://127.0.0.1:1',
       operatorToken: { value: 'operator-token-of-the-test', generated: false },
-    } as Pick<RunningNode, 'url' | 'operatorUrl' | 'operatorToken'>,
+      failed: new Promise<string>(() => {}),
+    } as Omit<RunningNode, 'close'>,
     fails: undefined as Error | undefined,
     waits: false,
     closes: 0,
@@ -122,6 +123,18 @@ describe('serve', () => {
     stage.closing.resolve();
     assert.equal(await code, 0);
     assert.deepEqual([stage.closes, stage.exits, stage.listeners.size], [1, [], 0]);
+  });
+
+  test('ends with 1 and the cause when its store is gone', async () => {
+    const stage = createStage();
+    const gone = Promise.withResolvers<string>();
+    stage.node = { ...stage.node, failed: gone.promise };
+    const code = stage.run('serve');
+    await stage.running.promise;
+    gone.resolve('the file of the store was deleted');
+    stage.closing.resolve();
+    assert.deepEqual([await code, stage.closes], [1, 1]);
+    assert.match(stage.err, /simstream stops: the file of the store was deleted/);
   });
 
   test('a signal ends a start that waits', async () => {

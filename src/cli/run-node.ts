@@ -57,7 +57,8 @@ export async function runNode(options: RunOptions): Promise<number> {
       () => new Promise<never>(() => {}),
       (error: unknown) => ({ error }),
     );
-    const ended = await Promise.race([stopping.signalled, failed]);
+    const broken = node.failed.then((message) => ({ error: new Error(message) }));
+    const ended = await Promise.race([stopping.signalled, failed, broken]);
     if (typeof ended === 'object') {
       console.printError(`simstream stops: ${messageOf(ended.error)}`);
       stopping.stop();

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../lib/clock.ts';
-import { arrivedAtOf, BlockFault, withArrival } from '../records/block.ts';
+import { BlockFault, withArrival } from '../records/block.ts';
 import { countInHeader, decodeBlock } from '../records/decode-block.ts';
 import { groupCommit } from '../storage/group-commit.ts';
 import {
@@ -87,6 +87,8 @@ const REQUEST_BYTES = 512;
 const FOLLOW_LIMITS: ReadLimits = { blocks: 64, bytes: 4 * 2 ** 20 };
 /** Late removal is harmless: a row has some hundred bytes, and an expired row is ignored. */
 const FORGET_EVERY = 600_000;
+/** How many of the last blocks of a partition are read to find a readable one. */
+const LAST_LOOKED_AT = 64;
 /** Requests are encoded in parallel, so neighbours in the log may be slightly out of the order of arrival. */
 const SEEK_LOOK_BACK = 16;
 
@@ -100,10 +102,7 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
   const tail = tails(partitions);
   const unsure = new Set<number>();
   /** L6: the arrival of each partition's last block. */
-  let arrivals: readonly number[] = extents.map(({ first, next }, partition) => {
-    const last = next > first ? store.get(partition, next - 1) : undefined;
-    return (last && arrivedAtOf(last)) ?? Number.NEGATIVE_INFINITY;
-  });
+  let arrivals: readonly number[] = extents.map((extent, partition) => lastArrival(store, partition, extent));
   let forgetAt = Number.NEGATIVE_INFINITY;
 
   const extentOf = (partition: number) => {
@@ -219,7 +218,14 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
   ): { stored: StoredBlock | undefined; length: number } => {
     const hit = recent.get(partition, sequence);
     if (hit) return { stored: { sequence, block: hit.block }, length: hit.storedLength };
-    const bytes = recent.bytesOf(partition, sequence) ?? store.get(partition, sequence);
+    let bytes: Uint8Array | undefined;
+    try {
+      bytes = recent.bytesOf(partition, sequence) ?? store.get(partition, sequence);
+    } catch (error) {
+      // The store is damaged here; the blocks behind it may be readable.
+      const fault = `the store cannot read the block: ${error instanceof Error ? error.message : error}`;
+      return { stored: { sequence, block: undefined, fault }, length: 0 };
+    }
     if (!bytes) {
       // The block was trimmed during this read; or, inside the extent, it is missing in the store.
       if (sequence < extentOf(partition).first) return { stored: undefined, length: 0 };
@@ -309,6 +315,22 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
 
     usage: async () => ({ bytes: store.bytes() }),
   };
+}
+
+/**
+ * When the last block of a partition arrived that can be read. The time of a damaged one could be any, and would be
+ * the least time of all later ones.
+ */
+function lastArrival(store: BlockStore, partition: number, { first, next }: Extent): number {
+  for (let sequence = next - 1; sequence >= Math.max(first, next - LAST_LOOKED_AT); sequence--) {
+    try {
+      const bytes = store.get(partition, sequence);
+      if (bytes) return decodeBlock(bytes).arrivedAt;
+    } catch {
+      // Damaged: its reader will say so.
+    }
+  }
+  return Number.NEGATIVE_INFINITY;
 }
 
 /** L6: a block that arrived no earlier than `time`. */

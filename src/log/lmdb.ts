@@ -1,5 +1,5 @@
 import type { Clock } from '../lib/clock.ts';
-import type { Lmdb, Table, TableChange } from '../storage/lmdb.ts';
+import { type Lmdb, StoreFailure, type Table, type TableChange } from '../storage/lmdb.ts';
 import {
   type BlockStore,
   createEmbeddedLog,
@@ -13,7 +13,8 @@ import type { Extent, RecordLog } from './log.ts';
  *
  *   log.blocks    = partition:u32 · sequence:u48           → the block
  *   log.extents   = "partitions"                           → count:u48, written once
- *                 | partition:u32                          → next:u48, written when blocks are removed
+ *                 | partition:u32                          → next:u48 · first:u48, written when blocks are removed;
+ *                                                            first is missing where an older version wrote it
  *   log.requests  = SHA-256 of the idempotency key         → at:u48 · fingerprint (UTF-8)
  *   log.requests-by-time = at:u48 · SHA-256                → one byte, 0
  */
@@ -25,6 +26,7 @@ interface LmdbLogOptions {
   readonly recentBytes?: number;
 }
 
+const BLOCKS = 'log.blocks';
 const PARTITIONS = Buffer.from('partitions');
 const LAST_SEQUENCE = 2 ** 48 - 1;
 /** So small that a write does not wait long for its turn. */
@@ -42,7 +44,7 @@ export async function createLmdbLog(lmdb: Lmdb, options: LmdbLogOptions): Promis
 }
 
 async function lmdbStore(lmdb: Lmdb, partitions: number): Promise<BlockStore> {
-  const blocks = lmdb.table('log.blocks');
+  const blocks = lmdb.table(BLOCKS);
   const extents = lmdb.table('log.extents');
   const requests = lmdb.table('log.requests');
   const requestsByTime = lmdb.table('log.requests-by-time');
@@ -57,11 +59,39 @@ async function lmdbStore(lmdb: Lmdb, partitions: number): Promise<BlockStore> {
     return Math.max(removedUpTo ? readU48(removedUpTo, 0) : 1, last === undefined ? 1 : last + 1);
   };
 
+  const firstOf = (partition: number, next: number) => {
+    const row = extents.getBinary(u32(partition));
+    if (!row) return 1;
+    return row.length >= 12 ? readU48(row, 6) : (edge(blocks, partition, 'first') ?? next);
+  };
+
+  /** Keys in hexadecimal of blocks on damaged pages, which LMDB cannot remove: they take their space until a repair. */
+  const stuck = new Set<string>();
+  const removeRows = async (extent: TableChange, keys: readonly Uint8Array[]) => {
+    const removed = keys.filter((key) => !stuck.has(asBuffer(key).toString('hex')));
+    const changes = removed.map((key) => ({ table: blocks, key, value: undefined }));
+    try {
+      await lmdb.write([extent, ...changes]);
+    } catch (error) {
+      if (!(error instanceof StoreFailure && error.damaged)) throw error;
+      const [only] = removed;
+      if (!only) throw error;
+      if (removed.length === 1) {
+        stuck.add(asBuffer(only).toString('hex'));
+        await lmdb.write([extent]);
+        return;
+      }
+      const half = removed.length >> 1;
+      await removeRows(extent, removed.slice(0, half));
+      await removeRows(extent, removed.slice(half));
+    }
+  };
+
   return {
     partitions,
     extent: (partition): Extent => {
       const next = nextOf(partition);
-      return { first: edge(blocks, partition, 'first') ?? next, next };
+      return { first: firstOf(partition, next), next };
     },
     write: (placed, remembered) =>
       lmdb.write([
@@ -83,22 +113,23 @@ async function lmdbStore(lmdb: Lmdb, partitions: number): Promise<BlockStore> {
       blocks.prefetch(sequences.map((sequence) => blockKey(partition, sequence))),
     remove: async (partition, before) => {
       const next = nextOf(partition);
-      for (
-        let from = edge(blocks, partition, 'first');
-        from !== undefined && from < before;
-        from += REMOVED_AT_ONCE
-      ) {
+      const end = blockKey(partition, before);
+      const extent = { table: extents, key: u32(partition), value: Buffer.concat([u48(next), u48(before)]) };
+      for (let start: Uint8Array = blockKey(partition, 0); ; ) {
+        const keys = [...blocks.getKeys({ start, end, limit: REMOVED_AT_ONCE })];
+        const last = keys.at(-1);
+        if (!last) return;
+        lmdb.beforeRemoval(BLOCKS, start, Buffer.concat([last, Buffer.alloc(1)]));
         // L2: the next sequence must remain known after the last block is removed.
-        const changes: TableChange[] = [{ table: extents, key: u32(partition), value: u48(next) }];
-        const end = Math.min(from + REMOVED_AT_ONCE, before);
-        for (let sequence = from; sequence < end; sequence++)
-          changes.push({ table: blocks, key: blockKey(partition, sequence), value: undefined });
-        await lmdb.write(changes);
+        await removeRows(extent, keys);
+        start = Buffer.concat([last, Buffer.alloc(1)]);
       }
     },
     request: (key): RememberedRequest | undefined => {
       const row = requests.getBinary(Buffer.from(key, 'hex'));
-      return row && { key, at: readU48(row, 0), fingerprint: asBuffer(row).toString('utf8', 6) };
+      // A damaged row is like none: the request is then stored again, with the same record ids.
+      if (!row || row.length < 6) return undefined;
+      return { key, at: readU48(row, 0), fingerprint: asBuffer(row).toString('utf8', 6) };
     },
     forgetRequests: async (time) => {
       const old = [...requestsByTime.getKeys({ end: u48(Math.max(0, time)), limit: FORGOTTEN_AT_ONCE })];
@@ -107,7 +138,7 @@ async function lmdbStore(lmdb: Lmdb, partitions: number): Promise<BlockStore> {
         const hash = key.subarray(6);
         const row = requests.getBinary(hash);
         // Another request may have used the key since.
-        if (row && readU48(row, 0) === readU48(key, 0))
+        if (row && (row.length < 6 || readU48(row, 0) === readU48(key, 0)))
           changes.push({ table: requests, key: hash, value: undefined });
         changes.push({ table: requestsByTime, key, value: undefined });
       }

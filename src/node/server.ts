@@ -93,7 +93,13 @@ export const startServer: StartServer = async (
     const operatorUrl = await apps.operator?.listen({ host: operatorHost, port: operatorPort });
     // Comes last: once customers can reach the node, everything works.
     const url = await apps.customers.listen({ host, port });
-    return { url, operatorUrl: operatorUrl ?? url, operatorToken, close: () => closing.disposeAsync() };
+    return {
+      url,
+      operatorUrl: operatorUrl ?? url,
+      operatorToken,
+      failed: storage.lost ?? new Promise(() => {}),
+      close: () => closing.disposeAsync(),
+    };
   } catch (error) {
     await closing.disposeAsync();
     throw error;

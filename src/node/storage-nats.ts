@@ -40,6 +40,7 @@ export async function openDistributed(
       calls: createNatsCalls(nats, PREFIX),
       version,
       connected: () => nats.connected(),
+      lost: undefined,
       close: () => nats.close(),
     };
   } catch (error) {

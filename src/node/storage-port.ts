@@ -15,6 +15,8 @@ export interface NodeStorage {
   readonly calls: NodeCalls;
   /** Whether the storage can be reached, without a call to it. */
   connected(): boolean;
+  /** Resolves with what happened when the storage is gone for good; undefined where that cannot be known. */
+  readonly lost: Promise<string> | undefined;
   /** The version that the store had when it was opened. */
   readonly version: StoreVersion;
   close(): Promise<void>;

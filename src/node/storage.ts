@@ -40,6 +40,7 @@ async function openEmbedded(config: Config, { clock, telemetry }: StorageParts):
       calls: noCalls,
       version,
       connected: () => true,
+      lost: lmdb.lost,
       close: () => lmdb.close(),
     };
   } catch (error) {

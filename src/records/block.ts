@@ -161,13 +161,6 @@ function assemble(
   return bytes;
 }
 
-/** The time of arrival in a block's header; checks nothing else. undefined if the block has no header. */
-export function arrivedAtOf(bytes: Uint8Array): number | undefined {
-  if (bytes.length < BLOCK_HEADER) return undefined;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return view.getUint32(0, true) === BLOCK_MAGIC ? view.getFloat64(24, true) : undefined;
-}
-
 /** A copy of the encoded block with another time of arrival. */
 export function withArrival(encoded: Uint8Array, arrivedAt: number): Uint8Array {
   const bytes = Buffer.allocUnsafeSlow(encoded.length);

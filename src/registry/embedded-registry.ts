@@ -197,5 +197,17 @@ function toText(value: Json): string {
 }
 
 function toEntry(key: string, { revision, text }: StoredDocument): Entry {
-  return { key, value: JSON.parse(text) as Json, revision };
+  return { key, value: parse(key, text), revision };
+}
+
+/** @throws Error that names the document, when the disk did not keep what was written */
+function parse(key: string, text: string): Json {
+  try {
+    return JSON.parse(text) as Json;
+  } catch (error) {
+    throw new Error(
+      `the document ${key} is damaged in the store: stop the node, and run \`simstream check\` and \`simstream repair\``,
+      { cause: error },
+    );
+  }
 }

@@ -1,30 +1,29 @@
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { statSync, truncateSync } from 'node:fs';
+import { headDiffers, mendHead, openPages, type PageFile } from './lmdb-pages.ts';
+import { type PageDamage, type WalkOptions, walkEntries, walkRuns } from './lmdb-walk.ts';
 
-/*
- * What LMDB itself looks at when it opens a file, looked at before: the native code ends the process where it should
- * report a file that is not its own. A file begins with two meta pages of the same layout:
- *
- *   meta page = page header (24 bytes) · magic:u32 · version:u32 · address:u64 · map size:u64 · page size:u32 · …
- *               · last page:u64 (at 144) · transaction:u64
- *
- * The meta page with the greater transaction holds. A file that is shorter than its last page was cut: reading behind its end
- * would end the process with SIGBUS.
- */
-const MAGIC_AT = 24;
-const VERSION_AT = 28;
-const PAGE_SIZE_AT = 48;
-const LAST_PAGE_AT = 144;
-const TRANSACTION_AT = 152;
-const META_END = 160;
+/** What to do about a store that is cut short or no store at all: `repair` needs a file of its full length. */
+const RESTORE = 'restore it from a backup, or start with an empty data directory';
+const REPAIR =
+  'restore it from a backup, or run `simstream check` to see what is lost and `simstream repair` to save the rest';
+
 /** LMDB need not write the very last pages of a transaction that freed them again. */
 const UNWRITTEN_PAGES = 64;
-const MAGIC = 0xbeefc0de;
-const VERSION = 2;
+/**
+ * How many of the lowest pages of each table are looked at before the store is opened: they hold as many as 400,000 blocks,
+ * and take a tenth of a second. `simstream check` looks at all.
+ */
+const MOST_LEAVES = 1_024;
+
+/** Reading the heads of this many values takes a twentieth of a second, or two where nothing of the file is in memory. */
+const MOST_HEADS = 20_000;
 
 /**
- * Accepts a missing file, an empty file that was never used, or one that starts like an LMDB store.
+ * Looks at a file before LMDB opens it: the native code ends the process where it should report a file that is cut short, is
+ * damaged where the tables are kept, or is not its own. Damage of what the tables hold is found when it is read.
+ * Accepts a missing file, and an empty file that was never used.
  * @param used whether the directory shows that it had a store: then an empty file means that the store was lost
- * @throws Error that says what is wrong with the file
+ * @throws Error that says what is wrong with the file, and what to do
  */
 export function requireStoreFile(path: string, used: boolean): void {
   const size = statSync(path, { throwIfNoEntry: false })?.size;
@@ -32,40 +31,88 @@ export function requireStoreFile(path: string, used: boolean): void {
   // A process that was killed at its very first start leaves an empty file behind.
   if (size === 0 && !used) return;
   if (size === 0) throw new Error(`it is empty, although the directory was in use; ${RESTORE}`);
-  const descriptor = openSync(path, 'r');
+  const file = open(path);
   try {
-    const first = readMeta(descriptor, 0);
-    requireMeta(first);
-    const pageSize = first.readUInt32LE(PAGE_SIZE_AT);
-    if (size < 2 * pageSize) throw new Error(`it is cut short at ${size} bytes; ${RESTORE}`);
-    const second = readMeta(descriptor, pageSize);
-    requireMeta(second);
-    requireLength(size, pageSize, [first, second]);
+    const missing = missingBytes(file);
+    if (missing > UNWRITTEN_PAGES * file.meta.pageSize)
+      throw new Error(`it is cut short: it has ${size} bytes, and its data ${size + missing}; ${RESTORE}`);
+    // Reading behind the end of a file ends the process with SIGBUS; a page of zeros is only a damaged one.
+    if (missing > 0) truncateSync(path, size + missing);
+    requireTables(file);
   } finally {
-    closeSync(descriptor);
+    file.close();
   }
 }
 
-const RESTORE = 'restore it from a backup, or start with an empty data directory';
-
-function requireLength(size: number, pageSize: number, metas: readonly Buffer[]): void {
-  const transaction = (meta: Buffer) => meta.readBigUInt64LE(TRANSACTION_AT);
-  const [newest] = metas.toSorted((a, b) => (transaction(a) > transaction(b) ? -1 : 1)) as [Buffer];
-  const pages = Number(newest.readBigUInt64LE(LAST_PAGE_AT)) + 1;
-  if (size >= (pages - UNWRITTEN_PAGES) * pageSize) return;
-  throw new Error(`it is cut short: it has ${size} bytes, and its data ${pages * pageSize}; ${RESTORE}`);
+function open(path: string): PageFile {
+  try {
+    return openPages(path, 'r+');
+  } catch (error) {
+    throw new Error(`${error instanceof Error ? error.message : error}; ${RESTORE}`, { cause: error });
+  }
 }
 
-function requireMeta(meta: Buffer): void {
-  if (meta.readUInt32LE(MAGIC_AT) !== MAGIC)
-    throw new Error(`it is not an LMDB file, or its head is damaged; ${RESTORE}`);
-  const version = meta.readUInt32LE(VERSION_AT);
-  if (version !== VERSION) throw new Error(`it is of LMDB's file version ${version}, not ${VERSION}`);
+/** How many bytes the file lacks of what it says it has; 0 or less if none. */
+function missingBytes({ meta, size }: PageFile): number {
+  return (meta.lastPage + 1) * meta.pageSize - size;
 }
 
-/** What is beyond the end reads as zeros. */
-function readMeta(descriptor: number, position: number): Buffer {
-  const meta = Buffer.alloc(META_END);
-  readSync(descriptor, meta, 0, meta.length, position);
-  return meta;
+function requireTables(file: PageFile): void {
+  let first: PageDamage | undefined;
+  let count = 0;
+  const damaged = (damage: PageDamage) => {
+    first ??= damage;
+    count++;
+  };
+  let heads = 0;
+  const run: WalkOptions['run'] = (pages) => {
+    if (heads++ < MOST_HEADS && headDiffers(file, pages)) mendHead(file, pages);
+  };
+  for (const _ of walkEntries(file, { damaged, run, mostLeaves: MOST_LEAVES }));
+  if (first === undefined) return;
+  const more = count === 1 ? '' : ` and at ${count - 1} more places`;
+  throw new Error(`it is damaged at ${describeDamage(first)}${more}; ${REPAIR}`);
+}
+
+/** `page 12 (table log.blocks): the head of the page is damaged` */
+export function describeDamage({ page, table, what }: PageDamage): string {
+  return `page ${page}${table === undefined ? '' : ` (table ${table})`}: ${what}`;
+}
+
+/**
+ * Makes sure that LMDB frees the right pages when it removes the entries of a table from `start` on (included) to `end`
+ * (excluded).
+ * @param alone runs a function while nobody writes to the file
+ */
+export function mendHeads(
+  path: string,
+  table: string,
+  range: { readonly start: Uint8Array; readonly end: Uint8Array },
+  alone: (run: () => void) => void,
+): void {
+  // Without the lock first, because hardly ever is anything to be done.
+  if (eachHead(path, 'r', table, range, () => {}) === 0) return;
+  alone(() => eachHead(path, 'r+', table, range, mendHead));
+}
+
+/** Calls `found` for each head that differs. @returns how many there were */
+function eachHead(
+  path: string,
+  mode: 'r' | 'r+',
+  table: string,
+  { start, end }: { readonly start: Uint8Array; readonly end: Uint8Array },
+  found: typeof mendHead,
+): number {
+  const file = openPages(path, mode);
+  let count = 0;
+  try {
+    for (const run of walkRuns(file, table, start, end)) {
+      if (!headDiffers(file, run)) continue;
+      found(file, run);
+      count++;
+    }
+  } finally {
+    file.close();
+  }
+  return count;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -109,13 +109,56 @@ describe('the LMDB store', () => {
       assert.equal(holders.length, 1);
     }));
 
-  test('a directory that cannot be locked is named, with what to do', () =>
+  test('a file that cannot be locked is named, with what to do', () =>
     inDirectory(async (directory) => {
-      await using(directory, () => {});
-      await writeFile(join(directory, 'in-use.lock'), 'no lock of ours'.repeat(100));
-      await assert.rejects(openLmdb(directory, { clock }), /cannot be locked \(file is not a database\)/);
-      await rm(join(directory, 'in-use.lock'));
-      await using(directory, () => {});
+      await mkdir(join(directory, 'simstream.mdb'), { recursive: true });
+      await assert.rejects(
+        openLmdb(directory, { clock }),
+        /simstream\.mdb cannot be locked \(EISDIR.*write to/,
+      );
+    }));
+
+  test('the lock holds when every file beside the store is deleted', () =>
+    inDirectory(async (directory) => {
+      const holder = await startHolder(directory);
+      try {
+        for (const file of await readdir(directory))
+          if (file !== 'simstream.mdb') await rm(join(directory, file));
+        await assert.rejects(openLmdb(directory, { clock }), IN_USE);
+      } finally {
+        await holder.kill();
+      }
+    }));
+
+  for (const [what, change] of [
+    ['deleted', (path: string) => rm(path)],
+    [
+      'replaced by another file',
+      (path: string) => copyFile(path, `${path}.new`).then(() => rename(`${path}.new`, path)),
+    ],
+  ] as const)
+    test(`a file that is ${what} while it is open is noticed at the next write, or soon without one`, () =>
+      inDirectory(async (directory) => {
+        const own = new ManualClock();
+        const lmdb = await openLmdb(directory, { clock: own });
+        const table = lmdb.table('t');
+        await lmdb.write([put(table, 'a', '1')]);
+        await change(join(directory, 'simstream.mdb'));
+        const written = await lmdb.write([put(table, 'a', '2')]).catch((error: Error) => error);
+        assert.ok(written instanceof StoreFailure);
+        assert.match(written.message, new RegExp(`${what} while it was in use`));
+        assert.match(await lmdb.lost, new RegExp(`simstream\\.mdb was ${what} .*restore it from a backup`));
+        await lmdb.close();
+      }));
+
+  test('an idle store notices that its file was deleted', () =>
+    inDirectory(async (directory) => {
+      const own = new ManualClock();
+      const lmdb = await openLmdb(directory, { clock: own });
+      await rm(join(directory, 'simstream.mdb'));
+      await own.advance(2_000);
+      assert.match(await lmdb.lost, /was deleted/);
+      await lmdb.close();
     }));
 
   test('a file that is no store is named, and the directory free again', () =>
@@ -177,12 +220,12 @@ describe('the LMDB store', () => {
       });
     }));
 
-  test('the reader check goes on by the clock until the store is closed', () =>
+  test('the checks go on by the clock until the store is closed', () =>
     inDirectory(async (directory) => {
       const own = new ManualClock();
       const lmdb = await openLmdb(directory, { clock: own });
       await own.advance(180_000);
-      assert.equal(own.waiting, 1);
+      assert.equal(own.waiting, 2);
       await lmdb.close();
       assert.equal(own.waiting, 0);
     }));

@@ -5,18 +5,28 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { Clock } from '../lib/clock.ts';
 import { makeDirectory } from '../lib/make-directory.ts';
-import { lockDirectory } from './directory-lock.ts';
-import { requireStoreFile } from './lmdb-file.ts';
+import { lockFile } from './file-lock.ts';
+import { mendHeads, requireStoreFile } from './lmdb-file.ts';
 
 /** One LMDB environment, shared by log and registry, in a data directory that no other process uses. */
 export interface Lmdb {
   readonly directory: string;
   /** A named table that maps bytes to bytes, in the order of its keys. At most MOST_TABLES. */
   table(name: string): Table;
+  /**
+   * To be called before the entries of a table from `start` on (included) to `end` (excluded) are removed: mends what LMDB would
+   * believe when it frees their pages, should the disk have damaged it.
+   */
+  beforeRemoval(table: string, start: Uint8Array, end: Uint8Array): void;
   /** Resolves when all changes are durable together; rejects with StoreFailure when none of them is stored. */
   write(changes: readonly TableChange[]): Promise<void>;
   /** Size of the file. It does not shrink: LMDB uses freed space again. */
   sizeOnDisk(): Promise<number>;
+  /**
+   * Resolves, with what happened, when somebody deleted or replaced the file of the open store. Writes are refused from then
+   * on: another process may have opened what now stands in its place.
+   */
+  readonly lost: Promise<string>;
   /** Waits for writes in progress, then releases the directory. */
   close(): Promise<void>;
 }
@@ -36,13 +46,21 @@ interface LmdbOptions {
   readonly pageSize?: number;
 }
 
-/** The store could not do this now. It is intact, and a retry may succeed. */
+/** The store could not do this now. What it holds is as before, and a retry may succeed. */
 export class StoreFailure extends Error {
+  /** A damaged page was met: a retry meets it again, and a change of other keys need not. */
+  readonly damaged: boolean;
+
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = 'StoreFailure';
+    const { code } = (options?.cause ?? {}) as { code?: unknown };
+    this.damaged = typeof code === 'number' && DAMAGE_CODES.includes(code);
   }
 }
+
+/** MDB_PAGE_NOTFOUND, MDB_CORRUPTED, MDB_BAD_TXN (a change failed inside its transaction), MDB_PROBLEM, as lmdb.h numbers them. */
+const DAMAGE_CODES: readonly number[] = [-30_797, -30_796, -30_782, -30_779];
 
 export const LMDB_FILE = 'simstream.mdb';
 const MOST_TABLES = 16;
@@ -53,8 +71,12 @@ const PAGE_SIZE = 16_384;
  * old maps for a while, so that resident memory would count the same pages twice.
  */
 const MAP_SIZE = 2 ** 40;
+const AFTER_LOSS =
+  'what it held is gone when this process ends: stop all nodes of this directory, and restore it from a backup';
 /** A killed reader (a tool that inspected the store) pins old pages until its entry is removed. */
 const READER_CHECK_EVERY = 60_000;
+/** Each write looks too; an idle node must notice it as well before it delivers for long what another one delivers. */
+const FILE_CHECK_EVERY = 2_000;
 
 /**
  * Opens the store. Creates it, and its directory (mode 0700), if it does not exist.
@@ -63,21 +85,32 @@ const READER_CHECK_EVERY = 60_000;
  */
 export async function openLmdb(directory: string, options: LmdbOptions): Promise<Lmdb> {
   makeDirectory(directory);
-  const lock = lockDirectory(directory);
+  const path = join(directory, LMDB_FILE);
+  const lock = lockFile(path);
   let environment: RootDatabase<Uint8Array, Uint8Array>;
   try {
-    requireStoreFile(join(directory, LMDB_FILE), wasUsed(directory));
-    environment = openEnvironment(join(directory, LMDB_FILE), options.pageSize ?? PAGE_SIZE);
+    requireStoreFile(path, wasUsed(directory));
+    environment = openEnvironment(path, options.pageSize ?? PAGE_SIZE);
   } catch (error) {
     lock.release();
     const cause = error instanceof Error ? error.message : String(error);
-    throw new Error(`the store ${join(directory, LMDB_FILE)} cannot be opened: ${cause}`, { cause: error });
+    throw new Error(`the store ${path} cannot be opened: ${cause}`, { cause: error });
   }
-  const stopChecking = checkReaders(environment, options.clock);
+  const { promise: lost, resolve: lose } = Promise.withResolvers<string>();
+  const fileFault = () => {
+    const fault = lock.fault();
+    if (fault !== undefined) lose(`${fault} while it was in use; ${AFTER_LOSS}`);
+    return fault;
+  };
+  const { clock } = options;
+  const stopChecking = [
+    every(clock, READER_CHECK_EVERY, () => environment.readerCheck()),
+    every(clock, FILE_CHECK_EVERY, fileFault),
+  ];
   let closing: Promise<void> | undefined;
 
   const close = async () => {
-    stopChecking();
+    for (const stop of stopChecking) stop();
     await environment.close();
     lock.release();
   };
@@ -86,8 +119,12 @@ export async function openLmdb(directory: string, options: LmdbOptions): Promise
     directory,
     table: (name) =>
       environment.openDB<Uint8Array, Uint8Array>(name, { encoding: 'binary', keyEncoding: 'binary' }),
+    beforeRemoval: (table, start, end) =>
+      mendHeads(path, table, { start, end }, (run) => environment.transactionSync(run)),
     write: async (changes) => {
       if (closing !== undefined) throw new StoreFailure('the store is closed');
+      const fault = fileFault();
+      if (fault !== undefined) throw new StoreFailure(`${fault} while it was in use`);
       try {
         await environment.batch(() => {
           for (const { table, key, value } of changes) {
@@ -99,7 +136,8 @@ export async function openLmdb(directory: string, options: LmdbOptions): Promise
         throw await storeFailure(directory, error);
       }
     },
-    sizeOnDisk: async () => (await stat(join(directory, LMDB_FILE))).size,
+    sizeOnDisk: async () => (await stat(path)).size,
+    lost,
     close: () => {
       closing ??= close();
       return closing;
@@ -132,13 +170,14 @@ function openEnvironment(path: string, pageSize: number): RootDatabase<Uint8Arra
   });
 }
 
-function checkReaders(environment: RootDatabase<Uint8Array, Uint8Array>, clock: Clock): () => void {
+/** Runs `run` now and every `milliseconds` until the returned function is called. */
+function every(clock: Clock, milliseconds: number, run: () => void): () => void {
   let cancel = () => {};
-  const check = () => {
-    environment.readerCheck();
-    cancel = clock.after(READER_CHECK_EVERY, check);
+  const next = () => {
+    run();
+    cancel = clock.after(milliseconds, next);
   };
-  check();
+  next();
   return () => cancel();
 }
 
