@@ -75,7 +75,7 @@ function requireTables(file: PageFile): void {
 }
 
 /** `page 12 (table log.blocks): the head of the page is damaged` */
-export function describeDamage({ page, table, what }: PageDamage): string {
+function describeDamage({ page, table, what }: PageDamage): string {
   return `page ${page}${table === undefined ? '' : ` (table ${table})`}: ${what}`;
 }
 
