@@ -32,6 +32,8 @@ const CHANGED: Readonly<Record<SettingName, string | undefined>> = {
   rateReads: '9',
   rateWrites: '11',
   ratePortal: '12',
+  rateWork: '13',
+  rateTraffic: '14',
   dataDir: undefined,
   natsUrl: undefined,
   natsReplicas: undefined,

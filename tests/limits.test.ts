@@ -11,7 +11,12 @@ import { DEFAULT_PER_PAGE, MOST_LIST_BYTES, PageQuery } from '../src/api/paginat
 import { DEEPEST_BODY } from '../src/api/validation.ts';
 import { MOST_TOKENS } from '../src/auth/application-tokens.ts';
 import { FAILURES_TO_LOCK, LOCKOUT_MILLISECONDS } from '../src/auth/lockout.ts';
-import { DEFAULT_RATE_LIMITS, TEST_RECORDS_A_MINUTE, WINDOW_MILLISECONDS } from '../src/auth/rate-limit.ts';
+import {
+  BUDGET_SECONDS,
+  DEFAULT_RATE_LIMITS,
+  TEST_RECORDS_A_MINUTE,
+  WINDOW_MILLISECONDS,
+} from '../src/auth/rate-limit.ts';
 import { APPLICATION_TOKEN_SECONDS, REFRESH_TOKEN_SECONDS, USER_TOKEN_SECONDS } from '../src/auth/tokens.ts';
 import { MOST_USERS } from '../src/auth/users.ts';
 import { SETTINGS, variableOf } from '../src/config/config.ts';
@@ -30,7 +35,7 @@ import { EXPIRED_HOURS, HISTORY_LENGTH } from '../src/registry/data-stream.ts';
 const bytes = (value: number) => (value >= 2 ** 20 ? `${value / 2 ** 20} MiB` : `${value / 1024} KiB`);
 const seconds = (ms: number) => (ms >= 60_000 ? `${ms / 60_000} min` : `${ms / 1000} s`);
 const count = (value: number) => value.toLocaleString('en');
-const { reads, writes, portal } = DEFAULT_RATE_LIMITS;
+const { reads, writes, portal, work, traffic } = DEFAULT_RATE_LIMITS;
 const perPage = PageQuery.properties.per_page as unknown as { maximum: number };
 
 /** What, how much, what happens beyond, and the setting. */
@@ -51,6 +56,18 @@ const ROWS: readonly (string | Row)[] = [
     'rateWrites',
   ],
   ['calls of one user (the portal)', `${portal} a second, ${portal * 3} at once`, '429', 'ratePortal'],
+  [
+    'time that a node is busy with the calls of an organisation’s programs, or of its people',
+    `${work} ms a second, ${seconds(work * BUDGET_SECONDS)} at once`,
+    '429',
+    'rateWork',
+  ],
+  [
+    'bytes of their requests and answers',
+    `${bytes(traffic * 1024)} a second, ${bytes(traffic * 1024 * BUDGET_SECONDS)} at once`,
+    '429',
+    'rateTraffic',
+  ],
   [
     'calls of `/api/v1/authenticate` from an address',
     `${DEFAULT_RATE_LIMITS.authenticatePerIp} in ${seconds(WINDOW_MILLISECONDS)}`,

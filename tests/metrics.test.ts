@@ -26,6 +26,7 @@ const ORGANISATION = 70_412;
 /** What this node does not do, and why. */
 const NOT_HERE: Readonly<Record<string, string>> = {
   simstream_platform_faults_total: 'a fault of simstream itself: see telemetry.test.ts',
+  simstream_loop_blocked_total: 'a node that stands still: see loop-watch.test.ts and telemetry.test.ts',
   simstream_telemetry_faults_total: 'a fault of telemetry itself: see telemetry.test.ts',
 };
 

@@ -13,6 +13,7 @@ import { defineRoute } from './route.ts';
 const base = { tags: ['Test'], summary: 'For tests.', responses: { 200: { description: 'Done.' } } };
 const logged: object[] = [];
 const answered: Answered[] = [];
+const charges: { organisationId: number; loopMs: number; bytes: number }[] = [];
 let missing: string[] = [];
 let gone = Promise.withResolvers<unknown>();
 
@@ -87,6 +88,18 @@ const routes = [
   }),
   defineRoute({
     ...base,
+    method: 'POST',
+    path: '/costly',
+    operationId: 'Costly',
+    access: 'read',
+    body: Type.Object({ items: Type.Array(Type.Integer()) }),
+    handler: async ({ body }) => {
+      await settle();
+      return { status: 200, body: { sum: body.items.length } };
+    },
+  }),
+  defineRoute({
+    ...base,
     method: 'GET',
     path: '/slow',
     operationId: 'Slow',
@@ -107,9 +120,13 @@ before(async () => {
     random: seededRandom(1),
     clock,
     version: '1.2.3',
-    authorize: () => Promise.reject(new ApiError('InvalidToken')),
+    authorize: async (authorization) => {
+      if (authorization !== 'Bearer ada') throw new ApiError('InvalidToken');
+      return { organisationId: 7, organisationName: 'Seven', role: 'administrator', actor: 'user:ada' };
+    },
     authorizeOperator: () => {},
     admit: () => {},
+    charge: ({ organisationId }, cost) => charges.push({ organisationId, ...cost }),
     admitRequest: (ip) => {
       if (ip === '192.0.2.66') throw new ApiError('TooManyRequests', 'Slower.', { retryAfter: 3 });
     },
@@ -416,4 +433,31 @@ test('documentation comes from this node, under a strict policy', async () => {
       path,
     );
   }
+});
+
+describe('what a call costs', () => {
+  const payload = JSON.stringify({ items: Array.from({ length: 100_000 }, (_, at) => at) });
+  const costly = async (authorization: string) => {
+    charges.length = 0;
+    const headers = { ...json, authorization };
+    const { statusCode, body } = await app.inject({ method: 'POST', url: '/costly', payload, headers });
+    await settle();
+    return { statusCode, bytes: payload.length + body.length };
+  };
+
+  test('is charged to its organisation: reading the body, the handler, and the bytes of both ways', async () => {
+    const { statusCode, bytes } = await costly('Bearer ada');
+    assert.equal(statusCode, 200);
+    assert.deepEqual(
+      charges.map((charge) => [charge.organisationId, charge.bytes]),
+      [[7, bytes]],
+    );
+    assert.ok((charges[0]?.loopMs ?? 0) > 0);
+  });
+
+  test('is charged to nobody where the caller is unknown', async () => {
+    assert.equal((await costly('Bearer nobody')).statusCode, 401);
+    await app.inject({ url: '/download' });
+    assert.deepEqual(charges, []);
+  });
 });

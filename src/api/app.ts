@@ -2,7 +2,9 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Authorize, AuthorizeOperator, Identity } from '../auth/identity.ts';
 import { createCallerAddress } from '../auth/network.ts';
 import { ApiError } from '../errors.ts';
+import { type CallCost, charged, onBehalfOf } from '../lib/call-cost.ts';
 import type { Clock, Random } from '../lib/clock.ts';
+import type { Work } from '../lib/loop-watch.ts';
 import { answerWith } from './answer.ts';
 import { passBodiesOn, readJsonBodies } from './body.ts';
 import { DOCUMENTATION_PATHS, serveDocumentation } from './documentation.ts';
@@ -22,6 +24,8 @@ export interface AppParts extends OperationParts {
   readonly authorizeOperator: AuthorizeOperator;
   /** Counts a call on behalf of an organisation. @throws ApiError TooManyRequests */
   admit(caller: Identity, kind: 'read' | 'write'): void;
+  /** Called after every answer to an organisation's call: what the call has cost. */
+  charge?(caller: Identity, cost: { readonly loopMs: number; readonly bytes: number }): void;
   /** Counts any call, before anything else. @throws ApiError TooManyRequests */
   admitRequest?(ip: string): void;
   /** For the ids of requests. */
@@ -50,6 +54,8 @@ export interface Answered {
 declare module 'fastify' {
   interface FastifyRequest {
     identity: Identity | OperatorIdentity | undefined;
+    /** Of a call whose caller is known. */
+    cost: CallCost | undefined;
     /** The address of whoever calls, behind the trusted proxies. */
     caller: string;
   }
@@ -89,6 +95,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     ...earlyErrorHandlers(answerError, clock),
   });
   app.decorateRequest('identity', undefined);
+  app.decorateRequest('cost', undefined);
   app.decorateRequest('caller', '');
   app.addHook('onRequest', async (request) => {
     request.caller = callerAddress(request.ip, request.headers);
@@ -98,6 +105,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   addCommonHeaders(app);
   destroyUnreadUploads(app, clock);
   if (parts.admitRequest) app.addHook('onRequest', async ({ caller }) => parts.admitRequest?.(caller));
+  chargeCalls(app, parts.charge);
   if (parts.answered) reportAnswers(app, parts.answered);
 
   const routes = [...parts.routes, ...operationRoutes(parts)].filter((route) => isOnSide(route, side));
@@ -123,21 +131,31 @@ function addRoute(app: FastifyInstance, route: Route, parts: AppParts): void {
     config: { takesBody: route.body !== undefined },
     // Before the body is read: a caller without permission costs no more than its headers.
     onRequest: async (request) => {
-      request.identity = await identify(route, request, parts);
+      const identity = await identify(route, request, parts);
+      request.identity = identity;
+      request.cost = { work: workOf(route, identity), loopMs: 0 };
     },
-    handler: async (request, reply) => {
-      const params = { ...(request.params as object) };
-      const query = { ...(request.query as object) };
-      validateParams?.(params);
-      validateQuery?.(query);
-      if (validateBody && request.body === undefined && !route.bodyOptional) {
-        throw new ApiError('BadRequest', 'The call needs a JSON body.');
-      }
-      if (request.body !== undefined) validateBody?.(request.body);
-      const answer = await route.handler(routeRequest(route, request, reply, params, query));
-      return answerWith(reply, answer);
-    },
+    handler: (request, reply) =>
+      onBehalfOf(request.cost as CallCost, async () => {
+        const params = { ...(request.params as object) };
+        const query = { ...(request.query as object) };
+        validateParams?.(params);
+        validateQuery?.(query);
+        if (validateBody && request.body === undefined && !route.bodyOptional) {
+          throw new ApiError('BadRequest', 'The call needs a JSON body.');
+        }
+        if (request.body !== undefined) validateBody?.(request.body);
+        const answer = await route.handler(routeRequest(route, request, reply, params, query));
+        return charged(() => answerWith(reply, answer));
+      }),
   });
+}
+
+function workOf({ method, path }: Route, identity: Identity | OperatorIdentity | undefined): Work {
+  const what = `${method} ${path}`;
+  return identity && 'organisationId' in identity
+    ? { what, organisationId: identity.organisationId }
+    : { what };
 }
 
 async function identify(route: Route, request: FastifyRequest, parts: AppParts) {
@@ -169,6 +187,16 @@ function routeRequest(
   // A request without any body has no content type either, and no parser is called: what is unread is empty then.
   const body = route.streamBody ? (request.body ?? request.raw) : request.body;
   return { params, query, body, identity, headers, ip, signal: gone.signal };
+}
+
+function chargeCalls(app: FastifyInstance, charge: AppParts['charge']): void {
+  app.addHook('onResponse', async ({ identity, cost, headers }, reply) => {
+    if (!cost) return;
+    cost.answered = true;
+    if (!identity || !('organisationId' in identity)) return;
+    const bytes = Number(headers['content-length'] ?? 0) + Number(reply.getHeader('content-length') ?? 0);
+    charge?.(identity, { loopMs: cost.loopMs, bytes });
+  });
 }
 
 function reportAnswers(app: FastifyInstance, answered: (answer: Answered) => void): void {

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ApiError } from '../errors.ts';
+import { onBehalfOf } from '../lib/call-cost.ts';
 import { jsonSlip } from '../lib/json-slip.ts';
 import { withoutNulls } from './validation.ts';
 
@@ -22,7 +23,8 @@ export function readJsonBodies(app: FastifyInstance): void {
         'Send the body as JSON, with Content-Type: application/json.',
       );
     }
-    return withoutNulls(parseJson(bytes));
+    const read = () => withoutNulls(parseJson(bytes));
+    return request.cost ? onBehalfOf(request.cost, read) : read();
   });
 }
 

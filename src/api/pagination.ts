@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { ApiError } from '../errors.ts';
+import { charged } from '../lib/call-cost.ts';
 import { Slices } from '../lib/slices.ts';
 import type { Answer } from './route.ts';
 
@@ -102,7 +103,7 @@ export async function writeItems<Item>(
   const texts: string[] = [];
   let bytes = '[]'.length;
   for (const item of items) {
-    const text = JSON.stringify(show(item));
+    const text = charged(() => JSON.stringify(show(item)));
     const length = Buffer.byteLength(text) + ','.length;
     if (texts.length > 0 && bytes + length > mostBytes) break;
     texts.push(text);

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ApiError } from '../errors.ts';
 import { ManualClock } from '../lib/manual-clock.fixture.ts';
-import { createBuckets, createRateLimits, createWindow, DEFAULT_RATE_LIMITS } from './rate-limit.ts';
+import {
+  BUDGET_SECONDS,
+  createBuckets,
+  createBudget,
+  createRateLimits,
+  createWindow,
+  DEFAULT_RATE_LIMITS,
+} from './rate-limit.ts';
 
 const FIVE_MINUTES = 5 * 60_000;
 
@@ -93,14 +100,56 @@ describe('rate limits', () => {
     limits.call({ ...user, actor: 'user:bob' }, 'read');
   });
 
+  test('an organisation whose calls were costly waits until its budget is even; its people and others do not', async () => {
+    const clock = new ManualClock();
+    const program = { organisationId: 1, actor: 'application:5' };
+    const { work, traffic } = DEFAULT_RATE_LIMITS;
+    for (const [cost, name] of [
+      [{ loopMs: (BUDGET_SECONDS + 3) * work, bytes: 0 }, /computing time for calls by programs .*100 ms/],
+      [{ loopMs: 0, bytes: (BUDGET_SECONDS + 3) * traffic * 1024 }, /bytes in calls by programs .*4096 KiB/],
+    ] as const) {
+      const limits = createRateLimits(clock);
+      limits.call(program, 'read');
+      limits.charge(program, { loopMs: 1, bytes: 1 });
+      limits.call(program, 'read');
+      limits.charge(program, cost);
+      assert.equal(
+        retryAfterOf(() => limits.call(program, 'read')),
+        4,
+      );
+      assert.throws(() => limits.call({ ...program, actor: 'application:6' }, 'write'), name);
+      limits.call({ organisationId: 1, actor: 'user:ada' }, 'read');
+      limits.call({ ...program, organisationId: 2 }, 'read');
+      await clock.advance(3_900);
+      limits.call(program, 'read');
+    }
+  });
+
+  test('the people of an organisation share a budget', () => {
+    const limits = createRateLimits(new ManualClock());
+    const loopMs = DEFAULT_RATE_LIMITS.work * BUDGET_SECONDS;
+    limits.charge({ organisationId: 1, actor: 'user:ada' }, { loopMs: loopMs + 1, bytes: 0 });
+    assert.throws(() => limits.call({ organisationId: 1, actor: 'user:bob' }, 'read'), /by people of this/);
+    limits.call({ organisationId: 1, actor: 'application:1' }, 'read');
+  });
+
   test('0 switches a limit off', () => {
     const clock = new ManualClock();
-    const none = { authenticatePerIp: 0, requestsPerIp: 0, reads: 0, writes: 0, portal: 0 };
+    const none = {
+      authenticatePerIp: 0,
+      requestsPerIp: 0,
+      reads: 0,
+      writes: 0,
+      portal: 0,
+      work: 0,
+      traffic: 0,
+    };
     const limits = createRateLimits(clock, none);
     for (let call = 0; call < 1000; call++) {
       limits.authenticate('192.0.2.1');
       limits.call({ organisationId: 1, actor: 'user:ada' }, 'read');
       limits.call({ organisationId: 1, actor: 'application:1' }, 'write');
+      limits.charge({ organisationId: 1, actor: 'application:1' }, { loopMs: 1e6, bytes: 1e12 });
     }
   });
 
@@ -114,5 +163,9 @@ describe('rate limits', () => {
       limit('and-another');
       assert.equal(limit('first'), 0, 'the oldest is forgotten');
     }
+    const budget = createBudget(clock, 0.001, 1);
+    for (let caller = 0; caller <= 100_000; caller++) budget.charge(`caller-${caller}`, 2);
+    assert.equal(budget.overdrawn('caller-0'), 0, 'the oldest is forgotten');
+    assert.ok(budget.overdrawn('caller-100000') > 0, 'the newest is remembered');
   });
 });

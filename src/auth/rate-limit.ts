@@ -19,6 +19,11 @@ export interface RateLimits {
    * @throws ApiError TooManyRequests
    */
   call(caller: Caller, kind: 'read' | 'write'): void;
+  /**
+   * Charges the organisation for a call that is done. Its budgets may be overdrawn by the calls that were under way; `call`
+   * refuses further ones until they are even again.
+   */
+  charge(caller: Caller, cost: Cost): void;
   /** Counts a test record of an organisation. @throws ApiError TooManyRequests */
   testRecord(organisationId: number): void;
 }
@@ -31,6 +36,14 @@ export const TEST_RECORDS_A_MINUTE = 20;
 
 type Caller = Pick<Identity, 'organisationId' | 'actor'>;
 
+/** What a call has cost. */
+interface Cost {
+  /** Milliseconds that the event loop was busy with it. */
+  readonly loopMs: number;
+  /** Bytes of the request and of the answer. */
+  readonly bytes: number;
+}
+
 interface RateLimitSettings {
   /** Requests per source address in 5 minutes. 0: no limit. */
   readonly authenticatePerIp: number;
@@ -41,6 +54,12 @@ interface RateLimitSettings {
   readonly writes: number;
   /** Calls of one user, sustained per second; three times as many at once. 0: no limit. */
   readonly portal: number;
+  /**
+   * What the calls of an organisation may cost per second, those of its programs and those of its people apart; BUDGET_SECONDS
+   * of it at once. `work` is milliseconds of the event loop, `traffic` is KiB of requests and answers. 0: no limit.
+   */
+  readonly work: number;
+  readonly traffic: number;
 }
 
 /**
@@ -53,7 +72,13 @@ export const DEFAULT_RATE_LIMITS: RateLimitSettings = {
   reads: 10,
   writes: 10,
   portal: 20,
+  // A tenth of a node. A list of a hundred data streams costs about two milliseconds.
+  work: 100,
+  traffic: 4096,
 };
+
+/** So much of a budget is there at once: enough to download a full quarantine, or to open the portal on many screens. */
+export const BUDGET_SECONDS = 20;
 
 export const WINDOW_MILLISECONDS = 5 * 60_000;
 /** About 10 MB of entries. With a smaller table, many addresses could displace their own counts sooner. */
@@ -69,6 +94,14 @@ export function createRateLimits(
   const writes = createBuckets(clock, settings.writes, settings.writes * 2);
   const testRecords = createWindow(clock, TEST_RECORDS_A_MINUTE, 60_000);
   const portal = createBuckets(clock, settings.portal, settings.portal * 3);
+  const work = createBudget(clock, settings.work, settings.work * BUDGET_SECONDS);
+  const traffic = createBudget(clock, settings.traffic, settings.traffic * BUDGET_SECONDS);
+  const mustAfford = (caller: Caller) => {
+    const [key, whose] = payerOf(caller);
+    const time = `computing time for calls ${whose} (${settings.work} ms a second)`;
+    enforceBudget(work.overdrawn(key), time);
+    enforceBudget(traffic.overdrawn(key), `bytes in calls ${whose} (${settings.traffic} KiB a second)`);
+  };
   return {
     authenticate: (ip) =>
       enforce(
@@ -77,7 +110,14 @@ export function createRateLimits(
       ),
     request: (ip) =>
       enforce(request(sourceOf(ip)), `requests from this address (${settings.requestsPerIp} in 5 minutes)`),
-    call: ({ organisationId, actor }, kind) => {
+    charge: (caller, { loopMs, bytes }) => {
+      const [key] = payerOf(caller);
+      work.charge(key, loopMs);
+      traffic.charge(key, bytes / 1024);
+    },
+    call: (caller, kind) => {
+      const { organisationId, actor } = caller;
+      mustAfford(caller);
       if (isUser(actor)) {
         return enforce(
           portal(`${organisationId} ${actor}`),
@@ -96,6 +136,20 @@ export function createRateLimits(
         `test records of this organisation (${TEST_RECORDS_A_MINUTE} a minute)`,
       ),
   };
+}
+
+/** Whose budget pays for a call: its key, and the name in a message. */
+function payerOf({ organisationId, actor }: Caller): readonly [key: string, whose: string] {
+  return isUser(actor)
+    ? [`${organisationId} people`, 'by people of this organisation']
+    : [`${organisationId} programs`, 'by programs of this organisation'];
+}
+
+function enforceBudget(waitMilliseconds: number, what: string): void {
+  if (waitMilliseconds <= 0) return;
+  const retryAfter = Math.ceil(waitMilliseconds / 1000);
+  const message = `Too much of the node was used: ${what}; try again in ${retryAfter} s.`;
+  throw new ApiError('TooManyRequests', message, { retryAfter });
 }
 
 function enforce(waitMilliseconds: number, what: string): void {
@@ -141,6 +195,35 @@ export function createBuckets(clock: Clock, rate: number, burst: number): Limit 
     buckets.delete(key);
     buckets.set(key, { at: now, tokens: passes ? tokens - 1 : tokens });
     return passes ? 0 : ((1 - tokens) / rate) * 1000;
+  };
+}
+
+interface Budget {
+  /** Milliseconds until the key owes nothing. */
+  overdrawn(key: string): number;
+  charge(key: string, amount: number): void;
+}
+
+/** A budget per key: `rate` a second in the long run, `most` at once. It is charged for what was done, so it can be overdrawn. */
+export function createBudget(clock: Clock, rate: number, most: number): Budget {
+  // As with buckets the map is in order of last use, and one that is full again is as good as none.
+  const budgets = new Map<string, { at: number; left: number }>();
+  const refill = ({ at, left }: { at: number; left: number }, now: number) =>
+    Math.min(most, left + ((now - at) / 1000) * rate);
+  return {
+    overdrawn: (key) => {
+      const budget = budgets.get(key);
+      return budget ? Math.max(0, (-refill(budget, clock.monotonic()) / rate) * 1000) : 0;
+    },
+    charge: (key, amount) => {
+      if (rate === 0) return;
+      const now = clock.monotonic();
+      prune(budgets, (budget) => refill(budget, now) >= most);
+      const budget = budgets.get(key);
+      const left = (budget ? refill(budget, now) : most) - amount;
+      budgets.delete(key);
+      budgets.set(key, { at: now, left });
+    },
   };
 }
 

@@ -39,6 +39,8 @@ describe('the defaults', () => {
       rateReads: 10,
       rateWrites: 10,
       ratePortal: 20,
+      rateWork: 100,
+      rateTraffic: 4096,
       dataDir: './data',
       natsUrl: [],
       natsReplicas: 1,

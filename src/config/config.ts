@@ -30,6 +30,8 @@ export interface Config {
   readonly rateReads: number;
   readonly rateWrites: number;
   readonly ratePortal: number;
+  readonly rateWork: number;
+  readonly rateTraffic: number;
   /** As written by the user; relative to the working directory. */
   readonly dataDir: string;
   /** NATS servers, `nats://host:port`; empty: embedded storage. */
@@ -134,6 +136,18 @@ export const SETTINGS: Settings = {
     default: '20',
     meaning:
       'Calls per second of one user who has logged in with a password (the portal); bursts may have three times as many.',
+  },
+  rateWork: {
+    kind: wholeNumber(0, 10_000, 'a whole number, 0 (no limit) to 10000'),
+    default: '100',
+    meaning:
+      'Milliseconds per second that a node may be busy with the calls of one organisation, those of its programs and those of its people apart; 20 seconds of it at once.',
+  },
+  rateTraffic: {
+    kind: wholeNumber(0, 10_000_000, 'a whole number, 0 (no limit) to 10000000'),
+    default: '4096',
+    meaning:
+      'KiB per second of requests and answers in the calls of one organisation, counted in the same way.',
   },
   dataDir: {
     kind: text('a directory', /^[^\0]{1,4096}$/),

@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import type { Clock } from '../lib/clock.ts';
 import { freeBytes } from '../lib/free-bytes.ts';
+import { working } from '../lib/loop-watch.ts';
 import type { NewBlock, RecordLog } from '../log/log.ts';
 import { blockInMemory, encodeBlock, type RecordKind } from '../records/block.ts';
 import { RecordReader } from '../records/record-reader.ts';
@@ -70,6 +71,7 @@ export interface Ingest {
 
 /** Two of the largest requests. The decoded body, its blocks and their compressed form make about twice as much memory. */
 export const BYTES_IN_FLIGHT = 64 * 2 ** 20;
+const WORK = { what: 'ingest' };
 /** Requests take milliseconds, so room is free again long before. */
 const RETRY_AFTER_SECONDS = 1;
 
@@ -81,6 +83,7 @@ export function createIngest(options: IngestOptions): Ingest {
   const process = async (request: IngestRequest): Promise<IngestOutcome> => {
     const { kind, body, format, skipInvalid, idempotencyKey } = request;
     const started = clock.monotonic();
+    working(WORK);
     const scanned = await scanBody(readers[kind], body, format);
     const { columns, invalid, faults, rejected, unreadable } = scanned;
     const accepted = columns.count;
@@ -96,6 +99,7 @@ export function createIngest(options: IngestOptions): Ingest {
     const groups = groupByPartition(scanned, body, format, (organisation) =>
       partitionOf(tree.rootOf(organisation), log.partitions),
     );
+    working(WORK);
     const bodyBytes = body.length;
     // Records of one partition stay where they are.
     if (groups.every(({ payload }) => payload.buffer !== body.buffer)) freeBytes(body);

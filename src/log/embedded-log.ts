@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { charged } from '../lib/call-cost.ts';
 import type { Clock } from '../lib/clock.ts';
 import { BlockFault, withArrival } from '../records/block.ts';
 import { countInHeader, decodeBlock } from '../records/decode-block.ts';
@@ -195,7 +196,7 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
     const found: StoredBlock[] = [];
     let bytes = 0;
     for (let sequence = start; sequence < end; sequence++) {
-      const { stored, length } = readOne(partition, sequence);
+      const { stored, length } = charged(() => readOne(partition, sequence));
       if (!stored) continue;
       bytes += length;
       if (found.length > 0 && bytes > limits.bytes) break;

@@ -100,6 +100,8 @@ function appParts(parts: NodeParts, demo: boolean): AppParts {
     reads: config.rateReads,
     writes: config.rateWrites,
     portal: config.ratePortal,
+    work: config.rateWork,
+    traffic: config.rateTraffic,
   });
   const authorizeOperator = createAuthorizeOperator(operatorToken);
   const ingest = createIngest({ log, tree, clock, telemetry });
@@ -133,6 +135,7 @@ function appParts(parts: NodeParts, demo: boolean): AppParts {
     authorize: accounts.authorize,
     authorizeOperator,
     admit: (caller, kind) => rateLimits.call(caller, kind),
+    charge: (caller, cost) => rateLimits.charge(caller, cost),
     trustProxy: config.trustProxy,
     admitRequest: (ip) => rateLimits.request(ip),
     random: systemRandom,

@@ -15,6 +15,7 @@ import { type SharedActivity, shareActivity } from '../delivery/watching/shared-
 import { createEgress } from '../destinations/egress.ts';
 import { proxyFromEnvironment } from '../destinations/proxy.ts';
 import type { Clock } from '../lib/clock.ts';
+import { watchLoop } from '../lib/loop-watch.ts';
 import { makeDirectory } from '../lib/make-directory.ts';
 import { systemClock, systemRandom } from '../lib/system-clock.ts';
 import { readSource } from '../migrate/source.ts';
@@ -76,6 +77,7 @@ export const startServer: StartServer = async (
       environment: { clock, random: systemRandom, egress, variables: process.env, scratchDirectory },
     };
     observeState(telemetry, storage, directory);
+    closing.defer(watchLoop((blocked) => telemetry.loopBlocked(blocked)));
     startDelivery(parts, directory, shared.leases, delivery, stop.signal);
     const updating = updateCredentials(parts, stop.signal);
     closing.defer(async () => {

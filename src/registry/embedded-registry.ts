@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { charged } from '../lib/call-cost.ts';
 import { SLICE_BYTES } from '../lib/slices.ts';
 import { groupCommit } from '../storage/group-commit.ts';
 import type { Change, Entry, Json, ListOptions, Registry, WriteOutcome } from './registry.ts';
@@ -129,6 +130,11 @@ export function createEmbeddedRegistry(store: DocumentStore): Registry {
     return document && toEntry(key, document);
   };
 
+  const readPage = (after: string, end: string, documents: number) => {
+    const page = store.page(after, end, { documents, bytes: SLICE_BYTES });
+    return { entries: page.documents.map((document) => toEntry(document.key, document)), more: page.more };
+  };
+
   async function* list(prefix: string, { from, page: size = PAGE }: ListOptions = {}): AsyncIterable<Entry> {
     const range = rangeOf(prefix);
     let { after } = range;
@@ -138,10 +144,10 @@ export function createEmbeddedRegistry(store: DocumentStore): Registry {
       after = from;
     }
     for (;;) {
-      const page = store.page(after, range.end, { documents: size, bytes: SLICE_BYTES });
-      for (const document of page.documents) yield toEntry(document.key, document);
-      const last = page.documents.at(-1);
-      if (!last || !page.more) return;
+      const { entries, more } = charged(() => readPage(after, range.end, size));
+      yield* entries;
+      const last = entries.at(-1);
+      if (!last || !more) return;
       after = last.key;
       await nextTurn();
     }

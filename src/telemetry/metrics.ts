@@ -152,6 +152,11 @@ export function createMetrics(registry: Registry, version: string) {
       'method',
       'route',
     ),
+    loopBlocked: counter(
+      'simstream_loop_blocked_total',
+      'Times that the node did only one thing for 200 ms or more, by what it was',
+      'what',
+    ),
     platformFaults: counter('simstream_platform_faults_total', "simstream's own faults", 'component'),
     telemetryFaults: counter('simstream_telemetry_faults_total', 'Events that could not be reported'),
     bounded: boundedValues({ cause: KNOWN_CAUSES }),

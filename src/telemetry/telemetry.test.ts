@@ -157,6 +157,22 @@ describe('log lines', () => {
     for (const secret of secrets) assert.ok(!lines.join('').includes(secret), secret);
   });
 
+  test('say what the node was busy with when it stood still', async () => {
+    const { telemetry, logged } = start();
+    telemetry.loopBlocked({
+      what: 'delivery',
+      durationMs: 251.7,
+      organisationId: 70412,
+      streamId: '5f3a9c1e',
+    });
+    const [line] = logged();
+    assert.deepEqual(
+      [line.event, line.what, line.durationMs, line.organisationId, line.streamId],
+      ['loop.blocked', 'delivery', 252, 70412, '5f3a9c1e'],
+    );
+    assert.match(await telemetry.metrics(), /simstream_loop_blocked_total\{what="delivery"\} 1\n/);
+  });
+
   test('are readable on a terminal', async () => {
     const terminal = new PassThrough({ encoding: 'utf8' });
     const logger = createLogger({ level: 'info', readable: true, destination: terminal });

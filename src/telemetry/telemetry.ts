@@ -40,6 +40,8 @@ export interface Telemetry {
     durationMs: number;
     organisationId?: number;
   }): void;
+  /** The event loop stood still. `what` is the work that it did meanwhile, or `unknown`. */
+  loopBlocked(event: { what: string; durationMs: number; organisationId?: number; streamId?: string }): void;
   /** A fault of simstream itself. The operator should investigate it. */
   platformFault(event: { component: string; message: string; error?: unknown; stream?: StreamRef }): void;
 
@@ -216,6 +218,14 @@ function events(metrics: Metrics, logger: Logger): Events {
       const level = event.status >= 500 ? 'warn' : 'debug';
       if (!logger.isLevelEnabled(level)) return;
       logger[level]({ event: 'http.request', ...event }, `${event.method} ${route} ${event.status}`);
+    },
+    loopBlocked: (event) => {
+      metrics.loopBlocked.inc({ what: metrics.bounded('what', event.what) });
+      const durationMs = Math.round(event.durationMs);
+      logger.warn(
+        { event: 'loop.blocked', ...event, durationMs },
+        `the node did nothing else for ${durationMs} ms: ${event.what}`,
+      );
     },
     platformFault: (event) => {
       metrics.platformFaults.inc({ component: metrics.bounded('component', event.component) });

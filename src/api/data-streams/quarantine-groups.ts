@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Quarantined } from '../../delivery/quarantine/document.ts';
+import { charged } from '../../lib/call-cost.ts';
 
 /** Records of a quarantine that were refused for the same reason. */
 interface QuarantineGroup {
@@ -55,7 +56,7 @@ export async function groupQuarantined(
     }
     records++;
     characters += record.bytes.length;
-    count(groups, record);
+    charged(() => count(groups, record));
     if (records % SLICE === 0) await nextTurn();
   }
   const sorted = [...groups.values()].sort((a, b) => b.records - a.records);

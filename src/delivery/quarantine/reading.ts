@@ -1,3 +1,4 @@
+import { charged } from '../../lib/call-cost.ts';
 import { Slices } from '../../lib/slices.ts';
 import type { Json, Registry, WriteOutcome } from '../../registry/registry.ts';
 import {
@@ -44,8 +45,10 @@ export async function readChunkAt(registry: Registry, owner: Owner, key: string)
 }
 
 function chunkOf(owner: Owner, key: string, revision: number, value: Json): Chunk {
-  return readChunk(key, revision, QUARANTINE.parse(value), (kind, bytes) =>
-    factsIn(kind, bytes, owner.organisationId),
+  return charged(() =>
+    readChunk(key, revision, QUARANTINE.parse(value), (kind, bytes) =>
+      factsIn(kind, bytes, owner.organisationId),
+    ),
   );
 }
 

@@ -1,4 +1,5 @@
 import { compileFilter, type Selection } from '../../filters/compile.ts';
+import { type Work, working } from '../../lib/loop-watch.ts';
 import type { Position } from '../../log/log.ts';
 import type { Block } from '../../records/block.ts';
 import type { ProgressDocument } from '../../registry/data-stream.ts';
@@ -19,6 +20,7 @@ import { destinationText, wantedOf, withDocument } from './wanted.ts';
  */
 export class StreamDriver {
   #stream: StreamSummary;
+  readonly #work: Work;
   readonly #context: StreamContext;
   readonly #committed: ProgressDocument | undefined;
   readonly #state: State;
@@ -47,6 +49,7 @@ export class StreamDriver {
     committed?: ProgressDocument | undefined,
   ) {
     this.#stream = stream;
+    this.#work = { what: 'delivery', organisationId: stream.organisationId, streamId: stream.id };
     this.#context = context;
     this.offeredFrom = offeredFrom;
     this.#committed = committed;
@@ -202,6 +205,7 @@ export class StreamDriver {
     this.#queue.push(event);
     if (this.#handling) return;
     this.#handling = true;
+    working(this.#work);
     try {
       for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
         const effects = step(this.#state, next, this.#moment(next));

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { compileFilter } from '../../filters/compile.ts';
+import { charged } from '../../lib/call-cost.ts';
 import { comparePositions, type Position, type RecordLog, type StoredBlock } from '../../log/log.ts';
 import { type Block, BlockFault, recordBytes } from '../../records/block.ts';
 import type { OrganisationTree } from '../../registry/organisation-tree.ts';
@@ -53,7 +54,8 @@ export async function readTail(
   // Goes from the end towards the front, a few blocks at a time. Each read itself goes forwards.
   for (let end = cursor.sequence + 1; end > first && !page.full; ) {
     const from = Math.max(first, end - STEP.blocks);
-    for (const one of (await readBlocks(parts.log, stream.partition, from, end)).reverse()) page.add(one);
+    for (const one of (await readBlocks(parts.log, stream.partition, from, end)).reverse())
+      charged(() => page.add(one));
     end = from;
     await nextTurn();
   }

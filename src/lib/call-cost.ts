@@ -1,0 +1,35 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { type Work, working } from './loop-watch.ts';
+
+/** What one call has cost so far. Whatever works for it adds to it, however deep below its handler. */
+export interface CallCost {
+  readonly work: Work;
+  /** Milliseconds that the event loop was busy with it and nothing else. Waiting costs nothing. */
+  loopMs: number;
+  /** The call was answered. What it has set in motion goes on at nobody's expense. */
+  answered?: boolean;
+}
+
+const calls = new AsyncLocalStorage<CallCost>();
+/** Work inside of work that is charged already is not charged twice. */
+let charging = false;
+
+/** Runs something on behalf of a call: what it does at once is charged, and later what it runs by `charged`. */
+export function onBehalfOf<Result>(call: CallCost, run: () => Result): Result {
+  return calls.run(call, () => charged(run));
+}
+
+/** Runs work that keeps the event loop busy and charges it to the call that it is done for, if there is one. */
+export function charged<Result>(run: () => Result): Result {
+  const call = calls.getStore();
+  if (!call || call.answered || charging) return run();
+  working(call.work);
+  charging = true;
+  const begun = performance.now();
+  try {
+    return run();
+  } finally {
+    charging = false;
+    call.loopMs += performance.now() - begun;
+  }
+}
