@@ -12,6 +12,8 @@ export interface Selection {
   readonly count: number;
   /** Records of the stream's organisations that did not pass its filters. */
   readonly filtered: number;
+  /** Indexes of the records of the stream's organisations, ascending; undefined: all of the block. */
+  readonly covered: Uint32Array | undefined;
   /** Bytes of the runs from their first to their last byte: the records and the separators between them, so never too few. */
   readonly bytes: number;
 }
@@ -115,14 +117,14 @@ function selectRecords(
   decisions: Decisions | undefined,
 ): Selection {
   const some = ordinals === 'all' || block.organisations.length === 1 ? undefined : ordinals;
-  if (ordinals !== 'all' && ordinals.length === 0) return new Runs(block).selection(0);
+  if (ordinals !== 'all' && ordinals.length === 0) return new Runs(block).selection(new Uint32Array());
   if (!some && !decisions) return wholeBlock(block);
   const candidates = some && candidatesOf(block, some);
   const runs = new Runs(block);
   const covered = candidates ? candidates.length : block.count;
   if (!decisions) {
     for (let at = 0; at < covered; at++) runs.add((candidates as Uint32Array)[at] as number);
-    return runs.selection(covered);
+    return runs.selection(candidates);
   }
   const { small, large, unnamed } = decisions;
   const { eventTypes, alerts } = block;
@@ -134,13 +136,13 @@ function selectRecords(
     else if (large.size > 0) bits = large.get(type) ?? unnamed;
     if ((bits >> (alerts[index] as number)) & 1) runs.add(index);
   }
-  return runs.selection(covered);
+  return runs.selection(candidates);
 }
 
 function wholeBlock({ count, starts, ends }: RecordIndex): Selection {
-  if (count === 0) return { runs: new Uint32Array(0), count: 0, filtered: 0, bytes: 0 };
+  if (count === 0) return { runs: new Uint32Array(0), count: 0, filtered: 0, covered: undefined, bytes: 0 };
   const bytes = (ends[count - 1] as number) - (starts[0] as number);
-  return { runs: Uint32Array.of(0, count), count, filtered: 0, bytes };
+  return { runs: Uint32Array.of(0, count), count, filtered: 0, covered: undefined, bytes };
 }
 
 /** Joins indexes that come in ascending order to runs. */
@@ -171,13 +173,14 @@ class Runs {
     this.#bytes += (this.#block.ends[this.#to - 1] as number) - (this.#block.starts[this.#from] as number);
   }
 
-  /** @param covered records of the wanted organisations, passed or not */
-  selection(covered: number): Selection {
+  /** @param covered records of the wanted organisations, passed or not; undefined: all */
+  selection(covered: Uint32Array | undefined): Selection {
     this.#close();
     return {
       runs: new Uint32Array(this.#pairs),
       count: this.#count,
-      filtered: covered - this.#count,
+      filtered: (covered?.length ?? this.#block.count) - this.#count,
+      covered,
       bytes: this.#bytes,
     };
   }

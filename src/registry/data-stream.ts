@@ -78,12 +78,10 @@ export interface ProgressDocument {
   readonly unreadableBlocks?: number;
 }
 
-/** What of a block is done while something before it is not. */
+/** What of a block was delivered, quarantined or expired behind the cursor. */
 export interface DoneBlock {
   readonly sequence: number;
-  /** Records of the block that were delivered, quarantined or expired. Missing: as many as are in `ranges`. */
-  readonly fated?: number;
-  /** Indexes as flat pairs, from (included) and to (excluded); records between them that did not pass may be in them. */
+  /** Indexes as flat pairs, from (included) and to (excluded). */
   readonly ranges: readonly number[];
 }
 

@@ -1,7 +1,7 @@
 import type { Destination } from '../../destinations/contract.ts';
 import type { Selection } from '../../filters/compile.ts';
 import type { Share } from '../../lib/shares.ts';
-import { comparePositions, type Position, type StoredBlock } from '../../log/log.ts';
+import { comparePositions, type StoredBlock } from '../../log/log.ts';
 import { type Block, recordBytes } from '../../records/block.ts';
 import type { DataStreamDocument } from '../../registry/data-stream.ts';
 import { blockOf, deliver } from './batch.ts';
@@ -9,8 +9,9 @@ import type { Counted, Effect, Event, ReadBlock, Refused } from './events.ts';
 import { SLOTS } from './lanes.ts';
 import { DAMAGED } from './outcomes.ts';
 import { bytesOf, countOf, deliveryId, type Piece, recordAt } from './piece.ts';
-import { clip, lengthOf } from './ranges.ts';
+import { lengthOf } from './ranges.ts';
 import { nameOf, type QuarantinedRecord, type StreamContext, type StreamSummary } from './stream-context.ts';
+import { type Except, NOTHING, unfatedOf } from './unfated.ts';
 
 /** Stored bytes and blocks of one read while behind: large enough to amortise it, small enough to stay bounded. */
 const READ = { blocks: 16, bytes: 2 ** 20 };
@@ -81,7 +82,7 @@ export class Calls {
         this.own(this.#read(effect.ticket, effect.from));
         break;
       case 'count':
-        this.own(this.#count(effect.ticket, effect.from, effect.before));
+        this.own(this.#count(effect.ticket, effect.from, effect.before, effect.except));
         break;
       case 'open':
         this.own(this.#open(effect.ticket));
@@ -130,12 +131,17 @@ export class Calls {
     this.#tell({ type: 'read', ticket, blocks });
   }
 
-  async #count(ticket: number, from: Position, before: number): Promise<void> {
+  async #count(
+    ticket: number,
+    from: number,
+    before: number,
+    except: ReadonlyMap<number, Except>,
+  ): Promise<void> {
     const { log, partition, clock } = this.#context;
     let passed = 0;
     let covered = 0;
     let oldest: number | null = null;
-    let next = from.sequence;
+    let next = from;
     while (next < before && !this.stop.aborted) {
       let stored: readonly StoredBlock[];
       try {
@@ -150,10 +156,10 @@ export class Calls {
         if (sequence >= before || block?.kind !== this.#stream().kind) continue;
         const selection = this.#select(block);
         if (!selection) continue;
-        const done = sequence === from.sequence ? from.index : 0;
-        const count = done === 0 ? selection.count : lengthOf(clip(selection.runs, done, block.count));
+        const { passing, skipped } = unfatedOf(selection, block.count, except.get(sequence) ?? NOTHING);
+        const count = lengthOf(passing);
         passed += count;
-        covered += selection.count + selection.filtered;
+        covered += count + lengthOf(skipped);
         if (count > 0) oldest ??= block.arrivedAt;
       }
     }

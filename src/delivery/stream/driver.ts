@@ -149,7 +149,7 @@ export class StreamDriver {
   expire(sequence: number, block: Block | undefined): boolean {
     if (this.#state.phase === 'loading') return false;
     const selection = block?.kind === this.#stream.kind ? this.#select(block) : undefined;
-    this.#dispatch({ type: 'expire', sequence, arrivedAt: block?.arrivedAt, selection });
+    this.#dispatch({ type: 'expire', sequence, block, selection });
     return true;
   }
 

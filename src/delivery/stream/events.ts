@@ -1,10 +1,10 @@
 import type { Cause, Gathering, Outcome } from '../../destinations/contract.ts';
 import type { Selection } from '../../filters/compile.ts';
-import type { Position } from '../../log/log.ts';
 import type { Block } from '../../records/block.ts';
 import type { StreamState } from '../../registry/data-stream.ts';
 import type { Piece } from './piece.ts';
 import type { Progress } from './progress.ts';
+import type { Except } from './unfated.ts';
 
 /** What the machine is told with each event. It has no clock, no randomness and no view of the log of its own. */
 export interface Moment {
@@ -42,7 +42,7 @@ export interface ReadBlock {
 
 /** What was counted without taking it. */
 export interface Counted {
-  /** Records that pass the filter, and records of the stream's kind and organisations. */
+  /** Records without a fate: those that pass the filter, and all of the stream's kind and organisations. */
   readonly passed: number;
   readonly covered: number;
   /** Arrival of the first that passes, ms since the epoch. */
@@ -97,7 +97,8 @@ export type Event =
       readonly type: 'expire';
       readonly sequence: number;
       /** undefined: the block cannot be read. */
-      readonly arrivedAt: number | undefined;
+      readonly block: Block | undefined;
+      /** undefined: the block holds nothing for the stream's kind and organisations. */
       readonly selection: Selection | undefined;
     }
   /** The time asked for with `wake_at` has come. */
@@ -118,7 +119,15 @@ export interface Refused {
 export type Effect =
   | { readonly type: 'load' }
   | { readonly type: 'read'; readonly ticket: number; readonly from: number }
-  | { readonly type: 'count'; readonly ticket: number; readonly from: Position; readonly before: number }
+  | {
+      readonly type: 'count';
+      readonly ticket: number;
+      /** Sequences: the first block, and the one behind the last. */
+      readonly from: number;
+      readonly before: number;
+      /** What is not to be counted of some of the blocks. */
+      readonly except: ReadonlyMap<number, Except>;
+    }
   | { readonly type: 'open'; readonly ticket: number }
   /** Gives the destination back as soon as no request is under way with it. */
   | { readonly type: 'close' }

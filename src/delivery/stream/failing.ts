@@ -1,6 +1,4 @@
 import type { Cause } from '../../destinations/contract.ts';
-import { strip } from './piece.ts';
-import { release } from './reading.ts';
 import { afterFailure, type Failure, platformPause } from './retry.ts';
 import type { State, Step } from './state.ts';
 import { enter } from './words.ts';
@@ -63,8 +61,7 @@ export function endWaiting(state: State): void {
   state.again = state.again.map((entry) => (entry.notBefore > 0 ? { ...entry, notBefore: 0 } : entry));
 }
 
-/** What has to wait holds no memory: a thousand destinations that hang cost nothing. */
+/** What has to wait holds no memory: a thousand destinations that hang cost nothing. Takes effect when the event is handled. */
 export function letGo(state: State): void {
-  release(state);
-  state.again = state.again.map((entry) => ({ ...entry, piece: strip(entry.piece) }));
+  state.lettingGo = true;
 }

@@ -1,36 +1,35 @@
+import { comparePositions, type Position } from '../../log/log.ts';
 import type { DoneBlock } from '../../registry/data-stream.ts';
 import type { Piece } from './piece.ts';
-import { addRange, lengthOf, type Ranges } from './ranges.ts';
+import { addRange, dropBelow, dropFrom, lengthOf, type Ranges } from './ranges.ts';
 
-/** What has become of the records that one block has for the stream. */
+/** What has become of the records that one block has for the stream, from the cursor on. */
 interface Account {
   readonly sequence: number;
-  /** Blocks behind it up to here hold nothing that passes. */
-  through: number;
-  /** Records of the stream's kind and organisations in the block; `unread` while it is to be read (again). */
-  covered: number;
-  /** The same in the blocks up to `through`: none of them passed. */
-  beyond: number;
+  /** It is to be read (again), from some index on: what of it does not pass there is not known. */
   unread: boolean;
-  /** Records that have a fate. */
-  fated: number;
-  /** Records that were taken from the log and have none. */
+  /** Records that were taken from the log and have no fate. */
   open: number;
-  /** Indexes of the records that have a fate, and of those between them that did not pass. */
+  /** Indexes of the records that did not pass: they have their fate when the cursor passes them, with L2. */
+  skipped: Ranges;
+  /** Records in blocks of which none passed: those behind it, or the block itself. */
+  beyond: number;
+  /** Indexes of the records that have a fate. */
   done: Ranges;
 }
 
 /**
  * The accounts of the blocks between the cursor and the place up to which the log was read: how many records each has for the
- * stream, how many have a fate, and which. From them come the cursor, what was filtered, and what of a block is not done when
- * it is read again.
+ * stream, how many have a fate, and which.
  *
- *  A1  A block leaves the ledger when none of its records is open: what then has no fate did not pass the filter.
- *  A2  `inside` = the records of all accounts that have no fate, whether they pass or not.
+ *  L1  Every record before the cursor has one fate. From the cursor on, those in `done` have one.
+ *  L2  A record that does not pass is counted as filtered when the cursor passes it, under the selection with which its block
+ *      was read last. Another selection reads the blocks from the cursor on again; what has a fate keeps it.
+ *  L3  `inside` = the records from the cursor on that were read and have no fate, whether they pass or not.
  */
 export class Ledger {
   #accounts: Account[] = [];
-  /** A2 */
+  /** L3 */
   #inside = 0;
   /** Ranges that must be remembered because something before them is open. */
   #ranges = 0;
@@ -59,67 +58,61 @@ export class Ledger {
     return open;
   }
 
-  /** What is done of a block already; undefined when nothing is known of it. */
-  doneOf(sequence: number): Ranges | undefined {
+  /** What is done of a block from the cursor on; undefined: it has no account, so nothing is done or taken of it. */
+  doneOf(sequence: number): ArrayLike<number> | undefined {
     return this.#find(sequence)?.done;
   }
 
-  /** Takes over what was committed. */
-  restore(blocks: readonly DoneBlock[]): void {
-    for (const { sequence, fated, ranges } of blocks) {
+  /** Takes over what was committed with a cursor. */
+  restore(blocks: readonly DoneBlock[], cursor: Position): void {
+    for (const { sequence, ranges } of blocks) {
+      if (sequence < cursor.sequence) continue;
       const done = [...ranges];
-      this.#accounts.push({
-        sequence,
-        through: sequence,
-        covered: 0,
-        beyond: 0,
-        unread: true,
-        fated: fated ?? lengthOf(done),
-        open: 0,
-        done,
-      });
-      this.#inside -= fated ?? lengthOf(done);
+      if (sequence === cursor.sequence) dropBelow(done, cursor.index);
+      if (done.length === 0) continue;
+      this.#accounts.push({ sequence, unread: true, open: 0, skipped: [], beyond: 0, done });
       this.#ranges += done.length >>> 1;
     }
   }
 
-  /** For the commit: what is done in the block of the cursor and beyond it. */
+  /** Blocks of which something may be done or taken. */
+  sequences(): number[] {
+    return this.#accounts.map(({ sequence }) => sequence);
+  }
+
+  /** For the commit: what is done beyond the cursor. */
   toCommit(): DoneBlock[] {
     const blocks: DoneBlock[] = [];
-    for (const { sequence, fated, done } of this.#accounts)
-      if (done.length > 0) blocks.push({ sequence, fated, ranges: [...done] });
+    for (const { sequence, done } of this.#accounts)
+      if (done.length > 0) blocks.push({ sequence, ranges: [...done] });
     return blocks;
   }
 
-  /** A block was read, and `open` of its records were taken; it lies behind all that were read before. */
-  read(sequence: number, covered: number, open: number): void {
+  /**
+   * A block was read; it lies behind all that were read before.
+   * @param open records that were taken of it now
+   * @param skipped ranges of those that did not pass and have no fate
+   */
+  read(sequence: number, open: number, skipped: ArrayLike<number>): void {
+    this.#inside += open + lengthOf(skipped);
     const known = this.#find(sequence);
     if (known) {
-      known.covered = covered;
       known.unread = false;
       known.open += open;
-      this.#inside += covered;
-    } else if (open > 0 || this.#accounts.length > 0) {
-      const last = this.#accounts[this.#accounts.length - 1];
-      if (open === 0 && last && !last.unread) {
-        last.through = sequence;
-        last.beyond += covered;
-      } else this.#insert(sequence, covered, open);
-      this.#inside += covered;
-    }
+      known.skipped = known.skipped.concat(Array.from(skipped));
+    } else this.#insert(sequence, open, Array.from(skipped), 0);
   }
 
-  #insert(sequence: number, covered: number, open: number): void {
-    const account = {
-      sequence,
-      through: sequence,
-      covered,
-      beyond: 0,
-      unread: false,
-      fated: 0,
-      open,
-      done: [],
-    };
+  /** A block was read of which nothing passes, and nothing has a fate; it lies behind all that were read before. */
+  skip(sequence: number, records: number): void {
+    this.#inside += records;
+    const last = this.#accounts[this.#accounts.length - 1];
+    if (last && !last.unread) last.beyond += records;
+    else this.#insert(sequence, 0, [], records);
+  }
+
+  #insert(sequence: number, open: number, skipped: Ranges, beyond: number): void {
+    const account: Account = { sequence, unread: false, open, skipped, beyond, done: [] };
     // Blocks that were committed as done in part may lie behind this one.
     let at = this.#accounts.length;
     while (at > 0 && (this.#accounts[at - 1] as Account).sequence > sequence) at--;
@@ -132,75 +125,83 @@ export class Ledger {
       const { sequence } = piece[at] as Piece[number];
       const account = this.#find(sequence);
       if (!account) throw new Error(`block ${sequence} has no account`);
-      let end = at;
+      this.#ranges -= account.done.length >>> 1;
       let count = 0;
-      for (; end < piece.length && (piece[end] as Piece[number]).sequence === sequence; end++)
-        count += (piece[end] as Piece[number]).to - (piece[end] as Piece[number]).from;
-      account.fated += count;
+      for (; at < piece.length && (piece[at] as Piece[number]).sequence === sequence; at++) {
+        const { from, to } = piece[at] as Piece[number];
+        count += to - from;
+        addRange(account.done, from, to);
+      }
+      this.#ranges += account.done.length >>> 1;
       account.open -= count;
       this.#inside -= count;
       if (account.open < 0) throw new Error(`a record of block ${sequence} got two fates`);
-      this.#ranges -= account.done.length >>> 1;
-      for (; at < end; at++)
-        addRange(account.done, (piece[at] as Piece[number]).from, (piece[at] as Piece[number]).to);
-      this.#ranges += account.done.length >>> 1;
     }
   }
 
-  /** Closes the accounts of all blocks before `sequence`. @returns how many of their records did not pass */
-  close(sequence: number): number {
+  /** L2: the cursor has moved here. @returns how many records that did not pass it has passed */
+  pass(cursor: Position): number {
     let filtered = 0;
     let closed = 0;
     for (const account of this.#accounts) {
-      if (account.sequence >= sequence) break;
+      if (account.sequence > cursor.sequence) break;
+      const { done, skipped } = account;
+      this.#ranges -= done.length >>> 1;
+      if (account.sequence === cursor.sequence) {
+        filtered += dropBelow(skipped, cursor.index);
+        dropBelow(done, cursor.index);
+        this.#ranges += done.length >>> 1;
+        break;
+      }
       if (account.open > 0) throw new Error(`the cursor passes block ${account.sequence} with open records`);
-      const left = account.covered + account.beyond - account.fated;
-      filtered += Math.max(0, left);
-      this.#inside -= left;
-      this.#ranges -= account.done.length >>> 1;
+      filtered += lengthOf(skipped) + account.beyond;
       closed++;
     }
     if (closed > 0) this.#accounts.splice(0, closed);
+    this.#inside -= filtered;
     return filtered;
   }
 
   /**
-   * The blocks from `sequence` on are read again; only the records in `claimed`, which are in flight or to be sent again,
-   * are still taken.
+   * What lies from `place` on is read again; only the records in `claimed`, which are in flight or to be sent again, are still
+   * taken.
    * @returns the records that are now unread
    */
-  unread(sequence: number, claimed: readonly Piece[]): number {
-    let covered = 0;
+  unread(place: Position, claimed: readonly Piece[]): number {
+    const before = this.#inside;
     for (const account of this.#accounts) {
-      if (account.sequence < sequence) {
-        // Blocks without a match behind it may lie behind the place as well: those stay passed.
-        continue;
-      }
-      covered += account.covered + account.beyond;
-      this.#inside -= account.covered + account.beyond;
-      account.covered = 0;
-      account.beyond = 0;
-      account.through = account.sequence;
+      if (account.sequence < place.sequence) continue;
+      const skipped = dropFrom(account.skipped, account.sequence === place.sequence ? place.index : 0);
+      this.#inside -= account.open + skipped + account.beyond;
       account.unread = true;
       account.open = 0;
+      account.beyond = 0;
     }
-    for (const piece of claimed)
-      for (const { sequence: of, from, to } of piece)
-        if (of >= sequence) (this.#find(of) as Account).open += to - from;
+    for (const { sequence, from, to } of claimed.flat()) {
+      if (sequence < place.sequence) continue;
+      (this.#find(sequence) as Account).open += to - from;
+      this.#inside += to - from;
+    }
     this.#accounts = this.#accounts.filter(
-      (account) => account.sequence < sequence || account.open > 0 || account.fated > 0,
+      ({ sequence, open, done, skipped }) =>
+        sequence < place.sequence || open > 0 || done.length > 0 || skipped.length > 0,
     );
-    return covered;
+    return before - this.#inside;
   }
 
-  /** The retention took a block that was not read (again): its accounts close when the cursor has passed it. */
-  lose(sequence: number, covered: number): number {
-    const account = this.#find(sequence);
-    if (!account) return covered;
-    account.covered = covered;
-    account.unread = false;
-    this.#inside += covered;
-    return 0;
+  /** @throws Error when what is remembered contradicts itself; for tests and the simulation */
+  check(cursor: Position): void {
+    let inside = 0;
+    let ranges = 0;
+    for (const { sequence, open, skipped, beyond, done } of this.#accounts) {
+      inside += open + lengthOf(skipped) + beyond;
+      ranges += done.length >>> 1;
+      for (const index of [done[0], skipped[0]])
+        if (index !== undefined && comparePositions({ sequence, index }, cursor) < 0)
+          throw new Error(`record ${sequence}.${index} lies before the cursor and is still in the accounts`);
+    }
+    if (inside !== this.#inside) throw new Error(`${inside} records are inside, ${this.#inside} are counted`);
+    if (ranges !== this.#ranges) throw new Error(`there are ${ranges} ranges, ${this.#ranges} are counted`);
   }
 
   #find(sequence: number): Account | undefined {

@@ -1,4 +1,5 @@
 import type { Selection } from '../../filters/compile.ts';
+import type { Block } from '../../records/block.ts';
 import type { Event, Wanted } from './events.ts';
 import { endWaiting, forgive, letGo, trouble } from './failing.ts';
 import { countOf } from './piece.ts';
@@ -33,12 +34,9 @@ export function loaded(
 function begin(state: State, step: Step): void {
   const { progress, wanted, ledger, ahead } = state;
   state.readAt = progress.cursor;
-  ledger.restore(progress.done);
+  ledger.restore(progress.done, progress.cursor);
   ahead.passed = progress.pending;
-  ahead.covered = Math.max(
-    progress.pending,
-    progress.waiting + progress.done.reduce((sum, { fated }) => sum + (fated ?? 0), 0),
-  );
+  ahead.covered = Math.max(progress.pending, progress.waiting);
   ahead.oldest = progress.oldestPendingAt;
   const known = progress.selecting === undefined || progress.selecting === wanted.selecting;
   ahead.exact &&= known || progress.countedTo <= progress.cursor.sequence;
@@ -229,7 +227,7 @@ export function expire(
   state: State,
   step: Step,
   sequence: number,
-  arrivedAt: number | undefined,
+  block: Block | undefined,
   selection: Selection | undefined,
 ): void {
   const { progress, ledger, window, flight } = state;
@@ -256,7 +254,7 @@ export function expire(
     .filter(({ piece }) => piece.length > 0);
   for (const request of flight.values()) request.expiredThrough = Math.max(request.expiredThrough, sequence);
   if (lost > 0) step.effects.push({ type: 'expired', records: lost });
-  if (arrivedAt !== undefined) expireUnread(state, step, sequence, arrivedAt, selection);
+  if (block) expireUnread(state, step, sequence, block, selection);
   else if (sequence >= state.readAt.sequence)
     lose(state, step, sequence + 1, 'it cannot be read, and is due');
 }

@@ -195,7 +195,7 @@ function eventOf(type: EventType, rig: Rig, request: number): Event {
     case 'not_quarantined':
       return { type, request, message: 'full' };
     case 'expire':
-      return { type, sequence: 1, arrivedAt: 0, selection: select(blockOf(10)) };
+      return { type, sequence: 1, block: blockOf(10), selection: select(blockOf(10)) };
     case 'deleted':
     case 'due':
     case 'stop':
@@ -431,11 +431,11 @@ describe('the retention takes a block', () => {
       [{ type: 'retry', cause }, 0, 10],
     ] as const) {
       const { rig, request } = Rig.sending();
-      rig.step({ type: 'expire', sequence: 1, arrivedAt: 0, selection: select(blockOf(10)) });
+      rig.step({ type: 'expire', sequence: 1, block: blockOf(10), selection: select(blockOf(10)) });
       rig.answer(request, outcome);
       const { progress } = rig.state;
       assert.deepEqual([progress.delivered, progress.expired], [delivered, expired]);
-      rig.step({ type: 'expire', sequence: 1, arrivedAt: 0, selection: select(blockOf(10)) });
+      rig.step({ type: 'expire', sequence: 1, block: blockOf(10), selection: select(blockOf(10)) });
       assert.deepEqual([progress.delivered, progress.expired], [delivered, expired]);
       assert.deepEqual(progress.cursor, { sequence: 2, index: 0 });
     }
@@ -446,7 +446,7 @@ describe('the retention takes a block', () => {
     rig.load();
     rig.offer(blockOf(4));
     const { request } = find(rig.open(), 'ask');
-    rig.step({ type: 'expire', sequence: 1, arrivedAt: 0, selection: select(blockOf(4)) });
+    rig.step({ type: 'expire', sequence: 1, block: blockOf(4), selection: select(blockOf(4)) });
     assert.ok(!has(rig.step({ type: 'granted', request }), 'send'));
     assert.deepEqual([rig.state.progress.delivered, rig.state.progress.expired], [0, 4]);
   });

@@ -12,7 +12,7 @@ import {
   unreadable,
 } from './life.ts';
 import { answered } from './outcomes.ts';
-import { counted, offered, read, readOn } from './reading.ts';
+import { counted, offered, read, readOn, release } from './reading.ts';
 import { notQuarantined, quarantined } from './refusals.ts';
 import { committed, granted, notCommitted, notOpened, opened, sendWhatCan } from './sending.ts';
 import { type Phase, type State, type Step, settle } from './state.ts';
@@ -138,7 +138,7 @@ function handle(state: State, now: Step, event: Event): void {
       notQuarantined(state, now, event.request, event.message);
       break;
     case 'expire':
-      expire(state, now, event.sequence, event.arrivedAt, event.selection);
+      expire(state, now, event.sequence, event.block, event.selection);
       break;
     case 'due':
       state.wakeAt = Number.POSITIVE_INFINITY;
@@ -155,6 +155,10 @@ function handle(state: State, now: Step, event: Event): void {
 /** What follows from where the machine stands now, whatever the event was. */
 function goOn(state: State, now: Step): void {
   if (state.phase !== 'running') quiet(state, now);
+  if (state.lettingGo) {
+    state.lettingGo = false;
+    release(state);
+  }
   sendWhatCan(state, now);
   readOn(state, now);
   // What was caught up with, or opened, may have made something due.

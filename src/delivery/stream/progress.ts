@@ -41,7 +41,6 @@ export class Progress {
   /** A stream that never ran: it begins at `start`. */
   constructor(start: Position, generation: number, now: number) {
     this.cursor = start;
-    this.done = doneBefore(start);
     this.countedTo = start.sequence;
     this.generation = generation;
     this.status = { state: 'pending', message: 'The stream is being started.', since: now };
@@ -71,7 +70,7 @@ export class Progress {
       progress.countedTo = attachedFrom;
       return progress;
     }
-    progress.done = document.done ?? doneBefore(document.cursor);
+    progress.done = document.done ?? [];
     if (document.detached) {
       progress.pending = document.pending;
       progress.waiting = document.waiting ?? document.pending;
@@ -151,9 +150,4 @@ export class Progress {
       ...(this.unreadableBlocks > 0 ? { unreadableBlocks: this.unreadableBlocks } : {}),
     };
   }
-}
-
-/** What lies before the cursor in its block: all that is known of a beginning, and of documents of older versions. */
-function doneBefore({ sequence, index }: Position): DoneBlock[] {
-  return index > 0 ? [{ sequence, ranges: [0, index] }] : [];
 }

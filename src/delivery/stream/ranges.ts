@@ -60,3 +60,48 @@ export function lengthOf(runs: ArrayLike<number>): number {
   for (let run = 0; run < runs.length; run += 2) count += (runs[run + 1] as number) - (runs[run] as number);
   return count;
 }
+
+/** Removes what lies before an index. @returns how many indexes those were */
+export function dropBelow(ranges: Ranges, index: number): number {
+  let whole = 0;
+  let count = 0;
+  while (whole < ranges.length && (ranges[whole + 1] as number) <= index) {
+    count += (ranges[whole + 1] as number) - (ranges[whole] as number);
+    whole += 2;
+  }
+  if (whole > 0) ranges.splice(0, whole);
+  if (ranges.length > 0 && (ranges[0] as number) < index) {
+    count += index - (ranges[0] as number);
+    ranges[0] = index;
+  }
+  return count;
+}
+
+/** Removes what lies from an index on. @returns how many indexes those were */
+export function dropFrom(ranges: Ranges, index: number): number {
+  const before = lengthOf(ranges);
+  let end = ranges.length;
+  while (end > 0 && (ranges[end - 2] as number) >= index) end -= 2;
+  ranges.length = end;
+  if (end > 0) ranges[end - 1] = Math.min(ranges[end - 1] as number, index);
+  return before - lengthOf(ranges);
+}
+
+/** Indexes below `length` that are in none of the runs. */
+export function complement(runs: ArrayLike<number>, length: number): Uint32Array {
+  return subtract([0, length], runs);
+}
+
+/** Joins ascending indexes to runs, without those that are in `except`. */
+export function runsOf(indexes: ArrayLike<number>, except: ArrayLike<number>): Uint32Array {
+  const runs: number[] = [];
+  let at = 0;
+  for (let i = 0; i < indexes.length; i++) {
+    const index = indexes[i] as number;
+    while (at < except.length && (except[at + 1] as number) <= index) at += 2;
+    if (at < except.length && (except[at] as number) <= index) continue;
+    if (runs[runs.length - 1] === index) runs[runs.length - 1] = index + 1;
+    else runs.push(index, index + 1);
+  }
+  return Uint32Array.from(runs);
+}

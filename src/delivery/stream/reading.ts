@@ -3,8 +3,8 @@ import type { Position } from '../../log/log.ts';
 import type { Block } from '../../records/block.ts';
 import { heldSlots } from './entries.ts';
 import type { Counted, ReadBlock } from './events.ts';
-import { countOf, type Piece } from './piece.ts';
-import { clip, lengthOf, subtract } from './ranges.ts';
+import { countOf, type Piece, strip } from './piece.ts';
+import { lengthOf } from './ranges.ts';
 import {
   beyondOf,
   type Counting,
@@ -13,8 +13,10 @@ import {
   oldestOf,
   type State,
   type Step,
+  settle,
   slotsOf,
 } from './state.ts';
+import { type Except, NOTHING, unfatedOf } from './unfated.ts';
 
 /**
  * Where a stream's records come from, in order and without a gap.
@@ -150,7 +152,7 @@ export function read(state: State, step: Step, ticket: number, blocks: readonly 
     any = true;
     if (!block) lose(state, step, sequence + 1, fault ?? 'it is damaged');
     else if (selection) accept(state, sequence, block, selection);
-    else passBlock(state, sequence, 0, 0);
+    else passed(state, sequence, 0, 0);
     if (!wantsMore(state, step)) return;
   }
   if (!any && from < dispatched && !reachedEnd(state)) lose(state, step, dispatched);
@@ -158,45 +160,58 @@ export function read(state: State, step: Step, ticket: number, blocks: readonly 
 
 /** Takes the records of a block that pass, or passes it. */
 function accept(state: State, sequence: number, block: Block, selection: Selection): void {
-  const runs = untaken(state, sequence, selection.runs, selection.count);
-  const count = runs === selection.runs ? selection.count : lengthOf(runs);
-  const covered = selection.count + selection.filtered;
-  passBlock(state, sequence, count, covered, block.arrivedAt);
+  const runs = passBlock(state, sequence, block, selection);
   // A range that ends within the block: what lies behind is not passed.
   const { until } = state.job;
   if (until?.sequence === sequence && until.index > 0) state.readAt = until;
-  if (count === 0) return;
+  if (runs.length === 0) return;
   const held = slotsOf(state) > 1 ? new Set(heldSlots(state)) : undefined;
   state.window.push(sequence, block, runs, (slot) => held?.has(slot) === true);
 }
 
-/** What of a block's runs is neither done nor taken, and part of the job. */
-function untaken(state: State, sequence: number, runs: Uint32Array, count: number): Uint32Array {
-  if (count === 0) return runs;
+/** What of a block has a fate, is taken, or is no part of the job. `NOTHING`, the same object, where that is so. */
+export function exceptOf(state: State, sequence: number): Except {
   const { until } = state.job;
-  let left = runs;
-  // M3: another filter may let records pass that lie before the cursor. They had their fate under the filter of then.
-  const { cursor } = state.progress;
-  if (sequence === cursor.sequence && cursor.index > 0)
-    left = clip(left, cursor.index, Number.POSITIVE_INFINITY);
-  if (until && sequence >= until.sequence)
-    left = clip(left, 0, sequence === until.sequence ? until.index : 0);
+  // R1: before the place of reading every record is taken, done or did not pass.
+  const from = sequence === state.readAt.sequence ? state.readAt.index : 0;
+  const ends = until && sequence >= until.sequence;
   const done = state.ledger.doneOf(sequence);
-  if (done && done.length > 0) left = subtract(left, done);
-  if (!done) return left;
-  const own = claimed(state)
+  if (from === 0 && !ends && !done) return NOTHING;
+  const ranges: ArrayLike<number>[] = [];
+  if (done) ranges.push(done, takenOf(state, sequence));
+  const end = sequence === until?.sequence ? until.index : 0;
+  return { from, until: ends ? end : Number.POSITIVE_INFINITY, ranges };
+}
+
+/** What of a block is in flight, or to be sent again: it stays taken, whatever passes now. */
+function takenOf(state: State, sequence: number): readonly number[] {
+  return claimed(state)
     .flat()
     .filter((part) => part.sequence === sequence)
     .sort((a, b) => a.from - b.from)
     .flatMap(({ from, to }) => [from, to]);
-  return own.length > 0 ? subtract(left, own) : left;
 }
 
-/** Moves the place of reading behind a block, of which `taken` records were taken. */
-function passBlock(state: State, sequence: number, taken: number, covered: number, arrivedAt?: number): void {
-  const { ledger, ahead, progress, counting } = state;
-  if (taken === 0 && ledger.empty) progress.filtered += covered;
-  else ledger.read(sequence, covered, taken);
+/** Moves the place of reading behind a block. @returns runs of its records that are taken now */
+function passBlock(state: State, sequence: number, block: Block, selection: Selection): Uint32Array {
+  const { ledger, progress } = state;
+  const except = exceptOf(state, sequence);
+  if (except === NOTHING && selection.count === 0) {
+    if (ledger.empty) progress.filtered += selection.filtered;
+    else ledger.skip(sequence, selection.filtered);
+    passed(state, sequence, 0, selection.filtered, block.arrivedAt);
+    return selection.runs;
+  }
+  const { passing, skipped } = unfatedOf(selection, block.count, except);
+  const taken = lengthOf(passing);
+  ledger.read(sequence, taken, skipped);
+  passed(state, sequence, taken, taken + lengthOf(skipped), block.arrivedAt);
+  return passing;
+}
+
+/** @param covered records of the block that had no fate, of which `taken` are taken now */
+function passed(state: State, sequence: number, taken: number, covered: number, arrivedAt?: number): void {
+  const { ahead, progress, counting } = state;
   state.readAt = { sequence: sequence + 1, index: 0 };
   state.dirty = true;
   if (sequence >= progress.countedTo) return;
@@ -249,7 +264,21 @@ export function startCounting(
   if (readAt.sequence >= progress.countedTo) return;
   const ticket = ++state.countTicket;
   state.counting = { ticket, lostFrom, blocks, damaged, passed: 0, covered: 0, shaken: false };
-  step.effects.push({ type: 'count', ticket, from: readAt, before: progress.countedTo });
+  const { sequence } = readAt;
+  step.effects.push({
+    type: 'count',
+    ticket,
+    from: sequence,
+    before: progress.countedTo,
+    except: exceptions(state, sequence),
+  });
+}
+
+/** Of the blocks from `sequence` on, what is not to be counted. */
+function exceptions(state: State, sequence: number): ReadonlyMap<number, Except> {
+  const { ledger, readAt, job } = state;
+  const blocks = new Set([...ledger.sequences(), readAt.sequence, job.until?.sequence ?? 0]);
+  return new Map([...blocks].filter((of) => of >= sequence).map((of) => [of, exceptOf(state, of)]));
 }
 
 export function counted(state: State, step: Step, ticket: number, result: Counted): void {
@@ -303,17 +332,19 @@ export function expireUnread(
   state: State,
   step: Step,
   sequence: number,
-  arrivedAt: number,
+  block: Block,
   selection: Selection | undefined,
 ): void {
   if (sequence < state.readAt.sequence) return;
+  const { arrivedAt } = block;
   // A read under way may bring the block: it would be counted twice.
   state.reading = false;
   state.readTicket++;
-  const runs = selection ? untaken(state, sequence, selection.runs, selection.count) : new Uint32Array();
-  const lost = lengthOf(runs);
-  passBlock(state, sequence, lost, selection ? selection.count + selection.filtered : 0, arrivedAt);
+  let runs: Uint32Array = NO_RUNS;
+  if (selection) runs = passBlock(state, sequence, block, selection);
+  else passed(state, sequence, 0, 0, arrivedAt);
   if (state.counting) state.counting.shaken = true;
+  const lost = lengthOf(runs);
   if (lost === 0) return;
   const piece: Piece[number][] = [];
   for (let run = 0; run < runs.length; run += 2) {
@@ -333,9 +364,12 @@ export function expireUnread(
   step.effects.push({ type: 'expired', records: lost });
 }
 
+const NO_RUNS = new Uint32Array();
+
 /** Gives back the memory of what waits; it is read from the log again. */
 export function release(state: State): void {
   const { window, ahead, progress } = state;
+  state.again = state.again.map((entry) => ({ ...entry, piece: strip(entry.piece) }));
   const oldest = window.oldest;
   state.fileDueAt = undefined;
   if (!oldest) {
@@ -356,6 +390,7 @@ export function release(state: State): void {
  */
 export function reselect(state: State): void {
   const { window, progress, ahead, flight } = state;
+  settle(state);
   let inFlight = 0;
   for (const { entry, sent, stage } of flight.values())
     inFlight += countOf(stage === 'quarantining' ? sent : entry.piece);
@@ -373,7 +408,7 @@ export function reselect(state: State): void {
 function putBackTo(state: State, position: Position): void {
   const { ahead, ledger, counting } = state;
   state.readAt = position;
-  const covered = ledger.unread(position.sequence, claimed(state));
+  const covered = ledger.unread(position, claimed(state));
   ahead.covered += covered;
   if (counting) counting.covered += covered;
   behind(state);

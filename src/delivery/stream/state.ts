@@ -161,6 +161,8 @@ export interface State {
   fileDueAt: number | undefined;
   pacedUntil: number;
   wakeAt: number;
+  /** What waits is to give its memory back when the event is handled. */
+  lettingGo: boolean;
   /** Something that is committed changed in this step. */
   dirty: boolean;
 }
@@ -220,6 +222,7 @@ export function beginState({ settings, job, memory, wanted, progress, offeredFro
     fileDueAt: undefined,
     pacedUntil: 0,
     wakeAt: Number.POSITIVE_INFINITY,
+    lettingGo: false,
     dirty: false,
   };
 }
@@ -290,7 +293,7 @@ export function claimed(state: State): Piece[] {
   return pieces;
 }
 
-/** At the end of each step: the cursor follows the first open record, and the accounts before it close. */
+/** At the end of each step, and before records are read again: the cursor follows the first open record, and the accounts before it close. */
 export function settle(state: State): void {
   const { progress, ledger } = state;
   const cursor = cursorOf(state);
@@ -300,7 +303,7 @@ export function settle(state: State): void {
     progress.cursor = cursor;
     state.dirty = true;
   }
-  if (!ledger.empty) progress.filtered += ledger.close(cursor.sequence);
+  if (!ledger.empty) progress.filtered += ledger.pass(cursor);
 }
 
 /** Brings what is derived up to date, before it is committed or shown. */
@@ -319,6 +322,7 @@ export function check(state: State): void {
   const { ledger, window, again, flight, progress, ahead, phase } = state;
   if (phase === 'loading' || phase === 'ended') return;
   const taken = claimed(state).reduce((sum, piece) => sum + countOf(piece), window.count);
+  ledger.check(progress.cursor);
   expect(ledger.open === taken, `${ledger.open} records are open, ${taken} are taken`);
   expect(ahead.passed >= 0 && ahead.covered >= 0, 'less than nothing lies ahead');
   expect(!isIdle(state) || pendingOf(state) === 0, `caught up with ${pendingOf(state)} records pending`);

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Ledger } from './ledger.ts';
+import type { Piece } from './piece.ts';
+import { lengthOf } from './ranges.ts';
+
+const piece = (sequence: number, ...ranges: readonly (readonly [number, number])[]): Piece =>
+  ranges.map(([from, to]) => ({ sequence, block: undefined, from, to, arrivedAt: 0, bytes: 0, slot: 0 }));
+const place = (sequence: number, index: number) => ({ sequence, index });
+
+test('a record that does not pass is counted when the cursor passes it, each once', () => {
+  const ledger = new Ledger();
+  // Of ten records 2, 3 and 6 pass.
+  ledger.read(5, 3, [0, 2, 4, 6, 7, 10]);
+  assert.equal(ledger.inside, 10);
+  assert.equal(ledger.pass(place(5, 2)), 2);
+  ledger.fate(piece(5, [2, 4]));
+  assert.equal(ledger.pass(place(5, 6)), 2);
+  assert.equal(ledger.pass(place(5, 6)), 0);
+  ledger.fate(piece(5, [6, 7]));
+  assert.equal(ledger.pass(place(6, 0)), 3);
+  assert.deepEqual([ledger.inside, ledger.empty], [0, true]);
+});
+
+test('another selection decides anew about what has no fate, and about nothing else', () => {
+  const ledger = new Ledger();
+  ledger.read(5, 4, [0, 2, 3, 5, 6, 8]);
+  let filtered = ledger.pass(place(5, 2));
+  // 5 was taken by the destination before 2, which still waits.
+  ledger.fate(piece(5, [5, 6]));
+  ledger.skip(6, 7);
+  assert.equal(ledger.unread(place(5, 2), []), 14);
+  assert.equal(ledger.inside, 0);
+  assert.deepEqual(ledger.doneOf(5), [5, 6]);
+  // Now 3 and 4 pass, of 2 to 9 without 5.
+  ledger.read(5, 2, [2, 3, 6, 10]);
+  filtered += ledger.pass(place(5, 3));
+  ledger.fate(piece(5, [3, 5]));
+  filtered += ledger.pass(place(6, 0));
+  assert.deepEqual([filtered, ledger.inside], [7, 0]);
+});
+
+test('what lies before the place from which a block is read again keeps its account', () => {
+  const ledger = new Ledger();
+  ledger.read(5, 4, [0, 2, 3, 5, 6, 8]);
+  const inFlight = piece(5, [2, 3]);
+  assert.equal(ledger.unread(place(5, 5), [inFlight]), 5);
+  ledger.fate(inFlight);
+  assert.equal(ledger.pass(place(5, 5)), 4);
+  ledger.read(5, 3, [6, 8]);
+  ledger.fate(piece(5, [5, 6], [8, 10]));
+  assert.equal(ledger.pass(place(6, 0)), 2);
+  assert.equal(ledger.inside, 0);
+});
+
+test('what is committed is what is done beyond the cursor, and it is taken over', () => {
+  const ledger = new Ledger();
+  ledger.read(5, 6, [3, 4]);
+  ledger.fate(piece(5, [0, 1], [2, 3], [5, 6]));
+  ledger.pass(place(5, 1));
+  const committed = ledger.toCommit();
+  assert.deepEqual(committed, [{ sequence: 5, ranges: [2, 3, 5, 6] }]);
+  const next = new Ledger();
+  // Documents of older versions say what lies before the cursor as well.
+  next.restore(
+    [
+      { sequence: 4, ranges: [0, 9] },
+      { sequence: 5, ranges: [0, 1, ...(committed[0]?.ranges ?? [])] },
+    ],
+    place(5, 1),
+  );
+  assert.deepEqual(next.toCommit(), committed);
+  next.check(place(5, 1));
+});
+
+test('a second fate of a record, and a cursor that passes open records, are bugs', () => {
+  const ledger = new Ledger();
+  ledger.read(5, 1, []);
+  assert.throws(() => ledger.pass(place(6, 0)), /open records/);
+  ledger.fate(piece(5, [0, 1]));
+  assert.throws(() => ledger.fate(piece(5, [0, 1])), /two fates/);
+});
+
+test('the lengths that are counted are right after random changes', () => {
+  let seed = 1;
+  const random = (below: number) => {
+    seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
+    return (seed >>> 16) % below;
+  };
+  for (let round = 0; round < 200; round++) {
+    const ledger = new Ledger();
+    const records = 1 + random(12);
+    let cursor = 0;
+    let fated = 0;
+    let filtered = 0;
+    const done = new Set<number>();
+    for (let selection = 0; selection < 3; selection++) {
+      const left = Array.from({ length: records }, (_, index) => index).filter(
+        (i) => i >= cursor && !done.has(i),
+      );
+      const passing = left.filter(() => random(2) === 0);
+      const skipped = left.filter((index) => !passing.includes(index)).flatMap((index) => [index, index + 1]);
+      assert.equal(lengthOf(skipped) + passing.length, left.length);
+      ledger.read(1, passing.length, skipped);
+      // Some get a fate in any order; the cursor is the first that has none.
+      const open = new Set(passing);
+      for (const index of passing.filter(() => random(2) === 0)) {
+        ledger.fate(piece(1, [index, index + 1]));
+        open.delete(index);
+        done.add(index);
+        fated++;
+      }
+      cursor = Math.min(records, ...open);
+      filtered += ledger.pass(place(1, cursor));
+      ledger.check(place(1, cursor));
+      if (selection === 2) continue;
+      ledger.unread(place(1, cursor), []);
+      ledger.check(place(1, cursor));
+      for (const index of done) if (index < cursor) done.delete(index);
+    }
+    const waiting = ledger.inside;
+    assert.equal(fated + filtered + waiting, records);
+  }
+});
