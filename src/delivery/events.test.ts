@@ -174,7 +174,68 @@ test('a block whose index is damaged: its records are counted, and the customer 
   assert.match(lastError?.message ?? '', /^10 records cannot be delivered: 1 blocks of the record log/);
 });
 
+test('two damaged blocks, one behind the other: the records of each are counted once', async () => {
+  const w = await world();
+  const { peer, state } = recorder();
+  await w.stream('a', peer, { desired: 'paused' });
+  for (const from of [1, 11, 21]) await w.append('usage', usage(from, from + 9));
+  await w.clock.advance(SECOND);
+  await w.crash();
+  w.damageIndex(2);
+  w.damageIndex(3);
+  await w.start();
+  await w.change('a', { desired: 'running' });
+  await w.clock.advance(5 * SECOND);
+  assert.deepEqual(state.taken, ids(1, 10));
+  const { counters, pending, unreadableBlocks } = await w.progress('a');
+  assert.deepEqual([counters.expired, pending, unreadableBlocks], [20, 0, 2]);
+});
+
+describe('another filter in the middle of a block', () => {
+  const types = (value: number) => [{ field: 'event_type_id', value: [value] }];
+  const events = [2, 1, 2, 1, 2, 1].map((eventType, id) => ({ id, organisation: 1, eventType }));
+
+  for (const way of ['while the node runs', 'while no node holds the partition'] as const)
+    test(`${way}: decides anew about what has no fate, and about nothing else`, async () => {
+      const w = await world({ gathering: { by: 'batch', records: 1, bytes: 2 ** 20 } });
+      const { peer, state } = recorder(([id]) => (id === 3 ? fault('http_503', 503) : DELIVERED));
+      await w.stream('a', peer, { kind: 'event', filters: types(1) });
+      await w.append('event', events);
+      await w.clock.advance(SECOND);
+      // 0 did not pass, 1 was delivered, 2 did not pass, 3 fails.
+      const { cursor, counters } = await w.progress('a');
+      assert.deepEqual([cursor.index, counters.delivered, counters.filtered], [3, 1, 2]);
+      if (way === 'while the node runs') await w.change('a', { filters: types(2) });
+      else {
+        await w.stop();
+        await w.change('a', { filters: types(2) });
+        await w.start();
+      }
+      await w.clock.advance(10 * SECOND);
+      assert.deepEqual(state.taken, [1, 4]);
+      const after = await w.progress('a');
+      assert.deepEqual(
+        [after.counters.delivered, after.counters.filtered, after.pending, after.waiting],
+        [2, 4, 0, 0],
+      );
+    });
+});
+
 describe('what waits', () => {
+  test('and is of another organisation since the relation changed: nothing waits, also after a take-over', async () => {
+    const w = await world({ gathering: { by: 'file', records: 100, intervalMs: HOUR } });
+    const { peer } = recorder();
+    await w.stream('a', peer);
+    await w.append('usage', usage(1, 3));
+    await w.clock.advance(SECOND);
+    assert.equal((await w.progress('a')).pending, 3);
+    await w.crash();
+    await w.change('a', { relation: 2 });
+    await w.start();
+    await w.clock.advance(SECOND);
+    assert.equal((await w.progress('a')).pending, 0);
+  });
+
   test('is counted anew when the filter was changed while no node held the partition', async () => {
     const w = await world();
     const { peer } = recorder();

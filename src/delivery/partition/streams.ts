@@ -408,6 +408,7 @@ function newStream(summary: StreamSummary, of: Stream | undefined): Stream {
 function isIdle(stream: StreamSummary, document: ProgressDocument): boolean {
   return (
     !document.detached &&
+    document.pending === 0 &&
     document.status.state === 'running' &&
     stream.desired === 'running' &&
     document.generation === stream.generation

@@ -70,7 +70,7 @@ test('what is committed is what is done beyond the cursor, and it is taken over'
     place(5, 1),
   );
   assert.deepEqual(next.toCommit(), committed);
-  next.check(place(5, 1));
+  next.balance(place(5, 1));
 });
 
 test('a second fate of a record, and a cursor that passes open records, are bugs', () => {
@@ -112,10 +112,10 @@ test('the lengths that are counted are right after random changes', () => {
       }
       cursor = Math.min(records, ...open);
       filtered += ledger.pass(place(1, cursor));
-      ledger.check(place(1, cursor));
+      ledger.balance(place(1, cursor));
       if (selection === 2) continue;
       ledger.unread(place(1, cursor), []);
-      ledger.check(place(1, cursor));
+      ledger.balance(place(1, cursor));
       for (const index of done) if (index < cursor) done.delete(index);
     }
     const waiting = ledger.inside;

@@ -190,7 +190,7 @@ export class Ledger {
   }
 
   /** @throws Error when what is remembered contradicts itself; for tests and the simulation */
-  check(cursor: Position): void {
+  balance(cursor: Position): void {
     let inside = 0;
     let ranges = 0;
     for (const { sequence, open, skipped, beyond, done } of this.#accounts) {

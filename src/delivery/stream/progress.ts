@@ -33,7 +33,7 @@ export class Progress {
   retrying: Retrying | null = null;
   expiredHours: { hour: number; records: number }[] = [];
   unreadableBlocks = 0;
-  /** As committed last; a new stream counts as detached until its first commit. */
+  /** Whether it is to be committed once it has caught up: as committed last, and for a new stream. */
   committedDetached = true;
   /** Whether its document was written by this holder: until then a late write of the one before may replace it. */
   written = false;
@@ -61,7 +61,8 @@ export class Progress {
     progress.retrying = document.retrying;
     progress.expiredHours = document.expiredHours.map((entry) => ({ ...entry }));
     progress.unreadableBlocks = document.unreadableBlocks ?? 0;
-    progress.committedDetached = document.detached;
+    // A document which says that something waits is written again as soon as nothing does.
+    progress.committedDetached = document.detached || document.pending > 0;
     progress.selecting = document.selecting;
     progress.boundary = document.boundary ?? null;
     const attached = { sequence: attachedFrom, index: 0 };

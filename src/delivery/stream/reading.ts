@@ -64,7 +64,7 @@ export function offered(
     // Between what was read and this block lies nothing for the stream.
     if (state.readAt.sequence < sequence) state.readAt = { sequence, index: 0 };
     if (selection.count === 0 || hasRoom(state, step, state.window.weight(block))) {
-      accept(state, sequence, block, selection);
+      accept(state, step, sequence, block, selection);
       progress.countedTo = Math.max(progress.countedTo, sequence + 1);
       return;
     }
@@ -151,16 +151,16 @@ export function read(state: State, step: Step, ticket: number, blocks: readonly 
     if (sequence > state.readAt.sequence) lose(state, step, sequence);
     any = true;
     if (!block) lose(state, step, sequence + 1, fault ?? 'it is damaged');
-    else if (selection) accept(state, sequence, block, selection);
-    else passed(state, sequence, 0, 0);
+    else if (selection) accept(state, step, sequence, block, selection);
+    else passed(state, step, sequence, 0, 0);
     if (!wantsMore(state, step)) return;
   }
   if (!any && from < dispatched && !reachedEnd(state)) lose(state, step, dispatched);
 }
 
 /** Takes the records of a block that pass, or passes it. */
-function accept(state: State, sequence: number, block: Block, selection: Selection): void {
-  const runs = passBlock(state, sequence, block, selection);
+function accept(state: State, step: Step, sequence: number, block: Block, selection: Selection): void {
+  const runs = passBlock(state, step, sequence, block, selection);
   // A range that ends within the block: what lies behind is not passed.
   const { until } = state.job;
   if (until?.sequence === sequence && until.index > 0) state.readAt = until;
@@ -170,7 +170,7 @@ function accept(state: State, sequence: number, block: Block, selection: Selecti
 }
 
 /** What of a block has a fate, is taken, or is no part of the job. `NOTHING`, the same object, where that is so. */
-export function exceptOf(state: State, sequence: number): Except {
+function exceptOf(state: State, sequence: number): Except {
   const { until } = state.job;
   // R1: before the place of reading every record is taken, done or did not pass.
   const from = sequence === state.readAt.sequence ? state.readAt.index : 0;
@@ -193,24 +193,37 @@ function takenOf(state: State, sequence: number): readonly number[] {
 }
 
 /** Moves the place of reading behind a block. @returns runs of its records that are taken now */
-function passBlock(state: State, sequence: number, block: Block, selection: Selection): Uint32Array {
+function passBlock(
+  state: State,
+  step: Step,
+  sequence: number,
+  block: Block,
+  selection: Selection,
+): Uint32Array {
   const { ledger, progress } = state;
   const except = exceptOf(state, sequence);
   if (except === NOTHING && selection.count === 0) {
     if (ledger.empty) progress.filtered += selection.filtered;
     else ledger.skip(sequence, selection.filtered);
-    passed(state, sequence, 0, selection.filtered, block.arrivedAt);
+    passed(state, step, sequence, 0, selection.filtered, block.arrivedAt);
     return selection.runs;
   }
   const { passing, skipped } = unfatedOf(selection, block.count, except);
   const taken = lengthOf(passing);
   ledger.read(sequence, taken, skipped);
-  passed(state, sequence, taken, taken + lengthOf(skipped), block.arrivedAt);
+  passed(state, step, sequence, taken, taken + lengthOf(skipped), block.arrivedAt);
   return passing;
 }
 
 /** @param covered records of the block that had no fate, of which `taken` are taken now */
-function passed(state: State, sequence: number, taken: number, covered: number, arrivedAt?: number): void {
+function passed(
+  state: State,
+  step: Step,
+  sequence: number,
+  taken: number,
+  covered: number,
+  arrivedAt?: number,
+): void {
   const { ahead, progress, counting } = state;
   state.readAt = { sequence: sequence + 1, index: 0 };
   state.dirty = true;
@@ -222,13 +235,21 @@ function passed(state: State, sequence: number, taken: number, covered: number, 
     counting.passed -= taken;
     counting.covered -= covered;
   }
-  if (sequence + 1 >= progress.countedTo) nothingAhead(state);
+  if (sequence + 1 >= progress.countedTo) nothingAhead(state, step);
 }
 
-/** R2 */
-function nothingAhead(state: State): void {
+/** R2. All that could be read has been read: what is left of the estimate went with a gap, and no count has to find it. */
+function nothingAhead(state: State, step: Step): void {
+  const { counting } = state;
+  state.counting = undefined;
+  if (counting?.lostFrom !== undefined)
+    tellLost(state, step, lostOf(counting, 0), counting.blocks, counting.damaged, true);
   state.ahead = { passed: 0, covered: 0, oldest: null, exact: true };
-  if (state.counting?.lostFrom === undefined) state.counting = undefined;
+}
+
+/** What a gap has taken. @param left what was found of what lay ahead before it */
+function lostOf({ lostFrom = 0, passed }: Counting, left: number): number {
+  return Math.max(0, lostFrom + passed - left);
 }
 
 /** The blocks from `readAt` up to `to` cannot be had: what of them was the stream's is found out by counting the rest. */
@@ -243,9 +264,11 @@ export function lose(state: State, step: Step, to: number, fault?: string): void
   state.dirty = true;
   if (damaged) step.effects.push({ type: 'fault', message: `block ${to - 1}: ${fault}` });
   if (to >= progress.countedTo) {
-    const lost = ahead.exact ? ahead.passed : 0;
-    tellLost(state, step, lost, blocks, damaged, ahead.exact);
-    nothingAhead(state);
+    if (counting?.lostFrom !== undefined) {
+      counting.blocks += blocks;
+      counting.damaged ||= damaged;
+    } else tellLost(state, step, ahead.exact ? ahead.passed : 0, blocks, damaged, ahead.exact);
+    nothingAhead(state, step);
   } else if (!ahead.exact) tellLost(state, step, 0, blocks, damaged, false);
   else if (counting?.lostFrom === undefined) startCounting(state, step, ahead.passed, blocks, damaged);
   // A count under way that looks for what was lost may have seen this gap or not.
@@ -294,7 +317,6 @@ export function counted(state: State, step: Step, ticket: number, result: Counte
     const lost = Math.max(0, counting.lostFrom - result.passed);
     tellLost(state, step, lost, counting.blocks, counting.damaged, true);
   }
-  if (state.readAt.sequence >= state.progress.countedTo) return;
   ahead.passed = Math.max(0, result.passed + counting.passed);
   ahead.covered = Math.max(ahead.passed, result.covered + counting.covered);
   ahead.oldest = result.oldest ?? ahead.oldest;
@@ -304,8 +326,7 @@ export function counted(state: State, step: Step, ticket: number, result: Counte
 /** What was counted may have gone meanwhile, and been accounted for: only a new count tells. */
 function countAgain(state: State, step: Step, { lostFrom, passed, blocks, damaged }: Counting): void {
   const left = lostFrom === undefined ? undefined : Math.max(0, lostFrom + passed);
-  if (state.readAt.sequence < state.progress.countedTo) startCounting(state, step, left, blocks, damaged);
-  else if (left !== undefined) tellLost(state, step, left, blocks, damaged, true);
+  startCounting(state, step, left, blocks, damaged);
 }
 
 function tellLost(
@@ -341,8 +362,8 @@ export function expireUnread(
   state.reading = false;
   state.readTicket++;
   let runs: Uint32Array = NO_RUNS;
-  if (selection) runs = passBlock(state, sequence, block, selection);
-  else passed(state, sequence, 0, 0, arrivedAt);
+  if (selection) runs = passBlock(state, step, sequence, block, selection);
+  else passed(state, step, sequence, 0, 0, arrivedAt);
   if (state.counting) state.counting.shaken = true;
   const lost = lengthOf(runs);
   if (lost === 0) return;

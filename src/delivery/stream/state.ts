@@ -90,8 +90,8 @@ export interface Counting {
   readonly ticket: number;
   /** What was ahead before a gap was met: what is not counted of it is lost. undefined: no gap. */
   readonly lostFrom: number | undefined;
-  readonly blocks: number;
-  readonly damaged: boolean;
+  blocks: number;
+  damaged: boolean;
   /** What was read of it, or came to it, since it began. */
   passed: number;
   covered: number;
@@ -322,7 +322,7 @@ export function check(state: State): void {
   const { ledger, window, again, flight, progress, ahead, phase } = state;
   if (phase === 'loading' || phase === 'ended') return;
   const taken = claimed(state).reduce((sum, piece) => sum + countOf(piece), window.count);
-  ledger.check(progress.cursor);
+  ledger.balance(progress.cursor);
   expect(ledger.open === taken, `${ledger.open} records are open, ${taken} are taken`);
   expect(ahead.passed >= 0 && ahead.covered >= 0, 'less than nothing lies ahead');
   expect(!isIdle(state) || pendingOf(state) === 0, `caught up with ${pendingOf(state)} records pending`);

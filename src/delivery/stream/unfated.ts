@@ -15,7 +15,7 @@ export const NOTHING: Except = { from: 0, until: Number.POSITIVE_INFINITY, range
 const EMPTY = new Uint32Array();
 
 /** The records of a block that have no fate yet. */
-export interface Unfated {
+interface Unfated {
   /** Runs of those that pass. */
   readonly passing: Uint32Array;
   /** Runs of the others of the stream's organisations. */
