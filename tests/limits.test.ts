@@ -22,6 +22,7 @@ import { MOST_USERS } from '../src/auth/users.ts';
 import { SETTINGS, variableOf } from '../src/config/config.ts';
 import { QUARANTINE_LIMITS } from '../src/delivery/quarantine/store.ts';
 import { ATTEMPTS } from '../src/delivery/watching/activity.ts';
+import { PER_STREAM } from '../src/delivery/watching/kept-exchanges.ts';
 import { TEST_RECORD_TIMEOUT_MS } from '../src/delivery/watching/synthetic-record.ts';
 import { LARGEST_CREDENTIALS } from '../src/destinations/configure.ts';
 import { DEEPEST_GROUP, MOST_ELEMENTS, MOST_VALUES } from '../src/filters/syntax.ts';
@@ -105,6 +106,7 @@ const ROWS: readonly (string | Row)[] = [
   ['time for a test record', seconds(TEST_RECORD_TIMEOUT_MS), 'the answer says so'],
   ['changes of state that are kept', String(HISTORY_LENGTH), 'the oldest are dropped'],
   ['attempts that are kept', String(ATTEMPTS), 'the oldest are dropped'],
+  ['attempts of a stream whose request and answer are kept', String(PER_STREAM), 'the oldest are dropped'],
   ['hours of expired records that are kept', String(EXPIRED_HOURS), 'the oldest are dropped'],
   [
     'quarantined records of a stream',

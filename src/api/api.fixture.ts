@@ -11,6 +11,7 @@ import {
   type Configured,
   type DestinationType,
   defineDestination,
+  type Exchange,
   type Verdict,
 } from '../destinations/contract.ts';
 import { maskUrl } from '../destinations/url-secrets.ts';
@@ -171,6 +172,15 @@ interface FixtureOptions {
   readonly beforePut?: (key: string, registry: Registry) => Promise<void>;
 }
 
+/** Of the attempt `kept`. */
+const EXCHANGE: Exchange = {
+  method: 'POST',
+  url: 'https://box.example/in',
+  headers: [['authorization', '***']],
+  body: { text: '[{"id":1}', cut: true },
+  answer: { status: 503, headers: [['retry-after', '7']], body: { text: 'later', cut: false } },
+};
+
 export const LETTERBOX = {
   connection_type: 'Letterbox',
   credentials: { url: 'https://box.example/in', key: 'top secret', headers: ['Authorization:Bearer hush'] },
@@ -231,6 +241,7 @@ export async function setUpApi(options: FixtureOptions = {}): Promise<ApiFixture
     ...(options.mostStreams === undefined ? {} : { mostStreams: options.mostStreams }),
     ...(options.verifyDestinations === undefined ? {} : { verifyDestinations: options.verifyDestinations }),
     activity: async () => ({ attempts: [], series: [] }),
+    exchange: async (_, attempt) => (attempt === 'kept' ? EXCHANGE : undefined),
     tail: async (_, cursor) => ({ records: [], next: cursor, skipped: false }),
     resend: async () => ({ delivered: 0, failed: [] }),
     testRecord: async (stream, organisationName) => {

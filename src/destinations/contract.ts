@@ -136,6 +136,38 @@ interface Delivery {
    * connector marks it, and it overwrites nothing.
    */
   readonly test?: true;
+  /** Where the requests of this delivery are noted for people; missing: nobody looks. */
+  readonly notes?: Notes;
+}
+
+/** Takes what a connector sends and gets in a delivery. It is told nothing of sign-ins. */
+export interface Notes {
+  /** Requests that succeed are left out. */
+  readonly failuresOnly: boolean;
+  note(exchange: Exchange): void;
+}
+
+/** One request of a delivery and its answer, fit for the customer's eyes: without secrets, bodies cut. */
+export interface Exchange {
+  readonly method: string;
+  readonly url: string;
+  /** Name and value; the values of all that may be secret are masked. */
+  readonly headers: readonly (readonly [string, string])[];
+  readonly body: ShownBody;
+  /** undefined: none came. */
+  readonly answer:
+    | {
+        readonly status: number;
+        readonly headers: readonly (readonly [string, string])[];
+        readonly body: ShownBody;
+      }
+    | undefined;
+}
+
+export interface ShownBody {
+  readonly text: string;
+  /** There is more of it. */
+  readonly cut: boolean;
 }
 
 /** The name under which a test record is marked: a header, an attribute, a property. Its value is `true`. */

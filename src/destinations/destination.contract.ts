@@ -12,7 +12,9 @@ import type {
   Destination,
   DestinationEnvironment,
   DestinationType,
+  Exchange,
   Format,
+  Notes,
   Outcome,
   Verdict,
 } from './contract.ts';
@@ -148,6 +150,26 @@ export function testDestination(name: string, harness: DestinationHarness): void
         assert.deepEqual(peer.taken(), deviations.refuse ? ['0', '0'] : ['0']);
       });
     }
+
+    test('notes what was sent and answered, without its secrets', async (t) => {
+      const { deliver, peer } = await enter(t, harness);
+      const noting = async (failuresOnly: boolean) => {
+        const exchanges: Exchange[] = [];
+        await deliver({ kind, to: 1, notes: { failuresOnly, note: (exchange) => exchanges.push(exchange) } });
+        assertNoSecret(exchanges, peer);
+        return exchanges;
+      };
+      const [first, ...more] = await noting(false);
+      assert.ok(first?.answer && first.answer.status < 300 && more.length === 0, JSON.stringify(first));
+      assert.match(first.method, /^(POST|PUT)$/);
+      assert.deepEqual(await noting(true), []);
+      peer.behave('busy');
+      const refused = await noting(true);
+      assert.ok(refused[0]?.answer, JSON.stringify(refused));
+      peer.behave('close');
+      const [unanswered] = await noting(true);
+      assert.ok(unanswered && !unanswered.answer, JSON.stringify(unanswered));
+    });
 
     test('delivers a single record, and then others', async (t) => {
       const { deliver, peer } = await enter(t, harness);
@@ -302,7 +324,7 @@ const STEP_MS = 5_000;
 interface World {
   readonly peer: DestinationPeer;
   readonly clock: ManualClock;
-  deliver(options: BatchOptions, signal?: AbortSignal): Promise<Outcome>;
+  deliver(options: SendOptions, signal?: AbortSignal): Promise<Outcome>;
   deliverTest(kind: RecordKind): Promise<TestRecordResult>;
   verify(signal?: AbortSignal): Promise<Verdict>;
   close(): Promise<void>;
@@ -368,10 +390,16 @@ async function enter(
   };
 }
 
-function send(destination: Destination, options: BatchOptions, signal: AbortSignal): Promise<Outcome> {
+interface SendOptions extends BatchOptions {
+  readonly notes?: Notes;
+}
+
+const notesOf = ({ notes }: SendOptions) => (notes ? { notes } : {});
+
+function send(destination: Destination, options: SendOptions, signal: AbortSignal): Promise<Outcome> {
   return destination.takes === 'batches'
-    ? destination.send(sampleBatch(options), signal)
-    : destination.store(sampleFile(options), signal);
+    ? destination.send({ ...sampleBatch(options), ...notesOf(options) }, signal)
+    : destination.store({ ...sampleFile(options), ...notesOf(options) }, signal);
 }
 
 function ids(from: number, to: number): string[] {

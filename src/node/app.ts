@@ -57,6 +57,7 @@ export interface NodeParts {
   readonly activity: Activity;
   /** Of any stream, whichever node runs it. */
   readonly activityOf: SharedActivity['of'];
+  readonly exchangeOf: SharedActivity['exchange'];
   /** Why the node is not ready, in words. */
   readiness(): Promise<readonly string[]>;
   readonly environment: SharedEnvironment;
@@ -126,6 +127,7 @@ function appParts(parts: NodeParts, demo: boolean): AppParts {
       },
       forget: (organisationId, id) => parts.activity.forget(organisationId, id),
       activity: (stream) => parts.activityOf(stream),
+      exchange: (stream, attempt) => parts.exchangeOf(stream, attempt),
       tail: (stream, cursor, after, limit) => readTail({ log, tree }, stream, cursor, after, limit),
       resend: (stream, records, signal) => resend(parts, stream, records, signal),
       testRecord: (stream, organisationName, signal) => testRecord(parts, stream, organisationName, signal),

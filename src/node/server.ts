@@ -73,6 +73,7 @@ export const startServer: StartServer = async (
       egress,
       activity,
       activityOf: shared.of,
+      exchangeOf: shared.exchange,
       readiness: () => whatIsMissing(storage, delivery, appends),
       environment: { clock, random: systemRandom, egress, variables: process.env, scratchDirectory },
     };

@@ -92,6 +92,8 @@ export interface Retrying {
   readonly cause: string;
   /** How long it was tried, ms; time in which no node ran does not count. */
   readonly spentMs?: number;
+  /** When it is tried again, ms since the epoch; missing in documents of older versions. */
+  readonly nextAt?: number;
 }
 
 interface Counters {

@@ -176,6 +176,17 @@ export function journeyTests(): void {
       await waitFor('the record that passes', () => typesReceived().includes(16) || undefined);
       assert.equal(world.received.length, before + 1);
       assert.equal(typesReceived().filter((type) => type === 1).length, 1);
+      await page.getByRole('tab', { name: 'Attempts' }).click();
+      await page.getByRole('button', { name: 'Show request' }).first().click();
+      const request = await page.getByRole('dialog').getByRole('region', { name: 'Request' }).innerText();
+      assert.match(request, /^POST http:.*\/in\n/);
+      assert.match(request, /Authorization: \*\*\*/);
+      assert.match(request, /"event_type"/);
+      assert.match(
+        await page.getByRole('dialog').getByRole('region', { name: 'Answer' }).innerText(),
+        /^Status 200/,
+      );
+      await page.keyboard.press('Escape');
       await page.getByRole('tab', { name: 'Live tail' }).click();
       await page.locator('.tail summary').filter({ hasText: 'Type 16' }).waitFor();
     });

@@ -16,6 +16,8 @@ const attempt = (
   records: number,
   more: Partial<Attempt> = {},
 ): Attempt => ({
+  id: null,
+  has_exchange: false,
   at: new Date(Date.UTC(2026, 0, 1) + 1000 * second++).toISOString(),
   delivery_id: delivery,
   records,

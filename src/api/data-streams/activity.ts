@@ -1,4 +1,4 @@
-import { type TSchema, Type } from 'typebox';
+import { Type } from 'typebox';
 import type { Quarantined } from '../../delivery/quarantine/document.ts';
 import {
   allQuarantined,
@@ -6,23 +6,21 @@ import {
   listQuarantined,
   removeQuarantined,
 } from '../../delivery/quarantine/reading.ts';
-import type { StreamActivity } from '../../delivery/watching/activity.ts';
 import type { ResendResult } from '../../delivery/watching/resend.ts';
 import type { Tail } from '../../delivery/watching/tail.ts';
 import { ApiError, faultsToError } from '../../errors.ts';
 import type { Position } from '../../log/log.ts';
 import type { DataStreamDocument } from '../../registry/data-stream.ts';
 import type { Registry } from '../../registry/registry.ts';
-import { answerPage, listAnswer, PAGE_HEADERS, PageQuery, pageOf, writeItems } from '../pagination.ts';
+import { listAnswer, writeItems } from '../pagination.ts';
 import { defineRoute, type Route } from '../route.ts';
+import { type AttemptParts, attemptRoutes } from './attempts.ts';
 import { groupOf, groupQuarantined } from './quarantine-groups.ts';
-import { DataStreamParameters } from './schema.ts';
+import { DataStreamParameters, nullable } from './schema.ts';
 import { findProgress, findStream, lookUpStream } from './store.ts';
 
 /** What can be watched of a data stream besides its own fields: attempts, series, tail, quarantine. */
-export interface DataStreamActivityParts {
-  readonly registry: Registry;
-  activity(stream: DataStreamDocument): Promise<StreamActivity>;
+export interface DataStreamActivityParts extends AttemptParts {
   /** Records that lie behind the stream's cursor. */
   tail(
     stream: DataStreamDocument,
@@ -45,23 +43,7 @@ const base = {
   params: DataStreamParameters,
   errors: ['NotFound'],
 } as const;
-const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 const Time = Type.String({ format: 'date-time', description: 'UTC' });
-
-const AttemptSchema = Type.Object({
-  at: Time,
-  delivery_id: Type.String(),
-  records: Type.Integer(),
-  bytes: Type.Integer(),
-  duration_ms: Type.Number(),
-  tries: Type.Integer({ description: 'Number of this try, from 1' }),
-  outcome: Type.String({
-    description: '`delivered`, `retry`, `partial`, `refused`, `too_large`, `rejected` or `platform`',
-  }),
-  code: nullable(Type.String({ description: 'Code of the cause, e.g. `http_503` or `connection_refused`' })),
-  message: nullable(Type.String()),
-  remote_status: nullable(Type.Integer()),
-});
 
 const BucketSchema = Type.Object({
   at: Time,
@@ -115,43 +97,12 @@ const TailRecordSchema = Type.Object({ id: Type.String(), arrived_at: Time, reco
 
 export function dataStreamActivityRoutes(parts: DataStreamActivityParts): Route[] {
   return [
-    attemptRoute(parts),
+    ...attemptRoutes(parts),
     seriesRoute(parts),
     manySeriesRoute(parts),
     tailRoute(parts),
     ...quarantineRoutes(parts),
   ];
-}
-
-function attemptRoute({ registry, activity }: DataStreamActivityParts): Route {
-  return defineRoute({
-    ...base,
-    method: 'GET',
-    path: `${PATH}/attempt`,
-    operationId: 'ListDataStreamAttempts',
-    summary: 'The last delivery attempts of a data stream, newest first.',
-    access: 'read',
-    query: PageQuery,
-    responses: {
-      200: { description: 'Up to 50 attempts', schema: Type.Array(AttemptSchema), headers: PAGE_HEADERS },
-    },
-    handler: async ({ params: { id }, query, identity }) => {
-      const { document } = await findStream(registry, identity.organisationId, id);
-      const { attempts } = await activity(document);
-      return answerPage(pageOf(attempts, query), `${PATH.replace(':id', id)}/attempt`, (attempt) => ({
-        at: iso(attempt.at),
-        delivery_id: attempt.deliveryId,
-        records: attempt.records,
-        bytes: attempt.bytes,
-        duration_ms: attempt.durationMs,
-        tries: attempt.tries,
-        outcome: attempt.outcome,
-        code: attempt.code ?? null,
-        message: attempt.message ?? null,
-        remote_status: attempt.remoteStatus ?? null,
-      }));
-    },
-  });
 }
 
 function seriesRoute({ registry, activity }: DataStreamActivityParts): Route {

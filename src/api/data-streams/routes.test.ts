@@ -264,7 +264,7 @@ describe('status', () => {
       oldestPendingAt: now,
       lastDeliveredAt: now + 1,
       lastError: { code: 'http_401', message: 'refused', at: now },
-      retrying: { since: now, tries: 6, cause: 'refused' },
+      retrying: { since: now, tries: 6, cause: 'refused', nextAt: now },
       expiredHours: [{ hour: now, records: 4 }],
     });
     const stream = await read(id);
@@ -276,7 +276,7 @@ describe('status', () => {
       since: at,
     });
     assert.deepEqual(stream.last_error, { code: 'http_401', message: 'refused', at });
-    assert.deepEqual(stream.retrying, { since: at, tries: 6, message: 'refused' });
+    assert.deepEqual(stream.retrying, { since: at, tries: 6, message: 'refused', next_at: at });
     assert.deepEqual(stream.expired_hours, [{ hour: at, records: 4 }]);
     assert.deepEqual(stream.progress, {
       delivered: 1,

@@ -227,7 +227,8 @@ function maskedCredentialsSchema(type: DestinationType, use: 'Shown' | 'Change')
   };
 }
 
-const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+/** A schema, or null. */
+export const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 const Time = (description: string) => Type.String({ format: 'date-time', description });
 const Count = (description: string) => Type.Integer({ minimum: 0, description });
 
@@ -277,6 +278,7 @@ function viewSchema(types: readonly DestinationType[]): TSchema {
           since: Time('First failure of the run.'),
           tries: Count('Tries since then.'),
           message: Type.String({ description: 'Why the last one failed.' }),
+          next_at: nullable(Time('When it is tried again, at the latest; null where that is not known.')),
         }),
       ),
       progress: Progress,

@@ -23,6 +23,7 @@ test('the answer says what became of the record; nothing of the stream moves', a
     remote_status: 200,
     message: 'The destination took the test record.',
     duration_ms: 12.3,
+    exchange: null,
   });
   assert.deepEqual(api.testRecords.asked, [`1 One ${id}`]);
   assert.equal(await api.everything(), before);

@@ -3,7 +3,8 @@ import type { TestRecordResult } from '../../delivery/watching/synthetic-record.
 import type { DataStreamDocument } from '../../registry/data-stream.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { defineRoute, type Route } from '../route.ts';
-import { DataStreamParameters } from './schema.ts';
+import { ExchangeSchema, showExchange } from './exchange.ts';
+import { DataStreamParameters, nullable } from './schema.ts';
 import { findStream } from './store.ts';
 
 export interface TestRecordParts {
@@ -16,9 +17,6 @@ export interface TestRecordParts {
   ): Promise<TestRecordResult>;
   readonly rateLimits: { testRecord(organisationId: number): void };
 }
-
-const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) =>
-  Type.Union([schema, Type.Null()]);
 
 /** What each outcome means for records that are no test. */
 const OUTCOMES = {
@@ -61,6 +59,7 @@ export function testRecordRoute({ registry, testRecord, rateLimits }: TestRecord
             ),
             message: Type.String({ description: 'What happened and what to do, in plain words' }),
             duration_ms: Type.Number({ minimum: 0 }),
+            exchange: nullable(ExchangeSchema),
           },
           {
             'x-component': 'TestRecordResult',
@@ -71,6 +70,7 @@ export function testRecordRoute({ registry, testRecord, rateLimits }: TestRecord
                 remote_status: 200,
                 message: 'The destination took the test record.',
                 duration_ms: 84.2,
+                exchange: null,
               },
               {
                 outcome: 'refused',
@@ -78,6 +78,7 @@ export function testRecordRoute({ registry, testRecord, rateLimits }: TestRecord
                 remote_status: 401,
                 message: 'example.com answered 401 Unauthorized. Check the credentials.',
                 duration_ms: 51.7,
+                exchange: null,
               },
             ],
           },
@@ -89,13 +90,14 @@ export function testRecordRoute({ registry, testRecord, rateLimits }: TestRecord
       const { document } = await findStream(registry, identity.organisationId, id);
       rateLimits.testRecord(identity.organisationId);
       const result = await testRecord(document, identity.organisationName, signal);
-      const { outcome, cause, remoteStatus, durationMs } = result;
+      const { outcome, cause, remoteStatus, durationMs, exchange } = result;
       const body = {
         outcome,
         code: cause?.code ?? null,
         remote_status: remoteStatus ?? null,
         message: cause?.message ?? 'The destination took the test record.',
         duration_ms: Math.round(durationMs * 10) / 10,
+        exchange: exchange ? showExchange(exchange) : null,
       };
       return { status: 200, body };
     },

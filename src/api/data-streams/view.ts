@@ -54,7 +54,12 @@ export function showDataStream(stream: DataStreamDocument, progress: ProgressDoc
       ? { code: lastError.code, message: lastError.message, at: iso(lastError.at) }
       : null,
     retrying: retrying
-      ? { since: iso(retrying.since), tries: retrying.tries, message: retrying.cause }
+      ? {
+          since: iso(retrying.since),
+          tries: retrying.tries,
+          message: retrying.cause,
+          next_at: isoOrNull(retrying.nextAt),
+        }
       : null,
     progress: showProgress(progress),
     expired_hours: (progress?.expiredHours ?? []).map(({ hour, records }) => ({ hour: iso(hour), records })),

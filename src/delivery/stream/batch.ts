@@ -1,4 +1,4 @@
-import type { Batch, Destination, Outcome, RecordFile, Segment } from '../../destinations/contract.ts';
+import type { Batch, Destination, Notes, Outcome, RecordFile, Segment } from '../../destinations/contract.ts';
 import type { StoredBlock } from '../../log/log.ts';
 import { BlockFault } from '../../records/block.ts';
 import { DAMAGED } from './outcomes.ts';
@@ -11,6 +11,7 @@ interface Delivery {
   readonly piece: Piece;
   /** Lanes of the stream: see `deliveryId`. */
   readonly slots: number;
+  readonly notes?: Notes;
 }
 
 /** What became of a delivery; `gone`: the log no longer has a block of it. */
@@ -93,7 +94,7 @@ export function blockOf(stored: StoredBlock | undefined, sequence: number) {
   return stored.block;
 }
 
-function describe({ stream, piece, slots }: Delivery) {
+function describe({ stream, piece, slots, notes }: Delivery) {
   return {
     deliveryId: deliveryId(nameOf(stream), piece, slots),
     streamId: stream.id,
@@ -103,5 +104,6 @@ function describe({ stream, piece, slots }: Delivery) {
     first: firstOf(piece),
     last: lastOf(piece),
     firstArrivedAt: (piece[0] as Piece[number]).arrivedAt,
+    ...(notes ? { notes } : {}),
   };
 }

@@ -7,6 +7,7 @@ import type { DataStreamDocument } from '../../registry/data-stream.ts';
 import { blockOf, deliver } from './batch.ts';
 import type { Counted, Effect, Event, ReadBlock, Refused } from './events.ts';
 import { SLOTS } from './lanes.ts';
+import { NotedRequests } from './noted-requests.ts';
 import { DAMAGED } from './outcomes.ts';
 import { bytesOf, countOf, deliveryId, type Piece, recordAt } from './piece.ts';
 import { lengthOf } from './ranges.ts';
@@ -34,6 +35,7 @@ export class Calls {
   readonly #tasks = new Set<Promise<unknown>>();
   readonly #shares = new Map<number, Share>();
   readonly #sending = new Map<number, AbortController>();
+  readonly #noted = new NotedRequests();
   readonly #stop = new AbortController();
   #openTicket = -1;
   #handle: Handle | undefined;
@@ -240,7 +242,8 @@ export class Calls {
     const readAgain = async (sequence: number) =>
       (await log.read(partition, sequence, { blocks: 1, bytes: 1 }))[0];
     const fault = (message: string) => this.#context.fault(message, stream);
-    const outcome = await deliver(destination, { stream, piece, slots }, readAgain, signal, fault);
+    const notes = this.#noted.begin(started);
+    const outcome = await deliver(destination, { stream, piece, slots, notes }, readAgain, signal, fault);
     this.#sending.delete(request);
     // What was cut short has no outcome that says anything about the destination, but that it took the records.
     if (outcome.type !== 'gone' && (!signal.aborted || outcome.type === 'delivered'))
@@ -255,6 +258,7 @@ export class Calls {
         latencyMs: Math.max(0, clock.now() - (piece[0] as Piece[number]).arrivedAt),
         tries,
         outcome,
+        exchange: notes.exchange,
       });
     this.#tell({ type: 'answered', request, outcome });
   }

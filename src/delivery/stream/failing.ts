@@ -18,7 +18,7 @@ export function fail(state: State, step: Step, cause: Cause, failure: Failure): 
   }
   state.run = next.run;
   const { since, tries, spentMs } = next.run;
-  progress.retrying = { since, tries, cause: cause.message, spentMs };
+  progress.retrying = { since, tries, cause: cause.message, spentMs, nextAt: step.at.now + next.delayMs };
   state.waitUntil = step.at.monotonic + next.delayMs;
   letGo(state);
 }

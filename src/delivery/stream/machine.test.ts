@@ -242,7 +242,10 @@ describe('when it is tried again', () => {
       const { rig, request } = Rig.sending();
       rig.random = random;
       rig.answer(request, { type: 'retry', cause });
-      return rig.state.waitUntil - rig.monotonic;
+      const pause = rig.state.waitUntil - rig.monotonic;
+      // The clocks of the rig are one.
+      assert.equal(rig.state.progress.retrying?.nextAt, rig.state.waitUntil);
+      return pause;
     });
     assert.equal(new Set(pauses).size, 3, `${pauses.join(' ')} ms`);
   });

@@ -1,4 +1,4 @@
-import type { Cause, Destination, Gathering, Outcome } from '../../destinations/contract.ts';
+import type { Cause, Destination, Exchange, Gathering, Outcome } from '../../destinations/contract.ts';
 import type { Clock, Random } from '../../lib/clock.ts';
 import type { Shares } from '../../lib/shares.ts';
 import type { Position, RecordLog } from '../../log/log.ts';
@@ -64,6 +64,8 @@ export interface Attempt {
   readonly latencyMs: number;
   readonly tries: number;
   readonly outcome: Outcome;
+  /** The request that says most about it, where one was noted. */
+  readonly exchange?: Exchange | undefined;
 }
 
 export interface QuarantinedRecord {

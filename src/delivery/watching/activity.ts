@@ -1,8 +1,10 @@
+import type { Exchange } from '../../destinations/contract.ts';
 import { causeOf } from '../../destinations/outcome-cause.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { documentKind } from '../../registry/documents.ts';
 import { type Registry, registryKey } from '../../registry/registry.ts';
 import type { Attempt, StreamSummary } from '../stream/stream-context.ts';
+import { KeptExchanges } from './kept-exchanges.ts';
 
 /**
  * The recent activity of a data stream, for people: its last delivery attempts, and series for charts. The node that runs
@@ -17,6 +19,10 @@ export interface StreamActivity {
 }
 
 interface AttemptView {
+  /** Missing in documents of older versions. */
+  readonly id?: string;
+  /** Whether its request and answer can be read; set when it is asked for. */
+  readonly hasExchange?: boolean;
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly deliveryId: string;
@@ -52,6 +58,8 @@ export interface Activity {
   /** Records the number of waiting records. */
   sampled(stream: StreamSummary, pending: number): void;
   of(organisationId: number, streamId: string): Promise<StreamActivity>;
+  /** Request and answer of an attempt, while they are kept. */
+  exchange(organisationId: number, streamId: string, attempt: string): Exchange | undefined;
   /** Writes the changes since the last time. */
   persist(): Promise<void>;
   /** Writes the activity of a partition's streams and forgets it: another node continues with these streams. */
@@ -97,6 +105,8 @@ export const activityKey = (organisationId: number, streamId: string) =>
 export function createActivity(registry: Registry, clock: Clock): Activity {
   const held = new Map<string, Held>();
   const loading = new Map<string, Promise<Held>>();
+  const exchanges = new KeptExchanges();
+  let attempts = 0;
 
   const load = async (organisationId: number, id: string): Promise<Held> => {
     const stored = (await ACTIVITY.get(registry, activityKey(organisationId, id)))?.document;
@@ -146,7 +156,10 @@ export function createActivity(registry: Registry, clock: Clock): Activity {
   return {
     attempted: (attempt) => {
       const there = hold(attempt.stream);
-      there.attempts.unshift(viewOf(attempt));
+      const id = `${attempt.startedAt.toString(36)}-${(attempts++).toString(36)}`;
+      there.attempts.unshift(viewOf(id, attempt));
+      if (attempt.exchange)
+        exchanges.keep(activityKey(attempt.stream.organisationId, attempt.stream.id), id, attempt.exchange);
       if (there.attempts.length > ATTEMPTS) there.attempts.pop();
       count(there, clock.now(), (bucket) => countAttempt(bucket, attempt));
     },
@@ -163,8 +176,12 @@ export function createActivity(registry: Registry, clock: Clock): Activity {
         const since = Math.floor(clock.now() / step) * step - (buckets - 1) * step;
         return { step, buckets: (there.series[index] ?? []).filter((bucket) => bucket.at >= since) };
       });
-      return { attempts: there.attempts, series };
+      const attempts = there.attempts.map((attempt) =>
+        attempt.id !== undefined && exchanges.has(attempt.id) ? { ...attempt, hasExchange: true } : attempt,
+      );
+      return { attempts, series };
     },
+    exchange: (organisationId, id, attempt) => exchanges.get(activityKey(organisationId, id), attempt),
     release: async (partition) => {
       await Promise.all(loading.values());
       const leaving = [...held].filter(([, there]) => there.partition === partition);
@@ -181,15 +198,20 @@ export function createActivity(registry: Registry, clock: Clock): Activity {
     },
     forget: async (organisationId, id) => {
       held.delete(activityKey(organisationId, id));
+      exchanges.forget(activityKey(organisationId, id));
       await registry.delete(activityKey(organisationId, id));
     },
   };
 }
 
-function viewOf({ deliveryId, records, bytes, startedAt, durationMs, tries, outcome }: Attempt): AttemptView {
+function viewOf(
+  id: string,
+  { deliveryId, records, bytes, startedAt, durationMs, tries, outcome }: Attempt,
+): AttemptView {
   const cause = causeOf(outcome);
   const status = 'remoteStatus' in outcome ? outcome.remoteStatus : cause?.remoteStatus;
   return {
+    id,
     at: startedAt,
     deliveryId,
     records,

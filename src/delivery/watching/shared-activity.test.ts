@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { Exchange } from '../../destinations/contract.ts';
 import type { Leases } from '../../leases/leases.ts';
 import type { NodeCalls } from '../../leases/node-calls.ts';
 import { ManualClock } from '../../lib/manual-clock.fixture.ts';
@@ -11,6 +12,14 @@ import { activityKey, createActivity } from './activity.ts';
 import { shareActivity } from './shared-activity.ts';
 
 const STREAM = { organisationId: 7, id: 's1', partition: 3 };
+
+const EXCHANGE: Exchange = {
+  method: 'POST',
+  url: 'https://example.com/in',
+  headers: [['content-type', 'application/json']],
+  body: { text: 'secret record', cut: false },
+  answer: { status: 200, headers: [], body: { text: '', cut: false } },
+};
 
 /** Nodes that hear each other. */
 function network() {
@@ -41,6 +50,7 @@ async function startNode(registry: Registry, calls: NodeCalls, clock: ManualCloc
   let holding = Promise.resolve();
   return {
     activity,
+    shared,
     of: async () => (await shared.of(STREAM)).attempts.map(({ deliveryId }) => deliveryId),
     hold: () => {
       const run = (_partition: number, _epoch: number, signal: AbortSignal) =>
@@ -85,6 +95,28 @@ describe('what a stream did lately', () => {
     b.activity.attempted(attempt('second'));
     assert.deepEqual(await a.of(), ['second', 'first']);
     assert.deepEqual(await b.of(), ['second', 'first']);
+  });
+
+  test('includes the request and answer of an attempt, as long as its node keeps them', async () => {
+    const registry = createMemoryRegistry();
+    const calls = network();
+    const clock = new ManualClock();
+    const [a, b] = [await startNode(registry, calls, clock), await startNode(registry, calls, clock)];
+    a.hold();
+    a.activity.attempted(attempt('without'));
+    a.activity.attempted({ ...attempt('with'), exchange: EXCHANGE });
+    for (const node of [a, b]) {
+      const [last, first] = (await node.shared.of(STREAM)).attempts;
+      assert.deepEqual([last?.hasExchange, first?.hasExchange], [true, undefined]);
+      assert.deepEqual(await node.shared.exchange(STREAM, last?.id as string), EXCHANGE);
+      assert.equal(await node.shared.exchange(STREAM, first?.id as string), undefined);
+      assert.equal(await node.shared.exchange({ ...STREAM, id: 's2' }, last?.id as string), undefined);
+    }
+    await a.activity.persist();
+    const { value } = (await registry.get(activityKey(7, 's1'))) as { value: Json };
+    assert.doesNotMatch(JSON.stringify(value), /secret record/);
+    await a.activity.forget(7, 's1');
+    assert.equal((await b.shared.of(STREAM)).attempts.length, 0);
   });
 
   test('is what was written last while the node that holds the partition does not answer', async () => {

@@ -1,4 +1,4 @@
-import type { Destination, Outcome } from '../../destinations/contract.ts';
+import type { Destination, Notes, Outcome } from '../../destinations/contract.ts';
 import type { Position } from '../../log/log.ts';
 import type { Block } from '../../records/block.ts';
 
@@ -9,12 +9,13 @@ interface SingleRecord {
   readonly position: Position;
   readonly block: Block;
   readonly test?: true;
+  readonly notes?: Notes;
 }
 
 /** Sends one record without the stream's cursor: no outcome changes the stream. */
 export function sendSingle(
   destination: Destination,
-  { deliveryId, stream, position, block, test }: SingleRecord,
+  { deliveryId, stream, position, block, test, notes }: SingleRecord,
   signal: AbortSignal,
 ): Promise<Outcome> {
   const delivery = {
@@ -27,6 +28,7 @@ export function sendSingle(
     last: position,
     firstArrivedAt: block.arrivedAt,
     ...(test ? { test } : {}),
+    ...(notes ? { notes } : {}),
   };
   const segments = [{ block, from: 0, to: 1 }];
   if (destination.takes === 'batches') {

@@ -1,9 +1,10 @@
-import type { Cause, Destination, Outcome } from '../../destinations/contract.ts';
+import type { Cause, Destination, Exchange, Outcome } from '../../destinations/contract.ts';
 import { causeOf } from '../../destinations/outcome-cause.ts';
 import type { Clock, Random } from '../../lib/clock.ts';
 import { blockInMemory, type RecordKind } from '../../records/block.ts';
 import { RecordIndexBuilder } from '../../records/record-index.ts';
 import { testRecord } from '../../records/synthetic-record.ts';
+import { Noted } from '../stream/noted-requests.ts';
 import { sendSingle } from './single-record.ts';
 
 /** The result of a test record. */
@@ -14,6 +15,8 @@ export interface TestRecordResult {
   readonly cause?: Cause;
   readonly remoteStatus?: number;
   readonly durationMs: number;
+  /** What was sent and answered. */
+  readonly exchange?: Exchange;
 }
 
 interface Stream {
@@ -41,6 +44,7 @@ export async function sendTestRecord(
   const bytes = Buffer.from(testRecord(kind, { id: organisationId, name: organisationName }, now));
   const builder = new RecordIndexBuilder(kind, 1);
   builder.addFacts(0, bytes.length, { organisation: organisationId });
+  const notes = new Noted(false);
   const single = {
     // Each test is a delivery of its own: a receiver that drops repetitions must still get it.
     deliveryId: `${id}-test-${Buffer.from(random.bytes(8)).toString('hex')}`,
@@ -48,6 +52,7 @@ export async function sendTestRecord(
     position: { sequence: 0, index: 0 },
     block: blockInMemory(builder.toIndex(), bytes, now),
     test: true,
+    notes,
   } as const;
   const timeout = new AbortController();
   const cancel = clock.after(TEST_RECORD_TIMEOUT_MS, () => timeout.abort(new Error('it took too long')));
@@ -55,15 +60,16 @@ export async function sendTestRecord(
   try {
     const outcome = await sendSingle(destination, single, AbortSignal.any([signal, timeout.signal]));
     const durationMs = clock.monotonic() - started;
+    const measured = { durationMs, ...(notes.exchange ? { exchange: notes.exchange } : {}) };
     return timeout.signal.aborted
-      ? { outcome: 'retry', cause: TOOK_TOO_LONG, durationMs }
-      : { ...resultOf(outcome), durationMs };
+      ? { outcome: 'retry', cause: TOOK_TOO_LONG, ...measured }
+      : { ...resultOf(outcome), ...measured };
   } finally {
     cancel();
   }
 }
 
-function resultOf(outcome: Outcome): Omit<TestRecordResult, 'durationMs'> {
+function resultOf(outcome: Outcome): Omit<TestRecordResult, 'durationMs' | 'exchange'> {
   const cause = causeOf(outcome);
   const remoteStatus = 'remoteStatus' in outcome ? outcome.remoteStatus : cause?.remoteStatus;
   const judged =

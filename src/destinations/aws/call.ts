@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { DestinationEnvironment } from '../contract.ts';
+import type { DestinationEnvironment, Notes } from '../contract.ts';
 import { exchange } from '../http/http-exchange.ts';
 import { type AwsFault, type Failure, readFault } from './fault.ts';
 import { type AwsKeys, signedHeaders, type UnsignedRequest } from './sign.ts';
@@ -10,6 +10,8 @@ export interface AwsRequest extends UnsignedRequest {
   readonly length: number;
   /** Called once for each try. */
   body(): Uint8Array | Readable;
+  /** Where the call is noted for people. */
+  readonly notes?: Notes | undefined;
 }
 
 export type Answer =
@@ -37,7 +39,9 @@ export function awsCaller(environment: Pick<DestinationEnvironment, 'egress' | '
     const limits = { totalMs: WHOLE_CALL_MS + length * MS_PER_BYTE, textBytes: LONGEST_ANSWER };
     const body = request.body();
     try {
-      const call = { method, url, headers: Object.entries(headers).flat(), body };
+      // A signature that does not fit is answered with all that was signed, the token among it.
+      const noting = request.notes && { notes: request.notes, secrets: secretsOf(keys) };
+      const call = { method, url, headers: Object.entries(headers).flat(), body, noting };
       const result = await exchange(call, `AWS (${url.host})`, environment, signal, limits);
       if (result.type === 'none') return { type: 'failed', outcome: result.outcome };
       const { status, text } = result;
@@ -48,4 +52,8 @@ export function awsCaller(environment: Pick<DestinationEnvironment, 'egress' | '
       if (!(body instanceof Uint8Array)) body.destroy();
     }
   };
+}
+
+function secretsOf({ accessKeyId, secretAccessKey, sessionToken = '' }: AwsKeys): string[] {
+  return [sessionToken, secretAccessKey, accessKeyId];
 }

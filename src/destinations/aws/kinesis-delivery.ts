@@ -4,6 +4,7 @@ import type {
   Batch,
   BatchDestination,
   DestinationEnvironment,
+  Notes,
   Outcome,
   RecordFailure,
   Verdict,
@@ -53,12 +54,16 @@ export function openKinesis(environment: DestinationEnvironment, target: Kinesis
   };
 }
 
-type Put = (entries: readonly Entry[], signal: AbortSignal, hashKey?: string) => Promise<PutResult>;
+interface PutOptions {
+  readonly hashKey?: string;
+  readonly notes?: Notes | undefined;
+}
+type Put = (entries: readonly Entry[], signal: AbortSignal, options?: PutOptions) => Promise<PutResult>;
 
 function putter(environment: DestinationEnvironment, target: KinesisTarget, client: AwsClient): Put {
   const { region, name } = target;
   const url = endpointOf('kinesis', region, environment.variables);
-  return async (entries, signal, hashKey) => {
+  return async (entries, signal, { hashKey, notes } = {}) => {
     const body = requestBody(name, entries, hashKey);
     const request = {
       service: 'kinesis',
@@ -72,6 +77,7 @@ function putter(environment: DestinationEnvironment, target: KinesisTarget, clie
       bodySha256: sha256(body),
       length: body.length,
       body: () => body,
+      notes,
     } as const;
     const answer = await client.call(request, signal);
     if (answer.type === 'failed') return answer;
@@ -132,7 +138,7 @@ async function deliver(
   let taken = 0;
   while (waiting.length > 0) {
     const { first, behind } = nextCall(waiting, runs.longest);
-    const result = await put(first, signal);
+    const result = await put(first, signal, { notes: batch.notes });
     if (result.type === 'failed') {
       const { outcome } = result;
       if (taken === 0 && failures.length === 0) return outcome;
@@ -219,7 +225,7 @@ const NO_HASH_KEY = '9'.repeat(39);
  */
 async function verify(put: Put, signal: AbortSignal): Promise<Verdict> {
   const probe = { index: 0, key: 'simstream', data: Buffer.from('{}') };
-  const result = await put([probe], signal, NO_HASH_KEY);
+  const result = await put([probe], signal, { hashKey: NO_HASH_KEY });
   if (result.type === 'answered') return { type: 'reachable' };
   const { type, cause } = result.outcome;
   if (type === 'rejected' && cause.code === 'InvalidArgumentException') return { type: 'reachable' };

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import {
   type DestinationEnvironment,
   type FileDestination,
+  type Notes,
   type Outcome,
   type RecordFile,
   TEST_MARK,
@@ -50,6 +51,7 @@ interface Content {
   readonly sha256: string;
   readonly headers?: Readonly<Record<string, string>>;
   body: AwsRequest['body'];
+  readonly notes?: Notes | undefined;
 }
 
 /** Puts an object; what is not taken is a failure. */
@@ -71,6 +73,7 @@ function putter(environment: DestinationEnvironment, target: BucketTarget, clien
       bodySha256: content.sha256,
       length: content.length,
       body: content.body,
+      notes: content.notes,
     };
     const answer = await client.call(request, signal);
     if (answer.type === 'failed') return answer.outcome;
@@ -126,7 +129,8 @@ async function store(
     };
     const type = form.gzip ? 'application/gzip' : CONTENT_TYPES[form.format];
     const { length, sha256: hash } = content;
-    const what = { type, length, sha256: hash, headers, body: () => content.body() };
+    const { notes } = file;
+    const what = { type, length, sha256: hash, headers, body: () => content.body(), notes };
     const result = await put(keyOf(file, form), what, signal);
     if (result.type === 'taken') return { type: 'delivered', remoteStatus: result.status };
     return await explained(result, length, put, probeKey(form), signal);

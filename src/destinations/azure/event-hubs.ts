@@ -8,6 +8,7 @@ import {
   type Cause,
   type DestinationEnvironment,
   defineDestination,
+  type Notes,
   TEST_MARK,
 } from '../contract.ts';
 import { exchange } from '../http/http-exchange.ts';
@@ -99,12 +100,15 @@ function openHub(hub: HubConnection, keyed: boolean, environment: DestinationEnv
   const url = new URL(`${base}/messages?api-version=2014-01&timeout=${SERVER_TIMEOUT_S}`);
   const token = tokenSource(hub.access, base.toLowerCase());
 
-  const post = async (body: Buffer, signal: AbortSignal): Promise<Failure | undefined> => {
+  const post = async (body: Buffer, signal: AbortSignal, notes?: Notes): Promise<Failure | undefined> => {
     const authorization = token(clock.now());
     const headers = ['authorization', authorization, ...HEADERS];
-    const result = await exchange({ method: 'POST', url, headers, body }, hub.host, environment, signal);
+    const secrets = secretsOf(hub, authorization);
+    const noting = notes && { notes, secrets };
+    const request = { method: 'POST', url, headers, body, noting } as const;
+    const result = await exchange(request, hub.host, environment, signal);
     if (result.type === 'none') return hubUnreachable(result.outcome);
-    return hubFailure(result, { hub, now: clock.now(), secrets: secretsOf(hub, authorization) });
+    return hubFailure(result, { hub, now: clock.now(), secrets });
   };
 
   return {
@@ -119,7 +123,7 @@ function openHub(hub: HubConnection, keyed: boolean, environment: DestinationEnv
         batch,
         (block, at, index) => entryOf(block, at, index, { keyed, hub, test: batch.test }),
         LIMITS,
-        (entries) => post(bodyOf(entries), signal),
+        (entries) => post(bodyOf(entries), signal, batch.notes),
       ),
     close: () => Promise.resolve(),
   };

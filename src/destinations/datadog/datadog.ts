@@ -8,11 +8,13 @@ import {
   type Cause,
   type DestinationEnvironment,
   defineDestination,
+  type Notes,
   type Outcome,
   type RecordFailure,
 } from '../contract.ts';
 import { exchange, type HttpAnswer, type HttpRequest } from '../http/http-exchange.ts';
 import { outcomeOfAnswer, plainText, retryAfterMs } from '../http/http-outcome.ts';
+import type { Noting } from '../http/shown-exchange.ts';
 import { isForeign } from '../reasons.ts';
 import { verdictOf } from '../verify.ts';
 import { type LogEntry, logBytes, logsBody, readEvent } from './datadog-logs.ts';
@@ -127,23 +129,30 @@ function openDatadog(settings: Settings, environment: DestinationEnvironment): B
     url: string,
     body: Uint8Array | undefined,
     signal: AbortSignal,
+    noting?: Noting,
   ): Promise<Failure | undefined> => {
     const at = new URL(url).host;
     const request: HttpRequest = body
-      ? { method: 'POST', url: new URL(url), headers: [...key, ...PACKED], body }
+      ? { method: 'POST', url: new URL(url), headers: [...key, ...PACKED], body, noting }
       : { method: 'GET', url: new URL(url), headers: key };
     const result = await exchange(request, at, environment, signal);
     return result.type === 'none' ? result.outcome : failureOf(result, at, settings, environment.clock.now());
   };
 
-  const sendPart = async (part: Part, url: string, signal: AbortSignal): Promise<Failure | undefined> => {
+  const sendPart = async (
+    part: Part,
+    url: string,
+    signal: AbortSignal,
+    notes?: Notes,
+  ): Promise<Failure | undefined> => {
     const made = part.make();
     const body = await compress(made.body, { level: GZIP_LEVEL });
     if (body.length > part.limits.compressed) {
       const message = `The request has ${body.length} bytes; Datadog takes ${part.limits.compressed}.`;
       return { type: 'too_large', cause: { code: 'request_too_large', message } };
     }
-    const failure = await call(url, body, signal);
+    const noting = notes && { notes, secrets: [settings.api_key], plain: made.body };
+    const failure = await call(url, body, signal, noting);
     if (!failure) made.taken?.(environment.clock.now());
     return failure;
   };
@@ -158,7 +167,7 @@ function openDatadog(settings: Settings, environment: DestinationEnvironment): B
           : eventParts(batch, environment.clock.now());
       const url = batch.kind === 'usage' ? addresses.series : addresses.logs;
       for (const [sent, part] of parts.entries()) {
-        const failure = await sendPart(part, url, signal);
+        const failure = await sendPart(part, url, signal, batch.notes);
         if (failure)
           return interrupted(
             failure,

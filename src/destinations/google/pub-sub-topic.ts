@@ -7,6 +7,7 @@ import {
   type BatchDestination,
   type Cause,
   type DestinationEnvironment,
+  type Notes,
   TEST_MARK,
   type Verdict,
 } from '../contract.ts';
@@ -38,7 +39,7 @@ const EXCHANGE = { ...USUAL_LIMITS, textBytes: 2 ** 20 };
 type Answered =
   | { readonly type: 'answer'; readonly answer: HttpAnswer; readonly secrets: readonly string[] }
   | { readonly type: 'failed'; readonly outcome: Failure };
-type Call = (method: string, body: ByteText, signal: AbortSignal) => Promise<Answered>;
+type Call = (method: string, body: ByteText, signal: AbortSignal, notes?: Notes) => Promise<Answered>;
 
 /**
  * Opens a topic. All messages of a request must have the same ordering key, so with keys there is a request for each
@@ -51,21 +52,22 @@ export function openTopic(topic: Topic, environment: DestinationEnvironment): Ba
   const path = `${base}/v1/projects/${topic.project}/topics/${encodeURIComponent(topic.topic)}`;
   const at = new URL(base).host;
 
-  const once: Call = async (method, body, signal) => {
+  const once: Call = async (method, body, signal, notes) => {
     const signed = account ? await account.signIn(signal) : NOBODY;
     if (signed.type === 'failed') return signed;
     const url = new URL(`${path}:${method}`);
     const headers = [...signed.headers, ...HEADERS];
-    const call = { method: 'POST', url, headers, body: bytesOf(body) } as const;
+    const noting = notes && { notes, secrets: signed.secrets };
+    const call = { method: 'POST', url, headers, body: bytesOf(body), noting } as const;
     const result = await exchange(call, at, environment, signal, EXCHANGE);
     if (result.type === 'none') return { type: 'failed', outcome: result.outcome };
     return { type: 'answer', answer: result, secrets: signed.secrets };
   };
-  const call: Call = async (method, body, signal) => {
-    const result = await once(method, body, signal);
+  const call: Call = async (method, body, signal, notes) => {
+    const result = await once(method, body, signal, notes);
     if (result.type === 'failed' || result.answer.status !== 401 || !account) return result;
     account.forget();
-    return once(method, body, signal);
+    return once(method, body, signal, notes);
   };
 
   const contextOf = (secrets: readonly string[]): FaultContext => ({
@@ -81,9 +83,13 @@ export function openTopic(topic: Topic, environment: DestinationEnvironment): Ba
     const email = fault.status === 'PERMISSION_DENIED' ? await account?.email(signal) : undefined;
     return pubSubFailure(answer, fault, { ...context, email });
   };
-  const publish = async (entries: readonly Entry[], signal: AbortSignal): Promise<Failure | undefined> => {
+  const publish = async (
+    entries: readonly Entry[],
+    signal: AbortSignal,
+    notes?: Notes,
+  ): Promise<Failure | undefined> => {
     const body = `{"messages":[${entries.map(({ text }) => text).join(',')}]}`;
-    const result = await call('publish', body, signal);
+    const result = await call('publish', body, signal, notes);
     if (result.type === 'failed') return result.outcome;
     if (result.answer.status === 200 && idsIn(result.answer).length === entries.length) return undefined;
     return failureOf(result, signal);
@@ -105,7 +111,7 @@ export function openTopic(topic: Topic, environment: DestinationEnvironment): Ba
         batch,
         (block, at, index) => entryOf(block, at, index, topic.ordered, batch.test),
         LIMITS,
-        (entries) => publish(entries, signal),
+        (entries) => publish(entries, signal, batch.notes),
       ),
     close: () => Promise.resolve(),
   };

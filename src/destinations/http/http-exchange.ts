@@ -4,6 +4,7 @@ import { type Dispatcher, request } from 'undici';
 import { lengthOf } from '../batch.ts';
 import type { DestinationEnvironment } from '../contract.ts';
 import { cancelled, type NetworkOutcome, networkFault, timedOut } from '../network-fault.ts';
+import { type Noting, note } from './shown-exchange.ts';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH';
@@ -12,6 +13,8 @@ export interface HttpRequest {
   readonly headers: readonly string[];
   /** Parts are sent one behind the other; they must not change before the answer. */
   readonly body?: Uint8Array | Readable | readonly Uint8Array[];
+  /** Where it is noted what was sent and answered. */
+  readonly noting?: Noting | undefined;
 }
 
 export interface HttpAnswer {
@@ -79,13 +82,18 @@ export async function exchange(
     });
     answered.catch(() => {});
     const response = await Promise.race([answered, broken.promise]);
-    if (!response) return { type: 'none', outcome: reason as NetworkOutcome };
+    if (!response) {
+      note(call.noting, call, undefined);
+      return { type: 'none', outcome: reason as NetworkOutcome };
+    }
     cancelBodyTimer = clock.after(BODY_MS, () => stop.abort());
     const text = await readText(response.body, limits.textBytes);
     // undici frees a connection a turn of the event loop later; who sends again at once would open a second one.
     await turn();
+    note(call.noting, call, { status: response.statusCode, headers: response.headers, text });
     return answer(response, text);
   } catch (error) {
+    note(call.noting, call, undefined);
     return { type: 'none', outcome: reason ?? networkFault(named(error), at) };
   } finally {
     cancelTimer();

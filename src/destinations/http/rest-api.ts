@@ -132,6 +132,7 @@ interface Webhook {
 function openWebhook(webhook: Webhook, environment: DestinationEnvironment): BatchDestination {
   const { url, at, method, bare, key, secrets } = webhook;
   const { clock } = environment;
+  const shownUrl = maskUrl(url.href);
   return {
     takes: 'batches',
     verify: (signal) => probe(url, at, environment, signal),
@@ -145,7 +146,8 @@ function openWebhook(webhook: Webhook, environment: DestinationEnvironment): Bat
         ...(key ? ['webhook-signature', sign(key, batch.deliveryId, timestamp, body)] : []),
         ...(batch.test ? [TEST_MARK.toLowerCase(), 'true'] : []),
       ];
-      const result = await exchange({ method, url, headers, body }, at, environment, signal);
+      const noting = batch.notes && { notes: batch.notes, secrets, url: shownUrl };
+      const result = await exchange({ method, url, headers, body, noting }, at, environment, signal);
       if (result.type === 'none') return result.outcome;
       return outcomeOfAnswer(result, { at, now: clock.now(), secrets });
     },

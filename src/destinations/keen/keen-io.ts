@@ -117,10 +117,12 @@ function openKeen(settings: Settings, environment: DestinationEnvironment): Batc
   const call = (
     records: readonly (readonly Uint8Array[])[],
     signal: AbortSignal,
-    marks: readonly string[] = [],
+    batch?: Batch,
   ): Promise<HttpResult> => {
     const body = bodyOf(settings.collection_name, records);
-    const request = { method: 'POST', url, headers: [...headers, ...marks], body } as const;
+    const marks = batch?.test ? [TEST_MARK.toLowerCase(), 'true'] : [];
+    const noting = batch?.notes && { notes: batch.notes, secrets: [settings.write_key] };
+    const request = { method: 'POST', url, headers: [...headers, ...marks], body, noting } as const;
     return exchange(request, at, environment, signal, LIMITS);
   };
 
@@ -135,8 +137,7 @@ function openKeen(settings: Settings, environment: DestinationEnvironment): Batc
       return failure?.type === 'rejected' ? { type: 'reachable' } : verdictOf(failure);
     },
     send: async (batch, signal) => {
-      const marks = batch.test ? [TEST_MARK.toLowerCase(), 'true'] : [];
-      const result = await call(recordParts(batch), signal, marks);
+      const result = await call(recordParts(batch), signal, batch);
       if (result.type === 'none') return result.outcome;
       return failureOf(result, at, settings, clock.now()) ?? outcomeOfResults(result, batch.count, settings);
     },

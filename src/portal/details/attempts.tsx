@@ -7,6 +7,7 @@ import { formatBytes, formatCount, formatDuration, formatNumberOf, UNKNOWN } fro
 import { useRead } from '../lib/query.ts';
 import { STATUS } from '../lib/streams.ts';
 import { DataTable } from '../parts/data-table.tsx';
+import { ShowExchange } from '../parts/exchange.tsx';
 import { Failed, Loading, Message, Time } from '../parts/show.tsx';
 
 const SHOWN = [
@@ -63,7 +64,7 @@ export function Attempts({ stream }: { readonly stream: DataStream }) {
             { name: 'Size', cell: ({ bytes }) => formatBytes(bytes), right: true },
             { name: 'Took', cell: ({ duration }) => formatDuration(duration), right: true },
             { name: 'Status', cell: ({ remoteStatus }) => remoteStatus ?? UNKNOWN, right: true },
-            { name: 'Details', cell: (delivery) => <Explained delivery={delivery} /> },
+            { name: 'Details', cell: (delivery) => <Explained stream={id} delivery={delivery} /> },
           ]}
         />
       )}
@@ -83,10 +84,18 @@ const ENDS: Readonly<Record<Delivery['end'], readonly [string, string]>> = {
   'given up': ['Given up', BAD],
 };
 
-function Explained({ delivery: { message, attempts } }: { readonly delivery: Delivery }) {
+function Explained({
+  stream,
+  delivery: { message, attempts, end },
+}: {
+  readonly stream: string;
+  readonly delivery: Delivery;
+}) {
+  const failed = attempts.find((attempt) => attempt.has_exchange && attempt.outcome !== 'delivered');
+  const told = end === 'delivered' ? attempts.find((attempt) => attempt.has_exchange) : failed;
   return (
     <>
-      {message && <Message text={message} />}
+      {message && <Message text={message} />} {told?.id && <ShowExchange stream={stream} attempt={told.id} />}
       {attempts.length > 1 && (
         <details>
           <summary>{formatNumberOf(attempts.length, 'request')}</summary>
@@ -106,7 +115,7 @@ function Explained({ delivery: { message, attempts } }: { readonly delivery: Del
           </ol>
         </details>
       )}
-      {!message && attempts.length === 1 && UNKNOWN}
+      {!message && !told && attempts.length === 1 && UNKNOWN}
     </>
   );
 }

@@ -61,6 +61,12 @@ export function formatAgo(time: string | null | undefined, now: number): string 
   return seconds < 60 ? `${seconds} s ago` : `${formatDuration(seconds * 1000)} ago`;
 }
 
+/** `in 40 s`; `now` for a time that has come. */
+export function formatIn(time: string, now: number): string {
+  const seconds = Math.ceil((Date.parse(time) - now) / 1000);
+  return seconds < 1 ? 'now' : `in ${formatDuration(seconds * 1000)}`;
+}
+
 /** Making one takes as long as a hundred uses: each is made once. */
 const formats = new Map<string, Intl.DateTimeFormat>();
 function formatOf(name: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {

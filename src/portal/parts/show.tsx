@@ -1,6 +1,6 @@
 import { ActionIcon, Alert, Button, CopyButton, Group, Loader, Stack, Text, Tooltip } from '@mantine/core';
 import { Fragment, type ReactNode, useEffect, useState } from 'react';
-import { formatAgo, formatTime, formatUtc, UNKNOWN } from '../lib/format.ts';
+import { formatAgo, formatIn, formatTime, formatUtc, UNKNOWN } from '../lib/format.ts';
 import type { Problem } from '../lib/problem.ts';
 import { useNow } from '../lib/query.ts';
 import { partsOf, visible } from '../lib/text.ts';
@@ -23,6 +23,16 @@ export function Ago({ at }: { readonly at: string | null | undefined }) {
   return (
     <time dateTime={at} title={`${formatTime(at)} (${formatUtc(at)})`}>
       {formatAgo(at, now)}
+    </time>
+  );
+}
+
+/** How soon something is; the time itself, in both zones, when it is pointed at. */
+export function In({ at }: { readonly at: string }) {
+  const now = useNow();
+  return (
+    <time dateTime={at} title={`${formatTime(at)} (${formatUtc(at)})`}>
+      {formatIn(at, now)}
     </time>
   );
 }

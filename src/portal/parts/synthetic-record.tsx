@@ -4,6 +4,7 @@ import type { components } from '../generated/api.ts';
 import { api, type DataStream, perform } from '../lib/api.ts';
 import { formatDuration } from '../lib/format.ts';
 import { type Problem, problemFrom } from '../lib/problem.ts';
+import { ExchangeView } from './exchange.tsx';
 import { Failed, Message } from './show.tsx';
 
 type Result = components['schemas']['TestRecordResult'];
@@ -50,7 +51,7 @@ export function TestRecordButton({ test }: { readonly test: TestRecord }) {
 export function TestRecordResult({ test: { tested, forget } }: { readonly test: TestRecord }) {
   if (!tested) return null;
   if ('problem' in tested) return <Failed problem={tested.problem} title="No test record was sent" />;
-  const { outcome, message, remote_status, duration_ms } = tested.result;
+  const { outcome, message, remote_status, duration_ms, exchange } = tested.result;
   const good = outcome === 'delivered';
   return (
     <Alert
@@ -67,6 +68,12 @@ export function TestRecordResult({ test: { tested, forget } }: { readonly test: 
         <Message text={message} /> {remote_status !== null && `Status ${remote_status}. `}
         It took {formatDuration(duration_ms)}. Nothing of the data stream moved.
       </Text>
+      {exchange && (
+        <details>
+          <summary>Request and answer</summary>
+          <ExchangeView exchange={exchange} />
+        </details>
+      )}
     </Alert>
   );
 }

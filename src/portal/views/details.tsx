@@ -14,7 +14,7 @@ import { useSession } from '../lib/session.ts';
 import { STATUS, streamName } from '../lib/streams.ts';
 import { DeleteStream } from '../parts/delete-stream.tsx';
 import { Heading } from '../parts/heading.tsx';
-import { Ago, Failed, Loading, Message } from '../parts/show.tsx';
+import { Ago, Failed, In, Loading, Message } from '../parts/show.tsx';
 import { nextStep, StatusChip } from '../parts/status.tsx';
 import { restartStream, switchStream } from '../parts/stream-actions.ts';
 import { TestRecordButton, TestRecordResult, useTestRecord } from '../parts/synthetic-record.tsx';
@@ -193,6 +193,12 @@ function Head({
         <Text className="wrap" c="var(--mantine-color-error)">
           Retrying since <Ago at={retrying.since} />, {formatCount(retrying.tries)} tries:{' '}
           <Message text={retrying.message} />
+          {retrying.next_at !== null && (
+            <>
+              {' '}
+              Next try <In at={retrying.next_at} />.
+            </>
+          )}
         </Text>
       )}
       {next && <Text>{next}</Text>}

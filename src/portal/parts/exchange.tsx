@@ -1,0 +1,103 @@
+import { Button, Modal, Stack, Text, Title } from '@mantine/core';
+import { useState } from 'react';
+import type { components } from '../generated/api.ts';
+import { api, read } from '../lib/api.ts';
+import { formatJson } from '../lib/json.ts';
+import { useRead } from '../lib/query.ts';
+import { visible } from '../lib/text.ts';
+import { Code, Failed, Loading } from './show.tsx';
+
+type Exchange = components['schemas']['Exchange'];
+type Part = Pick<Exchange['request'], 'headers' | 'body' | 'body_cut'>;
+
+/** A request and its answer, as the node noted them. */
+export function ExchangeView({ exchange: { request, answer } }: { readonly exchange: Exchange }) {
+  return (
+    <Stack gap="sm">
+      <Half title="Request" first={`${request.method} ${request.url}`} part={request} />
+      {answer ? (
+        <Half title="Answer" first={`Status ${answer.status}`} part={answer} />
+      ) : (
+        <Text size="sm">No answer came.</Text>
+      )}
+    </Stack>
+  );
+}
+
+function Half({
+  title,
+  first,
+  part,
+}: {
+  readonly title: string;
+  readonly first: string;
+  readonly part: Part;
+}) {
+  const { headers, body, body_cut } = part;
+  const head = [first, ...headers.map(({ name, value }) => `${name}: ${value}`)].join('\n');
+  const rest = body_cut ? '\n… (cut)' : '';
+  return (
+    <div>
+      <Title order={3} size="h5" mb={4}>
+        {title}
+      </Title>
+      <Code
+        text={`${visible(head)}\n\n${isJson(body) ? formatJson(body) : visible(body)}${rest}`}
+        label={title}
+      />
+    </div>
+  );
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Opens the request and answer of an attempt. */
+export function ShowExchange({ stream, attempt }: { readonly stream: string; readonly attempt: string }) {
+  const [open, setOpen] = useState(false);
+  return (
+    <>
+      <Button size="compact-xs" variant="default" onClick={() => setOpen(true)}>
+        Show request
+      </Button>
+      <Modal
+        opened={open}
+        onClose={() => setOpen(false)}
+        title="Request and answer"
+        size="lg"
+        closeButtonProps={{ 'aria-label': 'Close' }}
+      >
+        {open && <Fetched stream={stream} attempt={attempt} />}
+      </Modal>
+    </>
+  );
+}
+
+function Fetched({ stream, attempt }: { readonly stream: string; readonly attempt: string }) {
+  const exchange = useRead(['exchange', stream, attempt], (signal) =>
+    read(
+      api.GET('/api/v2/data_stream/{id}/attempt/{attempt_id}', {
+        params: { path: { id: stream, attempt_id: attempt } },
+        signal,
+      }),
+    ),
+  );
+  if (exchange.data) {
+    return (
+      <Stack>
+        <ExchangeView exchange={exchange.data} />
+        <Text size="sm" c="dimmed">
+          Values that may be secret are masked, and long bodies are cut.
+        </Text>
+      </Stack>
+    );
+  }
+  if (exchange.problem) return <Failed problem={exchange.problem} title="The request cannot be shown" />;
+  return <Loading what="the request" retry={exchange.reload} />;
+}
