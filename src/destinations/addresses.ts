@@ -1,9 +1,9 @@
 import { BlockList, isIP } from 'node:net';
 
 /**
- * Which addresses a destination must not have unless the operator allows them: everything that leads back into the
- * machine, its network or its cloud, and what is no address of one host. IANA's special-purpose registries, plus the
- * clouds' own metadata addresses. Listed so that a message can say what kind of address it was; the first match counts.
+ * The addresses that a destination must not have unless the operator allows them: addresses of the machine, its network or
+ * its cloud, and addresses that do not belong to one host. They come from IANA's special-purpose registries, plus the clouds'
+ * metadata addresses. The list lets a message name the kind of address. The first match counts.
  */
 const FORBIDDEN: readonly (readonly [kind: string, ranges: readonly string[]])[] = [
   [
@@ -22,19 +22,19 @@ const FORBIDDEN: readonly (readonly [kind: string, ranges: readonly string[]])[]
   ['reserved', ['192.0.0.0/24', '192.88.99.0/24', '240.0.0.0/4', '2001:10::/28', '2001:20::/28']],
 ];
 
-/** Addresses of hosts on the internet lie in here; the rest of IPv6 is reserved, local, or a translation (see below). */
+/** The range of hosts on the internet. The rest of IPv6 is reserved, local, or a translation (see below). */
 const GLOBAL_IPV6 = subnets(['2000::/3']);
 
 const RANGES = FORBIDDEN.map(([kind, ranges]) => ({ kind, list: subnets(ranges) }));
 
 export interface AddressRule {
-  /** What kind of forbidden address this is (`loopback`), or undefined when it may be connected to. */
+  /** The kind of forbidden address (`loopback`); undefined if connections to it are allowed. */
   forbids(address: string): string | undefined;
 }
 
 /**
  * The rule for outgoing connections.
- * @param allow addresses and CIDR blocks that may be reached although they are forbidden by default
+ * @param allow addresses and CIDR blocks that are allowed although they are forbidden by default
  * @throws Error when one of them is neither
  */
 export function addressRule(allow: readonly string[]): AddressRule {
@@ -63,8 +63,8 @@ function kindOf(address: string, family: 'ipv4' | 'ipv6'): string | undefined {
 }
 
 /**
- * The IPv4 addresses that traffic to an IPv6 address ends up at, where it is a translation or a tunnel; else undefined.
- * All of them must be allowed.
+ * The IPv4 addresses that receive the traffic to an IPv6 address, if it is a translation or a tunnel; else undefined. All
+ * of them must be allowed.
  */
 function embeddedAddresses(groups: readonly number[]): string[] | undefined {
   const dotted = (at: number, flip = 0) => {

@@ -7,7 +7,7 @@ import { pubSub } from './google/pub-sub.ts';
 import { restApi } from './http/rest-api.ts';
 import { keenIo } from './keen/keen-io.ts';
 
-/** Every connection type, in the order in which they are offered. A new connector is one line here. */
+/** Every connection type, in the order of the form. A new connector is one line here. */
 const types: readonly DestinationType[] = [restApi, awsKinesis, s3, eventHubs, pubSub, keenIo, datadog];
 
 /** By emnify's name: the value of `destination.connection_type`. */

@@ -6,12 +6,12 @@ const COMMA = Buffer.from(',');
 const CLOSE = Buffer.from(']');
 
 /**
- * From here on a body is sent as views of its blocks: a copy of it would cost more than the writes that it saves, and each
- * stream that the records go to would make one.
+ * From this size on, a body is sent as views of its blocks: a copy would cost more than the writes that it saves, and each
+ * stream that gets the records would make one.
  */
 const SENT_AS_VIEWS = 64 * 1024;
 
-/** The records of a batch as one JSON array: their own bytes, as they are or, where there are few of them, copied once. */
+/** The records of a batch as one JSON array: views of their bytes, or one copy if they are few. */
 export function jsonArray({ segments }: Pick<Batch, 'segments'>): readonly Uint8Array[] {
   const parts: Uint8Array[] = [OPEN];
   for (const { block, from, to } of segments) {

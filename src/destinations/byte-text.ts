@@ -1,6 +1,6 @@
 /**
- * Text of one character a byte: what `latin1` makes of the UTF-8. Where a request is put together as text, V8 then keeps a
- * byte a character however many umlauts there are, its length is its length in bytes, and nothing is decoded on the way.
+ * Text with one character per byte: UTF-8 bytes read as `latin1`. If a request is composed as such text, V8 needs one byte per
+ * character whatever the letters are, the text's length is its length in bytes, and nothing is decoded.
  */
 export type ByteText = string;
 

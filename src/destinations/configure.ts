@@ -10,13 +10,13 @@ export type ConfigureResult =
   | {
       readonly type: 'configured';
       readonly configured: Configured;
-      /** What to store: known fields only, defaults filled in, masks replaced by what they stand for. */
+      /** The credentials to store: only known fields, with defaults, and with the secrets in place of masks. */
       readonly credentials: Credentials;
       readonly format: Format;
     }
   | { readonly type: 'invalid'; readonly faults: readonly FieldFault[] };
 
-/** What a stream of the same connection type has stored, when it is being changed. */
+/** The stored configuration of a stream that is being changed, if its connection type stays. */
 export interface StoredConfiguration {
   readonly credentials: Credentials;
   /** Configured.identity of then. */
@@ -25,13 +25,13 @@ export interface StoredConfiguration {
 }
 
 /**
- * Makes a configured destination of what a client sent as `destination.credentials` and `destination.format`.
- * Lenient where generated clients need it: null means not given (also of a member that no schema knows), digits in a
- * string are an integer, no format means the first of the type. Strict otherwise: a member that this type does not have is a
- * fault, because a customer who gives an encryption key or another store must not believe that it counts. One fault per
- * field, with its path in the body.
- * @param stored what is being changed: it stands for masks that are sent back and for what is not given; without it each
- *   mask is a fault
+ * Makes a configured destination from a client's `destination.credentials` and `destination.format`.
+ * It is lenient where generated clients need it: null means not given (also for an unknown member), digits in a string are
+ * an integer, and a missing format means the first of the type. It is strict otherwise: an unknown member is a fault, because
+ * a customer who gives an encryption key or another store must not believe that it has an effect. One fault per field, with
+ * its path in the body.
+ * @param stored the configuration that is being changed: it replaces masks and missing fields. Without it each mask is a
+ *   fault
  */
 export function configureDestination(
   type: DestinationType,
@@ -81,7 +81,7 @@ export function configureDestination(
 
 function movedFrom(type: DestinationType, stored: StoredConfiguration, now: Configured): Moved {
   const configured = type.configure(stored.credentials, stored.format);
-  // What an older version accepted may be refused today; then only what was written down of it is known.
+  // This version may refuse what an older version accepted. Then only the stored identity is known.
   const before = Array.isArray(configured) ? { identity: stored.identity } : configured;
   return {
     elsewhere: before.identity !== now.identity,
@@ -101,7 +101,7 @@ function chooseFormat(type: DestinationType, format: unknown): Format | FieldFau
   );
 }
 
-/** The fields that the schema knows, without nulls, and with integers that came as digits made integers. */
+/** The fields of the schema, without nulls; digits in strings become integers. */
 function knownFields(schema: TObject, raw: Record<string, unknown>): Record<string, unknown> {
   const known: Record<string, unknown> = {};
   for (const [field, property] of Object.entries(schema.properties)) {
@@ -113,7 +113,7 @@ function knownFields(schema: TObject, raw: Record<string, unknown>): Record<stri
   return known;
 }
 
-/** One fault for each member that the type does not have and that is not null. */
+/** One fault for each unknown member that is not null. */
 function unknownFaults(type: DestinationType, raw: Record<string, unknown>): FieldFault[] {
   const fields = Object.keys(type.credentials.properties);
   return Object.keys(raw)

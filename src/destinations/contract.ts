@@ -5,9 +5,8 @@ import type { Block, RecordKind } from '../records/block.ts';
 import type { Egress } from './egress.ts';
 
 /**
- * What a connector is. A connector sees no cursor, no retry count, no timer and no tenant registry: the engine owns
- * batching, retry, concurrency, metrics and acknowledgement. It gets a configuration once, then batches one at a time,
- * and says of each what became of it.
+ * A connector. The engine owns batching, retry, concurrency, metrics and acknowledgement, so a connector sees no cursor, no
+ * retry count, no timer and no tenant registry. It gets a configuration once, then batches, and returns the outcome of each.
  */
 export interface DestinationType {
   /** emnify's name, e.g. `RestAPI`; the value of `destination.connection_type`. */
@@ -17,7 +16,7 @@ export interface DestinationType {
   readonly summary: string;
   /** The portal's icon: the path of a line drawing in a box of 24 by 24, as in SVG's `d`. */
   readonly icon: string;
-  /** What a customer does at the destination before a stream can deliver to it, in order. The portal shows it beside the form. */
+  /** The customer's steps at the destination before a stream can deliver to it. The portal shows them beside the form. */
   readonly setup: readonly SetupStep[];
   readonly formats: readonly Format[];
   /**
@@ -29,8 +28,8 @@ export interface DestinationType {
    */
   readonly credentials: TObject;
   /**
-   * Turns credentials that satisfy the schema, defaults filled in, into a configured destination; or says what a schema
-   * cannot (a URL that is none, a connection string without EntityPath). No I/O, loads no SDK.
+   * Turns credentials that satisfy the schema, with defaults, into a configured destination. Or returns the faults that a
+   * schema cannot express (a malformed URL, a connection string without EntityPath). No I/O, loads no SDK.
    */
   configure(credentials: Credentials, format: Format): Configured | ConfigurationFault[];
 }
@@ -55,11 +54,11 @@ export interface ConfigurationFault {
 }
 
 export interface Configured {
-  /** Where it goes, for people, without secrets: `https://example.com/in`, `s3://bucket`. */
+  /** The destination for people, without secrets: `https://example.com/in`, `s3://bucket`. */
   readonly target: string;
-  /** Who gets the secrets: host, namespace, account. A change that points elsewhere must bring its secrets along. */
+  /** The receiver of the secrets: host, namespace, account. A change to another receiver must give its secrets again. */
   readonly identity: string;
-  /** Where in it, if several parties may share it: the whole URL. A mask that is sent back with another one is refused. */
+  /** The place at the receiver, if several parties may share it: the whole URL. A mask with another address is refused. */
   readonly address?: string;
   readonly gathering: Gathering;
   /** Loads the SDK if there is one and returns the destination; opens no connection before `verify` or a send. */
@@ -81,7 +80,7 @@ export type Gathering =
     }
   | {
       readonly by: 'file';
-      /** A file is closed by whichever comes first: this many records, or this long after its first record. */
+      /** A file is closed after this many records, or this long after its first record, whichever comes first. */
       readonly records: number;
       readonly intervalMs: number;
     };
@@ -95,22 +94,22 @@ export interface DestinationEnvironment {
   readonly egress: Egress;
   /** The process environment, for the vendors' own variables (`AWS_ENDPOINT_URL_KINESIS`, `DD_URL` …). */
   readonly variables: Readonly<Record<string, string | undefined>>;
-  /** Where a connector may keep a file while it works on it; emptied at start. */
+  /** The directory for a connector's temporary files; emptied at start. */
   readonly scratchDirectory: string;
 }
 
 export type Destination = BatchDestination | FileDestination;
 
 interface Verifiable {
-  /** Reaches the destination and checks what can be checked without delivering a record. */
+  /** Reaches the destination, and checks as much as possible without delivering a record. */
   verify(signal: AbortSignal): Promise<Verdict>;
-  /** Gives back connections. Called once; no send is under way. */
+  /** Closes connections. Called once, when no send is running. */
   close(): Promise<void>;
 }
 
 export interface BatchDestination extends Verifiable {
   readonly takes: 'batches';
-  /** Delivers a batch. Never throws for what the peer does: that is an outcome. Obeys `signal` promptly. */
+  /** Delivers a batch. Never throws for a fault of the peer: that is an outcome. Obeys `signal` promptly. */
   send(batch: Batch, signal: AbortSignal): Promise<Outcome>;
 }
 
@@ -193,37 +192,37 @@ export interface Segment {
 }
 
 export type Verdict =
-  /** `checked`: how much is known. Default `access`: the destination accepts these credentials; `connection`: the address answers. */
+  /** `checked`: the extent of the check. Default `access`: the destination accepts these credentials; `connection`: the address answers. */
   | { readonly type: 'reachable'; readonly checked?: 'access' | 'connection' }
   | { readonly type: 'failed'; readonly cause: Cause };
 
-/** Why something did not work, fit for the customer's eyes: what happened, where, and the next step; never a secret. */
+/** The cause of a failure, for the customer: what happened, where, and the next step; never a secret. */
 export interface Cause {
   /** Stable and low in cardinality, for metrics and charts: `dns_error`, `connection_refused`, `http_503`, `AccessDenied`. */
   readonly code: string;
   readonly message: string;
-  /** The status the remote answered with, where there is one. */
+  /** The status of the remote's answer, if it has one. */
   readonly remoteStatus?: number;
 }
 
 export type Outcome =
-  /** All records were taken. */
+  /** The destination accepted all records. */
   | { readonly type: 'delivered'; readonly remoteStatus?: number }
-  /** Nothing was taken, and trying again may help: busy, unreachable, a fault of the service. */
+  /** No record was accepted, and a retry may help: busy, unreachable, a fault of the service. */
   | {
       readonly type: 'retry';
       readonly cause: Cause;
       readonly afterMs?: number;
-      /** The service knows the caller and takes no more of it for now. */
+      /** The service knows the caller and is throttling it. */
       readonly throttled?: true;
     }
-  /** All but these were taken. `retry`: send again; `reject`: can never be taken. Indexes count within the batch. */
+  /** All other records were accepted. `retry`: send again; `reject`: never acceptable. Indexes count within the batch. */
   | { readonly type: 'partial'; readonly failures: readonly RecordFailure[]; readonly afterMs?: number }
   /** A person must fix something: credentials, permission, missing resource. */
   | { readonly type: 'refused'; readonly cause: Cause }
   /** The request was too large as a whole: the engine splits it. */
   | { readonly type: 'too_large'; readonly cause: Cause }
-  /** Some of these records can never be taken, unknown which: the engine splits the request until it finds them. */
+  /** Some of these records are never acceptable; the engine splits the request until it finds them. */
   | { readonly type: 'rejected'; readonly cause: Cause }
   /** simstream's own fault (out of sockets, a shutdown): the engine tries again and never charges it to the stream. */
   | { readonly type: 'platform'; readonly cause: Cause };

@@ -10,11 +10,11 @@ import { createSystemNames } from './names/system-files.ts';
 import { type ForwardProxy, openTunnel } from './proxy.ts';
 
 /**
- * The way out to destinations, of one organisation. Which addresses may be reached is the operator's choice
- * (SIMSTREAM_ALLOW_DESTINATIONS); it is checked on the resolved address when a connection is made.
+ * The way out to destinations, of one organisation. The operator decides which addresses are allowed
+ * (SIMSTREAM_ALLOW_DESTINATIONS). Each connection checks the resolved address.
  */
 export interface Egress {
-  /** Whether this literal IP address may be connected to. */
+  /** Whether connections to this literal IP address are allowed. */
   allows(address: string): boolean;
   /**
    * For `net.connect` and every client built on it: resolves, and fails with ForbiddenAddress if no address is allowed.
@@ -36,13 +36,13 @@ export interface SharedEgress extends Egress {
 }
 
 export interface EgressOptions {
-  /** CIDR blocks and addresses that may be reached though they are forbidden by default; as a list or comma-separated. */
+  /** CIDR blocks and addresses that are allowed although they are forbidden by default; as a list or comma-separated. */
   readonly allow: string | readonly string[];
   /** Name servers, `address` or `address:port`, instead of the system's. */
   readonly nameServers?: readonly string[];
   /** Resolves a host name to all its addresses. Default: hosts file and name servers, with a share for each organisation. */
   readonly resolve?: (hostname: string, organisationId: number) => Promise<readonly Address[]>;
-  /** The most sockets that may be open at a time: of all organisations, and of one. */
+  /** The most open sockets: of all organisations, and of one. */
   readonly maxSockets?: number;
   readonly maxSocketsPerOrganisation?: number;
   readonly proxy?: ForwardProxy | undefined;
@@ -56,16 +56,16 @@ export const CONNECT_TIMEOUT_MS = 10_000;
  * that closes earlier says so in `Keep-Alive: timeout=…`, which is obeyed.
  */
 const KEEP_ALIVE_MS = 30_000;
-/** A server's own wish for longer is granted up to here. */
+/** A server may ask for a longer time, up to this one. */
 const LONGEST_KEEP_ALIVE_MS = 60_000;
 /**
- * A connection that is always busy would stay with the address that it was opened to, whatever DNS says since. After
- * this time it gets no new request and closes after its last answer. As long as an answer of DNS is kept at most.
+ * A connection that is always busy would keep its address even after a change in DNS. After this time it gets no new request
+ * and closes after its last answer. The time equals the longest time that a DNS answer is kept.
  */
 export const CONNECTION_AGE_MS = 300_000;
 /**
- * Bounds memory (some 20 KB a socket, 60 KB with TLS) when thousands of destinations hang at once. Beyond it a delivery
- * is tried again later at simstream's own expense.
+ * Bounds memory (about 20 KB per socket, 60 KB with TLS) when thousands of destinations hang. Beyond it a delivery is retried
+ * later, and does not count against the stream.
  */
 const MAX_SOCKETS = 5_000;
 /** A hundred streams with ten requests in flight each; four fifths of all sockets are left to the others. */
@@ -74,18 +74,18 @@ const MAX_SOCKETS_PER_ORGANISATION = 1_000;
 /** The rule forbids every address of the host. */
 class ForbiddenAddress extends Error {
   readonly code: 'ForbiddenAddress' | 'ForbiddenName';
-  /** `loopback`, `private` …: what kind of address it was. */
+  /** The kind of address: `loopback`, `private` … */
   readonly kind: string;
   constructor(hostname: string, kind: string) {
     super(`${hostname} has a ${kind} address, which destinations must not have here`);
     this.kind = kind;
-    // Whoever typed an address knows it. Of a name, the difference from one that does not exist is the operator's secret.
+    // A customer knows an address that they typed. Whether a name exists in the operator's network is the operator's secret.
     this.code = isIP(hostname) === 0 ? 'ForbiddenName' : 'ForbiddenAddress';
     this.name = this.code;
   }
 }
 
-/** All sockets that simstream, or the organisation, may open are open. */
+/** simstream, or the organisation, has reached its limit of open sockets. */
 class OutOfSockets extends Error {
   readonly code = 'OutOfSockets';
   constructor(limit: number) {
@@ -94,15 +94,15 @@ class OutOfSockets extends Error {
   }
 }
 
-/** simstream's own calls count as those of an organisation that does not exist. */
+/** simstream's own calls count for this organisation, which does not exist. */
 const OWN = 0;
 
 /**
- * The way out of this process. The addresses that a name resolved to are checked and then connected to: between the two
- * nothing is resolved again, so that a name server cannot change its mind. TLS is always verified, against the
+ * The way out of this process. It checks the resolved addresses of a name and then connects to them, without resolving the
+ * name again: a name server cannot change its answer in between. TLS is always verified, against the
  * system's and NODE_EXTRA_CA_CERTS' authorities, whatever NODE_TLS_REJECT_UNAUTHORIZED says. Through a proxy, the name is resolved and
  * checked in the same way before the proxy is asked for it.
- * @throws Error when `allow` holds something that is no address range
+ * @throws Error if `allow` contains something other than an address range
  */
 export function createEgress(options: EgressOptions): SharedEgress {
   const { allow, maxSockets = MAX_SOCKETS } = options;
@@ -248,7 +248,7 @@ function resolveNow(lookup: LookupFunction, hostname: string): Promise<void> {
   });
 }
 
-/** Leaves only addresses that the rule allows; an error when none is left. */
+/** The addresses that the rule allows; an error if none remains. */
 function checkedLookup({ rule, resolve }: Parts, organisationId: number): LookupFunction {
   return (hostname, options, callback) => {
     resolve(hostname, organisationId).then(

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Outcome } from './contract.ts';
 import type { Answering, ReceivedRequest } from './http/peer.fixture.ts';
 
-/** What a service does to one request; `take` is what it would do if it were well. */
+/** A service's behaviour for one request; `take` is the healthy behaviour. */
 export type Behaviour = (
   request: ReceivedRequest,
   response: ServerResponse,

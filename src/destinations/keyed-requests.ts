@@ -2,20 +2,20 @@ import type { ByteText } from './byte-text.ts';
 import type { Batch, Cause, Outcome, RecordFailure } from './contract.ts';
 
 /**
- * For services that take a request whole or not at all, and of which each request may hold records of one key only
- * (Event Hubs, Pub/Sub): cuts a batch into requests, sends them, and says what became of the batch.
+ * For services that accept a request as a whole or not at all, and whose requests may hold records of only one key (Event
+ * Hubs, Pub/Sub): splits a batch into requests, sends them, and returns the outcome of the batch.
  *
- *  Q1  Records of one key go out in their order: a lane for each key, one request of it at a time. What stands behind a
- *      request that was not taken is not sent.
- *  Q2  What was taken is not sent again.
- *  Q3  An outcome that is about some request only shows as such once nothing but its records is left.
+ *  Q1  Records of one key go out in their order: a lane for each key, with one request at a time. The records after a
+ *      refused request are not sent.
+ *  Q2  Accepted records are not sent again.
+ *  Q3  The outcome of a single request becomes the batch's outcome only once no other records are left.
  */
 export interface Entry {
-  /** Of the record within the batch. */
+  /** Index of the record within the batch. */
   readonly index: number;
-  /** '' where records have no key. */
+  /** '' if records have no key. */
   readonly key: string;
-  /** The record as it stands in a request. */
+  /** The record in the form of a request. */
   readonly text: ByteText;
 }
 
@@ -25,19 +25,19 @@ export interface RequestLimits {
   readonly bytes: number;
   /** Of these, what stands around the entries; each entry but the first has a comma as well. */
   readonly around: number;
-  /** Requests of different keys that are under way at a time. */
+  /** The most concurrent requests of different keys. */
   readonly lanes: number;
 }
 
-/** What a request that was not taken comes to. */
+/** The outcome of a refused request. */
 export type Failure = Exclude<Outcome, { type: 'delivered' } | { type: 'partial' }>;
 
-/** Sends one request; undefined when it was taken. */
+/** Sends one request; undefined if it was accepted. */
 type SendRequest = (entries: readonly Entry[]) => Promise<Failure | undefined>;
 
 /**
  * Sends a batch as requests within the limits.
- * @param entryOf how a record stands in a request, or why it can never be taken
+ * @param entryOf the record's form in a request, or the reason why it can never be accepted
  */
 export async function sendKeyed(
   batch: Batch,
@@ -75,7 +75,7 @@ export async function sendKeyed(
   return outcomeOf(batch.count, rejected, left);
 }
 
-/** Records that were not taken, and why. */
+/** Refused records, each with its cause. */
 interface Left {
   readonly entries: readonly Entry[];
   readonly failure: Failure;
@@ -87,7 +87,7 @@ async function sendLanes(
   send: SendRequest,
 ): Promise<Left[]> {
   const left: Left[] = [];
-  /** Why no further request is worth sending: the service as a whole does not take any. */
+  /** The reason to send no further request: the service as a whole refuses them. */
   let stop: Failure | undefined;
   let next = 0;
   const work = async () => {
@@ -105,7 +105,7 @@ async function sendLanes(
   return left;
 }
 
-/** Which of several failures speaks for a batch of which nothing was taken. */
+/** The failure that represents a batch of which nothing was accepted. */
 const PRECEDENCE: readonly Failure['type'][] = ['platform', 'refused', 'retry', 'too_large', 'rejected'];
 
 function outcomeOf(count: number, rejected: readonly RecordFailure[], left: readonly Left[]): Outcome {

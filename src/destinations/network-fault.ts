@@ -9,18 +9,18 @@ interface Meaning {
 }
 
 /**
- * What an error of Node.js, OpenSSL or undici means to a person, by its `code`; the first pattern that fits counts.
- * An invalid certificate is retried, not refused: its renewal mends it, with nothing to do in simstream.
+ * The meaning of an error of Node.js, OpenSSL or undici for a person, by its `code`; the first matching pattern counts.
+ * An invalid certificate is retried, not refused: its renewal fixes it, without a change in simstream.
  */
 const MEANINGS: readonly (readonly [RegExp, Meaning])[] = [
   [
     /^ForbiddenAddress$/,
     meaning('refused', 'forbidden_address', (at) => {
-      return `The address of ${at} is one that this simstream does not connect to (such as a private or loopback address). Use a public address, or ask the operator to allow it.`;
+      return `This simstream does not connect to the address of ${at} (for example, because it is private or loopback). Use a public address, or ask the operator to allow it.`;
     }),
   ],
   [
-    // One answer for both: else anybody could find out which names exist in the operator's network.
+    // One answer for both: otherwise customers could find out which names exist in the operator's network.
     /^(ForbiddenName|ENOTFOUND|ENODATA|EAI_NODATA|EAI_NONAME)$/,
     meaning('retry', 'dns_error', (at) => {
       return `The host name of ${at} was not found, or it has a private or local address. Check it for typing errors; it must be known on the internet, or the operator must allow its address.`;
@@ -29,7 +29,7 @@ const MEANINGS: readonly (readonly [RegExp, Meaning])[] = [
   [
     /^ProxyFault$/,
     meaning('platform', 'proxy_failed', () => {
-      return "simstream's own proxy does not let its calls through; its operator must look at it. simstream will try again.";
+      return "simstream's own proxy does not let its calls through; its operator must fix it. simstream will try again.";
     }),
   ],
   [
@@ -59,13 +59,13 @@ const MEANINGS: readonly (readonly [RegExp, Meaning])[] = [
   [
     /^(UND_ERR_CONNECT_TIMEOUT|ETIMEDOUT)$/,
     meaning('retry', 'timeout', (at) => {
-      return `${at} could not be connected to in time. Check that its firewall lets simstream in.`;
+      return `${at} did not accept a connection in time. Check that its firewall lets simstream in.`;
     }),
   ],
   [/^UND_ERR_\w*TIMEOUT$/, meaning('retry', 'timeout', (at) => `${at} did not answer in time.`)],
   [
     /^(EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|ENETDOWN|EACCES|EPERM)$/,
-    meaning('retry', 'unreachable', (at) => `There is no route to ${at}.`),
+    meaning('retry', 'unreachable', (at) => `The network has no route to ${at}.`),
   ],
   [/^CERT_HAS_EXPIRED$/, tlsFault('has expired')],
   [/^CERT_NOT_YET_VALID$/, tlsFault('is not valid yet')],
@@ -116,9 +116,9 @@ const MEANINGS: readonly (readonly [RegExp, Meaning])[] = [
 ];
 
 /**
- * What became of a call that got no answer.
- * @param error what the client threw; its causes and the errors that it gathers are looked through
- * @param at who was called, for people: a host name, with port where it matters
+ * The outcome of a call without an answer.
+ * @param error the client's error; its causes and its collected errors are searched too
+ * @param at the receiver, for people: a host name, with its port if that matters
  */
 export function networkFault(error: unknown, at: string): NetworkOutcome {
   const codes = codesOf(error);
@@ -129,11 +129,11 @@ export function networkFault(error: unknown, at: string): NetworkOutcome {
   return { type: 'retry', cause: { code: 'network_error', message: `The call of ${at} failed${known}.` } };
 }
 
-/** A call that simstream itself broke off: a shutdown, or the stream was changed or deleted. */
+/** A call that simstream itself cancelled: a shutdown, or the stream was changed or deleted. */
 export function cancelled(at: string): NetworkOutcome {
   return {
     type: 'platform',
-    cause: { code: 'cancelled', message: `The call of ${at} was broken off by simstream.` },
+    cause: { code: 'cancelled', message: `simstream cancelled the call of ${at}.` },
   };
 }
 

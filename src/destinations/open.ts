@@ -8,7 +8,7 @@ import type {
 } from './contract.ts';
 import type { SharedEgress } from './egress.ts';
 
-/** Of a stream's document, what opening its destination needs. */
+/** The parts of a stream's document that opening its destination needs. */
 interface StreamToOpen {
   readonly id: string;
   readonly organisationId: number;
@@ -22,7 +22,7 @@ type OpenResult =
   | {
       readonly type: 'failed';
       readonly cause: Cause;
-      /** Who must act: the stream's owner, or whoever runs this simstream. */
+      /** The person who must act: the stream's owner, or the operator of this simstream. */
       readonly actor: 'customer' | 'operator';
     };
 
@@ -37,7 +37,7 @@ interface OpenerParts {
   readonly environment: SharedEnvironment;
 }
 
-/** What all destinations of a node share; of the ways out, each organisation has one of its own. */
+/** The parts that all destinations of a node share. Each organisation has its own way out. */
 export interface SharedEnvironment
   extends Omit<DestinationEnvironment, 'organisationId' | 'streamId' | 'egress'> {
   readonly egress: SharedEgress;
@@ -52,8 +52,8 @@ export function environmentOf(
 }
 
 /**
- * Opens the destination of a data stream: unseals its credentials, configures its connector, loads the SDK if there is
- * one. What fails is a cause for the stream's owner or operator to act on; a failed import says which module.
+ * Opens the destination of a data stream: unseals its credentials, configures its connector, and loads its SDK, if any. A
+ * failure becomes a cause for the stream's owner or the operator. A failed import names the module.
  */
 export function createOpener({ types, unseal, environment }: OpenerParts) {
   return async (stream: StreamToOpen): Promise<OpenResult> => {
@@ -67,7 +67,7 @@ export function createOpener({ types, unseal, environment }: OpenerParts) {
       return failed(
         'operator',
         'credentials_sealed',
-        `simstream cannot read the stored credentials: ${unsealed.message}. Its operator has to check SIMSTREAM_SECRET.`,
+        `simstream cannot read the stored credentials: ${unsealed.message}. Its operator must check SIMSTREAM_SECRET.`,
       );
     }
     const configured = type.configure(unsealed.value as Credentials, stream.format);

@@ -8,7 +8,7 @@ export interface ForwardProxy {
   for(protocol: string, hostname: string, port: number): URL | undefined;
 }
 
-/** The operator's proxy could not be used; nothing is known about the receiver. */
+/** The operator's proxy failed; the state of the receiver is not known. */
 class ProxyFault extends Error {
   readonly code = 'ProxyFault';
   constructor(message: string, options?: ErrorOptions) {
@@ -53,7 +53,7 @@ function proxyUrl(name: string, text: string): URL {
   const whole = text.includes('://') ? text : `http://${text}`;
   const url = URL.canParse(whole) ? new URL(whole) : undefined;
   if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
-  throw new Error(`${name} is no URL of a proxy; simstream can use http:// and https:// proxies`);
+  throw new Error(`${name} is not the URL of a proxy; simstream can use http:// and https:// proxies`);
 }
 
 function exceptions(text: string): (hostname: string, port: number) => boolean {
@@ -109,7 +109,7 @@ export function openTunnel(proxy: URL, host: string, timeoutMs: number): Promise
     request.once('connect', ({ statusCode = 0 }, socket) => {
       if (statusCode >= 200 && statusCode < 300) return resolve(socket as Socket);
       socket.destroy();
-      // What the proxy itself refuses (its own password, its own rules) is the operator's to repair.
+      // The operator must fix a refusal by the proxy itself (its password, its rules).
       const receiver = [502, 503, 504].includes(statusCode);
       fail(
         receiver ? new ProxyUnreachableHost(statusCode) : new ProxyFault(`the proxy answered ${statusCode}`),

@@ -1,33 +1,33 @@
 import type { Outcome } from './contract.ts';
 
-/** An outcome that is no delivery. */
+/** An outcome other than delivery. */
 type FailureType = Exclude<Outcome['type'], 'delivered' | 'partial'>;
 
-/** What a service says of a request that it did not take. */
+/** A service's answer to a request that it refused. */
 export interface Answered {
   readonly status: number;
-  /** The service's own code; '' where it gives none. */
+  /** The service's own code; '' if it gives none. */
   readonly code: string;
   /** The service's own words, on one line. */
   readonly words: string;
 }
 
 /**
- * One reason for which a service refuses, told by its answer, and what follows from it. A service has a table of these; the
- * first row that fits counts. The table's test gives each example to the connector, and the guide shows it.
+ * One reason for a refusal, recognised by the service's answer, and its consequence. A service has a table of these; the
+ * first matching row counts. The table's test gives each example to the connector, and the guide shows it.
  */
 export interface Reason<Context> {
-  /** An answer as the service gives it. */
+  /** An answer of the service. */
   readonly example: Answered;
-  /** How the answer is recognised: each of these that is given must fit. */
+  /** The answer must match each given condition. */
   readonly status?: readonly number[];
   readonly code?: RegExp;
   readonly words?: RegExp;
-  /** What the engine does. */
+  /** The engine's reaction. */
   readonly type: FailureType;
-  /** With `retry`: the service knows the caller and takes no more of it for now. */
+  /** With `retry`: the service knows the caller and is throttling it. */
   readonly throttled?: true;
-  /** The code of the cause; without it the service's own. */
+  /** The code of the cause; default: the service's own. */
   readonly as?: string;
   /** What happened and the next step, for the customer. */
   readonly advice: (context: Context) => string;
@@ -65,7 +65,7 @@ export function failureOf<Context>(
   };
 }
 
-/** What says the same whoever says it: a busy or impatient gateway, a request that is too large. */
+/** Answers with the same meaning from every service: a busy gateway, a gateway timeout, a request that is too large. */
 const SAME_FOR_ALL = [408, 413, 429];
 
 /** Whether something between simstream and the service refused: the services of a cloud answer in their own form. */

@@ -146,7 +146,7 @@ async function stream(scenario: Scenario, peer: Peer, { ordering_key, afterMove 
   const missing = { ...credentials, cps_topic: 'nowhere' };
   await assert.rejects(
     scenario.create(kind, { ...destination, credentials: missing }),
-    /422 .*no topic projects\/iot-records\/topics\/nowhere/s,
+    /422 .*topic projects\/iot-records\/topics\/nowhere does not exist/s,
   );
   const id = await scenario.create(kind, destination);
   // Records keep coming while the stream moves, and while the key of the service account is replaced.

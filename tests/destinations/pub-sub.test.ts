@@ -238,8 +238,14 @@ describe('PubSub: what Google answers', () => {
 
   test('no such topic: it is named', async (t) => {
     const { send, verify } = await start(t, { cps_topic: 'other' });
-    assert.match(causeOf(await send([usage(1)])).message, /no topic projects\/iot-records\/topics\/other/);
-    assert.match(causeOf(await verify()).message, /no topic projects\/iot-records\/topics\/other/);
+    assert.match(
+      causeOf(await send([usage(1)])).message,
+      /topic projects\/iot-records\/topics\/other does not exist/,
+    );
+    assert.match(
+      causeOf(await verify()).message,
+      /topic projects\/iot-records\/topics\/other does not exist/,
+    );
   });
 
   test('no answer: given up after 30 s', async (t) => {

@@ -212,7 +212,7 @@ describe('failures of S3', () => {
       'SlowDown',
       s3Error(503, 'SlowDown', 'Please reduce your request rate.'),
       'retry',
-      /takes no more for now/,
+      /is throttling requests/,
     ],
     [
       'InternalError',
@@ -225,7 +225,7 @@ describe('failures of S3', () => {
       'NoSuchBucket',
       s3Error(404, 'NoSuchBucket', 'no'),
       'refused',
-      /no bucket records.*create the bucket in eu-west-1/,
+      /bucket records does not exist.*create the bucket in eu-west-1/,
     ],
     [
       'AccessDenied',

@@ -49,7 +49,7 @@ export const STS_ROWS: readonly HostileRow[] = [
     lasting: true,
     aside: stsError(400, 'Throttling', 'Rate exceeded'),
     type: 'retry',
-    reads: /STS takes no more requests/,
+    reads: /STS is throttling requests/,
   },
   {
     what: 'STS refuses simstream’s own credentials, for good',

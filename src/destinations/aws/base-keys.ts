@@ -1,24 +1,24 @@
 import type { AwsKeys } from './sign.ts';
 
-/** Where simstream's own keys come from. */
+/** The source of simstream's own keys. */
 export interface BaseKeys {
-  /** Throws with words for the operator when there are none. */
+  /** Throws an error for the operator if no keys are found. */
   get(): Promise<AwsKeys>;
-  /** AWS refused them: they are looked for anew, since an operator may have replaced them. */
+  /** AWS refused them: looks for keys again, because the operator may have replaced them. */
   discard(): void;
 }
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
-/** One chain for all streams of a process: the metadata service of an instance answers a few requests a second only. */
+/** One chain for all streams of a process: an instance's metadata service answers only a few requests per second. */
 const chains = new WeakMap<Variables, BaseKeys>();
 
 /**
  * simstream's own AWS keys, by AWS's standard chain: environment, shared configuration files, web identity, container and
- * instance metadata. They may do nothing but assume the roles of customers.
+ * instance metadata. Their only right is to assume the roles of customers.
  *
- * The chain's own requests (to the metadata address of the machine, say) do not obey the rules for destinations: their
- * addresses come from the operator's machine, never from a stream.
+ * The chain's own requests (for example to the machine's metadata address) are not subject to the rules for destinations:
+ * their addresses come from the operator's machine, never from a stream.
  */
 export function baseKeysOf(variables: Variables): BaseKeys {
   let chain = chains.get(variables);

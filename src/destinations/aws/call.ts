@@ -8,7 +8,7 @@ export interface AwsRequest extends UnsignedRequest {
   readonly method: 'POST' | 'PUT';
   /** The body's length in bytes. */
   readonly length: number;
-  /** Called once for each try. */
+  /** Called once for each attempt. */
   body(): Uint8Array | Readable;
   /** Where the call is noted for people. */
   readonly notes?: Notes | undefined;
@@ -21,7 +21,7 @@ export type Answer =
   /** No answer came; the outcome says why. */
   | { readonly type: 'failed'; readonly outcome: Failure };
 
-/** As for every destination; connecting has its own limit, in the agent. */
+/** The same as for every destination. The agent limits the time of connecting. */
 const WHOLE_CALL_MS = 30_000;
 /** A body may take longer by this many milliseconds a byte: 64 KiB/s is slower than any line that could keep up. */
 const MS_PER_BYTE = 1000 / 65_536;
@@ -30,7 +30,7 @@ const LONGEST_ANSWER = 2 ** 20;
 
 export type AwsCall = (request: AwsRequest, keys: AwsKeys, signal: AbortSignal) => Promise<Answer>;
 
-/** How AWS is called: signed, through the operator's address rules, with bounded time. Never throws for what the peer does. */
+/** Calls AWS: signed, through the operator's address rules, with bounded time. Never throws for a fault of the peer. */
 export function awsCaller(environment: Pick<DestinationEnvironment, 'egress' | 'clock'>): AwsCall {
   return async (request, keys, signal) => {
     const { method, url, length } = request;

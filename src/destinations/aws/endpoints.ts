@@ -4,7 +4,7 @@ export type Service = 'kinesis' | 's3' | 'sts';
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
-/** Another endpoint that the operator named by AWS's own variables, or undefined. */
+/** The endpoint that the operator set with AWS's own variables, or undefined. */
 export function customEndpoint(service: Service, variables: Variables): URL | undefined {
   const text = variables[`AWS_ENDPOINT_URL_${service.toUpperCase()}`] || variables.AWS_ENDPOINT_URL;
   if (!text) return undefined;
@@ -13,9 +13,9 @@ export function customEndpoint(service: Service, variables: Variables): URL | un
 }
 
 /**
- * Where a service of a region is reached, as AWS's own SDKs find it: AWS_ENDPOINT_URL_*, then AWS_USE_FIPS_ENDPOINT and
+ * The endpoint of a service in a region, found as AWS's own SDKs do: AWS_ENDPOINT_URL_*, then AWS_USE_FIPS_ENDPOINT and
  * AWS_USE_DUALSTACK_ENDPOINT.
- * @throws Error where the operator asks for an endpoint that the region's partition does not have
+ * @throws Error if the operator asks for an endpoint that the region's partition lacks
  */
 export function endpointOf(service: Service, region: string, variables: Variables): URL {
   const custom = customEndpoint(service, variables);

@@ -3,13 +3,13 @@ import type { Cause, Outcome } from '../contract.ts';
 import { plainText } from '../http/http-outcome.ts';
 import { isForeign } from '../reasons.ts';
 
-/** An outcome that is no success. */
+/** An outcome other than success. */
 export type Failure = Exclude<Outcome, { type: 'delivered' } | { type: 'partial' }>;
 
 /** An error that an AWS service answered with. */
 export interface AwsFault {
   readonly status: number;
-  /** The service's own, e.g. `ResourceNotFoundException`; `http_503` where the answer carries none. */
+  /** The service's own code, for example `ResourceNotFoundException`; `http_503` if the answer has none. */
   readonly code: string;
   /** The service's own words, on one line, shortened, without what looks like a secret. */
   readonly words: string;
@@ -17,10 +17,10 @@ export interface AwsFault {
   readonly region?: string | undefined;
 }
 
-/** The code of an answer that AWS did not give. */
+/** The code of an answer that is not from AWS. */
 export const FOREIGN = 'foreign_answer';
 
-/** As much of a service's words as a message shows. */
+/** The most characters of a service's words in a message. */
 const SHOWN = 400;
 
 /** Reads the error of an answer: JSON (Kinesis), or XML (S3, STS). */
@@ -85,7 +85,7 @@ export function xmlText(xml: string, name: string): string | undefined {
 /** `com.amazon.coral.service#AccessDeniedException:http://…` is AccessDeniedException. */
 function bareCode(code: string | undefined): string | undefined {
   const bare = code?.split('#').pop()?.split(':')[0]?.trim();
-  // It becomes a label of metrics: nothing but a name.
+  // It becomes a metric label, so only a name is allowed.
   return bare && /^[\w.-]{1,80}$/.test(bare) ? bare : undefined;
 }
 

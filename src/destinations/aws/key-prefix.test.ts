@@ -30,7 +30,7 @@ describe('the prefix of keys', () => {
       ['a//b', /two slashes/],
       ['a/../b', /\.\. as a folder/],
       ['{month}/', /\{kind\} \{yyyy\}/],
-      ['{toString}/', /does not exist/],
+      ['{toString}/', /unknown placeholder/],
       ['a b', /characters/],
       ['{kind', /characters/],
     ] as const) {

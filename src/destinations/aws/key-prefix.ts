@@ -1,12 +1,12 @@
 import type { RecordFile } from '../contract.ts';
 
 /**
- * What the names of a stream's files begin with: folders, and partitions as Hive, Athena and BigQuery find them.
+ * The beginning of the names of a stream's files: folders, and partitions in the form of Hive, Athena and BigQuery.
  *
  *   prefix      = *(character / placeholder)
  *   placeholder = "{kind}" / "{yyyy}" / "{mm}" / "{dd}" / "{hh}" / "{stream_id}"
  *
- * Everything is a function of the file's first record, so that a file that is stored again gets the same name.
+ * The prefix depends only on the file's first record, so that a file that is stored again gets the same name.
  */
 const PLACEHOLDERS: Readonly<Record<string, (file: RecordFile, time: string) => string>> = {
   kind: ({ kind }) => (kind === 'usage' ? 'usage' : 'events'),
@@ -20,12 +20,12 @@ const PLACEHOLDER = /\{([^{}]*)\}/g;
 /** What AWS calls safe in keys, but for `*`, which tools take for a pattern; and `=` of Hive's partitions. */
 const SAFE = /^[A-Za-z0-9!_.'()/=-]*$/;
 
-/** What is wrong with a prefix, or undefined. */
+/** The fault of a prefix, or undefined. */
 export function prefixFault(prefix: string): string | undefined {
   const names = [...prefix.matchAll(PLACEHOLDER)].map(([, name]) => name as string);
   const unknown = names.find((name) => !Object.hasOwn(PLACEHOLDERS, name));
   const known = Object.keys(PLACEHOLDERS).map((name) => `{${name}}`);
-  if (unknown !== undefined) return `has a placeholder that does not exist; there are ${known.join(' ')}`;
+  if (unknown !== undefined) return `has an unknown placeholder; the placeholders are ${known.join(' ')}`;
   const plain = prefix.replace(PLACEHOLDER, 'x');
   if (!SAFE.test(plain))
     return "has characters other than letters, digits, placeholders and ! _ . ' ( ) / = -";

@@ -1,6 +1,6 @@
 import type { Clock } from '../../lib/clock.ts';
 
-/** Records of one key that share a call at most: more would bring less than one call of 500 brings in all. */
+/** The most records of one key in a call: more would gain less than a single call of 500 does. */
 const LONGEST_RUN = 64;
 /** After an answer that broke the order of a key, records of a key go one by one for this long, ms. */
 const STRICT_MS = 10 * 60_000;
@@ -8,12 +8,12 @@ const STRICT_MS = 10 * 60_000;
 /**
  * How many records of one partition key may share a PutRecords call.
  *
- * A call with one record of each key keeps the order whatever is refused, but a device that sends a tenth of all records
- * then needs a call for each of its records. A shard that throttles refuses the rest of the call, so several records of a
- * key keep their order as well, as long as Kinesis behaves so; AWS does not promise it.
+ * A call with one record of each key always keeps the order. But a device that sends a tenth of all records then needs a
+ * call for each of its records. A shard that throttles refuses the rest of the call, so several records of a key usually
+ * keep their order too. AWS does not promise this.
  *
- *  R1  The number begins at one and doubles with each call that was taken whole.
- *  R2  A call of which something was refused sets it back to one.
+ *  R1  The number begins at one and doubles after each completely accepted call.
+ *  R2  A call with a refused record resets it to one.
  *  R3  A call in which a record was refused and a later one of its key was taken shows that order is at risk: one by one,
  *      for ten minutes. So such a service breaks the order of a key once in that time at most.
  */
@@ -30,7 +30,7 @@ export class KeyRuns {
     return this.#longest;
   }
 
-  /** What became of a call; `taken` says of each of its entries whether it is done. */
+  /** The result of a call; `taken` says for each entry whether it is done. */
   answered<Entry extends { readonly key: string }>(
     entries: readonly Entry[],
     taken: (entry: Entry) => boolean,

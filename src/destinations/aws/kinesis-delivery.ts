@@ -18,12 +18,12 @@ import { kinesisFailure, recordFailure } from './kinesis-fault.ts';
 import { sha256 } from './sign.ts';
 import type { KinesisTarget } from './targets.ts';
 
-/** Kinesis takes 10 MiB a record where a stream is configured for it; this is what every stream takes, key included. */
+/** Every stream accepts records of this size, key included. A stream can be configured to accept 10 MiB. */
 const LARGEST_RECORD = 2 ** 20;
-/** What PutRecords takes. Its 5 MiB are a bound of the whole batch. */
+/** The most records of a PutRecords call. Its 5 MiB bound the whole batch. */
 const MOST_IN_CALL = 500;
 
-/** One record of a batch as PutRecords wants it. */
+/** One record of a batch in the form of PutRecords. */
 interface Entry {
   /** Its index in the batch. */
   readonly index: number;
@@ -38,9 +38,9 @@ type PutResult =
 /**
  * Opens a Kinesis data stream.
  *
- *  K1  Records with the same partition key arrive in the order of the stream: what follows a record that was not taken
- *      waits for it. How many records of a key share a call is learnt (key-runs.ts).
- *  K2  Only records that were not taken are sent again.
+ *  K1  Records with the same partition key arrive in the order of the stream: the records after a refused one wait for it.
+ *      key-runs.ts learns how many records of a key may share a call.
+ *  K2  Only refused records are sent again.
  */
 export function openKinesis(environment: DestinationEnvironment, target: KinesisTarget): BatchDestination {
   const client = createAwsClient(environment, target.role, target.region);
@@ -98,7 +98,7 @@ function requestBody(name: string, entries: readonly Entry[], hashKey: string | 
 function readAnswer(text: string, entries: readonly Entry[], target: KinesisTarget): PutResult {
   const results = resultsOf(text);
   if (results?.length !== entries.length) {
-    const message = `Kinesis did not say what became of the records of ${target.name}; they are sent again.`;
+    const message = `The answer of Kinesis has no result for each record of ${target.name}. simstream sends them again.`;
     return { type: 'failed', outcome: { type: 'retry', cause: { code: 'invalid_answer', message } } };
   }
   const failures: RecordFailure[] = [];
@@ -132,7 +132,7 @@ async function deliver(
 ): Promise<Outcome> {
   const { entries, tooLarge } = entriesOf(batch, target);
   const failures: RecordFailure[] = [...tooLarge];
-  /** Keys of which a record was not taken, and why: the records behind it wait for it (K1). */
+  /** Keys with a refused record, and its cause: the later records of the key wait for it (K1). */
   const held = new Map<string, RecordFailure>();
   let waiting = entries;
   let taken = 0;
@@ -142,7 +142,7 @@ async function deliver(
     if (result.type === 'failed') {
       const { outcome } = result;
       if (taken === 0 && failures.length === 0) return outcome;
-      // What is wrong with the call as a whole shows when only these are left.
+      // A fault of the call as a whole shows when only these records are left.
       failures.push(
         ...waiting.map(({ index }) => ({ index, verdict: 'retry' as const, cause: outcome.cause })),
       );
@@ -193,7 +193,7 @@ function entriesOf(batch: Batch, target: KinesisTarget): { entries: Entry[]; too
 }
 
 function recordTooLarge(size: number, target: KinesisTarget) {
-  const message = `The record has ${size} bytes with its partition key; ${target.name} takes ${LARGEST_RECORD} at most.`;
+  const message = `The record has ${size} bytes with its partition key; ${target.name} accepts at most ${LARGEST_RECORD}.`;
   return { code: 'record_too_large', message };
 }
 
@@ -206,7 +206,7 @@ function nextCall(entries: readonly Entry[], longest: number): { first: Entry[];
     const count = counts.get(entry.key) ?? 0;
     if (first.length === MOST_IN_CALL || count >= longest) {
       behind.push(entry);
-      // What follows in the key stays behind it.
+      // The later records of the key stay behind it.
       counts.set(entry.key, longest);
     } else {
       counts.set(entry.key, count + 1);

@@ -7,9 +7,9 @@ import { causeOf, record, setUp, signal, until } from './kinesis.fixture.ts';
 
 describe('failures of Kinesis', () => {
   const faults: [string, number, Outcome['type'], RegExp][] = [
-    ['ProvisionedThroughputExceededException', 400, 'retry', /takes no more for now/],
-    ['LimitExceededException', 400, 'retry', /for now/],
-    ['KMSThrottlingException', 400, 'retry', /for now/],
+    ['ProvisionedThroughputExceededException', 400, 'retry', /is throttling requests/],
+    ['LimitExceededException', 400, 'retry', /is throttling requests/],
+    ['KMSThrottlingException', 400, 'retry', /is throttling requests/],
     [
       'ResourceNotFoundException',
       400,

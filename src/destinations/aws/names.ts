@@ -4,13 +4,13 @@ import { partitionOf } from './partitions.ts';
 
 /** The parts of `role_arn` that messages and requests need. */
 export interface Role {
-  /** As AWS wants it. */
+  /** In the form that AWS expects. */
   readonly arn: string;
   readonly partition: string;
   readonly account: string;
 }
 
-/** The fields that every AWS connection has. */
+/** The fields of every AWS connection. */
 export const regionField = Type.String({
   title: 'Region',
   description: 'The AWS region that the resource is in.',
@@ -43,7 +43,7 @@ export function parseRole(text: string): Role | undefined {
   return { arn: `arn:${partition}:iam::${account}:${path}`, partition, account };
 }
 
-/** What the schema cannot say of region and role. */
+/** The faults of region and role that the schema cannot express. */
 export function awsFaults(region: string, roleArn: string): ConfigurationFault[] {
   const faults: ConfigurationFault[] = [];
   if (!REGION.test(region)) {

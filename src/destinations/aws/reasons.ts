@@ -72,14 +72,14 @@ export const COMMON_REASONS: readonly Reason<AwsContext>[] = [
     code: exactly(THROTTLING_CODES),
     type: 'retry',
     throttled: true,
-    advice: ({ resource }) => `${resource} takes no more for now.`,
+    advice: ({ resource }) => `${resource} is throttling requests.`,
   },
   {
     example: { status: 429, code: 'http_429', words: '' },
     status: [429],
     type: 'retry',
     throttled: true,
-    advice: ({ resource }) => `${resource} takes no more for now.`,
+    advice: ({ resource }) => `${resource} is throttling requests.`,
   },
   {
     example: {

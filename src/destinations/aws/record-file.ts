@@ -4,7 +4,7 @@ import type { CsvDialect } from '../../records/csv-dialect.ts';
 import type { Format, RecordFile } from '../contract.ts';
 import { prefixOf } from './key-prefix.ts';
 
-/** How records are written down. */
+/** The form of the records in a file. */
 export interface FileForm {
   readonly format: Format;
   readonly gzip: boolean;
@@ -12,14 +12,14 @@ export interface FileForm {
   readonly extraColumns: readonly ExtraColumn[];
   /** Csv only. */
   readonly dialect: CsvDialect;
-  /** What the names of files begin with, with its placeholders (key-prefix.ts). */
+  /** The beginning of file names, with its placeholders (key-prefix.ts). */
   readonly prefix: string;
 }
 
 export const CONTENT_TYPES = { Csv: 'text/csv; charset=utf-8', Json: 'application/x-ndjson' } as const;
 const EXTENSIONS = { Csv: '.csv', Json: '.ndjson' } as const;
 
-/** As many bytes of records as are converted at a time: memory and the time that nothing else runs stay small. */
+/** Bytes of records per conversion step: memory and the pauses of the event loop stay small. */
 const PIECE = 256 * 1024;
 
 const LINE_END = 0x0a;
@@ -56,7 +56,7 @@ export async function* fileBytes(file: RecordFile, form: FileForm): AsyncGenerat
   }
 }
 
-/** How many records from `from` on make a piece; one at least. */
+/** The number of records in the next piece from `from` on; at least one. */
 function endOfPiece(block: Block, from: number, to: number): number {
   const limit = (block.starts[from] as number) + PIECE;
   let end = from + 1;

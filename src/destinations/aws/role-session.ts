@@ -33,19 +33,19 @@ interface RoleSessionParts {
 
 /** What AWS allows when a role assumes a role, which an instance or a container does; also every role's default. */
 const SESSION_SECONDS = 3600;
-/** Keys are renewed this long before they expire: time enough to be without STS for a while. */
+/** Keys are renewed this long before they expire, so that STS may be unreachable for a while. */
 const RENEW_BEFORE_MS = 10 * 60_000;
 /** Keys this close to their end are not used: the call they sign must arrive before. */
 const UNUSABLE_BEFORE_MS = 60_000;
-/** While old keys still hold, a renewal that failed is tried again no sooner than this. */
+/** While the old keys are valid, a failed renewal is retried after this time at the earliest. */
 const RENEWAL_PAUSE_MS = 30_000;
 
 /**
  * The keys of one stream's role, by AssumeRole with the external id of the stream's organisation.
  *
- *  R1  One renewal at a time, whoever asks.
- *  R2  A renewal that fails harms nobody while the old keys hold.
- *  R3  Keys that a service refused are never handed out again.
+ *  R1  One renewal at a time, for all callers.
+ *  R2  A failed renewal has no effect while the old keys are valid.
+ *  R3  Keys that a service refused are never used again.
  */
 export class RoleSession {
   readonly #parts: RoleSessionParts;
@@ -60,7 +60,7 @@ export class RoleSession {
     this.#sts = stsOf(parts);
   }
 
-  /** Keys that hold for a minute at least. */
+  /** Keys that are valid for at least another minute. */
   async keys(signal: AbortSignal): Promise<KeysResult> {
     const keys = this.#keys;
     const { clock } = this.#parts.environment;
@@ -84,7 +84,7 @@ export class RoleSession {
   }
 
   async #renew(signal: AbortSignal): Promise<KeysResult> {
-    // It ends with the session, not with the caller that happened to be first.
+    // It ends with the session, not with its first caller.
     this.#renewing ??= this.#assume(this.#closed.signal).finally(() => {
       this.#renewing = undefined;
     });
@@ -176,7 +176,7 @@ function readKeys(xml: string, now: number, url: URL): KeysResult {
 function assumeFailure({ role, environment }: RoleSessionParts, sts: Sts, fault: AwsFault): Failure {
   const { arn } = role;
   if (isAboutTime(fault)) return { type: 'platform', cause: causeOf(fault, CLOCK_IS_OFF) };
-  if (isThrottling(fault)) return throttled(fault, 'AWS STS takes no more requests for now.');
+  if (isThrottling(fault)) return throttled(fault, 'AWS STS is throttling requests.');
   if (fault.status >= 500) {
     return { type: 'retry', cause: causeOf(fault, 'AWS STS has a fault; simstream tries again.') };
   }
@@ -199,7 +199,7 @@ function assumeFailure({ role, environment }: RoleSessionParts, sts: Sts, fault:
   };
 }
 
-/** Faults of simstream's own credentials or account, which no customer can mend. */
+/** Faults of simstream's own credentials or account. Only the operator can fix them. */
 const OPERATOR_CODES = new Set([
   'SignatureDoesNotMatch',
   'IncompleteSignature',

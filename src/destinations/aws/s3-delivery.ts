@@ -26,8 +26,8 @@ import type { BucketTarget } from './targets.ts';
  * Opens an S3 bucket.
  *
  *  S1  The object of a file is a function of the file's first record (keyOf): storing it again overwrites it.
- *  S2  Nothing is needed but s3:PutObject: no listing, no multipart upload that could be left behind.
- *  S3  A file is put aside before it is sent, so memory does not grow with it.
+ *  S2  Only s3:PutObject is needed: no listing, and no multipart upload that could remain unfinished.
+ *  S3  A file is written to the spool before it is sent, so memory does not grow with it.
  */
 export function openBucket(
   environment: DestinationEnvironment,
@@ -54,7 +54,7 @@ interface Content {
   readonly notes?: Notes | undefined;
 }
 
-/** Puts an object; what is not taken is a failure. */
+/** Puts an object. Any answer but success is a failure. */
 type Put = (
   key: string,
   content: Content,
@@ -157,7 +157,7 @@ async function explained(
 
 const PROBE_NAME = 'simstream_connection_test.txt';
 
-/** Under the prefix as far as it is always the same: the role may be limited to it. */
+/** Under the constant part of the prefix: the role may be limited to it. */
 function probeKey({ prefix }: FileForm): string {
   return `${fixedPart(prefix)}${PROBE_NAME}`;
 }

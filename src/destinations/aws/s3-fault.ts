@@ -3,14 +3,14 @@ import type { AwsFault, Failure } from './fault.ts';
 import { type AwsContext, COMMON_REASONS } from './reasons.ts';
 import type { BucketTarget } from './targets.ts';
 
-/** What words about a bucket are made of. */
+/** The parts of a message about a bucket. */
 interface BucketContext extends AwsContext {
   readonly bucket: string;
   /** The region that S3 says the bucket is in, where it is another. */
   readonly elsewhere?: string | undefined;
 }
 
-/** Why S3 does not take an object. */
+/** The reasons for which S3 refuses an object. */
 export const S3_REASONS: readonly Reason<BucketContext>[] = [
   {
     // A bucket that was made a moment ago is not yet known everywhere: S3 points to where it is for the time being.
@@ -42,7 +42,7 @@ export const S3_REASONS: readonly Reason<BucketContext>[] = [
     example: { status: 400, code: 'BadDigest', words: 'The checksum you specified did not match.' },
     code: /^(RequestTimeout|IncompleteBody|BadDigest|XAmzContentSHA256Mismatch|OperationAborted|ConditionalRequestConflict)$/,
     type: 'retry',
-    advice: ({ region }) => `S3 in ${region} did not take the file; simstream sends it again.`,
+    advice: ({ region }) => `S3 in ${region} did not accept the file; simstream sends it again.`,
   },
   {
     example: {
@@ -69,14 +69,14 @@ export const S3_REASONS: readonly Reason<BucketContext>[] = [
     },
     status: [500, 502, 503, 504],
     type: 'retry',
-    advice: ({ region }) => `S3 in ${region} did not take the file; simstream sends it again.`,
+    advice: ({ region }) => `S3 in ${region} did not accept the file; simstream sends it again.`,
   },
   {
     example: { status: 404, code: 'NoSuchBucket', words: 'The specified bucket does not exist' },
     code: /^NoSuchBucket$/,
     type: 'refused',
     advice: ({ bucket, region }) =>
-      `There is no bucket ${bucket}. Check bucket_name, or create the bucket in ${region}.`,
+      `The bucket ${bucket} does not exist. Check bucket_name, or create the bucket in ${region}.`,
   },
   {
     example: { status: 400, code: 'AccessControlListNotSupported', words: 'The bucket does not allow ACLs' },
@@ -102,7 +102,7 @@ export const S3_REASONS: readonly Reason<BucketContext>[] = [
   },
 ];
 
-/** What it means that S3 did not take an object. */
+/** The failure of an object that S3 refused. */
 export function s3Failure(fault: AwsFault, target: BucketTarget): Failure {
   const context = contextOf(target);
   const elsewhere = fault.region && fault.region !== target.region ? fault.region : undefined;

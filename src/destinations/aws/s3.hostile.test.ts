@@ -24,7 +24,7 @@ testHostile({
       what: 'throttles (SlowDown)',
       answers: [error(503, 'SlowDown', 'Reduce your request rate.')],
       type: 'retry',
-      reads: /takes no more for now/,
+      reads: /is throttling requests/,
     },
     {
       what: 'the role’s session expired on the way',
@@ -50,7 +50,7 @@ testHostile({
       answers: [error(404, 'NoSuchBucket', 'The specified bucket does not exist')],
       lasting: true,
       type: 'refused',
-      reads: /no bucket records/,
+      reads: /bucket records does not exist/,
     },
     {
       what: 'the bucket is in another region',

@@ -6,7 +6,7 @@ import { prefixFault } from './key-prefix.ts';
 import { awsFaults, parseRole, type Role, regionField, roleArnField } from './names.ts';
 import { awsSetup } from './setup.ts';
 
-/** AWS's rules for names of buckets, but for the prefixes and suffixes that it keeps for itself. */
+/** AWS's rules for names of buckets, without its reserved prefixes and suffixes. */
 const BUCKET_NAME = /^(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]$/;
 
 const STORAGE_CLASSES = [
@@ -21,8 +21,7 @@ const credentials = Type.Object({
   region: regionField,
   bucket_name: Type.String({
     title: 'Bucket name',
-    description:
-      'The bucket that the files go to. The role needs s3:PutObject on its objects, and nothing else.',
+    description: 'The bucket for the files. The role needs s3:PutObject on its objects, and nothing else.',
     examples: ['simstream-records'],
     minLength: 3,
     maxLength: 63,
@@ -58,7 +57,7 @@ const credentials = Type.Object({
     Type.String({
       title: 'Key prefix',
       description:
-        'What the names of files begin with, such as folders. {kind} stands for usage or events, {yyyy} {mm} {dd} {hh} for the time (UTC) at which the first record of the file arrived, {stream_id} for the id of the stream.',
+        'The beginning of file names, such as folders. {kind} stands for usage or events, {yyyy} {mm} {dd} {hh} for the time (UTC) at which the first record of the file arrived, {stream_id} for the id of the stream.',
       minLength: 1,
       maxLength: 512,
       examples: ['{kind}/dt={yyyy}-{mm}-{dd}/hour={hh}/'],
@@ -68,7 +67,7 @@ const credentials = Type.Object({
     Type.String({
       title: 'Server-side encryption',
       description:
-        'AES256, aws:kms (with the AWS managed key), or the ARN of a KMS key, on which the role needs kms:GenerateDataKey. Without it the default of the bucket holds.',
+        'AES256, aws:kms (with the AWS managed key), or the ARN of a KMS key, on which the role needs kms:GenerateDataKey. Without it, the default of the bucket applies.',
       minLength: 1,
       maxLength: 2048,
       examples: ['arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab'],
@@ -77,21 +76,21 @@ const credentials = Type.Object({
   storage_class: Type.Optional(
     Type.Enum([...STORAGE_CLASSES], {
       title: 'Storage class',
-      description: 'Of each file. Without it the store decides: STANDARD in S3.',
+      description: 'The storage class of each file. Without it, the store decides: STANDARD in S3.',
     }),
   ),
   acl: Type.Optional(
     Type.Enum([...ACLS], {
       title: 'Access control list',
       description:
-        'Of each file; the role needs s3:PutObjectAcl as well. Buckets of today have such lists off: leave it out there.',
+        'The access control list of each file; the role also needs s3:PutObjectAcl. New buckets have such lists off: leave it out for them.',
     }),
   ),
   expected_bucket_owner: Type.Optional(
     Type.String({
       title: 'Expected bucket owner',
       description:
-        'The AWS account that the bucket must belong to, 12 digits. S3 refuses a file for a bucket of that name that somebody else owns.',
+        'The AWS account that the bucket must belong to, 12 digits. S3 refuses a file if another account owns the bucket of that name.',
       minLength: 12,
       maxLength: 12,
       examples: ['123456789012'],
@@ -101,7 +100,7 @@ const credentials = Type.Object({
     Type.Enum([...CSV_TEXTS], {
       title: 'CSV dialect',
       description:
-        'Csv: standard follows RFC 4180. single_line makes line ends in texts spaces. athena also doubles backslashes, as OpenCSVSerDe needs it.',
+        'Csv: standard follows RFC 4180. single_line replaces line ends in texts by spaces. athena also doubles backslashes, for OpenCSVSerDe.',
       default: 'standard',
     }),
   ),
@@ -109,7 +108,7 @@ const credentials = Type.Object({
     Type.Enum([...CSV_TIMES], {
       title: 'CSV timestamps',
       description:
-        'Csv: iso leaves timestamps as they came in. sql writes 2026-01-31 08:15:00 in UTC, sql_ms adds three decimals.',
+        'Csv: iso keeps timestamps unchanged. sql writes 2026-01-31 08:15:00 in UTC, sql_ms adds three decimals.',
       default: 'iso',
     }),
   ),
@@ -172,7 +171,7 @@ export const s3 = defineDestination({
   },
 });
 
-/** What S3 is told of each object. */
+/** The headers of each object. */
 function objectHeaders(settings: Settings): Record<string, string> {
   const { server_side_encryption: encryption, storage_class, acl, expected_bucket_owner } = settings;
   const key = encryption?.startsWith('arn:') ? encryption : undefined;
@@ -189,7 +188,7 @@ function objectHeaders(settings: Settings): Record<string, string> {
   >;
 }
 
-/** A stream that was stored before these options existed has none of them. */
+/** A stream from before these options existed has none of them. */
 function dialectOf({ csv_dialect, csv_timestamps, csv_formulas }: Settings): CsvDialect {
   return {
     texts: csv_dialect ?? STANDARD_CSV.texts,

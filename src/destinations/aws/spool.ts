@@ -5,25 +5,25 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 
-/** Bytes that were put aside, and can be read more than once. */
+/** Stored bytes that can be read more than once. */
 export interface Spooled {
   readonly length: number;
   /** Hexadecimal. */
   readonly sha256: string;
   body(): Uint8Array | Readable;
-  /** Removes the file, if there is one. */
+  /** Removes the file, if it exists. */
   remove(): Promise<void>;
 }
 
-/** Up to here the bytes stay in memory: most files are smaller, and never touch the disk. */
+/** Up to this size the bytes stay in memory: most files are smaller and never touch the disk. */
 const IN_MEMORY = 2 ** 20;
 
 /** The disk of this node cannot take the file. */
 export class SpoolFault extends Error {}
 
 /**
- * Puts bytes aside, because S3 wants to know length and hash of an object before its first byte: in memory while they are
- * few, else in a file at `path`. Memory stays the same however many there are.
+ * Stores bytes before they are sent, because S3 needs the length and hash of an object before its first byte. Few bytes stay
+ * in memory; more go to a file at `path`, so that memory does not grow with them.
  * @throws SpoolFault when the file cannot be written; what `source` or `signal` throws
  */
 export async function spool(

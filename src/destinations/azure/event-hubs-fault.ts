@@ -5,7 +5,7 @@ import type { NetworkOutcome } from '../network-fault.ts';
 import { failureOf, isForeign, type Reason, reasonOf } from '../reasons.ts';
 import type { HubConnection } from './event-hubs-connection.ts';
 
-/** What a failure of a hub is read with. */
+/** The context of a failure of a hub. */
 interface HubContext {
   readonly hub: HubConnection;
   /** ms since the epoch. */
@@ -15,14 +15,14 @@ interface HubContext {
 
 const nameOf = ({ hub: { hub, host } }: HubContext) => `the event hub ${hub} of ${host}`;
 const NameOf = ({ hub: { hub, host } }: HubContext) => `The event hub ${hub} of ${host}`;
-/** Statuses that Azure gives for what a person must fix; its words say what that is. */
+/** Azure's statuses for faults that a person must fix; its words give the details. */
 const REFUSED = [401, 403, 404, 405, 410];
 const CLIENT = [400, ...REFUSED, 406, 412, 415, 422];
 
 /**
- * Why a hub does not take a request. Azure answers in XML, `<Error><Code>…</Code><Detail>…</Detail></Error>`, and puts what a
- * status leaves open into words: a hub that is disabled, a publisher that was revoked, a quota that is used up and a
- * firewall all come as 401, 403 or 404.
+ * The reasons for which a hub refuses a request. Azure answers in XML, `<Error><Code>…</Code><Detail>…</Detail></Error>`. Only
+ * its words distinguish some reasons: a disabled hub, a revoked publisher, a used-up quota and a firewall all answer with
+ * 401, 403 or 404.
  */
 export const HUB_REASONS: readonly Reason<HubContext>[] = [
   {
@@ -54,7 +54,7 @@ export const HUB_REASONS: readonly Reason<HubContext>[] = [
     throttled: true,
     as: 'EVENTHUB_SERVER_BUSY',
     advice: (context) =>
-      `${NameOf(context)} takes no more events for now (its throughput units or quota are used up).`,
+      `${NameOf(context)} is throttling events (its throughput units or quota are used up).`,
   },
   {
     example: { status: 403, code: '403', words: 'The quota has been exceeded: 50002' },
@@ -64,7 +64,7 @@ export const HUB_REASONS: readonly Reason<HubContext>[] = [
     throttled: true,
     as: 'EVENTHUB_SERVER_BUSY',
     advice: (context) =>
-      `${NameOf(context)} takes no more events for now (its throughput units or quota are used up).`,
+      `${NameOf(context)} is throttling events (its throughput units or quota are used up).`,
   },
   {
     example: { status: 404, code: '404', words: 'The publisher sensor-7 was revoked.' },
@@ -160,7 +160,7 @@ export const HUB_REASONS: readonly Reason<HubContext>[] = [
     type: 'refused',
     as: 'EVENTHUB_NOT_FOUND',
     advice: (context) =>
-      `There is no such thing as ${nameOf(context)}. Check Endpoint and EntityPath of connection_string.`,
+      `${NameOf(context)} does not exist. Check Endpoint and EntityPath of connection_string.`,
   },
   {
     example: { status: 403, code: '403', words: 'Forbidden' },
@@ -179,7 +179,7 @@ export const HUB_REASONS: readonly Reason<HubContext>[] = [
   },
 ];
 
-/** What it means that Event Hubs did not take a request. `undefined`: it did. */
+/** The failure of a request that Event Hubs refused; undefined if it was accepted. */
 export function hubFailure(answer: HttpAnswer, context: HubContext): Failure | undefined {
   const { status, text } = answer;
   if (status >= 200 && status < 300) return undefined;

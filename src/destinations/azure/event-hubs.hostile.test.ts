@@ -28,13 +28,13 @@ testHostile({
       what: 'throttles (503, server busy)',
       answers: [error(503, 'The server is busy. Please retry the operation.')],
       type: 'retry',
-      reads: /no more events for now/,
+      reads: /is throttling events/,
     },
     {
       what: 'its quota is used up (403)',
       answers: [error(403, 'The quota has been exceeded: 50002')],
       type: 'retry',
-      reads: /no more events for now/,
+      reads: /is throttling events/,
     },
     {
       what: 'the clock of the node is wrong, for good',

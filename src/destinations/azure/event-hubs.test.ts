@@ -218,7 +218,7 @@ describe('EventHubs: what the hub answers', () => {
       'another hub',
       (text) => text.replace('=usage', '=events'),
       'EVENTHUB_NOT_FOUND',
-      /the event hub events of .* EntityPath/,
+      /event hub events of .* EntityPath/,
     ],
   ];
   for (const [name, connect, code, words] of mended) {

@@ -23,7 +23,7 @@ import { tokenSource } from './event-hubs-token.ts';
  * whole or not at all. All events of a request go to one partition, so with a partition key a request has one key.
  */
 const LIMITS: RequestLimits = {
-  /** Event Hubs limits bytes only; this bounds what is lost of a second when a request is. */
+  /** Event Hubs limits only bytes. This bounds how much a lost request repeats. */
   records: 2_000,
   /** 1 MiB a publication (256 KiB in the Basic tier: halved when it says so); 2 KiB are left for the request's header. */
   bytes: 2 ** 20 - 2_048,
@@ -48,7 +48,7 @@ const credentials = Type.Object({
   connection_string: Type.String({
     title: 'Connection string',
     description:
-      'Of a shared access policy with the Send right, and with EntityPath: in Azure, copy it from the event hub, not from the namespace.',
+      'The connection string of a shared access policy with the Send right. It must contain EntityPath: in Azure, copy it from the event hub, not from the namespace.',
     minLength: 1,
     maxLength: 4096,
     examples: [
@@ -59,7 +59,7 @@ const credentials = Type.Object({
   partition_key: Type.Enum(['none', 'endpoint_id'], {
     title: 'Partition key',
     description:
-      'none: events are spread over all partitions. endpoint_id: events of one endpoint go to one partition, in order.',
+      'none: events are distributed over all partitions. endpoint_id: events of one endpoint go to one partition, in order.',
     default: 'none',
   }),
 });
@@ -86,7 +86,7 @@ export const eventHubs = defineDestination({
     const keyed = partition_key === 'endpoint_id';
     return {
       target: `eventhubs://${hub.host}/${hub.hub}`,
-      // An emulator is spoken to without TLS.
+      // Emulators do not use TLS.
       identity: `eventhubs:${hub.host}${hub.emulator ? ' emulator' : ''}`,
       gathering: keyed ? GATHERED_BY_KEY : GATHERED,
       open: (environment) => Promise.resolve(openHub(hub, keyed, environment)),
@@ -152,7 +152,7 @@ interface EventForm {
   readonly test: true | undefined;
 }
 
-/** An event: the record as it came in, as text. */
+/** An event: the unchanged record, as text. */
 function entryOf(block: Block, at: number, index: number, { keyed, hub, test }: EventForm): Entry | Cause {
   const record = recordBytes(block, at);
   const key = keyed ? endpointIdOf(block, at) : '';
@@ -166,7 +166,7 @@ function entryOf(block: Block, at: number, index: number, { keyed, hub, test }: 
 }
 
 function tooLarge(bytes: number, hub: HubConnection): Cause {
-  const message = `As an event the record has ${bytes} bytes; the event hub ${hub.hub} takes ${LIMITS.bytes - LIMITS.around} at most.`;
+  const message = `As an event the record has ${bytes} bytes; the event hub ${hub.hub} accepts at most ${LIMITS.bytes - LIMITS.around}.`;
   return { code: 'EVENTHUB_PAYLOAD_TOO_LARGE', message };
 }
 
@@ -174,7 +174,7 @@ function bodyOf(entries: readonly Entry[]): Buffer {
   return bytesOf(`[${entries.map(({ text }) => text).join(',')}]`);
 }
 
-/** What Azure might repeat in an answer and must not be shown. */
+/** Secrets that Azure might repeat in an answer and that must not be shown. */
 function secretsOf({ access }: HubConnection, authorization: string): string[] {
   const signature = /[?& ]sig=([^&]+)/.exec(authorization)?.[1] ?? '';
   const secrets = [access.type === 'key' ? access.key : access.signature, authorization, signature];

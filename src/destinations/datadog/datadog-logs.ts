@@ -2,12 +2,12 @@ import { compileFields, textAt } from '../../records/fields.ts';
 import { recordTime } from '../../records/record-time.ts';
 import type { Cause } from '../contract.ts';
 
-/** What one event comes to. */
+/** The log entry of one event, or its fault. */
 type LogReading =
   | { readonly type: 'entry'; readonly entry: LogEntry }
   | { readonly type: 'rejected'; readonly cause: Cause };
 
-/** The JSON of a log entry in two pieces, to be closed by a brace. */
+/** The JSON of a log entry in two parts; a brace must close it. */
 export interface LogEntry {
   readonly head: Buffer;
   /** The record's own bytes; not copied. */
@@ -15,8 +15,8 @@ export interface LogEntry {
 }
 
 /**
- * The logs intake takes entries of up to 18 hours ago. Half a minute less, the time a request may take: an entry that is
- * set aside can be sent again.
+ * The logs intake accepts entries of the last 18 hours. This limit is half a minute shorter, the longest time of a request: a
+ * quarantined entry can be sent again, an entry that Datadog drops is lost.
  */
 const OLDEST_ENTRY = 18 * 3_600_000 - 30_000;
 
@@ -110,10 +110,9 @@ function tag(name: string, value: string | undefined): string | undefined {
 
 const NO_TIME: Cause = {
   code: 'no_timestamp',
-  message: 'The event has no timestamp that can be read, so Datadog cannot be told when it happened.',
+  message: 'The event has no readable timestamp, and Datadog needs the time of the event.',
 };
 const TOO_OLD: Cause = {
   code: 'entry_too_old',
-  message:
-    'The event happened more than 18 hours ago; the logs intake of Datadog does not take such entries.',
+  message: 'The event is more than 18 hours old; the logs intake of Datadog does not accept such entries.',
 };

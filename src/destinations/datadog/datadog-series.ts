@@ -4,21 +4,21 @@ import { type ByteText, bytesOf, byteText, toByteText } from '../byte-text.ts';
 import type { Cause } from '../contract.ts';
 import { add, type Contribution, type HeldPoint, type HeldSums, newPoint, type Value } from './held-sums.ts';
 
-/** What one usage record comes to. */
+/** The measurement of one usage record, or its fault. */
 type Reading =
   | { readonly type: 'measured'; readonly measurement: Measurement }
-  /** Not asked for: a message while only data is wanted. */
+  /** Not sent: a message, although only data was requested. */
   | { readonly type: 'unwanted' }
   | { readonly type: 'rejected'; readonly cause: Cause };
 
 export interface Measurement {
-  /** Of the record: what comes twice was measured once. */
+  /** The record's id: a repeated record counts once. */
   readonly id: string | undefined;
   /** Seconds since the epoch: the end of the slice. */
   readonly timestamp: number;
   /** The length of the slice in seconds. */
   readonly interval: number;
-  /** Of messages, in place of data. */
+  /** Messages, not data. */
   readonly sms: boolean;
   /** What stands in a JSON array of tags. */
   readonly tags: ByteText;
@@ -40,11 +40,11 @@ interface SeriesOptions {
 
 const HOUR = 3_600_000;
 /**
- * The intake drops points that are more than an hour old, and says nothing. Half a minute less, the time a request may
- * take: a point that is set aside can be sent again, one that is dropped is gone.
+ * The intake silently drops points that are more than an hour old. This limit is half a minute shorter, the longest time of a
+ * request: a quarantined record can be sent again, a dropped point is lost.
  */
 const OLDEST_POINT = HOUR - 30_000;
-/** And points more than ten minutes ahead. */
+/** The intake also drops points more than ten minutes in the future. */
 const NEWEST_POINT = 10 * 60_000;
 const SMS = '6';
 /** Datadog's number of the metric type whose values are summed over time. */
@@ -95,7 +95,7 @@ export function readUsage(record: Uint8Array, options: SeriesOptions, now: numbe
   const sms = textOf(record, places, SLOT['traffic_type.id']) === SMS;
   if (sms && !options.includeSms) return { type: 'unwanted' };
   const started = recordTime(textOf(record, places, SLOT.start_timestamp));
-  // Of a session that is still open nobody knows the end.
+  // The end of an open session is not known.
   const end = recordTime(textOf(record, places, SLOT.end_timestamp)) ?? started;
   const cause = end === undefined ? NO_TIME : ageFault(end, now, options.historical);
   if (end === undefined || cause) return { type: 'rejected', cause: cause ?? NO_TIME };
@@ -134,8 +134,7 @@ function textOf(record: Uint8Array, places: Int32Array, slot: number): string | 
 
 const NO_TIME: Cause = {
   code: 'no_timestamp',
-  message:
-    'The record has no end_timestamp that can be read, so Datadog cannot be told when its volume was used.',
+  message: 'The record has no readable end_timestamp, and Datadog needs the time of the usage.',
 };
 const NO_VALUES: Cause = {
   code: 'no_values',
@@ -146,19 +145,19 @@ function ageFault(end: number, now: number, historical: boolean): Cause | undefi
   if (end > now + NEWEST_POINT) {
     return {
       code: 'point_in_future',
-      message: 'The record ends more than ten minutes in the future; Datadog does not take such points.',
+      message: 'The record ends more than ten minutes in the future; Datadog does not accept such points.',
     };
   }
   if (historical || end >= now - OLDEST_POINT) return undefined;
   return {
     code: 'point_too_old',
     message:
-      'The record ended more than an hour ago; Datadog does not take such points unless Historical Metrics Ingestion ' +
+      'The record ended more than an hour ago; Datadog does not accept such points unless Historical Metrics Ingestion ' +
       'is switched on for the metrics endpoint.*. Switch it on, set historical_metrics, and send the record again.',
   };
 }
 
-/** A number's literal in plain notation; undefined for what is none, and for one far beyond what Datadog can hold. */
+/** A number's literal in plain notation; undefined for other text, and for a number far beyond Datadog's range. */
 function amountAt(record: Uint8Array, places: Int32Array, slot: number): string | undefined {
   const from = places[slot * 2] as number;
   const to = places[slot * 2 + 1] as number;
@@ -312,7 +311,7 @@ function bodyOf(groups: readonly Group[], held: HeldSums): Buffer {
   return Buffer.concat(parts);
 }
 
-/** Text is turned into bytes in pieces of about this many characters: so the texts that it is made of are soon garbage. */
+/** Text becomes bytes in pieces of about this many characters, so that its source strings can soon be collected. */
 const PIECE = 8_192;
 
 /** The series of a measurement that shares them with none, each with a comma before it. */
@@ -352,7 +351,7 @@ function copyOf(held: readonly HeldPoint[] | undefined, timestamp: number): Held
   return point && { ...point, ids: [...point.ids], values: { ...point.values } };
 }
 
-/** The values of a group's records. Of a record that is there twice the last one counts, as it would in two calls. */
+/** The values of a group's records. If a record appears twice, the last one counts, as it would in two calls. */
 function contributionsOf({ of, first, more }: Group): readonly Contribution[] {
   const all = more ? lastOfEach([first, ...more]) : [first];
   if (of === 'cost')
@@ -367,7 +366,7 @@ function contributionsOf({ of, first, more }: Group): readonly Contribution[] {
   }));
 }
 
-/** Without those that a later one of the same record replaces. */
+/** The measurements without those that a later one of the same record replaces. */
 function lastOfEach(measurements: readonly Measurement[]): readonly Measurement[] {
   const kept = new Map<unknown, Measurement>();
   for (const measurement of measurements) kept.set(measurement.id ?? measurement, measurement);

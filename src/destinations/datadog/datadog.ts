@@ -36,7 +36,7 @@ const SITES = {
 } as const;
 type Region = keyof typeof SITES;
 
-/** Of each intake: the most bytes of a body before and after compression, and the most entries. */
+/** The limits of each intake: bytes of a body before and after compression, and entries. */
 const SERIES_LIMITS = { plain: 5_242_880, compressed: 512_000, entries: Number.POSITIVE_INFINITY };
 const LOGS_LIMITS = { plain: 5_000_000, compressed: 5_000_000, entries: 1000 };
 /** Records of one send: so that a batch is one request of either intake, with room for what is put around each record. */
@@ -61,13 +61,13 @@ const credentials = Type.Object({
   include_sms: Type.Boolean({
     title: 'Include SMS',
     description:
-      'Usage: also send messages, as endpoint.sms, endpoint.sms_tx and endpoint.sms_rx. Otherwise they are left out.',
+      'Usage: also send messages, as endpoint.sms, endpoint.sms_tx and endpoint.sms_rx. Otherwise simstream does not send them.',
     default: false,
   }),
   historical_metrics: Type.Boolean({
     title: 'Historical metrics',
     description:
-      'Usage: Historical Metrics Ingestion is on in Datadog for endpoint.*, so send points that are more than an hour old too. Otherwise they are quarantined.',
+      'Usage: Historical Metrics Ingestion is on in Datadog for endpoint.*, so also send points that are more than an hour old. Otherwise their records are quarantined.',
     default: false,
   }),
 });
@@ -87,7 +87,7 @@ export const datadog = defineDestination({
   formats: ['Json'],
   credentials,
   configure(settings) {
-    // What cannot stand in a header would fail at every send.
+    // A key that cannot be in a header would fail at every send.
     if (!/^[\x21-\x7e]+$/.test(settings.api_key)) {
       return [{ path: '/api_key', message: 'has characters that no API key has; copy it again' }];
     }
@@ -102,8 +102,8 @@ export const datadog = defineDestination({
 });
 
 /**
- * Where the calls go: DD_URL replaces every host. DD_SITE is not looked at: Datadog sets it in every container that it
- * instruments, for the metrics of the program itself, and it says nothing about the organisations of customers.
+ * The addresses of the calls: DD_URL replaces every host. DD_SITE is ignored: Datadog sets it in every container that it
+ * instruments, for the metrics of the program itself, and it does not concern the organisations of customers.
  */
 function addressesOf({ region }: Settings, { variables }: DestinationEnvironment) {
   const site = SITES[region];
@@ -116,7 +116,7 @@ function addressesOf({ region }: Settings, { variables }: DestinationEnvironment
   };
 }
 
-/** What a request can come to when it was not taken. */
+/** The outcomes of a refused request. */
 type Failure = Exclude<Outcome, { type: 'delivered' } | { type: 'partial' }>;
 
 function openDatadog(settings: Settings, environment: DestinationEnvironment): BatchDestination {
@@ -124,7 +124,7 @@ function openDatadog(settings: Settings, environment: DestinationEnvironment): B
   const held = heldPointsOf(environment).ofStream(environment.streamId);
   const key = ['dd-api-key', settings.api_key, 'accept', 'application/json'];
 
-  /** Makes a call; what became of it, or undefined when it was taken. */
+  /** Makes a call. Returns its failure, or undefined if Datadog accepted it. */
   const call = async (
     url: string,
     body: Uint8Array | undefined,
@@ -148,7 +148,7 @@ function openDatadog(settings: Settings, environment: DestinationEnvironment): B
     const made = part.make();
     const body = await compress(made.body, { level: GZIP_LEVEL });
     if (body.length > part.limits.compressed) {
-      const message = `The request has ${body.length} bytes; Datadog takes ${part.limits.compressed}.`;
+      const message = `The request has ${body.length} bytes; Datadog accepts at most ${part.limits.compressed}.`;
       return { type: 'too_large', cause: { code: 'request_too_large', message } };
     }
     const noting = notes && { notes, secrets: [settings.api_key], plain: made.body };
@@ -187,7 +187,7 @@ const compress = promisify(gzip);
 /** The default level makes these bodies smaller by a sixth only, and takes almost three times as long. */
 const GZIP_LEVEL = 3;
 
-/** What one request holds. */
+/** The content of one request. */
 interface Part {
   readonly indexes: readonly number[];
   readonly limits: typeof SERIES_LIMITS;
@@ -218,7 +218,7 @@ function eventParts(batch: Batch, now: number): Parts {
   );
 }
 
-/** Cuts a batch where a request would be larger than the intake's limits. */
+/** Splits a batch where a request would exceed the intake's limits. */
 function split<T>(
   batch: Batch,
   read: (
@@ -240,7 +240,7 @@ function split<T>(
     const bytes = bytesOf(result.entry);
     let part = parts.at(-1);
     if (!part || part.bytes + bytes > limits.plain || part.entries.length >= limits.entries) {
-      // Room for what stands around the entries.
+      // Room for the bytes around the entries.
       part = { indexes: [], entries: [], bytes: 64 };
       parts.push(part);
     }
@@ -298,7 +298,7 @@ function keyRefused(status: number, at: string, { region }: Settings, errors: st
 
 /** The answer does not say which points it is about. The engine finds out: sending a point again changes nothing. */
 function partlyRefused(status: number, errors: string): Failure {
-  const message = `Datadog took the request but not all that was in it: “${errors}”`;
+  const message = `Datadog accepted only a part of the request: “${errors}”`;
   return { type: 'rejected', cause: { code: 'partly_refused', message, remoteStatus: status } };
 }
 

@@ -7,13 +7,12 @@ import type { DestinationEnvironment } from '../contract.ts';
  * the sum of all records that belong to it, those of earlier requests included.
  *
  *  H1  A record counts once, by its id, however often it is sent.
- *  H2  A sum holds only records of requests that Datadog took. A request whose answer was lost is sent again, and comes to
- *      the same sum.
+ *  H2  A sum contains only records of accepted requests. A request whose answer was lost is sent again with the same sum.
  *  H3  Memory is bounded: by time, and by the number of points of a process.
  */
 export type Value = 'total' | 'tx' | 'rx' | 'cost';
 
-/** The sum of the records that make one point of each metric of a kind. */
+/** The sum of the records in one point, for each metric of a kind. */
 export interface HeldPoint {
   /** Seconds since the epoch. */
   readonly timestamp: number;
@@ -24,7 +23,7 @@ export interface HeldPoint {
   readonly values: { [value in Value]?: string };
 }
 
-/** What a record adds to a point. */
+/** The values that a record adds to a point. */
 export interface Contribution {
   readonly id: string | undefined;
   readonly timestamp: number;
@@ -50,7 +49,7 @@ interface Entry {
 /** The points of all streams of a process. */
 export class HeldPoints {
   readonly #streams = new Map<string, HeldSums>();
-  /** In the order of their age; those before `#first` are gone. */
+  /** Ordered by age; the points before `#first` were removed. */
   #queue: Entry[] = [];
   #first = 0;
   readonly #most: number;
@@ -95,12 +94,12 @@ export class HeldSums {
     this.#keep = keep;
   }
 
-  /** What Datadog has of a series, by its kind and tags; undefined: nothing that could be overwritten. */
+  /** Datadog's points of a series, by its kind and tags; undefined: none that could be overwritten. */
   of(key: string): readonly HeldPoint[] | undefined {
     return this.#series.get(key);
   }
 
-  /** Datadog took these. @param now milliseconds since the epoch */
+  /** Datadog accepted these. @param now milliseconds since the epoch */
   take(key: string, contributions: readonly Contribution[], now: number): void {
     const points = this.#series.get(key) ?? [];
     if (points.length === 0) this.#series.set(key, points);

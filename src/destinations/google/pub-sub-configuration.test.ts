@@ -26,7 +26,7 @@ describe('PubSub: configuration', () => {
 
   const faults: [string, Record<string, unknown>, string, RegExp][] = [
     ['a project that is too short', { cps_project: 'abc' }, 'cps_project', /6 to 30/],
-    ['a project with capitals', { cps_project: 'Iot-Records' }, 'cps_project', /small letters/],
+    ['a project with capitals', { cps_project: 'Iot-Records' }, 'cps_project', /lower-case letters/],
     ['a project with a path', { cps_project: 'iot-records/../x' }, 'cps_project', /is not the id/],
     ['no project', { cps_project: null }, 'cps_project', /is missing/],
     ['a full name', { cps_topic: 'projects/iot-records/topics/usage' }, 'cps_topic', /give its last part/],

@@ -6,24 +6,24 @@ import type { Failure } from '../keyed-requests.ts';
 import { cancelled } from '../network-fault.ts';
 
 export type SignedIn =
-  /** Name, value, name, value …: `authorization`, and what else Google's library asks for. */
+  /** Name, value, name, value …: `authorization`, and further headers that Google's library requires. */
   | { readonly type: 'headers'; readonly headers: readonly string[]; readonly secrets: readonly string[] }
   | { readonly type: 'failed'; readonly outcome: Failure };
 
-/** Who simstream is at Google. */
+/** simstream's identity at Google. */
 interface GoogleAccount {
-  /** What a request bears; made, kept and renewed in time by Google's library. */
+  /** The headers of a request. Google's library makes, keeps and renews them. */
   signIn(signal: AbortSignal): Promise<SignedIn>;
-  /** The e-mail of the service account, where it can be found out. */
+  /** The e-mail of the service account, if it is known. */
   email(signal: AbortSignal): Promise<string | undefined>;
-  /** Google refused what `signIn` gave: the next call begins anew. */
+  /** Google refused the headers of `signIn`: the next call makes new ones. */
   forget(): void;
 }
 
 type AccountEnvironment = Pick<DestinationEnvironment, 'variables' | 'clock' | 'egress'>;
 
 const SCOPE = 'https://www.googleapis.com/auth/pubsub';
-/** Whom a token that simstream signs by itself is for. */
+/** The audience of a token that simstream itself signs. */
 const AUDIENCE = 'https://pubsub.googleapis.com/';
 /** The library tries again for longer than a delivery should wait. */
 const LONGEST_MS = 30_000;
@@ -104,7 +104,7 @@ function platform(code: string, message: string): Failure {
   return { type: 'platform', cause: { code, message } };
 }
 
-/** The promise, or `instead` once it was waited for too long or `signal` aborts; the promise goes on. */
+/** The promise, or `instead` after a time limit or when `signal` aborts; the promise continues. */
 async function within<T>(
   promise: Promise<T>,
   clock: AccountEnvironment['clock'],

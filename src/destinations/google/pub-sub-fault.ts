@@ -7,9 +7,9 @@ import { PUB_SUB_REASONS, type TopicContext } from './pub-sub-reasons.ts';
 /** An error as Google's APIs answer it. */
 interface GoogleFault {
   readonly http: number;
-  /** `NOT_FOUND` and its like; undefined where the answer is not Google's. */
+  /** For example `NOT_FOUND`; undefined if the answer is not from Google. */
   readonly status: string | undefined;
-  /** Why, where Google says it in a word: `SERVICE_DISABLED`. */
+  /** Google's reason in one word, if it gives one: `SERVICE_DISABLED`. */
   readonly reason: string | undefined;
   /** Google's words, on one line, without secrets. */
   readonly words: string;
@@ -17,7 +17,7 @@ interface GoogleFault {
 }
 
 export interface FaultContext extends TopicContext {
-  /** Who answered, for people. */
+  /** The host that answered, for people. */
   readonly at: string;
   /** ms since the epoch. */
   readonly now: number;
@@ -37,7 +37,7 @@ export function readFault(
   const message = typeof error?.message === 'string' ? error.message : answer.text;
   return {
     http: answer.status,
-    // It becomes a label of metrics: nothing but a name.
+    // It becomes a metric label, so only a name is allowed.
     status:
       typeof error?.status === 'string' && /^[A-Z_]{2,40}$/.test(error.status) ? error.status : undefined,
     reason,
@@ -55,7 +55,7 @@ function errorIn(text: string): Record<string, unknown> | undefined {
   }
 }
 
-/** What it means that Pub/Sub did not take a request. */
+/** The failure of a request that Pub/Sub refused. */
 export function pubSubFailure(answer: HttpAnswer, fault: GoogleFault, context: FaultContext): Failure {
   const { project, at, now, secrets } = context;
   const { status, words, afterMs } = fault;
@@ -69,8 +69,8 @@ export function pubSubFailure(answer: HttpAnswer, fault: GoogleFault, context: F
   }
   const usual = outcomeOfAnswer({ ...answer, text: words }, { at, now, secrets });
   if (usual.type === 'delivered' || usual.type === 'partial') {
-    // A success that Pub/Sub does not answer with; somebody between us does.
-    const message = `${at} answered HTTP ${fault.http} without saying what became of the messages for project ${project}.`;
+    // Pub/Sub never answers with such a success: a proxy between us did.
+    const message = `${at} answered HTTP ${fault.http} without a result for the messages of project ${project}.`;
     return { type: 'retry', cause: { code: 'invalid_answer', message, remoteStatus: fault.http } };
   }
   return usual;

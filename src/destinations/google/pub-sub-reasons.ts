@@ -1,11 +1,11 @@
 import type { Reason } from '../reasons.ts';
 
-/** With what a refusal of Pub/Sub is put into words. */
+/** The parts of a message about a refusal of Pub/Sub. */
 export interface TopicContext {
   /** `projects/<project>/topics/<topic>` */
   readonly topic: string;
   readonly project: string;
-  /** simstream's own service account, where it was asked for. */
+  /** simstream's own service account, if it is known. */
   readonly email?: string | undefined;
 }
 
@@ -23,8 +23,8 @@ const denied = (
 });
 
 /**
- * Why Pub/Sub does not take a request. Google's code is that of the status, and behind it, where Google gives one, the
- * reason of its ErrorInfo: `PERMISSION_DENIED SERVICE_DISABLED`.
+ * The reasons for which Pub/Sub refuses a request. The code is Google's status, followed by the reason of its ErrorInfo, if
+ * it has one: `PERMISSION_DENIED SERVICE_DISABLED`.
  */
 export const PUB_SUB_REASONS: readonly Reason<TopicContext>[] = [
   {
@@ -61,13 +61,13 @@ export const PUB_SUB_REASONS: readonly Reason<TopicContext>[] = [
     type: 'retry',
     throttled: true,
     advice: ({ topic, project }) =>
-      `Pub/Sub takes no more messages for ${topic} at the moment: a quota of project ${project} is used up. Raise it if this lasts.`,
+      `Pub/Sub is throttling messages for ${topic}: a quota of project ${project} is used up. Raise it if this lasts.`,
   },
   {
     example: { status: 503, code: 'UNAVAILABLE ', words: 'The service was unable to fulfill your request.' },
     code: /^(UNAVAILABLE|INTERNAL|DEADLINE_EXCEEDED|ABORTED|CANCELLED|UNKNOWN) /,
     type: 'retry',
-    advice: ({ topic }) => `Pub/Sub cannot take messages for ${topic} at the moment.`,
+    advice: ({ topic }) => `Pub/Sub cannot accept messages for ${topic} at the moment.`,
   },
   denied(
     'SERVICE_DISABLED',
@@ -134,7 +134,8 @@ export const PUB_SUB_REASONS: readonly Reason<TopicContext>[] = [
     example: { status: 404, code: 'NOT_FOUND ', words: 'Resource not found (resource=usage).' },
     code: /^NOT_FOUND /,
     type: 'refused',
-    advice: ({ topic }) => `There is no topic ${topic}. Create it, or check cps_project and cps_topic.`,
+    advice: ({ topic }) =>
+      `The topic ${topic} does not exist. Create it, or check cps_project and cps_topic.`,
   },
   {
     example: {
@@ -171,7 +172,7 @@ export const PUB_SUB_REASONS: readonly Reason<TopicContext>[] = [
     code: /^INVALID_ARGUMENT /,
     type: 'rejected',
     advice: ({ topic }) =>
-      `${topic} cannot take one of the messages. If the topic has a schema, a record may not match it.`,
+      `${topic} cannot accept one of the messages. If the topic has a schema, a record may not match it.`,
   },
 ];
 

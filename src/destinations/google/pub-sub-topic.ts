@@ -25,7 +25,7 @@ interface Topic {
   readonly ordered: boolean;
 }
 
-/** Pub/Sub takes 1,000 messages and 10 MB a request. */
+/** Pub/Sub accepts 1,000 messages and 10 MB per request. */
 const LIMITS: RequestLimits = {
   records: 1_000,
   bytes: 10_000_000,
@@ -133,7 +133,7 @@ function baseOf(variables: DestinationEnvironment['variables']): { base: string;
   return { base: text.replace(/\/+$/, ''), emulated: Boolean(emulator) };
 }
 
-/** A message: the record as it came in, and what subscriptions filter by. */
+/** A message: the unchanged record, and the attributes that subscriptions filter by. */
 function entryOf(block: Block, at: number, index: number, ordered: boolean, test?: true): Entry | Cause {
   const record = recordBytes(block, at);
   const key = ordered ? endpointIdOf(block, at) : '';
@@ -151,7 +151,7 @@ function entryOf(block: Block, at: number, index: number, ordered: boolean, test
   if (text.length <= LIMITS.bytes - LIMITS.around) return { index, key, text };
   return {
     code: 'record_too_large',
-    message: `As a message the record has ${text.length} bytes; Pub/Sub takes 10 MB at most.`,
+    message: `As a message the record has ${text.length} bytes; Pub/Sub accepts at most 10 MB.`,
   };
 }
 
@@ -168,7 +168,7 @@ function listIn(text: string, name: string): readonly unknown[] {
   }
 }
 
-/** What roles/pubsub.publisher gives. */
+/** The permission in roles/pubsub.publisher. */
 const PUBLISH = 'pubsub.topics.publish';
 
 function grants({ status, text }: HttpAnswer): boolean {

@@ -51,7 +51,7 @@ testHostile({
       answers: [error(404, 'NOT_FOUND', 'Resource not found (resource=usage).')],
       lasting: true,
       type: 'refused',
-      reads: /no topic projects\/iot-records/,
+      reads: /topic projects\/iot-records/,
     },
     {
       what: 'the role was taken away, and given back',
@@ -97,14 +97,14 @@ testHostile({
       what: 'answers 200 without an id for each message',
       answers: [says(200, '{"messageIds":["1"]}')],
       type: 'retry',
-      reads: /without saying/,
+      reads: /without a result/,
     },
     {
       what: 'answers 200, and its body never ends',
       answers: [(_, response) => response.writeHead(200).write('{"messageIds":[')],
       waits: true,
       type: 'retry',
-      reads: /without saying/,
+      reads: /without a result/,
     },
     {
       what: 'one record of ten does not match the topic’s schema',

@@ -17,7 +17,7 @@ const TOPIC = /^(?!goog)[A-Za-z][A-Za-z0-9._~+%-]{2,254}$/;
 const credentials = Type.Object({
   cps_project: Type.String({
     title: 'Project',
-    description: 'The id of the Google Cloud project that the topic is in.',
+    description: 'The id of the Google Cloud project of the topic.',
     minLength: 1,
     maxLength: 200,
     examples: ['iot-records'],
@@ -25,7 +25,7 @@ const credentials = Type.Object({
   cps_topic: Type.String({
     title: 'Topic',
     description:
-      'The id of the topic, on which simstream’s service account needs the role roles/pubsub.publisher.',
+      'The id of the topic. simstream’s service account needs the role roles/pubsub.publisher on it.',
     minLength: 1,
     maxLength: 255,
     examples: ['usage'],
@@ -57,7 +57,7 @@ export const pubSub = defineDestination({
     const faults: ConfigurationFault[] = [];
     if (!PROJECT.test(project)) {
       const message =
-        'is not the id of a project: 6 to 30 small letters, digits and hyphens that begin with a letter and do not end with a hyphen';
+        'is not the id of a project: 6 to 30 lower-case letters, digits and hyphens that begin with a letter and do not end with a hyphen';
       faults.push({ path: '/cps_project', message });
     }
     if (!TOPIC.test(topic)) faults.push({ path: '/cps_topic', message: topicFault(topic) });

@@ -9,9 +9,9 @@ import { type Noting, note } from './shown-exchange.ts';
 export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH';
   readonly url: URL;
-  /** Name, value, name, value …; sent as they are. */
+  /** Name, value, name, value …; sent unchanged. */
   readonly headers: readonly string[];
-  /** Parts are sent one behind the other; they must not change before the answer. */
+  /** The parts are sent one after the other; they must not change before the answer. */
   readonly body?: Uint8Array | Readable | readonly Uint8Array[];
   /** Where it is noted what was sent and answered. */
   readonly noting?: Noting | undefined;
@@ -26,11 +26,11 @@ export interface HttpAnswer {
   readonly text: string;
 }
 
-/** Either the peer's answer, or the outcome of having got none. */
+/** The peer's answer, or the outcome if no answer came. */
 export type HttpResult = HttpAnswer | { readonly type: 'none'; readonly outcome: NetworkOutcome };
 
 interface ExchangeLimits {
-  /** From the call to the answer's header; connecting has its own limit, in the agent. */
+  /** From the call to the answer's header. The agent limits the time of connecting. */
   readonly totalMs: number;
   /** Bytes of the answer's body that `text` holds at most. */
   readonly textBytes: number;
@@ -48,7 +48,7 @@ const BODY_MS = 5_000;
 
 /**
  * One HTTP request through the egress. Never throws; follows no redirect: that is an answer.
- * @param at who is called, for people
+ * @param at the receiver, for people
  */
 export async function exchange(
   call: HttpRequest,
@@ -117,7 +117,7 @@ function named(error: unknown): unknown {
   return error instanceof Error && error.message === 'bad upgrade' ? { code: 'UnaskedUpgrade' } : error;
 }
 
-/** Reads the body's beginning and lets the rest pass by; a body that breaks off or is cut off is what came of it. */
+/** Reads the body's beginning and skips the rest. An incomplete body counts as far as it came. */
 async function readText(body: Dispatcher.ResponseData['body'], most: number): Promise<string> {
   const parts: Uint8Array[] = [];
   let length = 0;
@@ -128,7 +128,7 @@ async function readText(body: Dispatcher.ResponseData['body'], most: number): Pr
       if (length > Math.max(most, MOST_DRAINED)) break;
     }
   } catch {
-    // The header has told what became of the request.
+    // The header has already decided the outcome.
   }
   return Buffer.concat(parts).toString('utf8');
 }

@@ -4,28 +4,28 @@ import type { Cause, Outcome } from '../contract.ts';
 import type { HttpAnswer } from './http-exchange.ts';
 
 /**
- * What an HTTP status means for a delivery; the table of docs/architecture.md, Destinations, with its gaps filled:
+ * The meaning of an HTTP status for a delivery: the table of docs/architecture.md, Destinations, for all statuses:
  *
  *   2xx                                delivered
  *   3xx                                refused: redirects are never followed
- *   400 422                            rejected: some record cannot be taken, the engine finds out which
- *   401 403 404 410, and other 4xx     refused: a person must look. A status nobody expects must not set records aside
+ *   400 422                            rejected: some record is not acceptable, the engine finds it
+ *   401 403 404 410, and other 4xx     refused: a person must act. An unexpected status must not quarantine records
  *   413                                too_large
  *   408 409 421 423 424 425 429 5xx    retry: the state of the receiver, which passes (409 conflict, 421 wrong
  *                                      connection, 423 locked, 424 a dependency failed)
  */
 const RETRIED = new Set([408, 409, 421, 423, 424, 425, 429]);
-/** A Retry-After beyond an hour is cut to it: the receiver may be well again long before. */
+/** A Retry-After beyond an hour is cut to an hour: the receiver may recover long before. */
 const LONGEST_PAUSE_MS = 3_600_000;
 /** Characters of the answer's text that a message shows. */
 const SHOWN = 200;
 
 interface AnswerContext {
-  /** Who answered, for people: a host. */
+  /** The host that answered, for people. */
   readonly at: string;
   /** ms since the epoch, for a Retry-After that is a date. */
   readonly now: number;
-  /** What must not be shown if the answer repeats it. */
+  /** Secrets that must not be shown if the answer repeats them. */
   readonly secrets: readonly string[];
 }
 
@@ -54,13 +54,13 @@ function answerCause(answer: HttpAnswer, { at, secrets }: AnswerContext): Cause 
   return { code: `http_${answer.status}`, message, remoteStatus: answer.status };
 }
 
-/** The next step, where the status tells it. */
+/** The next step, if the status suggests one. */
 const HINTS: Readonly<Record<number, string>> = {
   401: 'Check the credentials.',
   403: 'Check the credentials and what they permit.',
   404: 'Check the path of the URL.',
   405: 'Check the method.',
-  410: 'The receiver says that it is gone for good.',
+  410: 'The receiver was removed permanently.',
 };
 
 function redirectCause(answer: HttpAnswer, { at }: AnswerContext): Cause {
@@ -79,7 +79,7 @@ function named(status: number): string {
 
 /**
  * Milliseconds that `Retry-After` asks for, in seconds or as a date of HTTP; at most an hour, never negative.
- * undefined where there is none or it is neither.
+ * undefined if it is missing or malformed.
  */
 export function retryAfterMs(value: string | undefined, now: number): number | undefined {
   const text = value?.trim() ?? '';

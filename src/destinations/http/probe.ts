@@ -5,7 +5,7 @@ import { cancelled, networkFault, timedOut } from '../network-fault.ts';
 /**
  * Checks that an http or https URL can be reached, without sending a byte of HTTP: name, address rule, connection, and
  * for https the handshake with the certificate. Never throws.
- * @param at who is reached, for people
+ * @param at the receiver, for people
  */
 export async function probe(
   url: URL,

@@ -55,11 +55,11 @@ testHostile({
       reads: /Check the credentials/,
     },
     {
-      what: 'is gone for good (410)',
+      what: 'was removed permanently (410)',
       answers: [says(410)],
       lasting: true,
       type: 'refused',
-      reads: /gone for good/,
+      reads: /removed permanently/,
     },
     {
       what: 'refuses one record of ten, always (422)',

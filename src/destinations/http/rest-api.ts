@@ -16,14 +16,14 @@ import { outcomeOfAnswer } from './http-outcome.ts';
 import { probe } from './probe.ts';
 import { sign, signingKey } from './standard-webhooks.ts';
 
-/** A body has at most 5 MiB, besides the limit on the number of records. */
+/** A body has at most 5 MiB, in addition to the limit of records. */
 const LARGEST_BODY = 5 * 2 ** 20;
 
 const credentials = Type.Object({
   url: Type.String({
     title: 'URL',
     description:
-      'Where records are sent: http or https, with a host name. User names and passwords go into a header. A token may be in the query or the path: values of the query and path segments of 16 characters or more are shown as ***.',
+      'The address for the records: http or https, with a host name. User names and passwords go into a header. A token may be in the query or the path: values of the query and path segments of 16 characters or more are shown as ***.',
     minLength: 1,
     maxLength: 2048,
     examples: ['https://example.com/simstream'],
@@ -37,8 +37,7 @@ const credentials = Type.Object({
   headers: Type.Optional(
     Type.Array(Type.String({ minLength: 1, maxLength: 8192 }), {
       title: 'Headers',
-      description:
-        'Sent with each request, each as name:value. This is where credentials of the receiver go.',
+      description: 'Sent with each request, each as name:value. Put the receiver’s credentials here.',
       maxItems: 50,
       examples: [['Authorization:Bearer 2f1c9d0a', 'X-Source:simstream']],
       'x-secret': 'headers',
@@ -68,7 +67,7 @@ const credentials = Type.Object({
 
 type Settings = Static<typeof credentials>;
 
-/** emnify's webhook: records as a JSON array, or one as a bare object, in an HTTP request; any 2xx takes them all. */
+/** emnify's webhook: records as a JSON array, or one as a bare object, in an HTTP request; any 2xx accepts them all. */
 export const restApi = defineDestination({
   connectionType: 'RestAPI',
   title: 'Webhook',
@@ -161,7 +160,7 @@ function onlyRecord(batch: Batch): Uint8Array {
   throw new Error('a batch has at least one record');
 }
 
-/** The URL, or what is wrong with it. Its text is not repeated: a query may hold a secret. */
+/** The URL, or its fault. The fault does not repeat the text: a query may hold a secret. */
 function readUrl(text: string): URL | string {
   if (!URL.canParse(text)) return 'is not a URL such as https://example.com/path';
   const url = new URL(text);
@@ -174,7 +173,7 @@ function readUrl(text: string): URL | string {
   return url;
 }
 
-/** What every request carries; a header of the customer's own takes the place of simstream's. */
+/** The headers of every request; a customer's header replaces simstream's. */
 function fixedHeaders(own: readonly HeaderField[]): string[] {
   const usual = { 'content-type': 'application/json', 'user-agent': `simstream/${VERSION}` };
   const replaced = new Set(own.map(({ name }) => name.toLowerCase()));

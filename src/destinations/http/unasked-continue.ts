@@ -1,14 +1,14 @@
 import type { Socket } from 'node:net';
 
 /**
- * Skips answers `100 Continue` that nobody asked for: some receivers send one before their answer, and RFC 9110 (15.2) lets
+ * Skips answers `100 Continue` to requests that did not ask for them: some receivers send one before their answer, and RFC 9110 (15.2) lets
  * them. undici closes the connection at such an answer, and the records would be repeated for ever. It skips other 1xx by itself.
  *
  *   answers = *("HTTP/1.1 100" … CRLF CRLF) answer       (looked for after a request was written, until the answer begins)
  */
 const START = Buffer.from('HTTP/1.1 100');
 const END = '\r\n\r\n';
-/** A longer one is left to undici. */
+/** undici handles a longer one. */
 const LONGEST = 8_192;
 
 /** @returns the socket, whose readers do not see such answers */

@@ -232,7 +232,7 @@ describe('Keen: verification and configuration', () => {
   test('a wrong project', async (t) => {
     const { verify } = await start(t, { project_id: 'other' });
     const verdict = await verify();
-    assert.match(verdict.type === 'failed' ? verdict.cause.message : '', /There is no project other/);
+    assert.match(verdict.type === 'failed' ? verdict.cause.message : '', /The project other does not exist/);
   });
 
   test('what a schema cannot say', () => {

@@ -24,7 +24,7 @@ import { verdictOf } from '../verify.ts';
  * record's own time. Keen says of each record of a batch whether it was taken.
  */
 const LARGEST_BATCH = 10_000;
-/** Keen takes 10 MB a request; this leaves room for 10,000 times the `keen` object. */
+/** Keen accepts 10 MB per request; this leaves room for 10,000 `keen` objects. */
 const BATCH_BYTES = 9_000_000;
 
 const credentials = Type.Object({
@@ -39,14 +39,14 @@ const credentials = Type.Object({
     title: 'Write key',
     description: 'A key of the project that may write, from its Access page.',
     minLength: 1,
-    /** Scoped keys of old are encrypted texts of some hundred characters. */
+    /** Old scoped keys are encrypted texts of some hundred characters. */
     maxLength: 2048,
     examples: ['A1B2C3D4E5F60718293A4B5C6D7E8F90'],
     'x-secret': 'all',
   }),
   collection_name: Type.String({
     title: 'Collection',
-    description: 'The event collection that the records go to; Keen creates it with the first record.',
+    description: 'The event collection for the records. Keen creates it with the first record.',
     minLength: 1,
     maxLength: 64,
     examples: ['usage'],
@@ -133,7 +133,7 @@ function openKeen(settings: Settings, environment: DestinationEnvironment): Batc
       const result = await call([], signal);
       if (result.type === 'none') return { type: 'failed', cause: result.outcome.cause };
       const failure = failureOf(result, at, settings, clock.now());
-      // Key and project were found good before Keen looked at the batch and minded that it is empty.
+      // Keen accepted key and project before it rejected the empty batch.
       return failure?.type === 'rejected' ? { type: 'reachable' } : verdictOf(failure);
     },
     send: async (batch, signal) => {
@@ -199,14 +199,14 @@ function jsonOf(text: string): Readonly<Record<string, unknown>> {
 }
 
 const COLLECTION_ERROR = 'InvalidCollectionNameError';
-/** What may become a label of a metric. */
+/** Texts that may become a metric label. */
 const ERROR_NAME = /^[A-Za-z]{1,60}$/;
-/** Errors of Keen that a record will meet again however often it is sent. */
+/** Errors of Keen that a record meets at every attempt. */
 const PERMANENT = /^Invalid|TooLarge/;
 
 type Failure = Exclude<Outcome, { type: 'delivered' } | { type: 'partial' }>;
 
-/** What an answer about the whole request means; undefined when Keen looked at the records. */
+/** The failure of the whole request; undefined if Keen examined the records. */
 function failureOf(answer: HttpAnswer, at: string, settings: Settings, now: number): Failure | undefined {
   const { status } = answer;
   if (isForeign(status, answer.text)) {
@@ -250,7 +250,7 @@ function outcomeOfResults({ status, text }: HttpAnswer, count: number, settings:
     const words = `${name}: ${typeof error?.description === 'string' ? error.description : 'no reason given'}`;
     if (name === COLLECTION_ERROR)
       return { type: 'refused', cause: collectionRefused(words, settings, status) };
-    const message = `Keen did not take the record: “${plainText(words, [settings.write_key])}”`;
+    const message = `Keen did not accept the record: “${plainText(words, [settings.write_key])}”`;
     const verdict = PERMANENT.test(name) ? 'reject' : 'retry';
     failures.push({ index, verdict, cause: { code: name, message, remoteStatus: status } });
   }
@@ -260,9 +260,9 @@ function outcomeOfResults({ status, text }: HttpAnswer, count: number, settings:
 function refusal(status: number, words: string, at: string, { project_id, write_key }: Settings): Cause {
   const next =
     status === 404
-      ? `There is no project ${project_id}: check project_id.`
+      ? `The project ${project_id} does not exist: check project_id.`
       : status === 402
-        ? `The plan of project ${project_id} does not cover this: look at its bills and limits in Keen.`
+        ? `The plan of project ${project_id} does not cover this: check its bills and limits in Keen.`
         : `Check that write_key is a key of project ${project_id} that may write, and was not revoked.`;
   const said = words ? ` It said: “${plainText(words, [write_key])}”` : '';
   return {

@@ -2,10 +2,10 @@ import { Resolver } from 'node:dns/promises';
 import type { Clock } from '../../lib/clock.ts';
 import type { Address } from './address.ts';
 
-/** What name servers said of one complete name. */
+/** The name servers' answer for one complete name. */
 export interface NameAnswer {
   readonly addresses: readonly Address[];
-  /** For how many seconds it may be kept. */
+  /** Seconds for which the answer may be kept. */
   readonly ttl: number;
 }
 
@@ -70,7 +70,7 @@ function worse(...answers: readonly PromiseSettledResult<unknown>[]): Error {
   }
   const late = failed === 'ECANCELLED' || failed === 'ETIMEOUT';
   if (late) return nameError('ETIMEOUT', 'the name servers did not answer in time');
-  // Not as it is: ECONNREFUSED would look like a receiver that refuses connections.
+  // Not the original code: ECONNREFUSED would look like a receiver that refuses connections.
   return nameError('ESERVFAIL', `the name servers failed: ${failed}`);
 }
 

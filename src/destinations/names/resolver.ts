@@ -6,9 +6,9 @@ import type { SystemNames } from './system-files.ts';
 
 interface NameResolver {
   /**
-   * The addresses of a host, checked by nobody yet. IPv6 comes first where the machine can use it (RFC 8305); a
+   * The unchecked addresses of a host. IPv6 comes first where the machine can use it (RFC 8305); a
    * connection tries the families in turn.
-   * @param organisationId on whose behalf: each organisation has its own share of the questions; 0 for simstream itself
+   * @param organisationId the organisation, which has its own share of the questions; 0 for simstream itself
    * @throws Error with a `code` of node:dns (ENOTFOUND, ENODATA, ETIMEOUT, ESERVFAIL …), or QueueFull
    */
   resolve(hostname: string, organisationId: number): Promise<readonly Address[]>;
@@ -23,19 +23,19 @@ interface NameResolverParts {
 
 /**
  * A question holds a UDP socket for 5 s at most. 16 at once let an organisation that has only dead names ask for three a
- * second; 256 let sixteen such organisations ask beside the others. Who has 1,000 that wait has more streams than names.
+ * second; 256 let sixteen such organisations ask beside the others. 1,000 waiting questions exceed any real need.
  */
 const LIMITS: FairQueueLimits = { total: 256, perOwner: 16, waitingPerOwner: 1_000 };
-/** What an answer is kept for at least and at most: one second bounds the questions of a busy name that says 0. */
+/** The shortest and longest time that an answer is kept. One second bounds the questions for a busy name with the time 0. */
 const SHORTEST_S = 1;
 const LONGEST_S = 300;
 /** A name that does not exist may be entered into DNS at any time, and its owner tries at once. */
 const NOT_FOUND_MS = 3_000;
-/** A name whose servers do not answer costs most, and is asked for by every retry of every stream. */
+/** A name whose servers do not answer costs most, and every retry of every stream asks for it. */
 const FAILED_MS = 15_000;
 /** While the name servers of a name fail, the addresses that it had before are used for an hour (RFC 8767). */
 const STALE_MS = 3_600_000;
-/** Bounds memory: about 300 bytes a name. The name that was kept longest goes first. */
+/** Bounds memory: about 300 bytes per name. The oldest name is removed first. */
 const MOST_NAMES = 20_000;
 
 interface Kept {
@@ -48,7 +48,7 @@ interface Kept {
 
 /**
  * Resolves the names of destinations. The hosts file comes first; then what is kept; then name servers, in a queue in
- * which each organisation has its share. A name that is being asked for is asked for once.
+ * which each organisation has its share. Concurrent requests for a name share one question.
  */
 export function createNameResolver({ clock, ask, system, limits = LIMITS }: NameResolverParts): NameResolver {
   const queue = createFairQueue(limits);
@@ -91,7 +91,7 @@ export function createNameResolver({ clock, ask, system, limits = LIMITS }: Name
     }
   };
 
-  /** Runs when it is the organisation's turn: by then somebody else may have asked. */
+  /** Runs at the organisation's turn: by then the answer may be known. */
   const askOnce = (hostname: string, candidates: readonly string[]) => {
     const value = known(hostname);
     if (value) return settled(value);
@@ -121,7 +121,7 @@ function inOrder(addresses: readonly Address[], { routesIPv6 }: SystemNames): re
   return addresses.toSorted((a, b) => Number(b.family === first) - Number(a.family === first));
 }
 
-/** What runs for the key already, or what `start` begins. */
+/** The running question for the key, or the one that `start` begins. */
 function shared<Result>(
   running: Map<string, Promise<Result>>,
   key: string,

@@ -4,7 +4,7 @@ import { networkInterfaces } from 'node:os';
 import type { Clock } from '../../lib/clock.ts';
 import type { Address } from './address.ts';
 
-/** What the machine itself says about names: its hosts file, and how it completes short names. */
+/** The machine's own settings for names: its hosts file, and the completion of short names. */
 export interface SystemNames {
   /** The addresses that the hosts file, or RFC 6761 for `localhost`, gives to a name in lower case; else undefined. */
   addresses(hostname: string): readonly Address[] | undefined;
@@ -34,7 +34,7 @@ const LOOPBACK: readonly Address[] = [
   { address: '::1', family: 6 },
 ];
 
-/** Reads the files again when they may have changed. A file that is not there counts as empty. */
+/** Reads the files again when they may have changed. A missing file counts as empty. */
 export function createSystemNames(
   clock: Clock,
   read: () => Promise<SystemFiles> = readSystemFiles,
