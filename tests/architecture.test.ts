@@ -46,6 +46,7 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
     'leases/nodes.ts': 'types',
     'records/event-types.ts': 'values',
     'records/examples.ts': 'values',
+    'records/sample-event.ts': 'values',
     'records/schema.ts': 'values',
     'records/block.ts': 'types',
     'delivery/quarantine/document.ts': 'values',

@@ -1,7 +1,7 @@
 import { type ApplicationTokenParts, applicationTokenRoutes } from './application-token.ts';
 import { type AuthenticateParts, authenticateRoutes } from './authenticate.ts';
 import { type DataStreamActivityParts, dataStreamActivityRoutes } from './data-streams/activity.ts';
-import { eventTypeRoutes } from './data-streams/lookups.ts';
+import { eventTypeRoutes, sampleRecordRoute } from './data-streams/lookups.ts';
 import { type DataStreamParts, dataStreamRoutes } from './data-streams/routes.ts';
 import { type TestRecordParts, testRecordRoute } from './data-streams/synthetic-record.ts';
 import { type NodesParts, nodesRoutes } from './operator/nodes.ts';
@@ -30,6 +30,7 @@ export function apiRoutes(parts: ApiParts): Route[] {
     ...applicationTokenRoutes(parts),
     ...organisationRoutes(parts),
     ...eventTypeRoutes(),
+    sampleRecordRoute(),
     ...dataStreamRoutes(parts),
     ...dataStreamActivityRoutes(parts),
     testRecordRoute(parts),

@@ -21,6 +21,7 @@ import { Unreachable } from './views/unreachable.tsx';
 
 const Create = lazy(() => import('./views/create.tsx'));
 const Details = lazy(() => import('./views/details.tsx'));
+const Records = lazy(() => import('./views/records.tsx'));
 const ApiAccess = lazy(() => import('./views/api-access.tsx'));
 
 /**
@@ -135,6 +136,7 @@ function View() {
   }, [pathname]);
   if (pathname === '/' || pathname === HOME) return <Streams />;
   if (pathname === '/data-streams/new') return <Create />;
+  if (pathname === '/records') return <Records />;
   if (pathname === '/api-access') return <ApiAccess />;
   const [, id] = /^\/data-streams\/([A-Za-z0-9_-]{1,64})$/.exec(pathname) ?? [];
   return id === undefined ? <NotFound /> : <Details key={id} id={id} />;

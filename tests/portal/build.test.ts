@@ -38,9 +38,14 @@ describe('the built portal', () => {
     t.after(() => app.close());
     await app.register(portalFiles({ random: systemRandom }));
     const pages = await Promise.all(
-      ['/', '/data-streams', '/data-streams/new?type=S3', '/data-streams/5f3a9c1e', '/api-access'].map(
-        (url) => app.inject({ url }),
-      ),
+      [
+        '/',
+        '/data-streams',
+        '/data-streams/new?type=S3',
+        '/data-streams/5f3a9c1e',
+        '/records',
+        '/api-access',
+      ].map((url) => app.inject({ url })),
     );
     const policies = new Set<string>();
     for (const { statusCode, headers, body } of pages) {

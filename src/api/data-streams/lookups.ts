@@ -1,9 +1,12 @@
 import { Type } from 'typebox';
 import type { DestinationType } from '../../destinations/contract.ts';
 import { EVENT_TYPES } from '../../records/event-types.ts';
+import { RECORD_EXAMPLES } from '../../records/examples.ts';
+import { sampleEvent } from '../../records/sample-event.ts';
 import { STATUS_DESCRIPTIONS, STATUS_IDS, type StreamState } from '../../registry/data-stream.ts';
+import { recordSchema } from '../operator/record-schemas.ts';
 import { defineRoute, type Route } from '../route.ts';
-import { credentialsSchema, KINDS } from './schema.ts';
+import { credentialsSchema, KINDS, nullable } from './schema.ts';
 
 const Entry = Type.Object(
   { id: Type.Integer(), description: Type.String() },
@@ -12,6 +15,17 @@ const Entry = Type.Object(
 const NamedEntry = Type.Object(
   { id: Type.String(), description: Type.String() },
   { 'x-component': 'NamedLookupEntry' },
+);
+const EventTypeEntry = Type.Object(
+  {
+    id: Type.Integer(),
+    description: Type.String({ description: 'Its name.' }),
+    meaning: Type.String({ description: 'When such an event occurs; backticks mark code.' }),
+    severity: nullable(Type.String({ description: 'The usual one, `Info` or `Warn`; null: not known.' })),
+    source: nullable(Type.String({ description: '`Network`, `Policy Control` or `API`.' })),
+    alert: nullable(Type.Boolean()),
+  },
+  { 'x-component': 'EventType' },
 );
 const ConnectionType = Type.Object(
   {
@@ -103,7 +117,14 @@ function lookup(
 
 /** `GET /api/v1/event/type`. */
 export function eventTypeRoutes(): Route[] {
-  const entries = [...EVENT_TYPES.values()].map(({ id, name }) => ({ id, description: name }));
+  const entries = [...EVENT_TYPES.values()].map(({ id, name, meaning, usual }) => ({
+    id,
+    description: name,
+    meaning,
+    severity: usual?.severity ?? null,
+    source: usual?.source ?? null,
+    alert: usual?.alert ?? null,
+  }));
   return [
     defineRoute({
       method: 'GET',
@@ -113,8 +134,49 @@ export function eventTypeRoutes(): Route[] {
       summary: 'The event types that are known by name',
       description: 'The set is open: events of other types are delivered too, and filters take any id.',
       access: 'read',
-      responses: { 200: { description: 'All of them.', schema: Type.Array(Entry) } },
+      responses: { 200: { description: 'All of them.', schema: Type.Array(EventTypeEntry) } },
       handler: () => ({ status: 200, body: entries }),
     }),
   ];
 }
+
+/** `GET /api/v2/data_stream/sample_record`. */
+export function sampleRecordRoute(): Route {
+  return defineRoute({
+    method: 'GET',
+    path: '/api/v2/data_stream/sample_record',
+    operationId: 'GetDataStreamSampleRecord',
+    tags: ['Data Streamer'],
+    summary: 'A sample of the records that a data stream delivers',
+    description:
+      'For building a receiver before the first record comes. Nothing of it belongs to a real device.',
+    access: 'read',
+    query: Type.Object({
+      data_stream_type: Type.Integer({ enum: [1, 2], description: '1 Usage or 2 Events.', examples: [2] }),
+      event_type_id: Type.Optional(
+        Type.Integer({
+          minimum: 0,
+          maximum: LARGEST_EVENT_TYPE,
+          default: 3,
+          description: 'Of events: the type. `detail` is filled only for type 3.',
+          examples: [3],
+        }),
+      ),
+    }),
+    responses: {
+      200: {
+        description: 'The record, as a webhook gets it.',
+        schema: Type.Unsafe<unknown>({ 'x-any-of': [recordSchema('usage'), recordSchema('event')] }),
+        contentType: 'application/json',
+      },
+    },
+    handler: ({ query: { data_stream_type, event_type_id = 3 } }) => ({
+      status: 200,
+      headers: { 'content-type': 'application/json; charset=utf-8' },
+      body: data_stream_type === 1 ? RECORD_EXAMPLES.usage : sampleEvent(event_type_id),
+    }),
+  });
+}
+
+/** Ids of types have 32 bits. */
+const LARGEST_EVENT_TYPE = 2 ** 32 - 1;

@@ -622,4 +622,15 @@ describe('lookups', () => {
     assert.deepEqual(ids, [...Array.from({ length: 66 }, (_, id) => id), 67, 68, 69]);
     assert.equal(types.find(({ id }) => id === 3)?.description, 'Create PDP Context');
   });
+
+  test('a sample of each kind of record has all digits of its ids', async () => {
+    const at = '/api/v2/data_stream/sample_record';
+    const usage = await api.call('GET', `${at}?data_stream_type=1`, { token: 'otto' });
+    assert.match(usage.text, /"id": 7157330712412489021,/);
+    const event = await api.call('GET', `${at}?data_stream_type=2&event_type_id=49`);
+    assert.match(event.text, /"id": 14314661424824978042,/);
+    assert.deepEqual(event.body.event_type, { id: 49, description: 'Device offline' });
+    for (const query of ['', '?data_stream_type=3', '?data_stream_type=2&event_type_id=-1'])
+      assert.equal((await api.call('GET', `${at}${query}`)).status, 422, query);
+  });
 });

@@ -30,7 +30,7 @@ const COMPATIBILITY =
   'Producers add fields without notice, and nothing else of a record is checked than its mandatory fields: ignore what you do not know. A record is delivered with the bytes that were sent in.';
 
 /** The schema of a record: mandatory fields are checked, the others describe what producers send. */
-function recordSchema(kind: Kind): TSchema {
+export function recordSchema(kind: Kind): TSchema {
   return {
     ...objectOf(fieldTree(kind)),
     description: `${DESCRIPTIONS[kind]} ${COMPATIBILITY}`,

@@ -20,6 +20,9 @@ export function Header({ signOut }: { readonly signOut: () => void }) {
         <a {...linkTo(HOME)} {...here(HOME)}>
           Data Streams
         </a>
+        <a {...linkTo('/records')} {...here('/records')}>
+          Records
+        </a>
         <a {...linkTo('/api-access')} {...here('/api-access')}>
           API
         </a>

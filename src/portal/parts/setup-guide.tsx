@@ -2,6 +2,7 @@ import { List, Paper, Stack, Text, Title } from '@mantine/core';
 import type { components } from '../generated/api.ts';
 import type { ConnectionType } from '../lib/api.ts';
 import { usePlatform } from '../lib/reads.ts';
+import { Marked } from './marked.tsx';
 import { CodeBlock } from './show.tsx';
 
 type Platform = components['schemas']['Platform'];
@@ -62,14 +63,4 @@ function filled(text: string, platform: Platform | undefined): { text: string; m
     return placeholder;
   });
   return { text: whole, missing };
-}
-
-/** `**bold**` and `code` in a text. */
-function Marked({ text }: { readonly text: string }) {
-  return text.split(/(\*\*[^*]+\*\*|`[^`]+`)/).map((piece, at) => {
-    const key = `${at}${piece}`;
-    if (piece.startsWith('**')) return <strong key={key}>{piece.slice(2, -2)}</strong>;
-    if (piece.startsWith('`')) return <code key={key}>{piece.slice(1, -1)}</code>;
-    return piece;
-  });
 }

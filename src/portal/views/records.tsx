@@ -1,0 +1,153 @@
+import { Anchor, Group, Paper, SegmentedControl, Select, Stack, Text, TextInput, Title } from '@mantine/core';
+import { useState } from 'react';
+import type { components } from '../generated/api.ts';
+import { api, read } from '../lib/api.ts';
+import { formatNumberOf, UNKNOWN } from '../lib/format.ts';
+import { formatJson } from '../lib/json.ts';
+import { useRead } from '../lib/query.ts';
+import { useEventTypes } from '../lib/reads.ts';
+import { DataTable } from '../parts/data-table.tsx';
+import { Heading } from '../parts/heading.tsx';
+import { Marked } from '../parts/marked.tsx';
+import { CodeBlock, Failed, Loading } from '../parts/show.tsx';
+
+type EventType = components['schemas']['EventType'];
+
+const KINDS = [
+  { value: '2', label: 'Event' },
+  { value: '1', label: 'Usage' },
+];
+const FIRST_TYPE = 3;
+
+/** What a receiver gets: a sample of each kind of record, and which events there are. */
+export default function Records() {
+  const types = useEventTypes();
+  const [typeId, setTypeId] = useState(FIRST_TYPE);
+  const [kind, setKind] = useState('2');
+  return (
+    <Stack gap="lg">
+      <Heading title="Records" />
+      <Text>
+        What a data stream delivers, for building a receiver before the first record comes. The reference of
+        all fields is in the <Anchor href="/api/docs">API documentation</Anchor>.
+      </Text>
+      <Paper withBorder p="md" component="section" aria-label="Sample record">
+        <Stack gap="sm">
+          <Title order={2} size="h4">
+            Sample record
+          </Title>
+          <Group align="flex-end" gap="sm">
+            <SegmentedControl
+              aria-label="Kind of record"
+              className="choice"
+              data={KINDS}
+              value={kind}
+              onChange={setKind}
+            />
+            {kind === '2' && (
+              <Select
+                label="Event type"
+                searchable
+                allowDeselect={false}
+                data={(types.data ?? []).map(({ id, description }) => ({
+                  value: String(id),
+                  label: `${description} (${id})`,
+                }))}
+                value={String(typeId)}
+                onChange={(chosen) => setTypeId(Number(chosen ?? FIRST_TYPE))}
+              />
+            )}
+          </Group>
+          <Sample kind={kind === '1' ? 1 : 2} typeId={typeId} />
+        </Stack>
+      </Paper>
+      <Paper withBorder p="md" component="section" aria-label="Event types">
+        <Title order={2} size="h4" mb="sm">
+          Event types
+        </Title>
+        {types.data ? (
+          <Catalogue
+            types={types.data}
+            show={(id) => {
+              setKind('2');
+              setTypeId(id);
+              window.scrollTo(0, 0);
+            }}
+          />
+        ) : types.problem ? (
+          <Failed problem={types.problem} retry={() => void types.reload()} />
+        ) : (
+          <Loading what="the event types" retry={types.reload} />
+        )}
+      </Paper>
+    </Stack>
+  );
+}
+
+function Sample({ kind, typeId }: { readonly kind: 1 | 2; readonly typeId: number }) {
+  const sample = useRead(['sample', kind, kind === 1 ? 0 : typeId], (signal) =>
+    read(
+      api.GET('/api/v2/data_stream/sample_record', {
+        params: { query: { data_stream_type: kind, ...(kind === 2 ? { event_type_id: typeId } : {}) } },
+        // Its ids have more digits than a number of JavaScript.
+        parseAs: 'text',
+        signal,
+      }),
+    ),
+  );
+  if (sample.data !== undefined) return <CodeBlock text={formatJson(sample.data)} label="Sample record" />;
+  if (sample.problem) return <Failed problem={sample.problem} retry={() => void sample.reload()} />;
+  return <Loading what="the sample" retry={sample.reload} />;
+}
+
+function Catalogue({
+  types,
+  show,
+}: {
+  readonly types: readonly EventType[];
+  readonly show: (id: number) => void;
+}) {
+  const [wanted, setWanted] = useState('');
+  const words = wanted.toLowerCase().trim();
+  const found = types.filter(({ id, description, meaning }) =>
+    `${id} ${description} ${meaning}`.toLowerCase().includes(words),
+  );
+  return (
+    <Stack gap="sm">
+      <Text size="sm">
+        More types may come at any time: a receiver that meets an id it does not know should keep the event.
+      </Text>
+      <TextInput
+        label="Search"
+        placeholder="Name, id or words"
+        value={wanted}
+        onChange={(event) => setWanted(event.currentTarget.value)}
+      />
+      <Text size="sm" c="dimmed" role="status">
+        {formatNumberOf(found.length, 'event type')}
+      </Text>
+      {found.length > 0 && (
+        <DataTable
+          label="Event types"
+          rows={found}
+          keyOf={({ id }) => id}
+          columns={[
+            { name: 'Id', cell: ({ id }) => id, right: true },
+            {
+              name: 'Name',
+              cell: ({ id, description }) => (
+                <Anchor component="button" type="button" size="sm" ta="left" onClick={() => show(id)}>
+                  {description}
+                </Anchor>
+              ),
+            },
+            { name: 'When', cell: ({ meaning }) => <Marked text={meaning} /> },
+            { name: 'Severity', cell: ({ severity }) => severity ?? UNKNOWN },
+            { name: 'Source', cell: ({ source }) => source ?? UNKNOWN },
+            { name: 'Alert', cell: ({ alert }) => (alert === null ? UNKNOWN : alert ? 'Yes' : 'No') },
+          ]}
+        />
+      )}
+    </Stack>
+  );
+}
