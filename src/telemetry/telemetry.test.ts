@@ -6,6 +6,7 @@ import { describe, test } from 'node:test';
 import { Registry } from 'prom-client';
 import { createLogger } from '../cli/logger.ts';
 import type { LogLevel } from '../config/config.ts';
+import { ManualClock } from '../lib/manual-clock.fixture.ts';
 import { createMetrics, KNOWN_CAUSES } from './metrics.ts';
 import { createTelemetry, type DeliveryAttempt } from './telemetry.ts';
 
@@ -22,14 +23,14 @@ const ATTEMPT: DeliveryAttempt = {
   attempt: 1,
 };
 
-function start(level: LogLevel = 'info') {
+function start(level: LogLevel = 'info', clock = new ManualClock()) {
   const lines: string[] = [];
   const logger = createLogger({
     level,
     readable: false,
     destination: { write: (line) => void lines.push(line) },
   });
-  const telemetry = createTelemetry({ logger, version: '1.2.3', processMetrics: false });
+  const telemetry = createTelemetry({ logger, version: '1.2.3', processMetrics: false, clock });
   return { telemetry, logger, lines, logged: () => lines.map((line) => JSON.parse(line)) };
 }
 
@@ -139,6 +140,36 @@ describe('log lines', () => {
     telemetry.deliveryAttempted(ATTEMPT);
     telemetry.recordsIngested({ kind: 'event', records: 1, bytes: 1, durationMs: 1 });
     assert.deepEqual(lines, []);
+  });
+
+  test('that customers and receivers cause are few, whatever they do, and numbers are rounded', async () => {
+    const clock = new ManualClock();
+    const { telemetry, logged } = start('info', clock);
+    const stream = { streamId: '5f3a9c1e', organisationId: 70412 };
+    const durationMs = 151.8577360000054;
+    for (let second = 0; second < 600; second++) {
+      for (let n = 0; n < 8; n++) {
+        const cause = { causeCode: 'http_422', message: `no ${n}` };
+        telemetry.deliveryAttempted({ ...ATTEMPT, durationMs, outcome: 'rejected', ...cause });
+        telemetry.recordsQuarantined({ ...stream, records: 1, ...cause });
+        telemetry.streamStateChanged({
+          ...stream,
+          state: n % 2 ? 'paused' : 'running',
+          message: 'by a user',
+        });
+        telemetry.ingestRefused({ kind: 'event', reason: 'InputValidationFailed' });
+        telemetry.cursorsCommitted({ cursors: 1, outcome: 'unavailable', durationMs });
+        telemetry.httpRequest({ method: 'GET', route: '/readyz', status: 503, durationMs });
+        telemetry.platformFault({ component: 'log', message: 'no space left' });
+      }
+      await clock.advance(1_000);
+    }
+    const lines = logged();
+    assert.ok(lines.length <= 8 * 11, `${lines.length} lines`);
+    const quarantined = lines.filter(({ event }) => event === 'records.quarantined');
+    const records = quarantined.reduce((sum, line) => sum + line.records, 0);
+    assert.ok(records >= 599 * 8 - 60 * 8, `${records} records are in the log`);
+    assert.ok(lines.every((line) => line.durationMs === undefined || line.durationMs === 151.9));
   });
 
   test('never show a secret', () => {

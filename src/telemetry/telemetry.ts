@@ -1,7 +1,10 @@
 import type { Logger } from 'pino';
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { Clock } from '../lib/clock.ts';
 import { redactText } from '../lib/redact.ts';
+import { systemClock } from '../lib/system-clock.ts';
 import { createMetrics, KNOWN_CAUSES, type Metrics } from './metrics.ts';
+import { RepeatedLines } from './repeated-lines.ts';
 
 /**
  * The metrics and log lines of simstream: one function per event moves a metric (Prometheus) and writes one structured log
@@ -96,15 +99,17 @@ interface TelemetryOptions {
   readonly version: string;
   /** Event-loop lag, memory, garbage collection. false in tests, whose clock their timers would disturb. */
   readonly processMetrics?: boolean;
+  /** By which repeated lines are summed up; by default the system's. */
+  readonly clock?: Pick<Clock, 'monotonic'>;
 }
 
 export function createTelemetry(options: TelemetryOptions): Telemetry {
-  const { logger } = options;
+  const { logger, clock = systemClock } = options;
   const registry = new Registry();
   if (options.processMetrics ?? true) collectProcessMetrics(registry);
   const metrics = createMetrics(registry, options.version);
   return {
-    ...guardAll(events(metrics, logger), (name, error) => {
+    ...guardAll(events(metrics, logger, new RepeatedLines(logger, clock)), (name, error) => {
       metrics.telemetryFaults.inc();
       logger.error({ err: error, event: name }, 'telemetry failed');
     }),
@@ -124,7 +129,7 @@ function collectProcessMetrics(registry: Registry): void {
 
 type Events = Omit<Telemetry, 'observe' | 'metrics' | 'metricsContentType'>;
 
-function events(metrics: Metrics, logger: Logger): Events {
+function events(metrics: Metrics, logger: Logger, repeated: RepeatedLines): Events {
   return {
     recordsIngested: (event) => {
       const { kind, records, bytes, durationMs } = event;
@@ -135,9 +140,13 @@ function events(metrics: Metrics, logger: Logger): Events {
     },
     ingestRefused: (event) => {
       metrics.ingestRefused.inc({ kind: event.kind, reason: metrics.bounded('reason', event.reason) });
-      if (logger.isLevelEnabled('info')) {
-        logger.info({ event: 'ingest.refused', ...event }, `ingest refused: ${event.reason}`);
-      }
+      const fields = { event: 'ingest.refused', ...event };
+      repeated.write(
+        `ingest ${event.kind} ${event.reason}`,
+        'info',
+        fields,
+        `ingest refused: ${event.reason}`,
+      );
     },
     blockAppended: (event) => {
       metrics.blocksAppended.inc();
@@ -152,20 +161,30 @@ function events(metrics: Metrics, logger: Logger): Events {
     deliveryAttempted: (event) => {
       countDelivery(metrics, event);
       const level = LEVEL_OF_OUTCOME[event.outcome] ?? 'warn';
-      if (!logger.isLevelEnabled(level)) return;
+      if (level === 'debug' && !logger.isLevelEnabled(level)) {
+        repeated.settle();
+        return;
+      }
       const { message, ...rest } = event;
       const text = message === undefined ? event.outcome : `${event.outcome}: ${redactText(message)}`;
-      logger[level]({ event: 'delivery.attempted', ...rest }, text);
+      const fields = { event: 'delivery.attempted', ...rest, ...rounded(event) };
+      if (level === 'debug') logger.debug(fields, text);
+      else
+        repeated.write(`attempt ${event.streamId} ${event.outcome} ${event.causeCode}`, level, fields, text);
     },
     streamStateChanged: (event) => {
       metrics.stateChanges.inc({ state: metrics.bounded('state', event.state) });
       const { message, ...rest } = event;
       const level = event.state === 'error' ? 'warn' : 'info';
-      logger[level]({ event: 'stream.state', ...rest }, `data stream ${event.state}: ${redactText(message)}`);
+      const fields = { event: 'stream.state', ...rest };
+      const text = `data stream ${event.state}: ${redactText(message)}`;
+      repeated.write(`state ${event.streamId} ${event.state}`, level, fields, text);
     },
     recordsExpired: (event) => {
       metrics.recordsExpired.inc(event.records);
-      logger.warn({ event: 'records.expired', ...event }, 'records expired before they were delivered');
+      const fields = { event: 'records.expired', ...event };
+      const text = 'records expired before they were delivered';
+      repeated.write(`expired ${event.streamId}`, 'warn', fields, text);
     },
     recordsQuarantined: (event) => {
       metrics.recordsQuarantined.inc(
@@ -173,15 +192,17 @@ function events(metrics: Metrics, logger: Logger): Events {
         event.records,
       );
       const { message, ...rest } = event;
-      logger.warn({ event: 'records.quarantined', ...rest }, `records quarantined: ${redactText(message)}`);
+      const fields = { event: 'records.quarantined', ...rest };
+      const text = `records quarantined: ${redactText(message)}`;
+      repeated.write(`quarantined ${event.streamId} ${event.causeCode}`, 'warn', fields, text);
     },
     cursorsCommitted: (event) => {
       metrics.cursorsCommitted.inc({ outcome: event.outcome }, event.cursors);
       metrics.commitDuration.observe(event.durationMs / 1000);
-      const level = event.outcome === 'stored' ? 'trace' : 'warn';
-      if (logger.isLevelEnabled(level)) {
-        logger[level]({ event: 'cursors.committed', ...event }, `cursors ${event.outcome}`);
-      }
+      const fields = { event: 'cursors.committed', ...event, ...rounded(event) };
+      const text = `cursors ${event.outcome}`;
+      if (event.outcome !== 'stored') repeated.write(`cursors ${event.outcome}`, 'warn', fields, text);
+      else if (logger.isLevelEnabled('trace')) logger.trace(fields, text);
     },
     leaseAcquired: (event) => {
       metrics.leasesHeld.inc();
@@ -215,9 +236,13 @@ function events(metrics: Metrics, logger: Logger): Events {
       const method = metrics.bounded('method', event.method);
       metrics.httpRequests.inc({ method, route, status: `${Math.floor(event.status / 100)}xx` });
       metrics.httpDuration.observe({ method, route }, event.durationMs / 1000);
-      const level = event.status >= 500 ? 'warn' : 'debug';
-      if (!logger.isLevelEnabled(level)) return;
-      logger[level]({ event: 'http.request', ...event }, `${event.method} ${route} ${event.status}`);
+      repeated.settle();
+      const failed = event.status >= 500;
+      if (!failed && !logger.isLevelEnabled('debug')) return;
+      const fields = { event: 'http.request', ...event, ...rounded(event) };
+      const text = `${event.method} ${route} ${event.status}`;
+      if (failed) repeated.write(`request ${text}`, 'warn', fields, text);
+      else logger.debug(fields, text);
     },
     loopBlocked: (event) => {
       metrics.loopBlocked.inc({ what: metrics.bounded('what', event.what) });
@@ -230,11 +255,20 @@ function events(metrics: Metrics, logger: Logger): Events {
     platformFault: (event) => {
       metrics.platformFaults.inc({ component: metrics.bounded('component', event.component) });
       const { message, error, stream, ...rest } = event;
-      logger.error(
-        { event: 'platform.fault', ...rest, ...stream, ...(error === undefined ? {} : { err: error }) },
-        redactText(message),
-      );
+      const err = error === undefined ? {} : { err: error };
+      const fields = { event: 'platform.fault', ...rest, ...stream, ...err };
+      const kind = `fault ${event.component} ${message} ${error instanceof Error ? error.message : ''}`;
+      repeated.write(kind, 'error', fields, redactText(message));
     },
+  };
+}
+
+/** Tenths of a millisecond: more digits say nothing. */
+function rounded({ durationMs, latencyMs }: { durationMs: number; latencyMs?: number | undefined }) {
+  const round = (ms: number) => Math.round(ms * 10) / 10;
+  return {
+    durationMs: round(durationMs),
+    ...(latencyMs === undefined ? {} : { latencyMs: round(latencyMs) }),
   };
 }
 
