@@ -84,10 +84,19 @@ export async function answerPage<Item>(
   return listAnswer(texts.slice(0, pages * size), headersOf(total, size, 1, pages, path));
 }
 
-/** @param texts of the items, each JSON */
-export function listAnswer(texts: readonly string[], headers: Readonly<Record<string, string>>): Answer {
-  const type = { 'content-type': 'application/json; charset=utf-8' };
-  return { status: 200, body: `[${texts.join(',')}]`, headers: { ...type, ...headers } };
+/**
+ * @param texts of the items, each JSON
+ * @param others members of the answer beside the list, which is then its member `name`
+ */
+export function listAnswer(
+  texts: readonly string[],
+  headers: Readonly<Record<string, string>>,
+  others?: object,
+  name?: string,
+): Answer {
+  const list = `[${texts.join(',')}]`;
+  const body = others ? `${JSON.stringify(others).slice(0, -1)},"${name}":${list}}` : list;
+  return { status: 200, body, headers: { 'content-type': 'application/json; charset=utf-8', ...headers } };
 }
 
 /**

@@ -19,6 +19,12 @@ export function onBehalfOf<Result>(call: CallCost, run: () => Result): Result {
   return calls.run(call, () => charged(run));
 }
 
+/** The organisation whose call is being worked for; undefined where it is nobody's call. */
+export function payer(): number | undefined {
+  const call = calls.getStore();
+  return call?.answered ? undefined : call?.work.organisationId;
+}
+
 /** Runs work that keeps the event loop busy and charges it to the call that it is done for, if there is one. */
 export function charged<Result>(run: () => Result): Result {
   const call = calls.getStore();

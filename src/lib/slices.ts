@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { payer } from './call-cost.ts';
 
 /**
  * Bytes of documents or answers that are read or written before the event loop does something else: one to three
@@ -6,15 +7,44 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
  */
 export const SLICE_BYTES = 256 * 1024;
 
+/** The slices that wait, by the organisation whose call they belong to; the one whose turn is next comes first. */
+const waiting = new Map<number, (() => void)[]>();
+
+/**
+ * Waits until long work may go on. In a turn of the event loop one slice of all calls is done, and organisations take turns:
+ * however many calls one of them makes, another's next slice comes after one of its. Work for no call goes on in the next turn.
+ */
+export async function nextSlice(): Promise<void> {
+  const owner = payer();
+  if (owner === undefined) return nextTurn();
+  return new Promise((resolve) => {
+    if (waiting.size === 0) setImmediate(resume);
+    const own = waiting.get(owner);
+    if (own) own.push(resolve);
+    else waiting.set(owner, [resolve]);
+  });
+}
+
+function resume(): void {
+  const [first] = waiting;
+  if (!first) return;
+  const [owner, slices] = first;
+  waiting.delete(owner);
+  const next = slices.shift();
+  if (slices.length > 0) waiting.set(owner, slices);
+  if (waiting.size > 0) setImmediate(resume);
+  next?.();
+}
+
 /** Long work in slices: it gives its turn back whenever a slice is full. */
 export class Slices {
   #bytes = 0;
 
-  /** Counts work that was done. Waits for the next turn of the event loop when the slice is full. */
+  /** Counts work that was done. Waits for the next slice when this one is full. */
   async add(bytes: number): Promise<void> {
     this.#bytes += bytes;
     if (this.#bytes < SLICE_BYTES) return;
     this.#bytes = 0;
-    await nextTurn();
+    await nextSlice();
   }
 }

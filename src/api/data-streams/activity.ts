@@ -9,10 +9,11 @@ import {
 import type { ResendResult } from '../../delivery/watching/resend.ts';
 import type { Tail } from '../../delivery/watching/tail.ts';
 import { ApiError, faultsToError } from '../../errors.ts';
+import { nextSlice } from '../../lib/slices.ts';
 import type { Position } from '../../log/log.ts';
 import type { DataStreamDocument } from '../../registry/data-stream.ts';
 import type { Registry } from '../../registry/registry.ts';
-import { listAnswer, writeItems } from '../pagination.ts';
+import { listAnswer, MOST_LIST_BYTES, writeItems } from '../pagination.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { type AttemptParts, attemptRoutes } from './attempts.ts';
 import { groupOf, groupQuarantined } from './quarantine-groups.ts';
@@ -92,6 +93,8 @@ const Range = Type.Optional(
 const RANGES = { '1h': 0, '24h': 1, '7d': 2 } as const;
 /** Streams that one call shows the series of: as many cards as a page has near its window. */
 const MOST_SERIES = 50;
+/** Streams that are read in one slice of work. */
+const SERIES_AT_ONCE = 10;
 
 const TailRecordSchema = Type.Object({ id: Type.String(), arrived_at: Time, record: Type.String() });
 
@@ -181,7 +184,12 @@ function manySeriesRoute({ registry, activity }: DataStreamActivityParts): Route
           .map((bucket) => ({ at: iso(bucket.at), delivered: bucket.delivered }));
         return [{ id, step, buckets: delivered }];
       };
-      const found = (await Promise.all([...new Set(query.ids.split(','))].map(read))).flat();
+      const ids = [...new Set(query.ids.split(','))];
+      const found: Awaited<ReturnType<typeof read>> = [];
+      for (let at = 0; at < ids.length; at += SERIES_AT_ONCE) {
+        await nextSlice();
+        found.push(...(await Promise.all(ids.slice(at, at + SERIES_AT_ONCE).map(read))).flat());
+      }
       const step = found[0]?.step ?? 0;
       const streams = found.map(({ id, buckets }) => ({ id, buckets }));
       return { status: 200, body: { step_seconds: step / 1000, streams } };
@@ -219,16 +227,16 @@ function tailRoute({ registry, tail }: DataStreamActivityParts): Route {
       const [sequence = 0, index = 0] = (query.after ?? '').split('.').map(Number);
       const after = query.after === undefined ? undefined : { sequence, index };
       const { records, next, skipped } = await tail(stream, cursor, after, query.limit ?? 50);
-      const body = {
-        records: records.map(({ position, arrivedAt, text }) => ({
+      const texts = await writeItems(
+        records,
+        ({ position, arrivedAt, text }) => ({
           id: `${position.sequence}.${position.index}`,
           arrived_at: iso(arrivedAt),
           record: text,
-        })),
-        next: `${next.sequence}.${next.index}`,
-        skipped,
-      };
-      return { status: 200, body };
+        }),
+        Number.POSITIVE_INFINITY,
+      );
+      return listAnswer(texts, {}, { next: `${next.sequence}.${next.index}`, skipped }, 'records');
     },
   });
 }
@@ -287,14 +295,15 @@ function quarantineRoutes({ registry, resend }: DataStreamActivityParts): Route[
       access: 'read',
       responses: {
         200: {
-          description: 'Up to 50 groups; `more`: there are more records than one call counts',
+          description:
+            'Up to 50 groups and 4 MiB; `more`: there are more records than one call counts, or more groups',
           schema: QuarantineGroupsSchema,
         },
       },
       handler: async ({ params: { id }, identity }) => {
         const { document: stream } = await findStream(registry, identity.organisationId, id);
         const { groups, records, more } = await groupQuarantined(allQuarantined(registry, stream));
-        const shown = groups.map((group) => ({
+        const show = (group: (typeof groups)[number]) => ({
           group: group.group,
           code: group.code,
           message: group.message,
@@ -303,8 +312,9 @@ function quarantineRoutes({ registry, resend }: DataStreamActivityParts): Route[
           first_at: iso(group.firstAt),
           last_at: iso(group.lastAt),
           example: showQuarantined(group.example),
-        }));
-        return { status: 200, body: { records, more, groups: shown } };
+        });
+        const texts = await writeItems(groups, show, MOST_LIST_BYTES);
+        return listAnswer(texts, {}, { records, more: more || texts.length < groups.length }, 'groups');
       },
     }),
     defineRoute({

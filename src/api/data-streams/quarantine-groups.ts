@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Quarantined } from '../../delivery/quarantine/document.ts';
 import { charged } from '../../lib/call-cost.ts';
+import { nextSlice } from '../../lib/slices.ts';
 
 /** Records of a quarantine that were refused for the same reason. */
 interface QuarantineGroup {
@@ -57,7 +57,7 @@ export async function groupQuarantined(
     records++;
     characters += record.bytes.length;
     charged(() => count(groups, record));
-    if (records % SLICE === 0) await nextTurn();
+    if (records % SLICE === 0) await nextSlice();
   }
   const sorted = [...groups.values()].sort((a, b) => b.records - a.records);
   return { groups: sorted.slice(0, MOST_GROUPS), records, more };

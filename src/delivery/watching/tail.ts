@@ -1,6 +1,6 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { compileFilter } from '../../filters/compile.ts';
 import { charged } from '../../lib/call-cost.ts';
+import { nextSlice } from '../../lib/slices.ts';
 import { comparePositions, type Position, type RecordLog, type StoredBlock } from '../../log/log.ts';
 import { type Block, BlockFault, recordBytes } from '../../records/block.ts';
 import type { OrganisationTree } from '../../registry/organisation-tree.ts';
@@ -57,7 +57,7 @@ export async function readTail(
     for (const one of (await readBlocks(parts.log, stream.partition, from, end)).reverse())
       charged(() => page.add(one));
     end = from;
-    await nextTurn();
+    await nextSlice();
   }
   const skipped = after !== undefined && (page.full || after.sequence < first);
   return { records: page.records.reverse(), next: cursor, skipped };

@@ -1,0 +1,96 @@
+/**
+ * For tests: who may call which route, written down beside the route table. A route without a rule fails the test, so that
+ * nobody adds a call without saying for whom it is; a rule that differs from the route's access fails too.
+ */
+type Callers =
+  /** Without a token. */
+  | 'everybody'
+  | 'operator'
+  /** Everyone of an organisation. */
+  | 'members'
+  /** The same without observers. */
+  | 'writers';
+
+export const ROUTE_RULES: Readonly<Record<string, Callers>> = {
+  Authenticate: 'everybody',
+  Logout: 'members',
+  PatchMyUser: 'members',
+  GetApplicationTokens: 'members',
+  CreateApplicationToken: 'writers',
+  PatchApplicationToken: 'writers',
+  DeleteApplicationToken: 'writers',
+  GetOrganisationMy: 'members',
+  GetUserMy: 'members',
+  GetEventTypes: 'members',
+  GetDataStreamerStatuses: 'members',
+  GetDataStreamerDataStreamType: 'members',
+  GetDataStreamerConnectionType: 'members',
+  GetDataStreamerEnumFilterFieldType: 'members',
+  GetDataStreamerPlatform: 'members',
+  ListDataStreamerV2s: 'members',
+  GetDataStreamerByIdV2: 'members',
+  ListDataStreamStateChanges: 'members',
+  CreateDataStreamer: 'writers',
+  TestDataStream: 'writers',
+  PatchV2DataStream: 'writers',
+  DeleteDataStreamerV2: 'writers',
+  DataStreamerV2ByIdRestart: 'writers',
+  ListDataStreamAttempts: 'members',
+  GetDataStreamAttempt: 'members',
+  GetDataStreamSampleRecord: 'members',
+  GetDataStreamSeries: 'members',
+  ListDataStreamSeries: 'members',
+  TailDataStream: 'members',
+  ListQuarantinedRecords: 'members',
+  ListQuarantineGroups: 'members',
+  ResendQuarantinedRecords: 'writers',
+  DiscardQuarantinedRecords: 'writers',
+  SendDataStreamTestRecord: 'writers',
+  CreateOrganisation: 'operator',
+  ListOrganisations: 'operator',
+  GetOrganisation: 'operator',
+  DeleteOrganisation: 'operator',
+  CreateUser: 'operator',
+  ListUsers: 'operator',
+  PatchUser: 'operator',
+  UnlockUser: 'operator',
+  DeleteUser: 'operator',
+  CreateApplicationTokenFor: 'operator',
+  ListApplicationTokensFor: 'operator',
+  PatchApplicationTokenFor: 'operator',
+  DeleteApplicationTokenFor: 'operator',
+  ListNodes: 'operator',
+  IngestUsageRecords: 'operator',
+  IngestEvents: 'operator',
+};
+
+/** Paths beside the route table. Everybody may read them: they have nothing of any organisation. */
+export const PUBLIC_PATHS = [
+  '/api/docs',
+  '/api/openapi.json',
+  '/healthz',
+  '/readyz',
+  // Where the operator's side has no address of its own, the network keeps customers away from it.
+  '/metrics',
+];
+
+/**
+ * Fields of requests that name something by its id, and what is answered when it belongs to another organisation; `none`: it
+ * names nothing that an organisation has. A field that looks like an id and is not here fails the test.
+ */
+export const ID_FIELDS: Readonly<Record<string, 'none' | number>> = {
+  'CreateDataStreamer.start_from': 'none',
+  'TestDataStream.start_from': 'none',
+  'TestDataStream.id': 404,
+  // Those that are not found are left out.
+  'ListDataStreamSeries.ids': 200,
+  'ResendQuarantinedRecords.ids': 422,
+  'DiscardQuarantinedRecords.ids': 422,
+  // They select among the records of the stream in the path.
+  'ResendQuarantinedRecords.group': 'none',
+  'DiscardQuarantinedRecords.group': 'none',
+  'ListQuarantinedRecords.group': 'none',
+  'ListQuarantinedRecords.after': 'none',
+  'TailDataStream.after': 'none',
+  'GetDataStreamSampleRecord.event_type_id': 'none',
+};
