@@ -36,6 +36,7 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
     'leases/start-epoch.ts': 'values',
     'delivery/quarantine/document.ts': 'values',
   },
+  maintenance: { records: 'values', storage: 'values' },
   auth: { registry: 'values' },
   ingest: { records: 'values', log: 'types', registry: 'values' },
   api: {

@@ -8,6 +8,9 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import type { Config } from '../config/config.ts';
+import { systemClock } from '../lib/system-clock.ts';
+import { createLmdbRegistry } from '../registry/lmdb.ts';
+import { openLmdb } from '../storage/lmdb.ts';
 import { VERSION } from '../version.ts';
 import type { Console, RunningNode, StartServer, StopSignal } from './node.ts';
 import { runCommandLine } from './program.ts';
@@ -345,5 +348,39 @@ describe('import', () => {
     assert.match(stage.err, /operator token is missing/);
     assert.match(stage.err, /'--kind <kind>' not specified/);
     assert.match(stage.err, /stopped: ENOENT/);
+  });
+});
+
+describe('check, backup, restore and repair', () => {
+  test('work on the directory that is named, and say what they did', async () => {
+    const parent = await mkdtemp(join(tmpdir(), 'simstream-cli-'));
+    const directory = join(parent, 'data');
+    try {
+      const lmdb = await openLmdb(directory, { clock: systemClock });
+      await createLmdbRegistry(lmdb).put('thing.1', { a: 1 });
+      const stage = createStage({ SIMSTREAM_DATA_DIR: directory });
+      assert.equal(await stage.run('check'), 1);
+      assert.match(stage.err, /simstream cannot check: .*in use by another simstream process/);
+      assert.equal(await stage.run('backup', '--to', join(parent, 'backup')), 0);
+      assert.match(
+        stage.out,
+        /documents thing: 1\nCopied to .*backup, as it was at .*\nThe secret is not in it/,
+      );
+      await lmdb.close();
+      assert.equal(await stage.run('check'), 0);
+      assert.match(stage.out, /The store is sound\.\n$/);
+      assert.equal(await stage.run('repair'), 0);
+      assert.match(stage.out, /The store is sound: nothing was changed\.\n$/);
+      assert.equal(await stage.run('restore', '--from', join(parent, 'backup')), 1);
+      assert.match(stage.err, /cannot restore: .* is not empty/);
+      stage.out = '';
+      const target = join(parent, 'restored');
+      const flags = ['--from', join(parent, 'backup'), '--data-dir', target, '--json'];
+      assert.equal(await stage.run('restore', ...flags), 0);
+      const { to, secret, check } = JSON.parse(stage.out);
+      assert.deepEqual([to, secret, check.documents], [target, false, { thing: 1 }]);
+    } finally {
+      await rm(parent, { recursive: true });
+    }
   });
 });

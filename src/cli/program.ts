@@ -1,5 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../version.ts';
+import { addBackup, addRestore } from './backup.ts';
+import { addCheck, addRepair } from './check.ts';
 import { EXIT_MISTAKE } from './config-options.ts';
 import { addDemo } from './demo.ts';
 import { addImport } from './import.ts';
@@ -36,6 +38,10 @@ export async function runCommandLine(
   addImport(program, console, done);
   addSimulate(program, console, done);
   addMigrate(program, console, done);
+  addCheck(program, console, done);
+  addRepair(program, console, done);
+  addBackup(program, console, done);
+  addRestore(program, console, done);
   try {
     await program.parseAsync([...args], { from: 'user' });
   } catch (error) {

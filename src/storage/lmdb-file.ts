@@ -2,7 +2,7 @@ import { statSync, truncateSync } from 'node:fs';
 import { headDiffers, mendHead, openPages, type PageFile } from './lmdb-pages.ts';
 import { type PageDamage, type WalkOptions, walkEntries, walkRuns } from './lmdb-walk.ts';
 
-/** What to do about a store that is cut short or no store at all: `repair` needs a file of its full length. */
+/** What to do about a file that is no store. */
 const RESTORE = 'restore it from a backup, or start with an empty data directory';
 const REPAIR =
   'restore it from a backup, or run `simstream check` to see what is lost and `simstream repair` to save the rest';
@@ -31,11 +31,11 @@ export function requireStoreFile(path: string, used: boolean): void {
   // A process that was killed at its very first start leaves an empty file behind.
   if (size === 0 && !used) return;
   if (size === 0) throw new Error(`it is empty, although the directory was in use; ${RESTORE}`);
-  const file = open(path);
+  const file = open(path, 'r+');
   try {
     const missing = missingBytes(file);
     if (missing > UNWRITTEN_PAGES * file.meta.pageSize)
-      throw new Error(`it is cut short: it has ${size} bytes, and its data ${size + missing}; ${RESTORE}`);
+      throw new Error(`it is cut short: it has ${size} bytes, and its data ${size + missing}; ${REPAIR}`);
     // Reading behind the end of a file ends the process with SIGBUS; a page of zeros is only a damaged one.
     if (missing > 0) truncateSync(path, size + missing);
     requireTables(file);
@@ -44,16 +44,30 @@ export function requireStoreFile(path: string, used: boolean): void {
   }
 }
 
-function open(path: string): PageFile {
+/**
+ * Looks only at the head of a file and at its length, and changes nothing: for a file that another process writes to.
+ * @throws Error that says what is wrong with the file, and what to do
+ */
+export function requireStoreHead(path: string): void {
+  const file = open(path, 'r');
+  file.close();
+  const missing = missingBytes(file);
+  if (missing > UNWRITTEN_PAGES * file.meta.pageSize)
+    throw new Error(
+      `${path} is cut short: it has ${file.size} bytes, and its data ${file.size + missing}; ${REPAIR}`,
+    );
+}
+
+function open(path: string, mode: 'r' | 'r+'): PageFile {
   try {
-    return openPages(path, 'r+');
+    return openPages(path, { mode });
   } catch (error) {
     throw new Error(`${error instanceof Error ? error.message : error}; ${RESTORE}`, { cause: error });
   }
 }
 
 /** How many bytes the file lacks of what it says it has; 0 or less if none. */
-function missingBytes({ meta, size }: PageFile): number {
+export function missingBytes({ meta, size }: PageFile): number {
   return (meta.lastPage + 1) * meta.pageSize - size;
 }
 
@@ -103,7 +117,7 @@ function eachHead(
   { start, end }: { readonly start: Uint8Array; readonly end: Uint8Array },
   found: typeof mendHead,
 ): number {
-  const file = openPages(path, mode);
+  const file = openPages(path, { mode });
   let count = 0;
   try {
     for (const run of walkRuns(file, table, start, end)) {

@@ -33,6 +33,8 @@ export const TREE_LENGTH = 48;
 const META_END = 160;
 const MAGIC = 0xbeefc0de;
 const VERSION = 2;
+const PAGE_SIZES = [16_384, 4_096, 8_192, 32_768, 65_536] as const;
+const NO_STORE = 'it is not an LMDB file, or its head is damaged';
 const NO_PAGE = 0xffff_ffff_ffff_ffffn;
 /** Overflow pages in a row, as the entry that they belong to describes them. */
 export interface PageRun {
@@ -73,9 +75,13 @@ export interface PageFile {
 
 /**
  * @param mode `r+` for `mendHead`
+ * @param earlier the file as it was one transaction before: LMDB has not yet used the pages again that the last one freed
  * @throws Error that says what is wrong with the head of the file
  */
-export function openPages(path: string, mode: 'r' | 'r+' = 'r'): PageFile {
+export function openPages(
+  path: string,
+  { mode = 'r', earlier = false }: { readonly mode?: 'r' | 'r+'; readonly earlier?: boolean } = {},
+): PageFile {
   const descriptor = openSync(path, mode);
   try {
     const { size } = fstatSync(descriptor);
@@ -84,7 +90,7 @@ export function openPages(path: string, mode: 'r' | 'r+' = 'r'): PageFile {
       const count = readSync(descriptor, bytes, 0, length, at);
       return bytes.subarray(0, count);
     };
-    const meta = readMeta(size, read);
+    const meta = readMeta(size, read, earlier);
     return {
       size,
       meta,
@@ -98,27 +104,48 @@ export function openPages(path: string, mode: 'r' | 'r+' = 'r'): PageFile {
   }
 }
 
-function readMeta(size: number, read: (at: number, length: number) => Buffer): Meta {
-  const first = requireMeta(read(0, META_END));
-  const pageSize = first.readUInt32LE(2 * HEADER);
-  if (pageSize < 256 || pageSize > 65_536 || (pageSize & (pageSize - 1)) !== 0)
-    throw new Error(`its head is damaged: it names a page size of ${pageSize} bytes`);
+/** The meta page that holds, or with `earlier` the one before it: a head that is half damaged has at least one. */
+function readMeta(size: number, read: (at: number, length: number) => Buffer, earlier: boolean): Meta {
+  const pageSize = pageSizeOf(read, earlier);
   if (size < 2 * pageSize) throw new Error(`it is cut short at ${size} bytes`);
-  const second = requireMeta(read(pageSize, META_END));
-  const transaction = (meta: Buffer) => meta.readBigUInt64LE(META_END - 8);
-  const newer = transaction(second) > transaction(first) ? second : first;
+  const metas = [0, pageSize].map((at) => read(at, META_END));
+  const [newest, other] = (earlier ? metas.filter(isMeta) : metas.map(requireMeta)).toSorted((a, b) =>
+    transactionOf(a) > transactionOf(b) ? -1 : 1,
+  );
+  const meta = earlier ? (other ?? newest) : newest;
+  if (!meta) throw new Error(NO_STORE);
   return {
     pageSize,
-    lastPage: Number(newer.readBigUInt64LE(META_END - 16)),
-    transaction: transaction(newer),
-    freePages: readTree(newer, 48),
-    tables: readTree(newer, 48 + TREE_LENGTH),
+    lastPage: Number(meta.readBigUInt64LE(META_END - 16)),
+    transaction: transactionOf(meta),
+    freePages: readTree(meta, 48),
+    tables: readTree(meta, 48 + TREE_LENGTH),
   };
 }
 
+function pageSizeOf(read: (at: number, length: number) => Buffer, earlier: boolean): number {
+  const first = read(0, META_END);
+  if (earlier && !isMeta(first))
+    return PAGE_SIZES.find((size) => isMeta(read(size, META_END))) ?? PAGE_SIZES[0];
+  const pageSize = requireMeta(first).readUInt32LE(2 * HEADER);
+  if (PAGE_SIZES.some((size) => size === pageSize)) return pageSize;
+  throw new Error(`its head is damaged: it names a page size of ${pageSize} bytes`);
+}
+
+function transactionOf(meta: Buffer): bigint {
+  return meta.readBigUInt64LE(META_END - 8);
+}
+
+function isMeta(meta: Buffer): boolean {
+  return (
+    meta.length === META_END &&
+    meta.readUInt32LE(HEADER) === MAGIC &&
+    meta.readUInt32LE(HEADER + 4) === VERSION
+  );
+}
+
 function requireMeta(meta: Buffer): Buffer {
-  if (meta.length < META_END || meta.readUInt32LE(HEADER) !== MAGIC)
-    throw new Error('it is not an LMDB file, or its head is damaged');
+  if (meta.length < META_END || meta.readUInt32LE(HEADER) !== MAGIC) throw new Error(NO_STORE);
   const version = meta.readUInt32LE(HEADER + 4);
   if (version !== VERSION) throw new Error(`it is of LMDB's file version ${version}, not ${VERSION}`);
   return meta;

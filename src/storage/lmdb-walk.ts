@@ -34,7 +34,7 @@ export interface PageDamage {
 }
 
 /** One entry of a table. */
-interface StoreEntry {
+export interface StoreEntry {
   readonly table: string;
   readonly key: Buffer;
   /** Where the value is when it is not beside its key. */

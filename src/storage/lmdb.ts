@@ -6,7 +6,7 @@ import { type Database, open, type RootDatabase } from 'lmdb';
 import type { Clock } from '../lib/clock.ts';
 import { makeDirectory } from '../lib/make-directory.ts';
 import { lockFile } from './file-lock.ts';
-import { mendHeads, requireStoreFile } from './lmdb-file.ts';
+import { mendHeads, requireStoreFile, requireStoreHead } from './lmdb-file.ts';
 
 /** One LMDB environment, shared by log and registry, in a data directory that no other process uses. */
 export interface Lmdb {
@@ -143,6 +143,32 @@ export async function openLmdb(directory: string, options: LmdbOptions): Promise
       return closing;
     },
   };
+}
+
+/**
+ * Copies the store of a directory as it is at one moment, also while a node runs on it. The node goes on meanwhile; space that
+ * it frees is used again when the copy is done.
+ * @param to a file that does not exist; it has the mode 0600
+ * @throws Error with what is wrong, when there is no store or the copy cannot be written
+ */
+export async function copyLmdb(directory: string, to: string): Promise<void> {
+  const path = join(directory, LMDB_FILE);
+  requireStoreHead(path);
+  const environment = open<Uint8Array, Uint8Array>({
+    path,
+    noSubdir: true,
+    readOnly: true,
+    maxDbs: MOST_TABLES,
+    mapSize: MAP_SIZE,
+  });
+  const mask = process.umask(0o077);
+  try {
+    // Page by page: a damaged one is copied like any other, where a compact copy would follow it.
+    await environment.backup(to, false);
+  } finally {
+    process.umask(mask);
+    await environment.close();
+  }
 }
 
 /** A node that got as far as to deliver has left the key of its credentials in the directory. */

@@ -1,0 +1,208 @@
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '../lib/clock.ts';
+import { makeDirectory } from '../lib/make-directory.ts';
+import { copyLmdb, LMDB_FILE } from '../storage/lmdb.ts';
+import { checkStore, type StoreCheck } from './check.ts';
+import { requireRoom } from './room.ts';
+import { syncDirectory } from './sync-directory.ts';
+
+/*
+ * A backup is a directory like a data directory, with the store as it was at one moment and a description of it:
+ *
+ *   simstream.mdb   the store
+ *   backup.json     when and by which version it was made, and what it holds; written last, so a backup without it is not whole
+ *   secret          only if asked for: with it the backup opens every customer's credentials
+ */
+const DESCRIPTION = 'backup.json';
+const SECRET = 'secret';
+const MODE = 0o600;
+/** Made by mkfs in the root of a volume. */
+const NOT_OURS = ['lost+found'];
+
+export interface BackupDescription {
+  /** UTC, ISO 8601: what was stored before is in the backup. */
+  readonly at: string;
+  /** Version of the program that made it. */
+  readonly program: string;
+  readonly bytes: number;
+  readonly records: number;
+  readonly sound: boolean;
+}
+
+interface Options {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  progress(step: string, done: number, total: number): void;
+}
+
+interface BackupOptions extends Options {
+  readonly includeSecret: boolean;
+  /** Version of this program. */
+  readonly program: string;
+}
+
+/**
+ * Copies the store of a data directory; a node may be running on it.
+ * @param to a directory that does not exist or is empty
+ * @throws Error that says what to do; nothing is left behind then
+ */
+export async function backupStore(
+  directory: string,
+  to: string,
+  options: BackupOptions,
+): Promise<{ readonly check: StoreCheck; readonly description: BackupDescription }> {
+  const { clock, signal, progress, includeSecret, program } = options;
+  requireBackup(directory, to, includeSecret);
+  makeDirectory(to);
+  const file = join(to, LMDB_FILE);
+  try {
+    const at = new Date(clock.now()).toISOString();
+    await copy(directory, file, options);
+    const check = await checkStore(file, {
+      signal,
+      progress: (done, total) => progress('checking', done, total),
+    });
+    if (includeSecret) keepFile(join(directory, SECRET), join(to, SECRET));
+    const records = check.partitions.reduce((sum, partition) => sum + partition.records, 0);
+    const description = { at, program, bytes: check.bytes, records, sound: check.sound };
+    writeFileSync(join(to, DESCRIPTION), `${JSON.stringify(description, null, 2)}\n`, { mode: MODE });
+    syncDirectory(to);
+    return { check, description };
+  } catch (error) {
+    for (const name of [LMDB_FILE, SECRET, DESCRIPTION]) rmSync(join(to, name), { force: true });
+    throw error;
+  }
+}
+
+/** What a backup would refuse. @throws Error that says what to do */
+export function requireBackup(directory: string, to: string, includeSecret: boolean): void {
+  requireStore(directory);
+  requireEmpty(to);
+  if (includeSecret && !existsSync(join(directory, SECRET)))
+    throw new Error(`${directory} holds no secret: keep the value of SIMSTREAM_SECRET instead`);
+}
+
+/** How often the size of the growing copy is looked at, ms. */
+const LOOK_EVERY = 500;
+
+async function copy(directory: string, file: string, { clock, signal, progress }: Options): Promise<void> {
+  const { size } = statSync(join(directory, LMDB_FILE));
+  requireRoom(join(file, '..'), size);
+  let cancel = () => {};
+  const look = () => {
+    progress('copying', statSync(file, { throwIfNoEntry: false })?.size ?? 0, size);
+    cancel = clock.after(LOOK_EVERY, look);
+  };
+  look();
+  try {
+    await copyLmdb(directory, file);
+    sync(file);
+  } finally {
+    cancel();
+  }
+  progress('copying', size, size);
+  signal.throwIfAborted();
+}
+
+/**
+ * Puts a backup in the place of a data directory.
+ * @param directory does not exist, or is empty
+ * @throws Error that says what to do; the directory is empty then as before
+ */
+export async function restoreStore(
+  from: string,
+  directory: string,
+  { signal, progress }: Omit<Options, 'clock'>,
+): Promise<{ readonly check: StoreCheck; readonly secret: boolean }> {
+  const check = await requireRestore(from, directory, { signal, progress });
+  makeDirectory(directory);
+  requireRoom(directory, check.bytes);
+  const file = join(directory, LMDB_FILE);
+  const unfinished = `${file}.restoring`;
+  try {
+    progress('copying', 0, check.bytes);
+    keepFile(join(from, LMDB_FILE), unfinished);
+    const secret = existsSync(join(from, SECRET));
+    if (secret) keepFile(join(from, SECRET), join(directory, SECRET));
+    renameSync(unfinished, file);
+    syncDirectory(directory);
+    progress('copying', check.bytes, check.bytes);
+    return { check, secret };
+  } catch (error) {
+    for (const path of [unfinished, join(directory, SECRET)]) rmSync(path, { force: true });
+    throw error;
+  }
+}
+
+/** What a restore would refuse, and what the backup holds. @throws Error that says what to do */
+export async function requireRestore(
+  from: string,
+  directory: string,
+  { signal, progress }: Omit<Options, 'clock'>,
+): Promise<StoreCheck> {
+  requireStore(from);
+  requireEmpty(directory);
+  const check = await checkStore(join(from, LMDB_FILE), {
+    signal,
+    progress: (done, total) => progress('checking', done, total),
+  });
+  if (!check.sound)
+    throw new Error(
+      `the backup is damaged: take another one, or run \`simstream repair --data-dir ${from}\` and restore what is left`,
+    );
+  return check;
+}
+
+/** When a backup was made, and by which version; undefined where it does not say so, as a copied data directory. */
+export function describeBackup(from: string): BackupDescription | undefined {
+  try {
+    return JSON.parse(readFileSync(join(from, DESCRIPTION), 'utf8')) as BackupDescription;
+  } catch {
+    return undefined;
+  }
+}
+
+function requireStore(directory: string): void {
+  if (!existsSync(join(directory, LMDB_FILE)))
+    throw new Error(`${directory} holds no store of simstream (${LMDB_FILE})`);
+}
+
+function requireEmpty(directory: string): void {
+  if (!existsSync(directory)) return;
+  if (!statSync(directory).isDirectory()) throw new Error(`${directory} is not a directory`);
+  const [first] = readdirSync(directory).filter((name) => !NOT_OURS.includes(name));
+  if (first === undefined) return;
+  throw new Error(
+    `${directory} is not empty (it holds ${first}): name a directory that is empty or does not exist`,
+  );
+}
+
+function keepFile(from: string, to: string): void {
+  copyFileSync(from, to, constants.COPYFILE_EXCL);
+  chmodSync(to, MODE);
+  sync(to);
+}
+
+function sync(file: string): void {
+  const descriptor = openSync(file, 'r+');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
