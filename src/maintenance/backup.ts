@@ -34,7 +34,7 @@ const MODE = 0o600;
 /** Made by mkfs in the root of a volume. */
 const NOT_OURS = ['lost+found'];
 
-export interface BackupDescription {
+interface BackupDescription {
   /** UTC, ISO 8601: what was stored before is in the backup. */
   readonly at: string;
   /** Version of the program that made it. */

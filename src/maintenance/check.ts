@@ -51,7 +51,7 @@ export interface PartitionCheck {
   readonly blocksOfUnknownSize: number;
 }
 
-export interface CheckOptions {
+interface CheckOptions {
   /** Told from time to time how many of all bytes were looked at. */
   progress(done: number, total: number): void;
   readonly signal: AbortSignal;
