@@ -9,7 +9,7 @@ interface BannerFacts {
   readonly inbox: string;
 }
 
-/** What a newcomer reads when the demo runs: where to look, and what to try next. */
+/** The text that a newcomer reads when the demo runs: addresses, login and next steps. */
 export function demoBanner({ url, version, devices, username, password, inbox }: BannerFacts): string {
   return `
 simstream ${version} runs at ${url} with a demo: ${devices} simulated SIMs.

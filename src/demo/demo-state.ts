@@ -2,10 +2,10 @@ import { chmodSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { makeDirectory } from '../lib/make-directory.ts';
 
-/** What the demo remembers between starts. */
+/** The demo's state between starts. */
 export interface DemoState {
   /**
-   * Generated, and not a well-known one: the demo listens on loopback unless told otherwise, but it may be told otherwise.
+   * Generated: the demo listens on loopback by default, but can be made to listen anywhere, where a well-known password would let anybody in.
    */
   readonly password: string;
   /** The first data stream, once it was created, and where it delivers. */
@@ -26,7 +26,7 @@ export function loadDemoState(file: string): DemoState | undefined {
     const state = JSON.parse(text) as DemoState;
     if (typeof state.password === 'string') return state;
   } catch {
-    // Told below, like JSON that is something else.
+    // Reported below, like JSON of another form.
   }
   throw new Error(`${file} is damaged: it should hold the demo's password. Choose another --data-dir.`);
 }

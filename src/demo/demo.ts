@@ -20,7 +20,7 @@ export interface DemoOptions {
   readonly clock: Clock;
   readonly random: Random;
   print(text: string): void;
-  /** Records of the fleet were refused: a bug of the simulator, or another's doing. */
+  /** Records of the fleet were refused: a bug of the simulator, or somebody changed the installation. */
   refused(message: string): void;
 }
 
@@ -30,7 +30,7 @@ const DEMO_CHILD = { id: 1002, name: 'Demo Cold Chain' } as const;
 const DEMO_USERNAME = 'demo';
 const FIRST_INBOX = 'first';
 
-/** Sessions are under way when somebody looks, and usage of the last two days comes in late. */
+/** A visitor sees sessions in progress, and usage of the last two days that arrives late. */
 const WARM_UP = 48 * 3_600_000;
 
 /**
@@ -79,7 +79,7 @@ async function setUp(options: DemoOptions, signal: AbortSignal): Promise<DemoSta
       ...(json === undefined ? {} : { json }),
     });
   const state = loadDemoState(stateFile) ?? { password: newPassword(options.random) };
-  // Kept before it is used: a user whose password nobody knows would be in the way at the next start.
+  // Stored before it is used: a user with an unknown password would block the next start.
   saveDemoState(stateFile, state);
 
   await ensureOrganisations(call, operatorToken);
@@ -128,7 +128,7 @@ async function ensureOrganisations(call: Call, token: string): Promise<void> {
 }
 
 /**
- * Creates the first data stream, once: if somebody deleted it, that is respected. If the node listens elsewhere than the
+ * Creates the first data stream, once: a deleted one is not created again. If the node listens at another address than
  * last time, the stream follows it.
  */
 async function ensureStream(call: Call, token: string, state: DemoState, target: string): Promise<string> {
@@ -165,7 +165,7 @@ async function expectStatus(statuses: readonly number[], call: Promise<HttpAnswe
   throw new Error(`the demo could not be set up: ${messageOf(answer)} (${answer.status})`);
 }
 
-/** How long the fleet waits before it hands in again what the node could not take. */
+/** How long the fleet waits before it sends records again that the node could not take. */
 const RETRY = 1000;
 
 async function handIn(

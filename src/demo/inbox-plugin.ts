@@ -13,7 +13,7 @@ const SECRET_HEADERS = new Set(['authorization', 'cookie', 'proxy-authorization'
  */
 export function inboxPlugin(inboxes: Inboxes): FastifyPluginAsync {
   return async (app) => {
-    // Bodies of any kind and size are read here, as they come, and only their beginning is kept.
+    // Bodies of any kind and size are read as they arrive; only their beginning is kept.
     app.removeAllContentTypeParsers();
     app.addContentTypeParser('*', (_request, _payload, done) => done(null));
 
@@ -82,7 +82,7 @@ function readAnswer(request: FastifyRequest): number {
   return Number.isInteger(answer) && answer >= 200 && answer <= 599 ? answer : 200;
 }
 
-/** Reads a body of any length; keeps its beginning as text, and counts what may be records. */
+/** Reads a body of any length; keeps its beginning as text, and counts its records. */
 async function readBody(request: FastifyRequest) {
   const kept: Buffer[] = [];
   let keptBytes = 0;

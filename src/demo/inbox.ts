@@ -1,13 +1,13 @@
 import type { Clock } from '../lib/clock.ts';
 
-/** A request that came to an inbox, as far as it is kept. */
+/** A request to an inbox, with the part of it that is kept. */
 export interface InboxRequest {
   /** Number of the request in its inbox, from 1. */
   readonly number: number;
   /** UTC, ISO 8601. */
   readonly at: string;
   readonly method: string;
-  /** What followed `?`, or nothing. */
+  /** The text behind `?`, or an empty string. */
   readonly query: string;
   readonly headers: Readonly<Record<string, string>>;
   /** Bytes of the whole body. */
@@ -18,7 +18,7 @@ export interface InboxRequest {
   readonly answer: number;
   /** The beginning of the body as text; null when it had to make room for newer ones. */
   readonly body: string | null;
-  /** The body was longer than what is kept. */
+  /** The body is longer than the part that is kept. */
   readonly bodyCut: boolean;
 }
 
@@ -42,7 +42,7 @@ export interface Inboxes {
 }
 
 export const INBOX_NAME = /^[A-Za-z0-9._-]{1,64}$/;
-/** What is kept of a body. */
+/** Characters of a body that are kept. */
 export const KEPT_BODY = 256 * 1024;
 const MOST_NAMES = 20;
 const KEPT_REQUESTS = 100;

@@ -30,12 +30,12 @@ interface RecordsBody {
   /** Decoded; memory of its own. */
   readonly body: Uint8Array;
   readonly format: BodyFormat;
-  /** Lets the body in; whoever asked for the body releases it. */
+  /** Admits the body. The caller that asked for the body releases it. */
   readonly ticket: Ticket;
 }
 
 /**
- * Reads the body of a request for records, and lets it in before it takes memory.
+ * Reads the body of a request for records. Admission comes before memory is taken.
  * @throws ApiError PayloadTooLarge, UnsupportedMediaType, BadRequest (cut short, damaged), and BadRequest with status 408 (too slow), Busy
  *   (no room; with retryAfter)
  */
@@ -122,7 +122,7 @@ async function unpack(
   letIn(most);
   let decoded = await decodeBody(encoding, sent, most, expected);
   if (decoded.type === 'too-large' && most < limit) {
-    // It was longer than it said, or than was guessed.
+    // The body is longer than it announced, or than the guess.
     letIn(limit);
     decoded = await decodeBody(encoding, sent, limit, limit);
   }

@@ -10,12 +10,12 @@ type Decoded =
 
 const decoders = { gzip: promisify(gunzip), zstd: promisify(zstdDecompress) };
 
-/** What zlib takes at least. */
+/** The smallest chunk size that zlib accepts. */
 const SMALLEST_CHUNK = 64;
 
 /**
- * Unpacks a body; what unpacks to more than `limit` bytes is `too-large`, and no more than that is ever unpacked.
- * @param expected about how long it will be: room for that is made at once, which saves copies
+ * Unpacks a body. A body that unpacks to more than `limit` bytes is `too-large`; never more than `limit` bytes are unpacked.
+ * @param expected the length to expect: one buffer of this length saves copies
  */
 export async function decodeBody(
   encoding: 'gzip' | 'zstd',
@@ -35,8 +35,8 @@ export async function decodeBody(
 }
 
 /**
- * The bytes, copied if they are a small part of what they lie in: records stay in memory for a while, and would hold on
- * to all of it.
+ * The bytes, copied if they are a small part of a larger buffer: records stay in memory for a while, and would keep the
+ * whole buffer.
  */
 export function inItsOwnMemory(bytes: Uint8Array): Uint8Array {
   return bytes.buffer.byteLength > bytes.length * 1.25 ? new Uint8Array(bytes) : bytes;
@@ -47,8 +47,8 @@ const USUAL_RATIO = 16;
 const LEAST_EXPECTED = 64 * 1024;
 
 /**
- * How long a compressed body says that it will be, or a guess where it does not say. It may be wrong: a stream can have
- * several parts, and anybody can write anything.
+ * The length that a compressed body announces, or a guess if it announces none. The announcement may be wrong: a stream can
+ * have several parts, and a client can write any number.
  */
 export function expectedLength(encoding: 'gzip' | 'zstd', body: Uint8Array): number {
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);

@@ -3,7 +3,7 @@ import { backoffDelay } from '../lib/backoff.ts';
 import type { Clock, Random } from '../lib/clock.ts';
 import type { RecordKind } from '../records/block.ts';
 
-/** Some lines of a file, as they stand there, with what is needed to send them and to talk about them. */
+/** Some lines of a file, unchanged, with their line numbers for messages. */
 export interface Portion {
   /** Lines that hold a record, joined by line feeds. */
   readonly body: Buffer;
@@ -11,10 +11,10 @@ export interface Portion {
   readonly lines: readonly number[];
 }
 
-/** Large enough for good throughput, small enough to be sent again without regret. */
+/** Large enough for good throughput, small enough that sending it again costs little. */
 const PORTION_RECORDS = 1000;
 const PORTION_BYTES = 4 * 2 ** 20;
-/** More than the largest record that ingest takes: without line feeds, something else than NDJSON is read. */
+/** More than the largest record that ingest takes. A file with a longer line is not NDJSON. */
 const LONGEST_LINE = 2 ** 20;
 
 /** A line that is far too long to be a record. */
@@ -58,7 +58,7 @@ export async function* portionsOf(chunks: AsyncIterable<Uint8Array>): AsyncGener
       from = end + 1;
       if (portion.lines.length >= PORTION_RECORDS || portion.bytes >= PORTION_BYTES) yield takePortion();
     }
-    // A copy: a stream may use the chunk's memory again.
+    // A copy: the file stream may reuse the chunk's memory.
     if (from < chunk.length) rest.push(Buffer.from(chunk.subarray(from)));
     restLength += chunk.length - from;
     if (restLength > LONGEST_LINE) throw new LineTooLong(lineNumber + 1);
@@ -75,7 +75,7 @@ function isBlank(line: Buffer, end: number): boolean {
 }
 
 export type PostAnswer =
-  /** `repeated`: the node has the portion from an earlier run, and stored nothing. */
+  /** `repeated`: the node stored the portion in an earlier run, and nothing now. */
   | {
       readonly type: 'accepted';
       readonly accepted: number;
@@ -98,7 +98,7 @@ interface ImportOptions {
   readonly portions: AsyncIterable<Portion>;
   readonly clock: Clock;
   readonly random: Random;
-  /** Sends a portion; never rejects for what the node or the network does. */
+  /** Sends a portion. Faults of the node or the network are outcomes: the promise never rejects for them. */
   post(portion: Portion, key: string): Promise<PostAnswer>;
   progress(imported: { read: number; waiting?: string }): void;
 }
@@ -117,9 +117,9 @@ export interface ImportOutcome {
 }
 
 const BACKOFF = { base: 500, cap: 30_000 };
-/** About four minutes in all: a node that restarts is back by then. */
+/** About four minutes in all: a node that restarts is ready again by then. */
 const MOST_TRIES = 15;
-/** As many as a person can read; the rest is found once these are fixed. */
+/** As many as a person reads; the next run finds the rest once these are fixed. */
 const MOST_FAULTS = 100;
 
 /**

@@ -62,7 +62,7 @@ export async function takeRecords(options: RecordsHttpOptions, call: RecordsCall
       ticket.release();
     }
   } catch (error) {
-    // Also where nothing read the body: otherwise a connection that is kept alive would wait until somebody reads it.
+    // Also if nothing has read the body: a kept-alive connection would otherwise wait until the body is read.
     call.body.resume();
     if (error instanceof ApiError) {
       const faults = error.errors === undefined ? {} : { faults: error.errors.length };

@@ -16,7 +16,7 @@ export interface IngestOptions {
   readonly tree: Pick<OrganisationTree, 'rootOf' | 'learn'>;
   readonly clock: Clock;
   readonly telemetry?: IngestTelemetry;
-  /** Bytes of decoded bodies that are worked on at once, by default 64 MiB. */
+  /** The most bytes of decoded bodies in progress at once, by default 64 MiB. */
   readonly bytesInFlight?: number;
 }
 
@@ -26,14 +26,14 @@ interface IngestTelemetry {
 
 export interface IngestRequest {
   readonly kind: RecordKind;
-  /** Decoded. It belongs to ingest from now on: it may be changed, emptied, or kept as long as the records are in memory. */
+  /** Decoded. Ingest owns it from now on, and may change it, free it, or keep it while the records are in memory. */
   readonly body: Uint8Array;
   readonly format: BodyFormat;
   /** Store the valid records although others are invalid. */
   readonly skipInvalid: boolean;
   /** Up to 255 characters; a request that repeats a key of the same kind of records stores nothing. */
   readonly idempotencyKey?: string;
-  /** What the body was let in with; without it the body is let in here. Released by whoever took it. */
+  /** The ticket of the body's admission; without one, `accept` admits the body itself. Whoever took the ticket releases it. */
   readonly ticket?: Ticket;
 }
 
@@ -111,7 +111,7 @@ export function createIngest(options: IngestOptions): Ingest {
       }),
     );
     let repeated = false;
-    // A key is remembered also where there is nothing to store, so that its next use is compared with this one.
+    // A key is remembered even if there is nothing to store: its next use must be compared with this one.
     if (blocks.length > 0 || idempotencyKey !== undefined) {
       const appended = await log.append(blocks, idempotency);
       if (appended.type === 'mismatch') return { type: 'mismatch' };
@@ -148,7 +148,7 @@ export function busyWith(admission: Admission): IngestOutcome & { type: 'busy' }
   return { type: 'busy', retryAfter: RETRY_AFTER_SECONDS, cause };
 }
 
-/** Tells two bodies with one key apart; a producer that reuses a key does so by mistake, not on purpose. */
+/** Distinguishes two bodies with one key. A producer reuses a key by mistake and not on purpose, so a checksum is enough. */
 function fingerprintOf(body: Uint8Array): string {
   return `${crc32(body).toString(16).padStart(8, '0')}-${body.length}`;
 }

@@ -44,7 +44,7 @@ function joinLines({ columns }: ScannedBody, body: Uint8Array): void {
 
 interface Part {
   readonly partition: number;
-  /** What it gets: records and bytes. */
+  /** Records and bytes of the part. */
   count: number;
   length: number;
   /** The payload, as far as it is filled, and the index over it. */

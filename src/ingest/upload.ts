@@ -29,12 +29,12 @@ const GRACE_MS = 10_000;
 
 /** The first buffer of a body of unknown length; later ones are twice as long each. */
 const FIRST_STEP = 64 * 1024;
-/** What a chunk costs beside its bytes: a peer that sends single bytes must not hold more than is counted. */
+/** Memory of a chunk beside its bytes: a peer that sends single bytes must not hold more memory than is counted. */
 const CHUNK_OVERHEAD = 512;
 
 /**
- * Reads a request's body into one buffer of its own. Memory follows what has arrived, and not what was announced: at
- * most three times as much is held. When it throws, what is left of the stream is discarded, so that an answer can
+ * Reads a request's body into one buffer of its own. Memory follows the bytes that have arrived, not the announced
+ * length: at most three times as much is held. When it throws, the rest of the stream is discarded, so that an answer can
  * reach a client that is still sending.
  * @throws ApiError of `tooLarge` and `letIn`; BadRequest (cut short); and BadRequest with status 408 (too slow)
  */
@@ -85,7 +85,7 @@ export function readUpload(stream: Readable, options: UploadOptions): Promise<Ui
       stream.off('end', onEnd);
       stream.off('close', onCutShort);
       stream.off('error', onCutShort);
-      // A fault of the connection later on must not be an unhandled one.
+      // A later fault of the connection must not be an unhandled error.
       stream.on('error', () => undefined);
     };
     if (stream.destroyed) return onCutShort();
@@ -106,7 +106,7 @@ class UploadMemory {
   filled = 0;
   #chunks: Buffer[] = [];
   #buffer: Buffer | undefined;
-  /** Node.js may still be parsing the newest chunk: its memory is given back with the next one. */
+  /** Node.js may still be parsing the newest chunk: its memory is freed with the next one. */
   #copied: Buffer | undefined;
   readonly #length: number | undefined;
   readonly #limit: number;
@@ -118,7 +118,7 @@ class UploadMemory {
     this.#letIn = letIn;
   }
 
-  /** @throws what letIn throws; the chunk is not taken then */
+  /** @throws the error of letIn; the chunk is not taken then */
   add(chunk: Buffer): void {
     const needed = this.filled + chunk.length;
     if (this.#buffer === undefined && this.#length !== undefined && needed * 2 < this.#length) {
@@ -144,7 +144,7 @@ class UploadMemory {
     const old = this.#buffer;
     const doubled = Math.max(needed, FIRST_STEP, (old?.length ?? 0) * 2);
     const size = Math.min(this.#limit, Math.max(needed, this.#length ?? doubled));
-    // While it is copied there are both.
+    // Both buffers exist while the bytes are copied.
     this.#letIn((old?.length ?? this.filled) + size);
     this.#buffer = Buffer.allocUnsafeSlow(size);
     const chunks = this.#chunks;

@@ -27,7 +27,7 @@ interface Copied {
   readonly value: Json;
 }
 
-/** About these the target knows better. */
+/** The target has its own documents of these kinds. */
 const NOT_COPIED = new Set([MIGRATION.prefix, INSTALLATION.prefix, 'store', 'lease', 'node']);
 const TOGETHER = 256;
 
@@ -99,7 +99,7 @@ function prefixOf(key: string): string {
   return key.split('.', 1)[0] as string;
 }
 
-/** A document as the target has it: every place in the log is where it is there, and nobody holds a lease yet. */
+/** A document in the form of the target: its positions are those of the target's log, and nobody holds a lease yet. */
 async function atTarget(
   { key, value }: Entry,
   source: Registry,
@@ -115,7 +115,7 @@ async function atTarget(
     case PROGRESS.prefix: {
       const progress = PROGRESS.parse(value);
       const map = mapOf(positions, Number(key.split('.')[1]));
-      // Blocks may be cut at the target: what was done beyond the cursor is delivered again, under other delivery ids.
+      // Blocks may be cut at the target: records that were done beyond the cursor are delivered again, under other delivery ids.
       const { done: _done, boundary: _boundary, ...rest } = progress;
       const { cursor, countedTo } = rest;
       const moved = { epoch: 0, cursor: map.position(cursor), countedTo: map.sequence(countedTo) };

@@ -22,11 +22,11 @@ export interface PartitionCopy {
   readonly migration: MigrationDocument;
   readonly patience: Patience;
   readonly signal: AbortSignal;
-  /** Told of every block of the source that is done. */
+  /** Called for every block of the source that is done. */
   advanced(blocks: number): void;
 }
 
-/** What a person must look at; nothing was lost, but the target is not a copy. */
+/** A person must look at this: nothing was lost, but the target is not a copy. */
 export class Difference extends Error {
   constructor(message: string) {
     super(message);
@@ -34,16 +34,16 @@ export class Difference extends Error {
   }
 }
 
-/** Every so many chunks it is written down how far a copy is; what is after that is compared when it goes on. */
+/** Chunks between two notes of how far a copy has come. A copy that goes on compares the blocks behind its last note. */
 const CHUNKS_PER_NOTE = 16;
 const READ_BACK = { blocks: 64, bytes: 4 * 2 ** 20 };
-/** More are not kept with the partition: it would become a long document. They are found again by another reading. */
+/** The most that are kept with the partition: more would make a long document. Another reading finds the rest. */
 const MOST_SPLITS = 2_000;
 
 /**
  * Copies the blocks of a partition that the target lacks. What an interrupted migration stored without noting it is
  * compared block by block and not stored again.
- * @throws Difference when the target holds something else
+ * @throws Difference when the target holds other blocks
  */
 export async function copyPartition(copy: PartitionCopy): Promise<void> {
   const { partition, source, target, migration, patience, signal } = copy;
@@ -92,7 +92,7 @@ const STRANGER = 'something else wrote to it. Stop every node there and migrate 
 async function store(copy: PartitionCopy, pieces: readonly Piece[], at: number): Promise<void> {
   const { partition, target, migration, patience } = copy;
   const { sequence, ordinal } = pieces[0] as Piece;
-  // A try of which no answer came may still be stored later: with the same key, the next try knows it.
+  // A try without an answer may still be stored later. With the same key, the next try notices.
   const idempotencyKey = `migration ${migration.source} ${partition} ${sequence}.${ordinal}`;
   const blocks = pieces.map(({ block }) => block);
   const outcome = await patience(async () => {
@@ -112,7 +112,7 @@ async function store(copy: PartitionCopy, pieces: readonly Piece[], at: number):
 
 /**
  * Reads a partition back, compares it with the source and counts both; notes that it is checked.
- * @returns undefined when it was told to stop
+ * @returns undefined when it was stopped
  * @throws Difference
  */
 export async function checkPartition(copy: PartitionCopy): Promise<CheckedPartition | undefined> {

@@ -44,9 +44,9 @@ export interface MigrationContext {
 
 type Step = 'copying records' | 'checking records' | 'copying documents' | 'checking documents';
 
-/** Told of what goes on. */
+/** Receives the progress. */
 interface MigrationProgress {
-  /** `total` blocks or documents are to be done in this step, `done` are. */
+  /** Of `total` blocks or documents of this step, `done` are copied. */
   advanced(step: Step, done: number, total: number): void;
   waiting(cause: string): void;
 }

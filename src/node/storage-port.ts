@@ -7,7 +7,7 @@ import type { Registry } from '../registry/registry.ts';
 import type { StoreVersion } from '../registry/store-version.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 
-/** Where log, registry and leases are stored, and how nodes hear of each other: everything that differs between the two modes. */
+/** Where log, registry and leases are stored, and how nodes hear of each other: all that differs between the two modes. */
 export interface NodeStorage {
   readonly log: RecordLog;
   readonly registry: Registry;

@@ -10,7 +10,7 @@ import type { NodeParts } from './app.ts';
 
 type CredentialParts = Pick<NodeParts, 'storage' | 'secrets' | 'clock' | 'logger' | 'telemetry'>;
 
-/** Brings stored credentials up to date: what is shown of them, and after a change of the secret how they are sealed. */
+/** Brings stored credentials up to date: their masks, and their seal after a change of the secret. */
 export async function updateCredentials(parts: CredentialParts, stop: AbortSignal): Promise<void> {
   await remask(parts, stop);
   await reseal(parts, stop);
