@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 import type { Answer } from './route.ts';
 
-/** Sends a handler's answer: no body, JSON, or what the handler names a content type for as it is. */
+/** Sends a handler's answer: no body, JSON, or the bytes as they are if the handler names a content type. */
 export function answerWith(reply: FastifyReply, { status, body, headers }: Answer): FastifyReply {
   reply.status(status);
   if (headers) reply.headers(headers);

@@ -24,7 +24,7 @@ export interface AppParts extends OperationParts {
   readonly authorizeOperator: AuthorizeOperator;
   /** Counts a call on behalf of an organisation. @throws ApiError TooManyRequests */
   admit(caller: Identity, kind: 'read' | 'write'): void;
-  /** Called after every answer to an organisation's call: what the call has cost. */
+  /** Called after every answer to an organisation's call, with the cost of the call. */
   charge?(caller: Identity, cost: { readonly loopMs: number; readonly bytes: number }): void;
   /** Counts any call, before anything else. @throws ApiError TooManyRequests */
   admitRequest?(ip: string): void;
@@ -56,13 +56,13 @@ declare module 'fastify' {
     identity: Identity | OperatorIdentity | undefined;
     /** Of a call whose caller is known. */
     cost: CallCost | undefined;
-    /** The address of whoever calls, behind the trusted proxies. */
+    /** The caller's address, behind the trusted proxies. */
     caller: string;
   }
   interface FastifyContextConfig {
     /** The call has a JSON body; without it any body is ignored. */
     takesBody?: boolean;
-    /** The route in metrics, where its pattern is not fit for a label. */
+    /** The route in metrics, for patterns that are unfit as a label. */
     metricsRoute?: string;
   }
 }
@@ -181,10 +181,10 @@ function routeRequest(
   query: unknown,
 ): RouteRequest {
   const gone = new AbortController();
-  // 'close' comes after every answer too; then nobody listens to the signal any more.
-  reply.raw.once('close', () => gone.abort(new Error('the caller went away')));
+  // 'close' comes after every answer too, when nothing listens to the signal any more.
+  reply.raw.once('close', () => gone.abort(new Error('the caller closed the connection')));
   const { identity, headers, caller: ip } = request;
-  // A request without any body has no content type either, and no parser is called: what is unread is empty then.
+  // A request without any body has no content type either, and no parser is called: the unread body is empty then.
   const body = route.streamBody ? (request.body ?? request.raw) : request.body;
   return { params, query, body, identity, headers, ip, signal: gone.signal };
 }

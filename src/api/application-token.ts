@@ -26,14 +26,14 @@ const Status = Type.Object({
 
 export const ApplicationTokenView = Type.Object({
   id: Type.Integer(),
-  description: Type.Optional(Type.String({ description: 'What it is for; absent: nobody said.' })),
+  description: Type.Optional(Type.String({ description: 'The purpose of the token; absent: not given.' })),
   created: Type.String({ format: 'date-time' }),
   status: Status,
   expiry_date: Type.Optional(
     Type.String({ format: 'date-time', description: 'UTC; absent: valid until it is revoked.' }),
   ),
   ip: Type.Optional(
-    Type.String({ description: 'The address or CIDR block that it may be used from; absent: any.' }),
+    Type.String({ description: 'Address or CIDR block from which the token is accepted; absent: any.' }),
   ),
   creator: Type.Object({ id: Type.Integer(), name: Type.String(), username: Type.String() }),
 });
@@ -56,7 +56,9 @@ export const ApplicationTokenPatch = Type.Object({
   description: Type.Optional(Type.String({ maxLength: 1000 })),
   status: Type.Optional(
     Type.Object({
-      id: Type.Integer({ description: '1 revokes it, for good; 0 is for what is active already.' }),
+      id: Type.Integer({
+        description: '1 revokes the token for good. 0 changes nothing on an active token.',
+      }),
     }),
   ),
 });
@@ -105,7 +107,7 @@ export function applicationTokenRoutes({ applicationTokens, users, clock }: Appl
       operationId: 'CreateApplicationToken',
       tags,
       summary: 'Create an application token',
-      description: 'The answer is the only one that ever shows the token. It acts like an administrator.',
+      description: 'Only this answer shows the token. The token has the rights of an administrator.',
       access: 'write',
       body: NewApplicationTokenBody,
       bodyExamples: NEW_TOKEN_EXAMPLES,
@@ -132,7 +134,7 @@ export function applicationTokenRoutes({ applicationTokens, users, clock }: Appl
       operationId: 'PatchApplicationToken',
       tags,
       summary: 'Describe or revoke an application token',
-      description: 'What is revoked stays so; auth tokens made from it are refused from then on.',
+      description: 'A revoked token stays revoked. Auth tokens made from it are refused from then on.',
       access: 'write',
       params: IdParameter,
       body: ApplicationTokenPatch,

@@ -9,13 +9,16 @@ export interface AuthenticateParts {
   readonly rateLimits: Pick<RateLimits, 'authenticate'>;
 }
 
-/** Long enough for whatever a client may hold, short enough to be cheap to refuse. */
+/** Longer than any token that simstream gives out, and short enough that refusing it is cheap. */
 const LONGEST_TOKEN = 8192;
 const LONGEST_NAME = 1024;
 
 const Credentials = Type.Object({
   application_token: Type.Optional(
-    Type.String({ maxLength: LONGEST_TOKEN, description: 'Of a program: alone.' }),
+    Type.String({
+      maxLength: LONGEST_TOKEN,
+      description: 'The token of a program. No other field may be given.',
+    }),
   ),
   username: Type.Optional(Type.String({ maxLength: LONGEST_NAME, description: 'With password.' })),
   password: Type.Optional(
@@ -26,15 +29,19 @@ const Credentials = Type.Object({
     }),
   ),
   refresh_token: Type.Optional(
-    Type.String({ maxLength: LONGEST_TOKEN, description: 'From a login with a password: alone.' }),
+    Type.String({
+      maxLength: LONGEST_TOKEN,
+      description: 'From a login with a password. No other field may be given.',
+    }),
   ),
-  fingerprint: Type.Optional(Type.String({ description: 'Of the device; ignored.' })),
+  fingerprint: Type.Optional(Type.String({ description: 'Fingerprint of the device; ignored.' })),
   mfa_token: Type.Optional(Type.String({ description: 'There is no multi-factor login: refused.' })),
 });
 
 const AuthTokens = Type.Object({
   auth_token: Type.String({
-    description: 'Bearer of the other calls: 7 days for an application token, 240 minutes for a user.',
+    description:
+      'Bearer token for the other calls. It is valid for 7 days for an application token, 240 minutes for a user.',
   }),
   refresh_token: Type.Optional(
     Type.String({
@@ -61,14 +68,14 @@ export function authenticateRoutes({ authentication, rateLimits }: AuthenticateP
       bodyExamples: {
         'Application token': {
           summary: 'A program',
-          value: { application_token: 'the application token, as it was shown once' },
+          value: { application_token: 'the application token' },
         },
         'User and password': {
-          summary: 'A person; the password as SHA-1 in hex',
+          summary: 'A person, with the password as SHA-1 in hex',
           value: { username: 'demo', password: '5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8' },
         },
         'Refresh token': {
-          summary: 'Goes on with a login',
+          summary: 'Continues a login',
           value: { refresh_token: 'the refresh_token of the login' },
         },
       },

@@ -7,14 +7,14 @@ import { withoutNulls } from './validation.ts';
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
 
 /**
- * Reads JSON bodies: an empty one is none, whatever its content type says, because generated clients announce JSON for
- * calls without a body. Members that are null are taken away.
+ * Reads JSON bodies. An empty body counts as no body whatever its content type, because generated clients announce JSON for
+ * calls without a body. Members that are null are removed.
  */
 export function readJsonBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, bytes: Buffer) => {
     if (bytes.length === 0) return undefined;
-    // A call that takes no body takes any.
+    // A call without a body schema ignores the body.
     if (!request.routeOptions.config.takesBody) return undefined;
     const type = request.headers['content-type'] ?? '';
     if (!JSON_TYPE.test(type)) {
@@ -28,7 +28,7 @@ export function readJsonBodies(app: FastifyInstance): void {
   });
 }
 
-/** Hands the bodies of a group of routes to their handlers as they come in. */
+/** Hands the bodies of a group of routes to their handlers as unread streams. */
 export function passBodiesOn(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', async (_: unknown, stream: unknown) => stream);
@@ -39,7 +39,7 @@ function parseJson(bytes: Buffer): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    // V8 quotes a piece of the text in its message, which may hold a secret: only the place is passed on.
+    // V8's message quotes a piece of the text, which may hold a secret: only the position is passed on.
     const place = /at position \d+(?: \(line \d+ column \d+\))?/.exec((error as SyntaxError).message)?.[0];
     const reason = jsonSlip(text) ?? place;
     throw new ApiError('BadRequest', `The body is not valid JSON${reason ? `: ${reason}` : ''}.`);

@@ -26,7 +26,7 @@ export const DOCUMENTATION_PATHS = [
 export async function serveDocumentation(app: FastifyInstance, document: object): Promise<void> {
   const text = JSON.stringify(document);
   app.get('/api/openapi.json', async (_, reply) => reply.type('application/json; charset=utf-8').send(text));
-  // The plugin's types know no document of version 3.1; it passes on whatever it is given.
+  // The plugin's types do not know documents of version 3.1; it passes the document on unchanged.
   await app.register(swagger, { mode: 'static', specification: { document: document as never } });
   await app.register(swaggerUi, {
     routePrefix: '/api/docs',

@@ -13,7 +13,7 @@ export interface ErrorLog {
 
 type AnswerError = (error: unknown, request: FastifyRequest, reply: FastifyReply) => FastifyReply;
 
-/** What Fastify finds wrong before a handler is reached. */
+/** Faults that Fastify finds before a handler is reached. */
 const FRAMEWORK_ERRORS: Readonly<Record<string, readonly [ErrorToken, string]>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: ['PayloadTooLarge', 'The request body is larger than 1 MiB.'],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: ['UnsupportedMediaType', 'The Content-Type is malformed.'],
@@ -36,7 +36,7 @@ export function createAnswerError(log: ErrorLog | undefined): AnswerError {
   };
 }
 
-/** For errors before a request is routed, and for what is no HTTP at all. */
+/** For errors before a request is routed, and for bytes that are not HTTP. */
 export function earlyErrorHandlers(
   answerError: AnswerError,
   clock: Clock,
@@ -51,7 +51,7 @@ export function earlyErrorHandlers(
 
 export function addErrorHandlers(app: FastifyInstance, answerError: AnswerError, clock: Clock): void {
   app.setErrorHandler(answerError);
-  // Node.js answers these by itself, without a body, unless somebody listens.
+  // Without a listener, Node.js answers these itself, without a body.
   app.server.on('checkExpectation', refuseExpectation);
   app.server.on('connect', (_: IncomingMessage, socket: Duplex) => {
     answerRaw(socket, 405, 'This is no proxy: CONNECT is not possible.', clock);
@@ -68,7 +68,7 @@ export function addErrorHandlers(app: FastifyInstance, answerError: AnswerError,
   });
 }
 
-/** A cluster that lost a server has elected its leaders anew by then. */
+/** A cluster that lost a server has elected new leaders by then. */
 const STORE_RETRY_AFTER_SECONDS = 5;
 
 function knownError(error: unknown): ApiError | undefined {
@@ -80,7 +80,7 @@ function knownError(error: unknown): ApiError | undefined {
   const { code, statusCode } = error as { code?: string; statusCode?: number };
   const [token, message] = FRAMEWORK_ERRORS[code ?? ''] ?? [];
   if (token) return new ApiError(token, message);
-  // A later version of the framework may find more that is the caller's mistake.
+  // A later version of the framework may find more mistakes of callers.
   const isCallers = code?.startsWith('FST_') && statusCode !== undefined && statusCode < 500;
   return isCallers ? new ApiError('BadRequest') : undefined;
 }
@@ -96,7 +96,7 @@ function routeOf(request: FastifyRequest): string | undefined {
   return request.routeOptions?.url;
 }
 
-/** What the parser of HTTP finds wrong, by its code: status and message. */
+/** Faults that the HTTP parser finds, by its code: status and message. */
 const CLIENT_ERRORS: Readonly<Record<string, readonly [number, string]>> = {
   HPE_HEADER_OVERFLOW: [
     431,
@@ -106,7 +106,7 @@ const CLIENT_ERRORS: Readonly<Record<string, readonly [number, string]>> = {
 };
 const NO_HTTP = [400, 'This is not an HTTP request that can be read.'] as const;
 
-/** Bytes that are no HTTP request: there is no reply object yet, so the answer is written by hand. */
+/** Answers bytes that are not an HTTP request. No reply object exists yet, so the answer is written by hand. */
 function answerBrokenRequest(error: Error & { code?: string }, socket: Duplex, clock: Clock): void {
   if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
     socket.destroy();
@@ -133,7 +133,7 @@ function refuseExpectation(_: IncomingMessage, response: ServerResponse): void {
     .writeHead(417, {
       'content-type': 'application/json; charset=utf-8',
       'content-length': Buffer.byteLength(body),
-      // What follows would be read as the next request.
+      // The bytes that follow would be read as the next request.
       connection: 'close',
     })
     .end(body);

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 
-/** For answers that set none themselves: nothing of the API is ever rendered, framed, sniffed or kept. */
+/** For answers that set none themselves: no answer of the API may be rendered, framed, sniffed or cached. */
 const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
@@ -10,7 +10,7 @@ const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'x-frame-options': 'DENY',
 };
 
-/** What a page of another origin may read: the headers of lists and of creation. */
+/** Headers that a page of another origin may read: those of lists and of creation. */
 const EXPOSED_HEADERS = [
   'Link',
   'Location',
@@ -59,7 +59,7 @@ const LONGEST_HEADER_NAMES = 2000;
 
 /**
  * Clients and their tracing add headers of their own (`X-Requested-With`, `traceparent`, `x-sdk-version`), and all of them
- * are harmless: simstream reads only those that it documents. So what is asked for is allowed.
+ * are harmless: simstream reads only those that it documents. Every requested header is therefore allowed.
  */
 function allowedHeaders(requested: string | undefined): string {
   const usual = 'Authorization, Content-Type';

@@ -4,7 +4,7 @@ import { CORS_PREFIX } from './http-headers.ts';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
-/** A path that is served, in Fastify's form, and by which method. */
+/** A path that is served, in Fastify's form, and its methods. */
 interface ServedPath {
   readonly method: string;
   readonly path: string;

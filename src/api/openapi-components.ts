@@ -1,8 +1,8 @@
 import type { TSchema } from 'typebox';
 
-/** What a schema of the route table may carry for the document only; validation ignores both. */
+/** Keywords of a schema for the document only; validation ignores both. */
 export interface DocumentKeywords {
-  /** Gives the schema a name: it stands once among the components, and generated clients name a type after it. */
+  /** Gives the schema a name: it appears once among the components, and generated clients name a type after it. */
   readonly 'x-component'?: string;
   /** The forms that this value can take, where validation looks at them elsewhere. */
   readonly 'x-any-of'?: readonly TSchema[];

@@ -189,7 +189,7 @@ function failures(route: Route): Record<string, object> {
 
 const RETRY_AFTER = { 'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' } } };
 
-/** What any request can meet, then what follows from access, parameters and body, and what the route adds. */
+/** Errors of every request, then those that follow from access, parameters and body, then those of the route. */
 export function errorsOf(route: Route): Set<ErrorToken> {
   const tokens = new Set<ErrorToken>();
   const add = (...more: ErrorToken[]) => {
@@ -198,7 +198,7 @@ export function errorsOf(route: Route): Set<ErrorToken> {
   add('BadRequest', 'TooManyRequests');
   // Without a token nothing is read from the storage, except at a login.
   if (route.access !== 'public' || route.body) add('Busy');
-  // A body that is too large is not read, even where none is wanted.
+  // A body that is too large is not read, even on calls without a body.
   if (route.method !== 'GET') add('PayloadTooLarge', 'UnsupportedMediaType');
   if (route.access === 'operator') add('InvalidToken');
   if (route.access === 'read' || route.access === 'write') add('InvalidToken', 'TokenExpired', 'Forbidden');

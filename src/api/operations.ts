@@ -3,7 +3,7 @@ import { defineRoute, type Route } from './route.ts';
 import type { Side } from './side.ts';
 
 export interface OperationParts {
-  /** What keeps the node from being ready, in words; empty when it is. */
+  /** Reasons why the node is not ready, in words; empty when it is ready. */
   readiness(): Promise<readonly string[]>;
   /** Prometheus' text form. */
   metrics(): Promise<string>;
@@ -12,7 +12,7 @@ export interface OperationParts {
   readonly side?: Side;
 }
 
-/** For the machines that operate a node: `/healthz`, `/readyz` and `/metrics`. */
+/** For programs that operate a node: `/healthz`, `/readyz` and `/metrics`. */
 export function operationRoutes({ readiness, metrics, metricsContentType, side }: OperationParts): Route[] {
   const tags = ['Operation'];
   const Health = Type.Object({ status: Type.String(), missing: Type.Optional(Type.Array(Type.String())) });
@@ -24,7 +24,7 @@ export function operationRoutes({ readiness, metrics, metricsContentType, side }
       tags,
       summary: 'Whether the process is alive',
       access: 'public',
-      responses: { 200: { description: 'It is.', schema: Health } },
+      responses: { 200: { description: 'The process is alive.', schema: Health } },
       handler: () => ({ status: 200, body: { status: 'alive' } }),
     }),
     defineRoute({
@@ -36,7 +36,7 @@ export function operationRoutes({ readiness, metrics, metricsContentType, side }
       access: 'public',
       responses: {
         200: { description: 'It is ready.', schema: Health },
-        503: { description: 'It is not, and what is missing.', schema: Health },
+        503: { description: 'It is not ready; the answer names what is missing.', schema: Health },
       },
       handler: async () => {
         const missing = await readiness();

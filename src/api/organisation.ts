@@ -39,7 +39,7 @@ const UserView = Type.Object({
 export function organisationRoutes({ organisations, users }: OrganisationParts): Route[] {
   const organisationOf = async (id: number) => {
     const organisation = await organisations.get(id);
-    if (!organisation) throw new ApiError('InvalidToken', 'The organisation of the token is gone.');
+    if (!organisation) throw new ApiError('InvalidToken', 'The organisation of the token was deleted.');
     return organisation;
   };
 

@@ -4,7 +4,7 @@ import { charged } from '../lib/call-cost.ts';
 import { Slices } from '../lib/slices.ts';
 import type { Answer } from './route.ts';
 
-/** emnify's way of lists: a bare array, and what there is to know about it in headers. */
+/** Lists in emnify's form: a bare array, with the counts and pages in headers. */
 
 const MOST_PER_PAGE = 1000;
 export const DEFAULT_PER_PAGE = 100;
@@ -34,7 +34,7 @@ export const PAGE_HEADERS = {
   Link: 'Other pages: first, prev, next, last.',
 };
 
-/** What the description of a list says of its pages. */
+/** The sentence about pages in the description of a list. */
 export const ALL_OR_PAGES =
   'Without `page` and `per_page` all of them, up to 4 MiB; `Link` then names the page with the others.';
 
@@ -61,7 +61,7 @@ export function pageOf<Item>(
 }
 
 /**
- * The answer with a page. It is written in slices, so that a long list holds up nobody. The whole list ends where it has
+ * The answer with a page. It is written in slices, so that a long list does not delay other calls. A whole list ends at
  * MOST_LIST_BYTES, and its headers say so.
  * @param path of the list, for the links
  * @throws ApiError OutOfRange when the page that was asked for has more bytes: left out, its items would be lost

@@ -17,7 +17,7 @@ export interface Route {
   readonly summary: string;
   readonly description?: string;
   /**
-   * Who may call. `public`: anybody. `operator`: the bearer of the operator token. `read`: any identity of an
+   * The callers that are allowed. `public`: anybody. `operator`: the bearer of the operator token. `read`: any identity of an
    * organisation. `write`: the same without observers. Application tokens act like administrators.
    */
   readonly access: Access;
@@ -25,7 +25,7 @@ export interface Route {
   readonly changesOwnLogin?: boolean;
   readonly params?: TObject;
   readonly query?: TObject;
-  /** Schema of the JSON body. Members that are null are taken away before validation; unknown ones are ignored. */
+  /** Schema of the JSON body. Members that are null are removed before validation; unknown ones are ignored. */
   readonly body?: TSchema;
   /** Named examples of the body. The page that tries the API fills in the first one, so it must work. */
   readonly bodyExamples?: BodyExamples;
@@ -50,7 +50,7 @@ export interface Route {
 
 export type BodyExamples = Readonly<Record<string, { readonly summary: string; readonly value: unknown }>>;
 
-/** The webhook of the examples; in the demo its inbox takes its place, so that what the page fills in works. */
+/** The webhook of the examples. The demo puts its inbox in its place, so that the examples of the page work. */
 export const EXAMPLE_RECEIVER = 'https://example.com/simstream';
 
 type Access = 'public' | 'operator' | 'read' | 'write';
@@ -63,13 +63,13 @@ export interface RouteResponse {
   readonly description: string;
   /** Absent: the body is empty. */
   readonly schema?: TSchema;
-  /** Where it is not JSON. */
+  /** If it is not JSON. */
   readonly contentType?: string;
-  /** Header name → what it says. */
+  /** Header name → meaning. */
   readonly headers?: { readonly [name: string]: string };
 }
 
-/** What a handler gets: parameters and body satisfy the route's schemas. */
+/** The input of a handler: parameters and body satisfy the route's schemas. */
 export interface RouteRequest<Params = unknown, Query = unknown, Body = unknown, Caller = unknown> {
   readonly params: Params;
   readonly query: Query;
@@ -79,7 +79,7 @@ export interface RouteRequest<Params = unknown, Query = unknown, Body = unknown,
   readonly headers: IncomingHttpHeaders;
   /** The caller's address. */
   readonly ip: string;
-  /** Aborts when the caller goes away before the answer. */
+  /** Aborts when the caller closes the connection before the answer. */
   readonly signal: AbortSignal;
 }
 

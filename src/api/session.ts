@@ -12,7 +12,7 @@ const Sha1Hex = Type.String({
   examples: ['5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8'],
 });
 
-/** What a user does with their own sessions and password. */
+/** A user's own sessions and password. */
 export function sessionRoutes({ authentication }: SessionParts): Route[] {
   return [
     defineRoute({
@@ -29,8 +29,8 @@ export function sessionRoutes({ authentication }: SessionParts): Route[] {
         all: Type.Optional(Type.Boolean({ description: 'End all sessions of the user.' })),
       }),
       bodyExamples: {
-        'This session': { summary: 'And no other', value: {} },
-        'All sessions': { summary: 'Of this user', value: { all: true } },
+        'This session': { summary: 'Only this session', value: {} },
+        'All sessions': { summary: 'All sessions of this user', value: { all: true } },
       },
       bodyOptional: true,
       responses: { 204: { description: 'Signed out.' } },
@@ -45,7 +45,7 @@ export function sessionRoutes({ authentication }: SessionParts): Route[] {
       path: '/api/v1/user/my',
       operationId: 'PatchMyUser',
       tags: ['Authentication'],
-      summary: 'Change the own password',
+      summary: 'Change your own password',
       description: 'Ends all sessions of the user; the answer has the tokens of a new one.',
       access: 'read',
       changesOwnLogin: true,

@@ -4,7 +4,7 @@ import type { Clock } from '../lib/clock.ts';
 
 /**
  * How long a caller that still sends may go on after its answer: if the connection were closed at once, the system would
- * throw the answer away with the bytes that nobody read.
+ * discard the answer together with the unread bytes.
  */
 const LINGER_MS = 5_000;
 
@@ -20,7 +20,7 @@ export function destroyUnreadUploads(app: FastifyInstance, clock: Clock): void {
   });
 }
 
-/** Ends a connection that is no longer read: the answer is sent, then the connection is destroyed, whatever the caller does. */
+/** Ends a connection that is no longer read: the answer is sent, then the connection is destroyed in any case. */
 export function endAndDestroy(socket: Duplex, answer: string, clock: Clock): void {
   socket.end(answer);
   socket.resume();

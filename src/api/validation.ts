@@ -12,7 +12,7 @@ export const DEEPEST_BODY = 64;
 /** Fills defaults in. @throws ApiError with one token per fault, see tokenOf */
 type Validator = (value: unknown) => void;
 
-// Texts of a query are made numbers and booleans where the schema says so; values of a body never are.
+// Query values are converted to numbers and booleans if the schema says so; values of a body never are.
 const bodies = withFormats(new Ajv({ allErrors: true, strict: false, useDefaults: true }));
 const texts = withFormats(new Ajv({ allErrors: true, strict: false, useDefaults: true, coerceTypes: true }));
 
@@ -34,7 +34,7 @@ function toFaults(errors: readonly ErrorObject[]): FieldFault[] {
   const faults = new Map<string, FieldFault>();
   for (const error of errors) {
     const fault = toFault(error);
-    // For a union ajv reports a fault per alternative, and last that none fits. The last one says it best.
+    // For a union ajv reports a fault per alternative, and last that none fits. The last one is the clearest.
     const isUnion = error.keyword === 'anyOf' || error.keyword === 'oneOf';
     if (isUnion || !faults.has(fault.path)) faults.set(fault.path, fault);
     if (faults.size >= MOST_FAULTS) break;
@@ -61,7 +61,7 @@ function inWords(keyword: string, params: Record<string, unknown>, message: stri
 
 /**
  * A JSON body without the members that are null: null means not given. Items of arrays stay.
- * @throws ApiError BadRequest for a body that is nested deeper than any that makes sense
+ * @throws ApiError BadRequest for a body that is nested too deep
  */
 export function withoutNulls(value: unknown, depth = 0): unknown {
   if (typeof value !== 'object' || value === null) return value;

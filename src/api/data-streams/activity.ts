@@ -20,7 +20,7 @@ import { groupOf, groupQuarantined } from './quarantine-groups.ts';
 import { DataStreamParameters, nullable } from './schema.ts';
 import { findProgress, findStream, lookUpStream } from './store.ts';
 
-/** What can be watched of a data stream besides its own fields: attempts, series, tail, quarantine. */
+/** What can be watched of a data stream besides its own fields: series, tail, quarantine. */
 export interface DataStreamActivityParts extends AttemptParts {
   /** Records that lie behind the stream's cursor. */
   tail(
@@ -322,7 +322,8 @@ function quarantineRoutes({ registry, resend }: DataStreamActivityParts): Route[
       method: 'POST',
       path: `${PATH}/quarantine/resend`,
       operationId: 'ResendQuarantinedRecords',
-      summary: 'Sends records in quarantine again, one by one; what is taken leaves the quarantine.',
+      summary:
+        'Sends records in quarantine again, one by one. Records that the destination takes leave the quarantine.',
       access: 'write',
       errors: [...base.errors, 'InvalidReference', 'Failed'],
       body: Selection,
@@ -330,7 +331,7 @@ function quarantineRoutes({ registry, resend }: DataStreamActivityParts): Route[
       bodyOptional: true,
       responses: {
         200: {
-          description: 'How many were taken, and why the others were not',
+          description: 'How many records were taken, and why the others were refused',
           schema: Type.Object({
             delivered: Type.Integer(),
             failed: Type.Array(

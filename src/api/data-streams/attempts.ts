@@ -22,7 +22,7 @@ const PATH = '/api/v2/data_stream/:id/attempt';
 const base = { tags: ['Data Streamer'], method: 'GET', access: 'read', errors: ['NotFound'] } as const;
 
 const AttemptSchema = Type.Object({
-  id: nullable(Type.String({ description: 'Null of attempts that an older version made' })),
+  id: nullable(Type.String({ description: 'Null for attempts of an older version' })),
   at: Type.String({ format: 'date-time', description: 'UTC' }),
   delivery_id: Type.String(),
   records: Type.Integer(),
@@ -83,7 +83,7 @@ export function attemptRoutes({ registry, activity, exchange }: AttemptParts): R
       description:
         'The request of the attempt that says most: the first that failed, or the last. Values of headers that may be secret are masked, bodies are cut. They are kept in the memory of the node that delivered: of the last ten attempts of a stream with one, every failed attempt and at least one delivered attempt a second.',
       params: AttemptParameters,
-      responses: { 200: { description: 'What was sent and answered.', schema: ExchangeSchema } },
+      responses: { 200: { description: 'The request and its answer.', schema: ExchangeSchema } },
       handler: async ({ params: { id, attempt_id }, identity }) => {
         const { document } = await findStream(registry, identity.organisationId, id);
         const found = await exchange(document, attempt_id);

@@ -7,7 +7,7 @@ import type { Json } from '../../registry/registry.ts';
 /** Filters of a stream, as JSON: room for a thousand values of some dozen characters each. */
 export const LARGEST_FILTERS = 64 * 2 ** 10;
 
-/** Reads the fields of a data stream's body whose meaning the schema does not settle; faults are gathered. */
+/** Reads the fields of a data stream's body that the schema cannot check alone; faults are collected. */
 export class FieldReader {
   readonly faults: FieldFault[] = [];
 

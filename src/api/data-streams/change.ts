@@ -39,11 +39,11 @@ interface Changes {
   readonly desired: 'running' | 'paused';
   readonly filters: readonly Json[];
   readonly destination: PreparedDestination | undefined;
-  /** Whether somebody said that the stream is to run or to be paused. */
+  /** Whether the body asks for the stream to run or to be paused. */
   readonly wished: boolean;
 }
 
-/** `PATCH /api/v2/data_stream/{id}`: all or nothing; what is not given stays. */
+/** `PATCH /api/v2/data_stream/{id}`: all or nothing. Fields that are not given keep their value. */
 export async function patchDataStream(
   parts: CreateParts,
   { params: { id }, body, identity, signal }: Request<PatchBody>,
@@ -72,8 +72,8 @@ export async function patchDataStream(
 }
 
 /**
- * What an answer shows of a stream is a valid change of it, in every state, and changes nothing: so a destination or
- * filters that are as they are shown, and a status that says what is the case, count as not given.
+ * What an answer shows of a stream is a valid change of it, in every state, and changes nothing: a destination or
+ * filters as the answer showed them, and the present status, count as not given.
  * @throws ApiError for all faults of the body at once
  */
 function readChanges(
@@ -109,7 +109,7 @@ function isMoved(destination: PreparedDestination | undefined): destination is M
 
 /**
  * Whether a status only repeats an answer. Error and Pending cannot be wished for: with its description such an id comes
- * from an answer, although the state may have passed on since; without it, it must be the present one.
+ * from an answer, although the state may have passed on since; without it, it must be the present state.
  */
 function saysState({ id, description }: GivenStatus, state: StreamState): boolean {
   if (Number(id) === STATUS_IDS[state] && (state === 'error' || state === 'pending')) return true;
@@ -179,7 +179,7 @@ export async function restartDataStream(
   return { status: 202 };
 }
 
-/** `DELETE /api/v2/data_stream/{id}`, in any state; a delivery that is under way is cancelled. */
+/** `DELETE /api/v2/data_stream/{id}`, in any state; a delivery in flight is cancelled. */
 export async function deleteDataStream(
   { registry, forget }: Pick<CreateParts, 'registry' | 'forget'>,
   { params: { id }, identity: { organisationId } }: Request,

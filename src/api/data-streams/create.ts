@@ -23,7 +23,7 @@ import { iso } from './view.ts';
 export interface CreateParts extends DestinationParts {
   readonly registry: Registry;
   readonly random: Random;
-  /** Where the organisation's records lie: from `time` (ms since the epoch) on, or from now. */
+  /** The position of the organisation's records in the log: from `time` (ms since the epoch) on, or from now. */
   startPosition(
     organisationId: number,
     time?: number,
@@ -57,7 +57,7 @@ interface NewStream {
 /** `POST /api/v2/data_stream`: checks everything, reaches the destination, then stores. */
 export function createCreation(parts: CreateParts) {
   const { verifyDestinations = true } = parts;
-  // Creations of an organisation are stored one after the other, so that none looks for room while another takes it.
+  // Creations of an organisation are stored one after the other, so that two cannot take the last place.
   const queue = createKeyedQueue<number>();
 
   return async ({ body, identity, signal }: CreateRequest<CreateBody>): Promise<Answer> => {
@@ -73,7 +73,7 @@ export function createCreation(parts: CreateParts) {
   };
 }
 
-/** `POST /api/v2/data_stream/test`: all of a creation but the storing. */
+/** `POST /api/v2/data_stream/test`: a creation without storing. */
 export async function testDataStream(
   parts: CreateParts,
   { body, identity, signal }: CreateRequest<TestBody>,
@@ -152,7 +152,7 @@ async function mustHaveRoom({ registry, mostStreams = MOST_STREAMS }: CreatePart
 
 /**
  * Looks again after the stream was stored, for creations on other nodes at the same time: the limit is never exceeded
- * for longer than this takes. Of two nodes that reach for the last place both may let go; then there is room again.
+ * for longer than this takes. Two nodes that take the last place at once may both give it up; then there is room again.
  */
 async function mustStillHaveRoom(
   { registry, mostStreams = MOST_STREAMS }: CreateParts,

@@ -15,7 +15,7 @@ import { type DataStreamDocument, streamKey } from '../../registry/data-stream.t
 import { jsonForm } from '../../registry/documents.ts';
 import type { FieldReader } from './body.ts';
 
-/** What is sealed: credentials as JSON. */
+/** The sealed text: credentials as JSON. */
 const CREDENTIALS = jsonForm<Credentials>('credentials');
 
 export interface DestinationParts {
@@ -47,8 +47,8 @@ export interface PreparedDestination {
 }
 
 /**
- * A probe opens a connection and asks one question; a connector gives up connecting after 10 s. Longer than any of
- * that, shorter than a person waits before the page is closed.
+ * A probe opens a connection and asks one question; a connector gives up connecting after 10 s. Longer than both, and
+ * shorter than a person waits before closing the page.
  */
 export const VERIFY_TIMEOUT_MS = 20_000;
 
@@ -98,7 +98,7 @@ export function isAsShown(given: GivenDestination, stored: DataStreamDocument): 
   );
 }
 
-/** What of a stream's document says where it goes. */
+/** The fields of a stream's document about its destination. */
 export function destinationFields(
   { type, configured, credentials, format }: PreparedDestination,
   sealer: DestinationParts['sealer'],

@@ -87,7 +87,7 @@ export function createExamples(types: readonly DestinationType[]): BodyExamples 
   return { ...Object.fromEntries(byType), ...FILTERS, ...OPTIONS };
 }
 
-/** The keywords of a field of the credentials that an example is made of. */
+/** The keywords of a credentials field from which an example is made. */
 interface Keywords {
   readonly default?: unknown;
   readonly examples?: readonly unknown[];

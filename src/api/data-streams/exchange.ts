@@ -8,14 +8,16 @@ const Headers = Type.Array(Type.Object({ name: Type.String(), value: Type.String
 const body = {
   headers: Headers,
   body: Type.String({ description: 'The beginning of the body' }),
-  body_cut: Type.Boolean({ description: 'There is more of it' }),
+  body_cut: Type.Boolean({ description: 'The body is longer than what is shown' }),
 };
 
 /** A request and its answer, as answers of the API show them. */
 export const ExchangeSchema = Type.Object(
   {
     request: Type.Object({ method: Type.String(), url: Type.String(), ...body }),
-    answer: nullable(Type.Object({ status: Type.Integer(), ...body }, { description: 'Null: none came' })),
+    answer: nullable(
+      Type.Object({ status: Type.Integer(), ...body }, { description: 'Null: no answer came' }),
+    ),
   },
   { 'x-component': 'Exchange' },
 );

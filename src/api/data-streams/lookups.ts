@@ -30,8 +30,8 @@ const EventTypeEntry = Type.Object(
 const ConnectionType = Type.Object(
   {
     id: Type.String({ description: 'The value of `destination.connection_type`.' }),
-    description: Type.String({ description: 'The name that people know.' }),
-    summary: Type.String({ description: 'One line of use.' }),
+    description: Type.String({ description: 'The name of the service.' }),
+    summary: Type.String({ description: 'Its use, in one line.' }),
     icon: Type.String({ description: 'The path of a line drawing in a box of 24 by 24, as in SVG’s `d`.' }),
     setup: Type.Array(
       Type.Object({
@@ -65,7 +65,7 @@ const FILTER_FIELDS = [
   { id: 'alert', description: 'Filter by alert' },
 ];
 
-/** The lists of what the fields of a data stream may be; each word stands where an id would. */
+/** The lists of values that the fields of a data stream can have; each word is in the place of an id. */
 export function dataStreamLookupRoutes(types: ReadonlyMap<string, DestinationType>): Route[] {
   const statuses = (Object.keys(STATUS_IDS) as StreamState[]).map((state) => ({
     id: STATUS_IDS[state],
@@ -131,7 +131,7 @@ export function eventTypeRoutes(): Route[] {
       path: '/api/v1/event/type',
       operationId: 'GetEventTypes',
       tags: ['Event'],
-      summary: 'The event types that are known by name',
+      summary: 'List the event types with a name',
       description: 'The set is open: events of other types are delivered too, and filters take any id.',
       access: 'read',
       responses: { 200: { description: 'All of them.', schema: Type.Array(EventTypeEntry) } },
@@ -165,7 +165,7 @@ export function sampleRecordRoute(): Route {
     }),
     responses: {
       200: {
-        description: 'The record, as a webhook gets it.',
+        description: 'The record in the form of a webhook.',
         schema: Type.Unsafe<unknown>({ 'x-any-of': [recordSchema('usage'), recordSchema('event')] }),
         contentType: 'application/json',
       },

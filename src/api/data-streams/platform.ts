@@ -1,15 +1,15 @@
 import { Type } from 'typebox';
 import { defineRoute, type Route } from '../route.ts';
 
-/** What customers must know of the platform so that their destination admits it. */
+/** Facts about the platform that customers need so that their destination admits it. */
 export interface PlatformParts {
-  /** undefined: as if nothing were set. */
+  /** undefined: not set. */
   readonly platform?: {
     /** SIMSTREAM_AWS_PRINCIPAL */
     readonly awsPrincipal: string | undefined;
     /** SIMSTREAM_GOOGLE_SERVICE_ACCOUNT */
     readonly googleServiceAccount: string | undefined;
-    /** That the platform assumes AWS roles with, for an organisation. */
+    /** The external id with which the platform assumes AWS roles for an organisation. */
     externalIdOf(organisationId: number): string;
   };
   readonly retentionMs: number;
@@ -37,7 +37,7 @@ const Platform = Type.Object(
   { 'x-component': 'Platform' },
 );
 
-/** `GET /api/v2/data_stream/platform`: what a customer needs of the operator before a stream can be set up. */
+/** `GET /api/v2/data_stream/platform`: facts that a customer needs from the operator before setting up a stream. */
 export function dataStreamPlatformRoute({ platform, retentionMs }: PlatformParts): Route {
   return defineRoute({
     method: 'GET',
@@ -46,7 +46,7 @@ export function dataStreamPlatformRoute({ platform, retentionMs }: PlatformParts
     tags: ['Data Streamer'],
     summary: 'The identities that a destination must admit, and how long records are kept',
     access: 'read',
-    responses: { 200: { description: 'As the caller’s organisation has to use it.', schema: Platform } },
+    responses: { 200: { description: 'The values for the caller’s organisation.', schema: Platform } },
     handler: ({ identity }) => ({
       status: 200,
       body: {

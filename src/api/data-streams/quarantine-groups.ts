@@ -32,9 +32,9 @@ interface QuarantineGroups {
 const MOST_RECORDS = 10_000;
 /** Characters of records that one call reads at most, for quarantines of large records. */
 const MOST_CHARACTERS = 32 * 2 ** 20;
-/** Receivers that word each refusal differently would make a group a record; what is beyond this is not listed. */
+/** Receivers that word each refusal differently would make one group per record; groups beyond this number are not listed. */
 const MOST_GROUPS = 50;
-/** After so many records the node does something else for a moment. */
+/** Records between two pauses in which the node does other work. */
 const SLICE = 250;
 
 /** Counts the records of a quarantine by the reason of their refusal. */
@@ -90,10 +90,10 @@ function count(groups: Map<string, QuarantineGroup>, record: Quarantined): void 
   known.example = record;
 }
 
-/** What a message has of one record alone: ids, numbers, times, quoted values. */
+/** The parts of a message that belong to one record: ids, numbers, times, quoted values. */
 const OF_ONE_RECORD = /"[^"]*"|'[^']*'|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d[\d.:,TZ-]*/gi;
 
-/** The group that a record belongs to: the same cause, in the same words but for what is of one record alone. */
+/** The group that a record belongs to: the same cause, in the same words except for the parts of one record. */
 export function groupOf({ cause: { code, remoteStatus, message } }: Pick<Quarantined, 'cause'>): string {
   const words = message.replaceAll(OF_ONE_RECORD, '#');
   return createHash('sha256')

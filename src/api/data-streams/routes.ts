@@ -83,7 +83,7 @@ function readRoutes({ registry, destinationTypes }: DataStreamParts): Route[] {
       path: `${PATH}/:id/history`,
       operationId: 'ListDataStreamStateChanges',
       summary: 'The last changes of state of a data stream',
-      description: 'Newest first, up to 100, each with its cause and who brought it about.',
+      description: 'Newest first, up to 100, each with its cause and its author.',
       access: 'read',
       params: DataStreamParameters,
       query: PageQuery,
@@ -136,7 +136,7 @@ function writeRoutes(parts: DataStreamParts): Route[] {
       bodyExamples: createExamples([...parts.destinationTypes.values()]),
       responses: {
         200: {
-          description: 'It would work.',
+          description: 'The stream can be created.',
           schema: Type.Object({
             reachable: Type.Literal(true),
             target: Type.String(),
@@ -173,7 +173,7 @@ function writeRoutes(parts: DataStreamParts): Route[] {
       path: `${PATH}/:id`,
       operationId: 'DeleteDataStreamerV2',
       summary: 'Delete a data stream',
-      description: 'A delivery that is under way is cancelled. Records that wait are not delivered any more.',
+      description: 'A delivery in flight is cancelled. Waiting records are not delivered any more.',
       access: 'write',
       params: DataStreamParameters,
       responses: { 202: { description: 'Accepted.' } },
@@ -186,7 +186,8 @@ function writeRoutes(parts: DataStreamParts): Route[] {
       path: `${PATH}/:id/restart`,
       operationId: 'DataStreamerV2ByIdRestart',
       summary: 'Restart a data stream',
-      description: 'Takes it out of Error, and goes on where it stopped. Harmless on a stream that runs.',
+      description:
+        'Takes the stream out of Error; it continues where it stopped. Harmless on a running stream.',
       access: 'write',
       params: DataStreamParameters,
       responses: { 202: { description: 'Accepted.' } },

@@ -17,7 +17,7 @@ export const DataStreamParameters = Type.Object({
   id: Type.String({ description: 'Id of the data stream.', examples: ['5f3a9c1e'] }),
 });
 
-/** An id in a request: generated clients send 2, 2.0 or "2". What it may be is checked where it is read. */
+/** An id in a request: generated clients send 2, 2.0 or "2". Its value is checked where it is read. */
 const GivenId = (description: string, example: number) =>
   Type.Object({
     id: Type.Unsafe<number | string>({ type: ['number', 'string'], description, examples: [example] }),
@@ -32,7 +32,7 @@ const Filter = Type.Object(
     field: Type.Optional(Type.String({ description: '`event_type_id` or `alert`.' })),
     value: Type.Optional(
       Type.Unknown({
-        description: 'Event type ids, as a list; or true or false for alert. Any of them fits.',
+        description: 'Event type ids, as a list; or true or false for alert. Any of them matches.',
       }),
     ),
     op: Type.Optional(Type.String({ description: '`in` (the default) or `not_in`.' })),
@@ -58,7 +58,7 @@ const Filters = Type.Array(Filter, {
 
 const bodyFields = {
   name: Type.Optional(Type.String({ maxLength: LONGEST_NAME, description: 'Free text.' })),
-  // What a filter may be is checked by the language of filters itself, which says better what is wrong.
+  // The filter language checks filters itself; its errors are clearer.
   filters: Type.Optional(Type.Unsafe<unknown>({ 'x-any-of': [Filters] } satisfies DocumentKeywords)),
   relation_resolution: Type.Optional(
     GivenId('Whose records: 1 Own, 2 Children, 3 Both; over the tree of organisations. Default 1.', 1),
@@ -136,7 +136,7 @@ function patchSchema(destination: ReturnType<typeof destinationChangeSchema>) {
 
 const Format = Type.Optional(
   Type.String({
-    description: '`Json` or `Csv`, as the connection type has it; its first one by default.',
+    description: '`Json` or `Csv`, depending on the connection type; the first one by default.',
     examples: ['Json'],
   }),
 );
@@ -192,8 +192,8 @@ interface CredentialsSchema extends Keywords {
 }
 
 /**
- * The credentials of a connection type as a client sees them: what has a default may be left out.
- * Annotations stay, among them `x-secret`, by which a form knows what to hide.
+ * The credentials of a connection type as a client sees them: fields with a default may be left out.
+ * Annotations stay, among them `x-secret`, by which a form knows the fields to hide.
  */
 export function credentialsSchema(type: DestinationType): CredentialsSchema {
   const { properties, required = [], ...schema } = type.credentials as TObject<Record<string, Keywords>>;
@@ -235,7 +235,7 @@ const Count = (description: string) => Type.Integer({ minimum: 0, description })
 const StatusView = Type.Object({
   id: Type.Integer({ description: '1 Running, 2 Paused, 3 Error, 4 Pending.' }),
   description: Type.String(),
-  message: Type.String({ description: 'What that means here, in plain words.' }),
+  message: Type.String({ description: 'The state in plain words.' }),
   since: Time('Since when.'),
 });
 
@@ -262,7 +262,7 @@ function viewSchema(types: readonly DestinationType[]): TSchema {
           description: 'Secrets are masked: `***`.',
         } satisfies DocumentKeywords),
         format: Type.String(),
-        target: Type.String({ description: 'Where it goes, without secrets.' }),
+        target: Type.String({ description: 'The address of the destination, without secrets.' }),
       }),
       filters: Filters,
       data_stream_type: ShownId('1 Usage, 2 Events.'),
@@ -284,7 +284,7 @@ function viewSchema(types: readonly DestinationType[]): TSchema {
       progress: Progress,
       expired_hours: Type.Array(
         Type.Object({ hour: Time('Start of the hour of arrival.'), records: Count('Records that expired.') }),
-        { description: 'Of which hours records expired, oldest first.' },
+        { description: 'Expired records by the hour of their arrival, oldest first.' },
       ),
     },
     { 'x-component': 'DataStream' } satisfies DocumentKeywords,

@@ -20,10 +20,10 @@ export type StoredStream = Pick<Stored<DataStreamDocument>, 'document' | 'revisi
 /** Ids that are given out: 8 lower-case hex digits. */
 const ID = /^[0-9a-f]{8}$/;
 
-/** How often a change is begun anew because somebody else was faster; more is a fault, not a race. */
+/** How often a change is begun again because another writer was faster; more is a fault, not a race. */
 const MOST_TRIES = 20;
 
-/** @throws ApiError NotFound, whether the stream belongs to somebody else or to nobody */
+/** @throws ApiError NotFound, whether the stream belongs to another organisation or does not exist */
 export async function findStream(
   registry: Registry,
   organisationId: number,
@@ -50,12 +50,12 @@ export async function findProgress(
   return (await PROGRESS.get(registry, progressKey(stream)))?.document;
 }
 
-/** All streams of an organisation, in no order that means anything. */
+/** All streams of an organisation, in no particular order. */
 export async function listStreams(registry: Registry, organisationId: number): Promise<StoredStream[]> {
   return Array.fromAsync(STREAM.list(registry, organisationId));
 }
 
-/** Up to so many documents are read one by one; more in one listing of all that the organisation has. */
+/** Up to this many documents are read one by one; more are read in one listing of the organisation. */
 const READ_ONE_BY_ONE = 10;
 
 /** The engine's progress of an organisation's streams, by stream id. */
@@ -86,7 +86,7 @@ export async function listProgress(
 }
 
 /**
- * Stores a new stream. Its history is there first: the engine adds to it as soon as it finds the stream.
+ * Stores a new stream, its history first: the engine adds to the history as soon as it finds the stream.
  * @returns false if its id is taken
  */
 export async function insertStream(
@@ -105,9 +105,9 @@ export async function insertStream(
 }
 
 /**
- * Changes a stream by compare-and-set: `change` gets the newest version, again if somebody else was faster, and gives
- * what to store; undefined stores nothing.
- * @throws ApiError NotFound when it is gone by then, Busy; and what `change` throws
+ * Changes a stream by compare-and-set: `change` gets the newest version, again if another writer was faster, and returns
+ * the document to store; undefined stores nothing.
+ * @throws ApiError NotFound when it was deleted meanwhile, Busy; and the errors of `change`
  */
 export async function changeStream(
   registry: Registry,
@@ -123,12 +123,15 @@ export async function changeStream(
     if (outcome.type === 'stored') return;
     if (outcome.type === 'unavailable') throw unavailable(outcome);
   }
-  throw new ApiError('InvalidState', `Data stream ${id} is being changed by others all the time; try again.`);
+  throw new ApiError(
+    'InvalidState',
+    `Data stream ${id} was changed by other calls at the same time; try again.`,
+  );
 }
 
 /**
  * Removes a stream, then everything that belongs to it. Only the first of several calls succeeds; the others get NotFound.
- * The stream goes first: the engine stops, and nobody sees a stream without its past.
+ * The stream goes first: the engine stops, and no reader sees a stream without its history.
  */
 export async function removeStream(registry: Registry, organisationId: number, id: string): Promise<void> {
   for (;;) {

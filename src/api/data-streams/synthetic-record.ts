@@ -9,7 +9,7 @@ import { findStream } from './store.ts';
 
 export interface TestRecordParts {
   readonly registry: Registry;
-  /** Opens the stream's destination for this alone, at whichever node is asked. */
+  /** Opens the stream's destination for this record alone, at the node that takes the call. */
   testRecord(
     stream: DataStreamDocument,
     organisationName: string,
@@ -44,7 +44,7 @@ export function testRecordRoute({ registry, testRecord, rateLimits }: TestRecord
     params: DataStreamParameters,
     responses: {
       200: {
-        description: 'What became of it; also where the destination did not take it.',
+        description: 'The outcome, also if the destination did not take the record.',
         schema: Type.Object(
           {
             outcome: Type.Union(

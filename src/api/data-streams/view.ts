@@ -9,8 +9,8 @@ import {
 import { KINDS, RELATIONS } from './schema.ts';
 
 /**
- * The state of a data stream as people see it. What they ask for shows at once; what the engine did shows once it has
- * written its progress. Until the engine follows what was asked for, the stream is pending.
+ * The state of a data stream as people see it. A wish of a user shows at once; the engine's state shows once it has
+ * written its progress. Until the engine has followed the wish, the stream is pending.
  */
 export function streamStatus(
   stream: DataStreamDocument,

@@ -33,7 +33,7 @@ export function operatorApplicationTokenRoutes(
       operationId: 'CreateApplicationTokenFor',
       tags,
       summary: 'Create an application token of an organisation',
-      description: 'The answer is the only one that ever shows the token.',
+      description: 'Only this answer shows the token.',
       access: 'operator',
       params: OrganisationParameter,
       body: NewApplicationTokenBody,

@@ -16,11 +16,11 @@ export interface DeleteOrganisationParts {
   readonly clock: Clock;
   /** Milliseconds. */
   readonly retentionMs: number;
-  /** Forgets what is remembered of a data stream outside of the registry. */
+  /** Forgets all that is kept of a data stream outside of the registry. */
   forget?(organisationId: number, id: string): Promise<void> | void;
 }
 
-/** What a deletion has removed, and until when records remain. */
+/** The counts of a deletion, and the time until which records remain. */
 export interface DeletedOrganisation {
   readonly users: number;
   readonly application_tokens: number;
@@ -30,9 +30,9 @@ export interface DeletedOrganisation {
 }
 
 /**
- * Deletes an organisation with its users, application tokens, data streams, their credentials and quarantine. Who could come in
- * goes first, so that nothing is added meanwhile; the organisation goes last, so that a deletion that broke off can be made again.
- * Records stay in the log until they are older than the retention; nobody reads or delivers them any more.
+ * Deletes an organisation with its users, application tokens, data streams, their credentials and quarantine. Users and
+ * tokens go first, so that nothing is added meanwhile; the organisation goes last, so that an interrupted deletion can be repeated.
+ * Records stay in the log until they are older than the retention, but are not read or delivered any more.
  * @throws ApiError InvalidState while it has children; Busy when the registry cannot store it now
  */
 export async function deleteOrganisation(

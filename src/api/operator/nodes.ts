@@ -19,14 +19,14 @@ const NodeSchema = Type.Object(
       description: 'The name of its host and the port that it listens on; it stays the same over restarts.',
       examples: ['simstream-0:8080'],
     }),
-    session: Type.String({ description: 'Of this start of its process.' }),
+    session: Type.String({ description: 'Id of this start of its process.' }),
     self: Type.Boolean({ description: 'Whether it is the node that answers.' }),
     state: Type.Union([Type.Literal('alive'), Type.Literal('leaving'), Type.Literal('silent')], {
       description: '`leaving`: it hands over its partitions. `silent`: it has sent nothing for some seconds.',
     }),
     started: Type.String({ format: 'date-time' }),
     version: Type.String(),
-    partitions: Type.Array(Held, { description: 'What it holds.' }),
+    partitions: Type.Array(Held, { description: 'The partitions that it holds.' }),
   },
   { 'x-component': 'Node' },
 );
@@ -34,7 +34,8 @@ const NodeSchema = Type.Object(
 const NodesAnswer = Type.Object({
   nodes: Type.Array(NodeSchema, { description: 'By name.' }),
   unheld_partitions: Type.Array(Type.Integer(), {
-    description: 'Partitions that no node holds. Normally none; for a moment, one that is being handed over.',
+    description:
+      'Partitions without a holder. Normally none; a partition is here for a moment while it is handed over.',
   }),
 });
 

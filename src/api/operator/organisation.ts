@@ -35,7 +35,7 @@ const NewOrganisationBody = Type.Object({
     Type.Integer({
       minimum: 1,
       maximum: Number.MAX_SAFE_INTEGER,
-      description: 'One is chosen if it is absent.',
+      description: 'simstream chooses one if it is absent.',
     }),
   ),
   name: Type.String({ minLength: 1, maxLength: 200 }),
