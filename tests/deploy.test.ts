@@ -50,6 +50,7 @@ const CHANGED: Readonly<Record<SettingName, string | undefined>> = {
   egressProxy: 'environment',
   awsPrincipal: 'arn:aws:iam::123456789012:role/streams',
   googleServiceAccount: 'streamer@operator.iam.gserviceaccount.com',
+  cloudGrants: '70412=projects/iot-records/topics/usage',
   streamsPerOrganisation: '100000',
   logLevel: 'debug',
 };

@@ -51,6 +51,7 @@ describe('the defaults', () => {
       verifyDestinations: true,
       nameServers: [],
       egressProxy: 'off',
+      cloudGrants: [],
       streamsPerOrganisation: 100,
       logLevel: 'info',
     });

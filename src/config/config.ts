@@ -5,6 +5,7 @@ import {
   choice,
   cidrList,
   duration,
+  grantList,
   type Kind,
   secret,
   secretText,
@@ -58,6 +59,8 @@ export interface Config {
   /** The number of an AWS account, or the ARN of a role or user. */
   readonly awsPrincipal: string | undefined;
   readonly googleServiceAccount: string | undefined;
+  /** Cloud resources and the organisations that may use them without further proof. */
+  readonly cloudGrants: readonly { readonly organisation: number | '*'; readonly resource: string }[];
   readonly streamsPerOrganisation: number;
   readonly logLevel: LogLevel;
 }
@@ -241,6 +244,13 @@ export const SETTINGS: Settings = {
     default: undefined,
     meaning:
       'The identity of simstream in Google Cloud. Customers see it and allow it to publish to their topic.',
+  },
+  cloudGrants: {
+    kind: grantList(),
+    default: '',
+    defaultNote: 'unset: none',
+    meaning:
+      "Cloud resources that organisations may use although nothing at the resource names them: roles of simstream's own AWS account, Pub/Sub projects and topics. `*` stands for all organisations.",
   },
   streamsPerOrganisation: {
     kind: wholeNumber(1, 100_000, 'a whole number, 1 to 100000'),

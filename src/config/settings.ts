@@ -109,6 +109,27 @@ export function urlList(scheme: string): Kind<readonly string[]> {
   };
 }
 
+/** `organisation=resource`, separated by commas: a role of AWS, or a project or topic of Google Cloud. */
+export function grantList(): Kind<readonly { organisation: number | '*'; resource: string }[]> {
+  const allowed =
+    '`organisation=resource`, several separated by commas; a resource is `arn:aws:iam::123456789012:role/name`, `projects/project` or `projects/project/topics/topic`';
+  return {
+    allowed,
+    read: (text) => {
+      const value: { organisation: number | '*'; resource: string }[] = [];
+      for (const part of splitList(text)) {
+        const [, organisation = '', resource = ''] = GRANT.exec(part) ?? [];
+        if (!resource) return refuse(part, `${allowed}, e.g. 70412=projects/iot-records/topics/usage`);
+        value.push({ organisation: organisation === '*' ? '*' : Number(organisation), resource });
+      }
+      return { value };
+    },
+  };
+}
+
+const GRANT =
+  /^([1-9]\d{0,15}|\*)=(arn:aws[a-z0-9-]*:iam::\d{12}:role\/[\w+=.@/-]+|projects\/[a-z0-9.:-]+(?:\/topics\/[A-Za-z0-9._~+%-]+)?)$/;
+
 /** Addresses with a prefix length, separated by commas; a bare address means only itself. */
 export function cidrList(): Kind<readonly string[]> {
   const allowed = 'addresses with a prefix length (CIDR), separated by commas';

@@ -90,6 +90,11 @@ export interface DestinationEnvironment {
   readonly streamId: string;
   readonly clock: Clock;
   readonly random: Random;
+  /**
+   * Cloud resources that the operator has granted to this organisation, see grants.ts. To any other one a connector that uses
+   * simstream's own identity must find a proof that it is meant for this organisation.
+   */
+  readonly granted?: readonly string[];
   /** The only way out: checks addresses at connect time. */
   readonly egress: Egress;
   /** The process environment, for the vendors' own variables (`AWS_ENDPOINT_URL_KINESIS`, `DD_URL` …). */

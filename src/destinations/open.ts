@@ -7,6 +7,7 @@ import type {
   Gathering,
 } from './contract.ts';
 import type { SharedEgress } from './egress.ts';
+import { type CloudGrant, grantedTo } from './grants.ts';
 
 /** The parts of a stream's document that opening its destination needs. */
 interface StreamToOpen {
@@ -39,8 +40,9 @@ interface OpenerParts {
 
 /** The parts that all destinations of a node share. Each organisation has its own way out. */
 export interface SharedEnvironment
-  extends Omit<DestinationEnvironment, 'organisationId' | 'streamId' | 'egress'> {
+  extends Omit<DestinationEnvironment, 'organisationId' | 'streamId' | 'egress' | 'granted'> {
   readonly egress: SharedEgress;
+  readonly grants?: readonly CloudGrant[];
 }
 
 /** The environment of a destination of one organisation. */
@@ -48,7 +50,10 @@ export function environmentOf(
   shared: SharedEnvironment,
   stream: { readonly organisationId: number; readonly streamId: string },
 ): DestinationEnvironment {
-  return { ...shared, ...stream, egress: shared.egress.of(stream.organisationId) };
+  const { grants, ...environment } = shared;
+  const { organisationId } = stream;
+  const granted = grantedTo(organisationId, grants);
+  return { ...environment, ...stream, granted, egress: shared.egress.of(organisationId) };
 }
 
 /**

@@ -75,7 +75,10 @@ export const startServer: StartServer = async (
       activityOf: shared.of,
       exchangeOf: shared.exchange,
       readiness: () => whatIsMissing(storage, delivery, appends),
-      environment: { clock, random: systemRandom, egress, variables: process.env, scratchDirectory },
+      environment: {
+        ...{ clock, random: systemRandom, egress, variables: process.env, scratchDirectory },
+        grants: config.cloudGrants,
+      },
     };
     observeState(telemetry, storage, directory);
     closing.defer(watchLoop((blocked) => telemetry.loopBlocked(blocked)));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import {
   CREDENTIALS,
   causeOf,
@@ -265,6 +265,41 @@ describe('verification', () => {
     assert.equal(outcome.type, 'platform');
     assert.match(causeOf(outcome).message, /operator of simstream must renew them/);
     assert.ok(!causeOf(outcome).message.includes('wrong'));
+  });
+});
+
+describe('roles of simstream’s own account', () => {
+  /** The account of BASE_KEYS. */
+  const role_arn = 'arn:aws:iam::999999999999:role/simstream';
+  const outcomeWith = async (t: TestContext, granted: readonly string[]) => {
+    const { open, sts } = await setUp(t);
+    sts.roles.push({ arn: role_arn, externalId: 'org-70412' });
+    const destination = await open({ role_arn }, { granted });
+    return { sts, outcome: await destination.send(batchOf('usage', [record(1)]), signal) };
+  };
+
+  test('are not assumed, whomever they let in', async (t) => {
+    for (const granted of [[], [`${role_arn}2`], ['arn:aws:iam::999999999999:role/']]) {
+      const { sts, outcome } = await outcomeWith(t, granted);
+      assert.equal(outcome.type, 'refused');
+      assert.equal(causeOf(outcome).code, 'own_account');
+      assert.match(causeOf(outcome).message, /SIMSTREAM_CLOUD_GRANTS=70412=arn:aws:iam::999999999999:role/);
+      assert.equal(sts.requests.length, 0);
+    }
+  });
+
+  test('are assumed where the operator has granted them', async (t) => {
+    assert.equal((await outcomeWith(t, [role_arn])).outcome.type, 'delivered');
+  });
+
+  test('the account is asked for once, and a store that knows no accounts is served', async (t) => {
+    const { open, sts } = await setUp(t);
+    for (let n = 0; n < 2; n++) await (await open()).send(batchOf('usage', [record(n)]), signal);
+    assert.deepEqual([sts.identified, sts.sessions.length], [1, 2]);
+    const other = await setUp(t);
+    other.sts.knowsAccounts = false;
+    const outcome = await (await other.open()).send(batchOf('usage', [record(1)]), signal);
+    assert.equal(outcome.type, 'delivered');
   });
 });
 

@@ -304,7 +304,7 @@ describe('PubSub: sign-in', () => {
     const outcome = await send([usage(1)]);
     assert.equal(outcome.type, 'platform', JSON.stringify(outcome));
     assert.equal(causeOf(outcome).code, 'UNAUTHENTICATED');
-    assert.equal(service.requests.length, 2);
+    assert.equal(service.read, 2);
     assert.equal(causeOf(await verify()).code, 'UNAUTHENTICATED');
   });
 
@@ -374,3 +374,66 @@ function fileOf(text: string): string {
   writeFileSync(file, text, { mode: 0o600 });
   return file;
 }
+
+describe('PubSub: whose topic it is', () => {
+  const record = [usage(1)];
+
+  test('a topic of another organisation, or of none, is refused, and nothing is published', async (t) => {
+    for (const label of ['org-7041', 'org-704120', 'org-1', 'ORG-70412', '70412', undefined]) {
+      const { service, send, verify, messages } = await start(t);
+      service.labels.set(TOPIC, label === undefined ? {} : { simstream_organisation: label });
+      for (const outcome of [await send(record), await verify()]) {
+        const { code, message } = causeOf(outcome);
+        assert.equal(code, 'not_bound');
+        assert.match(message, /Add the label simstream_organisation=org-70412 to the topic/);
+      }
+      assert.deepEqual(messages(), []);
+    }
+  });
+
+  test('a topic may name several organisations; what its label says is asked again after an hour', async (t) => {
+    const { service, send, verify, clock, messages } = await start(t);
+    service.labels.set(TOPIC, { simstream_organisation: 'org-1_org-70412' });
+    assert.equal((await verify()).type, 'reachable');
+    for (let n = 0; n < 3; n++) assert.equal((await send(record)).type, 'delivered');
+    assert.equal(service.read, 1);
+    service.labels.set(TOPIC, { simstream_organisation: 'org-1' });
+    await clock.advance(3_600_000);
+    assert.equal((await send(record)).type, 'refused');
+    assert.equal(messages().length, 3);
+    service.labels.delete(TOPIC);
+    assert.equal((await send(record)).type, 'delivered');
+  });
+
+  test('labels that may not be read are a refusal that names the role', async (t) => {
+    const { service, send, verify } = await start(t);
+    service.viewers.clear();
+    for (const outcome of [await send(record), await verify()]) {
+      const { code, message } = causeOf(outcome);
+      assert.equal(code, 'PERMISSION_DENIED');
+      assert.match(
+        message,
+        /Grant the role roles\/pubsub\.viewer on the topic to the service account streamer@/,
+      );
+    }
+  });
+
+  test('what the operator has granted needs no label', async (t) => {
+    for (const granted of [['projects/iot-records'], [TOPIC]]) {
+      const { service, environment } = await start(t);
+      service.viewers.clear();
+      const open = (given: readonly string[]) =>
+        openBatches(
+          pubSub,
+          { cps_project: 'iot-records', cps_topic: 'usage', ordering_key: 'none' },
+          { ...environment, granted: given },
+        );
+      const { signal } = new AbortController();
+      const batch = batchOfTexts('usage', record, 1);
+      assert.equal((await (await open(granted)).send(batch, signal)).type, 'delivered');
+      assert.equal(service.read, 0);
+      for (const other of ['projects/iot-record', 'projects/iot-records/topics/usag', `${TOPIC}-2`])
+        assert.equal((await (await open([other])).send(batch, signal)).type, 'refused', other);
+    }
+  });
+});

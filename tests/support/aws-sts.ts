@@ -37,7 +37,12 @@ export class TestSts {
   readonly next: Misbehaviour[] = [];
   /** How long sessions last at most, seconds. */
   longestSession = 43_200;
+  /** Those to assume a role. */
   readonly requests: URLSearchParams[] = [];
+  /** false: as stores that only speak AWS's protocol. */
+  knowsAccounts = true;
+  /** How often it was asked whose the base keys are. */
+  identified = 0;
 
   constructor(roles: readonly TestRole[]) {
     this.roles = [...roles];
@@ -60,13 +65,16 @@ export class TestSts {
   /** What it answers to a request. */
   answer(request: SignedRequest): Misbehaviour {
     const form = new URLSearchParams(request.body.toString());
-    this.requests.push(form);
-    const planned = this.next.shift();
+    const identifying = form.get('Action') === 'GetCallerIdentity';
+    if (identifying) this.identified++;
+    else this.requests.push(form);
+    const planned = identifying ? undefined : this.next.shift();
     if (planned) return planned;
     const signer = checkSignature(request, (id) => (id === BASE_KEYS.accessKeyId ? BASE_KEYS : undefined));
     if ('refused' in signer) return stsError(403, signer.refused, 'The request signature does not match.');
     if (signer.service !== 'sts')
       return stsError(403, 'SignatureDoesNotMatch', 'Credential should be scoped to sts.');
+    if (identifying && this.knowsAccounts) return callerIdentity();
     if (form.get('Action') !== 'AssumeRole')
       return stsError(400, 'InvalidAction', 'Could not find operation.');
     const arn = form.get('RoleArn') ?? '';
@@ -99,6 +107,14 @@ export class TestSts {
       `<AssumeRoleResponse ${NAMESPACE}><AssumeRoleResult><AssumedRoleUser><AssumedRoleId>AROATEST:${session.sessionName}</AssumedRoleId><Arn>${role.arn}/${session.sessionName}</Arn></AssumedRoleUser>${credentials}</AssumeRoleResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></AssumeRoleResponse>`,
     );
   }
+}
+
+function callerIdentity(): Answer {
+  const account = /::(\d+):/.exec(BASE_IDENTITY)?.[1];
+  return xml(
+    200,
+    `<GetCallerIdentityResponse ${NAMESPACE}><GetCallerIdentityResult><Arn>${BASE_IDENTITY}</Arn><UserId>AROATEST:i</UserId><Account>${account}</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`,
+  );
 }
 
 function stsError(status: number, code: string, message: string): Answer {

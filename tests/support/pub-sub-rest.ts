@@ -53,6 +53,12 @@ export class TestPubSub {
   meets: (request: SignedRequest) => Misbehaviour | undefined = () => undefined;
   /** Who may sign in; with another key of the same account, the key before it is no longer good. */
   account: ServiceAccount;
+  /** Labels of topics; of one that is not in it, those for organisation 70412. */
+  readonly labels = new Map<string, Readonly<Record<string, string>>>();
+  /** E-mails that have roles/pubsub.viewer on all topics. */
+  readonly viewers: Set<string>;
+  /** How often a topic was read. */
+  read = 0;
   /** How many requests bore a signature that is not good. */
   notSignedIn = 0;
   /** E-mails that have roles/pubsub.publisher on all topics. */
@@ -65,6 +71,7 @@ export class TestPubSub {
   constructor(account: ServiceAccount) {
     this.account = account;
     this.publishers = new Set([account.email]);
+    this.viewers = new Set([account.email]);
   }
 
   static async start(owner: Owner, account: ServiceAccount, topics: readonly string[]): Promise<TestPubSub> {
@@ -83,6 +90,7 @@ export class TestPubSub {
   }
 
   async #take(request: SignedRequest): Promise<Misbehaviour> {
+    if (request.method === 'GET') return this.#describe(request);
     this.requests.push(request);
     const woken = this.#waiting;
     this.#waiting = [];
@@ -91,6 +99,19 @@ export class TestPubSub {
     const planned = this.next.shift() ?? this.meets(request);
     if (planned === 'drop_after' || planned === 'hang_after') await this.#answer(request);
     return planned ?? (await this.#answer(request));
+  }
+
+  async #describe(request: SignedRequest): Promise<Answer> {
+    this.read++;
+    const email = await this.#signer(request);
+    if (!email) {
+      this.notSignedIn++;
+      return googleError(401, 'UNAUTHENTICATED', 'Request had invalid authentication credentials.');
+    }
+    const name = decodeURIComponent(request.path).replace(/^\/v1\//, '');
+    if (!this.viewers.has(email)) return googleError(403, 'PERMISSION_DENIED', 'User not authorized.');
+    if (!this.topics.has(name)) return googleError(404, 'NOT_FOUND', 'Resource not found.');
+    return json(200, { name, labels: this.labels.get(name) ?? { simstream_organisation: 'org-70412' } });
   }
 
   async #answer(request: SignedRequest): Promise<Answer> {

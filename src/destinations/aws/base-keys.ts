@@ -6,6 +6,8 @@ export interface BaseKeys {
   get(): Promise<AwsKeys>;
   /** AWS refused them: looks for keys again, because the operator may have replaced them. */
   discard(): void;
+  /** The account of the keys, once it was asked for. */
+  account?: string | undefined;
 }
 
 type Variables = Readonly<Record<string, string | undefined>>;
@@ -42,8 +44,9 @@ function newChain(variables: Variables): BaseKeys {
       const { accessKeyId, secretAccessKey, sessionToken } = await (await provider)();
       return keysOf(accessKeyId, secretAccessKey, sessionToken);
     },
-    discard: () => {
+    discard() {
       provider = undefined;
+      this.account = undefined;
     },
   };
 }

@@ -60,8 +60,3 @@ export function awsFaults(region: string, roleArn: string): ConfigurationFault[]
   }
   return faults;
 }
-
-/** What the AWS account of the role must expect as `sts:ExternalId`. Never taken from a request: it tells customers apart. */
-export function externalIdOf(organisationId: number): string {
-  return `org-${organisationId}`;
-}

@@ -1,35 +1,15 @@
 import { redactText } from '../../lib/redact.ts';
-import type { DestinationEnvironment } from '../contract.ts';
+import { externalIdOf } from '../external-id.ts';
 import { cancelled } from '../network-fault.ts';
-import type { BaseKeys } from './base-keys.ts';
-import type { AwsCall, AwsRequest } from './call.ts';
-import { endpointOf } from './endpoints.ts';
-import {
-  type AwsFault,
-  CLOCK_IS_OFF,
-  causeOf,
-  type Failure,
-  isAboutKeys,
-  isAboutTime,
-  isThrottling,
-  throttled,
-  xmlText,
-} from './fault.ts';
-import { externalIdOf, type Role } from './names.ts';
-import { type AwsKeys, sha256 } from './sign.ts';
+import { assumeFailure, isAboutBaseKeys } from './assume-failure.ts';
+import { type Failure, xmlText } from './fault.ts';
+import { ownAccountFault } from './own-account.ts';
+import type { AwsKeys } from './sign.ts';
+import { askSts, type RoleSessionParts, type Sts, stsOf } from './sts.ts';
 
 type KeysResult =
   | { readonly type: 'keys'; readonly keys: AwsKeys }
   | { readonly type: 'failed'; readonly outcome: Failure };
-
-interface RoleSessionParts {
-  readonly role: Role;
-  /** The region of the stream's resource. */
-  readonly region: string;
-  readonly environment: Pick<DestinationEnvironment, 'organisationId' | 'streamId' | 'clock' | 'variables'>;
-  readonly baseKeys: BaseKeys;
-  readonly call: AwsCall;
-}
 
 /** What AWS allows when a role assumes a role, which an instance or a container does; also every role's default. */
 const SESSION_SECONDS = 3600;
@@ -46,6 +26,8 @@ const RENEWAL_PAUSE_MS = 30_000;
  *  R1  One renewal at a time, for all callers.
  *  R2  A failed renewal has no effect while the old keys are valid.
  *  R3  Keys that a service refused are never used again.
+ *  R4  A role of simstream's own account is not assumed unless the operator granted it to the organisation: such a role may
+ *      let in all of the account, so that every customer could use it.
  */
 export class RoleSession {
   readonly #parts: RoleSessionParts;
@@ -102,21 +84,6 @@ export class RoleSession {
   }
 }
 
-interface Sts {
-  readonly region: string;
-  readonly url: URL;
-}
-
-/**
- * The STS of the operator's own region where one is set, because the operator's account may not have opened that of the
- * stream's; the tokens of a regional STS are good in every region.
- */
-function stsOf({ environment, region }: RoleSessionParts): Sts {
-  const { variables } = environment;
-  const own = variables.AWS_REGION || variables.AWS_DEFAULT_REGION || region;
-  return { region: own, url: endpointOf('sts', own, variables) };
-}
-
 async function assumeRole(parts: RoleSessionParts, sts: Sts, signal: AbortSignal): Promise<KeysResult> {
   const { environment, role } = parts;
   let base: AwsKeys;
@@ -125,26 +92,15 @@ async function assumeRole(parts: RoleSessionParts, sts: Sts, signal: AbortSignal
   } catch (error) {
     return failed('platform', 'no_aws_credentials', noBaseKeys(error));
   }
-  const form = new URLSearchParams({
+  const own = await ownAccountFault(parts, sts, base, signal);
+  if (own) return { type: 'failed', outcome: own };
+  const answer = await askSts(parts, sts, base, signal, {
     Action: 'AssumeRole',
-    Version: '2011-06-15',
     RoleArn: role.arn,
     RoleSessionName: sessionName(environment.streamId),
     ExternalId: externalIdOf(environment.organisationId),
     DurationSeconds: String(SESSION_SECONDS),
   });
-  const body = Buffer.from(form.toString());
-  const request: AwsRequest = {
-    service: 'sts',
-    region: sts.region,
-    method: 'POST',
-    url: sts.url,
-    headers: { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' },
-    bodySha256: sha256(body),
-    length: body.length,
-    body: () => body,
-  };
-  const answer = await parts.call(request, base, signal);
   if (answer.type === 'failed') return answer;
   if (answer.type === 'fault') {
     if (isAboutBaseKeys(answer.fault)) parts.baseKeys.discard();
@@ -171,59 +127,6 @@ function readKeys(xml: string, now: number, url: URL): KeysResult {
     type: 'keys',
     keys: { ...keys, expiresAt: Number.isNaN(expiresAt) ? now + SESSION_SECONDS * 1000 : expiresAt },
   };
-}
-
-function assumeFailure({ role, environment }: RoleSessionParts, sts: Sts, fault: AwsFault): Failure {
-  const { arn } = role;
-  if (isAboutTime(fault)) return { type: 'platform', cause: causeOf(fault, CLOCK_IS_OFF) };
-  if (isThrottling(fault)) return throttled(fault, 'AWS STS is throttling requests.');
-  if (fault.status >= 500) {
-    return { type: 'retry', cause: causeOf(fault, 'AWS STS has a fault; simstream tries again.') };
-  }
-  if (fault.code === 'AccessDenied' || fault.code === 'AccessDeniedException') {
-    return {
-      type: 'refused',
-      cause: causeOf(fault, trustNeeded(arn, environment.organisationId, fault.words)),
-    };
-  }
-  if (isAboutBaseKeys(fault)) {
-    const text = `AWS refused simstream's own credentials, before it looked at ${arn}. The operator of simstream must renew them; or STS is not active in the region ${sts.region}, and AWS_REGION must name another.`;
-    return { type: 'platform', cause: causeOf(fault, text) };
-  }
-  return {
-    type: 'refused',
-    cause: causeOf(
-      fault,
-      `AWS does not accept role_arn ${arn}: check that it is the ARN of an existing IAM role.`,
-    ),
-  };
-}
-
-/** Faults of simstream's own credentials or account. Only the operator can fix them. */
-const OPERATOR_CODES = new Set([
-  'SignatureDoesNotMatch',
-  'IncompleteSignature',
-  'MissingAuthenticationToken',
-  'OptInRequired',
-  'RegionDisabledException',
-]);
-
-function isAboutBaseKeys(fault: AwsFault): boolean {
-  return isAboutKeys(fault) || OPERATOR_CODES.has(fault.code);
-}
-
-/** AWS says who knocked: an assumed role of ours shows as a session, where a trust policy names the role itself. */
-function trustNeeded(arn: string, organisationId: number, words: string): string {
-  const caller = /arn:aws[\w-]*:(?:iam|sts)::\d+:[\w+=,.@/-]+/.exec(words)?.[0];
-  const session = caller && /^(arn:aws[\w-]*):sts::(\d+):assumed-role\/([^/]+)\//.exec(caller);
-  const principal = session ? `${session[1]}:iam::${session[2]}:role/${session[3]}` : caller;
-  const statement = {
-    Effect: 'Allow',
-    Principal: { AWS: principal && principal !== arn ? principal : "the ARN of simstream's own identity" },
-    Action: 'sts:AssumeRole',
-    Condition: { StringEquals: { 'sts:ExternalId': externalIdOf(organisationId) } },
-  };
-  return `The role ${arn} does not exist or does not let simstream in. Its trust policy needs this statement: ${JSON.stringify(statement)}.`;
 }
 
 function noBaseKeys(error: unknown): string {

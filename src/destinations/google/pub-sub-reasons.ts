@@ -181,7 +181,7 @@ export function missingPermission(topic: string, email: string | undefined): str
   return `simstream may not publish to ${topic}. Grant the role roles/pubsub.publisher on the topic to ${accountOf(email)}.`;
 }
 
-function accountOf(email: string | undefined): string {
+export function accountOf(email: string | undefined): string {
   return email
     ? `the service account ${email}`
     : 'simstream’s service account (ask the platform operator for its e-mail)';

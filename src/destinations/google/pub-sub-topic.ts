@@ -17,6 +17,7 @@ import { verdictOf } from '../verify.ts';
 import { googleAccount, type SignedIn } from './pub-sub-credentials.ts';
 import { type FaultContext, pubSubFailure, readFault } from './pub-sub-fault.ts';
 import { missingPermission } from './pub-sub-reasons.ts';
+import { BOUND_FOR_MS, isBound, isGranted, mayNotRead, notBound } from './topic-binding.ts';
 
 interface Topic {
   readonly project: string;
@@ -39,7 +40,13 @@ const EXCHANGE = { ...USUAL_LIMITS, textBytes: 2 ** 20 };
 type Answered =
   | { readonly type: 'answer'; readonly answer: HttpAnswer; readonly secrets: readonly string[] }
   | { readonly type: 'failed'; readonly outcome: Failure };
-type Call = (method: string, body: ByteText, signal: AbortSignal, notes?: Notes) => Promise<Answered>;
+/** @param body undefined: the topic itself is read */
+type Call = (
+  method: string,
+  body: ByteText | undefined,
+  signal: AbortSignal,
+  notes?: Notes,
+) => Promise<Answered>;
 
 /**
  * Opens a topic. All messages of a request must have the same ordering key, so with keys there is a request for each
@@ -55,10 +62,18 @@ export function openTopic(topic: Topic, environment: DestinationEnvironment): Ba
   const once: Call = async (method, body, signal, notes) => {
     const signed = account ? await account.signIn(signal) : NOBODY;
     if (signed.type === 'failed') return signed;
-    const url = new URL(`${path}:${method}`);
     const headers = [...signed.headers, ...HEADERS];
     const noting = notes && { notes, secrets: signed.secrets };
-    const call = { method: 'POST', url, headers, body: bytesOf(body), noting } as const;
+    const call =
+      body === undefined
+        ? ({ method: 'GET', url: new URL(path), headers } as const)
+        : ({
+            method: 'POST',
+            url: new URL(`${path}:${method}`),
+            headers,
+            body: bytesOf(body),
+            noting,
+          } as const);
     const result = await exchange(call, at, environment, signal, EXCHANGE);
     if (result.type === 'none') return { type: 'failed', outcome: result.outcome };
     return { type: 'answer', answer: result, secrets: signed.secrets };
@@ -83,6 +98,28 @@ export function openTopic(topic: Topic, environment: DestinationEnvironment): Ba
     const email = fault.status === 'PERMISSION_DENIED' ? await account?.email(signal) : undefined;
     return pubSubFailure(answer, fault, { ...context, email });
   };
+  const organisationId = environment.organisationId;
+  // An emulator knows no identities: whoever reaches it may publish.
+  const free = emulated || isGranted({ topic: name, project: topic.project }, environment.granted);
+  let boundUntil = free ? Number.POSITIVE_INFINITY : 0;
+  /** Why the topic is not the organisation's; undefined: it is. */
+  const notOurs = async (signal: AbortSignal): Promise<Failure | undefined> => {
+    const { clock } = environment;
+    if (clock.now() < boundUntil) return undefined;
+    const result = await call('get', undefined, signal);
+    if (result.type === 'failed') return result.outcome;
+    if (result.answer.status !== 200) {
+      const failure = await failureOf(result, signal);
+      if (failure.cause.code !== 'PERMISSION_DENIED' || failure.type !== 'refused') return failure;
+      const message = mayNotRead(name, await account?.email(signal));
+      return { ...failure, cause: { ...failure.cause, message } };
+    }
+    if (!isBound(valueIn(result.answer.text, 'labels'), organisationId)) {
+      return { type: 'refused', cause: notBound(name, organisationId) };
+    }
+    boundUntil = clock.now() + BOUND_FOR_MS;
+    return undefined;
+  };
   const publish = async (
     entries: readonly Entry[],
     signal: AbortSignal,
@@ -100,13 +137,14 @@ export function openTopic(topic: Topic, environment: DestinationEnvironment): Ba
     verify: async (signal) => {
       const asked = await call('testIamPermissions', `{"permissions":["${PUBLISH}"]}`, signal);
       if (asked.type === 'failed') return { type: 'failed', cause: asked.outcome.cause };
-      if (grants(asked.answer)) return { type: 'reachable' };
+      if (grants(asked.answer)) return verdictOf(await notOurs(signal));
       const refused = await publish([], signal);
       return publishVerdict(asked.answer, refused, async () =>
         missingPermission(name, await account?.email(signal)),
       );
     },
-    send: (batch, signal) =>
+    send: async (batch, signal) =>
+      (await notOurs(signal)) ??
       sendKeyed(
         batch,
         (block, at, index) => entryOf(block, at, index, topic.ordered, batch.test),
@@ -160,11 +198,15 @@ function idsIn({ text }: HttpAnswer): readonly unknown[] {
 }
 
 function listIn(text: string, name: string): readonly unknown[] {
+  const list = valueIn(text, name);
+  return Array.isArray(list) ? list : [];
+}
+
+function valueIn(text: string, name: string): unknown {
   try {
-    const list = (JSON.parse(text) as Record<string, unknown> | null)?.[name];
-    return Array.isArray(list) ? list : [];
+    return (JSON.parse(text) as Record<string, unknown> | null)?.[name];
   } catch {
-    return [];
+    return undefined;
   }
 }
 

@@ -35,6 +35,9 @@ async function start() {
     refused = behaviour === 'refuse';
     const answer = answers[behaviour as 'ok'];
     peer.answer((request, response) => {
+      if (request.method === 'GET') {
+        return says(json(200, { labels: { simstream_organisation: 'org-70412' } }))(request, response);
+      }
       if (!request.url.endsWith(':testIamPermissions')) return answer(request, response);
       const permissions = refused ? {} : { permissions: ['pubsub.topics.publish'] };
       says(json(200, permissions))(request, response);

@@ -25,7 +25,7 @@ const credentials = Type.Object({
   cps_topic: Type.String({
     title: 'Topic',
     description:
-      'The id of the topic. simstream’s service account needs the role roles/pubsub.publisher on it.',
+      'The id of the topic. simstream’s service account needs the roles roles/pubsub.publisher and roles/pubsub.viewer on it, and the label simstream_organisation must name your organisation.',
     minLength: 1,
     maxLength: 255,
     examples: ['usage'],
@@ -46,7 +46,11 @@ export const pubSub = defineDestination({
   setup: [
     { text: 'In Google Cloud, create a topic in your project.' },
     {
-      text: 'On the topic, add this service account as a principal with the role **Pub/Sub Publisher**.',
+      text: 'On the topic, add this label. It says that the topic is meant for your organisation.',
+      copy: { label: 'Label', text: 'simstream_organisation: {aws_external_id}' },
+    },
+    {
+      text: 'On the topic, add this service account as a principal with the roles **Pub/Sub Publisher** and **Pub/Sub Viewer**.',
       copy: { label: 'Service account', text: '{google_service_account}' },
     },
     { text: 'Copy the ids of the project and of the topic into the form.' },
