@@ -206,6 +206,11 @@ export interface Cause {
   /** Stable and low in cardinality, for metrics and charts: `dns_error`, `connection_refused`, `http_503`, `AccessDenied`. */
   readonly code: string;
   readonly message: string;
+  /**
+   * Of simstream's own fault: what its operator must know and a customer must not (files, addresses, words of an
+   * exception). It goes to the log alone.
+   */
+  readonly detail?: string;
   /** The status of the remote's answer, if it has one. */
   readonly remoteStatus?: number;
 }

@@ -72,7 +72,8 @@ export function createOpener({ types, unseal, environment }: OpenerParts) {
       return failed(
         'operator',
         'credentials_sealed',
-        `simstream cannot read the stored credentials: ${unsealed.message}. Its operator must check SIMSTREAM_SECRET.`,
+        'simstream cannot open the stored credentials of this stream. Its operator must fix that; or enter the credentials again.',
+        `${unsealed.message} Check SIMSTREAM_SECRET.`,
       );
     }
     const configured = type.configure(unsealed.value as Credentials, stream.format);
@@ -93,12 +94,13 @@ export function createOpener({ types, unseal, environment }: OpenerParts) {
       return failed(
         'operator',
         'connector_failed',
-        `The connector ${stream.connectionType} could not be started: ${reason}`,
+        `simstream could not start its connector ${stream.connectionType}. Its operator must fix that.`,
+        reason,
       );
     }
   };
 }
 
-function failed(actor: 'customer' | 'operator', code: string, message: string): OpenResult {
-  return { type: 'failed', actor, cause: { code, message } };
+function failed(actor: 'customer' | 'operator', code: string, message: string, detail?: string): OpenResult {
+  return { type: 'failed', actor, cause: { code, message, ...(detail ? { detail } : {}) } };
 }

@@ -17,7 +17,7 @@ import { readTail } from '../delivery/watching/tail.ts';
 import { createInboxes } from '../demo/inbox.ts';
 import { inboxPlugin } from '../demo/inbox-plugin.ts';
 import { destinationTypes } from '../destinations/all.ts';
-import type { Configured, Verdict } from '../destinations/contract.ts';
+import type { Cause, Configured, Verdict } from '../destinations/contract.ts';
 import type { SharedEgress } from '../destinations/egress.ts';
 import { externalIdOf } from '../destinations/external-id.ts';
 import { createOpener, environmentOf, type SharedEnvironment } from '../destinations/open.ts';
@@ -180,17 +180,29 @@ async function startPosition({ storage: { log }, tree }: NodeParts, organisation
 
 /** Checks that a destination can be reached, without delivering anything. */
 async function verify(
-  { environment }: NodeParts,
+  parts: NodeParts,
   configured: Configured,
   stream: { readonly organisationId: number; readonly streamId: string },
   signal: AbortSignal,
 ): Promise<Verdict> {
-  const destination = await configured.open(environmentOf(environment, stream));
+  const destination = await configured.open(environmentOf(parts.environment, stream));
   try {
-    return await destination.verify(signal);
+    const verdict = await destination.verify(signal);
+    if (verdict.type === 'failed') logDetail(parts, verdict.cause, stream);
+    return verdict;
   } finally {
     await destination.close();
   }
+}
+
+/** What a customer is not told of simstream's own fault goes to the log. */
+function logDetail(
+  { telemetry }: NodeParts,
+  { code, message, detail }: Cause,
+  stream: { readonly organisationId: number; readonly streamId: string },
+): void {
+  if (detail === undefined) return;
+  telemetry.platformFault({ component: 'destination', message: `${code}: ${message} ${detail}`, stream });
 }
 
 /** Sends quarantined records again, through a destination that is opened only for this. */
@@ -201,7 +213,10 @@ async function resend(
   signal: AbortSignal,
 ): Promise<ResendResult> {
   const opening = await openerOf(parts)(stream);
-  if (opening.type === 'failed') throw new ApiError('Failed', opening.cause.message);
+  if (opening.type === 'failed') {
+    logDetail(parts, opening.cause, { organisationId: stream.organisationId, streamId: stream.id });
+    throw new ApiError('Failed', opening.cause.message);
+  }
   try {
     return await resendQuarantined(parts.storage.registry, stream, opening.destination, records, signal);
   } finally {
@@ -218,19 +233,23 @@ async function testRecord(
 ): Promise<TestRecordResult> {
   const opening = await openerOf(parts)(stream);
   if (opening.type === 'failed') {
+    logDetail(parts, opening.cause, { organisationId: stream.organisationId, streamId: stream.id });
     const outcome = opening.actor === 'operator' ? 'platform' : 'refused';
     return { outcome, cause: opening.cause, durationMs: 0 };
   }
   const { clock, environment } = parts;
   const { destination } = opening;
   try {
-    return await sendTestRecord(
+    const result = await sendTestRecord(
       { clock, random: environment.random },
       stream,
       organisationName,
       destination,
       signal,
     );
+    if (result.cause)
+      logDetail(parts, result.cause, { organisationId: stream.organisationId, streamId: stream.id });
+    return result;
   } finally {
     await destination.close();
   }

@@ -13,7 +13,7 @@ const MOST_LABEL_VALUES = 100;
  * their names: a receiver with many different answers cannot push them into `other`.
  */
 export const KNOWN_CAUSES: ReadonlySet<string> = new Set([
-  'not_removed',
+  ...['not_removed', 'not_bound', 'own_account'],
   ...[
     'cancelled',
     'connection_refused',

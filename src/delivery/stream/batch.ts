@@ -48,7 +48,7 @@ export async function deliver(
     if (error instanceof BlockFault) {
       // The store gave back other bytes than it took: smaller requests find the records, which are quarantined without bytes.
       fault(error.message);
-      const message = `The record cannot be read from simstream's own storage: ${error.message}.`;
+      const message = "The record is damaged in simstream's own storage and cannot be read.";
       return { type: 'rejected', cause: { code: DAMAGED, message } };
     }
     // A connector that throws has a bug, or the log could not be read: never charged to the stream.

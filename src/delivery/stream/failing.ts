@@ -29,7 +29,8 @@ export function trouble(state: State, step: Step, cause: Cause): void {
   state.trouble = { since: state.trouble?.since ?? step.at.now, tries: tries + 1, cause };
   state.progress.lastError = { code: cause.code, message: cause.message, at: step.at.now };
   state.dirty = true;
-  step.effects.push({ type: 'fault', message: `${cause.code}: ${cause.message}` });
+  const detail = cause.detail ? ` ${cause.detail}` : '';
+  step.effects.push({ type: 'fault', message: `${cause.code}: ${cause.message}${detail}` });
   if (state.phase !== 'running') return;
   state.waitUntil = Math.max(state.waitUntil, step.at.monotonic + platformPause(tries, step.at.random));
   letGo(state);

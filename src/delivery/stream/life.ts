@@ -215,7 +215,8 @@ export function notRead(state: State, step: Step, ticket: number, message: strin
   state.reading = false;
   trouble(state, step, {
     code: 'record_log_not_read',
-    message: `The record log cannot be read at the moment: ${message}`,
+    message: 'The record log of simstream cannot be read at the moment.',
+    detail: message,
   });
 }
 

@@ -81,6 +81,7 @@ export function notQuarantined(state: State, step: Step, id: number, message: st
   backAgain(state, step, request);
   trouble(state, step, {
     code: 'quarantine_not_stored',
-    message: `Refused records cannot be quarantined at the moment: ${message}`,
+    message: 'Refused records cannot be quarantined at the moment.',
+    detail: message,
   });
 }

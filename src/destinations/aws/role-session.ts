@@ -90,7 +90,7 @@ async function assumeRole(parts: RoleSessionParts, sts: Sts, signal: AbortSignal
   try {
     base = await parts.baseKeys.get();
   } catch (error) {
-    return failed('platform', 'no_aws_credentials', noBaseKeys(error));
+    return failed('platform', 'no_aws_credentials', NO_BASE_KEYS, wordsOf(error));
   }
   const own = await ownAccountFault(parts, sts, base, signal);
   if (own) return { type: 'failed', outcome: own };
@@ -129,13 +129,17 @@ function readKeys(xml: string, now: number, url: URL): KeysResult {
   };
 }
 
-function noBaseKeys(error: unknown): string {
-  const reason = error instanceof Error ? redactText(error.message).replace(/\s+/g, ' ').slice(0, 200) : '';
-  return `simstream has no AWS credentials of its own, which it needs to assume your role. Its operator must give it some (environment, shared configuration file, or the role of the container or instance). ${reason}`.trim();
+const NO_BASE_KEYS =
+  'simstream has no AWS credentials of its own, which it needs to assume your role. Its operator must give it some (environment, shared configuration file, or the role of the container or instance).';
+
+/** Of a fault of the credential chain: they name files of the node. */
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? redactText(error.message).replace(/\s+/g, ' ').slice(0, 200) : '';
 }
 
-function failed(type: 'retry' | 'platform', code: string, message: string): KeysResult {
-  return { type: 'failed', outcome: { type, cause: { code, message } } };
+function failed(type: 'retry' | 'platform', code: string, message: string, detail = ''): KeysResult {
+  const cause = { code, message, ...(detail === '' ? {} : { detail }) };
+  return { type: 'failed', outcome: { type, cause } };
 }
 
 /** The promise, or what `instead` gives as soon as `signal` aborts; the promise goes on. */

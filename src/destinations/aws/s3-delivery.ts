@@ -116,7 +116,12 @@ async function store(
     if (error instanceof SpoolFault) {
       return {
         type: 'platform',
-        cause: { code: 'scratch_unavailable', message: `On this node, ${error.message}.` },
+        cause: {
+          code: 'scratch_unavailable',
+          message:
+            'simstream cannot write a file of records on its own disk at the moment; it will try again.',
+          detail: `On this node, ${error.message}.`,
+        },
       };
     }
     throw error;

@@ -97,11 +97,11 @@ function noCredentials(error: unknown): Failure {
       : '';
   const message =
     'simstream could not sign in to Google. Its operator must give it application default credentials (GOOGLE_APPLICATION_CREDENTIALS, or the service account of the machine).';
-  return platform('google_sign_in', `${message} ${reason}`.trim());
+  return platform('google_sign_in', message, reason);
 }
 
-function platform(code: string, message: string): Failure {
-  return { type: 'platform', cause: { code, message } };
+function platform(code: string, message: string, detail = ''): Failure {
+  return { type: 'platform', cause: { code, message, ...(detail === '' ? {} : { detail }) } };
 }
 
 /** The promise, or `instead` after a time limit or when `signal` aborts; the promise continues. */
