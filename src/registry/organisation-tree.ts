@@ -18,7 +18,7 @@ export interface OrganisationTree {
    * @throws StoreUnavailable
    */
   learn(ids: ArrayLike<number>): Promise<void> | undefined;
-  /** Calls `onChange` whenever an organisation was added; returns a function that ends it. */
+  /** Calls `onChange` whenever an organisation was added or deleted; returns a function that ends it. */
   subscribe(onChange: (id: number) => void): () => void;
 }
 
@@ -39,9 +39,19 @@ export async function loadOrganisationTree(
   const nodes = new Map<number, Node>();
   const subscribers = new Set<(id: number) => void>();
 
+  /** The revisions of deletions: a read that began before one may end after it, and brings back what is gone. */
+  const deleted = new Map<number, number>();
+
   const apply = (change: Change) => {
-    if (change.value === undefined) return;
+    if (change.value === undefined) {
+      const id = Number(change.key.slice(ORGANISATION.prefix.length + 1));
+      deleted.set(id, change.revision);
+      nodes.delete(id);
+      for (const subscriber of subscribers) subscriber(id);
+      return;
+    }
     const document = ORGANISATION.parse(change.value);
+    if (change.revision <= (deleted.get(document.id) ?? 0)) return;
     nodes.set(document.id, { name: document.name, parent: document.parentId, root: document.rootId });
     for (const subscriber of subscribers) subscriber(document.id);
   };

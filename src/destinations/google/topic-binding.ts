@@ -10,7 +10,7 @@ import { accountOf } from './pub-sub-reasons.ts';
  *
  * Only who may change the topic can set it.
  */
-export const ORGANISATION_LABEL = 'simstream_organisation';
+const ORGANISATION_LABEL = 'simstream_organisation';
 
 /**
  * How long a topic that was found to be bound is not asked again. A label that was taken away ends deliveries within this
