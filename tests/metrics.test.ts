@@ -26,8 +26,12 @@ const ORGANISATION = 70_412;
 /** What this node does not do, and why. */
 const NOT_HERE: Readonly<Record<string, string>> = {
   simstream_platform_faults_total: 'a fault of simstream itself: see telemetry.test.ts',
-  simstream_loop_blocked_total: 'a node that stands still: see loop-watch.test.ts and telemetry.test.ts',
   simstream_telemetry_faults_total: 'a fault of telemetry itself: see telemetry.test.ts',
+};
+
+/** What this node may do or not, and why. */
+const MAYBE_HERE: Readonly<Record<string, string>> = {
+  simstream_loop_blocked_total: 'by the fast clock a few milliseconds are long: see loop-watch.test.ts',
 };
 
 const fastClock: Clock = {
@@ -118,7 +122,7 @@ test('every metric is moved by a node that does a little of everything', { timeo
   const still = [...new Set(names)].filter((name) => scrapes.every((values) => !values.get(name)));
   const ours = still.filter((name) => name.startsWith('simstream_'));
   assert.deepEqual(
-    ours.filter((name) => !(name in NOT_HERE)),
+    ours.filter((name) => !(name in NOT_HERE) && !(name in MAYBE_HERE)),
     [],
     'nothing moved these metrics',
   );

@@ -143,6 +143,33 @@ export function views({ running, failed, quarantined }: Populated): View[] {
       },
     },
     {
+      name: 'details-test-record',
+      open: async (page) => {
+        await go(page, `/data-streams/${running}`);
+        await page.getByRole('button', { name: 'Send test record' }).click();
+        await page.getByText('The test record was delivered').waitFor();
+        await page.getByText('Request and answer').click();
+      },
+    },
+    {
+      name: 'details-request',
+      open: async (page) => {
+        await go(page, `/data-streams/${failed}?tab=attempts`);
+        await page.getByRole('button', { name: 'Show request' }).first().click();
+        await page.getByRole('dialog').getByRole('region', { name: 'Answer' }).waitFor();
+      },
+    },
+    {
+      name: 'records',
+      open: async (page) => {
+        await page.keyboard.press('Escape');
+        await go(page, '/records');
+        await heading(page, 'Records');
+        await page.getByRole('region', { name: 'Sample record' }).last().getByText('event_type').waitFor();
+        await page.getByRole('button', { name: 'Create PDP Context' }).waitFor();
+      },
+    },
+    {
       name: 'api',
       open: async (page) => {
         await go(page, '/api-access');

@@ -40,7 +40,7 @@ export function DataTable<R>({
         {rows.map((row) => (
           <Table.Tr key={keyOf(row)} role="row">
             {columns.map(({ name, cell, right }) => (
-              <Table.Td key={name} role="cell" data-name={name} className={right ? 'right wrap' : 'wrap'}>
+              <Table.Td key={name} role="cell" data-name={name} className={right ? 'right' : 'wrap'}>
                 {/* One box, so that what is in it stays together beside the name. */}
                 <div>{cell(row)}</div>
               </Table.Td>

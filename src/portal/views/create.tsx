@@ -51,7 +51,7 @@ export default function Create() {
   return (
     <Stack>
       <div>
-        <Anchor size="sm" {...linkTo(HOME)}>
+        <Anchor size="sm" className="back" {...linkTo(HOME)}>
           Data Streams
         </Anchor>
         <Heading

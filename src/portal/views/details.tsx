@@ -120,7 +120,7 @@ export default function Details({ id }: { readonly id: string }) {
 
 function Back() {
   return (
-    <Anchor size="sm" {...linkTo(HOME)}>
+    <Anchor size="sm" className="back" {...linkTo(HOME)}>
       Data Streams
     </Anchor>
   );
