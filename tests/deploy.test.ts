@@ -40,6 +40,7 @@ const CHANGED: Readonly<Record<SettingName, string | undefined>> = {
   partitions: '1000',
   secret: Buffer.alloc(32, 1).toString('base64'),
   secretPrevious: Buffer.alloc(32, 2).toString('base64'),
+  secretLost: 'true',
   operatorToken: 'another-operator-token-0123456789',
   retention: '30d',
   quarantineRetention: '14d',

@@ -9,8 +9,12 @@ import { createMetrics } from '../src/telemetry/metrics.ts';
 /** The alert rules and the dashboard name only metrics and labels that a node has, in expressions that Prometheus parses. */
 const RULES = 'deploy/monitoring/alerts.yaml';
 const DASHBOARD = 'deploy/monitoring/dashboard.json';
-/** Read by src/node/server.ts when the metrics are asked for; and what Prometheus itself adds. */
-const OTHER_METRICS = ['simstream_data_streams', 'simstream_log_bytes', 'up'];
+/** Read when the metrics are asked for, as the sources of a node name them; and what Prometheus itself adds. */
+const OTHER_METRICS = [
+  ...observedNames('src/node/server.ts'),
+  ...observedNames('src/node/stream-gauges.ts'),
+  'up',
+];
 /** Labels that Prometheus adds to each sample, and the bounds of a histogram. */
 const OTHER_LABELS = ['job', 'instance', 'le'];
 
@@ -77,6 +81,14 @@ test('a wrong expression is noticed', () => {
   assert.throws(() => check('rate(simstream_records_ingestd_total[5m])'), /no such metric/);
   assert.throws(() => check('simstream_partitions_held{partition="1"}'), /no such label/);
 });
+
+function observedNames(file: string): string[] {
+  const names = [...readFileSync(file, 'utf8').matchAll(/name: '(simstream_\w+)'/g)].map(
+    ([, name]) => name as string,
+  );
+  assert.ok(names.length > 0, `${file} names no gauge`);
+  return names;
+}
 
 /** @throws AssertionError unless it is PromQL over metrics and labels of a node */
 function check(expr: string): void {

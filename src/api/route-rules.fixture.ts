@@ -59,6 +59,7 @@ export const ROUTE_RULES: Readonly<Record<string, Callers>> = {
   ListApplicationTokensFor: 'operator',
   PatchApplicationTokenFor: 'operator',
   DeleteApplicationTokenFor: 'operator',
+  ListAllDataStreams: 'operator',
   ListNodes: 'operator',
   IngestUsageRecords: 'operator',
   IngestEvents: 'operator',

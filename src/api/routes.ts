@@ -4,6 +4,7 @@ import { type DataStreamActivityParts, dataStreamActivityRoutes } from './data-s
 import { eventTypeRoutes, sampleRecordRoute } from './data-streams/lookups.ts';
 import { type DataStreamParts, dataStreamRoutes } from './data-streams/routes.ts';
 import { type TestRecordParts, testRecordRoute } from './data-streams/synthetic-record.ts';
+import { type OperatorDataStreamParts, operatorDataStreamRoutes } from './operator/data-streams.ts';
 import { type NodesParts, nodesRoutes } from './operator/nodes.ts';
 import { type RecordsParts, recordsRoutes } from './operator/records.ts';
 import { type OperatorParts, operatorRoutes } from './operator/routes.ts';
@@ -12,6 +13,7 @@ import type { Route } from './route.ts';
 import { type SessionParts, sessionRoutes } from './session.ts';
 
 type ApiParts = AuthenticateParts &
+  OperatorDataStreamParts &
   SessionParts &
   ApplicationTokenParts &
   OrganisationParts &
@@ -35,6 +37,7 @@ export function apiRoutes(parts: ApiParts): Route[] {
     ...dataStreamActivityRoutes(parts),
     testRecordRoute(parts),
     ...operatorRoutes(parts),
+    ...operatorDataStreamRoutes(parts),
     ...nodesRoutes(parts),
     ...recordsRoutes(parts),
   ];

@@ -384,3 +384,76 @@ describe('check, backup, restore and repair', () => {
     }
   });
 });
+
+describe('organisations, streams and tail', () => {
+  const stream = (id: string, state: string, pending: number) => ({
+    id,
+    organisation_id: 70412,
+    name: 'Meters\u001b[2J',
+    connection_type: 'RestApi',
+    status: { description: state, message: 'As it is.' },
+    lag_seconds: pending === 0 ? null : 12.4,
+    progress: { delivered: 1, pending },
+  });
+
+  test('ask a node, page by page, and print what it answers', async () => {
+    const asked: string[] = [];
+    const server = createServer((request, response) => {
+      asked.push(`${request.headers.authorization} ${request.url}`);
+      const second = request.url?.includes('after=stream.1.a');
+      const body = request.url?.startsWith('/operator/v1/organisations')
+        ? [{ id: 70412, name: 'Nordlicht', parent_id: 7 }]
+        : {
+            data_streams: [second ? stream('b', 'Running', 0) : stream('a', 'Error', 1234)],
+            next: second ? null : 'stream.1.a',
+          };
+      response.setHeader('content-type', 'application/json').end(JSON.stringify(body));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    try {
+      const { port } = server.address() as AddressInfo;
+      const stage = createStage({ SIMSTREAM_OPERATOR_TOKEN: 'op' });
+      const at = ['--url', `http://127.0.0.1:${port}`];
+      assert.equal(await stage.run('organisations', ...at), 0);
+      assert.equal(stage.out, '70412  Nordlicht  (below 7)\n');
+      stage.out = '';
+      assert.equal(await stage.run('streams', ...at, '--state', 'error', '--organisation', '70412'), 0);
+      assert.deepEqual(stage.out.split('\n'), [
+        '70412 a  Error    RestApi  1,234 wait, the oldest for 12 s  Meters [2J: As it is.',
+        '70412 b  Running  RestApi  nothing waits  Meters [2J: As it is.',
+        '',
+      ]);
+      assert.equal(
+        asked[1],
+        'Bearer op /operator/v1/data_streams?per_page=1000&state=error&organisation_id=70412',
+      );
+      stage.out = '';
+      const tail = stage.run('tail', ...at, '--json');
+      while (stage.out.split('\n').length < 3) await new Promise((resolve) => setImmediate(resolve));
+      stage.signal('SIGTERM');
+      assert.equal(await tail, 0);
+      const lines = stage.out
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { id: string });
+      assert.deepEqual(
+        lines.map(({ id }) => id),
+        ['a', 'b'],
+      );
+    } finally {
+      server.close();
+    }
+  });
+
+  test('say what is missing or unreachable', async () => {
+    const stage = createStage();
+    assert.equal(await stage.run('streams'), 2);
+    assert.equal(await stage.run('streams', '--operator-token', 'x', '--url', 'nowhere'), 2);
+    assert.equal(await stage.run('streams', '--operator-token', 'x', '--url', 'http://127.0.0.1:1'), 1);
+    assert.match(
+      stage.err,
+      /operator token is missing[\s\S]*allowed: the URL of a node[\s\S]*127\.0\.0\.1:1 cannot be reached/,
+    );
+  });
+});

@@ -7,6 +7,7 @@ import { addDemo } from './demo.ts';
 import { addImport } from './import.ts';
 import { addMigrate } from './migrate.ts';
 import type { Console, StartServer } from './node.ts';
+import { addOperatorCommands } from './operator.ts';
 import { addServe } from './serve.ts';
 import { addSimulate } from './simulate.ts';
 
@@ -42,6 +43,7 @@ export async function runCommandLine(
   addRepair(program, console, done);
   addBackup(program, console, done);
   addRestore(program, console, done);
+  addOperatorCommands(program, console, done);
   try {
     await program.parseAsync([...args], { from: 'user' });
   } catch (error) {

@@ -41,6 +41,7 @@ describe('the defaults', () => {
       ratePortal: 20,
       rateWork: 100,
       rateTraffic: 4096,
+      secretLost: false,
       dataDir: './data',
       natsUrl: [],
       natsReplicas: 1,

@@ -42,6 +42,7 @@ export interface Config {
   /** 32 bytes each. Undefined with embedded storage: generated and kept in the data directory. */
   readonly secret: Buffer | undefined;
   readonly secretPrevious: Buffer | undefined;
+  readonly secretLost: boolean;
   readonly operatorToken: string | undefined;
   /** Milliseconds. */
   readonly retention: number;
@@ -183,6 +184,12 @@ export const SETTINGS: Settings = {
     kind: secret(),
     default: undefined,
     meaning: 'The previous `SIMSTREAM_SECRET`, during a rotation.',
+  },
+  secretLost: {
+    kind: boolean(),
+    default: 'false',
+    meaning:
+      'Start although `SIMSTREAM_SECRET` opens none of the stored credentials, because their secret is lost. The owners of the data streams must enter them again.',
   },
   operatorToken: {
     kind: secretText('visible ASCII characters without spaces, at most 512', /^[\x21-\x7e]{1,512}$/),

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
@@ -27,9 +27,11 @@ import { buildApps, type NodeParts, openerOf } from './app.ts';
 import { type AppendHealth, watchAppends } from './append-health.ts';
 import { observeDelivery } from './delivery-observer.ts';
 import { observeLog } from './observed-log.ts';
+import { requireSecret } from './secret-check.ts';
 import { openStorage } from './storage.ts';
 import type { NodeStorage } from './storage-port.ts';
 import { updateCredentials } from './stored-credentials.ts';
+import { createStreamGauges } from './stream-gauges.ts';
 
 /**
  * Starts a node: opens the storage, starts delivery, and listens. If a step fails, everything opened before is closed.
@@ -49,6 +51,7 @@ export const startServer: StartServer = async (
     await lookAtMigrations(config, storage.registry, logger);
     const stop = new AbortController();
     const { secrets, operatorToken } = await loadNodeSecrets(config);
+    if (!config.secretLost) await requireSecret(storage.registry, secrets);
     const egress = createEgress({
       allow: config.allowDestinations,
       nameServers: config.nameServers,
@@ -80,14 +83,22 @@ export const startServer: StartServer = async (
         grants: config.cloudGrants,
       },
     };
-    observeState(telemetry, storage, directory);
+    observeState(telemetry, { storage, config }, directory);
     closing.defer(watchLoop((blocked) => telemetry.loopBlocked(blocked)));
     startDelivery(parts, directory, shared.leases, delivery, stop.signal);
     const updating = updateCredentials(parts, stop.signal);
+    const gauges = createStreamGauges({
+      ...storage,
+      directory,
+      nodes: storage.leases.nodes,
+      clock,
+      telemetry,
+    });
+    const counting = gauges.run(stop.signal);
     closing.defer(async () => {
       stop.abort();
       await delivery.ended;
-      await updating;
+      await Promise.all([updating, counting]);
       await activity.persist();
     });
     const apps = await buildApps(parts, demo);
@@ -113,11 +124,23 @@ export const startServer: StartServer = async (
 };
 
 /** Gauges of the node's storage, read at each request for the metrics. */
-function observeState(telemetry: Telemetry, storage: NodeStorage, directory: StreamDirectory): void {
+function observeState(
+  telemetry: Telemetry,
+  { storage, config: { dataDir } }: Pick<NodeParts, 'storage' | 'config'> & { readonly storage: NodeStorage },
+  directory: StreamDirectory,
+): void {
   telemetry.observe({
     name: 'simstream_data_streams',
     help: 'Data streams of the installation, as this node knows them',
     read: () => directory.count,
+  });
+  telemetry.observe({
+    name: 'simstream_disk_free_bytes',
+    help: 'Bytes that are free on the disk of the data directory',
+    read: async () => {
+      const { bavail, bsize } = await statfs(dataDir);
+      return bavail * bsize;
+    },
   });
   telemetry.observe({
     name: 'simstream_log_bytes',

@@ -66,7 +66,7 @@ export function showDataStream(stream: DataStreamDocument, progress: ProgressDoc
   };
 }
 
-function showProgress(progress: ProgressDocument | undefined) {
+export function showProgress(progress: ProgressDocument | undefined) {
   const { delivered = 0, filtered = 0, quarantined = 0, expired = 0 } = progress?.counters ?? {};
   return {
     delivered,
@@ -79,7 +79,7 @@ function showProgress(progress: ProgressDocument | undefined) {
   };
 }
 
-function showStatus({ state, message, since }: StreamStatus) {
+export function showStatus({ state, message, since }: StreamStatus) {
   return { ...showState(state), message, since: iso(since) };
 }
 
