@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
  * `npm run test:system`: like `node --test`, but the slowest files start first. In the order of their names they would come
  * last, and the end of a run would wait for one of them.
  */
-const FOLDERS = 'tests/{.,connectors,destinations,examples,portal,simulation,support}/*.test.ts';
+const FOLDERS = 'tests/{.,connectors,destinations,examples,fuzz,portal,simulation,support}/*.test.ts';
 
 /** The slowest files, by the beginning of their path; the order of all others does not matter. */
 const LONGEST_FIRST = [
