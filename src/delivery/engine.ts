@@ -1,4 +1,5 @@
 import type { Leases } from '../leases/leases.ts';
+import type { Permit } from '../lib/permit.ts';
 import { Shares } from '../lib/shares.ts';
 import { PartitionRunner } from './partition/runner.ts';
 import type { RunnerContext } from './partition/runner-context.ts';
@@ -27,8 +28,8 @@ export async function runDelivery(context: EngineContext, stop: AbortSignal): Pr
     failing: sharesOf(BYTES_IN_FLIGHT.failing),
     waiting: new HeldBlocks(BYTES_WAITING),
   };
-  const run = (partition: number, epoch: number, signal: AbortSignal) =>
-    new PartitionRunner({ ...rest, budgets }, partition, epoch).run(signal);
+  const run = (partition: number, epoch: number, signal: AbortSignal, permit: Permit) =>
+    new PartitionRunner({ ...rest, budgets }, partition, epoch, permit).run(signal);
   await leases.hold(context.log.partitions, run, stop);
 }
 

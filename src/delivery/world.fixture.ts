@@ -1,6 +1,7 @@
 import type { Batch, Destination, Gathering, Outcome } from '../destinations/contract.ts';
 import { type Sloth, slothful } from '../leases/registry.fixture.ts';
 import { ManualClock, seededRandom, settle } from '../lib/manual-clock.fixture.ts';
+import { ALWAYS, type Permit } from '../lib/permit.ts';
 import { Shares } from '../lib/shares.ts';
 import { createMemoryLog, memoryLogStorage } from '../log/memory.ts';
 import {
@@ -62,6 +63,7 @@ export class TestWorld {
   /** Of the node that runs. */
   waiting = new HeldBlocks(0);
   healthy = shares();
+  permit: Permit = ALWAYS;
   readonly expired: { stream: string; records: number }[] = [];
   readonly #waitingBytes: number;
   readonly faults: string[] = [];
@@ -146,6 +148,7 @@ export class TestWorld {
       },
       0,
       ++this.#epoch,
+      this.permit,
     );
     this.#stop = stop;
     this.#runner = runner;

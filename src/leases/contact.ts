@@ -1,11 +1,18 @@
 import type { Clock } from '../lib/clock.ts';
-import { type LeaseTiming, PAUSE_MS } from './timing.ts';
+import { GONE, type LeaseTiming, PAUSE_MS } from './timing.ts';
 
 /**
- * `granted`: no other node may take this node's leases. `alone`: the leases have expired, but the storage has not answered
- * since then, so other nodes most likely cannot take them either. `lost`: other nodes may hold the leases by now.
+ *   granted → silent | alone   `holdMs` have passed since the node sent the last heartbeat that was stored
+ *   silent, alone → granted    a heartbeat was stored in time again
+ *   alone → silent             it is no longer certain that nothing of the storage runs
+ *   any → lost                 the process was suspended, or the storage did not answer for `aloneMs`
+ *   lost → granted             a heartbeat was stored in time again
+ *
+ * `granted`: no other node may take this node's leases. `alone`: they have expired, but nothing of the storage runs, so nobody
+ * can take them. `silent`: another node may hold them; nothing may be sent until it is certain that none does. `lost`: they
+ * count as another node's.
  */
-type Standing = 'granted' | 'alone' | 'lost';
+type Standing = 'granted' | 'alone' | 'silent' | 'lost';
 
 /**
  * What a node may assume about its own leases, by its own monotonic clock.
@@ -15,6 +22,8 @@ type Standing = 'granted' | 'alone' | 'lost';
  *  C2  A process that was suspended (SIGSTOP, a suspended machine) longer than its grant has lost its leases. It is never
  *      `alone`: the others went on meanwhile.
  *  C3  Every end of a grant begins a new term. The answer to a question of an earlier term proves nothing in this one.
+ *  C4  `alone` needs evidence without a break, from shortly after the last stored heartbeat on: a node that was cut off
+ *      first, and sees the storage stop later, may have a successor already.
  */
 export class Contact {
   readonly #clock: Clock;
@@ -22,6 +31,9 @@ export class Contact {
   #sentAt = Number.NEGATIVE_INFINITY;
   #lookedAt: number;
   #pausedAt = Number.NEGATIVE_INFINITY;
+  /** Since when, and when last, nothing of the storage ran. */
+  #goneFrom = Number.POSITIVE_INFINITY;
+  #goneAt = Number.NEGATIVE_INFINITY;
   #standing: Standing = 'lost';
   #term = 0;
 
@@ -40,26 +52,47 @@ export class Contact {
     return this.#pausedAt > this.#sentAt;
   }
 
+  /** Since the node sent the last heartbeat that was stored, ms. */
+  get silence(): number {
+    return this.#clock.monotonic() - this.#sentAt;
+  }
+
   /** Call this before every action that relies on a lease, and often. */
   look(): Standing {
     const now = this.#clock.monotonic();
     if (now - this.#lookedAt >= PAUSE_MS) this.#pausedAt = now;
     this.#lookedAt = now;
-    const silence = now - this.#sentAt;
-    if (this.#standing === 'granted' && silence >= this.#timing.holdMs) {
-      this.#standing = 'alone';
+    if (this.#standing === 'lost') return 'lost';
+    const { silence } = this;
+    if (this.#standing === 'granted') {
+      if (silence < this.#timing.holdMs) return 'granted';
       this.#term++;
     }
-    if (this.#standing === 'alone' && (this.paused || silence >= this.#timing.holdMs + this.#timing.aloneMs))
-      this.#standing = 'lost';
+    if (this.paused || silence >= this.#timing.holdMs + this.#timing.aloneMs) this.#standing = 'lost';
+    else this.#standing = this.#isGone(now) ? 'alone' : 'silent';
     return this.#standing;
+  }
+
+  #isGone(now: number): boolean {
+    return now - this.#goneAt < GONE.forMs && this.#goneFrom - this.#sentAt <= GONE.withinMs;
   }
 
   /** A heartbeat that was sent at `sentAt` (monotonic) is stored. */
   stored(sentAt: number): Standing {
     this.look();
     this.#sentAt = Math.max(this.#sentAt, sentAt);
-    if (this.#clock.monotonic() - this.#sentAt < this.#timing.holdMs) this.#standing = 'granted';
+    if (this.silence < this.#timing.holdMs) this.#standing = 'granted';
     return this.#standing;
+  }
+
+  /** Whether nothing of the storage ran, as it was asked at `askedAt` (monotonic). */
+  answered(askedAt: number, gone: boolean): void {
+    this.look();
+    if (!gone) this.#goneFrom = Number.POSITIVE_INFINITY;
+    else {
+      const isUnbroken = askedAt - this.#goneAt < GONE.forMs && this.#goneFrom >= this.#sentAt;
+      this.#goneFrom = isUnbroken ? Math.min(this.#goneFrom, askedAt) : askedAt;
+      this.#goneAt = askedAt;
+    }
   }
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../lib/clock.ts';
+import { ALWAYS } from '../lib/permit.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Leases } from './leases.ts';
 import type { LeaseTelemetry, NodeDescription, Nodes } from './nodes.ts';
@@ -31,7 +32,7 @@ export function embeddedLeases(
       const runs = Array.from({ length: partitions }, async (_, partition) => {
         telemetry?.leaseAcquired({ partition, epoch, from: 'none' });
         try {
-          await run(partition, epoch, ended);
+          await run(partition, epoch, ended, ALWAYS);
         } catch (error) {
           // A bug in one partition ends the node's part in all of them: half a node must not look like a whole one.
           stop.abort(error);

@@ -1,10 +1,11 @@
 import { StoreUnavailable } from '../errors.ts';
 import type { Clock, Random } from '../lib/clock.ts';
+import type { Permit } from '../lib/permit.ts';
 import { Wakeup } from '../lib/wakeup.ts';
 import type { Registry, WriteOutcome } from '../registry/registry.ts';
 import { Contact } from './contact.ts';
 import type { LeaseTelemetry, LossReason, NodeDescription, NodesSnapshot } from './nodes.ts';
-import type { LeaseTiming } from './timing.ts';
+import { GONE, type LeaseTiming } from './timing.ts';
 import {
   type KnownLease,
   LEASE,
@@ -24,11 +25,13 @@ interface ParticipationContext {
   readonly node: NodeDescription;
   readonly telemetry?: LeaseTelemetry;
   readonly timing: LeaseTiming;
+  /** Whether nothing of the storage runs, so that no node can use it; false where that is not certain. */
+  readonly storageGone?: () => Promise<boolean>;
   /** The snapshot has changed. */
   changed(): void;
 }
 
-type Run = (partition: number, epoch: number, signal: AbortSignal) => Promise<void>;
+type Run = (partition: number, epoch: number, signal: AbortSignal, permit: Permit) => Promise<void>;
 
 /** A partition that runs on this node. */
 interface Held {
@@ -36,8 +39,11 @@ interface Held {
   readonly epoch: number;
   readonly stop: AbortController;
   revision: number;
-  /** Whether this node saw its own document in the current term. */
-  sure: boolean;
+  /** The term in which this node last saw that the document is its own (C3). */
+  sureIn: number;
+  /** Somebody asked for the permit in vain, and waits. */
+  refused: boolean;
+  readonly waiting: Set<() => void>;
   /** Why it must end, and since when (monotonic). */
   ending: { readonly reason: LossReason; readonly since: number } | undefined;
 }
@@ -54,6 +60,8 @@ const SILENT_WATCH_MS = 5_000;
  * compares at most ten, so that hundreds of partitions do not keep the storage busy.
  */
 const PATROL = { everyMs: 1_000, rounds: 10, most: 10 };
+/** A heartbeat that was not stored by then is late. */
+const MISSING_BEATS = 1.5;
 /** A node that stops tries for this long to release its leases while the storage does not answer. */
 const FAREWELL_MS = 3_000;
 
@@ -70,6 +78,8 @@ const FAREWELL_MS = 3_000;
  *  L5  The watch's state of the leases is compared with the storage's leader, first those leases that keep this node from
  *      its share. A watch that is silent while heartbeats are stored is replaced. So one lost message cannot leave a
  *      partition without a holder.
+ *  L6  A run may send while the lease is granted and sure in this term; or while it was sure in the term before and nothing
+ *      of the storage runs (C4). What waits for that is woken when it may be so again.
  */
 export class Participation {
   readonly #context: ParticipationContext;
@@ -95,6 +105,8 @@ export class Participation {
   #patrolledAt = 0;
   #patrolled = 0;
   #reading = 0;
+  #isAsking = false;
+  #askedAt = Number.NEGATIVE_INFINITY;
   #beats = 0;
   #settledAt = Number.POSITIVE_INFINITY;
   #farewellUntil: number | undefined;
@@ -234,7 +246,9 @@ export class Participation {
     const standing = this.#contact.look();
     if (standing === 'lost') {
       for (const held of this.#held.values()) this.#end(held, this.#contact.paused ? 'paused' : 'no contact');
-    } else if (standing === 'alone') for (const held of this.#held.values()) held.sure = false;
+    }
+    this.#askWhetherGone();
+    for (const held of this.#held.values()) this.#wakePermitted(held);
     if (this.#view.sweep()) this.#notifyChanged();
     const owners = this.#view.owners(this.#partitions);
     for (let partition = 0; partition < this.#partitions; partition++) {
@@ -332,7 +346,7 @@ export class Participation {
       const overdue = this.#context.clock.monotonic() - held.ending.since >= this.#context.timing.handoverMs;
       // E2: its time has run out. Whatever the run still writes is fenced.
       if (overdue && this.#isMine(lease)) this.#write(partition, () => this.#release(partition));
-    } else if (!held.sure && this.#contact.look() === 'granted')
+    } else if (this.#contact.look() === 'granted' && held.sureIn !== this.#contact.term)
       this.#write(partition, () => this.#makeSure(held));
   }
 
@@ -402,10 +416,66 @@ export class Participation {
     if (this.#leaving || this.#contact.look() !== 'granted' || this.#contact.term !== term) return true;
     telemetry?.leaseAcquired({ partition, epoch, from });
     const stop = new AbortController();
-    const held: Held = { partition, epoch, stop, revision: outcome.revision, sure: true, ending: undefined };
+    const { revision } = outcome;
+    const waiting = new Set<() => void>();
+    const held: Held = {
+      partition,
+      epoch,
+      stop,
+      revision,
+      sureIn: term,
+      refused: false,
+      waiting,
+      ending: undefined,
+    };
     this.#held.set(partition, held);
     this.#track(this.#execute(held));
     return true;
+  }
+
+  /** L6 */
+  #isPermitted({ sureIn }: Held): boolean {
+    const standing = this.#contact.look();
+    if (standing === 'granted') return sureIn === this.#contact.term;
+    return standing === 'alone' && sureIn === this.#contact.term - 1;
+  }
+
+  #permitOf(held: Held): Permit {
+    return {
+      granted: () => {
+        const granted = this.#isPermitted(held);
+        if (!granted) held.refused = true;
+        return granted;
+      },
+      onGranted: (listener) => {
+        held.waiting.add(listener);
+        return () => held.waiting.delete(listener);
+      },
+    };
+  }
+
+  #wakePermitted(held: Held): void {
+    if (!held.refused || !this.#isPermitted(held)) return;
+    held.refused = false;
+    for (const listener of [...held.waiting]) listener();
+  }
+
+  /** C4: begins soon after a heartbeat is missing, so that the evidence has no gap. */
+  #askWhetherGone(): void {
+    const { clock, timing, storageGone } = this.#context;
+    const now = clock.monotonic();
+    if (!storageGone || this.#isAsking || this.#held.size === 0) return;
+    if (this.#contact.silence < MISSING_BEATS * timing.heartbeatMs || now - this.#askedAt < GONE.askEveryMs)
+      return;
+    this.#isAsking = true;
+    this.#askedAt = now;
+    this.#track(
+      storageGone().then((gone) => {
+        this.#isAsking = false;
+        this.#contact.answered(now, gone);
+        this.#wakeup.wake();
+      }),
+    );
   }
 
   /** L4 */
@@ -417,7 +487,8 @@ export class Participation {
     const outcome = await this.#store(held.partition, document, lease);
     if (outcome.type !== 'stored') return false;
     held.revision = outcome.revision;
-    held.sure = this.#contact.look() === 'granted' && this.#contact.term === term;
+    if (this.#contact.look() === 'granted') held.sureIn = term;
+    this.#wakePermitted(held);
     return true;
   }
 
@@ -453,7 +524,7 @@ export class Participation {
   async #execute(held: Held): Promise<void> {
     const { partition, epoch } = held;
     try {
-      await this.#run(partition, epoch, held.stop.signal);
+      await this.#run(partition, epoch, held.stop.signal, this.#permitOf(held));
     } finally {
       this.#held.delete(partition);
       // The run ended because it could not go on. No other node could do better, so try again here.

@@ -177,15 +177,35 @@ describe('a process that stands still', () => {
 });
 
 describe('while the registry does not answer', () => {
-  test('every run goes on, and is the same when it is back', async () => {
+  test('because nothing of it runs: every run goes on and may send, and is the same when it is back', async () => {
     const { world } = await running(['a', 'b', 'c']);
     const before = world.live();
     world.up = false;
     await world.clock.advance(60_000);
     assert.deepEqual(world.live(), before);
+    assert.deepEqual(world.sending(), before);
     world.up = true;
     await world.clock.advance(30_000);
     assert.deepEqual(world.live(), before);
+  });
+
+  test('and it is not certain that nothing of it runs: the run waits, and goes on with its permit', async () => {
+    const { world, nodes } = await running(['a']);
+    const a = nodes[0] as (typeof nodes)[number];
+    const before = world.live();
+    let woken = 0;
+    before[0]?.permit.onGranted(() => woken++);
+    a.cut = true;
+    await world.clock.advance(4_000);
+    assert.deepEqual(world.sending(), before);
+    await world.clock.advance(3_000);
+    assert.deepEqual(world.sending(), []);
+    await world.clock.advance(20_000);
+    assert.deepEqual([world.sending(), world.live(), woken], [[], before, 0]);
+    a.cut = false;
+    await world.clock.advance(10_000);
+    assert.deepEqual([world.sending(), world.live()], [before, before]);
+    assert.ok(woken > 0);
   });
 
   test('a node that died meanwhile is replaced when it is back', async () => {
@@ -206,6 +226,7 @@ describe('while the registry does not answer', () => {
     a.cut = true;
     await world.clock.advance(15_000);
     assert.equal(world.live().length, 16 + share);
+    assert.equal(world.sending().length, 16);
     a.cut = false;
     await world.clock.advance(2_000);
     assert.equal(world.live().length, 16);

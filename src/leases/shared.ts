@@ -19,6 +19,8 @@ interface SharedLeasesOptions {
   readonly node: NodeDescription;
   readonly telemetry?: LeaseTelemetry;
   readonly timing?: Partial<LeaseTiming>;
+  /** Whether nothing of the storage runs, so that no node can use it; false where that is not certain. */
+  readonly storageGone?: () => Promise<boolean>;
 }
 
 /**

@@ -6,7 +6,7 @@ export interface LeaseTiming {
   readonly holdMs: number;
   /** A node is lost when the others heard nothing from it for this long. */
   readonly lostMs: number;
-  /** How long a node keeps its partitions while its storage does not answer at all; 0: not at all. */
+  /** How long a node keeps its partitions, without sending, while its storage does not answer at all; 0: not at all. */
   readonly aloneMs: number;
   /** A new node gets partitions of others once it has been present for this long; a node that was lost, after five times that. */
   readonly steadyMs: number;
@@ -23,13 +23,15 @@ export interface LeaseTiming {
 }
 
 /**
- * A dead node is replaced within 10 s: `lostMs`, a check, and the write. The two seconds between `holdMs` and `lostMs`
- * are for a process that gets its turn late. For `aloneMs` see docs/decisions/2026-11-23-leases.md.
+ * A dead node is replaced within 10 s: `lostMs`, a check, and the write. The second between `holdMs` and `lostMs` is for
+ * what lies between the last look at the clock and the first byte that leaves the process. NATS elects a leader in four to
+ * five seconds: with a shorter `holdMs`, each election would interrupt all deliveries. For `aloneMs` see
+ * docs/decisions/2026-11-27-one-sender.md.
  * A run may take ten seconds to end its requests in flight (stream-context.ts), so `handoverMs` is longer.
  */
 export const LEASE_TIMING: LeaseTiming = {
   heartbeatMs: 1_000,
-  holdMs: 5_000,
+  holdMs: 6_000,
   lostMs: 7_000,
   aloneMs: 300_000,
   steadyMs: 1_000,
@@ -44,3 +46,11 @@ export const LEASE_TIMING: LeaseTiming = {
 export const LONGEST_ECHO = 1.5;
 /** A process that did not look for this many milliseconds was suspended. */
 export const PAUSE_MS = 2_000;
+
+/**
+ * When nothing of the storage runs, no other node can take a lease, and a holder may go on sending (C4). It must know that
+ * at most `withinMs` after the last heartbeat that was stored, and have looked again at most `forMs` ago. `lostMs` of
+ * silence, less `withinMs`, less the echo that a watcher may add (`LONGEST_ECHO`), is longer than `forMs`: so the holder has
+ * stopped before its lease can be taken by a node that reached the storage as soon as it ran again.
+ */
+export const GONE = { askEveryMs: 500, withinMs: 3_000, forMs: 2_000 };

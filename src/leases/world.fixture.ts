@@ -1,5 +1,6 @@
 import type { Clock, Random } from '../lib/clock.ts';
 import { ManualClock, seededRandom } from '../lib/manual-clock.fixture.ts';
+import type { Permit } from '../lib/permit.ts';
 import { createMemoryRegistry, memoryRegistryStorage } from '../registry/memory.ts';
 import type { Change, Registry, WriteOutcome } from '../registry/registry.ts';
 import type { Leases } from './leases.ts';
@@ -13,6 +14,7 @@ export interface TestRun {
   readonly partition: number;
   readonly epoch: number;
   readonly signal: AbortSignal;
+  readonly permit: Permit;
 }
 
 /** Stands between a node and its surroundings: a process that can be suspended, and a cable that can be cut. */
@@ -104,6 +106,11 @@ export class LeasesWorld {
     );
   }
 
+  /** Runs that may send. */
+  sending(partition?: number): TestRun[] {
+    return this.live(partition).filter(({ permit }) => permit.granted());
+  }
+
   /** The name of each partition's holder. */
   holders(): (string | undefined)[] {
     return Array.from({ length: this.partitions }, (_, partition) => this.live(partition)[0]?.node.name);
@@ -171,6 +178,7 @@ class TestNode {
       random: seededRandom(Math.floor(world.random.next() * 2 ** 31)),
       node: { name, version: '1.0.0' },
       timing: world.timing,
+      storageGone: () => this.#storageGone(),
       telemetry: {
         leaseAcquired: (event) => this.takings.push(event),
         leaseLost: (event) => this.losses.push(event),
@@ -185,8 +193,8 @@ class TestNode {
   }
 
   start(): void {
-    const run = async (partition: number, epoch: number, signal: AbortSignal) => {
-      const entry = { node: this, partition, epoch, signal };
+    const run = async (partition: number, epoch: number, signal: AbortSignal, permit: Permit) => {
+      const entry = { node: this, partition, epoch, signal, permit };
       this.#world.runs.add(entry);
       this.#world.onRun(entry);
       if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
@@ -227,6 +235,15 @@ class TestNode {
       after,
       sleep: (milliseconds) => new Promise((resolve) => void after(milliseconds, resolve)),
     };
+  }
+
+  /** A node that is cut off gets no answer: it cannot know. */
+  async #storageGone(): Promise<boolean> {
+    const { clock, random } = this.#world;
+    const gone = !this.#world.up && !this.cut;
+    await clock.sleep(random.next() * 400);
+    await new Promise<void>((resolve) => this.#surroundings.enter(resolve));
+    return gone;
   }
 
   get #reaches(): boolean {

@@ -1,9 +1,9 @@
 import { DiscardPolicy, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
 import type { Clock } from '../lib/clock.ts';
-import { DUPLICATE_WINDOW_MS, type Nats } from '../storage/nats.ts';
+import { DUPLICATE_WINDOW_MS, type Nats, StoreUnavailable } from '../storage/nats.ts';
 import { followStream } from '../storage/nats-follow.ts';
-import type { RecordLog } from './log.ts';
+import type { RecordLog, StoredBlock } from './log.ts';
 import { openAppends } from './nats-append.ts';
 import type { NatsPartition } from './nats-partition.ts';
 import { natsReader } from './nats-read.ts';
@@ -31,6 +31,8 @@ const EXPIRY_MARGIN_MS = 3_600_000;
  * large as a message, in every partition.
  */
 const AHEAD = 16;
+/** Between two tries to read what a follower was not given. */
+const READ_AGAIN_MS = 500;
 /** Streams that are opened in parallel. */
 const OPENED_TOGETHER = 8;
 
@@ -80,7 +82,7 @@ export async function createNatsLog(nats: Nats, options: NatsLogOptions): Promis
         nats,
         { stream: followed.stream, start: { sequence: next }, ahead: AHEAD },
         async (message) => {
-          for (const stored of await reader.upTo(followed, next, message)) {
+          for (const stored of await untilRead(clock, () => reader.upTo(followed, next, message), signal)) {
             if (signal.aborted) return;
             try {
               await onBlock(stored);
@@ -114,6 +116,23 @@ export async function createNatsLog(nats: Nats, options: NatsLogOptions): Promis
       return { bytes: (await Promise.all(infos)).reduce((sum, { state }) => sum + state.bytes, 0) };
     },
   };
+}
+
+/** What lies before a message may have to be read: while NATS does not answer, the follower waits. */
+async function untilRead(
+  clock: Clock,
+  read: () => Promise<StoredBlock[]>,
+  signal: AbortSignal,
+): Promise<StoredBlock[]> {
+  while (!signal.aborted) {
+    try {
+      return await read();
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable)) throw error;
+      await clock.sleep(READ_AGAIN_MS, signal).catch(() => undefined);
+    }
+  }
+  return [];
 }
 
 async function openPartitions(nats: Nats, options: NatsLogOptions): Promise<NatsPartition[]> {

@@ -36,6 +36,7 @@ export async function openDistributed(
           (await WATERMARK.get(registry, watermarkKey(partition)))?.document.epoch ?? 0,
         ...parts,
         node,
+        storageGone: () => nats.gone(),
       }),
       calls: createNatsCalls(nats, PREFIX),
       version,

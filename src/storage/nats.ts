@@ -11,6 +11,7 @@ import { connect, type NatsConnection, nuid } from '@nats-io/transport-node';
 import { StoreUnavailable } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import { isClosing, isTransient, messageOf } from './nats-faults.ts';
+import { allRefuse } from './nats-gone.ts';
 import { type NatsLink, watchLink } from './nats-link.ts';
 import { connectionOptions, withoutCredentials } from './nats-options.ts';
 import { type Ask, ATTEMPT_MS, type Publish, publisher } from './nats-publish.ts';
@@ -34,6 +35,8 @@ export interface Nats {
   ensureStream(config: NewStream): Promise<StreamInfo>;
   /** Whether the connection is up at the moment: for a node's readiness. */
   connected(): boolean;
+  /** Whether no server of the cluster runs, as far as it is certain: then no node can use it. */
+  gone(): Promise<boolean>;
   /** Calls back whenever the connection is up again after a loss; returns a function that ends it. */
   onReconnect(listener: () => void): () => void;
   /** A text that was never returned before. */
@@ -107,17 +110,32 @@ export async function openNats(options: NatsOptions): Promise<Nats> {
         `NATS takes messages of ${most} bytes only: set max_payload to ${LEAST_PAYLOAD} or more (1 MB is its default)`,
       );
     }
-    return shareConnection(connection, manager, { clock, replicas, mostBytes: most - HEADER_BYTES });
+    const { servers: configured } = connectionOptions(servers);
+    const mostBytes = most - HEADER_BYTES;
+    return shareConnection(connection, manager, {
+      clock,
+      replicas,
+      mostBytes,
+      servers: [configured ?? []].flat(),
+    });
   } catch (error) {
     await connection.close();
     throw error;
   }
 }
 
+interface ConnectionParts {
+  readonly clock: Clock;
+  readonly replicas: number;
+  readonly mostBytes: number;
+  /** `host:port` */
+  readonly servers: readonly string[];
+}
+
 function shareConnection(
   connection: NatsConnection,
   manager: JetStreamManager,
-  { clock, replicas, mostBytes }: { clock: Clock; replicas: number; mostBytes: number },
+  { clock, replicas, mostBytes, servers }: ConnectionParts,
 ): Nats {
   const client = jetstream(connection, { timeout: ATTEMPT_MS });
   const link = watchLink(connection, clock);
@@ -134,6 +152,8 @@ function shareConnection(
     publish: publisher(manager, client, ask),
     ensureStream: (config) => ensureStream(manager, ask, { num_replicas: replicas, ...config }),
     connected: link.connected,
+    // The servers that the cluster made known last, besides those of the configuration.
+    gone: async () => !link.connected() && allRefuse([...servers, ...(connection.info?.connect_urls ?? [])]),
     onReconnect: link.onReconnect,
     uniqueId: () => nuid.next(),
     close: async () => {

@@ -60,6 +60,7 @@ describe('leases on NATS', { skip }, () => {
       random: systemRandom,
       node: { name, version: '1' },
       timing,
+      storageGone: () => nats.gone(),
     });
     const run = async (partition: number, epoch: number, signal: AbortSignal) => {
       epochs[partition]?.push(epoch);

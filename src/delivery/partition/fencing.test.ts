@@ -23,3 +23,38 @@ test('a holder that finds the progress of its successor ends, and neither delive
   assert.equal(delivered, 0);
   assert.deepEqual(await world.progress('s'), successors);
 });
+
+test('without the permit nothing is sent, and with it everything goes on in order', async () => {
+  const sent: number[] = [];
+  let permitted = true;
+  const waiting = new Set<() => void>();
+  const world = new TestWorld();
+  world.permit = {
+    granted: () => permitted,
+    onGranted: (listener) => {
+      waiting.add(listener);
+      return () => waiting.delete(listener);
+    },
+  };
+  await world.organisation(1);
+  await world.start();
+  await world.stream('s', (ids) => {
+    sent.push(...ids);
+    return { type: 'delivered' };
+  });
+  await world.append('usage', [{ id: 1, organisation: 1 }]);
+  await world.clock.advance(1_000);
+  permitted = false;
+  for (const id of [2, 3, 4]) await world.append('usage', [{ id, organisation: 1 }]);
+  await world.clock.advance(60_000);
+  assert.deepEqual(sent, [1]);
+  permitted = true;
+  for (const wake of waiting) wake();
+  await world.clock.advance(1_000);
+  assert.deepEqual(sent, [1, 2, 3, 4]);
+  permitted = false;
+  await world.append('usage', [{ id: 5, organisation: 1 }]);
+  await world.stop();
+  assert.deepEqual(sent, [1, 2, 3, 4], 'a run that ends without its permit sends nothing');
+  assert.equal(waiting.size, 0);
+});

@@ -1,4 +1,5 @@
 import { StoreUnavailable } from '../../errors.ts';
+import { ALWAYS, type Permit } from '../../lib/permit.ts';
 import type { StoredBlock } from '../../log/log.ts';
 import { streamKey, WATERMARK, watermarkKey } from '../../registry/data-stream.ts';
 import type { OrganisationTree } from '../../registry/organisation-tree.ts';
@@ -32,7 +33,7 @@ export class PartitionRunner {
   /** Whether the progress of every stream is known. */
   #allRead = false;
 
-  constructor(context: RunnerContext, partition: number, epoch: number) {
+  constructor(context: RunnerContext, partition: number, epoch: number, permit: Permit = ALWAYS) {
     this.#context = context;
     this.#partition = partition;
     this.#epoch = epoch;
@@ -40,6 +41,7 @@ export class PartitionRunner {
       ...context,
       partition,
       epoch,
+      permit,
       committer: () => this.#committer,
       dispatched: () => this.#dispatched,
       fenced: () => this.#fence(),

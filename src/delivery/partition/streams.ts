@@ -1,3 +1,4 @@
+import type { Permit } from '../../lib/permit.ts';
 import type { Block } from '../../records/block.ts';
 import {
   PROGRESS,
@@ -55,6 +56,7 @@ const ADOPT_TOGETHER = 500;
 interface StreamsContext extends RunnerContext {
   readonly partition: number;
   readonly epoch: number;
+  readonly permit: Permit;
   /** undefined: the takeover of the partition is not complete. */
   committer(): Committer | undefined;
   /** The sequence of the block that is being handed out, or of the next one. */
@@ -325,6 +327,7 @@ export class PartitionStreams {
     const { log, clock, random, settings, budgets, telemetry, tree } = this.#context;
     return {
       partition: this.#context.partition,
+      permit: this.#context.permit,
       log,
       clock,
       random,

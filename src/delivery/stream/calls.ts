@@ -36,6 +36,9 @@ export class Calls {
   readonly #shares = new Map<number, Share>();
   readonly #sending = new Map<number, AbortController>();
   readonly #noted = new NotedRequests();
+  /** Requests that have their memory, and wait for the permit to send. */
+  readonly #unpermitted = new Set<number>();
+  readonly #unsubscribe: () => void;
   readonly #stop = new AbortController();
   #openTicket = -1;
   #handle: Handle | undefined;
@@ -51,6 +54,7 @@ export class Calls {
     this.#stream = stream;
     this.#select = select;
     this.#tell = tell;
+    this.#unsubscribe = context.permit.onGranted(() => this.#goOn());
   }
 
   /** Aborts when the machine has ended. */
@@ -72,6 +76,7 @@ export class Calls {
   /** Ends what is under way, and resolves when nothing is. */
   async end(): Promise<void> {
     this.#stop.abort();
+    this.#unsubscribe();
     for (const controller of this.#sending.values()) controller.abort(new Error('the delivery has ended'));
     for (const request of [...this.#shares.keys()]) this.#giveBack(request);
     this.#close();
@@ -207,12 +212,25 @@ export class Calls {
   #ask(request: number, bytes: number, failing: boolean): void {
     const { budgets } = this.#context;
     const stream = this.#stream();
-    const granted = () => this.#tell({ type: 'granted', request });
+    const granted = () => this.#whenPermitted(request);
     const shares = failing ? budgets.failing : budgets.healthy;
     this.#shares.set(request, shares.ask(stream.organisationId, nameOf(stream), bytes, granted));
   }
 
+  /** The machine sends in the turn in which it hears that a request is granted. */
+  #whenPermitted(request: number): void {
+    if (this.#context.permit.granted()) this.#tell({ type: 'granted', request });
+    else this.#unpermitted.add(request);
+  }
+
+  #goOn(): void {
+    const waiting = [...this.#unpermitted];
+    this.#unpermitted.clear();
+    for (const request of waiting) this.#whenPermitted(request);
+  }
+
   #giveBack(request: number): void {
+    this.#unpermitted.delete(request);
     this.#shares.get(request)?.release();
     this.#shares.delete(request);
   }

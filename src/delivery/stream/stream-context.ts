@@ -1,5 +1,6 @@
 import type { Cause, Destination, Exchange, Gathering, Outcome } from '../../destinations/contract.ts';
 import type { Clock, Random } from '../../lib/clock.ts';
+import type { Permit } from '../../lib/permit.ts';
 import type { Shares } from '../../lib/shares.ts';
 import type { Position, RecordLog } from '../../log/log.ts';
 import type { Block } from '../../records/block.ts';
@@ -92,6 +93,8 @@ export type Opening =
 /** Everything the driver of a stream needs of the world; handed in by the partition runner. */
 export interface StreamContext {
   readonly partition: number;
+  /** Without it nothing is sent: another node may run the partition by now. */
+  readonly permit: Permit;
   readonly log: RecordLog;
   readonly clock: Clock;
   readonly random: Random;

@@ -4,6 +4,7 @@ import type { Exchange } from '../../destinations/contract.ts';
 import type { Leases } from '../../leases/leases.ts';
 import type { NodeCalls } from '../../leases/node-calls.ts';
 import { ManualClock } from '../../lib/manual-clock.fixture.ts';
+import { ALWAYS } from '../../lib/permit.ts';
 import { createMemoryRegistry } from '../../registry/memory.ts';
 import type { Json, Registry } from '../../registry/registry.ts';
 import { loadStreamDirectory } from '../partition/stream-directory.ts';
@@ -45,7 +46,7 @@ async function startNode(registry: Registry, calls: NodeCalls, clock: ManualCloc
   const directory = await loadStreamDirectory(registry, new AbortController().signal);
   const lease = new AbortController();
   /** Grants the partition at once, until the test takes it away. */
-  const leases: Leases = { hold: (_, run) => run(STREAM.partition, 1, lease.signal) };
+  const leases: Leases = { hold: (_, run) => run(STREAM.partition, 1, lease.signal, ALWAYS) };
   const shared = shareActivity({ activity, leases, calls, directory });
   let holding = Promise.resolve();
   return {

@@ -61,10 +61,10 @@ export function shareActivity(parts: {
       hold: (partitions, run, signal) =>
         leases.hold(
           partitions,
-          async (partition, epoch, lease) => {
+          async (partition, epoch, lease, permit) => {
             const end = answerWhileHeld(partition);
             try {
-              await run(partition, epoch, lease);
+              await run(partition, epoch, lease, permit);
             } finally {
               await end();
             }
