@@ -2,6 +2,7 @@ import { JetStreamApiError, type JetStreamClient, type JetStreamManager } from '
 import { headers } from '@nats-io/transport-node';
 import { StoreUnavailable } from '../errors.ts';
 import { messageOf, wasNotSent } from './nats-faults.ts';
+import type { Quorum } from './nats-quorum.ts';
 
 /** The header of JetStream's message ids. */
 export const MESSAGE_ID = 'Nats-Msg-Id';
@@ -47,7 +48,12 @@ const WRITER = 'Simstream-Write';
  * But each replica compares message ids again when it stores a message. So writes that replace the same message share an
  * id made from the message that they replace: the first is stored, and the others are answered as duplicates.
  */
-export function publisher(manager: JetStreamManager, client: JetStreamClient, ask: Ask): Publish {
+export function publisher(
+  manager: JetStreamManager,
+  client: JetStreamClient,
+  ask: Ask,
+  quorum: Quorum,
+): Publish {
   /**
    * A cluster compares `expected` before it looks at the id, so the retry of a stored message conflicts with itself. If
    * another message has replaced it since, nobody can know whether it was stored.
@@ -84,7 +90,9 @@ export function publisher(manager: JetStreamManager, client: JetStreamClient, as
     // Number of tries that may have stored the message.
     let unsure = 0;
     const attempt = () =>
-      client.publish(subject, bytes, { msgID, timeout: ATTEMPT_MS, headers: given, ...expect });
+      quorum.watch(() =>
+        client.publish(subject, bytes, { msgID, timeout: ATTEMPT_MS, headers: given, ...expect }),
+      );
     const call = async () => {
       unsure++;
       try {

@@ -15,6 +15,7 @@ import { allRefuse } from './nats-gone.ts';
 import { type NatsLink, watchLink } from './nats-link.ts';
 import { connectionOptions, withoutCredentials } from './nats-options.ts';
 import { type Ask, ATTEMPT_MS, type Publish, publisher } from './nats-publish.ts';
+import { watchQuorum } from './nats-quorum.ts';
 import { connectFault, jetStreamFault, type StartFault } from './nats-start-faults.ts';
 
 export { StoreUnavailable };
@@ -110,36 +111,27 @@ export async function openNats(options: NatsOptions): Promise<Nats> {
         `NATS takes messages of ${most} bytes only: set max_payload to ${LEAST_PAYLOAD} or more (1 MB is its default)`,
       );
     }
-    const { servers: configured } = connectionOptions(servers);
     const mostBytes = most - HEADER_BYTES;
-    return shareConnection(connection, manager, {
-      clock,
-      replicas,
-      mostBytes,
-      servers: [configured ?? []].flat(),
-    });
+    return shareConnection(connection, manager, { clock, replicas, mostBytes });
   } catch (error) {
     await connection.close();
     throw error;
   }
 }
 
-interface ConnectionParts {
-  readonly clock: Clock;
-  readonly replicas: number;
-  readonly mostBytes: number;
-  /** `host:port` */
-  readonly servers: readonly string[];
-}
-
 function shareConnection(
   connection: NatsConnection,
   manager: JetStreamManager,
-  { clock, replicas, mostBytes, servers }: ConnectionParts,
+  { clock, replicas, mostBytes }: { clock: Clock; replicas: number; mostBytes: number },
 ): Nats {
   const client = jetstream(connection, { timeout: ATTEMPT_MS });
   const link = watchLink(connection, clock);
   const ask = asker(link, clock);
+  const servers = () => connection.getServers().map(({ listen }) => listen);
+  const quorum = watchQuorum(clock, () => {
+    if (servers().length > 1) void connection.reconnect().catch(() => undefined);
+  });
+  link.onReconnect(() => quorum.reconnected());
 
   return {
     connection,
@@ -149,11 +141,10 @@ function shareConnection(
     replicas,
     mostBytes,
     ask,
-    publish: publisher(manager, client, ask),
+    publish: publisher(manager, client, ask, quorum),
     ensureStream: (config) => ensureStream(manager, ask, { num_replicas: replicas, ...config }),
     connected: link.connected,
-    // The servers that the cluster made known last, besides those of the configuration.
-    gone: async () => !link.connected() && allRefuse([...servers, ...(connection.info?.connect_urls ?? [])]),
+    gone: async () => !link.connected() && allRefuse(servers()),
     onReconnect: link.onReconnect,
     uniqueId: () => nuid.next(),
     close: async () => {

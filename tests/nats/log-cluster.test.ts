@@ -9,6 +9,7 @@ import { createNatsRegistry } from '../../src/registry/nats.ts';
 import type { Change, Entry, Registry } from '../../src/registry/registry.ts';
 import { type Nats, openNats, StoreUnavailable } from '../../src/storage/nats.ts';
 import { publisher } from '../../src/storage/nats-publish.ts';
+import { watchQuorum } from '../../src/storage/nats-quorum.ts';
 import { type NatsServers, natsMissing, startNats } from '../support/nats-server.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -151,7 +152,12 @@ async function retriesAreNoConflicts(nats: Nats): Promise<void> {
       await between();
       throw new TimeoutError();
     };
-    return publisher(nats.manager, { ...nats.jetstream, publish }, nats.ask);
+    return publisher(
+      nats.manager,
+      { ...nats.jetstream, publish },
+      nats.ask,
+      watchQuorum(systemClock, () => {}),
+    );
   };
   const first = await nats.publish(subject, bytes, { id: nats.uniqueId(), expected: 0 });
   assert.ok(first.type === 'stored');
