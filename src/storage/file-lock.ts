@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, type Stats, statSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fstatSync, openSync, type Stats, statSync } from 'node:fs';
 import { tryLock } from 'fs-native-extensions';
 
 /**
@@ -27,6 +27,7 @@ export function lockFile(path: string): FileLock {
     try {
       if (!tryLock(descriptor, LOCKED_BYTE, 1)) throw new InUse(path);
       held = fstatSync(descriptor);
+      if ((held.mode & OTHERS) !== 0) closeToOthers(descriptor);
     } catch (error) {
       closeSync(descriptor);
       if (error instanceof InUse) throw error;
@@ -39,6 +40,17 @@ export function lockFile(path: string): FileLock {
     // It was replaced between the opening and the locking: lock the one that is there now.
     if (lock.fault() === undefined) return lock;
     lock.release();
+  }
+}
+
+/** Rights of all but the owner. A store of an older version, or one that was copied, may grant some. */
+const OTHERS = 0o077;
+
+function closeToOthers(descriptor: number): void {
+  try {
+    fchmodSync(descriptor, 0o600);
+  } catch {
+    // The file belongs to another user, who shares it on purpose; or the file system has no rights.
   }
 }
 

@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -76,6 +87,17 @@ describe('the LMDB store', () => {
         assert.equal(length, 1);
         assert.ok((await lmdb.sizeOnDisk()) > 0);
       });
+    }));
+
+  test('the store is for its owner alone, also in a directory that others may read', () =>
+    inDirectory(async (directory) => {
+      await mkdir(directory, { mode: 0o755 });
+      const path = join(directory, 'simstream.mdb');
+      await using(directory, () => {});
+      assert.equal((await stat(path)).mode & 0o777, 0o600);
+      await chmod(path, 0o644);
+      await using(directory, () => {});
+      assert.equal((await stat(path)).mode & 0o777, 0o600);
     }));
 
   test('a directory in use is refused until it is given free', () =>

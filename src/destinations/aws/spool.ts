@@ -4,6 +4,7 @@ import { type FileHandle, open, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
+import { writeAll } from './write-all.ts';
 
 /** Stored bytes that can be read more than once. */
 export interface Spooled {
@@ -17,6 +18,19 @@ export interface Spooled {
 
 /** Up to this size the bytes stay in memory: most files are smaller and never touch the disk. */
 const IN_MEMORY = 2 ** 20;
+
+/** What the system refuses with, in words. */
+const REASONS: Readonly<Record<string, string>> = {
+  ENOSPC: 'its disk is full, or has no room for another file',
+  EDQUOT: 'its quota on that disk is used up',
+  EROFS: 'its file system is read-only',
+  EACCES: 'this user may not write there',
+  EPERM: 'this user may not write there',
+  ENOENT: 'the directory is gone; restart the node',
+  EMFILE: 'this process has too many open files',
+  ENFILE: 'the system has too many open files',
+  EIO: 'the disk reports an error',
+};
 
 /** The disk of this node cannot take the file. */
 export class SpoolFault extends Error {}
@@ -91,12 +105,13 @@ class Spooler {
   async #flush(): Promise<void> {
     try {
       this.#file ??= await open(this.#path, 'w', 0o600);
-      await this.#file.writev(this.#parts);
+      await writeAll(this.#file, this.#parts);
     } catch (error) {
       const { code = 'unknown' } = error as NodeJS.ErrnoException;
-      throw new SpoolFault(`a file of records cannot be written to the scratch directory (${code})`, {
-        cause: error,
-      });
+      throw new SpoolFault(
+        `a file of records cannot be written to the scratch directory of this node: ${REASONS[code] ?? code}`,
+        { cause: error },
+      );
     }
     this.#parts = [];
     this.#held = 0;
