@@ -43,8 +43,8 @@ async function run(names: readonly string[], options: Options): Promise<void> {
   const scenarios = SCENARIOS.filter(({ name }) => names.length === 0 || names.includes(name));
   const machine = describeMachine();
   const results: { [name: string]: ScenarioResult } = {};
-  const tables = [renderMachine(machine)];
-  print(tables[0] as string);
+  const tables = new Map<string, string>();
+  print(renderMachine(machine));
 
   for (const scenario of scenarios) {
     // New processes for each scenario, so that none starts with code, connections or data of another.
@@ -57,14 +57,15 @@ async function run(names: readonly string[], options: Options): Promise<void> {
         say: (text) => process.stderr.write(`  … ${scenario.name}: ${text}\n`),
       });
       results[scenario.name] = result;
-      tables.push(renderTable(scenario.name, result));
-      print(`\n${tables.at(-1)}`);
+      const table = renderTable(scenario.name, result);
+      tables.set(scenario.name, table);
+      print(`\n${table}`);
     } finally {
       await rig.end();
     }
   }
 
-  if (options.writeDocs) writeDocs(tables.join('\n\n'));
+  if (options.writeDocs) writeDocs(renderMachine(machine), tables);
   const json = `${JSON.stringify({ machine, options, results }, null, 2)}\n`;
   const kept = join(RESULTS, `${machine.date.replaceAll(/[:.]/g, '-')}.json`);
   for (const file of options.json === undefined ? [kept] : [kept, options.json]) {
@@ -79,13 +80,20 @@ async function run(names: readonly string[], options: Options): Promise<void> {
   if (faults.length > 0) process.exitCode = 1;
 }
 
-function writeDocs(text: string): void {
-  const before = readFileSync(DOCS, 'utf8');
-  const after = before.replace(
-    /(<!-- results -->\n).*(<!-- \/results -->)/s,
-    (_, start: string, end: string) => `${start}\`\`\`\n${text}\n\`\`\`\n${end}`,
-  );
-  writeFileSync(DOCS, after);
+/** A scenario with a place of its own (`<!-- results noisy -->`) is written there, the others are together. */
+function writeDocs(machine: string, tables: ReadonlyMap<string, string>): void {
+  let text = readFileSync(DOCS, 'utf8');
+  const others: string[] = [];
+  const put = (place: string, content: readonly string[]) => {
+    const between = new RegExp(`(<!-- ${place} -->\\n).*(<!-- /${place} -->)`, 's');
+    if (!between.test(text)) return false;
+    const written = [machine, ...content].join('\n\n');
+    text = text.replace(between, (_, start, end) => `${start}\`\`\`\n${written}\n\`\`\`\n${end}`);
+    return true;
+  };
+  for (const [name, table] of tables) if (!put(`results ${name}`, [table])) others.push(table);
+  if (others.length > 0) put('results', others);
+  writeFileSync(DOCS, text);
 }
 
 function chosen(name: string, before: readonly string[] = []): readonly string[] {

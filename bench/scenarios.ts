@@ -5,6 +5,7 @@ import { connectors } from './scenarios/connectors.ts';
 import { idle } from './scenarios/idle.ts';
 import { latency } from './scenarios/latency.ts';
 import { million } from './scenarios/million.ts';
+import { noisy } from './scenarios/noisy.ts';
 import { throughput } from './scenarios/throughput.ts';
 
 /** One line each, in the order in which they run: `latency` first, before other scenarios have filled the disk's buffers. */
@@ -14,6 +15,7 @@ export const SCENARIOS: readonly Scenario[] = [
   million,
   idle,
   connectors,
+  noisy,
   cluster,
   clusterIdle,
 ];
