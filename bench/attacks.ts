@@ -13,7 +13,7 @@ export interface Attack {
   prepare(attacker: Attacker): Promise<(signal: AbortSignal) => Promise<void>>;
 }
 
-export interface Attacker {
+interface Attacker {
   readonly api: ApiClient;
   readonly port: number;
   /** Of the attacker's own organisation. */
