@@ -247,10 +247,9 @@ function events(metrics: Metrics, logger: Logger, repeated: RepeatedLines): Even
     loopBlocked: (event) => {
       metrics.loopBlocked.inc({ what: metrics.bounded('what', event.what) });
       const durationMs = Math.round(event.durationMs);
-      logger.warn(
-        { event: 'loop.blocked', ...event, durationMs },
-        `the node did nothing else for ${durationMs} ms: ${event.what}`,
-      );
+      const fields = { event: 'loop.blocked', ...event, durationMs };
+      const text = `the node did nothing else for ${durationMs} ms: ${event.what}`;
+      repeated.write(`loop ${event.what}`, 'warn', fields, text);
     },
     platformFault: (event) => {
       metrics.platformFaults.inc({ component: metrics.bounded('component', event.component) });

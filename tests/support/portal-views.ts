@@ -165,7 +165,7 @@ export function views({ running, failed, quarantined }: Populated): View[] {
         await page.keyboard.press('Escape');
         await go(page, '/records');
         await heading(page, 'Records');
-        await page.getByRole('region', { name: 'Sample record' }).last().getByText('event_type').waitFor();
+        await page.getByRole('region', { name: 'Sample record' }).getByText('event_type').waitFor();
         await page.getByRole('button', { name: 'Create PDP Context' }).waitFor();
       },
     },

@@ -1,4 +1,4 @@
-import { Button, Modal, Stack, Text, Title } from '@mantine/core';
+import { Button, Modal, Stack, Text } from '@mantine/core';
 import { useState } from 'react';
 import type { components } from '../generated/api.ts';
 import { api, read } from '../lib/api.ts';
@@ -38,9 +38,9 @@ function Half({
   const rest = body_cut ? '\n… (cut)' : '';
   return (
     <div>
-      <Title order={3} size="h5" mb={4}>
+      <Text size="sm" fw={700} mb={4}>
         {title}
-      </Title>
+      </Text>
       <Code
         text={`${visible(head)}\n\n${isJson(body) ? formatJson(body) : visible(body)}${rest}`}
         label={title}

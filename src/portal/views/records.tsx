@@ -29,9 +29,13 @@ export default function Records() {
       <Heading title="Records" />
       <Text>
         What a data stream delivers, for building a receiver before the first record comes. The reference of
-        all fields is in the <Anchor href="/api/docs">API documentation</Anchor>.
+        all fields is in the{' '}
+        <Anchor href="/api/docs" underline="always">
+          API documentation
+        </Anchor>
+        .
       </Text>
-      <Paper withBorder p="md" component="section" aria-label="Sample record">
+      <Paper withBorder p="md" component="section" aria-label="Sample">
         <Stack gap="sm">
           <Title order={2} size="h4">
             Sample record
