@@ -220,44 +220,18 @@ export function textAt(bytes: Uint8Array, from: number, to: number): string | un
   return first === OPEN_BRACE || first === OPEN_BRACKET ? text : plainNumber(text);
 }
 
+const readers = new Map<string, FieldReader>();
+
 /** The value of one field of a record as `textAt` gives it. For several fields of a record use `compileFields`. */
 export function fieldText(record: Uint8Array, path: string): string | undefined {
-  const at = placeOf(record, path);
-  return at < 0 ? undefined : textAt(record, at, endOfValue(record, at, record.length));
-}
-
-const chains = new Map<string, readonly Node[]>();
-
-/** Where the value of a field begins. Stops at the first match: if a name appears twice, the first one counts. */
-function placeOf(record: Uint8Array, path: string): number {
-  let chain = chains.get(path);
-  if (!chain) {
-    chain = path.split('.').map((name) => ({ ...newNode(''), children: [newNode(name)] }));
+  let reader = readers.get(path);
+  if (!reader) {
+    reader = compileFields([path]);
     // Connectors name the paths, so the cache holds only a few.
-    chains.set(path, chain);
+    readers.set(path, reader);
   }
-  let at = skipSpace(record, 0);
-  for (const node of chain) {
-    if (record[at] !== OPEN_BRACE) return -1;
-    at = placeOfMember(node, record, at + 1);
-    if (at < 0) return -1;
-  }
-  return at;
-}
-
-function placeOfMember(node: Node, bytes: Uint8Array, from: number): number {
-  const to = bytes.length;
-  let at = skipSpace(bytes, from);
-  while (bytes[at] === QUOTE) {
-    const keyEnd = endOfString(bytes, at, to);
-    const child = childAt(node, bytes, at + 1, keyEnd - 1);
-    at = skipSpace(bytes, skipSpace(bytes, keyEnd) + 1);
-    if (child) return at;
-    at = skipSpace(bytes, endOfValue(bytes, at, to));
-    if (bytes[at] !== COMMA) return -1;
-    at = skipSpace(bytes, at + 1);
-  }
-  return -1;
+  const [from = -1, to = -1] = reader.read(record, 0, record.length);
+  return textAt(record, from, to);
 }
 
 const NUMBER = /^(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$/;
