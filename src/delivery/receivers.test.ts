@@ -196,6 +196,43 @@ test('records that are refused for what they are, never the configuration: the s
   assert.deepEqual([status.state, counters.quarantined], ['running', 300]);
 });
 
+test('a full quarantine: Error says so; when it is emptied and the stream restarted, nothing is lost or sent twice', async () => {
+  const w = await world({ settings: { quarantine: { records: 25, bytes: 2 ** 20 } } });
+  const taken: number[] = [];
+  const peer: Peer = (got) => {
+    const refused = (id: number) => id % 10 === 0;
+    taken.push(...got.filter((id) => !refused(id)));
+    if (!got.some(refused)) return { type: 'delivered' };
+    const failures = got.flatMap((id, index): RecordFailure[] =>
+      refused(id) ? [{ index, verdict: 'reject', cause: cause('no') }] : [],
+    );
+    return { type: 'partial', failures };
+  };
+  await w.stream('a', peer, { desired: 'paused' });
+  for (let from = 1; from <= 400; from += 20) await w.append('usage', usage(from, from + 19));
+  await w.change('a', { desired: 'running' });
+  await w.clock.advance(MINUTE);
+  const full = await w.progress('a');
+  assert.deepEqual(
+    [full.status.state, full.status.actor, full.lastError?.code],
+    ['error', 'customer', 'quarantine_full'],
+  );
+  assert.match(full.status.message, /^Error state: The quarantine is full: it has 2\d records/);
+  assert.equal(full.counters.delivered + full.counters.quarantined + full.pending, 400);
+  await w.emptyQuarantine('a');
+  await w.change('a', { generation: 2 });
+  await w.clock.advance(MINUTE);
+  const { status, counters, pending } = await w.progress('a');
+  assert.deepEqual(
+    [status.state, counters.delivered, counters.quarantined, pending],
+    ['running', 360, 40, 0],
+  );
+  assert.deepEqual(
+    taken,
+    ids(1, 400).filter((id) => id % 10 !== 0),
+  );
+});
+
 test("a fault of simstream's own: told to the customer and the operator, growing pauses, never Error", async () => {
   const w = await world();
   let tries = 0;

@@ -27,7 +27,7 @@ import type { Json } from '../registry/registry.ts';
 import { PartitionRunner } from './partition/runner.ts';
 import type { DeliveryTelemetry } from './partition/runner-context.ts';
 import { loadStreamDirectory } from './partition/stream-directory.ts';
-import { listQuarantined } from './quarantine/reading.ts';
+import { listQuarantined, removeQuarantined } from './quarantine/reading.ts';
 import { HeldBlocks } from './stream/held-blocks.ts';
 import { DEFAULT_RETRY } from './stream/retry.ts';
 import { check, type SideJob } from './stream/state.ts';
@@ -240,6 +240,15 @@ export class TestWorld {
     const page = { limit: 10_000, mostBytes: 2 ** 30 };
     const { records } = await listQuarantined(this.registry, { organisationId, id }, page);
     return records.map(({ bytes }) => JSON.parse(Buffer.from(bytes).toString()).id as number);
+  }
+
+  async emptyQuarantine(id: string, organisationId = 1): Promise<void> {
+    const { records } = await listQuarantined(this.registry, { organisationId, id }, { limit: 10_000 });
+    await removeQuarantined(
+      this.registry,
+      { organisationId, id },
+      records.map((record) => record.id),
+    );
   }
 
   async append(kind: RecordKind, records: readonly TestRecord[]): Promise<void> {

@@ -27,7 +27,14 @@ export const KNOWN_CAUSES: ReadonlySet<string> = new Set([
   ...['internal', 'invalid_answer', 'names_busy', 'network_error', 'no_timestamp', 'no_values'],
   ...['out_of_sockets', 'partly_refused', 'point_in_future', 'point_too_old', 'proxy_failed'],
   ...['record_too_large', 'request_too_large', 'scratch_unavailable', 'timeout', 'tls_error', 'unknown'],
-  ...['progress_not_stored', 'quarantine_not_stored', 'record_log_not_read', 'unreachable', 'unreadable'],
+  ...[
+    'progress_not_stored',
+    'quarantine_full',
+    'quarantine_not_stored',
+    'record_log_not_read',
+    'unreachable',
+    'unreadable',
+  ],
   ...[400, 401, 403, 404, 408, 410, 413, 422, 429, 500, 502, 503, 504].map((status) => `http_${status}`),
 ]);
 

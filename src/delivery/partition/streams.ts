@@ -82,7 +82,7 @@ export class PartitionStreams {
   constructor(context: StreamsContext) {
     this.#context = context;
     this.#routing = new Routing(context.tree);
-    this.#quarantine = new QuarantineStore(context.registry, context.clock);
+    this.#quarantine = new QuarantineStore(context.registry, context.clock, context.settings.quarantine);
   }
 
   get active(): ReadonlySet<Stream> {
@@ -345,8 +345,9 @@ export class PartitionStreams {
       committed: () => this.#context.committer()?.committed(stream) ?? Promise.resolve(false),
       quarantine: async (summary, records) => {
         const outcome = await this.#quarantine.add(summary, records);
-        if (outcome.type === 'full') throw new Error(outcome.message);
-        telemetry.recordsQuarantined(summary, records.length, records[0]?.cause);
+        if (outcome.type === 'stored')
+          telemetry.recordsQuarantined(summary, records.length, records[0]?.cause);
+        return outcome;
       },
       expired: (summary, records) => telemetry.recordsExpired(summary, records),
       stepped: this.#context.stepped,

@@ -26,7 +26,7 @@ interface RefusedRecord {
 }
 
 /** The outcome of quarantining records. */
-type QuarantineOutcome =
+export type QuarantineOutcome =
   | { readonly type: 'stored' }
   /** The stream has reached its limit; nothing was stored. */
   | { readonly type: 'full'; readonly message: string };
@@ -66,7 +66,7 @@ export class QuarantineStore {
   /** A destination may refuse several requests of one stream at the same time. */
   readonly #turns = createKeyedQueue<string>();
 
-  constructor(registry: Registry, clock: Clock, limits: QuarantineLimits = QUARANTINE_LIMITS) {
+  constructor(registry: Registry, clock: Clock, limits = QUARANTINE_LIMITS) {
     this.#registry = registry;
     this.#clock = clock;
     this.#limits = limits;

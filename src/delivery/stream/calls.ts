@@ -296,7 +296,11 @@ export class Calls {
         records.push({ position, cause, arrivedAt: part.arrivedAt, bytes });
       }
       records.sort((a, b) => comparePositions(a.position, b.position));
-      await this.#context.quarantine(this.#stream(), records);
+      const outcome = await this.#context.quarantine(this.#stream(), records);
+      if (outcome.type === 'full') {
+        this.#tell({ type: 'quarantine_full', request, message: outcome.message });
+        return;
+      }
     } catch (error) {
       this.#tell({ type: 'not_quarantined', request, message: messageOf(error) });
       return;

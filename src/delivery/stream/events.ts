@@ -92,6 +92,8 @@ export type Event =
   | { readonly type: 'not_committed'; readonly request: number }
   | { readonly type: 'quarantined'; readonly request: number }
   | { readonly type: 'not_quarantined'; readonly request: number; readonly message: string }
+  /** The stream has as many quarantined records as it may have: a person must decide. */
+  | { readonly type: 'quarantine_full'; readonly request: number; readonly message: string }
   /** The retention takes the block. */
   | {
       readonly type: 'expire';

@@ -193,6 +193,7 @@ function eventOf(type: EventType, rig: Rig, request: number): Event {
     case 'answered':
       return { type, request, outcome: { type: 'delivered' } };
     case 'not_quarantined':
+    case 'quarantine_full':
       return { type, request, message: 'full' };
     case 'expire':
       return { type, sequence: 1, block: blockOf(10), selection: select(blockOf(10)) };
@@ -369,6 +370,23 @@ describe('refused records', () => {
     rig.answer(request, { type: 'partial', failures: failures([6, 7, 8, 9], 'reject') });
     rig.step({ type: 'quarantined', request: find(rig.effects, 'quarantine').request });
     assert.equal(rig.state.phase, 'error');
+  });
+
+  test('more than may be quarantined: Error with the cause; nothing is lost, and a restart tries them again', () => {
+    const { rig, request } = Rig.sending(4);
+    rig.answer(request, { type: 'partial', failures: failures([2, 3], 'reject') });
+    const { request: stored } = find(rig.effects, 'quarantine');
+    rig.step({ type: 'quarantine_full', request: stored, message: 'The quarantine is full.' });
+    const { phase, progress } = rig.state;
+    assert.equal(phase, 'error');
+    assert.deepEqual(
+      [progress.status.message, progress.status.actor],
+      ['Error state: The quarantine is full.', 'customer'],
+    );
+    assert.equal(progress.lastError?.code, 'quarantine_full');
+    rig.step({ type: 'changed', wanted: rig.wanted({ generation: 2 }) });
+    rig.step({ type: 'loaded', wanted: rig.state.wanted, destination: '', progress: undefined });
+    assert.deepEqual(recordsOf(rig.sendAgain().piece), [2, 3]);
   });
 });
 

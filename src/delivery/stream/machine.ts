@@ -13,7 +13,7 @@ import {
 } from './life.ts';
 import { answered } from './outcomes.ts';
 import { counted, offered, read, readOn, release } from './reading.ts';
-import { notQuarantined, quarantined } from './refusals.ts';
+import { notQuarantined, quarantined, quarantineFull } from './refusals.ts';
 import { committed, granted, notCommitted, notOpened, opened, sendWhatCan } from './sending.ts';
 import { type Phase, type State, type Step, settle } from './state.ts';
 import { say } from './words.ts';
@@ -24,8 +24,8 @@ import { say } from './words.ts';
  *
  *   loading  → running | paused | error   its documents were read
  *   running  → paused                     a person paused it: what is in flight ends, nothing else begins
- *   running  → error                      the destination refused for ten minutes, failed for the retry window, or refused
- *                                         `quarantineRun` records in a row
+ *   running  → error                      the destination refused for ten minutes, failed for the retry window, refused
+ *                                         `quarantineRun` records in a row, or more records than may be quarantined
  *   paused   → running                    a person resumed it
  *   error    → running | paused           a person restarted it (its generation differs), or paused it
  *   any      → stopping                   the node stops or gives the partition up: what is in flight gets its grace time
@@ -62,6 +62,7 @@ export const TABLE: Readonly<Record<EventType, Readonly<Record<Phase, Meaning>>>
   not_committed: row('impossible', 'handled', 'late', 'late', 'late', 'late'),
   quarantined: row('impossible', 'handled', 'handled', 'handled', 'handled', 'late'),
   not_quarantined: row('impossible', 'handled', 'handled', 'handled', 'handled', 'late'),
+  quarantine_full: row('impossible', 'handled', 'handled', 'handled', 'handled', 'late'),
   // Before the documents are read nothing is known of the stream: the gap is met, and counted, when it reads the log.
   expire: row('late', 'handled', 'handled', 'handled', 'handled', 'late'),
   due: row('impossible', 'handled', 'late', 'late', 'late', 'late'),
@@ -136,6 +137,9 @@ function handle(state: State, now: Step, event: Event): void {
       break;
     case 'not_quarantined':
       notQuarantined(state, now, event.request, event.message);
+      break;
+    case 'quarantine_full':
+      quarantineFull(state, now, event.request, event.message);
       break;
     case 'expire':
       expire(state, now, event.sequence, event.block, event.selection);

@@ -85,3 +85,13 @@ export function notQuarantined(state: State, step: Step, id: number, message: st
     detail: message,
   });
 }
+
+/** Nothing was stored: the records wait, and the stream with them, until a person has emptied the quarantine. */
+export function quarantineFull(state: State, step: Step, id: number, message: string): void {
+  const request = state.flight.get(id);
+  if (request?.stage !== 'quarantining') return;
+  state.flight.delete(id);
+  state.dirty = true;
+  backAgain(state, step, request);
+  giveUp(state, step, { code: 'quarantine_full', message });
+}

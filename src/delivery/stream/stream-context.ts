@@ -7,6 +7,7 @@ import type { Block } from '../../records/block.ts';
 import type { DataStreamDocument, StreamState } from '../../registry/data-stream.ts';
 import type { Json } from '../../registry/registry.ts';
 import type { StreamDocuments } from '../partition/stream-documents.ts';
+import { QUARANTINE_LIMITS, type QuarantineLimits, type QuarantineOutcome } from '../quarantine/store.ts';
 import type { Actor, Effect, Event } from './events.ts';
 import type { HeldBlocks } from './held-blocks.ts';
 import type { RetryPolicy } from './retry.ts';
@@ -42,6 +43,8 @@ export interface DeliverySettings {
   readonly stopGraceMs: number;
   /** Bytes of memory that what waits of a stream may take; more, and it reads the log itself when its turn comes. */
   readonly liveBytes: number;
+  /** What one stream may have in quarantine; more, and it goes to Error. */
+  readonly quarantine: QuarantineLimits;
 }
 
 export const DEFAULT_SETTINGS: Omit<DeliverySettings, 'retry'> = {
@@ -50,6 +53,7 @@ export const DEFAULT_SETTINGS: Omit<DeliverySettings, 'retry'> = {
   // Two of the largest webhook batches less a bit: one is gathered while one is in flight. More of it only makes a busy
   // node larger: who falls behind for a moment finds the blocks in the log's memory. `budgets.waiting` bounds all together.
   liveBytes: 8 * 2 ** 20,
+  quarantine: QUARANTINE_LIMITS,
 };
 
 /** One try to deliver, told to telemetry and to the list of attempts. */
@@ -111,8 +115,11 @@ export interface StreamContext {
   changed(): void;
   /** Resolves with whether the stream's progress up to now is durable. */
   committed(): Promise<boolean>;
-  /** Stores records that the destination refused alone; durable when it resolves. */
-  quarantine(stream: StreamSummary, records: readonly QuarantinedRecord[]): Promise<void>;
+  /**
+   * Stores records that the destination refused alone; durable when it resolves.
+   * @throws StoreUnavailable when they cannot be stored now
+   */
+  quarantine(stream: StreamSummary, records: readonly QuarantinedRecord[]): Promise<QuarantineOutcome>;
   attempted(attempt: Attempt): void;
   stateChanged(stream: StreamSummary, state: StreamState, message: string, from: StreamState): void;
   /** The retention took records, or they were lost. */

@@ -78,7 +78,7 @@ export const WORDS = {
   error: {
     state: 'error',
     actor: 'customer',
-    when: 'The destination refused for ten minutes, failed for the retry window, or refused 100 records in a row.',
+    when: 'The destination refused for ten minutes, failed for the retry window, or refused 100 records in a row; or the quarantine is full.',
     next: 'Records are kept as long as the retention lasts. Correct what the message says, and restart the stream.',
     say: (_, cause) => `Error state: ${cause}`,
   },
