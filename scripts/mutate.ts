@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { MUTATIONS, type Mutation } from '../tests/simulation/mutations.ts';
+import { STREAM_MUTATIONS } from '../tests/simulation/stream-mutations.ts';
 
 /**
  * `npm run mutate`: puts one deliberate fault after the other into a copy of the program, and reports which unit tests
@@ -36,7 +37,9 @@ const LEFT_OUT = new Set(['node_modules', '.git']);
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };
-const chosen = MUTATIONS.filter(({ name, file }) => `${name} ${file}`.includes(values.only));
+const chosen = [...MUTATIONS, ...STREAM_MUTATIONS].filter(({ name, file }) =>
+  `${name} ${file}`.includes(values.only),
+);
 
 if (values.help) say(HELP);
 else if (values.list) list();
@@ -94,8 +97,10 @@ async function noticed(copy: string, mutation: Mutation): Promise<('tests' | 'si
   );
   try {
     const by: ('tests' | 'simulation')[] = [];
-    const tests = globSync(`src/${mutation.kind}/**/*.test.ts`, { cwd: copy });
-    if (await fails(copy, ['--test', '--test-timeout=60000', ...tests])) by.push('tests');
+    for (const file of testsFor(copy, mutation)) {
+      if (by.length > 0 || !(await fails(copy, ['--test', '--test-timeout=60000', file]))) continue;
+      by.push('tests');
+    }
     if (by.length > 0 && !values.all) return by;
     const { seeds, hours } = values;
     const simulation = ['scripts/simulate.ts', '--seeds', seeds, '--hours', hours, '--no-shrink'];
@@ -104,6 +109,13 @@ async function noticed(copy: string, mutation: Mutation): Promise<('tests' | 'si
   } finally {
     writeFileSync(path, before);
   }
+}
+
+/** Those of its own folder first: most faults are noticed there, and the others need not run. */
+function testsFor(copy: string, { kind, file }: Mutation): string[] {
+  const isNear = (test: string) => dirname(test) === dirname(file);
+  const tests = globSync(`src/${kind}/**/*.test.ts`, { cwd: copy }).sort();
+  return [...tests.filter(isNear), ...tests.filter((test) => !isNear(test))];
 }
 
 /** Whether the program with these arguments fails, or does not end in time. */

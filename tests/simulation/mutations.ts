@@ -15,7 +15,7 @@ const contact = 'src/leases/contact.ts';
 const log = 'src/log/embedded-log.ts';
 const registry = 'src/registry/embedded-registry.ts';
 
-/** `npm run mutate` tries them; `--list` says which no longer fit the program. */
+/** `npm run mutate` tries them, and those of stream-mutations.ts; `--list` says which no longer fit the program. */
 export const MUTATIONS: readonly Mutation[] = [
   of(
     'delivery',
