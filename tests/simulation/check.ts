@@ -1,7 +1,7 @@
 import { comparePositions } from '../../src/log/log.ts';
 import type { ProgressDocument } from '../../src/registry/data-stream.ts';
 import { judge, type Verdict } from './matching.ts';
-import { type Kept, LAG_MS, type Model, type StreamModel } from './model.ts';
+import { type Kept, LAG_MS, laneOf, type Model, type StreamModel } from './model.ts';
 import type { Storage } from './storage.ts';
 
 interface Finding {
@@ -143,21 +143,19 @@ function checkOrder(stream: StreamModel, model: Model, now: number): Finding[] {
     .filter(({ id }) => stream.taken.has(id) && !stream.declined.has(id))
     .filter((record) => verdicts(stream, record, now).size === 1)
     .sort((a, b) => comparePositions(a, b));
-  let latest = 0;
-  let after = 0;
+  const latest = new Map<number, { readonly id: number; readonly order: number }>();
   for (const record of inOrder) {
+    const lane = laneOf(stream, record.traits.endpoint);
     const order = stream.taken.get(record.id) as number;
-    if (order < latest)
+    const before = latest.get(lane);
+    if (before && order < before.order)
       return [
         {
           kind: 'order',
-          text: `${stream.id}: ${after} was taken before ${record.id}, which was not declined`,
+          text: `${stream.id}: ${before.id} was taken before ${record.id}, which was not declined`,
         },
       ];
-    if (order > latest) {
-      latest = order;
-      after = record.id;
-    }
+    if (!before || order > before.order) latest.set(lane, { id: record.id, order });
   }
   return [];
 }

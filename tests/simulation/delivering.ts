@@ -11,11 +11,18 @@ export interface Sizes {
   readonly records: number;
   readonly bytes: number;
   readonly intervalMs: number;
+  /** Requests in flight at a time, each of other endpoints; undefined: the stream is one lane. */
+  readonly lanes?: number;
 }
 
 export const gatheringOf = (sizes: Sizes): Gathering =>
   sizes.takes === 'batches'
-    ? { by: 'batch', records: sizes.records, bytes: sizes.bytes }
+    ? {
+        by: 'batch',
+        records: sizes.records,
+        bytes: sizes.bytes,
+        ...(sizes.lanes === undefined ? {} : { lanes: { by: 'endpoint', inFlight: sizes.lanes } }),
+      }
     : { by: 'file', records: sizes.records, intervalMs: sizes.intervalMs };
 
 interface Sender {

@@ -3,6 +3,7 @@ import type { Batch, Outcome, RecordFile } from '../../src/destinations/contract
 import { comparePositions, type Position } from '../../src/log/log.ts';
 import type { DataStreamDocument, ProgressDocument } from '../../src/registry/data-stream.ts';
 import type { Change } from '../../src/registry/registry.ts';
+import type { Sizes } from './delivering.ts';
 import type { Traits } from './matching.ts';
 import type { Taking } from './receiver.ts';
 import type { Placed, Storage } from './storage.ts';
@@ -36,8 +37,8 @@ export interface StreamModel {
   base: ProgressDocument | undefined;
   /** How far it was when its partition was claimed last: who claimed it goes on from there. */
   atClaim: Position | undefined;
-  /** Nodes: requests in flight. */
-  readonly inFlight: Map<string, number>;
+  /** Nodes: the lanes of each request in flight. */
+  readonly inFlight: Map<string, Set<ReadonlySet<number>>>;
   /** Records that the program was told were delivered, by the run that was told. */
   readonly told: Map<number, string>;
   /** Names of files with what they held. */
@@ -240,8 +241,10 @@ export class Model {
     const range = `${first.sequence}.${first.index}-${last.sequence}.${last.index}`;
     this.#log(`${node} ${streamId} → ${receiver} ${ids.length} records ${range} ${deliveryId}`);
     // What people send again from the quarantine is in nobody's order.
-    if (node !== PEOPLE) this.#checkOffer(stream, node, ids);
-    stream.inFlight.set(node, (stream.inFlight.get(node) ?? 0) + 1);
+    const lanes = new Set(ids.map((id) => laneOf(stream, this.traits(id)?.endpoint)));
+    if (node !== PEOPLE) this.#checkOffer(stream, node, ids, lanes);
+    const inFlight = stream.inFlight.get(node) ?? new Set();
+    stream.inFlight.set(node, inFlight.add(lanes));
     return {
       took: (indexes) => {
         for (const index of indexes) {
@@ -253,9 +256,7 @@ export class Model {
         for (const index of indexes) stream.declined.add(ids[index] as number);
       },
       answered: (outcome) => {
-        const still = (stream.inFlight.get(node) ?? 1) - 1;
-        if (still <= 0) stream.inFlight.delete(node);
-        else stream.inFlight.set(node, still);
+        inFlight.delete(lanes);
         this.#log(`${node} ${streamId} ← ${describe(outcome)}${signal.aborted ? ' (cancelled)' : ''}`);
         if (outcome.type !== 'delivered' || signal.aborted) return;
         for (const id of ids) stream.told.set(id, this.#runOf(stream, node));
@@ -267,12 +268,12 @@ export class Model {
     return `${node}/${this.#claims.get(stream.wishes[0]?.document.partition as number)}`;
   }
 
-  #checkOffer(stream: StreamModel, node: string, ids: readonly number[]): void {
+  #checkOffer(stream: StreamModel, node: string, ids: readonly number[], lanes: ReadonlySet<number>): void {
     const { now } = this.#time;
     const { id, deletedAt } = stream;
     if (deletedAt !== undefined && now - deletedAt > LAG_MS)
       this.#violated('deleted', `${id} was deleted ${now - deletedAt} ms ago and delivers`);
-    if ((stream.inFlight.get(node) ?? 0) > 0)
+    if ([...(stream.inFlight.get(node) ?? [])].some((other) => !other.isDisjointFrom(lanes)))
       this.#violated('lane', `${id} has two requests of one lane in flight at ${node}`);
     const floor = this.#floorOf(stream, node);
     const run = this.#runOf(stream, node);
@@ -303,6 +304,12 @@ export class Model {
     if (holder?.node !== node || holder.epoch !== claimed || stream.deletedAt !== undefined) return undefined;
     return stream.progress?.epoch === claimed ? stream.progress.cursor : stream.atClaim;
   }
+}
+
+/** Records of one lane are sent in order: all of a stream, or those of an endpoint. */
+export function laneOf({ wishes }: StreamModel, endpoint = -1): number {
+  const { lanes } = JSON.parse(wishes[0]?.document.sealedCredentials ?? '{}') as Partial<Sizes>;
+  return lanes === undefined ? 0 : endpoint;
 }
 
 function describe(outcome: Outcome): string {

@@ -127,11 +127,13 @@ function sizesOf(chance: Chance): Sizes {
     records: chance.pick([1, 5, 40, 100, 1_000]),
     bytes: chance.pick([3_000, 20_000, 2 ** 20]),
     intervalMs: chance.pick([10_000, 60_000, 300_000]),
+    ...(chance.happens(0.3) ? { lanes: chance.between(2, 6) } : {}),
   };
 }
 
-/** Of the same kind: what takes files goes on to take files. */
+/** Of the same kind: what takes files, or has lanes, goes on to do so. */
 function changedSizes({ sealedCredentials }: DataStreamDocument, chance: Chance): Sizes {
-  const { takes } = JSON.parse(sealedCredentials) as Sizes;
-  return { ...sizesOf(chance), takes };
+  const { takes, lanes } = JSON.parse(sealedCredentials) as Sizes;
+  const { lanes: _, ...sizes } = sizesOf(chance);
+  return { ...sizes, takes, ...(lanes === undefined ? {} : { lanes }) };
 }

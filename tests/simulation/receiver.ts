@@ -130,7 +130,10 @@ export class Receiver {
     if (left.length === 0) return this.#take(records, all, taking);
     taking.took(taken);
     taking.declined(left);
-    const failures = left.map((index) => failure(index, 'retry'));
+    // One answer may ask for some records again and refuse others for good.
+    const verdict = (index: number) =>
+      records[index]?.poison && this.character.poison === 'partial' ? 'reject' : 'retry';
+    const failures = left.map((index) => failure(index, verdict(index)));
     return { type: 'partial', failures, ...(afterMs === undefined ? {} : { afterMs }) };
   }
 

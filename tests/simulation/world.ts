@@ -1,4 +1,6 @@
 import './one-thread.ts';
+import { listQuarantined, removeQuarantined } from '../../src/delivery/quarantine/reading.ts';
+import { DEFAULT_SETTINGS, type DeliverySettings } from '../../src/delivery/stream/stream-context.ts';
 import type { LeaseTiming } from '../../src/leases/timing.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { organisationKey, partitionOf } from '../../src/registry/organisation.ts';
@@ -60,6 +62,7 @@ export class World implements Scene {
   readonly #wantedNodes: number;
   readonly #timing: Partial<LeaseTiming>;
   readonly #retentionMs: number;
+  readonly #settings: Partial<DeliverySettings>;
   readonly #happened: number[] = [];
   readonly #coverage: Coverage;
   #violation: Result['violation'];
@@ -78,6 +81,10 @@ export class World implements Scene {
     this.#wantedNodes = this.embedded ? 1 : chance.between(2, 3);
     this.#timing = chance.happens(0.7) ? SLOW_LEASES : {};
     this.#retentionMs = chance.pick([10, 30, 120, 720]) * 60_000;
+    this.#settings = {
+      liveBytes: chance.pick([2_000, 50_000, DEFAULT_SETTINGS.liveBytes]),
+      quarantine: chance.pick([{ records: 20, bytes: 10_000 }, DEFAULT_SETTINGS.quarantine]),
+    };
     const clock: Pick<Clock, 'now'> = { now: () => BEGINNING + Math.floor(this.time.now) };
     const recentBytes = chance.pick([0, 20_000, 2 ** 20]);
     this.storage = new Storage(clock as Clock, { partitions: this.partitions, recentBytes }, (changed) =>
@@ -209,7 +216,7 @@ export class World implements Scene {
         embedded,
         timing: this.#timing,
         retentionMs: this.#retentionMs,
-        settings: {},
+        settings: this.#settings,
         cannotOpen: () => this.cannotOpen,
         log: (text) => this.log(text),
         bug: (text) => this.violated('bug', text),
@@ -265,6 +272,11 @@ export class World implements Scene {
       const document = wishes.at(-1)?.document;
       if (!document || deletedAt !== undefined) continue;
       if (document.desired === 'running' && progress?.status.state !== 'error') continue;
+      if (progress?.lastError?.code === 'quarantine_full') {
+        const { records } = await listQuarantined(registry, document, { limit: 10_000 });
+        const ids = records.map((record) => record.id);
+        await removeQuarantined(registry, document, ids);
+      }
       const changed = { ...document, desired: 'running', generation: document.generation + 1 };
       this.log(`help ${document.id} ${document.desired} ${progress?.status.state}`);
       await registry.put(streamKeyOf(document), changed as unknown as Json);
