@@ -1,29 +1,10 @@
-import type { Batch, Destination, Gathering, Outcome, RecordFile } from '../../src/destinations/contract.ts';
+import type { Batch, Destination, Outcome, RecordFile } from '../../src/destinations/contract.ts';
 import { recordBytes } from '../../src/records/block.ts';
 import type { Model } from './model.ts';
 import type { Offered, Receiver } from './receiver.ts';
+import type { Sizes } from './sizes.ts';
 import { idOf } from './storage.ts';
 import type { Process } from './time.ts';
-
-/** What the credentials of a simulated stream say. */
-export interface Sizes {
-  readonly takes: 'batches' | 'files';
-  readonly records: number;
-  readonly bytes: number;
-  readonly intervalMs: number;
-  /** Requests in flight at a time, each of other endpoints; undefined: the stream is one lane. */
-  readonly lanes?: number;
-}
-
-export const gatheringOf = (sizes: Sizes): Gathering =>
-  sizes.takes === 'batches'
-    ? {
-        by: 'batch',
-        records: sizes.records,
-        bytes: sizes.bytes,
-        ...(sizes.lanes === undefined ? {} : { lanes: { by: 'endpoint', inFlight: sizes.lanes } }),
-      }
-    : { by: 'file', records: sizes.records, intervalMs: sizes.intervalMs };
 
 interface Sender {
   readonly node: string;

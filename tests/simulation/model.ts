@@ -3,9 +3,9 @@ import type { Batch, Outcome, RecordFile } from '../../src/destinations/contract
 import { comparePositions, type Position } from '../../src/log/log.ts';
 import type { DataStreamDocument, ProgressDocument } from '../../src/registry/data-stream.ts';
 import type { Change } from '../../src/registry/registry.ts';
-import type { Sizes } from './delivering.ts';
 import type { Traits } from './matching.ts';
 import type { Taking } from './receiver.ts';
+import type { Sizes } from './sizes.ts';
 import type { Placed, Storage } from './storage.ts';
 import type { SimulatedTime } from './time.ts';
 

@@ -16,10 +16,11 @@ import { loadOrganisationTree } from '../../src/registry/organisation-tree.ts';
 import type { Registry } from '../../src/registry/registry.ts';
 import type { Chance } from './chance.ts';
 import type { Coverage } from './coverage.ts';
-import { connect, gatheringOf, type Sizes } from './delivering.ts';
+import { connect } from './delivering.ts';
 import { Link, type Weathers } from './link.ts';
 import type { Model } from './model.ts';
 import type { Receiver } from './receiver.ts';
+import { gatheringOf, type Sizes } from './sizes.ts';
 import type { Storage } from './storage.ts';
 import { NodeClock, Process, type SimulatedTime } from './time.ts';
 

@@ -6,10 +6,11 @@ import { type DataStreamDocument, streamKey } from '../../src/registry/data-stre
 import { partitionOf } from '../../src/registry/organisation.ts';
 import type { Registry } from '../../src/registry/registry.ts';
 import type { Chance } from './chance.ts';
-import { connect, type Sizes } from './delivering.ts';
+import { connect } from './delivering.ts';
 import { FILTERS, PARENTS, rootOf } from './matching.ts';
 import { type Model, PEOPLE } from './model.ts';
 import type { Receiver } from './receiver.ts';
+import type { Sizes } from './sizes.ts';
 import { BEGINNING, Process, type SimulatedTime } from './time.ts';
 
 /** Where people's calls arrive: the parts of a node that its API uses. */
