@@ -28,6 +28,13 @@ export interface DataStreamDocument {
   readonly generation: number;
   /** The first record to deliver. */
   readonly start: Position;
+  /**
+   * The stream whose place this one takes over. Its first progress is made from where that stream ended; `start` is used only
+   * when that stream is deleted before.
+   */
+  readonly continueFrom?: string;
+  /** The stream that took over from this one, or is about to. This one is paused for good unless the other is deleted. */
+  readonly takenOverBy?: string;
   /** Partition of the log that holds its organisation tree's records. */
   readonly partition: number;
   /** UTC, ISO 8601. */
@@ -152,6 +159,16 @@ interface WatermarkDocument {
   readonly sequence: number;
   /** The fencing epoch of the lease under which this was written. */
   readonly epoch: number;
+}
+
+/** The document of a stream that another one takes over from. @param at ms since the epoch */
+export function takenOver(document: DataStreamDocument, by: string, at: number): DataStreamDocument {
+  return { ...document, desired: 'paused', takenOverBy: by, modified: new Date(at).toISOString() };
+}
+
+/** What a stream that was taken over says of itself. */
+export function takenOverMessage(by: string): string {
+  return `Paused: data stream ${by} has taken over and goes on from here.`;
 }
 
 export const STREAM = documentKind<DataStreamDocument>({ prefix: 'stream' });

@@ -11,7 +11,7 @@ import {
   type StreamState,
 } from '../../registry/data-stream.ts';
 import { recordStateChange } from '../../registry/history.ts';
-import type { Json } from '../../registry/registry.ts';
+import type { Json, Registry } from '../../registry/registry.ts';
 import type { Answer, RouteRequest } from '../route.ts';
 import { FieldReader } from './body.ts';
 import type { CreateParts } from './create.ts';
@@ -23,7 +23,8 @@ import {
   prepareDestination,
 } from './destination.ts';
 import type { DataStreamSchemas } from './schema.ts';
-import { changeStream, findProgress, removeStream } from './store.ts';
+import { changeStream, findProgress, findStream, lookUpStream, removeStream } from './store.ts';
+import { successorOf } from './take-over.ts';
 import { iso, streamStatus } from './view.ts';
 
 type PatchBody = Static<DataStreamSchemas['patch']>;
@@ -54,6 +55,7 @@ export async function patchDataStream(
   await changeStream(registry, organisationId, id, async (stored) => {
     const { state } = streamStatus(stored, await findProgress(registry, stored));
     const changes = readChanges(parts, body, stored, state);
+    if (changes.desired === 'running') await mustNotBeTakenOver(registry, stored);
     const { destination } = changes;
     if (isMoved(destination) && verifyDestinations) {
       await mustBeReachable(parts, destination.configured, { organisationId, streamId: id }, signal);
@@ -124,13 +126,14 @@ function applyChanges(
   { name, destination, wished: _, ...changes }: Changes,
   restarted: boolean,
 ): DataStreamDocument {
-  const { name: storedName, ...rest } = stored;
+  const { name: storedName, takenOverBy, ...rest } = stored;
   const named = name === undefined ? storedName : name || undefined;
   const moved = isMoved(destination);
   const resumed = stored.desired === 'paused' && changes.desired === 'running';
   return {
     ...rest,
     ...(named === undefined ? {} : { name: named }),
+    ...(takenOverBy === undefined || changes.desired === 'running' ? {} : { takenOverBy }),
     ...changes,
     ...(moved ? destinationFields(destination, sealer, stored.organisationId, stored.id) : {}),
     generation: stored.generation + (moved || resumed || restarted ? 1 : 0),
@@ -179,11 +182,28 @@ export async function restartDataStream(
   return { status: 202 };
 }
 
-/** `DELETE /api/v2/data_stream/{id}`, in any state; a delivery in flight is cancelled. */
+/** Both would deliver the same records. Once the other one is deleted, this one may go on from its own place. */
+async function mustNotBeTakenOver(registry: Registry, stored: DataStreamDocument): Promise<void> {
+  const by = await successorOf(registry, stored);
+  if (by === undefined) return;
+  const message = `Data stream ${by} has taken over from this one: both would deliver the same records. Delete ${by} first.`;
+  throw new ApiError('InvalidState', message);
+}
+
+/**
+ * `DELETE /api/v2/data_stream/{id}`, in any state; a delivery in flight is cancelled. A stream whose place is being
+ * handed over waits for that: it takes no longer than a delivery.
+ */
 export async function deleteDataStream(
   { registry, forget }: Pick<CreateParts, 'registry' | 'forget'>,
   { params: { id }, identity: { organisationId } }: Request,
 ): Promise<Answer> {
+  const { document } = await findStream(registry, organisationId, id);
+  const by = document.takenOverBy && (await lookUpStream(registry, organisationId, document.takenOverBy));
+  if (by && !(await findProgress(registry, by.document))) {
+    const message = `Data stream ${by.document.id} is taking over from this one; try again in a moment.`;
+    throw new ApiError('InvalidState', message);
+  }
   await removeStream(registry, organisationId, id);
   await forget?.(organisationId, id);
   return { status: 202 };

@@ -18,6 +18,7 @@ import {
 } from './destination.ts';
 import type { DataStreamSchemas } from './schema.ts';
 import { findStream, insertStream, listStreams, removeStream } from './store.ts';
+import { endPredecessor, findPredecessor, placeOf } from './take-over.ts';
 import { iso } from './view.ts';
 
 export interface CreateParts extends DestinationParts {
@@ -51,6 +52,8 @@ interface NewStream {
   readonly desired: 'running' | 'paused';
   readonly filters: readonly Json[];
   readonly startFrom: number | undefined;
+  /** The stream that this one takes over from. */
+  readonly continueFrom: string | undefined;
   readonly destination: PreparedDestination;
 }
 
@@ -64,6 +67,7 @@ export function createCreation(parts: CreateParts) {
     const { organisationId } = identity;
     const stream = readNewStream(parts, body);
     await mustHaveRoom(parts, organisationId);
+    await findPredecessor(parts, organisationId, stream);
     if (verifyDestinations) {
       const reference = { organisationId, streamId: newId(parts.random) };
       await mustBeReachable(parts, stream.destination.configured, reference, signal);
@@ -81,7 +85,9 @@ export async function testDataStream(
   const { organisationId } = identity;
   const stored =
     body.id === undefined ? undefined : await findStream(parts.registry, organisationId, body.id);
-  const { destination } = readNewStream(parts, body, stored?.document);
+  const stream = readNewStream(parts, body, stored?.document);
+  const { destination } = stream;
+  await findPredecessor(parts, organisationId, stream);
   const reference = { organisationId, streamId: stored?.document.id ?? newId(parts.random) };
   const { target } = destination.configured;
   const checked = await mustBeReachable(parts, destination.configured, reference, signal);
@@ -102,11 +108,15 @@ function readNewStream(parts: CreateParts, body: TestBody, stored?: DataStreamDo
   const { start_from } = body;
   const startFrom =
     start_from === undefined ? undefined : reader.startFrom(start_from, parts.clock.now(), parts.retentionMs);
+  const continueFrom = body.continue_from || undefined;
+  if (continueFrom !== undefined && start_from !== undefined)
+    reader.fault('NotAllowed', '/start_from', 'cannot be given together with continue_from');
   const destination = prepareDestination(parts, body.destination, reader, stored);
   if (!kind || !relation || !desired || !destination || reader.faults.length > 0) {
     throw faultsToError(reader.faults);
   }
-  return { name: body.name || undefined, kind, relation, desired, filters, startFrom, destination };
+  const name = body.name || undefined;
+  return { name, kind, relation, desired, filters, startFrom, continueFrom, destination };
 }
 
 async function insert(
@@ -116,7 +126,10 @@ async function insert(
 ): Promise<DataStreamDocument> {
   const { registry, clock, sealer } = parts;
   await mustHaveRoom(parts, organisationId);
-  const start = await parts.startPosition(organisationId, stream.startFrom);
+  const old = await findPredecessor(parts, organisationId, stream);
+  const start = old
+    ? await placeOf(registry, old)
+    : await parts.startPosition(organisationId, stream.startFrom);
   const created = iso(clock.now());
   for (;;) {
     const id = newId(parts.random);
@@ -131,6 +144,7 @@ async function insert(
       desired: stream.desired,
       generation: 1,
       start: start.position,
+      ...(old ? { continueFrom: old.id } : {}),
       partition: start.partition,
       created,
       modified: created,
@@ -142,6 +156,7 @@ async function insert(
         : ({ state: 'pending', message: 'Created.' } as const);
     if (!(await insertStream(registry, document, { at, ...change, actor }))) continue;
     await mustStillHaveRoom(parts, document);
+    if (old) await endPredecessor(parts, document, actor);
     return document;
   }
 }

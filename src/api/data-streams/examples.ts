@@ -57,6 +57,10 @@ const OPTIONS: BodyExamples = {
     summary: 'Begins with the oldest record that is kept',
     value: { ...events('With history', []), start_from: 'earliest' },
   },
+  'Option: take over': {
+    summary: 'Begins exactly where another stream ends, and pauses that one',
+    value: { ...events('The new service', []), continue_from: '5f3a9c1e' },
+  },
   'Option: children': {
     summary: 'Records of the organisation and of those below it',
     value: { ...events('The whole tree', []), relation_resolution: { id: 3 } },

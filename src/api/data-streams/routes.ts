@@ -121,7 +121,7 @@ function writeRoutes(parts: DataStreamParts): Route[] {
       responses: {
         201: { description: 'Created.', headers: { Location: 'Relative address of the new data stream.' } },
       },
-      errors: ['Failed', 'NotAllowed', 'Busy'],
+      errors: ['Failed', 'NotAllowed', 'InvalidReference', 'InvalidState', 'Busy'],
       handler: createCreation(parts),
     }),
     defineRoute({
@@ -148,7 +148,7 @@ function writeRoutes(parts: DataStreamParts): Route[] {
           }),
         },
       },
-      errors: ['Failed', 'NotAllowed', 'NotFound'],
+      errors: ['Failed', 'NotAllowed', 'InvalidReference', 'InvalidState', 'NotFound'],
       handler: (request) => testDataStream(parts, request),
     }),
     defineRoute({
@@ -177,7 +177,7 @@ function writeRoutes(parts: DataStreamParts): Route[] {
       access: 'write',
       params: DataStreamParameters,
       responses: { 202: { description: 'Accepted.' } },
-      errors: ['NotFound', 'Busy'],
+      errors: ['NotFound', 'InvalidState', 'Busy'],
       handler: (request) => deleteDataStream(parts, request),
     }),
     defineRoute({

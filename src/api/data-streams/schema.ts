@@ -105,6 +105,14 @@ function createFields<D extends TSchema>(destination: D) {
         examples: ['earliest'],
       }),
     ),
+    continue_from: Type.Optional(
+      Type.String({
+        maxLength: 64,
+        description:
+          'Id of a data stream of the same organisation and type. The new one begins exactly where that one ends: that one is paused, ends the delivery that is under way, and says who took over.',
+        examples: ['5f3a9c1e'],
+      }),
+    ),
   };
 }
 
@@ -268,6 +276,14 @@ function viewSchema(types: readonly DestinationType[]): TSchema {
       data_stream_type: ShownId('1 Usage, 2 Events.'),
       relation_resolution: ShownId('1 Own, 2 Children, 3 Both.'),
       status: StatusView,
+      continue_from: Type.Optional(
+        Type.String({ description: 'Id of the data stream that this one took over from.' }),
+      ),
+      taken_over_by: Type.Optional(
+        Type.String({
+          description: 'Id of the data stream that took over from this one, which stays paused.',
+        }),
+      ),
       created: Time('When it was created.'),
       modified: Time('When somebody changed it last.'),
       last_error: nullable(

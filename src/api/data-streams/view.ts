@@ -5,6 +5,7 @@ import {
   STATUS_IDS,
   type StreamState,
   type StreamStatus,
+  takenOverMessage,
 } from '../../registry/data-stream.ts';
 import { KINDS, RELATIONS } from './schema.ts';
 
@@ -20,7 +21,10 @@ export function streamStatus(
   const changed = Date.parse(stream.modified);
   if (stream.desired === 'paused') {
     const message = 'Paused. Records are kept and delivered when the stream is resumed.';
-    return status?.state === 'paused' ? status : { state: 'paused', message, since: changed };
+    const paused: StreamStatus =
+      status?.state === 'paused' ? status : { state: 'paused', message, since: changed };
+    if (stream.takenOverBy === undefined) return paused;
+    return { ...paused, message: takenOverMessage(stream.takenOverBy) };
   }
   if (status?.state === 'paused') {
     return { state: 'pending', message: 'The stream is being resumed.', since: changed };
@@ -48,6 +52,8 @@ export function showDataStream(stream: DataStreamDocument, progress: ProgressDoc
     data_stream_type: KINDS[stream.kind],
     relation_resolution: { id: stream.relation, description: RELATIONS[stream.relation] },
     status: showStatus(streamStatus(stream, progress)),
+    ...(stream.continueFrom === undefined ? {} : { continue_from: stream.continueFrom }),
+    ...(stream.takenOverBy === undefined ? {} : { taken_over_by: stream.takenOverBy }),
     created: stream.created,
     modified: stream.modified,
     last_error: lastError

@@ -76,5 +76,6 @@ function summarise(document: DataStreamDocument, revision: number): StreamSummar
     start: document.start,
     filters: document.filters.length === 0 ? NO_FILTERS : document.filters,
     revision,
+    ...(document.continueFrom === undefined ? {} : { continues: true }),
   };
 }

@@ -1,12 +1,14 @@
 import type { Permit } from '../../lib/permit.ts';
 import type { Block } from '../../records/block.ts';
 import {
+  type DataStreamDocument,
   PROGRESS,
   type ProgressDocument,
   progressKey,
   type StreamState,
   streamKey,
 } from '../../registry/data-stream.ts';
+import type { Stored } from '../../registry/documents.ts';
 import { addStateChange } from '../../registry/history.ts';
 import type { Write } from '../../registry/registry.ts';
 import { QuarantineStore } from '../quarantine/store.ts';
@@ -20,6 +22,7 @@ import type { Committer } from './committer.ts';
 import { coverage, Routing } from './routing.ts';
 import type { RunnerContext } from './runner-context.ts';
 import { readStreamDocuments, type StreamDocuments } from './stream-documents.ts';
+import { type TakenOver, takeOver } from './take-over.ts';
 import { untilAnswered } from './until-answered.ts';
 
 /** A data stream of the partition. It has a pump while it is not idle. */
@@ -137,7 +140,11 @@ export class PartitionStreams {
     for (const stream of streams) {
       const { summary } = stream;
       if (stream.pump) continue;
-      if (summary.desired === 'running' && summary.start.sequence >= this.#context.dispatched())
+      if (
+        summary.desired === 'running' &&
+        !summary.continues &&
+        summary.start.sequence >= this.#context.dispatched()
+      )
         simple.push(stream);
       else this.#start(stream);
     }
@@ -358,16 +365,14 @@ export class PartitionStreams {
   }
 
   async #load(stream: Stream, stop: AbortSignal): Promise<StreamDocuments | undefined> {
-    const { registry, clock, partition, telemetry } = this.#context;
-    const key = streamKey(stream.summary.organisationId, stream.summary.id);
-    const own = stream.of ?? stream;
-    const known = () => (this.#streams.get(key) === own ? own.summary.revision : undefined);
-    const documents = await untilAnswered(
-      () => readStreamDocuments(registry, clock, stream.summary, known, stop),
-      clock,
-      (cause) => telemetry.deliveryFault(`partition ${partition} waits: ${cause}`),
-      stop,
-    );
+    let documents = await this.#read(stream, stop);
+    const { continueFrom } = documents?.document ?? {};
+    if (documents && !documents.progress && continueFrom !== undefined && !stream.of) {
+      const taken = await this.#takeOver(documents.document, stop);
+      if (!taken || taken.type === 'undone') return undefined;
+      // It may have been changed while it waited for the other one.
+      documents = await this.#read(stream, stop);
+    }
     // If this process was suspended past its lease, the progress is its successor's: with its revision we would overwrite it.
     if ((documents?.progress?.epoch ?? 0) > this.#context.epoch) {
       this.#context.fenced();
@@ -375,6 +380,30 @@ export class PartitionStreams {
     }
     if (documents && !stream.pump?.progress) stream.revision = documents.progressRevision;
     return documents;
+  }
+
+  #read(stream: Stream, stop: AbortSignal): Promise<StreamDocuments | undefined> {
+    const { registry, clock } = this.#context;
+    const key = streamKey(stream.summary.organisationId, stream.summary.id);
+    const own = stream.of ?? stream;
+    const known = () => (this.#streams.get(key) === own ? own.summary.revision : undefined);
+    return this.#untilAnswered(() => readStreamDocuments(registry, clock, stream.summary, known, stop), stop);
+  }
+
+  #takeOver(document: DataStreamDocument, stop: AbortSignal): Promise<TakenOver | undefined> {
+    const { registry, clock, epoch } = this.#context;
+    const ended = async (old: Stored<DataStreamDocument>): Promise<boolean> => {
+      const other = this.#streams.get(old.key);
+      if (!other?.pump?.settled || other.summary.revision < old.revision) return false;
+      return (await this.#context.committer()?.committed(other)) ?? false;
+    };
+    return this.#untilAnswered(() => takeOver({ registry, clock, epoch, ended }, document, stop), stop);
+  }
+
+  #untilAnswered<T>(ask: () => T, stop: AbortSignal): Promise<Awaited<T> | undefined> {
+    const { clock, partition, telemetry } = this.#context;
+    const waiting = (cause: string) => telemetry.deliveryFault(`partition ${partition} waits: ${cause}`);
+    return untilAnswered(ask, clock, waiting, stop);
   }
 
   #stateChanged(stream: StreamSummary, state: StreamState, message: string, from: StreamState): void {

@@ -101,6 +101,12 @@ export class StreamDriver {
     return isLive(this.#state);
   }
 
+  /** Paused, as its newest document says, and nothing is in flight: its progress changes only by what arrives. */
+  get settled(): boolean {
+    const { phase, flight } = this.#state;
+    return phase === 'paused' && flight.size === 0 && this.current;
+  }
+
   /** The place of the oldest record that is not done. */
   get place(): Position | undefined {
     return this.idle ? { sequence: this.#context.dispatched(), index: 0 } : this.progress?.cursor;

@@ -7,6 +7,7 @@ import { addAhead, expireUnread, lose, reachedEnd, reselect, startCounting } fro
 import { withdraw } from './sending.ts';
 import { newSize } from './size.ts';
 import { beyondOf, isIdle, type State, type Step } from './state.ts';
+import { isElsewhere } from './wanted.ts';
 import { enter, WORDS } from './words.ts';
 
 /** What people want of the stream, and what the node does with it: start, change, stop, delete, expire. */
@@ -27,7 +28,7 @@ export function loaded(
     begin(state, step);
     return;
   }
-  if (before !== destination) destinationChanged(state, step);
+  if (before !== destination) destinationChanged(state, step, isElsewhere(before, destination));
   if (newer) changed(state, step, wanted);
 }
 
@@ -121,12 +122,23 @@ function reconcile(state: State, step: Step): void {
 }
 
 /**
- * What is in flight is cut short. What was taken of it by then is not sent to the new destination, which is opened after the
- * answer; connectors give it at once. What waits may be taken otherwise from now on.
+ * How long a request to the destination before may go on, ms. Most have ended by then, and so no record goes to both. Longer
+ * keeps a person waiting who changes a destination because it hangs.
  */
-function destinationChanged(state: State, step: Step): void {
+const LAST_ANSWER_MS = 5_000;
+
+/**
+ * What is in flight ends first; after a restart, at once. What was taken of it is not sent to the new destination, which is
+ * opened after the answer. What waits may be taken otherwise from now on.
+ */
+function destinationChanged(state: State, step: Step, elsewhere: boolean): void {
   withdraw(state, step, false);
-  cutShort(state, step, 'the destination was changed');
+  if (!elsewhere) cutShort(state, step, 'the data stream was restarted');
+  for (const request of state.flight.values()) {
+    if (request.stage !== 'sent' || request.cancelled) continue;
+    request.cancelled = true;
+    state.cutAt = Math.min(state.cutAt, step.at.monotonic + LAST_ANSWER_MS);
+  }
   reselect(state);
   state.progress.boundary = null;
   if (state.open !== 'closed') step.effects.push({ type: 'close' });
@@ -140,10 +152,20 @@ function destinationChanged(state: State, step: Step): void {
   endWaiting(state);
 }
 
+/** Requests to the destination before have had their time. */
+export function cutLate(state: State, step: Step): void {
+  if (step.at.monotonic < state.cutAt) return;
+  state.cutAt = Number.POSITIVE_INFINITY;
+  for (const [id, { stage, cancelled }] of state.flight) {
+    if (stage !== 'sent' || !cancelled) continue;
+    step.effects.push({ type: 'cancel', request: id, reason: 'the destination was changed' });
+  }
+}
+
 /** Requests in flight end now. They stay in flight until they say what of them was taken. */
 function cutShort(state: State, step: Step, reason: string): void {
   for (const request of state.flight.values()) {
-    if (request.stage !== 'sent' || request.cancelled) continue;
+    if (request.stage !== 'sent') continue;
     request.cancelled = true;
     step.effects.push({ type: 'cancel', request: request.id, reason });
   }

@@ -1,6 +1,7 @@
 import type { Effect, Event, EventType, Moment } from './events.ts';
 import {
   changed,
+  cutLate,
   deleted,
   endIfDone,
   expire,
@@ -146,6 +147,7 @@ function handle(state: State, now: Step, event: Event): void {
       break;
     case 'due':
       state.wakeAt = Number.POSITIVE_INFINITY;
+      cutLate(state, now);
       break;
     case 'stop':
       stop(state, now);
@@ -190,8 +192,8 @@ function nextDue(state: State, { at }: Step): number {
   if (state.phase !== 'running') return Number.POSITIVE_INFINITY;
   const later = (time: number) => (time > at.monotonic ? time : Number.POSITIVE_INFINITY);
   const waiting = Math.max(state.waitUntil, state.pacedUntil);
-  if (waiting > at.monotonic) return waiting;
-  let due = state.fileDueAt === undefined ? Number.POSITIVE_INFINITY : later(state.fileDueAt);
+  if (waiting > at.monotonic) return Math.min(waiting, state.cutAt);
+  let due = state.fileDueAt === undefined ? state.cutAt : Math.min(state.cutAt, later(state.fileDueAt));
   for (const entry of state.again) due = Math.min(due, later(entry.notBefore));
   return due;
 }

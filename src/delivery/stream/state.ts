@@ -68,7 +68,7 @@ export interface Request {
   stage: 'committing' | 'asking' | 'sent' | 'quarantining';
   /** The retention has taken the blocks up to this sequence: what of them is not taken now has expired. */
   expiredThrough: number;
-  /** It was told to end: its answer says what was taken, and nothing about the destination. */
+  /** It is to end: its answer says what was taken, and nothing about the destination. */
   cancelled: boolean;
   refused: readonly Refused[];
   /** Of the refused ones, those that count as refused in a row. */
@@ -160,6 +160,8 @@ export interface State {
   successes: number;
   fileDueAt: number | undefined;
   pacedUntil: number;
+  /** When requests to the destination before are cut short, monotonic ms; Infinity: there are none. */
+  cutAt: number;
   wakeAt: number;
   /** What waits is to give its memory back when the event is handled. */
   lettingGo: boolean;
@@ -221,6 +223,7 @@ export function beginState({ settings, job, memory, wanted, progress, offeredFro
     successes: 0,
     fileDueAt: undefined,
     pacedUntil: 0,
+    cutAt: Number.POSITIVE_INFINITY,
     wakeAt: Number.POSITIVE_INFINITY,
     lettingGo: false,
     dirty: false,

@@ -26,6 +26,8 @@ export interface StreamSummary {
   readonly filters: readonly Json[];
   /** Revision of the stream's document in the registry. */
   readonly revision: number;
+  /** It begins where another stream ends: see delivery/partition/take-over.ts. */
+  readonly continues?: true;
   /** Set where the stream is delivered once more, beside its live job. */
   readonly job?: SideJob;
 }

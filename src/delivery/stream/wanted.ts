@@ -28,5 +28,10 @@ export function besideLive(stream: StreamSummary, job: SideJob): StreamSummary {
 /** Equal texts: the destination is reached and asked in the same way. A restart begins anew. */
 export function destinationText(document: DataStreamDocument): string {
   const { sealedCredentials, connectionType, format, generation } = document;
-  return JSON.stringify([sealedCredentials, connectionType, format, generation]);
+  return `${generation} ${JSON.stringify([sealedCredentials, connectionType, format])}`;
+}
+
+/** Whether two such texts name different destinations, and not only a restart. */
+export function isElsewhere(before: string, after: string): boolean {
+  return before.slice(before.indexOf(' ')) !== after.slice(after.indexOf(' '));
 }
