@@ -253,6 +253,7 @@ export async function setUpApi(options: FixtureOptions = {}): Promise<ApiFixture
     activity: options.activity ?? (async () => ({ attempts: [], series: [] })),
     tail: options.tail ?? (async (_, cursor) => ({ records: [], next: cursor, skipped: false })),
     exchange: async (_, attempt) => (attempt === 'kept' ? EXCHANGE : undefined),
+    countRange: async () => ({ records: 12, filtered: 3, complete: true }),
     resend: async () => ({ delivered: 0, failed: [] }),
     testRecord: async (stream, organisationName) => {
       testRecords.asked.push(`${stream.organisationId} ${organisationName} ${stream.id}`);

@@ -27,6 +27,11 @@ let users = 0;
 
 /** A path whose ids exist, for each route with a body. */
 async function pathFor({ path, operationId }: Route): Promise<string> {
+  if (path.includes(':replay_id')) {
+    const id = await api.create(WEBHOOK);
+    const made = await api.call('POST', `/api/v2/data_stream/${id}/replay`, { body: { from: 'earliest' } });
+    return String(made.headers.location);
+  }
   if (path.startsWith('/api/v2/data_stream/:id')) return path.replace(':id', await api.create(WEBHOOK));
   if (path.startsWith('/operator/')) {
     const own = '/operator/v1/organisations/1';

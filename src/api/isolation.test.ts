@@ -7,7 +7,7 @@ import { ID_FIELDS, PUBLIC_PATHS, ROUTE_RULES } from './route-rules.fixture.ts';
 /** Over the whole route table, so that a route that is added is covered. */
 let api: ApiFixture;
 /** Of organisation 2, whom nobody of organisation 1 may see. */
-let foreign: { stream: string; token: string; record: string };
+let foreign: { stream: string; token: string; record: string; replay: string };
 
 const QUARANTINED = {
   kind: 'event',
@@ -32,7 +32,12 @@ before(async () => {
     token: OPERATOR_TOKEN,
     body: { username: FOREIGN_USER, password: 'theirs' },
   });
-  foreign = { stream, token: String(tokens.body[0].id), record };
+  const replayed = await api.call('POST', `/api/v2/data_stream/${stream}/replay`, {
+    token: 'bea',
+    body: { from: 'earliest' },
+  });
+  const replay = String(replayed.headers.location).split('/').at(-1) as string;
+  foreign = { stream, token: String(tokens.body[0].id), record, replay };
 });
 after(() => api.close());
 
@@ -47,6 +52,7 @@ function validBody(route: Route): unknown {
 function foreignValue(parameter: string, path: string): string {
   if (parameter === 'id') return path.includes('application_token') ? foreign.token : foreign.stream;
   if (parameter === 'attempt_id') return 'kept';
+  if (parameter === 'replay_id') return foreign.replay;
   throw new Error(`a parameter :${parameter} in ${path}: say here what another organisation has of it`);
 }
 const ofCustomers = ({ access }: Route) => access === 'read' || access === 'write';

@@ -2,6 +2,7 @@ import { type ApplicationTokenParts, applicationTokenRoutes } from './applicatio
 import { type AuthenticateParts, authenticateRoutes } from './authenticate.ts';
 import { type DataStreamActivityParts, dataStreamActivityRoutes } from './data-streams/activity.ts';
 import { eventTypeRoutes, sampleRecordRoute } from './data-streams/lookups.ts';
+import { type ReplayParts, replayRoutes } from './data-streams/replay.ts';
 import { type DataStreamParts, dataStreamRoutes } from './data-streams/routes.ts';
 import { type TestRecordParts, testRecordRoute } from './data-streams/synthetic-record.ts';
 import { type OperatorDataStreamParts, operatorDataStreamRoutes } from './operator/data-streams.ts';
@@ -18,6 +19,7 @@ type ApiParts = AuthenticateParts &
   ApplicationTokenParts &
   OrganisationParts &
   DataStreamParts &
+  ReplayParts &
   DataStreamActivityParts &
   TestRecordParts &
   OperatorParts &
@@ -34,6 +36,7 @@ export function apiRoutes(parts: ApiParts): Route[] {
     ...eventTypeRoutes(),
     sampleRecordRoute(),
     ...dataStreamRoutes(parts),
+    ...replayRoutes(parts),
     ...dataStreamActivityRoutes(parts),
     testRecordRoute(parts),
     ...operatorRoutes(parts),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { type ReplayDocument, replayEnded } from '../registry/data-stream.ts';
 import type { SideJob } from './stream/state.ts';
 import { type Peer, TestWorld } from './world.fixture.ts';
 
@@ -187,5 +188,90 @@ describe('what happens to the stream', () => {
     await w.stop();
     assert.equal(await end, false);
     assert.equal((await w.progress('a', 1, 'again')).counters.delivered, replayed.length);
+  });
+});
+
+describe('replays of the document', () => {
+  const replay = (more: Partial<ReplayDocument> = {}): ReplayDocument => ({
+    id: 'again',
+    from: { sequence: 3, index: 5 },
+    until: { sequence: 6, index: 2 },
+    fromTime: '',
+    untilTime: '',
+    filters: [],
+    desired: 'running',
+    generation: 1,
+    created: '',
+    ...more,
+  });
+  const whole = { from: { sequence: 1, index: 0 }, until: { sequence: 11, index: 0 } };
+
+  test('one begins when the document has it, and ends by itself; a restart does not repeat it', async () => {
+    const { w, replayed } = await delivered();
+    await w.change('a', { replays: [replay()] });
+    await w.clock.advance(SECOND);
+    assert.deepEqual(replayed, ids(26, 52));
+    assert.ok(replayEnded(replay(), await w.progress('a', 1, 'again')));
+    await w.crash();
+    await w.start();
+    await w.clock.advance(SECOND);
+    assert.equal(replayed.length, 27);
+  });
+
+  test('a crash in the middle: it goes on where it was, without being asked', async () => {
+    const { w, replayed } = await delivered();
+    await w.change('a', { replays: [replay({ ...whole, recordsPerSecond: 10 })] });
+    await w.clock.advance(5 * SECOND);
+    await w.crash();
+    await w.start();
+    await w.clock.advance(10 * SECOND);
+    assert.deepEqual(replayed, ids(1, 100));
+  });
+
+  test('pause, another pace, resume; several at a time; one that is taken out ends', async () => {
+    const { w, replayed } = await delivered();
+    const slow = replay({ ...whole, recordsPerSecond: 10 });
+    await w.change('a', { replays: [slow] });
+    await w.clock.advance(3 * SECOND);
+    await w.change('a', { replays: [{ ...slow, desired: 'paused' }] });
+    const before = replayed.length;
+    await w.append('usage', usage(101, 110));
+    await w.clock.advance(20 * SECOND);
+    assert.equal(replayed.length, before);
+    assert.equal((await w.progress('a')).counters.delivered, 110, 'the live flow goes on');
+    await w.change('a', { replays: [{ ...slow, recordsPerSecond: 50, generation: 2 }] });
+    await w.clock.advance(3 * SECOND);
+    assert.deepEqual(replayed, ids(1, 100));
+    const second = replay({ ...whole, id: 'again2', recordsPerSecond: 10 });
+    await w.change('a', { replays: [slow, second] });
+    await w.clock.advance(2 * SECOND);
+    await w.change('a', { replays: [slow] });
+    const counted = (await w.progress('a', 1, 'again2')).counters.delivered;
+    await w.clock.advance(20 * SECOND);
+    assert.equal((await w.progress('a', 1, 'again2')).counters.delivered, counted);
+  });
+
+  test('filters on top of those of the stream', async () => {
+    const w = new TestWorld();
+    await w.organisation(1);
+    await w.start();
+    const got: number[] = [];
+    const peer: Peer = (records, { replay: of }) => {
+      if (of !== undefined) got.push(...records);
+      return { type: 'delivered' };
+    };
+    await w.stream('a', peer, { kind: 'event', filters: [{ field: 'event_type_id', value: [1, 2] }] });
+    await w.append(
+      'event',
+      [1, 2, 3, 2].map((eventType, at) => ({ id: at + 1, organisation: 1, eventType })),
+    );
+    await w.clock.advance(SECOND);
+    const filters = [{ field: 'event_type_id', value: [2, 3] }];
+    const range = { from: { sequence: 1, index: 0 }, until: { sequence: 2, index: 0 } };
+    await w.change('a', { replays: [replay({ ...range, filters })] });
+    await w.clock.advance(SECOND);
+    assert.deepEqual(got, [2, 4]);
+    const { delivered: count, filtered } = (await w.progress('a', 1, 'again')).counters;
+    assert.deepEqual([count, filtered], [2, 2]);
   });
 });

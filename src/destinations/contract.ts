@@ -135,6 +135,8 @@ interface Delivery {
   readonly last: Position;
   /** When the first record arrived, ms since the epoch. */
   readonly firstArrivedAt: number;
+  /** Id of the replay that delivers these records again; undefined: the live flow. What is stored by name has it in its name. */
+  readonly replay?: string;
   /**
    * The record is a synthetic one that somebody asked for (TEST_MARK). Where the service carries anything beside records, the
    * connector marks it, and it overwrites nothing.

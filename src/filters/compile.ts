@@ -19,7 +19,7 @@ export interface Selection {
 }
 
 /** Filters made ready for blocks; looks at a block's index only, never at its payload. */
-interface CompiledFilter {
+export interface CompiledFilter {
   /** @param ordinals the organisations of the block that are wanted, as positions in `block.organisations` */
   select(block: RecordIndex, ordinals: 'all' | readonly number[]): Selection;
 }

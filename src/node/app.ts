@@ -10,6 +10,7 @@ import type { Secrets } from '../auth/secret.ts';
 import type { Config } from '../config/config.ts';
 import type { Quarantined } from '../delivery/quarantine/document.ts';
 import type { Activity } from '../delivery/watching/activity.ts';
+import { countRange } from '../delivery/watching/count-range.ts';
 import { type ResendResult, resendQuarantined } from '../delivery/watching/resend.ts';
 import type { SharedActivity } from '../delivery/watching/shared-activity.ts';
 import { sendTestRecord, type TestRecordResult } from '../delivery/watching/synthetic-record.ts';
@@ -128,6 +129,8 @@ function appParts(parts: NodeParts, demo: boolean): AppParts {
       forget: (organisationId, id) => parts.activity.forget(organisationId, id),
       activity: (stream) => parts.activityOf(stream),
       exchange: (stream, attempt) => parts.exchangeOf(stream, attempt),
+      countRange: (stream, range, filters, signal) =>
+        countRange({ log, tree, clock }, stream, range, filters, signal),
       tail: (stream, cursor, after, limit) => readTail({ log, tree }, stream, cursor, after, limit),
       resend: (stream, records, signal) => resend(parts, stream, records, signal),
       testRecord: (stream, organisationName, signal) => testRecord(parts, stream, organisationName, signal),

@@ -1,4 +1,4 @@
-import type { Position } from '../log/log.ts';
+import { comparePositions, type Position } from '../log/log.ts';
 import { documentKind } from './documents.ts';
 import { type Json, registryKey } from './registry.ts';
 
@@ -35,11 +35,32 @@ export interface DataStreamDocument {
   readonly continueFrom?: string;
   /** The stream that took over from this one, or is about to. This one is paused for good unless the other is deleted. */
   readonly takenOverBy?: string;
+  /** Ranges that are delivered again beside the live flow, oldest first; finished ones stay until there are newer ones. */
+  readonly replays?: readonly ReplayDocument[];
   /** Partition of the log that holds its organisation tree's records. */
   readonly partition: number;
   /** UTC, ISO 8601. */
   readonly created: string;
   readonly modified: string;
+}
+
+/** A range of a stream's records that is delivered again. Its progress is that of a job beside the live one: see `progressKey`. */
+export interface ReplayDocument {
+  readonly id: string;
+  /** The first record of the range, and the first that is no part of it. */
+  readonly from: Position;
+  readonly until: Position;
+  /** The times that were asked for, UTC, ISO 8601. */
+  readonly fromTime: string;
+  readonly untilTime: string;
+  /** On top of the stream's own. */
+  readonly filters: readonly Json[];
+  readonly recordsPerSecond?: number;
+  readonly desired: 'running' | 'paused';
+  /** Grows when somebody resumes it, also out of Error. */
+  readonly generation: number;
+  /** UTC, ISO 8601. */
+  readonly created: string;
 }
 
 export interface ProgressDocument {
@@ -164,6 +185,12 @@ interface WatermarkDocument {
 /** The document of a stream that another one takes over from. @param at ms since the epoch */
 export function takenOver(document: DataStreamDocument, by: string, at: number): DataStreamDocument {
   return { ...document, desired: 'paused', takenOverBy: by, modified: new Date(at).toISOString() };
+}
+
+/** Whether a replay has reached the end of its range. @param progress of its job; undefined: it has not begun */
+export function replayEnded({ until }: ReplayDocument, progress: ProgressDocument | undefined): boolean {
+  if (!progress || progress.pending > 0) return false;
+  return comparePositions(progress.cursor, until) >= 0;
 }
 
 /** What a stream that was taken over says of itself. */

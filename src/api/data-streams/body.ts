@@ -49,20 +49,21 @@ export class FieldReader {
 
   /** @returns milliseconds since the epoch */
   startFrom(text: string, now: number, retentionMs: number): number | undefined {
+    return this.timeWithin(text, '/start_from', now, retentionMs);
+  }
+
+  /** A time within the retention, or `earliest`. @returns milliseconds since the epoch */
+  timeWithin(text: string, path: string, now: number, retentionMs: number): number | undefined {
     if (text === 'earliest') return now - retentionMs;
     const time = parseTime(text);
     if (time === undefined) {
       const message = 'must be a date and time in ISO 8601, e.g. 2026-01-31T08:00:00Z, or earliest';
-      return this.fault('InvalidFormat', '/start_from', message);
+      return this.fault('InvalidFormat', path, message);
     }
-    if (time > now) return this.fault('OutOfRange', '/start_from', 'must not lie in the future');
+    if (time > now) return this.fault('OutOfRange', path, 'must not lie in the future');
     if (time < now - retentionMs) {
       const oldest = new Date(now - retentionMs).toISOString();
-      return this.fault(
-        'OutOfRange',
-        '/start_from',
-        `records are kept since ${oldest}: it must not lie before`,
-      );
+      return this.fault('OutOfRange', path, `records are kept since ${oldest}: it must not lie before`);
     }
     return time;
   }

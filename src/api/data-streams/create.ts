@@ -186,6 +186,6 @@ function tooMany(most: number): ApiError {
 }
 
 /** 8 lower-case hex digits, as emnify's ids look. */
-function newId(random: Random): string {
+export function newId(random: Random): string {
   return Buffer.from(random.bytes(4)).toString('hex');
 }

@@ -18,7 +18,7 @@ export const DataStreamParameters = Type.Object({
 });
 
 /** An id in a request: generated clients send 2, 2.0 or "2". Its value is checked where it is read. */
-const GivenId = (description: string, example: number) =>
+export const GivenId = (description: string, example: number) =>
   Type.Object({
     id: Type.Unsafe<number | string>({ type: ['number', 'string'], description, examples: [example] }),
     description: Type.Optional(Type.Unknown({ description: 'Ignored.' })),
@@ -51,7 +51,7 @@ const Filter = Type.Object(
   } satisfies DocumentKeywords,
 );
 
-const Filters = Type.Array(Filter, {
+export const Filters = Type.Array(Filter, {
   description: 'Which events are delivered; empty: all. Streams of usage data cannot be filtered.',
   examples: [[{ field: 'event_type_id', value: [3, 5] }, { or: [{ field: 'alert', value: true }] }]],
 });
@@ -237,17 +237,21 @@ function maskedCredentialsSchema(type: DestinationType, use: 'Shown' | 'Change')
 
 /** A schema, or null. */
 export const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
-const Time = (description: string) => Type.String({ format: 'date-time', description });
+export const Time = (description: string) => Type.String({ format: 'date-time', description });
 const Count = (description: string) => Type.Integer({ minimum: 0, description });
 
-const StatusView = Type.Object({
-  id: Type.Integer({ description: '1 Running, 2 Paused, 3 Error, 4 Pending.' }),
+export const StatusView = Type.Object({
+  id: Type.Integer({ description: '1 Running, 2 Paused, 3 Error, 4 Pending; of a replay also 5 Finished.' }),
   description: Type.String(),
   message: Type.String({ description: 'The state in plain words.' }),
   since: Time('Since when.'),
 });
 
-const Progress = Type.Object({
+export const LastError = nullable(
+  Type.Object({ code: Type.String(), message: Type.String(), at: Time('When it happened.') }),
+);
+
+export const Progress = Type.Object({
   delivered: Count('Records that the destination took.'),
   filtered: Count('Records that did not pass the filters.'),
   quarantined: Count('Records that the destination refused for good; they are in quarantine.'),
@@ -286,9 +290,7 @@ function viewSchema(types: readonly DestinationType[]): TSchema {
       ),
       created: Time('When it was created.'),
       modified: Time('When somebody changed it last.'),
-      last_error: nullable(
-        Type.Object({ code: Type.String(), message: Type.String(), at: Time('When it happened.') }),
-      ),
+      last_error: LastError,
       retrying: nullable(
         Type.Object({
           since: Time('First failure of the run.'),

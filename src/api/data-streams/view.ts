@@ -1,5 +1,6 @@
 import {
   type DataStreamDocument,
+  type LastError,
   type ProgressDocument,
   STATUS_DESCRIPTIONS,
   STATUS_IDS,
@@ -37,7 +38,6 @@ export function streamStatus(
 
 /** A data stream as the API shows it; secrets masked. */
 export function showDataStream(stream: DataStreamDocument, progress: ProgressDocument | undefined) {
-  const lastError = progress?.lastError;
   const retrying = progress?.retrying;
   return {
     id: stream.id,
@@ -56,9 +56,7 @@ export function showDataStream(stream: DataStreamDocument, progress: ProgressDoc
     ...(stream.takenOverBy === undefined ? {} : { taken_over_by: stream.takenOverBy }),
     created: stream.created,
     modified: stream.modified,
-    last_error: lastError
-      ? { code: lastError.code, message: lastError.message, at: iso(lastError.at) }
-      : null,
+    last_error: showLastError(progress?.lastError),
     retrying: retrying
       ? {
           since: iso(retrying.since),
@@ -70,6 +68,10 @@ export function showDataStream(stream: DataStreamDocument, progress: ProgressDoc
     progress: showProgress(progress),
     expired_hours: (progress?.expiredHours ?? []).map(({ hour, records }) => ({ hour: iso(hour), records })),
   };
+}
+
+export function showLastError(lastError: LastError | null | undefined) {
+  return lastError ? { code: lastError.code, message: lastError.message, at: iso(lastError.at) } : null;
 }
 
 export function showProgress(progress: ProgressDocument | undefined) {

@@ -5,6 +5,8 @@ import {
   PROGRESS,
   type ProgressDocument,
   progressKey,
+  type ReplayDocument,
+  replayEnded,
   type StreamState,
   streamKey,
 } from '../../registry/data-stream.ts';
@@ -38,12 +40,16 @@ interface Stream {
   readonly beside: Map<string, Beside>;
   /** The stream of a job beside the live one; undefined for a stream. */
   readonly of: Stream | undefined;
+  /** Ids of replays that have reached the end of their range. */
+  readonly replayed: Set<string>;
 }
 
 /** A job beside the live one. */
 interface Beside {
   readonly stream: Stream;
-  readonly job: SideJob;
+  job: SideJob;
+  /** The stream's document says whether it goes on. */
+  readonly isReplay: boolean;
   /** Ends the job. It does not begin again on its own. */
   readonly end: (done: boolean) => void;
 }
@@ -81,6 +87,8 @@ export class PartitionStreams {
   readonly #background = new Set<Promise<unknown>>();
   readonly #quarantine: QuarantineStore;
   #ending = false;
+  /** Which replays have ended is known. */
+  #allRead = false;
 
   constructor(context: StreamsContext) {
     this.#context = context;
@@ -119,7 +127,10 @@ export class PartitionStreams {
     for await (const { key, document, revision } of PROGRESS.list(registry, partition)) {
       if (stop.aborted) return;
       const stream = this.#streams.get(key.replace(/^progress\.\d+\./, 'stream.'));
-      if (!stream) continue;
+      if (!stream) {
+        this.#notice(key, document);
+        continue;
+      }
       known.add(stream);
       if (stream.pump) continue;
       if (document.epoch > this.#context.epoch) return this.#context.fenced();
@@ -128,6 +139,40 @@ export class PartitionStreams {
       this.#start(stream, document);
     }
     await this.#adopt([...this.#streams.values()].filter((stream) => !known.has(stream)));
+    if (stop.aborted) return;
+    this.#allRead = true;
+    for (const stream of this.#streams.values()) if (stream.summary.replays) this.#replay(stream);
+  }
+
+  /** A document that is of no stream may be of a replay, and says whether that has ended. */
+  #notice(key: string, document: ProgressDocument): void {
+    const [, , organisationId, id, name] = key.split('.');
+    const stream = this.#streams.get(`stream.${organisationId}.${id}`);
+    const replay = stream?.summary.replays?.find((each) => each.id === name);
+    if (stream && replay && replayEnded(replay, document)) stream.replayed.add(replay.id);
+  }
+
+  /** Starts and ends the jobs of a stream's replays as its document has them. */
+  #replay(stream: Stream): void {
+    const { replays = [] } = stream.summary;
+    const wanted = new Set(replays.map(({ id }) => id));
+    for (const [name, beside] of stream.beside)
+      if (beside.isReplay && !wanted.has(name)) this.#endJob(beside);
+    for (const replay of replays) {
+      const running = stream.beside.get(replay.id);
+      if (running) running.job = replayJob(replay);
+      else if (!stream.replayed.has(replay.id)) this.#track(this.#runReplay(stream, replay));
+    }
+  }
+
+  async #runReplay(stream: Stream, replay: ReplayDocument): Promise<void> {
+    if (await this.#begin(stream, replayJob(replay), true)) stream.replayed.add(replay.id);
+  }
+
+  #endJob({ stream, end }: Beside): void {
+    stream.pump?.delete();
+    this.#context.committer()?.forget(stream);
+    end(false);
   }
 
   /**
@@ -226,6 +271,10 @@ export class PartitionStreams {
     const of = this.#streams.get(key);
     if (!of) throw new Error(`the partition has no ${key}`);
     if (of.beside.has(job.name)) throw new Error(`the job ${job.name} of ${key} runs already`);
+    return this.#begin(of, job, false);
+  }
+
+  #begin(of: Stream, job: SideJob, isReplay: boolean): Promise<boolean> {
     if (this.#ending) return Promise.resolve(false);
     return new Promise((resolve) => {
       const stream = newStream(besideLive(of.summary, job), of);
@@ -234,7 +283,7 @@ export class PartitionStreams {
         this.#routing.remove(stream);
         resolve(done);
       };
-      of.beside.set(job.name, { stream, job, end });
+      of.beside.set(job.name, { stream, job, isReplay, end });
       this.#routing.add(stream);
       this.#start(stream);
     });
@@ -251,11 +300,7 @@ export class PartitionStreams {
     const stream = this.#streams.get(key);
     if (!summary) {
       if (!stream) return;
-      for (const { stream: job, end } of stream.beside.values()) {
-        job.pump?.delete();
-        this.#context.committer()?.forget(job);
-        end(false);
-      }
+      for (const beside of stream.beside.values()) this.#endJob(beside);
       stream.pump?.delete();
       this.#context.committer()?.forget(stream);
       this.#streams.delete(key);
@@ -270,6 +315,7 @@ export class PartitionStreams {
     }
     if (stream.summary.relation !== summary.relation) this.#routing.forget();
     this.#update(stream, summary);
+    if (this.#allRead) this.#replay(stream);
     for (const { stream: side, job } of stream.beside.values()) this.#update(side, besideLive(summary, job));
   }
 
@@ -435,6 +481,7 @@ function newStream(summary: StreamSummary, of: Stream | undefined): Stream {
     offeredAt: 0,
     beside: new Map(),
     of,
+    replayed: new Set(),
   };
 }
 
@@ -446,4 +493,10 @@ function isIdle(stream: StreamSummary, document: ProgressDocument): boolean {
     stream.desired === 'running' &&
     document.generation === stream.generation
   );
+}
+
+function replayJob(replay: ReplayDocument): SideJob {
+  const { id, from, until, filters, recordsPerSecond, desired, generation } = replay;
+  const also = filters.length > 0 ? { also: filters } : {};
+  return { name: id, from, until, recordsPerSecond, filters: undefined, desired, generation, ...also };
 }

@@ -104,6 +104,7 @@ function describe({ stream, piece, slots, notes }: Delivery) {
     first: firstOf(piece),
     last: lastOf(piece),
     firstArrivedAt: (piece[0] as Piece[number]).arrivedAt,
+    ...(stream.job ? { replay: stream.job.name } : {}),
     ...(notes ? { notes } : {}),
   };
 }

@@ -1,3 +1,4 @@
+import { bothFilters } from '../../filters/both.ts';
 import { compileFilter, type Selection } from '../../filters/compile.ts';
 import { type Work, working } from '../../lib/loop-watch.ts';
 import type { Position } from '../../log/log.ts';
@@ -53,7 +54,7 @@ export class StreamDriver {
     this.#context = context;
     this.offeredFrom = offeredFrom;
     this.#committed = committed;
-    this.#filter = compileFilter(stream.filters);
+    this.#filter = filterOf(stream);
     this.#state = beginState({
       settings: context.settings,
       job: stream.job ?? LIVE,
@@ -197,7 +198,9 @@ export class StreamDriver {
   }
 
   #take(stream: StreamSummary): void {
-    if (stream.filters !== this.#stream.filters) this.#filter = compileFilter(stream.filters);
+    const { filters, job } = this.#stream;
+    if (stream.filters !== filters || stream.job?.also !== job?.also) this.#filter = filterOf(stream);
+    if (stream.job) this.#state.job = stream.job;
     this.#stream = stream;
   }
 
@@ -281,4 +284,9 @@ export class StreamDriver {
         ? () => {}
         : clock.after(Math.max(0, Math.ceil(at - clock.monotonic())), () => this.#dispatch({ type: 'due' }));
   }
+}
+
+function filterOf({ filters, job }: StreamSummary): ReturnType<typeof compileFilter> {
+  const own = compileFilter(filters);
+  return job?.also ? bothFilters(own, compileFilter(job.also)) : own;
 }

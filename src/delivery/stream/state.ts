@@ -31,6 +31,12 @@ export interface SideJob extends Job {
   readonly from: Position;
   /** undefined: the stream's own. */
   readonly filters: readonly Json[] | undefined;
+  /** Filters that a record must pass as well. */
+  readonly also?: readonly Json[];
+  /** Whether the job runs, while the stream does. Missing: it does. */
+  readonly desired?: 'running' | 'paused';
+  /** Grows with each restart of the job alone. */
+  readonly generation?: number;
 }
 
 interface MachineSettings {
@@ -102,7 +108,8 @@ export interface Counting {
 export interface State {
   phase: Phase;
   readonly settings: MachineSettings;
-  readonly job: Job;
+  /** Its range stays the same; its pace may change. */
+  job: Job;
   readonly memory: HeldBlocks;
   progress: Progress;
   wanted: Wanted;

@@ -4,7 +4,7 @@ import type { Permit } from '../../lib/permit.ts';
 import type { Shares } from '../../lib/shares.ts';
 import type { Position, RecordLog } from '../../log/log.ts';
 import type { Block } from '../../records/block.ts';
-import type { DataStreamDocument, StreamState } from '../../registry/data-stream.ts';
+import type { DataStreamDocument, ReplayDocument, StreamState } from '../../registry/data-stream.ts';
 import type { Json } from '../../registry/registry.ts';
 import type { StreamDocuments } from '../partition/stream-documents.ts';
 import { QUARANTINE_LIMITS, type QuarantineLimits, type QuarantineOutcome } from '../quarantine/store.ts';
@@ -26,6 +26,7 @@ export interface StreamSummary {
   readonly filters: readonly Json[];
   /** Revision of the stream's document in the registry. */
   readonly revision: number;
+  readonly replays?: readonly ReplayDocument[];
   /** It begins where another stream ends: see delivery/partition/take-over.ts. */
   readonly continues?: true;
   /** Set where the stream is delivered once more, beside its live job. */

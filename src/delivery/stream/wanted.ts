@@ -5,8 +5,9 @@ import type { StreamSummary } from './stream-context.ts';
 
 /** What of a data stream's documents the machine looks at. */
 export function wantedOf(stream: StreamSummary): Wanted {
-  const { desired, generation, revision, kind, relation, filters } = stream;
-  return { desired, generation, revision, selecting: JSON.stringify([kind, relation, filters]) };
+  const { desired, generation, revision, kind, relation, filters, job } = stream;
+  const also = job?.also ? [job.also] : [];
+  return { desired, generation, revision, selecting: JSON.stringify([kind, relation, filters, ...also]) };
 }
 
 /** A summary as the document has it, where that is newer than what the watch has told. */
@@ -15,14 +16,21 @@ export function withDocument(
   document: DataStreamDocument,
   revision: number,
 ): StreamSummary {
-  const { kind, relation, desired, generation } = document;
-  const filters = stream.job?.filters ?? document.filters;
-  return { ...stream, kind, relation, filters, desired, generation, revision };
+  const { kind, relation, filters, desired, generation } = document;
+  const live = { ...stream, kind, relation, filters, desired, generation, revision };
+  return stream.job ? besideLive(live, stream.job) : live;
 }
 
 /** The stream as a job beside the live one delivers it. */
 export function besideLive(stream: StreamSummary, job: SideJob): StreamSummary {
-  return { ...stream, start: job.from, filters: job.filters ?? stream.filters, job };
+  return {
+    ...stream,
+    start: job.from,
+    filters: job.filters ?? stream.filters,
+    desired: job.desired === 'paused' ? 'paused' : stream.desired,
+    generation: stream.generation + (job.generation ?? 0),
+    job,
+  };
 }
 
 /** Equal texts: the destination is reached and asked in the same way. A restart begins anew. */

@@ -30,7 +30,7 @@ const SPACE = 0x20;
  * The key of a file's object, a function of the file's first record alone, so that a file that is stored again overwrites
  * itself. Names of one stream sort by time of arrival, and within a second by position.
  *
- *   key   = prefix ("events" | "cdr") "_" YYYYMMDD "_" HHmmss "_" stream id "_" place (".csv" | ".ndjson") [".gz"]
+ *   key   = prefix ("events" | "cdr") "_" YYYYMMDD "_" HHmmss "_" stream id ["_replay-" replay id] "_" place (".csv" | ".ndjson") [".gz"]
  *   place = sequence "-" index / "test"                                     (a test record has no place)
  */
 export function keyOf(file: RecordFile, { format, gzip, prefix }: FileForm): string {
@@ -39,8 +39,13 @@ export function keyOf(file: RecordFile, { format, gzip, prefix }: FileForm): str
   const sequence = String(file.first.sequence).padStart(12, '0');
   const index = String(file.first.index).padStart(6, '0');
   const place = file.test ? 'test' : `${sequence}-${index}`;
-  const name = [kind, time.slice(0, 8), time.slice(9, 15), file.streamId, place].join('_');
+  const name = [kind, time.slice(0, 8), time.slice(9, 15), ...streamAndReplay(file), place].join('_');
   return `${prefixOf(prefix, file)}${name}${EXTENSIONS[format]}${gzip ? '.gz' : ''}`;
+}
+
+/** A replay overwrites no file of the live flow: with filters of its own it may hold less than that. */
+function streamAndReplay({ streamId, replay }: RecordFile): string[] {
+  return replay === undefined ? [streamId] : [streamId, `replay-${replay}`];
 }
 
 /** The bytes of a file, piece by piece, before compression. */

@@ -29,9 +29,13 @@ const REFUSED = new Map<string, string>([
     (name) => [name, 'belongs to the connection'] as const,
   ),
   ...['content-length', 'content-encoding', 'host'].map((name) => [name, 'is set by simstream'] as const),
-  ...['webhook-id', 'webhook-timestamp', 'webhook-signature', TEST_MARK.toLowerCase()].map(
-    (name) => [name, 'is set by simstream'] as const,
-  ),
+  ...[
+    'webhook-id',
+    'webhook-timestamp',
+    'webhook-signature',
+    'simstream-replay',
+    TEST_MARK.toLowerCase(),
+  ].map((name) => [name, 'is set by simstream'] as const),
 ]);
 
 /**

@@ -143,6 +143,7 @@ function openWebhook(webhook: Webhook, environment: DestinationEnvironment): Bat
         ...['webhook-id', batch.deliveryId],
         ...['webhook-timestamp', String(timestamp)],
         ...(key ? ['webhook-signature', sign(key, batch.deliveryId, timestamp, body)] : []),
+        ...(batch.replay === undefined ? [] : ['simstream-replay', batch.replay]),
         ...(batch.test ? [TEST_MARK.toLowerCase(), 'true'] : []),
       ];
       const noting = batch.notes && { notes: batch.notes, secrets, url: shownUrl };
