@@ -6,6 +6,7 @@ import { BODY_LIMIT, REQUEST_TIMEOUT_MS } from '../src/api/app.ts';
 import { LARGEST_FILTERS } from '../src/api/data-streams/body.ts';
 import { MOST_STREAMS } from '../src/api/data-streams/create.ts';
 import { VERIFY_TIMEOUT_MS } from '../src/api/data-streams/destination.ts';
+import { MOST_REPLAYS, REPLAYS_KEPT } from '../src/api/data-streams/replay.ts';
 import { LONGEST_NAME } from '../src/api/data-streams/schema.ts';
 import { DEFAULT_PER_PAGE, MOST_LIST_BYTES, PageQuery } from '../src/api/pagination.ts';
 import { DEEPEST_BODY } from '../src/api/validation.ts';
@@ -96,6 +97,9 @@ const ROWS: readonly (string | Row)[] = [
   ['users of an organisation', count(MOST_USERS), '422'],
   'Data streams',
   ['data streams of an organisation', count(MOST_STREAMS), '422', 'streamsPerOrganisation'],
+  ['unfinished replays of a data stream', String(MOST_REPLAYS.stream), '422'],
+  ['unfinished replays of an organisation', String(MOST_REPLAYS.organisation), '422'],
+  ['replays of a data stream that are kept', String(REPLAYS_KEPT), 'the oldest finished one is forgotten'],
   ['name', `${LONGEST_NAME} characters`, '422'],
   ['credentials of a stream, as a whole', bytes(LARGEST_CREDENTIALS), '422'],
   ['filters of a stream, as a whole', bytes(LARGEST_FILTERS), '422'],

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, test } from 'node:test';
+import { type ProgressDocument, progressKey } from '../../registry/data-stream.ts';
+import type { Json } from '../../registry/registry.ts';
+import { type ApiFixture, DAY, STREAM, setUpApi } from '../api.fixture.ts';
+import { MOST_REPLAYS, REPLAYS_KEPT } from './replay.ts';
+
+let api: ApiFixture;
+let id: string;
+beforeEach(async () => {
+  api = await setUpApi();
+  id = await api.create();
+});
+afterEach(() => api.close());
+
+const path = (replay = '') => `/api/v2/data_stream/${id}/replay${replay && `/${replay}`}`;
+const post = (body: object) => api.call('POST', path(), { body });
+const time = (ms: number) => new Date(ms).toISOString();
+
+async function create(body: object = { from: 'earliest' }): Promise<string> {
+  const { status, headers, text } = await post(body);
+  assert.equal(status, 201, text);
+  return String(headers.location).split('/').at(-1) as string;
+}
+
+/** Plays the engine. */
+async function progress(replay: string, change: Partial<ProgressDocument> = {}): Promise<void> {
+  await api.progress(id);
+  const stream = await api.document(id);
+  assert.ok(stream);
+  const live = await api.registry.get(progressKey(stream));
+  const document = { ...(live?.value as object), generation: 2, pending: 5, ...change } as unknown as Json;
+  await api.registry.put(progressKey({ ...stream, job: { name: replay } }), document);
+}
+
+/** Where the fixture's log ends. */
+const END = { sequence: 42, index: 0 };
+const finish = (replay: string) => progress(replay, { cursor: END, pending: 0 });
+
+test('what was created can be read; its status follows the engine', async () => {
+  const now = api.clock.now();
+  const replay = await create({ from: time(now - DAY), filters: [{ field: 'alert', value: true }] });
+  const read = async () => (await api.call('GET', path(replay))).body;
+  const { from, until, filters, max_records_per_second, status } = await read();
+  assert.deepEqual([from, until], [time(now - DAY), time(now)]);
+  assert.deepEqual([filters, max_records_per_second], [[{ field: 'alert', value: true }], null]);
+  assert.equal(status.id, 4);
+  await progress(replay);
+  assert.equal((await read()).status.id, 1);
+  await api.call('PATCH', path(replay), { body: { status: { id: 2 }, max_records_per_second: 7 } });
+  assert.deepEqual([(await read()).status.id, (await read()).max_records_per_second], [2, 7]);
+  await api.call('PATCH', path(replay), { body: { status: { id: 1 } } });
+  assert.equal((await read()).status.id, 4, 'until the engine follows');
+  await finish(replay);
+  assert.deepEqual((await read()).status.description, 'Finished');
+  assert.equal((await api.call('PATCH', path(replay), { body: { status: { id: 1 } } })).status, 409);
+  assert.equal((await api.call('GET', path())).body.length, 1);
+  assert.equal((await api.call('DELETE', path(replay))).status, 202);
+  assert.equal((await api.call('GET', path(replay))).status, 404);
+  assert.doesNotMatch(await api.everything(), new RegExp(replay));
+});
+
+test('a count delivers nothing', async () => {
+  const { status, body } = await post({ from: 'earliest', dry_run: true });
+  assert.deepEqual([status, body], [200, { records: 12, filtered: 3, complete: true }]);
+  assert.deepEqual((await api.call('GET', path())).body, []);
+});
+
+test('what is wrong is named', async () => {
+  const now = api.clock.now();
+  for (const [body, message] of [
+    [{}, /from/],
+    [{ from: 'yesterday' }, /\/from.*ISO 8601/],
+    [{ from: time(now - 8 * DAY) }, /\/from.*records are kept since/],
+    [{ from: time(now - DAY), until: time(now - 2 * DAY) }, /\/until.*after from/],
+    [{ from: 'earliest', until: time(now + DAY) }, /\/until.*future/],
+    [{ from: 'earliest', filters: [{ field: 'color', value: 1 }] }, /\/filters/],
+    [{ from: 'earliest', max_records_per_second: 0 }, /max_records_per_second/],
+  ] as const) {
+    const answer = await post(body);
+    assert.equal(answer.status, 422, answer.text);
+    assert.match(answer.body.message, message);
+  }
+});
+
+test('unfinished ones are bounded for a stream and an organisation; finished ones make room', async () => {
+  const replays: string[] = [];
+  for (let count = 0; count < MOST_REPLAYS.stream; count++) replays.push(await create());
+  assert.match((await post({ from: 'earliest' })).body.message, /stream has 3 replays/);
+  await finish(replays[0] as string);
+  await create();
+  for (let streams = 0; streams < 2; streams++) {
+    id = await api.create(STREAM);
+    for (let count = 0; count < MOST_REPLAYS.stream; count++) await create();
+  }
+  id = await api.create(STREAM);
+  await create();
+  assert.match((await post({ from: 'earliest' })).body.message, /organisation has 10 replays/);
+});
+
+test('the oldest finished ones are forgotten', async () => {
+  for (let count = 0; count < REPLAYS_KEPT + 2; count++) await finish(await create());
+  assert.equal((await api.call('GET', path())).body.length, REPLAYS_KEPT);
+});
+
+test('observers read, and change nothing', async () => {
+  const replay = await create();
+  const token = 'otto';
+  assert.equal((await api.call('GET', path(), { token })).status, 200);
+  assert.equal((await api.call('POST', path(), { token, body: { from: 'earliest' } })).status, 403);
+  assert.equal((await api.call('DELETE', path(replay), { token })).status, 403);
+});
