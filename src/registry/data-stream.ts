@@ -35,6 +35,8 @@ export interface DataStreamDocument {
   readonly continueFrom?: string;
   /** The stream that took over from this one, or is about to. This one is paused for good unless the other is deleted. */
   readonly takenOverBy?: string;
+  /** How records go out. Missing: in order, one request at a time, as fast as the destination takes them. */
+  readonly delivery?: DeliveryWishes;
   /** Ranges that are delivered again beside the live flow, oldest first; finished ones stay until there are newer ones. */
   readonly replays?: readonly ReplayDocument[];
   /** Partition of the log that holds its organisation tree's records. */
@@ -42,6 +44,18 @@ export interface DataStreamDocument {
   /** UTC, ISO 8601. */
   readonly created: string;
   readonly modified: string;
+}
+
+/** What an owner wants of the order and the pace of a stream's requests; what is missing is as the connector has it. */
+export interface DeliveryWishes {
+  /** `device`: order holds per endpoint, and requests of different endpoints may be in flight at the same time. */
+  readonly ordering?: 'stream' | 'device';
+  readonly maxInFlight?: number;
+  readonly maxRecordsPerSecond?: number;
+  readonly maxRequestsPerSecond?: number;
+  /** A request is sent when so many records wait, or the oldest has waited `maxWaitMs`. */
+  readonly minRecords?: number;
+  readonly maxWaitMs?: number;
 }
 
 /** A range of a stream's records that is delivered again. Its progress is that of a job beside the live one: see `progressKey`. */

@@ -15,6 +15,7 @@ import type { Json, Registry } from '../../registry/registry.ts';
 import type { Answer, RouteRequest } from '../route.ts';
 import { FieldReader } from './body.ts';
 import type { CreateParts } from './create.ts';
+import { changeDelivery } from './delivery.ts';
 import {
   destinationFields,
   isAsShown,
@@ -40,6 +41,7 @@ interface Changes {
   readonly desired: 'running' | 'paused';
   readonly filters: readonly Json[];
   readonly destination: PreparedDestination | undefined;
+  readonly delivery: PatchBody['delivery'];
   /** Whether the body asks for the stream to run or to be paused. */
   readonly wished: boolean;
 }
@@ -100,7 +102,8 @@ function readChanges(
       ? prepareDestination(parts, body.destination, reader, stored)
       : undefined;
   if (!kind || !relation || !desired || reader.faults.length > 0) throw faultsToError(reader.faults);
-  return { name: body.name, kind, relation, desired, filters, destination, wished: wish !== undefined };
+  const { name, delivery } = body;
+  return { name, kind, relation, desired, filters, destination, delivery, wished: wish !== undefined };
 }
 
 type MovedDestination = PreparedDestination & { readonly unchanged: false };
@@ -123,16 +126,18 @@ function saysState({ id, description }: GivenStatus, state: StreamState): boolea
 function applyChanges(
   { sealer }: CreateParts,
   stored: DataStreamDocument,
-  { name, destination, wished: _, ...changes }: Changes,
+  { name, destination, delivery: given, wished: _, ...changes }: Changes,
   restarted: boolean,
 ): DataStreamDocument {
-  const { name: storedName, takenOverBy, ...rest } = stored;
+  const { name: storedName, takenOverBy, delivery: storedDelivery, ...rest } = stored;
+  const delivery = changeDelivery(storedDelivery, given);
   const named = name === undefined ? storedName : name || undefined;
   const moved = isMoved(destination);
   const resumed = stored.desired === 'paused' && changes.desired === 'running';
   return {
     ...rest,
     ...(named === undefined ? {} : { name: named }),
+    ...(delivery === undefined ? {} : { delivery }),
     ...(takenOverBy === undefined || changes.desired === 'running' ? {} : { takenOverBy }),
     ...changes,
     ...(moved ? destinationFields(destination, sealer, stored.organisationId, stored.id) : {}),

@@ -5,10 +5,11 @@ import type { Random } from '../../lib/clock.ts';
 import { createKeyedQueue } from '../../lib/keyed-queue.ts';
 import type { Position } from '../../log/log.ts';
 import type { RecordKind } from '../../records/block.ts';
-import type { DataStreamDocument } from '../../registry/data-stream.ts';
+import type { DataStreamDocument, DeliveryWishes } from '../../registry/data-stream.ts';
 import type { Json, Registry } from '../../registry/registry.ts';
 import type { Answer, RouteRequest } from '../route.ts';
 import { FieldReader } from './body.ts';
+import { changeDelivery } from './delivery.ts';
 import {
   type DestinationParts,
   destinationFields,
@@ -54,6 +55,7 @@ interface NewStream {
   readonly startFrom: number | undefined;
   /** The stream that this one takes over from. */
   readonly continueFrom: string | undefined;
+  readonly delivery: DeliveryWishes | undefined;
   readonly destination: PreparedDestination;
 }
 
@@ -116,7 +118,8 @@ function readNewStream(parts: CreateParts, body: TestBody, stored?: DataStreamDo
     throw faultsToError(reader.faults);
   }
   const name = body.name || undefined;
-  return { name, kind, relation, desired, filters, startFrom, continueFrom, destination };
+  const delivery = changeDelivery(undefined, body.delivery);
+  return { delivery, name, kind, relation, desired, filters, startFrom, continueFrom, destination };
 }
 
 async function insert(
@@ -145,6 +148,7 @@ async function insert(
       generation: 1,
       start: start.position,
       ...(old ? { continueFrom: old.id } : {}),
+      ...(stream.delivery ? { delivery: stream.delivery } : {}),
       partition: start.partition,
       created,
       modified: created,

@@ -57,6 +57,22 @@ const OPTIONS: BodyExamples = {
     summary: 'Begins with the oldest record that is kept',
     value: { ...events('With history', []), start_from: 'earliest' },
   },
+  'Option: parallel': {
+    summary: 'In order per device, up to 16 requests at a time',
+    value: { ...events('Fast', []), delivery: { ordering: 'device', max_in_flight: 16 } },
+  },
+  'Option: pace': {
+    summary: 'At most 200 records and 5 requests a second, and batches of 100 where that takes less than 2 s',
+    value: {
+      ...events('Gently', []),
+      delivery: {
+        max_records_per_second: 200,
+        max_requests_per_second: 5,
+        min_records: 100,
+        max_wait_ms: 2_000,
+      },
+    },
+  },
   'Option: take over': {
     summary: 'Begins exactly where another stream ends, and pauses that one',
     value: { ...events('The new service', []), continue_from: '5f3a9c1e' },

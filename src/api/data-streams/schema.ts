@@ -56,6 +56,35 @@ export const Filters = Type.Array(Filter, {
   examples: [[{ field: 'event_type_id', value: [3, 5] }, { or: [{ field: 'alert', value: true }] }]],
 });
 
+const most = (maximum: number, description: string) =>
+  Type.Optional(
+    Type.Integer({ minimum: 0, maximum, description: `${description} 0: none, as if it were not given.` }),
+  );
+
+export const Delivery = Type.Object(
+  {
+    ordering: Type.Optional(
+      Type.Union([Type.Literal('stream'), Type.Literal('device')], {
+        description:
+          '`stream` (the default): one request at a time, in the order of arrival. `device`: in order per endpoint, and requests of different endpoints at the same time. Files are always in order.',
+      }),
+    ),
+    max_in_flight: most(64, 'With `device`: the most requests at a time; 4 by default.'),
+    max_records_per_second: most(1_000_000, 'The most records a second.'),
+    max_requests_per_second: most(10_000, 'The most requests a second.'),
+    min_records: most(
+      100_000,
+      'A request is sent when so many records wait, or the oldest has waited `max_wait_ms`.',
+    ),
+    max_wait_ms: most(3_600_000, 'The longest that a record waits for `min_records`; 10 s by default.'),
+  },
+  {
+    'x-component': 'Delivery',
+    description: 'Order and pace of the requests.',
+    examples: [{ ordering: 'device', max_in_flight: 16 }],
+  } satisfies DocumentKeywords,
+);
+
 const bodyFields = {
   name: Type.Optional(Type.String({ maxLength: LONGEST_NAME, description: 'Free text.' })),
   // The filter language checks filters itself; its errors are clearer.
@@ -63,6 +92,7 @@ const bodyFields = {
   relation_resolution: Type.Optional(
     GivenId('Whose records: 1 Own, 2 Children, 3 Both; over the tree of organisations. Default 1.', 1),
   ),
+  delivery: Type.Optional(Delivery),
   status: Type.Optional(GivenId('1 Running or 2 Paused. A paused stream keeps its records for later.', 1)),
 };
 
@@ -288,6 +318,7 @@ function viewSchema(types: readonly DestinationType[]): TSchema {
           description: 'Id of the data stream that took over from this one, which stays paused.',
         }),
       ),
+      delivery: Type.Optional(Delivery),
       created: Time('When it was created.'),
       modified: Time('When somebody changed it last.'),
       last_error: LastError,

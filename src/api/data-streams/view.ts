@@ -8,6 +8,7 @@ import {
   type StreamStatus,
   takenOverMessage,
 } from '../../registry/data-stream.ts';
+import { showDelivery } from './delivery.ts';
 import { KINDS, RELATIONS } from './schema.ts';
 
 /**
@@ -54,6 +55,7 @@ export function showDataStream(stream: DataStreamDocument, progress: ProgressDoc
     status: showStatus(streamStatus(stream, progress)),
     ...(stream.continueFrom === undefined ? {} : { continue_from: stream.continueFrom }),
     ...(stream.takenOverBy === undefined ? {} : { taken_over_by: stream.takenOverBy }),
+    ...(stream.delivery === undefined ? {} : { delivery: showDelivery(stream.delivery) }),
     created: stream.created,
     modified: stream.modified,
     last_error: showLastError(progress?.lastError),

@@ -12,6 +12,7 @@ import { DAMAGED } from './outcomes.ts';
 import { bytesOf, countOf, deliveryId, type Piece, recordAt } from './piece.ts';
 import { lengthOf } from './ranges.ts';
 import { nameOf, type QuarantinedRecord, type StreamContext, type StreamSummary } from './stream-context.ts';
+import { takingOf } from './taking.ts';
 import { type Except, NOTHING, unfatedOf } from './unfated.ts';
 
 /** Stored bytes and blocks of one read while behind: large enough to amortise it, small enough to stay bounded. */
@@ -181,7 +182,8 @@ export class Calls {
       this.#tell({ type: 'not_opened', ticket, cause: opening.cause, actor: opening.actor ?? 'customer' });
       return;
     }
-    const { destination, gathering } = opening;
+    const { destination } = opening;
+    const gathering = takingOf(opening.gathering, this.document?.delivery);
     const slots = gathering.by === 'batch' && gathering.lanes ? SLOTS : 1;
     const handle: Handle = { destination, slots, sends: new Set() };
     // It was changed, or ended, while it was opened.

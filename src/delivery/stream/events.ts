@@ -1,9 +1,10 @@
-import type { Cause, Gathering, Outcome } from '../../destinations/contract.ts';
+import type { Cause, Outcome } from '../../destinations/contract.ts';
 import type { Selection } from '../../filters/compile.ts';
 import type { Block } from '../../records/block.ts';
 import type { StreamState } from '../../registry/data-stream.ts';
 import type { Piece } from './piece.ts';
 import type { Progress } from './progress.ts';
+import type { Taking } from './taking.ts';
 import type { Except } from './unfated.ts';
 
 /** What the machine is told with each event. It has no clock, no randomness and no view of the log of its own. */
@@ -78,7 +79,7 @@ export type Event =
   | { readonly type: 'read'; readonly ticket: number; readonly blocks: readonly ReadBlock[] }
   | { readonly type: 'not_read'; readonly ticket: number; readonly message: string }
   | { readonly type: 'counted'; readonly ticket: number; readonly counted: Counted }
-  | { readonly type: 'opened'; readonly ticket: number; readonly gathering: Gathering }
+  | { readonly type: 'opened'; readonly ticket: number; readonly gathering: Taking }
   | { readonly type: 'not_opened'; readonly ticket: number; readonly cause: Cause; readonly actor: Actor }
   | { readonly type: 'granted'; readonly request: number }
   /** `gone`: the log no longer has the block of this sequence, so nothing was sent. */

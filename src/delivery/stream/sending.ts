@@ -1,4 +1,4 @@
-import type { Cause, Gathering } from '../../destinations/contract.ts';
+import type { Cause } from '../../destinations/contract.ts';
 import { comparePositions, type Position } from '../../log/log.ts';
 import { newEntry, putBack, slotsIn } from './entries.ts';
 import type { Actor } from './events.ts';
@@ -6,6 +6,7 @@ import { fail, trouble } from './failing.ts';
 import { bytesOf, countOf, lastOf, slice } from './piece.ts';
 import { reachedEnd, reselect, wantsMore } from './reading.ts';
 import { type Entry, inFlightOf, type Request, type State, type Step, slotsOf } from './state.ts';
+import type { Taking } from './taking.ts';
 import { Window } from './window.ts';
 
 /**
@@ -79,7 +80,7 @@ function probe(state: State, step: Step): Entry | undefined {
 /** Takes records that were never sent, or not since the node started. */
 function takeNew(state: State, step: Step, free: (slot: number) => boolean): Entry | undefined {
   const { window, progress, size } = state;
-  const gathering = state.gathering as Gathering;
+  const gathering = state.gathering as Taking;
   const oldest = window.oldest;
   if (!oldest) return undefined;
   // Behind the tail a request is filled from the log first: it takes all that its limits allow.
@@ -99,7 +100,12 @@ function takeNew(state: State, step: Step, free: (slot: number) => boolean): Ent
       !reachedEnd(state)
     )
       return undefined;
-  } else if (file && !fileIsDue(state, step, gathering, oldest.arrivedAt)) return undefined;
+  } else if (file) {
+    if (!isDue(state, step, gathering.records, gathering.intervalMs, oldest.arrivedAt)) return undefined;
+  } else if (gathering.wait) {
+    const { wait } = gathering;
+    if (!isDue(state, step, Math.min(wait.records, records), wait.ms, oldest.arrivedAt)) return undefined;
+  }
   const piece = window.take(
     { records, bytes: file ? Number.POSITIVE_INFINITY : gathering.bytes, until },
     free,
@@ -109,21 +115,17 @@ function takeNew(state: State, step: Step, free: (slot: number) => boolean): Ent
   return newEntry(piece);
 }
 
-/** Closed by its number of records, or the interval after its first record arrived, measured by the monotonic clock. */
-function fileIsDue(
-  state: State,
-  { at }: Step,
-  gathering: Gathering & { by: 'file' },
-  arrivedAt: number,
-): boolean {
-  if (state.window.count >= gathering.records) return true;
+/** Due by its number of records, or the interval after its first record arrived, measured by the monotonic clock. */
+function isDue(state: State, { at }: Step, records: number, intervalMs: number, arrivedAt: number): boolean {
+  if (state.window.count >= records) return true;
   if (reachedEnd(state)) return true;
   if (state.fileDueAt === undefined) {
     // The age of the first record is the only thing that wall time says; a clock that was set must not say more than the interval.
-    const age = Math.min(Math.max(0, at.now - arrivedAt), gathering.intervalMs);
-    state.fileDueAt = at.monotonic + gathering.intervalMs - age;
+    const age = Math.min(Math.max(0, at.now - arrivedAt), intervalMs);
+    state.fileDueAt = at.monotonic + intervalMs - age;
   }
-  return state.live && at.monotonic >= state.fileDueAt;
+  // A file is filled from the log first; a batch has waited long enough, however far behind the stream is.
+  return (state.live || state.gathering?.by === 'batch') && at.monotonic >= state.fileDueAt;
 }
 
 function begin(state: State, step: Step, entry: Entry): void {
@@ -158,21 +160,28 @@ function mostOf(state: State, entry: Entry): number {
   const { run, probed, size } = state;
   // Size was not the cause, but it may be by now: now and then a single record says whether the destination is back.
   if (probed && run && run.tries % PROBE_EVERY === PROBE_EVERY - 1) return 1;
-  return Math.min(entry.most, size.ceiling, paceOf(state), (state.gathering as Gathering).records);
+  return Math.min(entry.most, size.ceiling, paceOf(state), (state.gathering as Taking).records);
 }
 
 const PROBE_EVERY = 4;
 
-function paceOf({ job }: State): number {
-  return job.recordsPerSecond === undefined
-    ? Number.POSITIVE_INFINITY
-    : Math.max(1, Math.ceil(job.recordsPerSecond));
+/** The smaller of the job's own pace and the stream's. */
+function recordPace({ job, gathering }: State): number {
+  const infinite = Number.POSITIVE_INFINITY;
+  return Math.min(job.recordsPerSecond ?? infinite, gathering?.recordsPerSecond ?? infinite);
+}
+
+function paceOf(state: State): number {
+  return Math.max(1, Math.ceil(recordPace(state)));
 }
 
 function pace(state: State, { at }: Step, records: number): void {
-  const { recordsPerSecond } = state.job;
-  if (recordsPerSecond === undefined) return;
-  state.pacedUntil = Math.max(state.pacedUntil, at.monotonic) + (records / recordsPerSecond) * 1_000;
+  const seconds = Math.max(
+    records / recordPace(state),
+    1 / (state.gathering?.requestsPerSecond ?? Number.POSITIVE_INFINITY),
+  );
+  if (seconds === 0) return;
+  state.pacedUntil = Math.max(state.pacedUntil, at.monotonic) + seconds * 1_000;
 }
 
 function isSame(a: Position | null, b: Position): boolean {
@@ -227,7 +236,7 @@ export function withdraw(state: State, step: Step, keepBlocks: boolean): void {
 /**
  * The destination is open. Where it takes records otherwise than the one before (files, lanes), what waits is read again.
  */
-export function opened(state: State, ticket: number, gathering: Gathering): void {
+export function opened(state: State, ticket: number, gathering: Taking): void {
   if (ticket !== state.openTicket || state.open !== 'opening') return;
   state.open = 'open';
   state.gathering = gathering;

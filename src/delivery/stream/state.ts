@@ -1,4 +1,4 @@
-import type { Cause, Gathering } from '../../destinations/contract.ts';
+import type { Cause } from '../../destinations/contract.ts';
 import { comparePositions, type Position } from '../../log/log.ts';
 import type { Json } from '../../registry/registry.ts';
 import type { Effect, Moment, Refused, Wanted } from './events.ts';
@@ -9,6 +9,7 @@ import { countOf, firstOf, type Piece } from './piece.ts';
 import type { Progress } from './progress.ts';
 import type { FailureRun, RetryPolicy } from './retry.ts';
 import { newSize, type Size } from './size.ts';
+import type { Taking } from './taking.ts';
 import { Window } from './window.ts';
 
 /** See the head of machine.ts. */
@@ -134,7 +135,7 @@ export interface State {
   countTicket: number;
 
   // Sending
-  gathering: Gathering | undefined;
+  gathering: Taking | undefined;
   open: 'closed' | 'opening' | 'open';
   openTicket: number;
   again: Entry[];

@@ -35,8 +35,8 @@ export function besideLive(stream: StreamSummary, job: SideJob): StreamSummary {
 
 /** Equal texts: the destination is reached and asked in the same way. A restart begins anew. */
 export function destinationText(document: DataStreamDocument): string {
-  const { sealedCredentials, connectionType, format, generation } = document;
-  return `${generation} ${JSON.stringify([sealedCredentials, connectionType, format])}`;
+  const { sealedCredentials, connectionType, format, delivery = null, generation } = document;
+  return `${generation} ${JSON.stringify([sealedCredentials, connectionType, format, delivery])}`;
 }
 
 /** Whether two such texts name different destinations, and not only a restart. */

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, test } from 'node:test';
+import { type ApiFixture, STREAM, setUpApi } from '../api.fixture.ts';
+
+let api: ApiFixture;
+beforeEach(async () => {
+  api = await setUpApi();
+});
+afterEach(() => api.close());
+
+const PATH = '/api/v2/data_stream';
+const read = async (id: string) => (await api.call('GET', `${PATH}/${id}`)).body.delivery;
+const patch = async (id: string, delivery: object) =>
+  (await api.call('PATCH', `${PATH}/${id}`, { body: { delivery } })).status;
+
+test('what is given is kept, changed field by field, and taken away by 0', async () => {
+  assert.equal(await read(await api.create()), undefined);
+  const id = await api.create({ ...STREAM, delivery: { ordering: 'device', max_in_flight: 16 } });
+  assert.deepEqual(await read(id), { ordering: 'device', max_in_flight: 16 });
+  assert.equal(await patch(id, { max_records_per_second: 50 }), 202);
+  assert.deepEqual(await read(id), { ordering: 'device', max_in_flight: 16, max_records_per_second: 50 });
+  assert.equal(await patch(id, { ordering: 'stream', max_in_flight: 0, max_records_per_second: 0 }), 202);
+  assert.equal(await read(id), undefined);
+});
+
+test('what is sent back changes nothing', async () => {
+  const id = await api.create({ ...STREAM, delivery: { min_records: 10, max_wait_ms: 500 } });
+  const before = await api.document(id);
+  assert.equal(await patch(id, await read(id)), 202);
+  assert.deepEqual(await api.document(id), before);
+});
+
+test('limits and words are checked', async () => {
+  for (const delivery of [
+    { ordering: 'random' },
+    { max_in_flight: 65 },
+    { max_records_per_second: -1 },
+    { max_wait_ms: 1.5 },
+    { min_records: 'many' },
+  ]) {
+    const { status, text } = await api.call('POST', PATH, { body: { ...STREAM, delivery } });
+    assert.equal(status, 422, text);
+    assert.match(text, /delivery/);
+  }
+});
