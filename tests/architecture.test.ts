@@ -17,7 +17,7 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
   storage: {},
   filters: { records: 'types', 'registry/registry.ts': 'types' },
   log: { records: 'values', storage: 'values' },
-  registry: { storage: 'values', 'log/log.ts': 'types' },
+  registry: { storage: 'values', 'log/log.ts': 'values' },
   leases: { registry: 'values' },
   destinations: { records: 'values', 'log/log.ts': 'types' },
   delivery: {
@@ -43,7 +43,7 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
     auth: 'values',
     registry: 'values',
     filters: 'values',
-    'log/log.ts': 'types',
+    'log/log.ts': 'values',
     'leases/nodes.ts': 'types',
     'records/event-types.ts': 'values',
     'records/examples.ts': 'values',

@@ -11,7 +11,7 @@ import { FIRST_ID, UsageRecords } from './usage-records.ts';
 const ORGANISATION = 1_000_001;
 
 /** What one path of the receiver got: record numbers in the order of arrival. */
-export interface Arrivals {
+interface Arrivals {
   readonly records: number[];
   readonly requests: ReceivedRequest[];
 }

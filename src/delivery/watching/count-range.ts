@@ -14,7 +14,7 @@ const STEP = { blocks: 32, bytes: 4 * 2 ** 20 };
 /** A person waits for the answer, and other calls wait for the reads. */
 const LONGEST_MS = 3_000;
 
-export interface CountedRange {
+interface CountedRange {
   readonly records: number;
   /** Records of the stream's type and organisations that do not pass the filters. */
   readonly filtered: number;
