@@ -44,6 +44,7 @@ const CHANGED: Readonly<Record<SettingName, string | undefined>> = {
   operatorToken: 'another-operator-token-0123456789',
   retention: '30d',
   quarantineRetention: '14d',
+  auditRetention: '30d',
   retryWindow: '90m',
   allowDestinations: '10.1.0.0/16',
   verifyDestinations: 'false',

@@ -1,4 +1,5 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Audit } from '../auth/audit.ts';
 import type { Authorize, AuthorizeOperator, Identity } from '../auth/identity.ts';
 import { createCallerAddress } from '../auth/network.ts';
 import { ApiError } from '../errors.ts';
@@ -6,6 +7,7 @@ import { type CallCost, charged, onBehalfOf } from '../lib/call-cost.ts';
 import type { Clock, Random } from '../lib/clock.ts';
 import type { Work } from '../lib/loop-watch.ts';
 import { answerWith } from './answer.ts';
+import { auditEntry, isAudited } from './audited.ts';
 import { passBodiesOn, readJsonBodies } from './body.ts';
 import { DOCUMENTATION_PATHS, serveDocumentation } from './documentation.ts';
 import { addErrorHandlers, createAnswerError, type ErrorLog, earlyErrorHandlers } from './error-handling.ts';
@@ -13,7 +15,7 @@ import { addCommonHeaders } from './http-headers.ts';
 import { refuseOtherMethods } from './methods.ts';
 import { buildOpenApi } from './openapi.ts';
 import { type OperationParts, operationRoutes } from './operations.ts';
-import type { OperatorIdentity, Route, RouteRequest } from './route.ts';
+import type { Answer, OperatorIdentity, Route, RouteRequest } from './route.ts';
 import { isOnSide } from './side.ts';
 import { destroyUnreadUploads } from './unread-bodies.ts';
 import { createValidator } from './validation.ts';
@@ -36,6 +38,8 @@ export interface AppParts extends OperationParts {
   /** A webhook that takes the place of EXAMPLE_RECEIVER in the documentation. */
   readonly exampleReceiver?: string;
   readonly log?: ErrorLog;
+  /** Where logins, calls of the operator and changes are written. */
+  readonly audit?: Pick<Audit, 'add'>;
   /** Called after every answer. */
   answered?(answer: Answered): void;
   /** Ranges of the proxies whose X-Forwarded-For and Forwarded count. */
@@ -54,6 +58,8 @@ export interface Answered {
 declare module 'fastify' {
   interface FastifyRequest {
     identity: Identity | OperatorIdentity | undefined;
+    /** Who logged in by this call. */
+    login: Answer['login'];
     /** Of a call whose caller is known. */
     cost: CallCost | undefined;
     /** The caller's address, behind the trusted proxies. */
@@ -95,6 +101,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
     ...earlyErrorHandlers(answerError, clock),
   });
   app.decorateRequest('identity', undefined);
+  app.decorateRequest('login', undefined);
   app.decorateRequest('cost', undefined);
   app.decorateRequest('caller', '');
   app.addHook('onRequest', async (request) => {
@@ -135,6 +142,11 @@ function addRoute(app: FastifyInstance, route: Route, parts: AppParts): void {
       request.identity = identity;
       request.cost = { work: workOf(route, identity), loopMs: 0 };
     },
+    onResponse: async (request, reply) => {
+      if (!parts.audit || !isAudited(route, reply.statusCode)) return;
+      const { identity, login, params, body, caller: ip } = request;
+      parts.audit.add(auditEntry(route, { identity, login, params, body, ip, status: reply.statusCode }));
+    },
     handler: (request, reply) =>
       onBehalfOf(request.cost as CallCost, async () => {
         const params = { ...(request.params as object) };
@@ -146,6 +158,7 @@ function addRoute(app: FastifyInstance, route: Route, parts: AppParts): void {
         }
         if (request.body !== undefined) validateBody?.(request.body);
         const answer = await route.handler(routeRequest(route, request, reply, params, query));
+        request.login = answer.login;
         return charged(() => answerWith(reply, answer));
       }),
   });

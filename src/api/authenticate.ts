@@ -1,6 +1,7 @@
 import Type from 'typebox';
 import type { Authentication } from '../auth/authentication.ts';
 import type { RateLimits } from '../auth/rate-limit.ts';
+import { loginOf } from '../auth/tokens.ts';
 import { ApiError, faultsToError } from '../errors.ts';
 import { defineRoute, type Route } from './route.ts';
 
@@ -105,16 +106,17 @@ export function authenticateRoutes({ authentication, rateLimits }: AuthenticateP
         }
         if (application_token !== undefined) {
           const { authToken } = await authentication.byApplicationToken(application_token, ip);
-          return { status: 200, body: { auth_token: authToken } };
+          return { status: 200, body: { auth_token: authToken }, login: loginOf(authToken) };
         }
         if (refresh_token !== undefined) {
           const { authToken } = await authentication.byRefreshToken(refresh_token);
-          return { status: 200, body: { auth_token: authToken } };
+          return { status: 200, body: { auth_token: authToken }, login: loginOf(authToken) };
         }
         if (!username) throw required('/username');
         if (!password) throw required('/password');
         const { authToken, refreshToken } = await authentication.byPassword(username, password);
-        return { status: 200, body: { auth_token: authToken, refresh_token: refreshToken } };
+        const tokens = { auth_token: authToken, refresh_token: refreshToken };
+        return { status: 200, body: tokens, login: loginOf(authToken) };
       },
     }),
   ];

@@ -57,6 +57,7 @@ export const ROUTE_RULES: Readonly<Record<string, Callers>> = {
   DeleteOrganisation: 'operator',
   CreateUser: 'operator',
   ListUsers: 'operator',
+  ListAudit: 'operator',
   PatchUser: 'operator',
   UnlockUser: 'operator',
   DeleteUser: 'operator',

@@ -5,6 +5,7 @@ import { eventTypeRoutes, sampleRecordRoute } from './data-streams/lookups.ts';
 import { type ReplayParts, replayRoutes } from './data-streams/replay.ts';
 import { type DataStreamParts, dataStreamRoutes } from './data-streams/routes.ts';
 import { type TestRecordParts, testRecordRoute } from './data-streams/synthetic-record.ts';
+import { type AuditParts, auditRoutes } from './operator/audit.ts';
 import { type OperatorDataStreamParts, operatorDataStreamRoutes } from './operator/data-streams.ts';
 import { type NodesParts, nodesRoutes } from './operator/nodes.ts';
 import { type RecordsParts, recordsRoutes } from './operator/records.ts';
@@ -24,7 +25,8 @@ type ApiParts = AuthenticateParts &
   TestRecordParts &
   OperatorParts &
   NodesParts &
-  RecordsParts;
+  RecordsParts &
+  AuditParts;
 
 /** The whole table. A new file of routes is one line here; the tests of isolation and documentation cover it then. */
 export function apiRoutes(parts: ApiParts): Route[] {
@@ -43,5 +45,6 @@ export function apiRoutes(parts: ApiParts): Route[] {
     ...operatorDataStreamRoutes(parts),
     ...nodesRoutes(parts),
     ...recordsRoutes(parts),
+    ...auditRoutes(parts),
   ];
 }

@@ -1,4 +1,4 @@
-import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { decodeJwt, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import type { Clock } from '../lib/clock.ts';
 import type { Purpose, Secrets } from './secret.ts';
 
@@ -118,6 +118,14 @@ export function createTokens(secrets: Secrets, clock: Clock): Tokens {
       return subject.type === 'user' ? { type: 'verified', subject } : { type: 'invalid' };
     },
   };
+}
+
+/** Who an auth token that was just issued is for; it is not verified. */
+export function loginOf(authToken: string): { actor: string; organisationId: number } | undefined {
+  const claims = decodeJwt(authToken);
+  const organisationId = claims['esc.org'];
+  if (claims.sub === undefined || !isId(organisationId)) return undefined;
+  return { actor: claims.sub, organisationId };
 }
 
 function nowSeconds(clock: Clock): number {

@@ -47,6 +47,7 @@ describe('the defaults', () => {
       natsReplicas: 1,
       partitions: 16,
       retention: 604_800_000,
+      auditRetention: 90 * 86_400_000,
       retryWindow: 86_400_000,
       allowDestinations: [],
       verifyDestinations: true,

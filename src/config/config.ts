@@ -49,6 +49,8 @@ export interface Config {
   /** Milliseconds; undefined: as long as `retention`. */
   readonly quarantineRetention: number | undefined;
   /** Milliseconds. */
+  readonly auditRetention: number;
+  /** Milliseconds. */
   readonly retryWindow: number;
   /** Each `address/prefix`. */
   readonly allowDestinations: readonly string[];
@@ -207,6 +209,11 @@ export const SETTINGS: Settings = {
     default: undefined,
     defaultNote: 'as `SIMSTREAM_RETENTION`',
     meaning: 'How long quarantined records are kept, from their arrival on.',
+  },
+  auditRetention: {
+    kind: duration(60_000, 4000 * 86_400_000),
+    default: '90d',
+    meaning: 'How long entries of the audit log are kept.',
   },
   retryWindow: {
     kind: duration(1000, 400 * 86_400_000),

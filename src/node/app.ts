@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { type AppParts, createApp } from '../api/app.ts';
 import { apiRoutes } from '../api/routes.ts';
 import { createAccounts } from '../auth/accounts.ts';
+import type { Audit } from '../auth/audit.ts';
 import { createAuthorizeOperator } from '../auth/identity.ts';
 import { createRateLimits } from '../auth/rate-limit.ts';
 import { createSealer } from '../auth/seal.ts';
@@ -56,6 +57,7 @@ export interface NodeParts {
   readonly operatorToken: string;
   readonly egress: SharedEgress;
   readonly activity: Activity;
+  readonly audit: Audit;
   /** Of any stream, whichever node runs it. */
   readonly activityOf: SharedActivity['of'];
   readonly exchangeOf: SharedActivity['exchange'];
@@ -135,8 +137,10 @@ function appParts(parts: NodeParts, demo: boolean): AppParts {
       resend: (stream, records, signal) => resend(parts, stream, records, signal),
       testRecord: (stream, organisationName, signal) => testRecord(parts, stream, organisationName, signal),
       nodes: () => storage.leases.nodes.snapshot(),
+      audit: parts.audit,
       takeRecords: (call) => takeRecords({ ingest, telemetry }, call),
     }),
+    audit: parts.audit,
     authorize: accounts.authorize,
     authorizeOperator,
     admit: (caller, kind) => rateLimits.call(caller, kind),

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import { createAudit } from '../auth/audit.ts';
 import { loadOperatorToken, loadSecrets } from '../auth/secret.ts';
 import type { StartServer } from '../cli/node.ts';
 import type { Config } from '../config/config.ts';
@@ -63,6 +64,12 @@ export const startServer: StartServer = async (
     const activity = createActivity(storage.registry, clock);
     const directory = await loadStreamDirectory(storage.registry, stop.signal);
     const shared = shareActivity({ activity, directory, leases: storage.leases, calls: storage.calls });
+    const audit = createAudit({
+      registry: storage.registry,
+      clock,
+      random: systemRandom,
+      retentionMs: config.auditRetention,
+    });
     const delivery: Delivery = { running: true, ended: Promise.resolve() };
     const parts: NodeParts = {
       config,
@@ -75,6 +82,7 @@ export const startServer: StartServer = async (
       operatorToken: operatorToken.value,
       egress,
       activity,
+      audit,
       activityOf: shared.of,
       exchangeOf: shared.exchange,
       readiness: () => whatIsMissing(storage, delivery, appends),
@@ -100,6 +108,12 @@ export const startServer: StartServer = async (
       await delivery.ended;
       await Promise.all([updating, counting]);
       await activity.persist();
+    });
+    const auditing = new AbortController();
+    const audited = audit.run(auditing.signal);
+    closing.defer(() => {
+      auditing.abort();
+      return audited;
     });
     const apps = await buildApps(parts, demo);
     const both = [apps.customers, apps.operator].filter((app) => app !== undefined);

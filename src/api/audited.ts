@@ -1,0 +1,89 @@
+import type { AuditEntry } from '../auth/audit.ts';
+import type { Route } from './route.ts';
+
+/** What of a call the audit log keeps. */
+interface AuditedCall {
+  readonly identity: { readonly actor: string; readonly organisationId?: number } | undefined;
+  /** Who logged in, when the call was a login. */
+  readonly login: { readonly actor: string; readonly organisationId: number } | undefined;
+  readonly params: unknown;
+  readonly body: unknown;
+  readonly ip: string;
+  readonly status: number;
+}
+
+/** Fields whose values hold no secret. Of all others an entry has the name alone. */
+const SHOWN = new Set([
+  ...['id', 'name', 'username', 'role', 'description', 'expiry_date', 'ip', 'parent_id', 'all'],
+  ...['connection_type', 'format', 'status', 'relation_resolution', 'data_stream_type'],
+]);
+const LONGEST_VALUE = 200;
+const MOST_FIELDS = 30;
+
+/**
+ * Whether a call is written to the audit log: logins, what the operator does, what customers change, and wrong tokens of the
+ * operator. Records that come in are not: they are counted, and each is the business of its organisation.
+ */
+export function isAudited(
+  { operationId, method, access, changesOwnLogin, streamBody }: Route,
+  status: number,
+) {
+  if (operationId === 'Authenticate') return true;
+  if (access === 'operator' && (status === 401 || status === 403)) return true;
+  if (method === 'GET' || streamBody) return false;
+  return access === 'operator' || access === 'write' || changesOwnLogin === true;
+}
+
+export function auditEntry(route: Route, call: AuditedCall): Omit<AuditEntry, 'at'> {
+  const { identity, login, params, body, ip, status } = call;
+  const resource = Object.fromEntries(
+    Object.entries((params ?? {}) as Record<string, unknown>).map(([name, value]) => [
+      name,
+      cut(String(value)),
+    ]),
+  );
+  const given = fieldsOf(body);
+  const organisationId = login?.organisationId ?? identity?.organisationId ?? ofPath(route, resource.id);
+  return {
+    actor: login?.actor ?? identity?.actor ?? claimed(body),
+    action: route.operationId,
+    ip,
+    status,
+    ...(organisationId === undefined ? {} : { organisationId }),
+    ...(Object.keys(resource).length > 0 ? { resource } : {}),
+    ...(Object.keys(given).length > 0 ? { given } : {}),
+  };
+}
+
+function ofPath({ path }: Route, id: string | undefined): number | undefined {
+  const number = path.startsWith('/operator/v1/organisations/:id') ? Number(id) : Number.NaN;
+  return Number.isSafeInteger(number) ? number : undefined;
+}
+
+/** Of a failed login the name that was given; a user name is no secret. */
+function claimed(body: unknown): string {
+  const { username } = (body ?? {}) as { username?: unknown };
+  return typeof username === 'string' ? `user:${cut(username)}` : 'unknown';
+}
+
+function fieldsOf(body: unknown): Record<string, string | number | boolean | null> {
+  const fields: Record<string, string | number | boolean | null> = {};
+  const collect = (value: unknown, path: string) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return;
+    for (const [name, member] of Object.entries(value)) {
+      if (Object.keys(fields).length >= MOST_FIELDS) return;
+      const at = cut(path === '' ? name : `${path}.${name}`);
+      const shown = SHOWN.has(name) && !path.includes('credentials');
+      if (shown && (typeof member === 'number' || typeof member === 'boolean')) fields[at] = member;
+      else if (shown && typeof member === 'string') fields[at] = cut(member);
+      else if (typeof member === 'object' && member !== null && !Array.isArray(member)) collect(member, at);
+      else fields[at] = member === null ? null : '***';
+    }
+  };
+  collect(body, '');
+  return fields;
+}
+
+function cut(text: string): string {
+  return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text;
+}
