@@ -1,7 +1,7 @@
 /**
  * Title and body of the page at `/`: where to go from here. lib/html.ts makes it a whole page.
  * @param version simstream's own, from package.json: not escaped
- * @param demo the node runs the demo, so there is an inbox to look at
+ * @param demo the node runs the demo, which has an inbox to look at
  */
 export function minimalPage({ version, demo }: { version: string; demo: boolean }): {
   readonly title: string;

@@ -14,11 +14,11 @@ interface ChartProps {
   readonly label: string;
   readonly slots: Pick<Slots, 'first' | 'step'>;
   readonly values: readonly (number | null)[];
-  /** A figure with its unit, where there is room. */
+  /** A figure with its unit, if there is room. */
   readonly format: (value: number) => string;
   /** A figure beside the axis. */
   readonly formatAxis: (value: number) => string;
-  /** Steps that the axis may have; those of uPlot where there are none. */
+  /** Steps that the axis may have; by default those of uPlot. */
   readonly increments?: number[];
   readonly shape: 'bars' | 'line';
   /** The sum means something. */
@@ -26,7 +26,7 @@ interface ChartProps {
   readonly bad?: boolean;
 }
 
-/** A figure over time. What is not known has a gap; whatever can be seen can also be read, as a table. */
+/** A figure over time. Unknown values are gaps. A table holds all that the drawing shows. */
 export function Chart(props: ChartProps) {
   const { label, slots, values, format, total = false } = props;
   const [reading, setReading] = useState<Reading>();

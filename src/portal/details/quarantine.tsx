@@ -14,7 +14,7 @@ const REFRESH = 10_000;
 /** Records that one call sends again or removes at most. */
 const MOST_PER_CALL = 1000;
 
-/** Records that the destination refused for good: why, and what can be done with them. */
+/** Records that the destination refused for good, with the reasons and the possible actions. */
 export function Quarantine({ id, name }: { readonly id: string; readonly name: string }) {
   const groups = useRead(
     ['quarantine', id],

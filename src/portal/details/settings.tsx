@@ -58,7 +58,7 @@ function useSave({ stream }: Props) {
   return { problem, setProblem, busy, save };
 }
 
-/** What a form held when it was saved last; a form that holds something else is asked about before it goes. */
+/** The values of a form when it was last saved. A form with other values asks before it closes. */
 function useSaved(held: unknown): (saved: unknown) => void {
   const [saved, setSaved] = useState(() => JSON.stringify(held));
   useUnsaved(JSON.stringify(held) !== saved);

@@ -3,7 +3,7 @@ import type { paths } from '../generated/api.ts';
 export type Attempt =
   paths['/api/v2/data_stream/{id}/attempt']['get']['responses'][200]['content']['application/json'][number];
 
-/** One delivery: the attempts that it took, folded into what became of its records. */
+/** One delivery: its attempts, folded into the outcome of its records. */
 export interface Delivery {
   readonly key: string;
   /** When its last attempt ended. */
@@ -36,7 +36,7 @@ const isSettled = ({ outcome }: Attempt) => outcome === 'delivered' || outcome =
  * Folds attempts into deliveries. Tries of one delivery carry its id; the parts of a request that was split follow it, until
  * all of its records are settled.
  * @param attempts newest first
- * @param failed the stream is in Error: what it tried last is not tried again by itself
+ * @param failed the stream is in Error: its last attempt is not repeated by itself
  * @returns newest first
  */
 export function foldAttempts(attempts: readonly Attempt[], failed: boolean): readonly Delivery[] {

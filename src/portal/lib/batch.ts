@@ -1,10 +1,10 @@
 import { LoginEnded, whenLoginEnds } from './login.ts';
 
-/** Gathers for this long what is asked for, ms: scrolling brings many cards into sight within a few frames. */
+/** Requests of this time are joined, ms: scrolling brings many cards into sight within a few frames. */
 const GATHER = 60;
 
 /**
- * Joins what is asked for in the same moment into one call.
+ * Joins requests of the same moment into one call.
  * @param load answers for many keys at once; a key without a value is missing in the answer
  * @param most keys of a call
  * @returns how to ask for one

@@ -1,4 +1,4 @@
-/** What a chart says about one slot of time, and how it is read. */
+/** The value of a chart in one slot of time, and its text. */
 export interface Reading {
   readonly from: number;
   readonly to: number;

@@ -10,7 +10,7 @@ export type TestAnswer =
 /**
  *     untested ──test──▶ testing ──answer──▶ tested, or failed
  *         ▲                 │                  │
- *         └─────────────────┴─── other input ──┘       A test of other input than what the form says now is cancelled.
+ *         └─────────────────┴─── other input ──┘       A test of input that the form no longer has is cancelled.
  */
 type State =
   | { readonly is: 'untested' }
@@ -20,7 +20,7 @@ type State =
 
 interface ConnectionTest {
   readonly testing: boolean;
-  /** What the test found out about the destination as the form has it now. */
+  /** The result of the test, for the present values of the form. */
   readonly answer: TestAnswer | undefined;
   /** Why the destination cannot be used as the form has it now. */
   readonly problem: Problem | undefined;
@@ -28,8 +28,8 @@ interface ConnectionTest {
 }
 
 /**
- * Tests a destination. What the test found belongs to what was tested: once the form says something else, it is gone.
- * @param destination what the form says now
+ * Tests a destination. A result belongs to the tested values: once the form has other values, the result is dropped.
+ * @param destination the present values of the form
  * @param bodyOf the body of the call
  */
 export function useConnectionTest(destination: unknown, bodyOf: () => Promise<TestBody>): ConnectionTest {

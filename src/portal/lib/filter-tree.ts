@@ -27,7 +27,7 @@ export function filtersOf(root: GroupRule): unknown[] {
   return root.how === 'all' ? root.rules.map(elementOf) : [elementOf(root)];
 }
 
-/** The element of the API that says what the rule says. A group keeps being one, so that `ruleOf` gives it back. */
+/** The element of the API that means the rule. A group stays a group, so that `ruleOf` returns it. */
 export function elementOf(rule: Rule): unknown {
   if (rule.is === 'alert') return { field: 'alert', value: rule.value };
   if (rule.is === 'types') {
@@ -48,7 +48,7 @@ export function elementOf(rule: Rule): unknown {
 
 /**
  * A filter in the one form that the editor writes. The API gives filters back as they were sent: with values as texts or
- * alone, with a group's only member without its list. Whatever it does not know stays as it is.
+ * alone, with a group's only member without its list. Elements that it does not know stay unchanged.
  */
 export function normalFilter(filter: unknown): unknown {
   if (typeof filter !== 'object' || filter === null || Array.isArray(filter)) return filter;
@@ -96,7 +96,7 @@ export function treeOf(filters: readonly unknown[]): GroupRule | undefined {
   return plain.length === 1 && first?.is === 'group' ? first : { is: 'group', how: 'all', rules: plain };
 }
 
-/** The rule that an element amounts to; undefined where there is none. */
+/** The rule that an element means; undefined if it means none. */
 export function ruleOf(element: unknown): Rule | undefined {
   if (typeof element !== 'object' || element === null || Array.isArray(element)) return undefined;
   const { field, value, op, all, any, not, ...others } = element as Readonly<Record<string, unknown>>;

@@ -8,7 +8,7 @@ import {
   treeOf,
 } from './filter-tree.ts';
 
-/** Which events a stream takes, as the form puts it; `custom` is whatever else the filters of the API can say, as JSON. */
+/** The events that a stream takes, in the form's terms; `custom` holds all other filters of the API, as JSON. */
 export type Choice =
   | { readonly which: 'all' }
   | { readonly which: 'only' | 'except'; readonly types: readonly number[]; readonly alerts: Alerts }
@@ -63,7 +63,7 @@ export function fromFilters(sent: readonly unknown[]): Choice {
   return root ? { which: 'groups', root } : { which: 'custom', text: JSON.stringify(sent, null, 2) };
 }
 
-/** What the groups begin with: what was chosen before, as far as they can say it. */
+/** The first groups: the earlier choice, as far as groups can express it. */
 export function groupsFrom(choice: Choice): Choice {
   if (choice.which === 'groups') return choice;
   let root: GroupRule | undefined;

@@ -1,4 +1,4 @@
-/** How the portal writes numbers, times and sizes. What is not known is a dash, never a zero. */
+/** How the portal writes numbers, times and sizes. An unknown value is a dash, never a zero. */
 export const UNKNOWN = '–';
 
 const NUMBER = new Intl.NumberFormat('en');

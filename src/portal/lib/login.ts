@@ -5,7 +5,7 @@ import { isWorthAnotherTry, type Problem, problemFrom, retryDelayOf } from './pr
  * A login, from signing in until it ends. Everything that the page knows belongs to one:
  *
  *  L1  A request is sent for the login that is current when it starts. Once that login has ended, its answer is dropped.
- *  L2  Ending a login cancels its requests, forgets what was read for it and empties every login store.
+ *  L2  Ending a login cancels its requests, forgets all data that was read for it and empties every login store.
  *  L3  Only an answer that refuses the refresh token ends a login. No answer, 429 and 5xx keep it.
  *  L4  However many calls find an expired token at once, it is renewed once.
  *
@@ -16,7 +16,7 @@ interface Login {
   readonly token: string;
   /** Aborts when the login ends. */
   readonly ended: AbortSignal;
-  /** What was read for this login. */
+  /** The data that was read for this login. */
   readonly queries: QueryClient;
   renew(): Promise<Renewal>;
 }
@@ -26,7 +26,7 @@ export type Renewal =
   | { readonly is: 'refused' }
   | { readonly is: 'unreachable'; readonly problem: Problem };
 
-/** The login that a call belonged to has ended; nobody waits for its answer any more. */
+/** The login of a call has ended; its answer is not wanted any more. */
 export class LoginEnded extends Error {
   constructor() {
     super('The login that this call belonged to has ended.');
@@ -83,7 +83,7 @@ export function beginLogin(token: string, renew: () => Promise<Renewal>, refused
   return login;
 }
 
-/** Ends the current login, if there is one. */
+/** Ends the current login, if any. */
 export function endLogin(): void {
   const ending = current;
   current = undefined;
@@ -98,7 +98,7 @@ function createQueries(): QueryClient {
   return new QueryClient({
     defaultOptions: {
       queries: {
-        // Whether there is a network is for the call to find out: browsers are often wrong about it.
+        // The call itself finds out whether there is a network: browsers are often wrong about it.
         networkMode: 'always',
         retry: (failed, error) => failed < MOST_TRIES && isWorthAnotherTry(problemFrom(error)),
         retryDelay: (failed, error) => retryDelayOf(problemFrom(error), failed),

@@ -10,7 +10,7 @@ export interface Notice {
   readonly tone: 'done' | 'partly' | 'failed';
   /** The call that did it. */
   readonly call?: LoggedCall | undefined;
-  /** Where to see what became of it. */
+  /** The page that shows the result. */
   readonly link?: { readonly to: string; readonly label: string } | undefined;
 }
 

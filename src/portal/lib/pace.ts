@@ -1,11 +1,11 @@
 /**
- * How much more slowly than usual the page reads again what it shows. Each 429 doubles it; a while without one halves it.
+ * How much more slowly than usual the page refreshes its data. Each 429 doubles it; a while without one halves it.
  * Several reads are refused at the same moment: together they count once.
  */
 export interface Pace {
   /** The node refused a call because of its limit. */
   refused(): void;
-  /** What every interval is multiplied with: 1, 2, 4 … */
+  /** The factor of every interval: 1, 2, 4 … */
   factor(): number;
 }
 

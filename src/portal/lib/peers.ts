@@ -3,7 +3,7 @@
  * tokens travel between pages of one origin only (BroadcastChannel), and are written nowhere.
  */
 export interface Peers {
-  /** The login of the other tabs; undefined where there is none, or where they are signed in as different users. */
+  /** The login of the other tabs; undefined if there is none, or if they are signed in as different users. */
   ask(): Promise<HeldLogin | undefined>;
   /** Tells the other tabs that this user has signed out. */
   signedOut(identity: string): void;
@@ -36,7 +36,7 @@ export function createPeers(
   parts: {
     /** The login of this tab. */
     held(): HeldLogin | undefined;
-    /** Another tab signed out: as whom. */
+    /** Called when another tab signed out, with its user. */
     signedOut(identity: string): void;
     /** A name for this tab's question that no other tab has. */
     name(): string;

@@ -4,7 +4,7 @@ type ErrorBody = components['schemas']['Error'];
 
 /** Why a call did not work, for people; and which fields are the reason, by their JSON pointer into the body. */
 export interface Problem {
-  /** Of the answer; 0: there was none. */
+  /** Status of the answer; 0: no answer came. */
   readonly status: number;
   readonly message: string;
   readonly fields: Readonly<Record<string, string>>;

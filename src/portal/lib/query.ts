@@ -6,19 +6,19 @@ import { type Problem, problemFrom } from './problem.ts';
 
 interface Read<T> {
   readonly data: T | undefined;
-  /** Of the last try; what was read before stays in `data`. */
+  /** The error of the last try; earlier data stays in `data`. */
   readonly problem: Problem | undefined;
   /** Reads again now, and gives up the read that is under way. */
   reload(): Promise<void>;
 }
 
-/** What is not read again by itself is read again once it is this old and somebody looks, ms. */
+/** Data without an interval is read again once it is this old and a view shows it, ms. */
 const STALE = 5 * 60_000;
 
 /**
  * Reads something for the current login: now, and every `interval` milliseconds while the page is visible. While the node
  * answers 429 the interval grows.
- * @param key names what is read: another key reads anew, the same key is read once for all that want it
+ * @param key names the data: another key is another read, and one read serves all views with the same key
  * @param interval from the data that was read last; 0: read once
  */
 export function useRead<T>(
@@ -31,7 +31,7 @@ export function useRead<T>(
     queryKey: key,
     queryFn: ({ signal }) => fetch(signal),
     refetchInterval: ({ state }) => intervalOf(state.data) * pace.factor() || false,
-    // What is read again anyway needs no tries in between.
+    // Data with an interval needs no retries in between.
     ...(intervalOf(undefined) === 0 ? {} : { retry: false }),
     staleTime: ({ state }) => (intervalOf(state.data) === 0 ? STALE : 0),
   });
@@ -48,11 +48,11 @@ export function useRead<T>(
   return { data, problem: reason.current?.key === name ? reason.current.problem : undefined, reload };
 }
 
-/** What shows the state of streams. */
+/** The keys of data that shows the state of streams. */
 const OF_STREAMS = ['streams', 'stream', 'history', 'quarantine'];
 
 /**
- * Makes a change, then reads what shows it. A read that was asked for before the change was done is given up: its answer may
+ * Makes a change, then reads the data that shows it. A read that began before the change was done is dropped: its answer may
  * be older than the change, and must not come after it.
  */
 export async function change<T>(
@@ -93,7 +93,7 @@ function watchTime(watcher: () => void): () => void {
 /** The time in milliseconds since the epoch, which moves on every second. */
 export function useNow(): number {
   return useSyncExternalStore(watchTime, () => {
-    // Nobody watched for a while: what is shown first is the present.
+    // No view watched for a while: the first data shown must be current.
     if (timer === undefined) now = Date.now();
     return now;
   });

@@ -6,12 +6,12 @@ export function useConnectionTypes() {
   return useRead(['types'], (signal) => read(api.GET('/api/v2/data_stream/connection_type', { signal })));
 }
 
-/** What events are called. */
+/** Names of event types. */
 export function useEventTypes() {
   return useRead(['event types'], (signal) => read(api.GET('/api/v1/event/type', { signal })));
 }
 
-/** What a customer has to know of the platform; see `GET /api/v2/data_stream/platform`. */
+/** Facts that a customer needs about the platform; see `GET /api/v2/data_stream/platform`. */
 export function usePlatform() {
   return useRead(['platform'], (signal) => read(api.GET('/api/v2/data_stream/platform', { signal })));
 }

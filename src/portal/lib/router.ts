@@ -1,11 +1,11 @@
 import { createStore, type Store } from './store.ts';
 
 /**
- * The address of the page: which view, which tab, what of a new stream was filled in.
+ * The address of the page: the view, the tab, and the values of a new stream.
  *
  *  A1  Each entry of the history names the user whose it is. Another user never sees where the one before was.
  *  A2  Input that is not saved is asked about before the view that holds it goes, whichever way it would go.
- *  A3  What is typed changes what the views see at once, and the browser's address a moment later: browsers refuse
+ *  A3  Typed text reaches the views at once, and the browser's address a moment later: browsers refuse
  *      frequent changes.
  *
  *      at rest ──amend──▶ amended ──a moment, or any move──▶ at rest
@@ -14,7 +14,7 @@ import { createStore, type Store } from './store.ts';
  */
 interface Router {
   readonly address: Store<string>;
-  /** What waits for an answer to "leave without saving?". */
+  /** The move that waits for an answer to "leave without saving?". */
   readonly question: Store<Question | undefined>;
   navigate(to: string, options?: MoveOptions): void;
   /** Does something that loses unsaved input, once the reader agrees. */
@@ -25,7 +25,7 @@ interface Router {
   guard(isLost: (to: URL) => boolean): () => void;
   /** Whether closing the page loses input. */
   isGuarded(): boolean;
-  /** From now on the page belongs to this user; undefined: to nobody. */
+  /** From now on the page belongs to this user; undefined: to no user. */
   belongsTo(identity: string | undefined): void;
 }
 
@@ -54,7 +54,7 @@ export interface RouterWindow {
 
 /** Safari throws above a hundred changes in 30 s. */
 const MOMENT = 400;
-/** Where a user begins, and where a history entry of somebody else leads. */
+/** The first page of a user, and the target of another user's history entry. */
 export const HOME = '/data-streams';
 
 export function createRouter(window: RouterWindow): Router {

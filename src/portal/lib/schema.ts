@@ -23,7 +23,7 @@ export function credentialSchema({ schema }: { readonly schema: object }): Crede
 }
 
 type FieldKind = 'text' | 'secret' | 'number' | 'choice' | 'switch' | 'lines' | 'choices';
-/** What a field of the form holds: what was typed, as it was typed. */
+/** The value of a field: the text as it was typed. */
 export type FieldValue = string | number | boolean | readonly string[];
 export type FormValues = Readonly<Record<string, FieldValue>>;
 
@@ -36,7 +36,7 @@ export function fieldKind(property: PropertySchema): FieldKind {
   return property['x-secret'] && property['x-secret'] !== 'url' ? 'secret' : 'text';
 }
 
-/** What the form begins with: the stored values where a stream is changed, otherwise the defaults. */
+/** The first values of the form: stored values if a stream is changed, otherwise the defaults. */
 export function initialValues(
   schema: CredentialSchema,
   stored: Readonly<Record<string, unknown>> = {},
@@ -61,8 +61,8 @@ export function initialValues(
 }
 
 /**
- * The credentials that a call takes: what is empty is left out, so that the node says what is missing.
- * @param stored of a stream that is changed: what it has and the form has no more is sent empty, which removes it
+ * The credentials of a call: empty fields are left out, so that the node names what is missing.
+ * @param stored credentials of the stream that is changed: a stored field that the form has emptied is sent empty, which removes it
  */
 export function toCredentials(
   schema: CredentialSchema,
@@ -92,7 +92,7 @@ export function toCredentials(
   return credentials;
 }
 
-/** A signing secret as Standard Webhooks has it, which nobody has to think up: 256 bits, as long as the signature's hash. */
+/** A new signing secret in the form of Standard Webhooks: 256 bits, as long as the signature's hash. */
 export function newSigningSecret(random: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array): string {
   return `whsec_${btoa(String.fromCharCode(...random(new Uint8Array(32))))}`;
 }

@@ -1,6 +1,6 @@
 import type { CredentialSchema } from './schema.ts';
 
-/** What stands in the place of a secret where a call is shown. */
+/** The text in place of a secret when a call is shown. */
 const placeholder = (name: string) => `<${name}>`;
 
 /** A body of a call as it may be shown: secrets of the destination are placeholders. */

@@ -20,7 +20,7 @@ interface SendParts {
 
 /**
  * Sends a request for the current login (L1 of login.ts): with its token, which is renewed when it has expired.
- * @returns how to send one. It throws LoginEnded when the login is over before the answer is there, CallFailed when an
+ * @returns a function that sends one. It throws LoginEnded when the login ends before the answer comes, CallFailed when an
  *   expired token cannot be renewed just now, TypeError when the node cannot be reached
  */
 export function createSend({ fetch, sleep, pace }: SendParts): (request: Request) => Promise<Response> {

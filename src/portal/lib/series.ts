@@ -19,7 +19,7 @@ export interface Slots<B = Bucket> {
   readonly first: number;
   /** Milliseconds of a slot. */
   readonly step: number;
-  /** A bucket where something happened, else undefined; the last slot is the present one. */
+  /** The bucket of the slot, undefined if nothing happened; the last slot is the present one. */
   readonly slots: readonly (B | undefined)[];
 }
 

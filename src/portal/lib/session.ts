@@ -17,7 +17,7 @@ export interface Session {
   readonly identity: string;
 }
 
-/** What became of a login that the page found when it was opened. */
+/** The outcome for a login that the page found when it was opened. */
 type Resumed =
   | { readonly is: 'in'; readonly session: Session }
   | { readonly is: 'out'; readonly expired: boolean }
@@ -32,7 +32,7 @@ export interface Sessions {
   signOut(): void;
 }
 
-/** What of the browser and the API a session needs. */
+/** The parts of the browser and the API that a session needs. */
 export interface SessionParts {
   readonly api: Pick<Client<paths>, 'GET' | 'POST'>;
   /** Lives as long as the tab. */
@@ -159,7 +159,7 @@ export function createSessions(parts: SessionParts): Sessions {
       const identity = held?.identity;
       const login = currentLogin();
       if (login) {
-        // At the server too. If it cannot be reached, nobody is signed in here all the same.
+        // At the server too. Even if it cannot be reached, this browser is signed out.
         const headers = { authorization: `Bearer ${login.token}` };
         void Promise.resolve(api.POST('/api/v1/authenticate/logout', { headers })).catch(() => undefined);
       }

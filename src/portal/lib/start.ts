@@ -42,7 +42,7 @@ export function readStart(text: string | null): Start {
   return { from: 'time', at: at === '' || Number.isFinite(Date.parse(at)) ? at : '' };
 }
 
-/** A time in the reader's zone as an input of the browser has it; empty if there is none. */
+/** A time in the reader's zone in the form of a browser's input; empty for no time. */
 export function toLocalInput(at: string): string {
   const time = new Date(at);
   if (Number.isNaN(time.getTime())) return '';

@@ -5,7 +5,7 @@ type DataStream = components['schemas']['DataStream'];
 
 export const STATUS = { running: 1, paused: 2, error: 3, pending: 4 } as const;
 
-/** How a stream does, the most urgent first: what a person has to look at comes before what goes well. */
+/** Health of a stream, the most urgent first: streams that need a person come before healthy ones. */
 export const KINDS = ['error', 'retrying', 'quarantined', 'pending', 'running', 'paused'] as const;
 export type StreamKind = (typeof KINDS)[number];
 
@@ -32,7 +32,7 @@ export function streamName({ name, id }: Pick<DataStream, 'name' | 'id'>): strin
   return name ? visible(name) : `Data stream ${id}`;
 }
 
-/** How many streams there are of each kind. */
+/** The number of streams of each kind. */
 export function countKinds(streams: readonly Looked[]): ReadonlyMap<StreamKind, number> {
   const counts = new Map<StreamKind, number>();
   for (const stream of streams) {

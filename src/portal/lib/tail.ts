@@ -25,7 +25,7 @@ export function append(held: readonly TailRecord[], news: readonly TailRecord[])
   return all.slice(0, count);
 }
 
-/** One line that says what a record is; the record itself where it is none that we know. */
+/** One line that describes a record; an unknown kind of record is shown as it is. */
 export function lineOf(text: string): string {
   return visible(lineOfRecord(text));
 }

@@ -1,7 +1,7 @@
 /** Characters that turn the direction of the text after them: a name with one can pass for another name. */
 const TURNING = /[\u202A-\u202E\u2066-\u2069]/g;
 
-/** A text of somebody else as it may be shown: what would turn the text around is written out. */
+/** Foreign text made safe to show: characters that would reverse it are written out. */
 export function visible(text: string): string {
   return text.replaceAll(TURNING, (character) => {
     const code = character.charCodeAt(0).toString(16).toUpperCase();

@@ -3,7 +3,7 @@ import { elementOf, ruleOf } from './filter-tree.ts';
 import { type Alerts, type Choice, fromFilters, groupsFrom, toFilters } from './filters.ts';
 import { readStart, type Start, startFrom, writeStart } from './start.ts';
 
-/** What of a new stream stands in the address: all but the destination's own fields, which may hold secrets. */
+/** The part of a new stream in the address: all but the destination's own fields, which may hold secrets. */
 export interface Draft {
   readonly type: string | undefined;
   readonly step: 'source' | 'destination';
@@ -67,7 +67,7 @@ function readGroups(text: string): Choice {
     const root = ruleOf(JSON.parse(text));
     if (root?.is === 'group') return { which: 'groups', root };
   } catch {
-    // An address that somebody shortened.
+    // The address was shortened by hand.
   }
   return groupsFrom({ which: 'all' });
 }

@@ -2,7 +2,7 @@ import { Alert } from '@mantine/core';
 import type { TestAnswer } from '../lib/destination.ts';
 import { Message } from './show.tsx';
 
-/** What the test of a connection found out, and no more than that. */
+/** The result of a connection test, and no more than that. */
 export function ConnectionResult({ answer }: { readonly answer: TestAnswer | undefined }) {
   if (!answer) return null;
   const whole = answer.checked === 'access';

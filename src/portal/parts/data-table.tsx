@@ -3,7 +3,7 @@ import type { ReactNode } from 'react';
 
 interface Column<R> {
   readonly name: string;
-  /** What stands at the head instead of the name, a checkbox for example. */
+  /** Replaces the name at the head, with a checkbox for example. */
   readonly head?: ReactNode;
   readonly cell: (row: R) => ReactNode;
   /** Figures, which are read from the right. */

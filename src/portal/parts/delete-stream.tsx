@@ -6,7 +6,7 @@ import { streamName } from '../lib/streams.ts';
 import { visible } from '../lib/text.ts';
 import { deleteStream } from './stream-actions.ts';
 
-/** Asks before a stream is deleted: which one, and what is lost with it. */
+/** Asks before a stream is deleted. It names the stream and the data that is lost with it. */
 export function DeleteStream({
   stream,
   close,

@@ -159,7 +159,7 @@ export function TypesSelect({
   readonly chosen: readonly number[];
   readonly change: (types: number[]) => void;
   readonly error?: string | undefined;
-  /** The label is for those who do not see what stands around it. */
+  /** The label is for readers who do not see its surroundings. */
   readonly hidden?: boolean;
 }) {
   const known = new Set(types.map(({ value }) => value));

@@ -5,7 +5,7 @@ import { visible } from '../lib/text.ts';
 /** Path whose heading had the focus last; undefined: the first view, which comes with the page itself. */
 let focusedAt: string | undefined;
 
-/** The next heading takes the focus: what had it is gone. */
+/** The next heading takes the focus, because the element that had it was removed. */
 export function focusNextHeading(): void {
   focusedAt = '';
 }

@@ -1,4 +1,4 @@
-/** Drawings in a box of 24 by 24, by the name of what they stand for; connection types bring their own. */
+/** Drawings in a box of 24 by 24, by the name of their meaning; connection types bring their own. */
 const PATHS: Readonly<Record<string, string>> = {
   stream: 'M4 7h8a4 4 0 0 1 4 4v2a4 4 0 0 0 4 4M4 12h6M4 17h8',
   copy: 'M9 9h11v11H9zM5 15H4V4h11v1',

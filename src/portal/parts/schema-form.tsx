@@ -86,7 +86,7 @@ function Field({ name, property, required, value, error, set }: FieldProps) {
           {...common}
           value={typeof value === 'number' || typeof value === 'string' ? value : ''}
           allowDecimal={property.type === 'number'}
-          // What is out of range is left as it was typed: the node says why, and nothing changes by itself.
+          // A value out of range stays as typed: the node explains the fault, and nothing changes by itself.
           clampBehavior="none"
           hideControls
           onChange={set}

@@ -8,7 +8,7 @@ import { CodeBlock } from './show.tsx';
 type Platform = components['schemas']['Platform'];
 type Step = ConnectionType['setup'][number];
 
-/** What has to be done at the destination before a stream can go there: the steps that the connection type brings. */
+/** The steps at the destination before a stream can deliver to it; the connection type brings them. */
 export function SetupGuide({ type }: { readonly type: ConnectionType }) {
   const platform = usePlatform();
   return (

@@ -45,7 +45,7 @@ export function Message({ text }: { readonly text: string }) {
   ));
 }
 
-/** After this long, ms, the reader is told that the page still waits. */
+/** After this time, ms, the page says that it still waits. */
 const LONG = 8000;
 
 export function Loading({ what, retry }: { readonly what: string; readonly retry?: () => Promise<void> }) {

@@ -13,7 +13,7 @@ const COLORS: Readonly<Record<StreamKind, string>> = {
   paused: NEUTRAL,
 };
 
-/** The state of a stream in a word or two, and what of it needs a look. */
+/** The state of a stream in a word or two, with the counts that need a look. */
 export function StatusChip({ stream }: { readonly stream: DataStream }) {
   const { status, retrying, progress } = stream;
   const notes = [
@@ -27,7 +27,7 @@ export function StatusChip({ stream }: { readonly stream: DataStream }) {
   );
 }
 
-/** What a person can do about it. */
+/** The actions of a person. */
 export function nextStep(stream: DataStream): string | undefined {
   if (stream.status.id !== STATUS.error) return undefined;
   return 'Fix the cause at the destination, or change the destination in the settings of the stream. Then restart the stream. Its records are kept until then.';

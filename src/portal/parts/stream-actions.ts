@@ -36,13 +36,13 @@ export function deleteStream(stream: DataStream): Promise<boolean> {
       undefined,
       api.DELETE('/api/v2/data_stream/{id}', { params: { path: { id: stream.id } } }),
     );
-  // Its own details are not read again: there are none any more.
+  // Its own details are not read again: they do not exist any more.
   return attempt(`${streamName(stream)} is deleted.`, call, ['streams']);
 }
 
 /**
- * Makes a change, says how it went, and reads again what shows it.
- * @param names of what is read again, where it is not the streams
+ * Makes a change, reports its outcome, and reads the data again that shows it.
+ * @param names of the data to read again, if it is not the streams
  * @returns whether it was done
  */
 export async function attempt(

@@ -90,7 +90,7 @@ export const StreamCard = memo(({ stream, typeName, icon, remove }: CardProps) =
 });
 
 function State({ stream: { status, retrying } }: { readonly stream: DataStream }) {
-  // What the chip says already need not be said twice.
+  // The chip says this already.
   if (!retrying && status.message === `${status.description}.`) return null;
   const bad = status.id === STATUS.error;
   return (

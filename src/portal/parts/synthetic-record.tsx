@@ -9,7 +9,7 @@ import { Failed, Message } from './show.tsx';
 
 type Result = components['schemas']['TestRecordResult'];
 
-/** What was sent and what became of it; of the stream as it was then. */
+/** The record that was sent and its outcome, for the stream as it was then. */
 type Tested = { readonly of: string } & ({ readonly result: Result } | { readonly problem: Problem });
 
 /** Sends test records to the stream's destination, and keeps the last answer until the stream is changed. */

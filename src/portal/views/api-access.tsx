@@ -183,7 +183,7 @@ function NewToken() {
 
 type Tokens = Awaited<ReturnType<typeof readTokens>>;
 const readTokens = () => read(api.GET('/api/v1/application_token'));
-/** What a change of tokens reads again. */
+/** The data that a change of tokens reads again. */
 const TOKENS = [undefined, ['tokens']] as const;
 
 function TokenTable({ tokens }: { readonly tokens: Tokens }) {

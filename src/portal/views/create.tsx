@@ -80,7 +80,7 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
   const [creating, setCreating] = useState(false);
   const stillHere = useStillHere();
   const place = useRef<HTMLDivElement>(null);
-  // Both steps, and whatever of the source changes, are one form.
+  // Both steps are one form, with all changes of the source.
   const saved = useUnsaved(
     JSON.stringify(values) !== JSON.stringify(initial),
     (to) => to.pathname === '/data-streams/new' && to.searchParams.get('type') === type.id,
@@ -127,7 +127,7 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
         link,
       });
       saved();
-      // A reader who went elsewhere meanwhile stays there; the notice has the way.
+      // A reader who has left the page is not pulled back; the notice has a link.
       if (stillHere()) navigate(HOME);
     } catch (error) {
       if (stillHere()) show(problemFrom(error));
@@ -233,9 +233,9 @@ function useFocusOnStep(place: React.RefObject<HTMLElement | null>, step: Draft[
   }, [place, step]);
 }
 
-/** Leads to what has to be corrected: the first field that is marked, otherwise the message. */
+/** Moves the focus to the first marked field, otherwise to the message. */
 function focusFirstFault(place: HTMLElement | null): void {
-  // What the step itself gives the focus to comes first.
+  // The focus that the step sets itself comes first.
   requestAnimationFrame(() => {
     const fault = place?.querySelector<HTMLElement>('[aria-invalid="true"], [data-error="true"] input');
     if (fault) return fault.focus();

@@ -23,7 +23,7 @@ const REFRESH = 2000;
 const TABS = ['overview', 'attempts', 'tail', 'quarantine', 'settings'] as const;
 type Tab = (typeof TABS)[number];
 
-/** One data stream: its state, what it delivered, and its settings. */
+/** One data stream: its state, its deliveries and its settings. */
 export default function Details({ id }: { readonly id: string }) {
   const { canWrite } = useSession();
   const { searchParams } = useAddress();
@@ -34,7 +34,7 @@ export default function Details({ id }: { readonly id: string }) {
     REFRESH,
   );
   const given = searchParams.get('tab');
-  // Settings are for those who may change them.
+  // Only users who may change settings see them.
   const tab: Tab = TABS.find((each) => each === given && (canWrite || each !== 'settings')) ?? 'overview';
   const show = (next: string | null) =>
     navigate(next === 'overview' ? `/data-streams/${id}` : `/data-streams/${id}?tab=${next}`, {

@@ -19,7 +19,7 @@ const KINDS = [
 ];
 const FIRST_TYPE = 3;
 
-/** What a receiver gets: a sample of each kind of record, and which events there are. */
+/** A sample of each kind of record, and the catalogue of event types. */
 export default function Records() {
   const types = useEventTypes();
   const [typeId, setTypeId] = useState(FIRST_TYPE);

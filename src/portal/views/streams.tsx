@@ -20,7 +20,7 @@ const REFRESH = 2000;
 const REFRESH_PER_STREAM = 5;
 /** Of a card that was not drawn yet, px. */
 const CARD_HEIGHT = 178;
-/** From this many on there is a field to search them, and their states to choose from. */
+/** From this many streams on, the list has a search field and a choice of states. */
 const SEARCHABLE = 5;
 
 export function Streams() {
