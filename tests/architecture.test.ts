@@ -15,7 +15,7 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
   config: {},
   records: {},
   storage: {},
-  filters: { records: 'types', 'registry/registry.ts': 'types' },
+  filters: { records: 'values', 'registry/registry.ts': 'types' },
   log: { records: 'values', storage: 'values' },
   registry: { storage: 'values', 'log/log.ts': 'values' },
   leases: { registry: 'values' },

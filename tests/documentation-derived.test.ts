@@ -5,7 +5,7 @@ import { setUpApi } from '../src/api/api.fixture.ts';
 import type { Console } from '../src/cli/node.ts';
 import { runCommandLine } from '../src/cli/program.ts';
 import { destinationTypes } from '../src/destinations/all.ts';
-import { parseFilters } from '../src/filters/syntax.ts';
+import { parseFilters } from '../src/filters/parse.ts';
 import { compareTable, guideOf } from './support/documents.ts';
 
 /** `UPDATE_DOCS=1 npm run test:system` writes what these tests compare. */

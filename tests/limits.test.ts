@@ -26,7 +26,14 @@ import { ATTEMPTS } from '../src/delivery/watching/activity.ts';
 import { PER_STREAM } from '../src/delivery/watching/kept-exchanges.ts';
 import { TEST_RECORD_TIMEOUT_MS } from '../src/delivery/watching/synthetic-record.ts';
 import { LARGEST_CREDENTIALS } from '../src/destinations/configure.ts';
-import { DEEPEST_GROUP, MOST_ELEMENTS, MOST_VALUES } from '../src/filters/syntax.ts';
+import {
+  DEEPEST_PATH,
+  LONGEST_PATH,
+  LONGEST_VALUE,
+  MOST_PATHS,
+  MOST_VALUES,
+} from '../src/filters/condition.ts';
+import { DEEPEST_GROUP, MOST_ELEMENTS } from '../src/filters/parse.ts';
 import { LARGEST_BODY } from '../src/ingest/body.ts';
 import { BYTES_IN_FLIGHT } from '../src/ingest/ingest.ts';
 import { IDLE_MS, LEAST_RATE } from '../src/ingest/upload.ts';
@@ -106,6 +113,9 @@ const ROWS: readonly (string | Row)[] = [
   ['filters and groups of a stream', count(MOST_ELEMENTS), '422'],
   ['values in the filters of a stream', count(MOST_VALUES), '422'],
   ['groups inside groups', String(DEEPEST_GROUP), '422'],
+  ['different fields in the filters of a stream', String(MOST_PATHS), '422'],
+  ['path of a field', `${DEEPEST_PATH} names, ${LONGEST_PATH} characters`, '422'],
+  ['text that a field is compared with', `${count(LONGEST_VALUE)} characters`, '422'],
   ['time for a destination to be verified', seconds(VERIFY_TIMEOUT_MS), '422'],
   ['time for a test record', seconds(TEST_RECORD_TIMEOUT_MS), 'the answer says so'],
   ['changes of state that are kept', String(HISTORY_LENGTH), 'the oldest are dropped'],

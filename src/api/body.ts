@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ApiError } from '../errors.ts';
+import { compareDecimals, numberText } from '../filters/decimal.ts';
 import { onBehalfOf } from '../lib/call-cost.ts';
 import { jsonSlip } from '../lib/json-slip.ts';
 import { withoutNulls } from './validation.ts';
@@ -37,13 +38,29 @@ export function passBodiesOn(app: FastifyInstance): void {
 function parseJson(bytes: Buffer): unknown {
   const text = decode(bytes);
   try {
-    return JSON.parse(text);
+    return LONG_NUMBER.test(text) ? JSON.parse(text, keepDigits) : JSON.parse(text);
   } catch (error) {
     // V8's message quotes a piece of the text, which may hold a secret: only the position is passed on.
     const place = /at position \d+(?: \(line \d+ column \d+\))?/.exec((error as SyntaxError).message)?.[0];
     const reason = jsonSlip(text) ?? place;
     throw new ApiError('BadRequest', `The body is not valid JSON${reason ? `: ${reason}` : ''}.`);
   }
+}
+
+/** A body may hold a number that a double cannot hold. Other texts of digits only cost a slower look. */
+const LONG_NUMBER = /[\d.]{16}|\d[eE][+-]?\d{3}/;
+
+/** Numbers that a double would round come as their text: an id of 64 bits in a filter must not become another one. */
+function keepDigits(
+  _: string,
+  value: unknown,
+  ...[context]: readonly { readonly source?: string }[]
+): unknown {
+  const { source } = context ?? {};
+  if (typeof value !== 'number' || source === undefined) return value;
+  const written = numberText(source);
+  const kept = Number.isFinite(value) ? numberText(String(value)) : undefined;
+  return written && (!kept || compareDecimals(written, kept) !== 0) ? source : value;
 }
 
 function decode(bytes: Buffer): string {

@@ -1,4 +1,5 @@
-import type { CompiledFilter, Selection } from './compile.ts';
+import type { CompiledFilter } from './compile.ts';
+import type { Selection } from './selection.ts';
 
 /** Accepts what both filters accept. Each was compiled alone, so that no limit on one list is met by the two together. */
 export function bothFilters(first: CompiledFilter, second: CompiledFilter): CompiledFilter {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { compileFilter, parseFilters } from '../../src/filters/compile.ts';
+import { compileFilter } from '../../src/filters/compile.ts';
+import { parseFilters } from '../../src/filters/parse.ts';
 import { fc } from '../../src/lib/property.fixture.ts';
 import { curlOf } from '../../src/portal/lib/call-log.ts';
 import { type GroupRule, type How, type Rule, treeOf } from '../../src/portal/lib/filter-tree.ts';
@@ -84,11 +85,11 @@ function holds(rule: Rule, type: number, alert: boolean): boolean {
 
 /** What the node makes of filters. */
 function passing(filters: readonly Json[]): boolean[] {
-  const { index } = layOut(
+  const { index, payload } = layOut(
     'event',
     EVENTS.map(([type, alert]) => ({ text: 'r', eventType: type, alert: alert ? 1 : 0 })),
   );
-  const { runs } = compileFilter(filters).select(index, 'all');
+  const { runs } = compileFilter(filters).select({ ...index, payload: () => payload }, 'all');
   return EVENTS.map((_, index) => {
     for (let at = 0; at < runs.length; at += 2) {
       if (index >= (runs[at] as number) && index < (runs[at + 1] as number)) return true;

@@ -1,5 +1,5 @@
 import type { ErrorToken, FieldFault } from '../../errors.ts';
-import { parseFilters } from '../../filters/compile.ts';
+import { parseFilters } from '../../filters/parse.ts';
 import { parseTime } from '../../lib/time.ts';
 import type { RecordKind } from '../../records/block.ts';
 import type { Json } from '../../registry/registry.ts';

@@ -92,11 +92,9 @@ function readChanges(
   const wish = body.status && !saysState(body.status, state) ? body.status : undefined;
   const desired = wish ? reader.desired(wish) : stored.desired;
   const given = isDeepStrictEqual(body.filters, stored.filters) ? undefined : body.filters;
-  if (given === undefined && kind === 'usage' && stored.filters.length > 0) {
-    const message = 'the stream has filters, and a stream of usage data cannot have any: send an empty array';
-    reader.fault('NotAllowed', '/filters', message);
-  }
-  const filters = given === undefined ? stored.filters : reader.filters(given, kind ?? stored.kind);
+  // Of another type, the stream's filters must mean something there too.
+  const kept = given === undefined && (kind ?? stored.kind) === stored.kind;
+  const filters = kept ? stored.filters : reader.filters(given ?? stored.filters, kind ?? stored.kind);
   const destination =
     body.destination && !isAsShown(body.destination, stored)
       ? prepareDestination(parts, body.destination, reader, stored)

@@ -39,6 +39,31 @@ const FILTERS: BodyExamples = {
     summary: 'Everything except location updates',
     value: events('Without locations', [{ field: 'event_type_id', value: [1, 2], op: 'not_in' }]),
   },
+  'Filter: usage': {
+    summary: 'Usage data of more than 0.5 MB outside of Germany, of SIMs with one of two tags',
+    value: {
+      name: 'Roaming',
+      data_stream_type: { id: 1 },
+      filters: [
+        { field: 'volume.total', op: 'gt', value: 0.5 },
+        { field: 'operator.country.mcc', op: 'not_in', value: ['262'] },
+        { field: 'endpoint.tags', op: 'contains', value: ['meter', 'gateway'] },
+      ],
+      destination: webhook,
+    },
+  },
+  'Filter: any field of events': {
+    summary: 'Sessions of one access point name, or without an endpoint',
+    value: events('One APN', [
+      { field: 'event_type_id', value: [3] },
+      {
+        any: [
+          { field: 'detail.pdp_context.apn', op: 'eq', value: 'iot.example' },
+          { field: 'endpoint', op: 'exists', value: false },
+        ],
+      },
+    ]),
+  },
   'Filter: groups': {
     summary: 'Quota warnings (18, 19), or alerts that are no sessions',
     value: events('Warnings', [

@@ -51,11 +51,16 @@ const BOTH: readonly Fault[] = [
   [letterbox({ url }, { format: 'Xml' }), 422, 1404, '/destination/format'],
   [letterbox({ url }, { format: 1 }), 422, 1403, '/destination/format'],
   [{ filters: 'all' }, 422, 1403, '/filters'],
-  [{ filters: [{ field: 'severity', value: 1 }] }, 422, 1406, '/filters/0/field'],
+  [{ filters: [{ field: 'severity..id', value: 1 }] }, 422, 1403, '/filters/0/field'],
   [{ filters: [{ field: 'alert' }] }, 422, 1402, '/filters/0/value'],
   [{ filters: [{ field: 'event_type_id', value: ['x'] }] }, 422, 1403, '/filters/0/value/0'],
   [{ filters: [{ field: 'event_type_id', value: [] }] }, 422, 1404, '/filters/0/value'],
-  [{ data_stream_type: { id: 1 }, filters: [{ field: 'alert', value: true }] }, 422, 1406, '/filters'],
+  [
+    { data_stream_type: { id: 1 }, filters: [{ field: 'alert', value: true }] },
+    422,
+    1406,
+    '/filters/0/field',
+  ],
   [
     { status: { id: 9 }, relation_resolution: { id: 9 }, filters: 7 },
     422,

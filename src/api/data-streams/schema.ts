@@ -29,13 +29,26 @@ const ShownId = (description: string) =>
 
 const Filter = Type.Object(
   {
-    field: Type.Optional(Type.String({ description: '`event_type_id` or `alert`.' })),
-    value: Type.Optional(
-      Type.Unknown({
-        description: 'Event type ids, as a list; or true or false for alert. Any of them matches.',
+    field: Type.Optional(
+      Type.String({
+        description:
+          'A path of names in the record, such as `operator.country.mcc`, `volume.total` or `sim.iccid`; of events also `event_type_id` and `alert`.',
+        examples: ['volume.total'],
       }),
     ),
-    op: Type.Optional(Type.String({ description: '`in` (the default) or `not_in`.' })),
+    value: Type.Optional(
+      Type.Unknown({
+        description:
+          'A text, a number, true or false; or a list of them, any of which matches. A text also equals the number that it writes: send numbers of more than 15 digits as text. For `exists` true (the default) or false.',
+      }),
+    ),
+    op: Type.Optional(
+      Type.String({
+        description:
+          '`in` (the default), `not_in`, `eq`, `ne`, `lt`, `lte`, `gt`, `gte`, `exists`, `prefix` or `contains`. A missing field passes only `not_in`, `ne` and `exists` with false.',
+        examples: ['in'],
+      }),
+    ),
     or: Type.Optional(
       Type.Unknown({ description: 'Filters; joined to the rest of the list by OR. At the top only.' }),
     ),
@@ -52,7 +65,7 @@ const Filter = Type.Object(
 );
 
 export const Filters = Type.Array(Filter, {
-  description: 'Which events are delivered; empty: all. Streams of usage data cannot be filtered.',
+  description: 'Which records are delivered; empty: all.',
   examples: [[{ field: 'event_type_id', value: [3, 5] }, { or: [{ field: 'alert', value: true }] }]],
 });
 

@@ -1,5 +1,5 @@
 import type { Destination } from '../../destinations/contract.ts';
-import type { Selection } from '../../filters/compile.ts';
+import type { Selection } from '../../filters/selection.ts';
 import type { Share } from '../../lib/shares.ts';
 import { comparePositions, type StoredBlock } from '../../log/log.ts';
 import { type Block, recordBytes } from '../../records/block.ts';

@@ -1,5 +1,6 @@
 import { bothFilters } from '../../filters/both.ts';
-import { compileFilter, type Selection } from '../../filters/compile.ts';
+import { type CompiledFilter, compileFilter } from '../../filters/compile.ts';
+import type { Selection } from '../../filters/selection.ts';
 import { type Work, working } from '../../lib/loop-watch.ts';
 import type { Position } from '../../log/log.ts';
 import type { Block } from '../../records/block.ts';
@@ -26,7 +27,7 @@ export class StreamDriver {
   readonly #committed: ProgressDocument | undefined;
   readonly #state: State;
   readonly #calls: Calls;
-  #filter: ReturnType<typeof compileFilter>;
+  #filter: CompiledFilter;
   readonly #queue: Event[] = [];
   #handling = false;
   #deleted = false;

@@ -1,5 +1,5 @@
 import type { Cause, Outcome } from '../../destinations/contract.ts';
-import type { Selection } from '../../filters/compile.ts';
+import type { Selection } from '../../filters/selection.ts';
 import type { Block } from '../../records/block.ts';
 import type { StreamState } from '../../registry/data-stream.ts';
 import type { Piece } from './piece.ts';

@@ -1,4 +1,4 @@
-import type { Selection } from '../../filters/compile.ts';
+import type { Selection } from '../../filters/selection.ts';
 import type { Block } from '../../records/block.ts';
 import type { Event, Wanted } from './events.ts';
 import { endWaiting, forgive, letGo, trouble } from './failing.ts';

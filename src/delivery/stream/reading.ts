@@ -1,4 +1,4 @@
-import type { Selection } from '../../filters/compile.ts';
+import type { Selection } from '../../filters/selection.ts';
 import type { Position } from '../../log/log.ts';
 import type { Block } from '../../records/block.ts';
 import { heldSlots } from './entries.ts';

@@ -1,4 +1,4 @@
-import type { Selection } from '../../filters/compile.ts';
+import type { Selection } from '../../filters/selection.ts';
 import { clip, complement, runsOf, subtract } from './ranges.ts';
 
 /** Which indexes of a block have a fate or are taken already, or are no part of the job. */

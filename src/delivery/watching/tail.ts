@@ -1,4 +1,4 @@
-import { compileFilter } from '../../filters/compile.ts';
+import { type CompiledFilter, compileFilter } from '../../filters/compile.ts';
 import { charged } from '../../lib/call-cost.ts';
 import { nextSlice } from '../../lib/slices.ts';
 import { comparePositions, type Position, type RecordLog, type StoredBlock } from '../../log/log.ts';
@@ -90,7 +90,7 @@ class TailPage {
   readonly #tree: OrganisationTree;
   readonly #stream: Selected;
   readonly #range: { readonly since: Position; readonly cursor: Position; readonly limit: number };
-  readonly #filter: ReturnType<typeof compileFilter>;
+  readonly #filter: CompiledFilter;
   #bytes = 0;
 
   constructor(

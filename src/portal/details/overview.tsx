@@ -59,7 +59,9 @@ function Setup({ stream }: { readonly stream: DataStream }) {
   const nameOf = (type: number) => types.data?.find(({ id }) => id === type)?.description ?? `Type ${type}`;
   const { destination, data_stream_type, relation_resolution } = stream;
   const filters =
-    data_stream_type.id === 1 ? 'Usage data is not filtered' : describeFilters(stream.filters, nameOf);
+    data_stream_type.id === 1 && stream.filters.length === 0
+      ? 'All usage data'
+      : describeFilters(stream.filters, nameOf);
   return (
     <Paper withBorder p="md" component="section" aria-label="Configuration">
       <Title order={2} size="h4" mb="sm">

@@ -1,0 +1,36 @@
+import type { ErrorToken, FieldFault } from '../errors.ts';
+import type { Json } from '../registry/registry.ts';
+
+/** Something of a filter that was read: how it was sent, and what it means. */
+export interface Read<Meaning> {
+  readonly sent: Json;
+  readonly meaning: Meaning;
+}
+
+/** As many faults as one answer lists. */
+const MOST_FAULTS = 20;
+
+/** Gathers what is wrong with filters. */
+export class Faults {
+  readonly found: FieldFault[] = [];
+
+  add(token: ErrorToken, path: string, message: string): undefined {
+    if (this.found.length < MOST_FAULTS) this.found.push({ token, path, message });
+    return undefined;
+  }
+
+  /** What `read` makes of each item; stops early when there is no room for more faults. */
+  list<T>(
+    items: readonly unknown[],
+    path: string,
+    read: (item: unknown, path: string) => T | undefined,
+  ): T[] {
+    const result: T[] = [];
+    for (const [index, item] of items.entries()) {
+      if (this.found.length >= MOST_FAULTS) break;
+      const one = read(item, `${path}/${index}`);
+      if (one !== undefined) result.push(one);
+    }
+    return result;
+  }
+}
