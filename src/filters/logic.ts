@@ -2,7 +2,7 @@ import type { FilterElement, PlainElement, TopElement } from './syntax.ts';
 
 /** What is known about whether a record passes. */
 export type Truth = typeof NO | typeof YES | typeof UNKNOWN;
-export const NO = 0;
+const NO = 0;
 export const YES = 1;
 export const UNKNOWN = 2;
 
