@@ -54,6 +54,7 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
     'delivery/quarantine/reading.ts': 'values',
     'delivery/watching/activity.ts': 'types',
     'delivery/watching/resend.ts': 'types',
+    'delivery/watching/preview.ts': 'types',
     'delivery/watching/tail.ts': 'types',
     'delivery/watching/synthetic-record.ts': 'types',
     'destinations/contract.ts': 'types',

@@ -62,7 +62,7 @@ test('streams with filters on fields deliver what passes, in order, and count th
   await client.createOrganisation(first, 'Parent');
   for (const id of others) await client.createOrganisation(id, `Child ${id}`, first);
   const token = await client.authenticate(first);
-  const streams: { path: string; id: string; expected: string[]; filtered: number }[] = [];
+  const streams: { path: string; id: string; filters: Json[]; expected: string[]; filtered: number }[] = [];
   for (const kind of ['usage', 'events'] as const) {
     for (const [at, filters] of FILTERS[kind].entries()) {
       const path = `/${kind}/${at}`;
@@ -73,7 +73,7 @@ test('streams with filters on fields deliver what passes, in order, and count th
         destination: { connection_type: 'RestAPI', credentials: { url: receiver.url + path, size: 1 } },
       });
       const expected = lines[kind].filter((line) => accepts(filters, line));
-      streams.push({ path, id, expected, filtered: lines[kind].length - expected.length });
+      streams.push({ path, id, filters, expected, filtered: lines[kind].length - expected.length });
       assert.ok(expected.length > 0 && expected.length < lines[kind].length, `${path} distinguishes`);
     }
     const answer = await fetch(`${node.url}/operator/v1/records/${kind}`, {
@@ -83,12 +83,39 @@ test('streams with filters on fields deliver what passes, in order, and count th
     });
     assert.equal(answer.status, 202, await answer.text());
   }
-  for (const { path, id, expected, filtered } of streams) {
+  /** What the preview says of the records that were delivered. */
+  const checkPreview = async (path: string, filters: Json[], expected: string[], records: number) => {
+    const { status, text } = await client.call('POST', '/api/v2/data_stream/preview', token, {
+      data_stream_type: { id: path.startsWith('/usage') ? 1 : 2 },
+      relation_resolution: { id: 3 },
+      filters,
+      destination: {
+        connection_type: 'RestAPI',
+        credentials: { url: receiver.url + path, headers: ['X-Key:top secret'], size: 1 },
+      },
+    });
+    assert.equal(status, 200, text);
+    const { hours, samples, sample_request, complete } = JSON.parse(text);
+    const sum = (name: 'records' | 'matched') =>
+      hours.reduce((total: number, hour: Record<string, number>) => total + (hour[name] ?? 0), 0);
+    assert.deepEqual([sum('records'), sum('matched'), complete], [records, expected.length, true]);
+    const newest = expected.toReversed().slice(0, 20);
+    assert.deepEqual(
+      samples,
+      newest.map((line) => JSON.parse(line)),
+    );
+    const { method, url, headers, body } = sample_request.request;
+    assert.deepEqual([method, url, body], ['POST', receiver.url + path, newest[0]]);
+    assert.doesNotMatch(JSON.stringify(headers), /top secret/);
+    assert.equal(received.get(path)?.length, expected.length, 'nothing was sent');
+  };
+  for (const { path, id, filters, expected, filtered } of streams) {
     await waitFor(`${path} to have ${expected.length} delivered and ${filtered} filtered`, async () => {
       const { progress } = await client.stream(token, id);
       return progress.delivered === expected.length && progress.filtered === filtered ? true : undefined;
     });
     assert.deepEqual(received.get(path), expected);
+    await checkPreview(path, filters, expected, expected.length + filtered);
   }
 });
 

@@ -8,6 +8,7 @@ import { createAuthorizeOperator, type Identity } from '../auth/identity.ts';
 import { createRateLimits } from '../auth/rate-limit.ts';
 import { createSealer } from '../auth/seal.ts';
 import { secretOf } from '../auth/secret.ts';
+import type { Preview } from '../delivery/watching/preview.ts';
 import type { TestRecordResult } from '../delivery/watching/synthetic-record.ts';
 import {
   type Configured,
@@ -172,6 +173,7 @@ export interface ApiFixture {
 }
 
 interface FixtureOptions extends Partial<Pick<DataStreamActivityParts, 'activity' | 'tail'>> {
+  readonly preview?: () => Promise<Preview>;
   /** Where the registry keeps its documents. */
   readonly storage?: ReturnType<typeof memoryRegistryStorage>;
   readonly mostStreams?: number;
@@ -256,6 +258,8 @@ export async function setUpApi(options: FixtureOptions = {}): Promise<ApiFixture
     tail: options.tail ?? (async (_, cursor) => ({ records: [], next: cursor, skipped: false })),
     exchange: async (_, attempt) => (attempt === 'kept' ? EXCHANGE : undefined),
     countRange: async () => ({ records: 12, filtered: 3, complete: true }),
+    preview: options.preview ?? (async () => ({ hours: [], samples: [], complete: true, newest: undefined })),
+    requestOf: async () => EXCHANGE,
     resend: async () => ({ delivered: 0, failed: [] }),
     testRecord: async (stream, organisationName) => {
       testRecords.asked.push(`${stream.organisationId} ${organisationName} ${stream.id}`);

@@ -71,7 +71,7 @@ describe('named examples', () => {
   });
 
   test('there is one of each connection type, and the page begins with the webhook', () => {
-    for (const path of ['/api/v2/data_stream', '/api/v2/data_stream/test']) {
+    for (const path of ['/api/v2/data_stream', '/api/v2/data_stream/test', '/api/v2/data_stream/preview']) {
       const { examples } = document.paths[path].post.requestBody.content['application/json'];
       const names = Object.keys(examples);
       assert.equal(names[0], 'RestAPI');

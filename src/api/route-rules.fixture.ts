@@ -32,6 +32,7 @@ export const ROUTE_RULES: Readonly<Record<string, Callers>> = {
   ListDataStreamStateChanges: 'members',
   CreateDataStreamer: 'writers',
   TestDataStream: 'writers',
+  PreviewDataStream: 'writers',
   PatchV2DataStream: 'writers',
   DeleteDataStreamerV2: 'writers',
   DataStreamerV2ByIdRestart: 'writers',
@@ -91,6 +92,9 @@ export const ID_FIELDS: Readonly<Record<string, 'none' | number>> = {
   'TestDataStream.id': 404,
   'CreateDataStreamer.continue_from': 422,
   'TestDataStream.continue_from': 422,
+  'PreviewDataStream.start_from': 'none',
+  'PreviewDataStream.continue_from': 'none',
+  'PreviewDataStream.id': 404,
   // Those that are not found are left out.
   'ListDataStreamSeries.ids': 200,
   'ResendQuarantinedRecords.ids': 422,

@@ -2,6 +2,7 @@ import { type ApplicationTokenParts, applicationTokenRoutes } from './applicatio
 import { type AuthenticateParts, authenticateRoutes } from './authenticate.ts';
 import { type DataStreamActivityParts, dataStreamActivityRoutes } from './data-streams/activity.ts';
 import { eventTypeRoutes, sampleRecordRoute } from './data-streams/lookups.ts';
+import { type PreviewParts, previewRoute } from './data-streams/preview.ts';
 import { type ReplayParts, replayRoutes } from './data-streams/replay.ts';
 import { type DataStreamParts, dataStreamRoutes } from './data-streams/routes.ts';
 import { type TestRecordParts, testRecordRoute } from './data-streams/synthetic-record.ts';
@@ -23,6 +24,7 @@ type ApiParts = AuthenticateParts &
   ReplayParts &
   DataStreamActivityParts &
   TestRecordParts &
+  PreviewParts &
   OperatorParts &
   NodesParts &
   RecordsParts &
@@ -41,6 +43,7 @@ export function apiRoutes(parts: ApiParts): Route[] {
     ...replayRoutes(parts),
     ...dataStreamActivityRoutes(parts),
     testRecordRoute(parts),
+    previewRoute(parts),
     ...operatorRoutes(parts),
     ...operatorDataStreamRoutes(parts),
     ...nodesRoutes(parts),

@@ -12,6 +12,7 @@ import type { Config } from '../config/config.ts';
 import type { Quarantined } from '../delivery/quarantine/document.ts';
 import type { Activity } from '../delivery/watching/activity.ts';
 import { countRange } from '../delivery/watching/count-range.ts';
+import { readPreview, requestOf } from '../delivery/watching/preview.ts';
 import { type ResendResult, resendQuarantined } from '../delivery/watching/resend.ts';
 import type { SharedActivity } from '../delivery/watching/shared-activity.ts';
 import { sendTestRecord, type TestRecordResult } from '../delivery/watching/synthetic-record.ts';
@@ -19,7 +20,8 @@ import { readTail } from '../delivery/watching/tail.ts';
 import { createInboxes } from '../demo/inbox.ts';
 import { inboxPlugin } from '../demo/inbox-plugin.ts';
 import { destinationTypes } from '../destinations/all.ts';
-import type { Cause, Configured, Verdict } from '../destinations/contract.ts';
+import { createClosedEgress } from '../destinations/closed-egress.ts';
+import type { Cause, Configured, Exchange, Verdict } from '../destinations/contract.ts';
 import type { SharedEgress } from '../destinations/egress.ts';
 import { externalIdOf } from '../destinations/external-id.ts';
 import { createOpener, environmentOf, type SharedEnvironment } from '../destinations/open.ts';
@@ -32,6 +34,7 @@ import { HTML_HEADERS, htmlPage } from '../lib/html.ts';
 import { systemRandom } from '../lib/system-clock.ts';
 import type { RecordLog } from '../log/log.ts';
 import { minimalPage } from '../portal/minimal-page.ts';
+import type { Block } from '../records/block.ts';
 import { type DataStreamDocument, streamKey } from '../registry/data-stream.ts';
 import { partitionOf } from '../registry/organisation.ts';
 import type { OrganisationTree } from '../registry/organisation-tree.ts';
@@ -135,6 +138,11 @@ function appParts(parts: NodeParts, demo: boolean): AppParts {
         countRange({ log, tree, clock }, stream, range, filters, signal),
       tail: (stream, cursor, after, limit) => readTail({ log, tree }, stream, cursor, after, limit),
       resend: (stream, records, signal) => resend(parts, stream, records, signal),
+      preview: async (stream, signal) => {
+        const { partition } = await startPosition(parts, stream.organisationId);
+        return readPreview({ log, tree, clock }, stream, partition, signal);
+      },
+      requestOf: (configured, stream, block, signal) => requestFor(parts, configured, stream, block, signal),
       testRecord: (stream, organisationName, signal) => testRecord(parts, stream, organisationName, signal),
       nodes: () => storage.leases.nodes.snapshot(),
       audit: parts.audit,
@@ -230,6 +238,36 @@ async function resend(
     await opening.destination.close();
   }
 }
+
+/** The request that a destination would make, which is opened for this alone and with no way out. */
+async function requestFor(
+  { environment, clock }: NodeParts,
+  configured: Configured,
+  stream: { readonly organisationId: number; readonly streamId: string },
+  block: Block,
+  signal: AbortSignal,
+): Promise<Exchange | undefined> {
+  const egress = createClosedEgress();
+  const timeout = new AbortController();
+  const cancel = clock.after(REQUEST_WITHIN_MS, () => timeout.abort(new Error('it took too long')));
+  const { organisationId, streamId: id } = stream;
+  try {
+    const destination = await configured.open(environmentOf({ ...environment, egress }, stream));
+    const either = AbortSignal.any([signal, timeout.signal]);
+    return await requestOf(destination, { id, organisationId }, block, either).finally(() =>
+      destination.close(),
+    );
+  } catch {
+    // A connector that cannot even begin without its service has no request to show.
+    return undefined;
+  } finally {
+    cancel();
+    await egress.close();
+  }
+}
+
+/** Nothing is reached: a request is made at once or not at all. */
+const REQUEST_WITHIN_MS = 2_000;
 
 /** Sends a test record through the stream's destination, opened only for this. */
 async function testRecord(

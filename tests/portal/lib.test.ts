@@ -4,7 +4,13 @@ import { compileFilter } from '../../src/filters/compile.ts';
 import { parseFilters } from '../../src/filters/parse.ts';
 import { fc } from '../../src/lib/property.fixture.ts';
 import { curlOf } from '../../src/portal/lib/call-log.ts';
-import { type GroupRule, type How, type Rule, treeOf } from '../../src/portal/lib/filter-tree.ts';
+import {
+  type FieldOp,
+  type GroupRule,
+  type How,
+  type Rule,
+  treeOf,
+} from '../../src/portal/lib/filter-tree.ts';
 import { type Choice, describeFilters, fromFilters, toFilters } from '../../src/portal/lib/filters.ts';
 import {
   formatAgo,
@@ -52,6 +58,12 @@ const rules: fc.Memo<Rule> = fc.memo((depth) =>
       not: fc.boolean(),
       types: fc.uniqueArray(fc.nat(4), { minLength: 1, maxLength: 3 }),
     }),
+    plainRecord({
+      is: fc.constant('field' as const),
+      field: fc.constant('event_type.id'),
+      op: fc.constantFrom<FieldOp[]>('in', 'not_in', 'lt', 'gte'),
+      values: fc.uniqueArray(fc.nat(4), { minLength: 1, maxLength: 3 }),
+    }),
     ...(depth > 1 ? [groups(depth)] : []),
   ),
 );
@@ -70,6 +82,12 @@ const EVENTS = [0, 1, 2, 3, 4, 5].flatMap((type) => [[type, false] as const, [ty
 function holds(rule: Rule, type: number, alert: boolean): boolean {
   if (rule.is === 'alert') return alert === rule.value;
   if (rule.is === 'types') return rule.types.includes(type) !== rule.not;
+  if (rule.is === 'field') {
+    const values = rule.values as readonly number[];
+    if (rule.op === 'lt') return values.some((value) => type < value);
+    if (rule.op === 'gte') return values.some((value) => type >= value);
+    return values.includes(type) === (rule.op === 'in');
+  }
   const results = rule.rules.map((each) => holds(each, type, alert));
   switch (rule.how) {
     case 'all':

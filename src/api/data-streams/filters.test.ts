@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
+import { blockOf } from '../../filters/filters.fixture.ts';
+import { blockInMemory } from '../../records/block.ts';
+import { usageText } from '../../records/records.fixture.ts';
 import { type ApiFixture, setUpApi } from '../api.fixture.ts';
 
 const PATH = '/api/v2/data_stream';
@@ -10,6 +13,40 @@ beforeEach(async () => {
   api = await setUpApi();
 });
 afterEach(() => api.close());
+
+test('a preview shows numbers as they are in the records, and counts nothing that does not exist', async () => {
+  const samples = ['{"id":18446744073709551615}'];
+  const newest = await blockOf('usage', [usageText()]);
+  await api.close();
+  api = await setUpApi({
+    preview: async () => ({
+      hours: [{ hour: 0, records: 3, matched: 1 }],
+      samples,
+      complete: true,
+      newest: blockInMemory(newest, newest.payload(), 0),
+    }),
+  });
+  const body = { data_stream_type: { id: 1 }, filters: [{ field: 'id', op: 'gt', value: 5 }] };
+  const without = await api.call('POST', `${PATH}/preview`, { body });
+  assert.equal(without.status, 200, without.text);
+  assert.match(without.text, /"samples":\[\{"id":18446744073709551615\}\]/);
+  assert.deepEqual(without.body.hours, [{ hour: '1970-01-01T00:00:00.000Z', records: 3, matched: 1 }]);
+  assert.equal(without.body.sample_request, null);
+  const withOne = await api.call('POST', `${PATH}/preview`, { body: { ...body, destination } });
+  assert.equal(withOne.body.sample_request.request.method, 'POST');
+  const wrong = {
+    ...body,
+    filters: [{ field: 'alert', value: true }],
+    destination: { connection_type: 'No' },
+  };
+  const refused = await api.call('POST', `${PATH}/preview`, { body: wrong });
+  assert.deepEqual(
+    refused.body.errors.map(({ path }: { path: string }) => path),
+    ['/filters/0/field', '/destination/connection_type'],
+  );
+  assert.equal((await api.call('POST', `${PATH}/preview`, { body: { ...body, id: 'none' } })).status, 404);
+  assert.equal((await api.call('POST', `${PATH}/preview`, { body, token: 'otto' })).status, 403);
+});
 
 const read = async (id: string) => (await api.call('GET', `${PATH}/${id}`)).body;
 

@@ -115,6 +115,7 @@ export interface DataStreamSchemas {
   readonly create: ReturnType<typeof createSchema>;
   readonly patch: ReturnType<typeof patchSchema>;
   readonly test: ReturnType<typeof testSchema>;
+  readonly preview: ReturnType<typeof previewSchema>;
   readonly view: TSchema;
 }
 
@@ -125,6 +126,7 @@ export function dataStreamSchemas(types: Iterable<DestinationType>): DataStreamS
     create: createSchema(destination),
     patch: patchSchema(destinationChangeSchema(list)),
     test: testSchema(destinationChangeSchema(list)),
+    preview: previewSchema(destinationChangeSchema(list)),
     view: viewSchema(list),
   };
 }
@@ -169,6 +171,19 @@ function testSchema(destination: ReturnType<typeof destinationChangeSchema>) {
   );
   return Type.Object({ ...createFields(destination), id }, {
     'x-component': 'TestDataStream',
+  } satisfies DocumentKeywords);
+}
+
+function previewSchema(destination: ReturnType<typeof destinationChangeSchema>) {
+  const fields = createFields(Type.Optional(destination));
+  const id = Type.Optional(
+    Type.String({
+      maxLength: 64,
+      description: 'A data stream that is to be changed like this; it stands for masks (`***`).',
+    }),
+  );
+  return Type.Object({ ...fields, id }, {
+    'x-component': 'PreviewDataStream',
   } satisfies DocumentKeywords);
 }
 

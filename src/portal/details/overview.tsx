@@ -58,10 +58,11 @@ function Setup({ stream }: { readonly stream: DataStream }) {
   const schema = type?.schema as CredentialSchema | undefined;
   const nameOf = (type: number) => types.data?.find(({ id }) => id === type)?.description ?? `Type ${type}`;
   const { destination, data_stream_type, relation_resolution } = stream;
-  const filters =
-    data_stream_type.id === 1 && stream.filters.length === 0
-      ? 'All usage data'
-      : describeFilters(stream.filters, nameOf);
+  const filters = describeFilters(
+    stream.filters,
+    nameOf,
+    data_stream_type.id === 1 ? 'usage data' : 'events',
+  );
   return (
     <Paper withBorder p="md" component="section" aria-label="Configuration">
       <Title order={2} size="h4" mb="sm">

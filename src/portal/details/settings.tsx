@@ -26,7 +26,7 @@ export function Settings({ stream }: Props) {
   return (
     <Stack gap="lg">
       <Rename stream={stream} />
-      {stream.data_stream_type.id === 2 && <Filters stream={stream} />}
+      <Filters stream={stream} />
       <Destination stream={stream} />
     </Stack>
   );
@@ -121,7 +121,12 @@ function Filters(props: Props) {
         }}
       >
         <Stack>
-          <FilterForm choice={choice} change={setChoice} problem={problem} />
+          <FilterForm
+            kind={props.stream.data_stream_type.id === 1 ? 'usage' : 'events'}
+            choice={choice}
+            change={setChoice}
+            problem={problem}
+          />
           {problem && !faultAt(problem, '/filters') && <Failed problem={problem} />}
           <Group>
             <Button type="submit" loading={busy} disabled={!isValidChoice(choice)}>

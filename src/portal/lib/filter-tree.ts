@@ -2,7 +2,7 @@
  * Filters as the editor shows them: conditions in groups, and groups in groups. Whatever the API's `all`, `any`, `not` and
  * `or` can say about single values has its tree; src/filters/syntax.ts is the grammar.
  */
-export type Rule = TypesRule | AlertRule | GroupRule;
+export type Rule = TypesRule | AlertRule | FieldRule | GroupRule;
 interface TypesRule {
   readonly is: 'types';
   readonly not: boolean;
@@ -12,6 +12,14 @@ interface AlertRule {
   readonly is: 'alert';
   readonly value: boolean;
 }
+export interface FieldRule {
+  readonly is: 'field';
+  /** A path such as `operator.country.mcc`. */
+  readonly field: string;
+  readonly op: FieldOp;
+  readonly values: readonly (string | number | boolean)[];
+}
+export type FieldOp = keyof typeof OP_WORDS;
 export interface GroupRule {
   readonly is: 'group';
   readonly how: How;
@@ -21,6 +29,25 @@ export interface GroupRule {
 export type How = 'all' | 'any' | 'none' | 'not-all';
 
 export const NEW_RULE: Rule = { is: 'types', not: false, types: [] };
+export const NEW_FIELD_RULE: Rule = { is: 'field', field: '', op: 'in', values: [] };
+
+/** Comparisons in words; `missing` is `exists` with false. */
+export const OP_WORDS = {
+  in: 'is',
+  not_in: 'is not',
+  lt: 'is less than',
+  lte: 'is at most',
+  gt: 'is greater than',
+  gte: 'is at least',
+  prefix: 'begins with',
+  contains: 'contains',
+  exists: 'has a value',
+  missing: 'has no value',
+} as const;
+const SAME_OPS: Readonly<Record<string, FieldOp>> = { eq: 'in', ne: 'not_in' };
+
+/** Whether the comparison needs values. */
+export const needsValues = (op: FieldOp) => op !== 'exists' && op !== 'missing';
 
 /** A list of filters for the API. */
 export function filtersOf(root: GroupRule): unknown[] {
@@ -32,6 +59,11 @@ export function elementOf(rule: Rule): unknown {
   if (rule.is === 'alert') return { field: 'alert', value: rule.value };
   if (rule.is === 'types') {
     return { field: 'event_type_id', value: [...rule.types], ...(rule.not ? { op: 'not_in' } : {}) };
+  }
+  if (rule.is === 'field') {
+    const { field, op, values } = rule;
+    if (!needsValues(op)) return { field, op: 'exists', value: op === 'exists' };
+    return { field, ...(op === 'in' ? {} : { op }), value: [...values] };
   }
   const elements = rule.rules.map(elementOf);
   switch (rule.how) {
@@ -110,6 +142,7 @@ export function ruleOf(element: unknown): Rule | undefined {
     if (inner?.is === 'group' && inner.how === 'any') return { ...inner, how: 'none' };
     return inner && { is: 'group', how: 'none', rules: [inner] };
   }
+  if (field !== 'alert' && field !== 'event_type_id') return fieldRule(field, op ?? 'in', value);
   if (op !== undefined && op !== 'in' && op !== 'not_in') return undefined;
   if (field === 'alert' && typeof value === 'boolean') {
     return { is: 'alert', value: value === (op !== 'not_in') };
@@ -117,6 +150,19 @@ export function ruleOf(element: unknown): Rule | undefined {
   const types = field === 'event_type_id' && Array.isArray(value) ? value : undefined;
   if (!types?.every((type) => Number.isInteger(type) && type >= 0)) return undefined;
   return { is: 'types', not: op === 'not_in', types };
+}
+
+function fieldRule(field: unknown, op: unknown, value: unknown): Rule | undefined {
+  if (typeof field !== 'string' || typeof op !== 'string') return undefined;
+  if (op === 'exists') {
+    const is = ({ true: 'exists', false: 'missing' } as const)[String(value ?? true)];
+    return is && { is: 'field', field, op: is, values: [] };
+  }
+  const known =
+    SAME_OPS[op] ?? (Object.hasOwn(OP_WORDS, op) && op !== 'missing' ? (op as FieldOp) : undefined);
+  const values = [value].flat() as FieldRule['values'];
+  const scalars = values.every((each) => ['string', 'number', 'boolean'].includes(typeof each));
+  return known && scalars && values.length > 0 ? { is: 'field', field, op: known, values } : undefined;
 }
 
 function groupOf(how: How, members: unknown): GroupRule | undefined {
@@ -128,7 +174,13 @@ function groupOf(how: How, members: unknown): GroupRule | undefined {
 /** Nothing in it is still to be filled in. */
 export function isComplete(rule: Rule): boolean {
   if (rule.is === 'group') return rule.rules.length > 0 && rule.rules.every(isComplete);
+  if (rule.is === 'field') return rule.field !== '' && (!needsValues(rule.op) || rule.values.length > 0);
   return rule.is === 'alert' || rule.types.length > 0;
+}
+
+/** Whether a condition in it is about a field. */
+export function hasField(rule: Rule): boolean {
+  return rule.is === 'group' ? rule.rules.some(hasField) : rule.is === 'field';
 }
 
 const JOINED: Readonly<Record<How, readonly [string, string, string]>> = {
@@ -144,6 +196,10 @@ export function describeRule(rule: Rule, nameOf: (type: number) => string, insid
   if (rule.is === 'types') {
     const names = rule.types.map(nameOf).join(', ');
     return rule.not ? `none of the types ${names}` : `of type ${names}`;
+  }
+  if (rule.is === 'field') {
+    const values = needsValues(rule.op) ? ` ${rule.values.join(', ')}` : '';
+    return `${rule.field} ${OP_WORDS[rule.op]}${values}`;
   }
   const [only] = rule.rules;
   if (only && rule.rules.length === 1) {

@@ -2,6 +2,7 @@ import {
   describeRule,
   filtersOf,
   type GroupRule,
+  hasField,
   isComplete,
   NEW_RULE,
   normalFilter,
@@ -64,7 +65,7 @@ export function fromFilters(sent: readonly unknown[]): Choice {
 }
 
 /** The first groups: the earlier choice, as far as groups can express it. */
-export function groupsFrom(choice: Choice): Choice {
+export function groupsFrom(choice: Choice, first = NEW_RULE): Choice {
   if (choice.which === 'groups') return choice;
   let root: GroupRule | undefined;
   try {
@@ -73,8 +74,13 @@ export function groupsFrom(choice: Choice): Choice {
   } catch {
     // Text that is no JSON says nothing.
   }
-  if (!root || root.rules.length === 0) root = { is: 'group', how: 'all', rules: [NEW_RULE] };
+  if (!root || root.rules.length === 0) root = { is: 'group', how: 'all', rules: [first] };
   return { which: 'groups', root };
+}
+
+/** What is left of the choice for usage data, which has neither types nor alerts. */
+export function usageChoice(choice: Choice): Choice {
+  return choice.which === 'groups' || choice.which === 'custom' ? choice : { which: 'all' };
 }
 
 /** It can be sent; whether the filters mean something is for the node to say. */
@@ -99,12 +105,19 @@ function readTypes(filter: unknown) {
 }
 
 /** In words, for people. */
-export function describeFilters(filters: readonly unknown[], nameOf: (type: number) => string): string {
+export function describeFilters(
+  filters: readonly unknown[],
+  nameOf: (type: number) => string,
+  records = 'events',
+): string {
   const choice = fromFilters(filters);
-  if (choice.which === 'all') return 'All events';
+  if (choice.which === 'all') return `All ${records}`;
   if (choice.which === 'alerts') return 'Alerts only';
   if (choice.which === 'custom') return `Filters of your own: ${JSON.stringify(filters)}`;
-  if (choice.which === 'groups') return `Events that are ${describeRule(choice.root, nameOf)}`;
+  if (choice.which === 'groups') {
+    const name = `${records[0]?.toUpperCase()}${records.slice(1)}`;
+    return `${name}${hasField(choice.root) ? ':' : ' that are'} ${describeRule(choice.root, nameOf)}`;
+  }
   const names = choice.types.map(nameOf).join(', ');
   const types = choice.which === 'only' ? names : `All types except ${names}`;
   return { any: types, must: `${types}; alerts only`, too: `${types}; and any alert` }[choice.alerts];

@@ -1,6 +1,6 @@
 import type { components } from '../generated/api.ts';
 import { elementOf, ruleOf } from './filter-tree.ts';
-import { type Alerts, type Choice, fromFilters, groupsFrom, toFilters } from './filters.ts';
+import { type Alerts, type Choice, fromFilters, groupsFrom, toFilters, usageChoice } from './filters.ts';
 import { readStart, type Start, startFrom, writeStart } from './start.ts';
 
 /** The part of a new stream in the address: all but the destination's own fields, which may hold secrets. */
@@ -89,8 +89,9 @@ export function bodyOf(
     ...(draft.name.trim() === '' ? {} : { name: draft.name.trim() }),
     data_stream_type: { id: draft.kind === 'usage' ? 1 : 2 },
     relation_resolution: { id: draft.relation },
-    filters:
-      draft.kind === 'usage' ? [] : (toFilters(draft.choice) as NonNullable<CreateDataStream['filters']>),
+    filters: toFilters(draft.kind === 'usage' ? usageChoice(draft.choice) : draft.choice) as NonNullable<
+      CreateDataStream['filters']
+    >,
     ...(start_from === undefined ? {} : { start_from }),
     // Whether they fit the connection type is for the node to say, field by field.
     destination: {

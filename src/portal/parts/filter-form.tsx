@@ -1,24 +1,28 @@
 import { JsonInput, Radio, Select, Stack, Text } from '@mantine/core';
+import { NEW_FIELD_RULE, NEW_RULE } from '../lib/filter-tree.ts';
 import { type Alerts, type Choice, groupsFrom, jsonFault, toFilters } from '../lib/filters.ts';
 import { faultAt, type Problem } from '../lib/problem.ts';
 import { useEventTypes } from '../lib/reads.ts';
 import { FilterGroups, TypesSelect } from './filter-groups.tsx';
 
-/** Chooses which events a stream delivers. */
+/** Chooses which records a stream delivers. Usage data has neither types nor alerts. */
 export function FilterForm({
+  kind,
   choice,
   change,
   problem,
 }: {
+  readonly kind: 'usage' | 'events';
   readonly choice: Choice;
   readonly change: (choice: Choice) => void;
   readonly problem?: Problem | undefined;
 }) {
   const types = useEventTypes();
+  const events = kind === 'events';
   const select = (which: string) => {
     if (which === 'all' || which === 'alerts') change({ which });
-    else if (which === 'groups') change(groupsFrom(choice));
-    else if (which === 'custom') change({ which, text: textOf(choice) });
+    else if (which === 'groups') change(groupsFrom(choice, events ? NEW_RULE : NEW_FIELD_RULE));
+    else if (which === 'custom') change({ which, text: textOf(choice, events) });
     else {
       const kept = 'types' in choice ? choice : { types: [], alerts: 'any' as const };
       change({ types: kept.types, alerts: kept.alerts, which: which as 'only' | 'except' });
@@ -32,17 +36,21 @@ export function FilterForm({
   return (
     <Stack>
       <Radio.Group
-        label="Which events"
+        label={events ? 'Which events' : 'Which usage data'}
         value={choice.which}
         onChange={select}
         error={choice.which === 'all' || choice.which === 'alerts' ? (fault ?? null) : null}
       >
         <Stack gap="xs" mt="xs">
-          <Radio value="all" label="All events" />
-          <Radio value="only" label="Only chosen event types" />
-          <Radio value="except" label="All but chosen event types" />
-          <Radio value="alerts" label="Alerts only" />
-          <Radio value="groups" label="Conditions in groups" />
+          <Radio value="all" label={events ? 'All events' : 'All usage data'} />
+          {events && (
+            <>
+              <Radio value="only" label="Only chosen event types" />
+              <Radio value="except" label="All but chosen event types" />
+              <Radio value="alerts" label="Alerts only" />
+            </>
+          )}
+          <Radio value="groups" label={events ? 'Conditions in groups' : 'Conditions on fields'} />
           <Radio value="custom" label="As JSON" description="Exactly as the API takes them" />
         </Stack>
       </Radio.Group>
@@ -74,6 +82,7 @@ export function FilterForm({
             root={choice.root}
             change={(root) => change({ which: 'groups', root })}
             types={data}
+            kind={kind}
           />
           {(fault ?? types.problem?.message) && (
             <Text size="sm" c="var(--mantine-color-error)" role="alert" className="wrap">
@@ -98,8 +107,9 @@ export function FilterForm({
   );
 }
 
-function textOf(choice: Choice): string {
+function textOf(choice: Choice, events: boolean): string {
   const filters = choice.which === 'custom' ? [] : (toFilters(choice) as unknown[]);
+  const usage = [{ field: 'volume.total', op: 'gt', value: 0.5 }];
   const example = [
     {
       any: [
@@ -108,5 +118,5 @@ function textOf(choice: Choice): string {
       ],
     },
   ];
-  return JSON.stringify(filters.length > 0 ? filters : example, null, 2);
+  return JSON.stringify(filters.length > 0 ? filters : events ? example : usage, null, 2);
 }

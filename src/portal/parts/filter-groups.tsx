@@ -1,5 +1,24 @@
-import { Button, CloseButton, Group, MultiSelect, Select, Stack } from '@mantine/core';
-import { type GroupRule, type How, NEW_RULE, type Rule } from '../lib/filter-tree.ts';
+import {
+  Autocomplete,
+  Button,
+  CloseButton,
+  Group,
+  MultiSelect,
+  Select,
+  Stack,
+  TagsInput,
+} from '@mantine/core';
+import {
+  type FieldOp,
+  type FieldRule,
+  type GroupRule,
+  type How,
+  NEW_FIELD_RULE,
+  NEW_RULE,
+  needsValues,
+  OP_WORDS,
+  type Rule,
+} from '../lib/filter-tree.ts';
 
 /** Groups that may be added inside each other; the API takes more, which people can no longer read. */
 const DEEPEST = 3;
@@ -15,7 +34,43 @@ const KINDS = [
   { value: 'not-types', label: 'Type is none of' },
   { value: 'alert', label: 'Is an alert' },
   { value: 'no-alert', label: 'Is no alert' },
+  { value: 'field', label: 'A field' },
 ];
+const OPS = Object.entries(OP_WORDS).map(([value, label]) => ({ value, label }));
+/** What people filter by most; any other path may be typed. */
+const FIELDS: Readonly<Record<Kind, readonly string[]>> = {
+  usage: [
+    'volume.total',
+    'volume.rx',
+    'volume.tx',
+    'cost',
+    'traffic_type.id',
+    'endpoint.id',
+    'endpoint.name',
+    'endpoint.tags',
+    'sim.iccid',
+    'imsi',
+    'operator.name',
+    'operator.country.mcc',
+    'tariff.name',
+    'organisation.id',
+  ],
+  events: [
+    'event_severity.id',
+    'event_source.id',
+    'description',
+    'endpoint.id',
+    'endpoint.name',
+    'endpoint.tags',
+    'sim.iccid',
+    'imsi.imsi',
+    'user.username',
+    'organisation.id',
+    'detail.pdp_context.apn',
+    'detail.pdp_context.rat_type',
+  ],
+};
+type Kind = 'usage' | 'events';
 
 interface EventTypeChoice {
   readonly value: string;
@@ -27,24 +82,28 @@ export function FilterGroups({
   root,
   change,
   types,
+  kind,
 }: {
   readonly root: GroupRule;
   readonly change: (root: GroupRule) => void;
   readonly types: readonly EventTypeChoice[];
+  readonly kind: Kind;
 }) {
-  return <GroupEditor group={root} change={change} types={types} place="" depth={1} />;
+  return <GroupEditor group={root} change={change} types={types} kind={kind} place="" depth={1} />;
 }
 
 interface GroupProps {
   readonly group: GroupRule;
   readonly change: (group: GroupRule) => void;
   readonly types: readonly EventTypeChoice[];
+  readonly kind: Kind;
   /** `2.1`: the first rule of the second; empty: the outermost group. */
   readonly place: string;
   readonly depth: number;
 }
 
-function GroupEditor({ group, change, types, place, depth }: GroupProps) {
+function GroupEditor({ group, change, types, kind, place, depth }: GroupProps) {
+  const added = kind === 'usage' ? NEW_FIELD_RULE : NEW_RULE;
   const set = (rules: readonly Rule[]) => change({ ...group, rules });
   const name = place === '' ? 'Filter' : `Group ${place}`;
   return (
@@ -71,9 +130,16 @@ function GroupEditor({ group, change, types, place, depth }: GroupProps) {
           >
             <div style={{ minWidth: 0 }}>
               {rule.is === 'group' ? (
-                <GroupEditor group={rule} change={put} types={types} place={at} depth={depth + 1} />
+                <GroupEditor
+                  group={rule}
+                  change={put}
+                  types={types}
+                  kind={kind}
+                  place={at}
+                  depth={depth + 1}
+                />
               ) : (
-                <Condition rule={rule} change={put} types={types} place={at} />
+                <Condition rule={rule} change={put} types={types} kind={kind} place={at} />
               )}
             </div>
             <CloseButton
@@ -87,7 +153,7 @@ function GroupEditor({ group, change, types, place, depth }: GroupProps) {
         <Button
           size="compact-sm"
           variant="default"
-          onClick={() => set([...group.rules, NEW_RULE])}
+          onClick={() => set([...group.rules, added])}
           aria-label={`Add condition to ${name.toLowerCase()}`}
         >
           Add condition
@@ -96,7 +162,7 @@ function GroupEditor({ group, change, types, place, depth }: GroupProps) {
           <Button
             size="compact-sm"
             variant="default"
-            onClick={() => set([...group.rules, { is: 'group', how: 'any', rules: [NEW_RULE] }])}
+            onClick={() => set([...group.rules, { is: 'group', how: 'any', rules: [added] }])}
             aria-label={`Add group to ${name.toLowerCase()}`}
           >
             Add group
@@ -111,15 +177,20 @@ function Condition({
   rule,
   change,
   types,
+  kind: records,
   place,
 }: {
   readonly rule: Exclude<Rule, GroupRule>;
   readonly change: (rule: Rule) => void;
   readonly types: readonly EventTypeChoice[];
+  readonly kind: Kind;
   readonly place: string;
 }) {
-  const kind = rule.is === 'alert' ? (rule.value ? 'alert' : 'no-alert') : rule.not ? 'not-types' : 'types';
+  if (records === 'usage' && rule.is === 'field')
+    return <FieldCondition rule={rule} change={change} kind={records} place={place} />;
+  const kind = kindOf(rule);
   const select = (next: string | null) => {
+    if (next === 'field') return change(NEW_FIELD_RULE);
     if (next === 'alert' || next === 'no-alert') return change({ is: 'alert', value: next === 'alert' });
     change({ is: 'types', not: next === 'not-types', types: rule.is === 'types' ? rule.types : [] });
   };
@@ -132,6 +203,7 @@ function Condition({
         allowDeselect={false}
         onChange={select}
       />
+      {rule.is === 'field' && <FieldCondition rule={rule} change={change} kind={records} place={place} />}
       {rule.is === 'types' && (
         <TypesSelect
           label={`Event types of condition ${place}`}
@@ -139,6 +211,58 @@ function Condition({
           chosen={rule.types}
           change={(chosen) => change({ ...rule, types: chosen })}
           hidden
+        />
+      )}
+    </Stack>
+  );
+}
+
+function kindOf(rule: Exclude<Rule, GroupRule>): string {
+  if (rule.is === 'field') return 'field';
+  if (rule.is === 'alert') return rule.value ? 'alert' : 'no-alert';
+  return rule.not ? 'not-types' : 'types';
+}
+
+/** A field, a comparison, and the values of which any matches. */
+function FieldCondition({
+  rule,
+  change,
+  kind,
+  place,
+}: {
+  readonly rule: FieldRule;
+  readonly change: (rule: Rule) => void;
+  readonly kind: Kind;
+  readonly place: string;
+}) {
+  // A value that was a number stays one; what is typed is a text, which equals the number that it writes.
+  const sameValue = (text: string) => rule.values.find((value) => String(value) === text) ?? text;
+  return (
+    <Stack gap={6}>
+      <Autocomplete
+        aria-label={`Field of condition ${place}`}
+        placeholder="Field, such as operator.country.mcc"
+        data={[...FIELDS[kind]]}
+        value={rule.field}
+        onChange={(field) => change({ ...rule, field: field.trim() })}
+        maxDropdownHeight={260}
+      />
+      <Select
+        aria-label={`Comparison of condition ${place}`}
+        data={OPS}
+        value={rule.op}
+        allowDeselect={false}
+        onChange={(op) => change({ ...rule, op: (op ?? rule.op) as FieldOp })}
+      />
+      {needsValues(rule.op) && (
+        <TagsInput
+          aria-label={`Values of condition ${place}`}
+          placeholder={rule.values.length === 0 ? 'Type a value and press Enter' : ''}
+          acceptValueOnBlur
+          clearable
+          clearButtonProps={{ 'aria-label': `Clear the values of condition ${place}` }}
+          value={rule.values.map(String)}
+          onChange={(values) => change({ ...rule, values: values.map(sameValue) })}
         />
       )}
     </Stack>

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'react';
 import { linkTo, navigate, router, useAddress, useStillHere, useUnsaved } from '../lib/address.ts';
 import { api, type ConnectionType, perform, read } from '../lib/api.ts';
 import { useConnectionTest } from '../lib/destination.ts';
-import { isValidChoice } from '../lib/filters.ts';
+import { isValidChoice, usageChoice } from '../lib/filters.ts';
 import { notify } from '../lib/notices.ts';
 import { faultAt, type Problem, problemFrom, unshown } from '../lib/problem.ts';
 import { change } from '../lib/query.ts';
@@ -327,8 +327,13 @@ function SourceStep({
               <Radio value="events" label="Events" description="What happens to SIMs, endpoints and users" />
             </Stack>
           </Radio.Group>
-          {draft.kind === 'events' && (
-            <FilterForm choice={draft.choice} change={(choice) => change({ choice })} problem={problem} />
+          {draft.kind && (
+            <FilterForm
+              kind={draft.kind}
+              choice={draft.kind === 'usage' ? usageChoice(draft.choice) : draft.choice}
+              change={(choice) => change({ choice })}
+              problem={problem}
+            />
           )}
           <Select
             label="Of which organisations"
