@@ -254,9 +254,11 @@ async function requestFor(
   try {
     const destination = await configured.open(environmentOf({ ...environment, egress }, stream));
     const either = AbortSignal.any([signal, timeout.signal]);
-    return await requestOf(destination, { id, organisationId }, block, either).finally(() =>
-      destination.close(),
-    );
+    try {
+      return await requestOf(destination, { id, organisationId }, block, either);
+    } finally {
+      await destination.close();
+    }
   } catch {
     // A connector that cannot even begin without its service has no request to show.
     return undefined;
