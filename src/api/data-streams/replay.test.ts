@@ -74,7 +74,7 @@ test('what is wrong is named', async () => {
     [{ from: time(now - 8 * DAY) }, /\/from.*records are kept since/],
     [{ from: time(now - DAY), until: time(now - 2 * DAY) }, /\/until.*after from/],
     [{ from: 'earliest', until: time(now + DAY) }, /\/until.*future/],
-    [{ from: 'earliest', filters: [{ field: 'color', value: 1 }] }, /\/filters/],
+    [{ from: 'earliest', filters: [{ field: 'color..hue', value: 1 }] }, /\/filters/],
     [{ from: 'earliest', max_records_per_second: 0 }, /max_records_per_second/],
   ] as const) {
     const answer = await post(body);
