@@ -33,8 +33,8 @@ export interface Preview {
 }
 
 const HOUR_MS = 3_600_000;
-export const PREVIEW_HOURS = 24;
-export const PREVIEW_SAMPLES = 20;
+const PREVIEW_HOURS = 24;
+const PREVIEW_SAMPLES = 20;
 /** Blocks and milliseconds that a preview takes at most: people wait for it while they write a filter. */
 const MOST_BLOCKS = 4_096;
 const LONGEST_MS = 4_000;
