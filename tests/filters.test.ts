@@ -46,7 +46,10 @@ test('streams with filters on fields deliver what passes, in order, and count th
     return { status: 200 };
   });
   const dataDirectory = temporaryDirectory();
-  const node = await startNode({ dataDirectory });
+  const node = await startNode({
+    dataDirectory,
+    environment: { SIMSTREAM_RATE_READS: '0' },
+  });
   t.after(async () => {
     await node.kill();
     await receiver.close();
