@@ -152,7 +152,7 @@ function successes(route: Route, components: Components): Record<string, object>
 }
 
 function success(
-  { description, schema, contentType, headers }: RouteResponse,
+  { description, schema, contentType, texts = [], headers }: RouteResponse,
   components: Components,
 ): object {
   const described = Object.entries(headers ?? {}).map(([name, text]) => [
@@ -163,7 +163,12 @@ function success(
     description,
     ...(headers ? { headers: Object.fromEntries(described) } : {}),
     ...(schema
-      ? { content: { [contentType ?? 'application/json']: { schema: components.translate(schema) } } }
+      ? {
+          content: {
+            [contentType ?? 'application/json']: { schema: components.translate(schema) },
+            ...Object.fromEntries(texts.map((type) => [type, { schema: { type: 'string' } }])),
+          },
+        }
       : {}),
   };
 }

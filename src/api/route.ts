@@ -65,6 +65,8 @@ export interface RouteResponse {
   readonly schema?: TSchema;
   /** If it is not JSON. */
   readonly contentType?: string;
+  /** Text in other content types, which a parameter of the call asks for. */
+  readonly texts?: readonly string[];
   /** Header name → meaning. */
   readonly headers?: { readonly [name: string]: string };
 }

@@ -183,7 +183,9 @@ describe('storing', () => {
     const destination = await open({}, 'Csv', { scratchDirectory: '/nonexistent' });
     const outcome = await destination.store(largeFile(8_000, 4), signal);
     assert.equal(outcome.type, 'platform');
-    assert.match(causeOf(outcome).message, /scratch directory \(ENOENT\)/);
+    const { message, detail = '' } = causeOf(outcome);
+    assert.match(message, /its own disk/);
+    assert.match(detail, /the directory is gone/);
   });
 
   test('a log that cannot be read is an exception, and leaves nothing behind', async (t) => {

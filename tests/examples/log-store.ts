@@ -93,6 +93,7 @@ function openLogStore(index: URL, key: string, environment: DestinationEnvironme
         url: new URL('lines', index),
         headers: [...headers, ...marks],
         body: lines(batch),
+        noting: batch.notes && { notes: batch.notes, secrets: [key] },
       } as const;
       const result = await exchange(call, at, environment, signal, {
         totalMs: 30_000,

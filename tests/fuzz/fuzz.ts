@@ -107,7 +107,11 @@ async function prepare(api: ApiFixture): Promise<Known> {
   const examples =
     api.routes.find(({ operationId }) => operationId === 'CreateDataStreamer')?.bodyExamples ?? {};
   const streams: string[] = [];
-  for (const { value } of Object.values(examples)) streams.push(await api.create(value as object));
+  for (const { value } of Object.values(examples)) {
+    // Only a stream that exists can be taken over.
+    if ('continue_from' in (value as object)) continue;
+    streams.push(await api.create(value as object));
+  }
   const place = '0000000000000001-00000001';
   const record = { kind: 'event', at: 0, arrivedAt: 0, code: 'http_400', message: 'No.', record: '{"id":1}' };
   for (const id of streams.slice(0, 2)) {
@@ -200,8 +204,9 @@ function createValidation(document: Document): Validation {
     const response = operation.responses[status];
     if (!response) return undocumented(url, status);
     if (!response.content) return text === '' ? undefined : 'the document has no body for this answer';
-    const [media = ''] = Object.keys(response.content);
-    if (!type.startsWith(media)) return `the content type is ${type}, and the document has ${media}`;
+    const documented = Object.keys(response.content);
+    const media = documented.find((known) => type.startsWith(known));
+    if (!media) return `the content type is ${type}, and the document has ${documented}`;
     if (media !== 'application/json') return undefined;
     const place = `api#/paths/${pointer(path)}/${method}/responses/${status}/content/application~1json/schema`;
     const check = compiled.get(place) ?? ajv.compile({ $ref: place });

@@ -66,7 +66,8 @@ export function auditRoutes({ audit }: AuditParts): Route[] {
       responses: {
         200: {
           description: 'A page of entries.',
-          schema: Type.Union([Type.Array(Entry), Type.String({ description: 'With `format`.' })]),
+          schema: Type.Array(Entry),
+          texts: ['application/x-ndjson', 'text/csv'],
           headers: { 'X-Next-After': '`after` of the next page.' },
         },
       },
