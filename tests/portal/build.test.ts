@@ -9,6 +9,8 @@ import { PORTAL_DIRECTORY, portalFiles } from '../../src/node/portal-files.ts';
 
 /** Kilobytes of JavaScript, compressed, before the first view shows. */
 const FIRST_LOAD = 250_000;
+/** The same for somebody who opens every view. */
+const ALL_VIEWS = 275_000;
 
 describe('the built portal', () => {
   before(buildPortal);
@@ -24,7 +26,7 @@ describe('the built portal', () => {
         0,
       );
     assert.ok(size(first) < FIRST_LOAD, `${size(first)} bytes`);
-    assert.ok(size(scripts) < FIRST_LOAD, `all views together: ${size(scripts)} bytes`);
+    assert.ok(size(scripts) < ALL_VIEWS, `all views together: ${size(scripts)} bytes`);
   });
 
   test('no script stands in the page, and nothing comes from elsewhere', () => {
