@@ -134,7 +134,7 @@ export function formTests(): void {
       assert.equal(await create(), 422);
       await page
         .getByRole('form', { name: 'Source' })
-        .getByText(/must be a path of names/)
+        .getByText(/Must be a path of names/)
         .waitFor();
     });
 
