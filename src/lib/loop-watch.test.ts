@@ -1,62 +1,98 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import { BLOCKED_MS, type Blocked, watchLoop, working } from './loop-watch.ts';
+import { BLOCKED_MS, type Blocked, LoopWatch } from './loop-watch.ts';
 
-/** Keeps the event loop busy. */
-function block(milliseconds: number): void {
-  for (const end = performance.now() + milliseconds; performance.now() < end; );
-}
-
-async function watched(run: () => Promise<void>): Promise<Blocked[]> {
+/** A loop that stands still for as long as the test says. */
+function loop() {
+  let now = 0;
+  let endTurn = () => {};
+  let look = () => {};
+  const watch = new LoopWatch({
+    now: () => now,
+    afterTurn: (run) => {
+      endTurn = run;
+    },
+    every: (_, run) => {
+      look = run;
+      return () => {
+        look = () => {};
+      };
+    },
+  });
   const reports: Blocked[] = [];
-  const end = watchLoop((blocked) => reports.push(blocked));
-  await run();
-  end();
-  return reports;
+  const end = watch.watch((blocked) => reports.push(blocked));
+  return {
+    reports,
+    end,
+    working: watch.working.bind(watch),
+    block: (milliseconds: number) => {
+      now += milliseconds;
+    },
+    endTurn: () => endTurn(),
+    look: () => look(),
+  };
 }
 
 describe('the watch of the event loop', () => {
-  test('names the work that a long turn passed under, and whose it was', async () => {
+  test('names the work that a long turn passed under, and whose it was', () => {
+    const { reports, working, block, endTurn } = loop();
     const call = { what: 'GET /api/v2/data_stream', organisationId: 7 };
-    const reports = await watched(async () => {
-      working({ what: 'delivery' });
-      working(call);
-      // Much longer than a busy machine takes the processor away between two of these lines.
-      block(2 * BLOCKED_MS);
-      working({ what: 'delivery' });
-      await nextTurn();
-    });
-    assert.equal(reports.length, 1);
-    const { durationMs, ...work } = reports[0] as Blocked;
-    assert.deepEqual(work, call);
-    assert.ok(durationMs >= BLOCKED_MS);
+    working({ what: 'delivery' });
+    block(5);
+    working(call);
+    block(BLOCKED_MS);
+    working({ what: 'delivery' });
+    block(10);
+    endTurn();
+    assert.deepEqual(reports, [{ ...call, durationMs: BLOCKED_MS + 15 }]);
   });
 
-  test('work of one name counts together', async () => {
-    const reports = await watched(async () => {
-      for (let at = 0; at < 4; at++) {
-        working({ what: 'many' });
-        block(BLOCKED_MS / 2);
-      }
-      working({ what: 'one' });
-      block(BLOCKED_MS / 3);
-      await nextTurn();
-    });
+  test('a turn that is short enough is not reported, and none after the end', () => {
+    const { reports, working, block, endTurn, end } = loop();
+    working({ what: 'short' });
+    block(BLOCKED_MS - 1);
+    endTurn();
+    working({ what: 'long' });
+    block(BLOCKED_MS);
+    end();
+    endTurn();
+    assert.deepEqual(reports, []);
+  });
+
+  test('work of one name counts together', () => {
+    const { reports, working, block, endTurn } = loop();
+    // The longest piece is one's, the larger share is many's.
+    for (const [what, milliseconds] of [
+      ['many', 80],
+      ['one', 90],
+      ['many', 80],
+      ['one', 60],
+    ] as const) {
+      working({ what });
+      block(milliseconds);
+    }
+    endTurn();
     assert.deepEqual(
       reports.map(({ what }) => what),
       ['many'],
     );
   });
 
-  test('what says nothing is unknown', async () => {
-    const reports = await watched(async () => {
-      // The watch looks every 100 ms: this is late whenever it begins.
-      await nextTurn();
-      block(BLOCKED_MS + 150);
-      await sleep(1);
-      await nextTurn();
-    });
-    assert.deepEqual(new Set(reports.map(({ what }) => what)), new Set(['unknown']));
+  test('work that is not named is unknown, and reported once', () => {
+    const { reports, working, block, endTurn, look } = loop();
+    block(100);
+    look();
+    block(100 + BLOCKED_MS);
+    look();
+    assert.deepEqual(reports, [{ what: 'unknown', durationMs: BLOCKED_MS }]);
+    // A turn whose work was named is not reported again by the next look.
+    working({ what: 'named' });
+    block(100 + BLOCKED_MS);
+    endTurn();
+    look();
+    assert.deepEqual(
+      reports.map(({ what }) => what),
+      ['unknown', 'named'],
+    );
   });
 });

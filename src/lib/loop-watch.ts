@@ -30,50 +30,87 @@ interface Mark {
   readonly at: number;
 }
 
-const watches = new Set<(blocked: Blocked) => void>();
-let turn: Mark[] | undefined;
-let reportedAt = Number.NEGATIVE_INFINITY;
+/** What the watch needs of its process. */
+interface Loop {
+  /** Milliseconds, monotonic. */
+  now(): number;
+  /** Calls `run` once, when the present turn is over. */
+  afterTurn(run: () => void): void;
+  /** Calls `run` every so many milliseconds while the loop turns. @returns ends it */
+  every(milliseconds: number, run: () => void): () => void;
+}
 
-/** Says what the event loop does from now on, until somebody says something else or the turn ends. */
-export function working(work: Work): void {
-  if (watches.size === 0) return;
-  if (!turn) {
-    turn = [];
-    setImmediate(endTurn);
+/** The watch over one event loop; `working` and `watchLoop` are those of the process. */
+export class LoopWatch {
+  readonly #loop: Loop;
+  readonly #watches = new Set<(blocked: Blocked) => void>();
+  #turn: Mark[] | undefined;
+  #reportedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(loop: Loop) {
+    this.#loop = loop;
   }
-  if (turn.length >= MOST_MARKS || turn.at(-1)?.work === work) return;
-  turn.push({ work, at: performance.now() });
+
+  /** See `working`. */
+  working(work: Work): void {
+    if (this.#watches.size === 0) return;
+    if (!this.#turn) {
+      this.#turn = [];
+      this.#loop.afterTurn(() => this.#endTurn());
+    }
+    if (this.#turn.length >= MOST_MARKS || this.#turn.at(-1)?.work === work) return;
+    this.#turn.push({ work, at: this.#loop.now() });
+  }
+
+  /** See `watchLoop`. */
+  watch(report: (blocked: Blocked) => void): () => void {
+    this.#watches.add(report);
+    let looked = this.#loop.now();
+    const end = this.#loop.every(LOOK_MS, () => {
+      const now = this.#loop.now();
+      const durationMs = now - looked - LOOK_MS;
+      // A turn that is not over yet is reported at its end.
+      if (durationMs >= BLOCKED_MS && !this.#turn && this.#reportedAt < looked)
+        report({ what: 'unknown', durationMs });
+      looked = now;
+    });
+    return () => {
+      end();
+      this.#watches.delete(report);
+    };
+  }
+
+  #endTurn(): void {
+    const marks = this.#turn ?? [];
+    this.#turn = undefined;
+    const [first] = marks;
+    if (!first) return;
+    const now = this.#loop.now();
+    const durationMs = now - first.at;
+    if (durationMs < BLOCKED_MS) return;
+    this.#reportedAt = now;
+    const work = longest(marks, now);
+    for (const report of this.#watches) report({ ...work, durationMs });
+  }
 }
 
-/** Calls `report` for each turn that took BLOCKED_MS or more, `unknown` if nobody said what it was. @returns ends it */
+const ofThisProcess = new LoopWatch({
+  now: () => performance.now(),
+  afterTurn: setImmediate,
+  every: (milliseconds, run) => {
+    const timer = setInterval(run, milliseconds).unref();
+    return () => clearInterval(timer);
+  },
+});
+
+/** Names the work that the event loop does from now on, until other work is named or the turn ends. */
+export function working(work: Work): void {
+  ofThisProcess.working(work);
+}
+
+/** Calls `report` for each turn that took BLOCKED_MS or more, `unknown` if its work was not named. @returns ends it */
 export function watchLoop(report: (blocked: Blocked) => void): () => void {
-  watches.add(report);
-  let looked = performance.now();
-  const timer = setInterval(() => {
-    const now = performance.now();
-    const durationMs = now - looked - LOOK_MS;
-    // A turn that is not over yet is reported at its end.
-    if (durationMs >= BLOCKED_MS && !turn && reportedAt < looked) report({ what: 'unknown', durationMs });
-    looked = now;
-  }, LOOK_MS);
-  timer.unref();
-  return () => {
-    clearInterval(timer);
-    watches.delete(report);
-  };
-}
-
-function endTurn(): void {
-  const marks = turn ?? [];
-  turn = undefined;
-  const [first] = marks;
-  if (!first) return;
-  const now = performance.now();
-  const durationMs = now - first.at;
-  if (durationMs < BLOCKED_MS) return;
-  reportedAt = now;
-  const work = longest(marks, now);
-  for (const report of watches) report({ ...work, durationMs });
+  return ofThisProcess.watch(report);
 }
 
 /** The work with the largest share of a turn; work of the same name counts together. */
