@@ -156,17 +156,23 @@ describe('the retention', () => {
   });
 });
 
-test('a block whose index is damaged: its records are counted, and the customer reads why', async () => {
+/** A paused stream with three blocks of ten records; these blocks are damaged while no node runs, then it is resumed. */
+async function resumedAfterDamage(...damaged: readonly number[]) {
   const w = await world();
   const { peer, state } = recorder();
   await w.stream('a', peer, { desired: 'paused' });
   for (const from of [1, 11, 21]) await w.append('usage', usage(from, from + 9));
   await w.clock.advance(SECOND);
   await w.crash();
-  w.damageIndex(2);
+  for (const sequence of damaged) w.damageIndex(sequence);
   await w.start();
   await w.change('a', { desired: 'running' });
   await w.clock.advance(5 * SECOND);
+  return { w, state };
+}
+
+test('a block whose index is damaged: its records are counted, and the customer reads why', async () => {
+  const { w, state } = await resumedAfterDamage(2);
   assert.deepEqual(state.taken, [...ids(1, 10), ...ids(21, 30)]);
   const { counters, pending, lastError, unreadableBlocks } = await w.progress('a');
   assert.deepEqual([counters.expired, pending, unreadableBlocks], [10, 0, 1]);
@@ -175,17 +181,7 @@ test('a block whose index is damaged: its records are counted, and the customer 
 });
 
 test('two damaged blocks, one behind the other: the records of each are counted once', async () => {
-  const w = await world();
-  const { peer, state } = recorder();
-  await w.stream('a', peer, { desired: 'paused' });
-  for (const from of [1, 11, 21]) await w.append('usage', usage(from, from + 9));
-  await w.clock.advance(SECOND);
-  await w.crash();
-  w.damageIndex(2);
-  w.damageIndex(3);
-  await w.start();
-  await w.change('a', { desired: 'running' });
-  await w.clock.advance(5 * SECOND);
+  const { w, state } = await resumedAfterDamage(2, 3);
   assert.deepEqual(state.taken, ids(1, 10));
   const { counters, pending, unreadableBlocks } = await w.progress('a');
   assert.deepEqual([counters.expired, pending, unreadableBlocks], [20, 0, 2]);
