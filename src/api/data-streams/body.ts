@@ -47,6 +47,11 @@ export class FieldReader {
     return [];
   }
 
+  /** A wish that simstream cannot fulfil must not look as if it were. */
+  privacy(given: unknown): void {
+    if (given !== undefined) this.fault('NotAllowed', '/privacy', 'is not available yet: leave it out');
+  }
+
   /** @returns milliseconds since the epoch */
   startFrom(text: string, now: number, retentionMs: number): number | undefined {
     return this.timeWithin(text, '/start_from', now, retentionMs);

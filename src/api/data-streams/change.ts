@@ -87,6 +87,7 @@ function readChanges(
   state: StreamState,
 ): Changes {
   const reader = new FieldReader();
+  reader.privacy(body.privacy);
   const kind = body.data_stream_type ? reader.kind(body.data_stream_type) : stored.kind;
   const relation = body.relation_resolution ? reader.relation(body.relation_resolution) : stored.relation;
   const wish = body.status && !saysState(body.status, state) ? body.status : undefined;

@@ -107,6 +107,7 @@ function readNewStream(parts: CreateParts, body: TestBody, stored?: DataStreamDo
   const relation = body.relation_resolution ? reader.relation(body.relation_resolution) : 1;
   const desired = body.status ? reader.desired(body.status) : 'running';
   const filters = reader.filters(body.filters, kind ?? 'event');
+  reader.privacy(body.privacy);
   const { start_from } = body;
   const startFrom =
     start_from === undefined ? undefined : reader.startFrom(start_from, parts.clock.now(), parts.retentionMs);

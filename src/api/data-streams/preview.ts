@@ -90,6 +90,7 @@ async function preview(
   const stored =
     body.id === undefined ? undefined : (await findStream(parts.registry, organisationId, body.id)).document;
   const reader = new FieldReader();
+  reader.privacy(body.privacy);
   const kind = reader.kind(body.data_stream_type);
   const relation = body.relation_resolution ? reader.relation(body.relation_resolution) : 1;
   const filters = reader.filters(body.filters, kind ?? 'event');

@@ -106,6 +106,12 @@ const bodyFields = {
     GivenId('Whose records: 1 Own, 2 Children, 3 Both; over the tree of organisations. Default 1.', 1),
   ),
   delivery: Type.Optional(Delivery),
+  privacy: Type.Optional(
+    Type.Unknown({
+      description:
+        'Not available yet. A value is refused: ignored, it would let fields through that it should remove.',
+    }),
+  ),
   status: Type.Optional(GivenId('1 Running or 2 Paused. A paused stream keeps its records for later.', 1)),
 };
 
