@@ -20,6 +20,12 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
   registry: { storage: 'values', 'log/log.ts': 'values' },
   leases: { registry: 'values' },
   destinations: { records: 'values', 'log/log.ts': 'types' },
+  privacy: {
+    records: 'values',
+    registry: 'values',
+    'filters/condition.ts': 'values',
+    'destinations/contract.ts': 'types',
+  },
   delivery: {
     records: 'values',
     filters: 'values',
@@ -43,6 +49,7 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
     auth: 'values',
     registry: 'values',
     filters: 'values',
+    'privacy/parse.ts': 'values',
     'log/log.ts': 'values',
     'leases/nodes.ts': 'types',
     'records/event-types.ts': 'values',

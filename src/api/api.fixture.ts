@@ -260,6 +260,7 @@ export async function setUpApi(options: FixtureOptions = {}): Promise<ApiFixture
     countRange: async () => ({ records: 12, filtered: 3, complete: true }),
     preview: options.preview ?? (async () => ({ hours: [], samples: [], complete: true, newest: undefined })),
     requestOf: async () => EXCHANGE,
+    shownRecord: async () => (record) => record,
     resend: async () => ({ delivered: 0, failed: [] }),
     testRecord: async (stream, organisationName) => {
       testRecords.asked.push(`${stream.organisationId} ${organisationName} ${stream.id}`);

@@ -16,7 +16,7 @@ import { readPreview, requestOf } from '../delivery/watching/preview.ts';
 import { type ResendResult, resendQuarantined } from '../delivery/watching/resend.ts';
 import type { SharedActivity } from '../delivery/watching/shared-activity.ts';
 import { sendTestRecord, type TestRecordResult } from '../delivery/watching/synthetic-record.ts';
-import { readTail } from '../delivery/watching/tail.ts';
+import { readTail, type Tail } from '../delivery/watching/tail.ts';
 import { createInboxes } from '../demo/inbox.ts';
 import { inboxPlugin } from '../demo/inbox-plugin.ts';
 import { destinationTypes } from '../destinations/all.ts';
@@ -32,10 +32,13 @@ import type { Nodes } from '../leases/nodes.ts';
 import type { Clock } from '../lib/clock.ts';
 import { HTML_HEADERS, htmlPage } from '../lib/html.ts';
 import { systemRandom } from '../lib/system-clock.ts';
-import type { RecordLog } from '../log/log.ts';
+import type { Position, RecordLog } from '../log/log.ts';
 import { minimalPage } from '../portal/minimal-page.ts';
+import type { PrivacyKeys } from '../privacy/keys.ts';
+import { withPrivacy } from '../privacy/opener.ts';
+import { PrivateRecords } from '../privacy/private-records.ts';
 import type { Block } from '../records/block.ts';
-import { type DataStreamDocument, streamKey } from '../registry/data-stream.ts';
+import { type DataStreamDocument, type RecordPrivacy, streamKey } from '../registry/data-stream.ts';
 import { partitionOf } from '../registry/organisation.ts';
 import type { OrganisationTree } from '../registry/organisation-tree.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -57,6 +60,7 @@ export interface NodeParts {
   readonly telemetry: Telemetry;
   readonly tree: OrganisationTree;
   readonly secrets: Secrets;
+  readonly privacyKeys: PrivacyKeys;
   readonly operatorToken: string;
   readonly egress: SharedEgress;
   readonly activity: Activity;
@@ -70,14 +74,19 @@ export interface NodeParts {
 }
 
 /** Opens the destinations of stored data streams. */
-export function openerOf({ secrets, environment }: Pick<NodeParts, 'secrets' | 'environment'>) {
+export function openerOf({
+  secrets,
+  environment,
+  privacyKeys,
+}: Pick<NodeParts, 'secrets' | 'environment' | 'privacyKeys'>) {
   const sealer = createSealer(secrets, systemRandom);
-  return createOpener({
+  const open = createOpener({
     types: destinationTypes,
     unseal: ({ sealedCredentials, organisationId, id }) =>
       sealer.open(sealedCredentials, streamKey(organisationId, id)),
     environment,
   });
+  return withPrivacy((stream: DataStreamDocument) => open(stream), privacyKeys);
 }
 
 /** The HTTP applications of a node; the caller listens and closes. */
@@ -136,11 +145,19 @@ function appParts(parts: NodeParts, demo: boolean): AppParts {
       exchange: (stream, attempt) => parts.exchangeOf(stream, attempt),
       countRange: (stream, range, filters, signal) =>
         countRange({ log, tree, clock }, stream, range, filters, signal),
-      tail: (stream, cursor, after, limit) => readTail({ log, tree }, stream, cursor, after, limit),
+      tail: (stream, cursor, after, limit) => privateTail(parts, stream, cursor, after, limit),
+      shownRecord: async (stream) => {
+        const records = await privateRecords(parts, stream);
+        return (record) => records?.record(record) ?? record;
+      },
       resend: (stream, records, signal) => resend(parts, stream, records, signal),
       preview: async (stream, signal) => {
         const { partition } = await startPosition(parts, stream.organisationId);
-        return readPreview({ log, tree, clock }, stream, partition, signal);
+        const found = await readPreview({ log, tree, clock }, stream, partition, signal);
+        const records = await privateRecords(parts, stream);
+        if (!records) return found;
+        const samples = found.samples.map((sample) => records.text(sample));
+        return { ...found, samples, newest: found.newest && records.single(found.newest) };
       },
       requestOf: (configured, stream, block, signal) => requestFor(parts, configured, stream, block, signal),
       testRecord: (stream, organisationName, signal) => testRecord(parts, stream, organisationName, signal),
@@ -183,6 +200,34 @@ async function addPages(
     const html = htmlPage(page.title, page.body);
     app.get('/', (_request, reply) => reply.headers(HTML_HEADERS).send(html));
   }
+}
+
+/** Records as the destination of a stream gets them; undefined: as they are. @throws ApiError Busy */
+async function privateRecords(
+  { privacyKeys }: NodeParts,
+  {
+    privacy,
+    organisationId,
+  }: { readonly privacy?: RecordPrivacy | undefined; readonly organisationId: number },
+): Promise<PrivateRecords | undefined> {
+  if (!privacy) return undefined;
+  const key = await privacyKeys.of(organisationId);
+  if (key.type === 'key') return new PrivateRecords(privacy, key.key);
+  throw new ApiError('Busy', 'simstream cannot open the key of hashed fields. Its operator must fix that.');
+}
+
+async function privateTail(
+  parts: NodeParts,
+  stream: DataStreamDocument,
+  cursor: Position,
+  after: Position | undefined,
+  limit: number,
+): Promise<Tail> {
+  const { storage, tree } = parts;
+  const tail = await readTail({ log: storage.log, tree }, stream, cursor, after, limit);
+  const records = await privateRecords(parts, stream);
+  if (!records) return tail;
+  return { ...tail, records: tail.records.map((one) => ({ ...one, text: records.text(one.text) })) };
 }
 
 /** Where a new data stream begins: at the end of its partition, or at the first block that arrived at `time` or later. */

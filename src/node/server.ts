@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { createAudit } from '../auth/audit.ts';
+import { createSealer } from '../auth/seal.ts';
 import { loadOperatorToken, loadSecrets } from '../auth/secret.ts';
 import type { StartServer } from '../cli/node.ts';
 import type { Config } from '../config/config.ts';
@@ -21,6 +22,7 @@ import { makeDirectory } from '../lib/make-directory.ts';
 import { systemClock, systemRandom } from '../lib/system-clock.ts';
 import { readSource } from '../migrate/source.ts';
 import { unfinishedMigration } from '../migrate/target.ts';
+import { createPrivacyKeys } from '../privacy/keys.ts';
 import { loadOrganisationTree } from '../registry/organisation-tree.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
@@ -79,6 +81,12 @@ export const startServer: StartServer = async (
       telemetry,
       tree: await loadOrganisationTree(storage.registry, stop.signal),
       secrets,
+      privacyKeys: createPrivacyKeys({
+        registry: storage.registry,
+        sealer: createSealer(secrets, systemRandom),
+        random: systemRandom,
+        secretLost: config.secretLost,
+      }),
       operatorToken: operatorToken.value,
       egress,
       activity,

@@ -5,6 +5,7 @@ import { destinationTypes } from '../destinations/all.ts';
 import { maskShown } from '../destinations/masking.ts';
 import { maskUrlsIn } from '../destinations/url-secrets.ts';
 import { systemRandom } from '../lib/system-clock.ts';
+import { resealPrivacyRoot } from '../privacy/keys.ts';
 import type { DataStreamDocument } from '../registry/data-stream.ts';
 import type { NodeParts } from './app.ts';
 
@@ -53,6 +54,7 @@ async function reseal(
     );
   };
   try {
+    await resealPrivacyRoot({ registry, sealer });
     await resealCredentials({ registry, sealer, clock, done }, stop);
   } catch (error) {
     if (stop.aborted) return;

@@ -37,6 +37,8 @@ export interface DataStreamDocument {
   readonly takenOverBy?: string;
   /** How records go out. Missing: in order, one request at a time, as fast as the destination takes them. */
   readonly delivery?: DeliveryWishes;
+  /** What receivers do not get of each record. Missing: they get all of it. */
+  readonly privacy?: RecordPrivacy;
   /** Ranges that are delivered again beside the live flow, oldest first; finished ones stay until there are newer ones. */
   readonly replays?: readonly ReplayDocument[];
   /** Partition of the log that holds its organisation tree's records. */
@@ -44,6 +46,12 @@ export interface DataStreamDocument {
   /** UTC, ISO 8601. */
   readonly created: string;
   readonly modified: string;
+}
+
+/** Paths of fields that are removed, or replaced by a keyed hash. Not both lists are empty. */
+export interface RecordPrivacy {
+  readonly drop: readonly string[];
+  readonly hash: readonly string[];
 }
 
 /** What an owner wants of the order and the pace of a stream's requests; what is missing is as the connector has it. */

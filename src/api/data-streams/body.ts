@@ -1,7 +1,9 @@
 import type { ErrorToken, FieldFault } from '../../errors.ts';
 import { parseFilters } from '../../filters/parse.ts';
 import { parseTime } from '../../lib/time.ts';
+import { parsePrivacy } from '../../privacy/parse.ts';
 import type { RecordKind } from '../../records/block.ts';
+import type { RecordPrivacy } from '../../registry/data-stream.ts';
 import type { Json } from '../../registry/registry.ts';
 
 /** Filters of a stream, as JSON: room for a thousand values of some dozen characters each. */
@@ -47,9 +49,12 @@ export class FieldReader {
     return [];
   }
 
-  /** A wish that simstream cannot fulfil must not look as if it were. */
-  privacy(given: unknown): void {
-    if (given !== undefined) this.fault('NotAllowed', '/privacy', 'is not available yet: leave it out');
+  /** @returns undefined: receivers get all of each record */
+  privacy(given: unknown): RecordPrivacy | undefined {
+    const parsed = parsePrivacy(given);
+    if (parsed.type === 'valid') return parsed.privacy;
+    this.faults.push(...parsed.faults);
+    return undefined;
   }
 
   /** @returns milliseconds since the epoch */

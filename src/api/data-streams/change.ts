@@ -5,6 +5,7 @@ import { ApiError, faultsToError } from '../../errors.ts';
 import type { RecordKind } from '../../records/block.ts';
 import {
   type DataStreamDocument,
+  type RecordPrivacy,
   STATUS_DESCRIPTIONS,
   STATUS_IDS,
   type StateChange,
@@ -42,6 +43,7 @@ interface Changes {
   readonly filters: readonly Json[];
   readonly destination: PreparedDestination | undefined;
   readonly delivery: PatchBody['delivery'];
+  readonly privacy: RecordPrivacy | undefined;
   /** Whether the body asks for the stream to run or to be paused. */
   readonly wished: boolean;
 }
@@ -87,7 +89,7 @@ function readChanges(
   state: StreamState,
 ): Changes {
   const reader = new FieldReader();
-  reader.privacy(body.privacy);
+  const privacy = body.privacy === undefined ? stored.privacy : reader.privacy(body.privacy);
   const kind = body.data_stream_type ? reader.kind(body.data_stream_type) : stored.kind;
   const relation = body.relation_resolution ? reader.relation(body.relation_resolution) : stored.relation;
   const wish = body.status && !saysState(body.status, state) ? body.status : undefined;
@@ -102,7 +104,8 @@ function readChanges(
       : undefined;
   if (!kind || !relation || !desired || reader.faults.length > 0) throw faultsToError(reader.faults);
   const { name, delivery } = body;
-  return { name, kind, relation, desired, filters, destination, delivery, wished: wish !== undefined };
+  const wished = wish !== undefined;
+  return { name, kind, relation, desired, filters, destination, delivery, privacy, wished };
 }
 
 type MovedDestination = PreparedDestination & { readonly unchanged: false };
@@ -125,10 +128,10 @@ function saysState({ id, description }: GivenStatus, state: StreamState): boolea
 function applyChanges(
   { sealer }: CreateParts,
   stored: DataStreamDocument,
-  { name, destination, delivery: given, wished: _, ...changes }: Changes,
+  { name, destination, delivery: given, privacy, wished: _, ...changes }: Changes,
   restarted: boolean,
 ): DataStreamDocument {
-  const { name: storedName, takenOverBy, delivery: storedDelivery, ...rest } = stored;
+  const { name: storedName, takenOverBy, delivery: storedDelivery, privacy: _before, ...rest } = stored;
   const delivery = changeDelivery(storedDelivery, given);
   const named = name === undefined ? storedName : name || undefined;
   const moved = isMoved(destination);
@@ -137,6 +140,7 @@ function applyChanges(
     ...rest,
     ...(named === undefined ? {} : { name: named }),
     ...(delivery === undefined ? {} : { delivery }),
+    ...(privacy === undefined ? {} : { privacy }),
     ...(takenOverBy === undefined || changes.desired === 'running' ? {} : { takenOverBy }),
     ...changes,
     ...(moved ? destinationFields(destination, sealer, stored.organisationId, stored.id) : {}),
@@ -156,12 +160,23 @@ function historyOf(
   if (isMoved(destination)) {
     entries.push({ state, message: `The destination was changed: ${destination.configured.target}.` });
   }
+  if (!isDeepStrictEqual(before.privacy, after.privacy)) {
+    entries.push({ state, message: `The privacy of records was changed: ${privacyInWords(after.privacy)}.` });
+  }
   if (before.desired === 'running' && after.desired === 'paused') entries.push({ state, message: 'Paused.' });
   else if (before.desired === 'paused' && after.desired === 'running')
     entries.push({ state, message: 'Resumed.' });
   else if (restarted && state === 'running' && entries.length === 0)
     entries.push({ state, message: 'Restarted.' });
   return entries;
+}
+
+function privacyInWords(privacy: RecordPrivacy | undefined): string {
+  if (!privacy) return 'receivers get all fields';
+  const { drop, hash } = privacy;
+  const removed = drop.length > 0 ? [`without ${drop.join(', ')}`] : [];
+  const hashed = hash.length > 0 ? [`with a hash in place of ${hash.join(', ')}`] : [];
+  return [...removed, ...hashed].join('; ');
 }
 
 /** `POST /api/v2/data_stream/{id}/restart`: from Error, and harmless on a stream that runs. */

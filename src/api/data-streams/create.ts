@@ -5,7 +5,7 @@ import type { Random } from '../../lib/clock.ts';
 import { createKeyedQueue } from '../../lib/keyed-queue.ts';
 import type { Position } from '../../log/log.ts';
 import type { RecordKind } from '../../records/block.ts';
-import type { DataStreamDocument, DeliveryWishes } from '../../registry/data-stream.ts';
+import type { DataStreamDocument, DeliveryWishes, RecordPrivacy } from '../../registry/data-stream.ts';
 import type { Json, Registry } from '../../registry/registry.ts';
 import type { Answer, RouteRequest } from '../route.ts';
 import { FieldReader } from './body.ts';
@@ -56,6 +56,7 @@ interface NewStream {
   /** The stream that this one takes over from. */
   readonly continueFrom: string | undefined;
   readonly delivery: DeliveryWishes | undefined;
+  readonly privacy: RecordPrivacy | undefined;
   readonly destination: PreparedDestination;
 }
 
@@ -107,7 +108,7 @@ function readNewStream(parts: CreateParts, body: TestBody, stored?: DataStreamDo
   const relation = body.relation_resolution ? reader.relation(body.relation_resolution) : 1;
   const desired = body.status ? reader.desired(body.status) : 'running';
   const filters = reader.filters(body.filters, kind ?? 'event');
-  reader.privacy(body.privacy);
+  const privacy = reader.privacy(body.privacy);
   const { start_from } = body;
   const startFrom =
     start_from === undefined ? undefined : reader.startFrom(start_from, parts.clock.now(), parts.retentionMs);
@@ -120,7 +121,8 @@ function readNewStream(parts: CreateParts, body: TestBody, stored?: DataStreamDo
   }
   const name = body.name || undefined;
   const delivery = changeDelivery(undefined, body.delivery);
-  return { delivery, name, kind, relation, desired, filters, startFrom, continueFrom, destination };
+  const places = { startFrom, continueFrom };
+  return { delivery, privacy, name, kind, relation, desired, filters, ...places, destination };
 }
 
 async function insert(
@@ -150,6 +152,7 @@ async function insert(
       start: start.position,
       ...(old ? { continueFrom: old.id } : {}),
       ...(stream.delivery ? { delivery: stream.delivery } : {}),
+      ...(stream.privacy ? { privacy: stream.privacy } : {}),
       partition: start.partition,
       created,
       modified: created,

@@ -43,18 +43,3 @@ test('limits and words are checked', async () => {
     assert.match(text, /delivery/);
   }
 });
-
-test('fields to be removed are refused, not ignored: the records would be delivered with them', async () => {
-  const privacy = { drop: ['imsi'] };
-  const id = await api.create();
-  for (const [method, path] of [
-    ['POST', PATH],
-    ['POST', `${PATH}/preview`],
-    ['PATCH', `${PATH}/${id}`],
-  ] as const) {
-    const body = method === 'PATCH' ? { privacy } : { ...STREAM, privacy };
-    const { status, text } = await api.call(method, path, { body });
-    assert.equal(status, 422, `${method} ${path}: ${text}`);
-    assert.match(text, /\/privacy/);
-  }
-});

@@ -98,6 +98,16 @@ const OPTIONS: BodyExamples = {
       },
     },
   },
+  'Option: privacy': {
+    summary: 'Without telephone numbers and positions, with a hash in place of IMSI and ICCID',
+    value: {
+      ...events('Without personal data', []),
+      privacy: {
+        drop: ['sim.msisdn', 'detail.pdp_context.ci', 'detail.pdp_context.lac'],
+        hash: ['imsi.imsi', 'sim.iccid'],
+      },
+    },
+  },
   'Option: take over': {
     summary: 'Begins exactly where another stream ends, and pauses that one',
     value: { ...events('The new service', []), continue_from: '5f3a9c1e' },

@@ -4,6 +4,7 @@ import type { Preview, PreviewStream } from '../../delivery/watching/preview.ts'
 import type { Configured, Exchange } from '../../destinations/contract.ts';
 import { faultsToError } from '../../errors.ts';
 import type { Block } from '../../records/block.ts';
+import type { RecordPrivacy } from '../../registry/data-stream.ts';
 import { recordSchema } from '../operator/record-schemas.ts';
 import { defineRoute, type Route, type RouteRequest } from '../route.ts';
 import { FieldReader } from './body.ts';
@@ -17,7 +18,7 @@ import { iso } from './view.ts';
 
 export interface PreviewParts {
   /** What such a stream would deliver of the last 24 hours. */
-  preview(stream: PreviewStream, signal: AbortSignal): Promise<Preview>;
+  preview(stream: PreviewStream & PreviewPrivacy, signal: AbortSignal): Promise<Preview>;
   /** The request that would be made for a record; nothing is sent. */
   requestOf(
     configured: Configured,
@@ -25,6 +26,10 @@ export interface PreviewParts {
     block: Block,
     signal: AbortSignal,
   ): Promise<Exchange | undefined>;
+}
+
+interface PreviewPrivacy {
+  readonly privacy: RecordPrivacy | undefined;
 }
 
 type Body = Static<DataStreamSchemas['preview']>;
@@ -90,13 +95,13 @@ async function preview(
   const stored =
     body.id === undefined ? undefined : (await findStream(parts.registry, organisationId, body.id)).document;
   const reader = new FieldReader();
-  reader.privacy(body.privacy);
+  const privacy = body.privacy === undefined ? stored?.privacy : reader.privacy(body.privacy);
   const kind = reader.kind(body.data_stream_type);
   const relation = body.relation_resolution ? reader.relation(body.relation_resolution) : 1;
   const filters = reader.filters(body.filters, kind ?? 'event');
   const destination = body.destination && prepareDestination(parts, body.destination, reader, stored);
   if (!kind || !relation || reader.faults.length > 0) throw faultsToError(reader.faults);
-  const found = await parts.preview({ organisationId, kind, relation, filters }, signal);
+  const found = await parts.preview({ organisationId, kind, relation, filters, privacy }, signal);
   const { hours, complete, samples, newest } = found;
   const reference = { organisationId, streamId: stored?.id ?? '00000000' };
   const exchange =

@@ -18,6 +18,8 @@ import { findStream } from './store.ts';
 
 export interface QuarantineParts {
   readonly registry: Registry;
+  /** Turns a stored record into what the destination of the stream gets of it. */
+  shownRecord(stream: DataStreamDocument): Promise<(record: Uint8Array) => Uint8Array>;
   resend(
     stream: DataStreamDocument,
     records: readonly Quarantined[],
@@ -42,7 +44,7 @@ const QuarantinedSchema = Type.Object({
   code: Type.String(),
   message: Type.String(),
   remote_status: nullable(Type.Integer()),
-  record: Type.String({ description: 'The record as it came in' }),
+  record: Type.String({ description: 'The record as the destination gets it' }),
 });
 
 const QuarantineGroupsSchema = Type.Object({
@@ -63,7 +65,7 @@ const QuarantineGroupsSchema = Type.Object({
 });
 
 /** The records of a data stream that its destination refused: list, groups, resend, discard. */
-export function quarantineRoutes({ registry, resend }: QuarantineParts): Route[] {
+export function quarantineRoutes({ registry, resend, shownRecord }: QuarantineParts): Route[] {
   const Selection = Type.Object({
     ids: Type.Optional(
       Type.Array(Type.String(), {
@@ -102,7 +104,9 @@ export function quarantineRoutes({ registry, resend }: QuarantineParts): Route[]
         const { after, limit = 100, group } = query;
         const page = { after, limit, only: inGroup(group) };
         const { records, more } = await listQuarantined(registry, stream, page);
-        const texts = await writeItems(records, showQuarantined, Number.POSITIVE_INFINITY);
+        const shown = await shownRecord(stream);
+        const show = (record: Quarantined) => showQuarantined(record, shown);
+        const texts = await writeItems(records, show, Number.POSITIVE_INFINITY);
         const next = { after: records.at(-1)?.id ?? '', limit: String(limit), ...(group ? { group } : {}) };
         const path = `${PATH.replace(':id', id)}/quarantine?${new URLSearchParams(next)}`;
         return listAnswer(texts, more ? { link: `<${path}>; rel="next"` } : {});
@@ -124,6 +128,7 @@ export function quarantineRoutes({ registry, resend }: QuarantineParts): Route[]
       },
       handler: async ({ params: { id }, identity }) => {
         const { document: stream } = await findStream(registry, identity.organisationId, id);
+        const shown = await shownRecord(stream);
         const { groups, records, more } = await groupQuarantined(allQuarantined(registry, stream));
         const show = (group: (typeof groups)[number]) => ({
           group: group.group,
@@ -133,7 +138,7 @@ export function quarantineRoutes({ registry, resend }: QuarantineParts): Route[]
           records: group.records,
           first_at: iso(group.firstAt),
           last_at: iso(group.lastAt),
-          example: showQuarantined(group.example),
+          example: showQuarantined(group.example, shown),
         });
         const texts = await writeItems(groups, show, MOST_LIST_BYTES);
         return listAnswer(texts, {}, { records, more: more || texts.length < groups.length }, 'groups');
@@ -223,7 +228,10 @@ async function chosen(
 const inGroup = (group: string | undefined) =>
   group === undefined ? undefined : (record: Quarantined) => groupOf(record) === group;
 
-function showQuarantined({ id, at, arrivedAt, cause, bytes }: Quarantined) {
+function showQuarantined(
+  { id, at, arrivedAt, cause, bytes }: Quarantined,
+  shown: (record: Uint8Array) => Uint8Array,
+) {
   return {
     id,
     at: iso(at),
@@ -231,7 +239,7 @@ function showQuarantined({ id, at, arrivedAt, cause, bytes }: Quarantined) {
     code: cause.code,
     message: cause.message,
     remote_status: cause.remoteStatus ?? null,
-    record: Buffer.from(bytes).toString('utf8'),
+    record: Buffer.from(bytes.length === 0 ? bytes : shown(bytes)).toString('utf8'),
   };
 }
 

@@ -98,6 +98,25 @@ export const Delivery = Type.Object(
   } satisfies DocumentKeywords,
 );
 
+const Paths = (description: string, examples: readonly string[]) =>
+  Type.Optional(Type.Array(Type.String(), { description, examples: [examples] }));
+
+const Privacy = Type.Object(
+  {
+    drop: Paths('Fields that are removed.', ['sim.msisdn', 'endpoint.imei']),
+    hash: Paths(
+      'Fields that are replaced by a keyed hash: HMAC-SHA-256 in hexadecimal, with a key of the organisation that never changes. Of an object each value in it.',
+      ['imsi', 'sim.iccid'],
+    ),
+  },
+  {
+    'x-component': 'Privacy',
+    description:
+      'What the receiver does not get of each record. Filters see all fields. `id`, `organisation.id`, the types and the timestamps of a record stay.',
+    examples: [{ drop: ['sim.msisdn'], hash: ['imsi', 'sim.iccid'] }],
+  } satisfies DocumentKeywords,
+);
+
 const bodyFields = {
   name: Type.Optional(Type.String({ maxLength: LONGEST_NAME, description: 'Free text.' })),
   // The filter language checks filters itself; its errors are clearer.
@@ -106,12 +125,8 @@ const bodyFields = {
     GivenId('Whose records: 1 Own, 2 Children, 3 Both; over the tree of organisations. Default 1.', 1),
   ),
   delivery: Type.Optional(Delivery),
-  privacy: Type.Optional(
-    Type.Unknown({
-      description:
-        'Not available yet. A value is refused: ignored, it would let fields through that it should remove.',
-    }),
-  ),
+  // Its own reader gives clearer errors than a schema.
+  privacy: Type.Optional(Type.Unsafe<unknown>({ 'x-any-of': [Privacy] } satisfies DocumentKeywords)),
   status: Type.Optional(GivenId('1 Running or 2 Paused. A paused stream keeps its records for later.', 1)),
 };
 
@@ -353,6 +368,7 @@ function viewSchema(types: readonly DestinationType[]): TSchema {
         }),
       ),
       delivery: Type.Optional(Delivery),
+      privacy: Type.Optional(Privacy),
       created: Time('When it was created.'),
       modified: Time('When somebody changed it last.'),
       last_error: LastError,

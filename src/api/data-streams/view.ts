@@ -56,6 +56,7 @@ export function showDataStream(stream: DataStreamDocument, progress: ProgressDoc
     ...(stream.continueFrom === undefined ? {} : { continue_from: stream.continueFrom }),
     ...(stream.takenOverBy === undefined ? {} : { taken_over_by: stream.takenOverBy }),
     ...(stream.delivery === undefined ? {} : { delivery: showDelivery(stream.delivery) }),
+    ...(stream.privacy === undefined ? {} : { privacy: stream.privacy }),
     created: stream.created,
     modified: stream.modified,
     last_error: showLastError(progress?.lastError),

@@ -35,8 +35,9 @@ export function besideLive(stream: StreamSummary, job: SideJob): StreamSummary {
 
 /** Equal texts: the destination is reached and asked in the same way. A restart begins anew. */
 export function destinationText(document: DataStreamDocument): string {
-  const { sealedCredentials, connectionType, format, delivery = null, generation } = document;
-  return `${generation} ${JSON.stringify([sealedCredentials, connectionType, format, delivery])}`;
+  const { sealedCredentials, connectionType, format, delivery = null, privacy, generation } = document;
+  const way = [sealedCredentials, connectionType, format, delivery, ...(privacy ? [privacy] : [])];
+  return `${generation} ${JSON.stringify(way)}`;
 }
 
 /** Whether two such texts name different destinations, and not only a restart. */

@@ -1,0 +1,107 @@
+import type { Destination, Gathering, Segment } from '../destinations/contract.ts';
+import type { DataStreamDocument, RecordPrivacy } from '../registry/data-stream.ts';
+import type { PrivacyKeys } from './keys.ts';
+import { PrivateRecords } from './private-records.ts';
+
+interface Opened {
+  readonly type: 'open';
+  readonly destination: Destination;
+  readonly gathering: Gathering;
+}
+
+type Failed = {
+  readonly type: 'failed';
+  readonly actor: 'operator';
+  readonly cause: { readonly code: string; readonly message: string; readonly detail: string };
+};
+
+/**
+ * Opens destinations that get records without what is private of them. It stands between the engine and every connector, so
+ * whatever sends records (delivery, replay, resending, test records) sends none of it. A stream without `privacy` gets the
+ * destination itself.
+ */
+export function withPrivacy<Other extends { readonly type: 'failed' }>(
+  open: (stream: DataStreamDocument) => Promise<Opened | Other>,
+  keys: PrivacyKeys,
+): (stream: DataStreamDocument) => Promise<Opened | Other | Failed> {
+  return async (stream) => {
+    const { privacy, organisationId } = stream;
+    if (!privacy) return open(stream);
+    const key = await keyOf(keys, organisationId);
+    if (key.type === 'fault') return failed(key.message);
+    const opening = await open(stream);
+    if (opening.type === 'failed') return opening;
+    const records = new PrivateRecords(privacy, key.key);
+    const { gathering, destination } = opening;
+    const most = gathering.by === 'batch' ? gathering.bytes : Number.POSITIVE_INFINITY;
+    return {
+      ...opening,
+      gathering: gatheringOf(gathering, privacy),
+      destination: privateDestination(destination, most, records),
+    };
+  };
+}
+
+/** A store that does not answer is a fault like any other: the engine tries again. */
+async function keyOf(keys: PrivacyKeys, organisationId: number): ReturnType<PrivacyKeys['of']> {
+  try {
+    return await keys.of(organisationId);
+  } catch (error) {
+    return { type: 'fault', message: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** @param most bytes that the connector takes in a batch */
+function privateDestination(destination: Destination, most: number, records: PrivateRecords): Destination {
+  const verify = (signal: AbortSignal) => destination.verify(signal);
+  const close = () => destination.close();
+  if (destination.takes === 'files') {
+    return {
+      takes: 'files',
+      verify,
+      close,
+      store: (file, signal) =>
+        destination.store({ ...file, segments: () => records.runs(file.segments()) }, signal),
+    };
+  }
+  return {
+    takes: 'batches',
+    verify,
+    close,
+    send: async (batch, signal) => {
+      const segments: Segment[] = [];
+      let bytes = 0;
+      for await (const segment of records.runs(batch.segments)) {
+        segments.push(segment);
+        bytes += segment.block.payloadLength;
+      }
+      if (bytes > most && batch.count > 1) return TOO_LARGE;
+      return destination.send({ ...batch, bytes, segments }, signal);
+    },
+  };
+}
+
+/** A hash has 64 digits and two quotes. Records have from some 400 bytes on. */
+const HASHED = 66;
+const USUAL_RECORD = 400;
+/** Where more is hashed, a request that is too large is split. */
+const MOST_GROWTH = 3;
+
+/** Records grow by their hashes, so fewer bytes are gathered than the connector takes. */
+function gatheringOf(gathering: Gathering, { hash }: RecordPrivacy): Gathering {
+  if (gathering.by === 'file' || hash.length === 0) return gathering;
+  const growth = Math.min(MOST_GROWTH, (HASHED * hash.length) / USUAL_RECORD);
+  return { ...gathering, bytes: Math.floor(gathering.bytes / (1 + growth)) };
+}
+
+const TOO_LARGE = {
+  type: 'too_large',
+  cause: { code: 'too_large', message: 'The request is too large with its hashed fields; it is split.' },
+} as const;
+
+function failed(detail: string): Failed {
+  const code = 'privacy_key';
+  const message =
+    'simstream cannot open the key with which it hashes fields, so it delivers nothing. Its operator must fix that.';
+  return { type: 'failed', actor: 'operator', cause: { code, message, detail } };
+}
