@@ -12,6 +12,7 @@ export const ERRORS = {
   TooManyRequests: { code: 1105, status: 429, message: 'Too many requests.' },
   NotFound: { code: 1201, status: 404, message: 'There is no such resource.' },
   InvalidQueryCriteria: { code: 1301, status: 422, message: 'A query parameter is invalid.' },
+  InvalidSortCriteria: { code: 1302, status: 422, message: 'The list cannot be sorted like this.' },
   InputValidationFailed: { code: 1400, status: 422, message: 'Several fields are invalid.' },
   InvalidReference: { code: 1401, status: 422, message: 'The body refers to something that does not exist.' },
   Required: { code: 1402, status: 422, message: 'A mandatory field is missing.' },

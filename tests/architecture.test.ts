@@ -60,6 +60,7 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
     'delivery/quarantine/document.ts': 'values',
     'delivery/quarantine/reading.ts': 'values',
     'delivery/watching/activity.ts': 'types',
+    'delivery/watching/kept-events.ts': 'types',
     'delivery/watching/resend.ts': 'types',
     'delivery/watching/preview.ts': 'types',
     'delivery/watching/tail.ts': 'types',

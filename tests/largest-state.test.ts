@@ -29,6 +29,12 @@ before(async () => {
   api = await setUpApi({
     storage,
     activity: async () => activity(),
+    events: async () => ({
+      events: tailRecords().map(({ text }) => text),
+      total: undefined,
+      skipped: true,
+      next: { sequence: 1, index: 0 },
+    }),
     tail: async (_, cursor) => ({ records: tailRecords(), next: cursor, skipped: true }),
   });
   await fill();

@@ -31,6 +31,7 @@ import { createMemoryRegistry, type memoryRegistryStorage } from '../registry/me
 import type { Json, Registry } from '../registry/registry.ts';
 import { createApp } from './app.ts';
 import type { DataStreamActivityParts } from './data-streams/activity.ts';
+import type { EventParts } from './events.ts';
 import { errorsOf } from './openapi.ts';
 import type { Route } from './route.ts';
 import { apiRoutes } from './routes.ts';
@@ -174,6 +175,7 @@ export interface ApiFixture {
 
 interface FixtureOptions extends Partial<Pick<DataStreamActivityParts, 'activity' | 'tail'>> {
   readonly preview?: () => Promise<Preview>;
+  readonly events?: EventParts['events'];
   /** Where the registry keeps its documents. */
   readonly storage?: ReturnType<typeof memoryRegistryStorage>;
   readonly mostStreams?: number;
@@ -259,6 +261,7 @@ export async function setUpApi(options: FixtureOptions = {}): Promise<ApiFixture
     exchange: async (_, attempt) => (attempt === 'kept' ? EXCHANGE : undefined),
     countRange: async () => ({ records: 12, filtered: 3, complete: true }),
     preview: options.preview ?? (async () => ({ hours: [], samples: [], complete: true, newest: undefined })),
+    events: options.events ?? (async () => ({ events: [], total: 0, skipped: true, next: undefined })),
     requestOf: async () => EXCHANGE,
     shownRecord: async () => (record) => record,
     resend: async () => ({ delivered: 0, failed: [] }),

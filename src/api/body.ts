@@ -35,15 +35,20 @@ export function passBodiesOn(app: FastifyInstance): void {
   app.addContentTypeParser('*', async (_: unknown, stream: unknown) => stream);
 }
 
-function parseJson(bytes: Buffer): unknown {
-  const text = decode(bytes);
+/**
+ * Reads JSON that a caller wrote. Numbers that a double would round come as their text.
+ * @param what it is, for messages
+ * @throws ApiError BadRequest
+ */
+export function parseJson(bytes: Buffer, what = 'The body'): unknown {
+  const text = decode(bytes, what);
   try {
     return LONG_NUMBER.test(text) ? JSON.parse(text, keepDigits) : JSON.parse(text);
   } catch (error) {
     // V8's message quotes a piece of the text, which may hold a secret: only the position is passed on.
     const place = /at position \d+(?: \(line \d+ column \d+\))?/.exec((error as SyntaxError).message)?.[0];
     const reason = jsonSlip(text) ?? place;
-    throw new ApiError('BadRequest', `The body is not valid JSON${reason ? `: ${reason}` : ''}.`);
+    throw new ApiError('BadRequest', `${what} is not valid JSON${reason ? `: ${reason}` : ''}.`);
   }
 }
 
@@ -63,10 +68,10 @@ function keepDigits(
   return written && (!kept || compareDecimals(written, kept) !== 0) ? source : value;
 }
 
-function decode(bytes: Buffer): string {
+function decode(bytes: Buffer, what: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw new ApiError('BadRequest', 'The body is not valid JSON: it is not UTF-8.');
+    throw new ApiError('BadRequest', `${what} is not valid JSON: it is not UTF-8.`);
   }
 }

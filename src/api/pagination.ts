@@ -6,7 +6,7 @@ import type { Answer } from './route.ts';
 
 /** Lists in emnify's form: a bare array, with the counts and pages in headers. */
 
-const MOST_PER_PAGE = 1000;
+export const MOST_PER_PAGE = 1000;
 export const DEFAULT_PER_PAGE = 100;
 /**
  * Bytes of one list. A list of the size that organisations have is far below it; a client that stops there has some

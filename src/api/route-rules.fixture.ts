@@ -22,6 +22,7 @@ export const ROUTE_RULES: Readonly<Record<string, Callers>> = {
   GetOrganisationMy: 'members',
   GetUserMy: 'members',
   GetEventTypes: 'members',
+  ListEvents: 'members',
   GetDataStreamerStatuses: 'members',
   GetDataStreamerDataStreamType: 'members',
   GetDataStreamerConnectionType: 'members',
@@ -105,5 +106,7 @@ export const ID_FIELDS: Readonly<Record<string, 'none' | number>> = {
   'ListQuarantinedRecords.group': 'none',
   'ListQuarantinedRecords.after': 'none',
   'TailDataStream.after': 'none',
+  // A place in the record log, where the events of the organisation are looked for.
+  'ListEvents.before': 'none',
   'GetDataStreamSampleRecord.event_type_id': 'none',
 };

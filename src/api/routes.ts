@@ -6,6 +6,7 @@ import { type PreviewParts, previewRoute } from './data-streams/preview.ts';
 import { type ReplayParts, replayRoutes } from './data-streams/replay.ts';
 import { type DataStreamParts, dataStreamRoutes } from './data-streams/routes.ts';
 import { type TestRecordParts, testRecordRoute } from './data-streams/synthetic-record.ts';
+import { type EventParts, eventRoutes } from './events.ts';
 import { type AuditParts, auditRoutes } from './operator/audit.ts';
 import { type OperatorDataStreamParts, operatorDataStreamRoutes } from './operator/data-streams.ts';
 import { type NodesParts, nodesRoutes } from './operator/nodes.ts';
@@ -25,6 +26,7 @@ type ApiParts = AuthenticateParts &
   DataStreamActivityParts &
   TestRecordParts &
   PreviewParts &
+  EventParts &
   OperatorParts &
   NodesParts &
   RecordsParts &
@@ -38,6 +40,7 @@ export function apiRoutes(parts: ApiParts): Route[] {
     ...applicationTokenRoutes(parts),
     ...organisationRoutes(parts),
     ...eventTypeRoutes(),
+    ...eventRoutes(parts),
     sampleRecordRoute(),
     ...dataStreamRoutes(parts),
     ...replayRoutes(parts),

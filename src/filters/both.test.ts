@@ -14,13 +14,14 @@ test('of two filters together the same passes as of a filter for what passes bot
     const { index, payload } = layOut('usage', records);
     const block = { ...index, payload: () => payload };
     const passing = () => records.map(() => random.next() < 0.6);
-    const filter = (passes: readonly boolean[]): CompiledFilter => ({
-      select: () => {
+    const filter = (passes: readonly boolean[]): CompiledFilter => {
+      const select = () => {
         const runs = new Runs(block);
         for (const [at, pass] of passes.entries()) if (pass) runs.add(at);
         return runs.selection(undefined);
-      },
-    });
+      };
+      return { select, selectInSlices: async () => select() };
+    };
     const [one, other] = [passing(), passing()];
     const together = one.map((pass, at) => pass && other[at] === true);
     assert.deepEqual(

@@ -10,6 +10,12 @@ export function bothFilters(first: CompiledFilter, second: CompiledFilter): Comp
       const other = second.select(block, ordinals);
       return other.filtered === 0 ? one : intersection(one, other, block);
     },
+    selectInSlices: async (block, ordinals) => {
+      const one = await first.selectInSlices(block, ordinals);
+      if (one.count === 0) return one;
+      const other = await second.selectInSlices(block, ordinals);
+      return other.filtered === 0 ? one : intersection(one, other, block);
+    },
   };
 }
 

@@ -359,3 +359,23 @@ test('the oracle and the filters see differences at all', async () => {
   const block = await blockOf('usage', [usageText({ cost: '1' }), usageText({ cost: '2' })]);
   assert.equal(compileFilter([is('cost', 'gt', 1)]).select(block, 'all').filtered, 1);
 });
+
+test('a large block is read in slices of the event loop, with the same result', async () => {
+  const records = Array.from({ length: 400 }, (_, at) =>
+    usageText({ sim: `{"id":${at}}`, note: JSON.stringify('x'.repeat(16_000)) }),
+  );
+  const block = await blockOf('usage', records);
+  const filter = compileFilter([is('sim.id', 'lt', 100)]);
+  let turns = 0;
+  let ended = false;
+  const turn = () => {
+    turns++;
+    if (!ended) setImmediate(turn);
+  };
+  setImmediate(turn);
+  const selection = await filter.selectInSlices(block, 'all');
+  ended = true;
+  assert.deepEqual(selection, filter.select(block, 'all'));
+  // 6.4 MB in slices of 1 MiB.
+  assert.ok(turns >= 6, `${turns} turns`);
+});

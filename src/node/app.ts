@@ -12,6 +12,7 @@ import type { Config } from '../config/config.ts';
 import type { Quarantined } from '../delivery/quarantine/document.ts';
 import type { Activity } from '../delivery/watching/activity.ts';
 import { countRange } from '../delivery/watching/count-range.ts';
+import { readEvents } from '../delivery/watching/kept-events.ts';
 import { readPreview, requestOf } from '../delivery/watching/preview.ts';
 import { type ResendResult, resendQuarantined } from '../delivery/watching/resend.ts';
 import type { SharedActivity } from '../delivery/watching/shared-activity.ts';
@@ -158,6 +159,10 @@ function appParts(parts: NodeParts, demo: boolean): AppParts {
         if (!records) return found;
         const samples = found.samples.map((sample) => records.text(sample));
         return { ...found, samples, newest: found.newest && records.single(found.newest) };
+      },
+      events: async (query, signal) => {
+        const { partition } = await startPosition(parts, query.organisationId);
+        return readEvents({ log, tree, clock }, query, partition, signal);
       },
       requestOf: (configured, stream, block, signal) => requestFor(parts, configured, stream, block, signal),
       testRecord: (stream, organisationName, signal) => testRecord(parts, stream, organisationName, signal),

@@ -43,17 +43,15 @@ export async function countRange(
       return { records, filtered, complete: false };
     const stored = await parts.log.read(stream.partition, next, STEP);
     if (stored.length === 0) break;
-    charged(() => {
-      for (const { sequence, block } of stored) {
-        next = sequence + 1;
-        if (sequence >= range.until.sequence || block?.kind !== stream.kind) continue;
-        const ordinals = coverage(parts.tree, stream as StreamSummary, block);
-        if (ordinals === undefined) continue;
-        const selection = filter.select(block, ordinals);
-        records += selection.count;
-        filtered += selection.filtered;
-      }
-    });
+    for (const { sequence, block } of stored) {
+      next = sequence + 1;
+      if (sequence >= range.until.sequence || block?.kind !== stream.kind) continue;
+      const ordinals = charged(() => coverage(parts.tree, stream as StreamSummary, block));
+      if (ordinals === undefined) continue;
+      const selection = await filter.selectInSlices(block, ordinals);
+      records += selection.count;
+      filtered += selection.filtered;
+    }
     await nextTurn();
   }
   return { records, filtered, complete: true };

@@ -2,7 +2,6 @@ import type { Destination, Exchange } from '../../destinations/contract.ts';
 import { compileFilter } from '../../filters/compile.ts';
 import { charged } from '../../lib/call-cost.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { nextSlice } from '../../lib/slices.ts';
 import type { Position, RecordLog, StoredBlock } from '../../log/log.ts';
 import { type Block, BlockFault, blockInMemory, recordBytes } from '../../records/block.ts';
 import { factsOf, indexOfOne } from '../../records/record-index.ts';
@@ -11,6 +10,7 @@ import type { Json } from '../../registry/registry.ts';
 import { coverage } from '../partition/routing.ts';
 import { Noted } from '../stream/noted-requests.ts';
 import type { StreamSummary } from '../stream/stream-context.ts';
+import { blocksBackwards } from './backwards.ts';
 import { sendSingle } from './single-record.ts';
 
 /** A data stream that does not exist: what it would deliver of the records that are there. */
@@ -40,8 +40,6 @@ const MOST_BLOCKS = 4_096;
 const LONGEST_MS = 4_000;
 /** Bytes of samples together; the first sample is shown whatever its size. */
 const MOST_BYTES = 2 ** 20;
-/** Blocks per read; other work gets its turn between two reads. */
-const STEP = { blocks: 16, bytes: 2 ** 20 };
 
 /** Reads the records of the last 24 hours from the newest to the oldest, as far as a preview may. */
 export async function readPreview(
@@ -55,23 +53,16 @@ export async function readPreview(
   const [first, { next }] = [await log.seek(partition, since), await log.extent(partition)];
   const counts = new Counts(tree, stream);
   const started = clock.monotonic();
-  let end = next;
-  while (end > first && next - end < MOST_BLOCKS && clock.monotonic() - started < LONGEST_MS) {
+  let complete = true;
+  let looked = 0;
+  for await (const stored of blocksBackwards(log, partition, first, next)) {
     signal.throwIfAborted();
-    const from = Math.max(first, end - STEP.blocks);
-    for (let at = from, blocks: StoredBlock[] = []; ; ) {
-      const stored = await log.read(partition, at, { ...STEP, blocks: end - at });
-      blocks = [...blocks, ...stored.filter(({ sequence }) => sequence < end)];
-      at = (stored.at(-1)?.sequence ?? end) + 1;
-      if (at < end) continue;
-      for (const one of blocks.reverse()) charged(() => counts.add(one));
-      break;
-    }
-    end = from;
-    await nextSlice();
+    complete = looked++ < MOST_BLOCKS && clock.monotonic() - started < LONGEST_MS;
+    if (!complete) break;
+    await counts.add(stored);
   }
-  const oldest = end <= first ? since : Math.floor(counts.oldest / HOUR_MS) * HOUR_MS;
-  return { ...counts.result(oldest, now), complete: end <= first };
+  const oldest = complete ? since : Math.floor(counts.oldest / HOUR_MS) * HOUR_MS;
+  return { ...counts.result(oldest, now), complete };
 }
 
 /** Counts blocks from the newest to the oldest. */
@@ -91,13 +82,13 @@ class Counts {
     this.#filter = compileFilter(stream.filters);
   }
 
-  add({ block }: StoredBlock): void {
+  async add({ block }: StoredBlock): Promise<void> {
     if (!block) return;
     this.oldest = Math.min(this.oldest, block.arrivedAt);
     if (block.kind !== this.#stream.kind) return;
-    const wanted = coverage(this.#tree, this.#stream as StreamSummary, block);
+    const wanted = charged(() => coverage(this.#tree, this.#stream as StreamSummary, block));
     if (wanted === undefined) return;
-    const { runs, count, filtered } = this.#filter.select(block, wanted);
+    const { runs, count, filtered } = await this.#filter.selectInSlices(block, wanted);
     const hour = Math.floor(block.arrivedAt / HOUR_MS) * HOUR_MS;
     const counted = this.#hours.get(hour) ?? { records: 0, matched: 0 };
     counted.records += count + filtered;

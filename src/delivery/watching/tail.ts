@@ -1,11 +1,11 @@
 import { type CompiledFilter, compileFilter } from '../../filters/compile.ts';
 import { charged } from '../../lib/call-cost.ts';
-import { nextSlice } from '../../lib/slices.ts';
 import { comparePositions, type Position, type RecordLog, type StoredBlock } from '../../log/log.ts';
 import { type Block, BlockFault, recordBytes } from '../../records/block.ts';
 import type { OrganisationTree } from '../../registry/organisation-tree.ts';
 import { coverage } from '../partition/routing.ts';
 import type { StreamSummary } from '../stream/stream-context.ts';
+import { blocksBackwards } from './backwards.ts';
 
 /** A record that a data stream has processed, as the producer sent it. */
 interface TailRecord {
@@ -31,8 +31,6 @@ type Selected = Pick<
 
 /** The most blocks that a tail reads: it is for watching, and must stay cheap whatever the partition holds. */
 const MOST_BLOCKS = 512;
-/** Blocks per read; other work gets its turn between two reads. Few, so that a page seldom reads a block in vain. */
-const STEP = { blocks: 8, bytes: 2 ** 20 };
 /** The most bytes of records in one answer. The answer ends at the first record beyond it. */
 const MOST_BYTES = 4 * 2 ** 20;
 
@@ -51,34 +49,12 @@ export async function readTail(
   const since = after && comparePositions(after, stream.start) > 0 ? after : stream.start;
   const first = Math.max(since.sequence, cursor.sequence - MOST_BLOCKS);
   const page = new TailPage(parts.tree, stream, { since, cursor, limit });
-  // Goes from the end towards the front, a few blocks at a time. Each read itself goes forwards.
-  for (let end = cursor.sequence + 1; end > first && !page.full; ) {
-    const from = Math.max(first, end - STEP.blocks);
-    for (const one of (await readBlocks(parts.log, stream.partition, from, end)).reverse())
-      charged(() => page.add(one));
-    end = from;
-    await nextSlice();
+  for await (const stored of blocksBackwards(parts.log, stream.partition, first, cursor.sequence + 1)) {
+    await page.add(stored);
+    if (page.full) break;
   }
   const skipped = after !== undefined && (page.full || after.sequence < first);
   return { records: page.records.reverse(), next: cursor, skipped };
-}
-
-/** The blocks `from` (included) to `end` (excluded), in as many reads as necessary. */
-async function readBlocks(
-  log: RecordLog,
-  partition: number,
-  from: number,
-  end: number,
-): Promise<StoredBlock[]> {
-  const found: StoredBlock[] = [];
-  for (let next = from; next < end; ) {
-    const stored = await log.read(partition, next, { ...STEP, blocks: end - next });
-    const last = stored.at(-1);
-    if (!last) break;
-    found.push(...stored.filter(({ sequence }) => sequence < end));
-    next = last.sequence + 1;
-  }
-  return found;
 }
 
 /** Collects records from the newest to the oldest, and stops before the page is too large. */
@@ -104,11 +80,15 @@ class TailPage {
     this.#filter = compileFilter(stream.filters);
   }
 
-  add({ sequence, block }: StoredBlock): void {
+  async add({ sequence, block }: StoredBlock): Promise<void> {
     if (this.full || block?.kind !== this.#stream.kind) return;
-    const wanted = coverage(this.#tree, this.#stream as StreamSummary, block);
+    const wanted = charged(() => coverage(this.#tree, this.#stream as StreamSummary, block));
     if (wanted === undefined) return;
-    const { runs } = this.#filter.select(block, wanted);
+    const { runs } = await this.#filter.selectInSlices(block, wanted);
+    charged(() => this.#collect(sequence, block, runs));
+  }
+
+  #collect(sequence: number, block: Block, runs: Uint32Array): void {
     for (let run = runs.length - 2; run >= 0; run -= 2) {
       for (let index = (runs[run + 1] as number) - 1; index >= (runs[run] as number); index--) {
         const position = { sequence, index };
