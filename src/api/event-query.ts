@@ -5,7 +5,7 @@ import type { Json } from '../registry/registry.ts';
 import { parseJson } from './body.ts';
 
 /** Which events a call asks for, beside the organisation. */
-export interface EventCriteria {
+interface EventCriteria {
   /** In the form of a data stream's filters. */
   readonly filters: readonly Json[];
   /** ms since the epoch: from (included) to until (excluded). */
