@@ -1,5 +1,6 @@
 import { describe } from 'node:test';
 import { accessibilityTests } from './accessibility.ts';
+import { capabilityTests } from './capabilities.ts';
 import { dailyTests } from './daily.ts';
 import { formTests } from './forms.ts';
 import { journeyTests } from './journey.ts';
@@ -10,6 +11,7 @@ import { loginTests } from './logins.ts';
 describe('the portal in a browser', { concurrency: 3 }, () => {
   journeyTests();
   dailyTests();
+  capabilityTests();
   formTests();
   keyboardTests();
   loginTests();

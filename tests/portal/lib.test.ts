@@ -122,6 +122,8 @@ const starts: fc.Arbitrary<Start> = fc.constantFrom<Start[]>(
   { from: 'last', seconds: 3600 },
   { from: 'time', at: '2026-01-31T08:00:00.000Z' },
   { from: 'time', at: '' },
+  { from: 'stream', id: '5f3a9c1e' },
+  { from: 'stream', id: '' },
 );
 
 describe('filters', () => {

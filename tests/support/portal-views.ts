@@ -39,7 +39,7 @@ const GROUPS = {
 };
 
 /** Every view, in the state in which a customer with streams meets it. */
-export function views({ running, failed, quarantined }: Populated): View[] {
+export function views({ running, failed, quarantined, paused }: Populated): View[] {
   const tab = (name: string, label: string, ready: (page: Page) => Promise<unknown>): View => ({
     name: `details-${name}`,
     open: async (page) => {
@@ -133,6 +133,40 @@ export function views({ running, failed, quarantined }: Populated): View[] {
         await page.getByRole('button', { name: 'Show records' }).click();
         await page.getByText('The oldest 20 of').waitFor();
         await page.locator('summary').first().click();
+      },
+    },
+    {
+      name: 'details-replay',
+      open: async (page) => {
+        await go(page, `/data-streams/${quarantined}`);
+        await page.getByRole('button', { name: 'Deliver records again' }).click();
+        await page.getByText('records would be delivered').waitFor();
+        await page.getByText('Only some of these records').click();
+      },
+    },
+    {
+      name: 'details-replays',
+      open: async (page) => {
+        await go(page, `/data-streams/${paused}`);
+        await page.getByRole('region', { name: 'Replays' }).getByText('Paused', { exact: true }).waitFor();
+      },
+    },
+    {
+      name: 'new-take-over',
+      open: async (page) => {
+        await go(page, `/data-streams/new?type=RestAPI&kind=events&from=stream:${running}`);
+        await page.getByText('That data stream is paused').waitFor();
+        await page.getByRole('region', { name: 'Preview' }).getByText('records arrived').waitFor();
+      },
+    },
+    {
+      name: 'new-webhook-filled',
+      open: async (page) => {
+        await go(page, '/data-streams/new?type=RestAPI&kind=events&step=destination');
+        await page.getByLabel('URL').fill('https://example.com/simstream');
+        await page.getByText('Order and pace').click();
+        await page.getByRole('radio', { name: 'Of each endpoint' }).check();
+        await page.getByText('The request that would deliver').click();
       },
     },
     {

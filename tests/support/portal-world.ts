@@ -93,6 +93,8 @@ export function event(organisation: number, type: number, fields: object = {}): 
 export interface Populated {
   readonly running: string;
   readonly failed: string;
+  /** It has a replay. */
+  readonly paused: string;
   /** `QUARANTINED` of its records are in quarantine. */
   readonly quarantined: string;
 }
@@ -124,7 +126,7 @@ export async function populate(world: PortalWorld, organisationId: number): Prom
       ...more,
     });
   try {
-    await create('Archive of alerts', `${world.receiver.url}/archive`, { status: { id: 2 } });
+    const paused = await create('Archive of alerts', `${world.receiver.url}/archive`, { status: { id: 2 } });
     const failed = await create('Field service', `${failing.url}/tickets`);
     const quarantined = await create('Meter readings', `${refusing.url}/readings`, {
       filters: [{ field: 'event_type_id', value: [9] }],
@@ -149,7 +151,12 @@ export async function populate(world: PortalWorld, organisationId: number): Prom
       'a quarantine',
       async () => (await ask(quarantined)).progress.quarantined === QUARANTINED || undefined,
     );
-    return { running, failed, quarantined };
+    const replay = await world.api.call('POST', `/api/v2/data_stream/${paused}/replay`, token, {
+      from: 'earliest',
+      max_records_per_second: 1,
+    });
+    if (replay.status !== 201) throw new Error(`replay: ${replay.status} ${replay.text}`);
+    return { running, failed, quarantined, paused };
   } finally {
     await failing.close();
     await refusing.close();

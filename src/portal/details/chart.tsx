@@ -4,6 +4,7 @@ import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { type Reading, readingAt } from '../lib/chart.ts';
 import { formatTick, formatTime } from '../lib/format.ts';
+import { rangeOfSlots, type TimeRange } from '../lib/replays.ts';
 import type { Slots } from '../lib/series.ts';
 
 const HEIGHT = 170;
@@ -24,6 +25,10 @@ interface ChartProps {
   /** The sum means something. */
   readonly total?: boolean;
   readonly bad?: boolean;
+  /** A range may be marked with the mouse. */
+  readonly mark?: ((range: TimeRange) => void) | undefined;
+  /** The range that is marked. */
+  readonly marked?: TimeRange | undefined;
 }
 
 /** A figure over time. Unknown values are gaps. A table holds all that the drawing shows. */
@@ -82,11 +87,13 @@ function Plot({
   slots,
   values,
   read,
+  marked,
   ...rest
 }: ChartProps & { readonly read: (reading: Reading | undefined) => void }) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
   const scheme = useComputedColorScheme('light');
+  const canMark = rest.mark !== undefined;
   const latest = useRef({ slots, values, rest, read });
   latest.current = { slots, values, rest, read };
 
@@ -94,9 +101,15 @@ function Plot({
   useEffect(() => {
     const element = place.current;
     if (!element) return undefined;
-    const options = optionsOf(element, latest.current.rest, latest.current.slots.step, (slot) => {
-      const { slots, values, read } = latest.current;
-      read(readingAt(slots, values, slot));
+    const options = optionsOf(element, latest.current.rest, latest.current.slots.step, {
+      pointed: (slot) => {
+        const { slots, values, read } = latest.current;
+        read(readingAt(slots, values, slot));
+      },
+      mark: (from, until) => {
+        const { rest, slots } = latest.current;
+        rest.mark?.(rangeOfSlots(slots, { from, until }, Date.now()));
+      },
     });
     const drawn = new uPlot(options, dataOf(latest.current.slots, latest.current.values), element);
     plot.current = drawn;
@@ -109,10 +122,12 @@ function Plot({
       drawn.destroy();
       plot.current = undefined;
     };
-  }, [scheme, slots.step]);
+  }, [scheme, slots.step, canMark]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new drawing has no mark yet
   useEffect(() => {
     plot.current?.setData(dataOf(slots, values));
-  }, [slots, values]);
+    if (plot.current) showMark(plot.current, marked, slots.first);
+  }, [slots, values, marked, scheme, canMark]);
   return <div ref={place} style={{ height: HEIGHT }} />;
 }
 
@@ -128,9 +143,13 @@ function optionsOf(
     increments,
     shape,
     bad = false,
-  }: Pick<ChartProps, 'formatAxis' | 'increments' | 'shape' | 'bad'>,
+    mark,
+  }: Pick<ChartProps, 'formatAxis' | 'increments' | 'shape' | 'bad' | 'mark'>,
   step: number,
-  pointed: (slot: number | null | undefined) => void,
+  events: {
+    pointed(slot: number | null | undefined): void;
+    mark(from: number, until: number): void;
+  },
 ): uPlot.Options {
   const style = getComputedStyle(element);
   const colour = (name: string) => style.getPropertyValue(name).trim();
@@ -150,7 +169,12 @@ function optionsOf(
     height: HEIGHT,
     ms: 1,
     legend: { show: false },
-    cursor: { y: false, drag: { x: false, y: false }, points: { show: shape === 'line' } },
+    cursor: {
+      y: false,
+      // A click is no range.
+      drag: { x: mark !== undefined, y: false, setScale: false, dist: 4 },
+      points: { show: shape === 'line' },
+    },
     scales: {
       // The last bar begins at the last time, and is as long as a step.
       x: { time: true, range: (_, min, max) => [min, max + step] },
@@ -174,8 +198,28 @@ function optionsOf(
         ...(shape === 'bars' && bars ? { paths: bars } : {}),
       },
     ],
-    hooks: { setCursor: [({ cursor }) => pointed(cursor.idx)] },
+    hooks: {
+      setCursor: [({ cursor }) => events.pointed(cursor.idx)],
+      setSelect: [
+        (drawn) => {
+          const { left, width } = drawn.select;
+          if (width > 0) events.mark(drawn.posToVal(left, 'x'), drawn.posToVal(left + width, 'x'));
+        },
+      ],
+    },
   };
+}
+
+/** Shows the marked range, as far as it lies in the chart. */
+function showMark(drawn: uPlot, marked: TimeRange | undefined, first: number): void {
+  const { width = 0, height = 0 } = drawn.over.getBoundingClientRect();
+  const place = (at: string, otherwise: number) => {
+    const time = at === '' ? otherwise : Date.parse(at);
+    return Math.min(width, Math.max(0, drawn.valToPos(time, 'x')));
+  };
+  const left = marked ? place(marked.from, first) : 0;
+  const right = marked ? place(marked.until, Number.MAX_SAFE_INTEGER) : 0;
+  drawn.setSelect({ left, width: right - left, top: 0, height }, false);
 }
 
 /** A finger that moves over the chart reads it as a mouse does; up and down it still scrolls the page. */

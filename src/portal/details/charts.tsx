@@ -1,9 +1,10 @@
 import { Group, Paper, SegmentedControl, Text, Title } from '@mantine/core';
-import { useMemo, useState } from 'react';
+import { type ReactNode, useMemo, useState } from 'react';
 import { api, read } from '../lib/api.ts';
 import { perSlot } from '../lib/chart.ts';
 import { formatCompact, formatCount, formatDuration } from '../lib/format.ts';
 import { useRead } from '../lib/query.ts';
+import type { TimeRange } from '../lib/replays.ts';
 import { type Bucket, causesOf, type Range, type Slots, slotsOf } from '../lib/series.ts';
 import { Failed, Loading } from '../parts/show.tsx';
 import { Chart } from './chart.tsx';
@@ -14,7 +15,24 @@ const RANGES = [
   { value: '7d', label: '7 d' },
 ];
 
-export function Charts({ id }: { readonly id: string }) {
+interface Marking {
+  /** A range of the delivered records may be marked. */
+  readonly mark: ((range: TimeRange) => void) | undefined;
+  readonly marked: TimeRange | undefined;
+}
+
+export function Charts({
+  id,
+  action,
+  children,
+  ...marking
+}: Marking & {
+  readonly id: string;
+  /** A button beside the title. */
+  readonly action: ReactNode;
+  /** Above the charts. */
+  readonly children: ReactNode;
+}) {
   const [range, setRange] = useState<Range>('1h');
   const params = { path: { id }, query: { range } };
   const series = useRead(
@@ -29,16 +47,20 @@ export function Charts({ id }: { readonly id: string }) {
         <Title order={2} size="h4">
           Activity
         </Title>
-        <SegmentedControl
-          aria-label="Range of the charts"
-          size="xs"
-          data={RANGES}
-          value={range}
-          onChange={(value) => setRange(value as Range)}
-        />
+        <Group gap="xs">
+          {action}
+          <SegmentedControl
+            aria-label="Range of the charts"
+            size="xs"
+            data={RANGES}
+            value={range}
+            onChange={(value) => setRange(value as Range)}
+          />
+        </Group>
       </Group>
+      {children}
       {slots ? (
-        <Four slots={slots} />
+        <Four slots={slots} {...marking} />
       ) : series.problem ? (
         <Failed problem={series.problem} retry={() => void series.reload()} />
       ) : (
@@ -60,7 +82,7 @@ const TIMES = [
   ),
 ];
 
-function Four({ slots }: { readonly slots: Slots }) {
+function Four({ slots, ...marking }: Marking & { readonly slots: Slots }) {
   const figures = useMemo(() => {
     const of = (read: (bucket: Bucket) => number | null) =>
       slots.slots.map((bucket) => (bucket === undefined ? null : read(bucket)));
@@ -77,7 +99,7 @@ function Four({ slots }: { readonly slots: Slots }) {
   return (
     <div className="charts">
       <Panel title={`Delivered records ${per}`}>
-        <Chart {...counts} label="Delivered" values={figures.delivered} shape="bars" total />
+        <Chart {...counts} label="Delivered" values={figures.delivered} shape="bars" total {...marking} />
       </Panel>
       <Panel title="Pending records">
         <Chart {...counts} label="Pending" values={figures.pending} shape="bars" />
@@ -105,7 +127,7 @@ function Four({ slots }: { readonly slots: Slots }) {
   );
 }
 
-function Panel({ title, children }: { readonly title: string; readonly children: React.ReactNode }) {
+function Panel({ title, children }: { readonly title: string; readonly children: ReactNode }) {
   return (
     <Paper withBorder p="md" miw={0}>
       <Title order={3} size="h5" mb="xs">

@@ -1,14 +1,21 @@
-import { Paper, Stack, Text, Title } from '@mantine/core';
+import { Anchor, Button, Paper, Stack, Text, Title } from '@mantine/core';
+import { useState } from 'react';
+import { linkTo } from '../lib/address.ts';
 import { api, type DataStream, read } from '../lib/api.ts';
+import { describeDelivery } from '../lib/delivery.ts';
 import { describeFilters } from '../lib/filters.ts';
 import { formatCount, UNKNOWN } from '../lib/format.ts';
 import { useRead } from '../lib/query.ts';
 import { useConnectionTypes, useEventTypes } from '../lib/reads.ts';
+import { lastRange, type ReplayDraft } from '../lib/replays.ts';
 import type { CredentialSchema } from '../lib/schema.ts';
+import { useSession } from '../lib/session.ts';
 import { visible } from '../lib/text.ts';
 import { DataTable } from '../parts/data-table.tsx';
 import { Ago, Copy, Fact, Failed, Loading, Message, Time } from '../parts/show.tsx';
 import { Charts } from './charts.tsx';
+import { ReplayForm } from './replay-form.tsx';
+import { Replays } from './replays.tsx';
 
 export function Overview({ stream }: { readonly stream: DataStream }) {
   const { progress, last_error, expired_hours } = stream;
@@ -44,10 +51,39 @@ export function Overview({ stream }: { readonly stream: DataStream }) {
           </Text>
         )}
       </Paper>
-      <Charts id={stream.id} />
+      <Activity stream={stream} />
       <Setup stream={stream} />
       <History id={stream.id} />
     </Stack>
+  );
+}
+
+/** The charts, and on them the range of records that are to be delivered again. */
+function Activity({ stream }: { readonly stream: DataStream }) {
+  const { canWrite } = useSession();
+  const [draft, setDraft] = useState<ReplayDraft>();
+  const open = (range: Pick<ReplayDraft, 'from' | 'until'>) =>
+    setDraft({ pace: '', choice: { which: 'all' }, ...draft, ...range });
+  return (
+    <>
+      <Replays stream={stream} />
+      <Charts
+        id={stream.id}
+        mark={canWrite ? open : undefined}
+        marked={draft}
+        action={
+          canWrite && !draft ? (
+            <Button size="xs" variant="default" onClick={() => open(lastRange(3600, Date.now()))}>
+              Deliver records again
+            </Button>
+          ) : null
+        }
+      >
+        {draft && (
+          <ReplayForm stream={stream} draft={draft} change={setDraft} close={() => setDraft(undefined)} />
+        )}
+      </Charts>
+    </>
   );
 }
 
@@ -86,6 +122,12 @@ function Setup({ stream }: { readonly stream: DataStream }) {
             <bdi>{visible(Array.isArray(value) ? value.join(', ') : String(value))}</bdi>
           </Fact>
         ))}
+        <Fact name="Order and pace">{describeDelivery(stream.delivery)}</Fact>
+        {stream.continue_from !== undefined && (
+          <Fact name="Took over from">
+            <Anchor {...linkTo(`/data-streams/${stream.continue_from}`)}>{stream.continue_from}</Anchor>
+          </Fact>
+        )}
         <Fact name="Created">
           <Time at={stream.created} />
         </Fact>

@@ -1,17 +1,22 @@
-import { Button, Group, Paper, Select, Stack, Text, TextInput, Title } from '@mantine/core';
+import { Anchor, Button, Group, Paper, Select, Stack, Text, TextInput, Title } from '@mantine/core';
 import { type ReactNode, useState } from 'react';
 import type { components } from '../generated/api.ts';
-import { useUnsaved } from '../lib/address.ts';
+import { linkTo, useUnsaved } from '../lib/address.ts';
 import { api, type ConnectionType, type DataStream, perform } from '../lib/api.ts';
+import { deliveryOf, deliveryValues } from '../lib/delivery.ts';
 import { useConnectionTest } from '../lib/destination.ts';
-import { fromFilters, isValidChoice, toFilters } from '../lib/filters.ts';
+import { type Choice, fromFilters, isValidChoice, toFilters } from '../lib/filters.ts';
 import { notify } from '../lib/notices.ts';
 import { faultAt, type Problem, problemFrom, unshown } from '../lib/problem.ts';
 import { change } from '../lib/query.ts';
 import { useConnectionTypes } from '../lib/reads.ts';
 import { credentialSchema, initialValues, toCredentials } from '../lib/schema.ts';
+import { kindOfRecords } from '../lib/streams.ts';
+import { successorOf, writeDraft } from '../lib/wizard.ts';
 import { ConnectionResult } from '../parts/connection-result.tsx';
+import { DeliveryForm } from '../parts/delivery-form.tsx';
 import { FilterForm } from '../parts/filter-form.tsx';
+import { PreviewPane } from '../parts/preview.tsx';
 import { SchemaForm } from '../parts/schema-form.tsx';
 import { SetupGuide } from '../parts/setup-guide.tsx';
 import { Failed, Loading } from '../parts/show.tsx';
@@ -21,13 +26,15 @@ interface Props {
   readonly stream: DataStream;
 }
 
-/** Name, filters and destination of a stream, each saved by itself. */
+/** Name, filters, destination, order and pace of a stream, each saved by itself; and its successor. */
 export function Settings({ stream }: Props) {
   return (
     <Stack gap="lg">
       <Rename stream={stream} />
       <Filters stream={stream} />
       <Destination stream={stream} />
+      <Delivery stream={stream} />
+      <Successor stream={stream} />
     </Stack>
   );
 }
@@ -113,28 +120,104 @@ function Filters(props: Props) {
   const saved = useSaved(choice);
   return (
     <Section title="Filters">
+      <div className="create">
+        <form
+          onSubmit={async (event) => {
+            event.preventDefault();
+            const filters = toFilters(choice) as NonNullable<Patch['filters']>;
+            if (await save({ filters }, 'The filters are changed.')) saved(choice);
+          }}
+        >
+          <Stack>
+            <FilterForm
+              kind={kindOfRecords(props.stream)}
+              choice={choice}
+              change={setChoice}
+              problem={problem}
+            />
+            {problem && !faultAt(problem, '/filters') && <Failed problem={problem} />}
+            <Group>
+              <Button type="submit" loading={busy} disabled={!isValidChoice(choice)}>
+                Update filters
+              </Button>
+            </Group>
+          </Stack>
+        </form>
+        <PreviewPane body={previewOf(props.stream, choice)} />
+      </div>
+    </Section>
+  );
+}
+
+/** What the stream would deliver with other filters, by the request of its own destination. */
+function previewOf(stream: DataStream, choice: Choice) {
+  if (!isValidChoice(choice)) return undefined;
+  const { id, data_stream_type, relation_resolution, destination } = stream;
+  const { connection_type, credentials, format } = destination;
+  return {
+    id,
+    data_stream_type: { id: data_stream_type.id },
+    relation_resolution: { id: relation_resolution.id },
+    filters: toFilters(choice) as NonNullable<Patch['filters']>,
+    destination: { connection_type, credentials, format } as NonNullable<Patch['destination']>,
+  };
+}
+
+function Delivery(props: Props) {
+  const { problem, busy, save } = useSave(props);
+  const stored = props.stream.delivery;
+  const [values, setValues] = useState(() => deliveryValues(stored));
+  const saved = useSaved(values);
+  return (
+    <Section title="Order and pace">
       <form
+        noValidate
         onSubmit={async (event) => {
           event.preventDefault();
-          const filters = toFilters(choice) as NonNullable<Patch['filters']>;
-          if (await save({ filters }, 'The filters are changed.')) saved(choice);
+          const delivery = deliveryOf(values, stored) ?? {};
+          if (await save({ delivery }, 'Order and pace are changed.')) saved(values);
         }}
       >
         <Stack>
-          <FilterForm
-            kind={props.stream.data_stream_type.id === 1 ? 'usage' : 'events'}
-            choice={choice}
-            change={setChoice}
-            problem={problem}
-          />
-          {problem && !faultAt(problem, '/filters') && <Failed problem={problem} />}
+          <Text size="sm">
+            A change takes effect after the requests that are under way, and repeats nothing.
+          </Text>
+          <DeliveryForm values={values} change={setValues} problem={problem} />
+          {problem && !faultAt(problem, '/delivery') && <Failed problem={problem} />}
           <Group>
-            <Button type="submit" loading={busy} disabled={!isValidChoice(choice)}>
-              Update filters
+            <Button type="submit" loading={busy}>
+              Save order and pace
             </Button>
           </Group>
         </Stack>
       </form>
+    </Section>
+  );
+}
+
+function Successor({ stream }: Props) {
+  const { taken_over_by } = stream;
+  return (
+    <Section title="Take over">
+      <Stack align="flex-start">
+        {taken_over_by === undefined ? (
+          <>
+            <Text size="sm">
+              A new data stream can go on exactly where this one ends, to any destination. This one is paused
+              then and stays as the way back. Together they deliver each record once.
+            </Text>
+            <Button component="a" variant="default" {...linkTo(writeDraft(successorOf(stream)))}>
+              Add a data stream that takes over
+            </Button>
+          </>
+        ) : (
+          <Text size="sm">
+            Data stream <Anchor {...linkTo(`/data-streams/${taken_over_by}`)}>{taken_over_by}</Anchor> took
+            over from this one. To go back, delete that one, then switch this one on: it goes on from its own
+            place, and so delivers again what that one delivered.
+          </Text>
+        )}
+      </Stack>
     </Section>
   );
 }
@@ -146,8 +229,9 @@ function Destination(props: Props) {
   return (
     <Section title="Destination">
       <Text size="sm" mb="md">
-        The stream keeps its position: pending records go to the new destination. A secret shown as *** is
-        kept, as long as the address stays the same.
+        The stream keeps its position, also with another connection type: each record goes to the old
+        destination or to the new one, and none is left out. A secret shown as *** is kept, as long as the
+        address stays the same.
       </Text>
       {!types.data &&
         (types.problem ? (

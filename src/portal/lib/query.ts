@@ -49,7 +49,7 @@ export function useRead<T>(
 }
 
 /** The keys of data that shows the state of streams. */
-const OF_STREAMS = ['streams', 'stream', 'history', 'quarantine'];
+const OF_STREAMS = ['streams', 'stream', 'history', 'quarantine', 'replays'];
 
 /**
  * Makes a change, then reads the data that shows it. A read that began before the change was done is dropped: its answer may

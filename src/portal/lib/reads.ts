@@ -1,5 +1,10 @@
-import { api, read } from './api.ts';
+import { api, type DataStream, read } from './api.ts';
 import { useRead } from './query.ts';
+
+/** The data streams of the organisation. */
+export function useStreams(interval: (streams: readonly DataStream[] | undefined) => number = () => 0) {
+  return useRead(['streams'], (signal) => read(api.GET('/api/v2/data_stream', { signal })), interval);
+}
 
 /** Where records can go. */
 export function useConnectionTypes() {

@@ -28,6 +28,13 @@ export function kindOf({ status, retrying, progress }: Looked): StreamKind {
   return progress.quarantined > 0 ? 'quarantined' : 'running';
 }
 
+/** What a stream delivers, in the form's terms. */
+export function kindOfRecords({
+  data_stream_type,
+}: Pick<DataStream, 'data_stream_type'>): 'usage' | 'events' {
+  return data_stream_type.id === 1 ? 'usage' : 'events';
+}
+
 export function streamName({ name, id }: Pick<DataStream, 'name' | 'id'>): string {
   return name ? visible(name) : `Data stream ${id}`;
 }

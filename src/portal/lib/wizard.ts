@@ -1,7 +1,7 @@
 import type { components } from '../generated/api.ts';
 import { elementOf, ruleOf } from './filter-tree.ts';
 import { type Alerts, type Choice, fromFilters, groupsFrom, toFilters, usageChoice } from './filters.ts';
-import { readStart, type Start, startFrom, writeStart } from './start.ts';
+import { continueFrom, readStart, type Start, startFrom, writeStart } from './start.ts';
 
 /** The part of a new stream in the address: all but the destination's own fields, which may hold secrets. */
 export interface Draft {
@@ -72,7 +72,32 @@ function readGroups(text: string): Choice {
   return groupsFrom({ which: 'all' });
 }
 
+/** A new stream that delivers the same records as another one, and begins where that one ends. */
+export function successorOf(stream: components['schemas']['DataStream']): Draft {
+  const { id, name, filters, relation_resolution, data_stream_type } = stream;
+  const relation = relation_resolution.id;
+  return {
+    type: undefined,
+    step: 'source',
+    name: name ? `${name} (new)` : '',
+    kind: data_stream_type.id === 1 ? 'usage' : 'events',
+    relation: relation === 2 || relation === 3 ? relation : 1,
+    choice: fromFilters(filters),
+    start: { from: 'stream', id },
+  };
+}
+
 type CreateDataStream = components['schemas']['CreateDataStream'];
+type Source = Pick<CreateDataStream, 'data_stream_type' | 'relation_resolution' | 'filters'>;
+
+/** The records that a draft means: the part of the body that a preview takes too. */
+export function sourceOf({ kind, relation, choice }: Draft): Source {
+  return {
+    data_stream_type: { id: kind === 'usage' ? 1 : 2 },
+    relation_resolution: { id: relation },
+    filters: toFilters(kind === 'usage' ? usageChoice(choice) : choice) as NonNullable<Source['filters']>,
+  };
+}
 
 /**
  * The body of a creation or a test.
@@ -83,16 +108,16 @@ export function bodyOf(
   credentials: Record<string, unknown>,
   format: string,
   { now, retention }: { readonly now: number; readonly retention: number },
+  delivery?: CreateDataStream['delivery'],
 ): CreateDataStream {
   const start_from = startFrom(draft.start, now, retention);
+  const continue_from = continueFrom(draft.start);
   return {
     ...(draft.name.trim() === '' ? {} : { name: draft.name.trim() }),
-    data_stream_type: { id: draft.kind === 'usage' ? 1 : 2 },
-    relation_resolution: { id: draft.relation },
-    filters: toFilters(draft.kind === 'usage' ? usageChoice(draft.choice) : draft.choice) as NonNullable<
-      CreateDataStream['filters']
-    >,
+    ...sourceOf(draft),
     ...(start_from === undefined ? {} : { start_from }),
+    ...(continue_from === undefined ? {} : { continue_from }),
+    ...(delivery === undefined ? {} : { delivery }),
     // Whether they fit the connection type is for the node to say, field by field.
     destination: {
       connection_type: draft.type ?? '',

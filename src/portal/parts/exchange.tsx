@@ -14,9 +14,9 @@ type Part = Pick<Exchange['request'], 'headers' | 'body' | 'body_cut'>;
 export function ExchangeView({ exchange: { request, answer } }: { readonly exchange: Exchange }) {
   return (
     <Stack gap="sm">
-      <Half title="Request" first={`${request.method} ${request.url}`} part={request} />
+      <ExchangePart title="Request" first={`${request.method} ${request.url}`} part={request} />
       {answer ? (
-        <Half title="Answer" first={`Status ${answer.status}`} part={answer} />
+        <ExchangePart title="Answer" first={`Status ${answer.status}`} part={answer} />
       ) : (
         <Text size="sm">No answer came.</Text>
       )}
@@ -24,7 +24,8 @@ export function ExchangeView({ exchange: { request, answer } }: { readonly excha
   );
 }
 
-function Half({
+/** The first line, the headers and the body of a request or an answer. */
+export function ExchangePart({
   title,
   first,
   part,

@@ -1,14 +1,17 @@
 import { Select, Stack, Text, TextInput } from '@mantine/core';
 import { formatDuration, formatUtc, zoneName } from '../lib/format.ts';
-import { usePlatform } from '../lib/reads.ts';
+import { usePlatform, useStreams } from '../lib/reads.ts';
 import { fromLocalInput, LASTS, type Start, startFrom, toLocalInput } from '../lib/start.ts';
+import { kindOfRecords, streamName } from '../lib/streams.ts';
 
 /** Where a new stream begins. */
 export function StartForm({
+  kind,
   start,
   change,
   fault,
 }: {
+  readonly kind: 'usage' | 'events';
   readonly start: Start;
   readonly change: (start: Start) => void;
   readonly fault: string | undefined;
@@ -19,6 +22,7 @@ export function StartForm({
   const chosen = start.from === 'last' ? String(start.seconds) : start.from;
   const select = (value: string | null) => {
     if (value === 'now' || value === 'all') change({ from: value });
+    else if (value === 'stream') change({ from: 'stream', id: '' });
     else if (value === 'time') change({ from: 'time', at: startFrom(start, Date.now(), 0) ?? '' });
     else change({ from: 'last', seconds: Number(value) });
   };
@@ -34,12 +38,14 @@ export function StartForm({
           })),
           { value: 'all', label: allLabel(platform?.retention_seconds) },
           { value: 'time', label: 'Records since a time' },
+          { value: 'stream', label: 'The record at which another data stream ends' },
         ]}
         value={chosen}
         allowDeselect={false}
         onChange={select}
-        error={start.from === 'time' ? null : (fault ?? null)}
+        error={start.from === 'time' || start.from === 'stream' ? null : (fault ?? null)}
       />
+      {start.from === 'stream' && <Predecessor kind={kind} id={start.id} change={change} fault={fault} />}
       {start.from === 'time' && (
         <>
           <TextInput
@@ -57,6 +63,43 @@ export function StartForm({
         </>
       )}
     </Stack>
+  );
+}
+
+/** The stream that the new one takes over from. */
+function Predecessor({
+  kind,
+  id,
+  change,
+  fault,
+}: {
+  readonly kind: 'usage' | 'events';
+  readonly id: string;
+  readonly change: (start: Start) => void;
+  readonly fault: string | undefined;
+}) {
+  const streams = useStreams();
+  const choices = (streams.data ?? []).filter(
+    (stream) => kindOfRecords(stream) === kind && stream.taken_over_by === undefined,
+  );
+  return (
+    <>
+      <Select
+        label="Take over from"
+        placeholder={streams.data ? 'Choose a data stream' : 'Loading…'}
+        searchable
+        data={choices.map((stream) => ({ value: stream.id, label: `${streamName(stream)} (${stream.id})` }))}
+        value={id === '' ? null : id}
+        allowDeselect={false}
+        error={fault ?? streams.problem?.message ?? null}
+        nothingFoundMessage="No data stream of this kind"
+        onChange={(chosen) => change({ from: 'stream', id: chosen ?? '' })}
+      />
+      <Text size="sm" c="dimmed">
+        That data stream is paused, and the new one goes on exactly where it ends: together they deliver each
+        record once. What that one holds in quarantine stays there.
+      </Text>
+    </>
   );
 }
 

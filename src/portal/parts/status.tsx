@@ -1,6 +1,6 @@
 import { Badge } from '@mantine/core';
 import type { DataStream } from '../lib/api.ts';
-import { BAD, GOOD, NEUTRAL, POOR } from '../lib/colors.ts';
+import { BAD, GOOD, NEUTRAL, POOR, RUNNING } from '../lib/colors.ts';
 import { formatCount } from '../lib/format.ts';
 import { kindOf, STATUS, type StreamKind } from '../lib/streams.ts';
 
@@ -8,7 +8,7 @@ const COLORS: Readonly<Record<StreamKind, string>> = {
   error: BAD,
   retrying: POOR,
   quarantined: POOR,
-  pending: '#1862ab',
+  pending: RUNNING,
   running: GOOD,
   paused: NEUTRAL,
 };

@@ -5,7 +5,14 @@ import { useSession } from '../lib/session.ts';
 import { Icon } from './icons.tsx';
 
 /** All connection types, each with a way to add a stream to it. */
-export function Tiles({ types }: { readonly types: readonly ConnectionType[] }) {
+export function Tiles({
+  types,
+  linkOf,
+}: {
+  readonly types: readonly ConnectionType[];
+  /** Where a choice leads. */
+  readonly linkOf: (type: string) => string;
+}) {
   const { canWrite } = useSession();
   return (
     <ul className="tiles">
@@ -30,7 +37,7 @@ export function Tiles({ types }: { readonly types: readonly ConnectionType[] }) 
                 component="a"
                 variant="default"
                 aria-label={`Add ${description}`}
-                {...linkTo(`/data-streams/new?type=${encodeURIComponent(id)}`)}
+                {...linkTo(linkOf(id))}
               >
                 Add
               </Button>

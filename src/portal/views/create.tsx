@@ -2,6 +2,7 @@ import { Anchor, Button, Group, Paper, Radio, Select, Stack, Stepper, Text, Text
 import { useEffect, useRef, useState } from 'react';
 import { linkTo, navigate, router, useAddress, useStillHere, useUnsaved } from '../lib/address.ts';
 import { api, type ConnectionType, perform, read } from '../lib/api.ts';
+import { deliveryOf, deliveryValues } from '../lib/delivery.ts';
 import { useConnectionTest } from '../lib/destination.ts';
 import { isValidChoice, usageChoice } from '../lib/filters.ts';
 import { notify } from '../lib/notices.ts';
@@ -12,10 +13,12 @@ import { HOME } from '../lib/router.ts';
 import { type CredentialSchema, credentialSchema, initialValues, toCredentials } from '../lib/schema.ts';
 import { useSession } from '../lib/session.ts';
 import { isValidStart } from '../lib/start.ts';
-import { bodyOf, type Draft, readDraft, writeDraft } from '../lib/wizard.ts';
+import { bodyOf, type Draft, readDraft, sourceOf, writeDraft } from '../lib/wizard.ts';
 import { ConnectionResult } from '../parts/connection-result.tsx';
+import { DeliveryForm } from '../parts/delivery-form.tsx';
 import { FilterForm } from '../parts/filter-form.tsx';
 import { Heading } from '../parts/heading.tsx';
+import { PreviewPane } from '../parts/preview.tsx';
 import { SchemaForm } from '../parts/schema-form.tsx';
 import { SetupGuide } from '../parts/setup-guide.tsx';
 import { Failed, Loading } from '../parts/show.tsx';
@@ -63,8 +66,12 @@ export default function Create() {
         <Flow key={type.id} type={type} draft={draft} />
       ) : (
         <>
-          <Text>Where should the records go?</Text>
-          <Tiles types={types.data} />
+          <Text>
+            Where should the records go?
+            {draft.start.from === 'stream' &&
+              ` The new data stream takes over from data stream ${draft.start.id}; it may go elsewhere.`}
+          </Text>
+          <Tiles types={types.data} linkOf={(id) => writeDraft({ ...draft, type: id })} />
         </>
       )}
     </Stack>
@@ -76,6 +83,7 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
   const [initial] = useState(() => initialValues(schema));
   const [values, setValues] = useState(initial);
   const [format, setFormat] = useState(type.formats[0] ?? 'Json');
+  const [delivery, setDelivery] = useState(() => deliveryValues(undefined));
   const [problem, setProblem] = useState<Problem>();
   const [creating, setCreating] = useState(false);
   const stillHere = useStillHere();
@@ -88,10 +96,13 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
   useFocusOnStep(place, draft.step);
 
   const body = async () =>
-    bodyOf(draft, toCredentials(schema, values), format, {
-      now: Date.now(),
-      retention: await retentionFor(draft),
-    });
+    bodyOf(
+      draft,
+      toCredentials(schema, values),
+      format,
+      { now: Date.now(), retention: await retentionFor(draft) },
+      deliveryOf(delivery),
+    );
   const tested = useConnectionTest({ values, format }, body);
   const edit = (part: Partial<Draft>) => {
     setProblem(undefined);
@@ -102,7 +113,12 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
   /** Shows a fault where it is: its field may be on the step before. */
   const show = (found: Problem) => {
     setProblem(found);
-    if (Object.keys(found.fields).some((path) => !path.startsWith('/destination'))) goTo('source');
+    if (
+      Object.keys(found.fields).some(
+        (path) => !path.startsWith('/destination') && !path.startsWith('/delivery'),
+      )
+    )
+      goTo('source');
   };
   // After the drawing that marks the fields.
   useEffect(() => {
@@ -136,6 +152,18 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
     setCreating(false);
   };
   const fault = problem ?? tested.problem;
+  const credentials = toCredentials(schema, values);
+  // The request is shown once the form has what the connection type needs.
+  const isFilled = (schema.required ?? []).every((name) => credentials[name] !== undefined);
+  const source = isValidChoice(draft.choice) ? sourceOf(draft) : undefined;
+  const previewed =
+    source &&
+    (isFilled
+      ? {
+          ...source,
+          destination: bodyOf(draft, credentials, format, { now: 0, retention: 0 }).destination,
+        }
+      : source);
 
   return (
     <Stack gap="lg" ref={place}>
@@ -158,7 +186,10 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
         />
       </Stepper>
       {draft.step === 'source' ? (
-        <SourceStep draft={draft} change={edit} problem={fault} next={() => goTo('destination')} />
+        <div className="create">
+          <SourceStep draft={draft} change={edit} problem={fault} next={() => goTo('destination')} />
+          <PreviewPane body={source} />
+        </div>
       ) : (
         <div className="create">
           <form
@@ -190,6 +221,19 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
                     onChange={(chosen) => setFormat(chosen ?? format)}
                   />
                 )}
+                <details>
+                  <summary>Order and pace</summary>
+                  <Stack mt="sm">
+                    <DeliveryForm
+                      values={delivery}
+                      change={(changed) => {
+                        setProblem(undefined);
+                        setDelivery(changed);
+                      }}
+                      problem={fault}
+                    />
+                  </Stack>
+                </details>
                 <ConnectionResult answer={problem ? undefined : tested.answer} />
                 <Faults problem={fault} schema={schema} />
                 <Group justify="space-between">
@@ -216,7 +260,10 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
               </Stack>
             </Paper>
           </form>
-          <SetupGuide type={type} />
+          <Stack>
+            <SetupGuide type={type} />
+            <PreviewPane body={previewed} />
+          </Stack>
         </div>
       )}
     </Stack>
@@ -255,7 +302,7 @@ function Faults({
 }) {
   if (!problem) return null;
   const fields = Object.keys(schema.properties).map((name) => `/destination/credentials/${name}`);
-  const others = unshown(problem, [...fields, '/destination/format']);
+  const others = unshown(problem, [...fields, '/destination/format', '/delivery']);
   const count = Object.keys(problem.fields).length;
   const message =
     count === 0
@@ -294,7 +341,7 @@ function SourceStep({
   readonly next: () => void;
 }) {
   return (
-    <Paper withBorder p="lg" maw={720}>
+    <Paper withBorder p="lg">
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -315,7 +362,13 @@ function SourceStep({
           <Radio.Group
             label="What to deliver"
             value={draft.kind}
-            onChange={(kind) => change({ kind: kind as Draft['kind'] })}
+            onChange={(kind) =>
+              change({
+                kind: kind as Draft['kind'],
+                // A stream of the other kind cannot go on there.
+                ...(draft.start.from === 'stream' ? { start: { from: 'now' } } : {}),
+              })
+            }
             error={faultAt(problem, '/data_stream_type') ?? null}
           >
             <Stack gap="xs" mt="xs">
@@ -343,9 +396,10 @@ function SourceStep({
             onChange={(value) => change({ relation: Number(value ?? 1) as 1 | 2 | 3 })}
           />
           <StartForm
+            kind={draft.kind}
             start={draft.start}
             change={(start) => change({ start })}
-            fault={faultAt(problem, '/start_from')}
+            fault={faultAt(problem, '/start_from') ?? faultAt(problem, '/continue_from')}
           />
           <Group justify="flex-end">
             <Button type="submit" disabled={!isReady(draft)}>

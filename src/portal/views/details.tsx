@@ -154,7 +154,7 @@ function Head({
             label={on ? 'On' : 'Off'}
             aria-label="The data stream is on"
             checked={on}
-            disabled={!canWrite || wanted !== undefined}
+            disabled={!canWrite || wanted !== undefined || stream.taken_over_by !== undefined}
             onChange={async (event) => {
               const checked = event.currentTarget.checked;
               setWanted(checked);
@@ -202,6 +202,13 @@ function Head({
         </Text>
       )}
       {next && <Text>{next}</Text>}
+      {stream.taken_over_by !== undefined && (
+        <Text>
+          Data stream{' '}
+          <Anchor {...linkTo(`/data-streams/${stream.taken_over_by}`)}>{stream.taken_over_by}</Anchor> took
+          over where this one ended.
+        </Text>
+      )}
       <TestRecordResult test={test} />
       <DeleteStream stream={doomed ? stream : undefined} close={() => setDoomed(false)} deleted={deleted} />
     </Stack>

@@ -1,10 +1,9 @@
 import { Button, Group, Stack, Text, TextInput } from '@mantine/core';
 import { memo, useCallback, useDeferredValue, useMemo, useState } from 'react';
 import { linkTo, router, useAddress } from '../lib/address.ts';
-import { api, type ConnectionType, type DataStream, read } from '../lib/api.ts';
+import type { ConnectionType, DataStream } from '../lib/api.ts';
 import { formatCount } from '../lib/format.ts';
-import { useRead } from '../lib/query.ts';
-import { useConnectionTypes } from '../lib/reads.ts';
+import { useConnectionTypes, useStreams } from '../lib/reads.ts';
 import { HOME } from '../lib/router.ts';
 import { useSession } from '../lib/session.ts';
 import { arrange, countKinds, KIND_NAMES, KINDS, type StreamKind, streamName } from '../lib/streams.ts';
@@ -25,11 +24,7 @@ const SEARCHABLE = 5;
 
 export function Streams() {
   const { canWrite } = useSession();
-  const streams = useRead(
-    ['streams'],
-    (signal) => read(api.GET('/api/v2/data_stream', { signal })),
-    (data) => Math.max(REFRESH, (data?.length ?? 0) * REFRESH_PER_STREAM),
-  );
+  const streams = useStreams((data) => Math.max(REFRESH, (data?.length ?? 0) * REFRESH_PER_STREAM));
   const types = useConnectionTypes();
   const problem = types.problem ?? streams.problem;
   if (!streams.data || !types.data) {
@@ -65,7 +60,7 @@ export function Streams() {
               ? 'There are no data streams yet. Choose where your usage records and events are to go.'
               : 'There are no data streams yet. Your role can look at data streams, but not add any.'}
           </Text>
-          <Tiles types={types.data} />
+          <Tiles types={types.data} linkOf={linkOfType} />
         </>
       ) : (
         <List streams={streams.data} types={types.data} />
@@ -73,6 +68,8 @@ export function Streams() {
     </Stack>
   );
 }
+
+const linkOfType = (type: string) => `/data-streams/new?type=${encodeURIComponent(type)}`;
 
 function List({
   streams,

@@ -1,0 +1,181 @@
+import { Badge, Button, Group, Modal, Paper, Stack, Text, Title } from '@mantine/core';
+import { useState } from 'react';
+import { api, type DataStream, perform, read } from '../lib/api.ts';
+import { BAD, GOOD, NEUTRAL, RUNNING } from '../lib/colors.ts';
+import { formatCount, formatNumberOf } from '../lib/format.ts';
+import { useRead } from '../lib/query.ts';
+import { FINISHED, type Replay, replayProgress } from '../lib/replays.ts';
+import { useSession } from '../lib/session.ts';
+import { STATUS } from '../lib/streams.ts';
+import { Failed, Message, Time } from '../parts/show.tsx';
+import { attempt } from '../parts/stream-actions.ts';
+
+/** While one runs it is watched; otherwise another person may begin one. */
+const REFRESH = { running: 2000, resting: 30_000 };
+
+/** The replays of a stream, each with its progress; nothing where there are none. */
+export function Replays({ stream: { id } }: { readonly stream: DataStream }) {
+  const replays = useRead(
+    ['replays', id],
+    (signal) => read(api.GET('/api/v2/data_stream/{id}/replay', { params: { path: { id } }, signal })),
+    (data) => (data?.some(({ status }) => status.id !== FINISHED) ? REFRESH.running : REFRESH.resting),
+  );
+  if (!replays.data) {
+    return replays.problem && replays.problem.status !== 429 ? (
+      <Failed problem={replays.problem} title="Replays cannot be shown" retry={() => void replays.reload()} />
+    ) : null;
+  }
+  if (replays.data.length === 0) return null;
+  return (
+    <Paper withBorder p="md" component="section" aria-label="Replays">
+      <Stack>
+        <Title order={2} size="h4">
+          Replays
+        </Title>
+        {replays.data.map((replay) => (
+          <OneReplay key={replay.id} stream={id} replay={replay} />
+        ))}
+      </Stack>
+    </Paper>
+  );
+}
+
+const COLORS: Readonly<Record<number, string>> = {
+  [STATUS.running]: RUNNING,
+  [STATUS.paused]: NEUTRAL,
+  [STATUS.error]: BAD,
+  [STATUS.pending]: RUNNING,
+  [FINISHED]: GOOD,
+};
+
+function OneReplay({ stream, replay }: { readonly stream: string; readonly replay: Replay }) {
+  const { canWrite } = useSession();
+  const [asked, setAsked] = useState(false);
+  const { busy, patch, remove } = useActions(stream, replay);
+  const { status, from, until } = replay;
+  const finished = status.id === FINISHED;
+  const stopped = status.id === STATUS.paused || status.id === STATUS.error;
+  return (
+    <article className="replay" aria-label={`Replay ${replay.id}`}>
+      <Group gap="sm">
+        <Text>
+          <Time at={from} /> to <Time at={until} />
+        </Text>
+        <Badge color={COLORS[status.id] ?? NEUTRAL} variant="filled" radius="sm" tt="none" className="chip">
+          {status.description}
+        </Badge>
+      </Group>
+      <Figures replay={replay} />
+      {!finished && status.id !== STATUS.running && (
+        <Text size="sm" className="wrap">
+          <Message text={status.message} />
+        </Text>
+      )}
+      {canWrite && (
+        <Group gap="xs">
+          {!finished && (
+            <Button
+              size="xs"
+              variant="default"
+              loading={busy}
+              onClick={() => void patch(stopped ? STATUS.running : STATUS.paused)}
+            >
+              {stopped ? 'Go on' : 'Pause'}
+            </Button>
+          )}
+          <Button
+            size="xs"
+            variant="default"
+            disabled={busy}
+            onClick={() => (finished ? void remove() : setAsked(true))}
+          >
+            {finished ? 'Remove from the list' : 'Cancel'}
+          </Button>
+        </Group>
+      )}
+      <Modal
+        opened={asked}
+        onClose={() => setAsked(false)}
+        title="Cancel this replay?"
+        closeButtonProps={{ 'aria-label': 'Close' }}
+      >
+        <Stack>
+          <Text>
+            {formatNumberOf(replay.progress.pending, 'record')} will not be delivered again. What was
+            delivered stays at the destination, and the data stream goes on.
+          </Text>
+          <Group justify="flex-end">
+            <Button variant="default" onClick={() => setAsked(false)} data-autofocus>
+              Let it go on
+            </Button>
+            <Button color="red.9" loading={busy} onClick={() => void remove()}>
+              Cancel the replay
+            </Button>
+          </Group>
+        </Stack>
+      </Modal>
+    </article>
+  );
+}
+
+function Figures({ replay }: { readonly replay: Replay }) {
+  const { done, all } = replayProgress(replay);
+  const { delivered, filtered, quarantined, expired } = replay.progress;
+  const pace = replay.max_records_per_second;
+  const parts = [
+    `${formatCount(delivered)} delivered`,
+    filtered > 0 && `${formatCount(filtered)} did not pass the filters`,
+    quarantined > 0 && `${formatCount(quarantined)} quarantined`,
+    expired > 0 && `${formatCount(expired)} expired`,
+  ];
+  return (
+    <>
+      <progress
+        aria-label={`Progress of replay ${replay.id}`}
+        {...(all > 0 || replay.status.id === FINISHED
+          ? { max: Math.max(all, 1), value: all > 0 ? done : 1 }
+          : {})}
+      />
+      <Text size="sm" c="dimmed">
+        {formatCount(done)} of {formatNumberOf(all, 'record')}: {parts.filter(Boolean).join(', ')}.
+        {pace !== null && ` At most ${formatCount(pace)} a second.`}
+      </Text>
+    </>
+  );
+}
+
+function useActions(stream: string, replay: Replay) {
+  const [busy, setBusy] = useState(false);
+  const path = `/api/v2/data_stream/${stream}/replay/${replay.id}`;
+  const params = { path: { id: stream, replay_id: replay.id } };
+  const run = async (done: string, call: Parameters<typeof attempt>[1]) => {
+    setBusy(true);
+    await attempt(done, call, ['replays']);
+    setBusy(false);
+  };
+  return {
+    busy,
+    patch: (status: number) => {
+      const body = { status: { id: status } };
+      return run(status === STATUS.paused ? 'The replay is paused.' : 'The replay goes on.', () =>
+        perform(
+          'PATCH',
+          path,
+          body,
+          api.PATCH('/api/v2/data_stream/{id}/replay/{replay_id}', { params, body }),
+        ),
+      );
+    },
+    remove: () =>
+      run(
+        replay.status.id === FINISHED ? 'The replay is removed from the list.' : 'The replay is cancelled.',
+        () =>
+          perform(
+            'DELETE',
+            path,
+            undefined,
+            api.DELETE('/api/v2/data_stream/{id}/replay/{replay_id}', { params }),
+          ),
+      ),
+  };
+}

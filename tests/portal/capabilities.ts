@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { Browser, Page } from 'playwright-core';
+import { buildPortal } from '../../scripts/build-portal.ts';
+import { chromiumFor } from '../support/browser.ts';
+import { go } from '../support/portal-views.ts';
+import { event, openWindow, type PortalWorld, signIn, startPortalWorld } from '../support/portal-world.ts';
+import { type Receiver, startReceiver } from '../support/receiver.ts';
+import { waitFor } from '../support/wait-for.ts';
+
+const ORGANISATION = 7;
+const NAME = 'Warehouse';
+/** Pairs of records: at one a second, a replay of them lasts until somebody ends it. */
+const MANY = 30;
+const ALL = 2 * MANY + 3;
+
+/** A look before, order and pace, replays, another destination, and a stream that takes over. */
+export function capabilityTests(): void {
+  describe('what a data stream can do besides, in a browser', { concurrency: 1 }, () => {
+    let world: PortalWorld;
+    let keen: Receiver;
+    let browser: Browser | undefined;
+    let page: Page;
+    let faults: string[];
+    let token: string;
+    let id: string;
+    const inKeen: number[] = [];
+    before(async () => {
+      await buildPortal();
+      keen = await startReceiver(({ body }) => {
+        const collections = JSON.parse(body.toString()) as Record<string, { id: number }[]>;
+        inKeen.push(...Object.values(collections).flatMap((records) => records.map((record) => record.id)));
+        const answers = Object.entries(collections).map(([name, records]) => [
+          name,
+          records.map(() => ({ success: true })),
+        ]);
+        return { status: 200, body: JSON.stringify(Object.fromEntries(answers)) };
+      });
+      world = await startPortalWorld({ KEEN_API_URL: keen.url });
+      await world.api.createOrganisation(ORGANISATION, 'Nordlicht');
+      await world.addUser(ORGANISATION, 'ada');
+      token = await world.api.authenticate(ORGANISATION);
+    });
+    after(async () => {
+      await browser?.close();
+      await world?.close();
+      await keen?.close();
+    });
+    const idsAt = (path: string) =>
+      world.received
+        .filter((request) => request.path === path && request.headers['simstream-test'] === undefined)
+        .flatMap(({ body }) => JSON.parse(body.toString()) as { id: number }[])
+        .map((record) => record.id);
+    const send = async (...types: number[]) => {
+      const events = types.map((type) => event(ORGANISATION, type));
+      await world.sendEvents(events);
+      return events.map((sent) => (sent as { id: number }).id);
+    };
+    const tab = async (name: string) => {
+      await go(page, `/data-streams/${id}`);
+      await page.getByRole('tab', { name }).click();
+    };
+
+    test('the form shows what would be delivered, and the request, while it is filled in', async (t) => {
+      browser = await chromiumFor(t);
+      if (!browser) return;
+      await send(3, 3, 5);
+      ({ page, faults } = await openWindow(browser));
+      await signIn(page, world.node.url, 'ada');
+      await page.getByText('There are no data streams yet').waitFor();
+      await go(page, `/data-streams/new?type=RestAPI&kind=events&name=${NAME}`);
+      const preview = page.getByRole('region', { name: 'Preview' });
+      await preview.getByText('3 records arrived. All of them would be delivered.').waitFor();
+      await page.getByRole('radio', { name: 'Only chosen event types' }).check();
+      await page.getByRole('combobox', { name: 'Event types' }).fill('5');
+      await page.getByRole('option', { name: /\(5\)/ }).click();
+      await preview.getByText('3 records arrived. 1 of them would be delivered.').waitFor();
+      await preview.getByText(/^Type 5/).click();
+      await preview.getByRole('region', { name: 'Sample record' }).getByText('"event_type": {').waitFor();
+      await page.getByRole('radio', { name: 'All events' }).check();
+      await page.getByRole('button', { name: 'Next: destination' }).click();
+      await page.getByLabel('URL').fill(`${world.receiver.url}/in`);
+      await page.getByLabel('Headers').fill('Authorization:Bearer a-secret');
+      await preview.getByText('The request that would deliver').click();
+      const request = preview.getByRole('region', { name: 'Request' });
+      await request.getByText(`POST ${world.receiver.url}/in`).waitFor();
+      await request.getByText('Authorization: ***').waitFor();
+      assert.doesNotMatch(await request.innerText(), /a-secret/);
+      assert.deepEqual(world.received, []);
+    });
+
+    test('order and pace: a fault stands at its field, and what was chosen holds', async (t) => {
+      if (!browser) return t.skip();
+      await page.getByText('Order and pace').click();
+      await page.getByRole('radio', { name: 'Of each endpoint' }).check();
+      const atOnce = page.getByLabel('Requests at the same time, at most');
+      await atOnce.fill('65');
+      await page.getByRole('button', { name: 'Create', exact: true }).click();
+      await page.locator('.mantine-InputWrapper-error').getByText(/64/).waitFor();
+      await atOnce.fill('8');
+      await page.getByRole('button', { name: 'Create', exact: true }).click();
+      await page.getByRole('article', { name: NAME }).getByText('Running', { exact: true }).waitFor();
+      const { text } = await world.api.call('GET', '/api/v2/data_stream', token);
+      const [stream] = JSON.parse(text) as [{ id: string; delivery: object }];
+      assert.deepEqual(stream.delivery, { ordering: 'device', max_in_flight: 8 });
+      id = stream.id;
+      await tab('Settings');
+      const section = page.getByRole('region', { name: 'Order and pace' });
+      await section.getByRole('radio', { name: 'Of the stream' }).check();
+      await section.getByRole('button', { name: 'Save order and pace' }).click();
+      await page.getByText('Order and pace are changed.').waitFor();
+      const shown = await world.api.stream(token, id);
+      assert.deepEqual((shown as { delivery?: unknown }).delivery, { ordering: 'stream', max_in_flight: 8 });
+    });
+
+    test('a range is counted, delivered again, paused, resumed and cancelled', async (t) => {
+      if (!browser) return t.skip();
+      const sent = await send(...Array.from({ length: MANY }, () => [3, 4]).flat());
+      await waitFor('the records', () => idsAt('/in').length === sent.length || undefined);
+      await go(page, `/data-streams/${id}`);
+      await page.getByRole('button', { name: 'Deliver records again' }).click();
+      const form = page.getByRole('region', { name: 'Deliver records again' });
+      await form.getByText(`${ALL} records would be delivered.`).waitFor();
+      await form.getByText('Only some of these records').click();
+      await form.getByLabel('Records per second, at most').fill('1');
+      await form.getByRole('radio', { name: 'Only chosen event types' }).check();
+      await form.getByRole('combobox', { name: 'Event types' }).fill('3');
+      await page.getByRole('option', { name: /\(3\)/ }).click();
+      await form
+        .getByText(`${MANY + 2} records would be delivered. ${MANY + 1} of the range do not pass`)
+        .waitFor();
+      await form.getByRole('button', { name: 'Deliver again…' }).click();
+      await page
+        .getByRole('dialog')
+        .getByText(`${MANY + 2} records would be delivered.`)
+        .waitFor();
+      await page.getByRole('dialog').getByRole('button', { name: 'Deliver again' }).click();
+      const replay = page.getByRole('region', { name: 'Replays' }).getByRole('article').first();
+      await replay.getByRole('button', { name: 'Pause' }).click();
+      await replay.getByText('Paused', { exact: true }).waitFor();
+      await replay.getByRole('button', { name: 'Go on' }).click();
+      await waitFor('a record that comes again', () => idsAt('/in').length > sent.length || undefined);
+      const again = world.received.find(({ headers }) => headers['simstream-replay'] !== undefined);
+      assert.ok(again, 'its requests say that they are a replay');
+      const { text } = await world.api.call('GET', `/api/v2/data_stream/${id}/replay`, token);
+      const path = `/api/v2/data_stream/${id}/replay/${(JSON.parse(text) as [{ id: string }])[0].id}`;
+      await world.api.call('PATCH', path, token, { max_records_per_second: 1000 });
+      await replay.getByText('Finished', { exact: true }).waitFor();
+      const twice = idsAt('/in').slice(sent.length);
+      assert.equal(twice.length, MANY + 2);
+      assert.ok(sent.every((each, index) => twice.includes(each) === (index % 2 === 0)));
+      await replay.getByRole('button', { name: 'Remove from the list' }).click();
+      await page.getByRole('region', { name: 'Replays' }).waitFor({ state: 'detached' });
+    });
+
+    test('a range is marked on the chart; a replay is cancelled', async (t) => {
+      if (!browser) return t.skip();
+      const chart = page.getByRole('img', { name: /^Delivered: / });
+      const box = await chart.locator('.u-over').boundingBox();
+      assert.ok(box);
+      const y = box.y + box.height / 2;
+      await page.mouse.move(box.x + box.width / 2, y);
+      await page.mouse.down();
+      await page.mouse.move(box.x + box.width - 2, y, { steps: 4 });
+      await page.mouse.up();
+      const form = page.getByRole('region', { name: 'Deliver records again' });
+      const from = form.getByLabel('From');
+      // Half of the hour that the chart shows, up to now.
+      assert.equal(await form.getByLabel('Until').inputValue(), '');
+      const begin = await page.evaluate(`Date.parse(${JSON.stringify(await from.inputValue())})`);
+      const minutes = (Date.now() - Number(begin)) / 60_000;
+      assert.ok(minutes >= 25 && minutes <= 35, String(minutes));
+      await form.getByText(`${ALL} records would be delivered.`).waitFor();
+      await form.getByText('Only some of these records').click();
+      await form.getByLabel('Records per second, at most').fill('1');
+      await form.getByRole('button', { name: 'Deliver again…' }).click();
+      await page.getByRole('dialog').getByRole('button', { name: 'Deliver again' }).click();
+      const replay = page.getByRole('region', { name: 'Replays' }).getByRole('article').first();
+      await replay.getByRole('button', { name: 'Cancel' }).click();
+      await page.getByRole('dialog').getByRole('button', { name: 'Cancel the replay' }).click();
+      await page.getByRole('region', { name: 'Replays' }).waitFor({ state: 'detached' });
+      const { text } = await world.api.call('GET', `/api/v2/data_stream/${id}/replay`, token);
+      assert.deepEqual(JSON.parse(text), []);
+    });
+
+    test('another connection type: each record arrives at the old or the new destination, once', async (t) => {
+      if (!browser) return t.skip();
+      world.received.splice(0);
+      const sent = await send(1, 1, 1);
+      await tab('Settings');
+      const section = page.getByRole('region', { name: 'Destination', exact: true });
+      await section.getByRole('combobox', { name: 'Connection type' }).click();
+      await page.getByRole('option', { name: 'Keen' }).click();
+      await section.getByLabel('Project id').fill('5f2a9c81');
+      await section.getByRole('textbox', { name: 'Write key' }).fill('A1B2C3');
+      await section.getByLabel('Collection').fill('events');
+      await section.getByRole('button', { name: 'Save destination' }).click();
+      await page.getByText('The destination is changed.').waitFor();
+      sent.push(...(await send(2, 2)));
+      await waitFor('the records', () => idsAt('/in').length + inKeen.length >= sent.length || undefined);
+      assert.deepEqual([...idsAt('/in'), ...inKeen], sent);
+      assert.deepEqual(inKeen, sent.slice(-inKeen.length));
+    });
+
+    test('a new stream takes over from the settings of the old one', async (t) => {
+      if (!browser) return t.skip();
+      await tab('Settings');
+      await page.getByRole('link', { name: 'Add a data stream that takes over' }).click();
+      await page.getByRole('link', { name: 'Add Webhook' }).click();
+      assert.match(
+        await page.getByRole('combobox', { name: 'Take over from' }).inputValue(),
+        new RegExp(`${NAME} \\(${id}\\)`),
+      );
+      await page.getByRole('button', { name: 'Next: destination' }).click();
+      await page.getByLabel('URL').fill(`${world.receiver.url}/new`);
+      await page.getByRole('button', { name: 'Create', exact: true }).click();
+      await page
+        .getByRole('article', { name: `${NAME} (new)` })
+        .getByText('Running', { exact: true })
+        .waitFor();
+      const before = inKeen.length;
+      const sent = await send(4, 4);
+      await waitFor('the records', () => idsAt('/new').length >= sent.length || undefined);
+      assert.deepEqual(idsAt('/new'), sent);
+      assert.equal(inKeen.length, before);
+      await go(page, `/data-streams/${id}`);
+      await page.getByText('took over where this one ended').waitFor();
+      assert.ok(await page.getByRole('switch', { name: 'The data stream is on' }).isDisabled());
+      assert.deepEqual(faults, []);
+    });
+  });
+}
