@@ -176,7 +176,7 @@ function Range({
 }
 
 /** A range in words that follow a sentence. */
-export function RangeWords({ from, until }: TimeRange) {
+function RangeWords({ from, until }: TimeRange) {
   return (
     <>
       : those that arrived{' '}
