@@ -1,5 +1,6 @@
 import type { Cause } from '../../destinations/contract.ts';
 import type { Clock, Random } from '../../lib/clock.ts';
+import type { Permit } from '../../lib/permit.ts';
 import type { RecordLog } from '../../log/log.ts';
 import type { DataStreamDocument, StreamState } from '../../registry/data-stream.ts';
 import type { OrganisationTree } from '../../registry/organisation-tree.ts';
@@ -12,6 +13,7 @@ import type {
   Stepped,
   StreamSummary,
 } from '../stream/stream-context.ts';
+import type { Committer } from './committer.ts';
 import type { StreamDirectory } from './stream-directory.ts';
 
 /** Shared by all partition runners of a node. */
@@ -31,6 +33,19 @@ export interface RunnerContext {
   readonly telemetry: DeliveryTelemetry;
   /** Receives each step of each stream's state machine; for simulation and tests. */
   readonly stepped?: Stepped | undefined;
+}
+
+/** The parts of the runner that its streams use. */
+export interface StreamsContext extends RunnerContext {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly permit: Permit;
+  /** undefined: the takeover of the partition is not complete. */
+  committer(): Committer | undefined;
+  /** The sequence of the block that is being handed out, or of the next one. */
+  dispatched(): number;
+  /** Another node holds the partition: the runner ends. */
+  fenced(): void;
 }
 
 /** What the delivery reports; see telemetry.ts. */
