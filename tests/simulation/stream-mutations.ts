@@ -1,7 +1,7 @@
 import type { Mutation } from './mutations.ts';
 
 const stream = (name: string) => `src/delivery/stream/${name}.ts`;
-const streams = 'src/delivery/partition/streams.ts';
+const partition = (name: string) => `src/delivery/partition/${name}.ts`;
 const retention = 'src/delivery/partition/retention.ts';
 
 /** Faults of the delivery of one stream: file, what is wrong, what stands there, what is put in its place. */
@@ -156,24 +156,29 @@ const FAULTS: readonly (readonly [file: string, name: string, search: string, re
   [stream('machine'), 'what did not change is committed again and again', 'state.dirty = false;', ''],
   [stream('driver'), 'a stop gives no grace time', 'clock.after(settings.stopGraceMs,', 'clock.after(0,'],
   [
-    streams,
+    partition('streams'),
     'who gets a record does not follow the relation',
     'if (stream.summary.relation !== summary.relation) this.#routing.forget();',
     '',
   ],
   [
-    streams,
+    partition('pumps'),
     'a machine that ended by a bug is not started again',
-    'this.#detach(stream);\n        this.#start(stream);',
+    'this.#detach(stream);\n        this.start(stream);',
     '',
   ],
   [
-    streams,
+    partition('pump-context'),
     'metrics do not count what is quarantined',
     'telemetry.recordsQuarantined(summary, records.length, records[0]?.cause);',
     '{}',
   ],
-  [streams, 'a stream with something waiting is taken for an idle one', 'document.pending === 0 &&', ''],
+  [
+    partition('partition-stream'),
+    'a stream with something waiting is taken for an idle one',
+    'document.pending === 0 &&',
+    '',
+  ],
   // Accounts and reading
   [
     stream('ledger'),
@@ -194,13 +199,13 @@ const FAULTS: readonly (readonly [file: string, name: string, search: string, re
     '',
   ],
   [
-    stream('reading'),
+    stream('counting'),
     'what is in flight is taken again',
     'ranges.push(done, takenOf(state, sequence));',
     'ranges.push(done);',
   ],
   [
-    stream('reading'),
+    stream('counting'),
     'records in a gap are not counted',
     'else progress.expire(records, arrivedAt, now);',
     '',

@@ -1,24 +1,18 @@
 import type { Destination } from '../../destinations/contract.ts';
 import type { Selection } from '../../filters/selection.ts';
 import type { Share } from '../../lib/shares.ts';
-import { comparePositions, type StoredBlock } from '../../log/log.ts';
+import { comparePositions } from '../../log/log.ts';
 import { type Block, recordBytes } from '../../records/block.ts';
 import type { DataStreamDocument } from '../../registry/data-stream.ts';
 import { blockOf, deliver } from './batch.ts';
-import type { Counted, Effect, Event, ReadBlock, Refused } from './events.ts';
+import type { Effect, Event, Refused } from './events.ts';
 import { SLOTS } from './lanes.ts';
+import { countBlocks, type LogView, readBlocks } from './log-calls.ts';
 import { NotedRequests } from './noted-requests.ts';
 import { DAMAGED } from './outcomes.ts';
 import { bytesOf, countOf, deliveryId, type Piece, recordAt } from './piece.ts';
-import { lengthOf } from './ranges.ts';
 import { nameOf, type QuarantinedRecord, type StreamContext, type StreamSummary } from './stream-context.ts';
 import { takingOf } from './taking.ts';
-import { type Except, NOTHING, unfatedOf } from './unfated.ts';
-
-/** Stored bytes and blocks of one read while behind: large enough to amortise it, small enough to stay bounded. */
-const READ = { blocks: 16, bytes: 2 ** 20 };
-/** Between two tries to count what waits, while the log does not answer, ms. */
-const COUNT_PAUSE_MS = 1_000;
 
 /** An open destination, and what is under way with it. */
 interface Handle {
@@ -31,7 +25,7 @@ interface Handle {
 export class Calls {
   readonly #context: StreamContext;
   readonly #stream: () => StreamSummary;
-  readonly #select: (block: Block) => Selection | undefined;
+  readonly #view: LogView;
   readonly #tell: (event: Event) => void;
   readonly #tasks = new Set<Promise<unknown>>();
   readonly #shares = new Map<number, Share>();
@@ -53,7 +47,7 @@ export class Calls {
   ) {
     this.#context = context;
     this.#stream = stream;
-    this.#select = select;
+    this.#view = { context, stream, select, tell };
     this.#tell = tell;
     this.#unsubscribe = context.permit.onGranted(() => this.#goOn());
   }
@@ -87,10 +81,10 @@ export class Calls {
   execute(effect: Effect): void {
     switch (effect.type) {
       case 'read':
-        this.own(this.#read(effect.ticket, effect.from));
+        this.own(readBlocks(this.#view, effect));
         break;
       case 'count':
-        this.own(this.#count(effect.ticket, effect.from, effect.before, effect.except));
+        this.own(countBlocks(this.#view, effect, this.stop));
         break;
       case 'open':
         this.own(this.#open(effect.ticket));
@@ -119,60 +113,6 @@ export class Calls {
       default:
         throw new Error(`${effect.type} is not a call`);
     }
-  }
-
-  async #read(ticket: number, from: number): Promise<void> {
-    const { log, partition } = this.#context;
-    let stored: readonly StoredBlock[];
-    try {
-      stored = await log.read(partition, from, READ);
-    } catch (error) {
-      this.#tell({ type: 'not_read', ticket, message: messageOf(error) });
-      return;
-    }
-    const { kind } = this.#stream();
-    const blocks = stored.map((one): ReadBlock => {
-      const { sequence, block } = one;
-      const selection = block?.kind === kind ? this.#select(block) : undefined;
-      return { sequence, block, selection, fault: 'fault' in one ? one.fault : undefined };
-    });
-    this.#tell({ type: 'read', ticket, blocks });
-  }
-
-  async #count(
-    ticket: number,
-    from: number,
-    before: number,
-    except: ReadonlyMap<number, Except>,
-  ): Promise<void> {
-    const { log, partition, clock } = this.#context;
-    let passed = 0;
-    let covered = 0;
-    let oldest: number | null = null;
-    let next = from;
-    while (next < before && !this.stop.aborted) {
-      let stored: readonly StoredBlock[];
-      try {
-        stored = await log.read(partition, next, READ);
-      } catch {
-        await clock.sleep(COUNT_PAUSE_MS, this.stop).catch(() => undefined);
-        continue;
-      }
-      if (stored.length === 0) break;
-      for (const { sequence, block } of stored) {
-        next = sequence + 1;
-        if (sequence >= before || block?.kind !== this.#stream().kind) continue;
-        const selection = this.#select(block);
-        if (!selection) continue;
-        const { passing, skipped } = unfatedOf(selection, block.count, except.get(sequence) ?? NOTHING);
-        const count = lengthOf(passing);
-        passed += count;
-        covered += count + lengthOf(skipped);
-        if (count > 0) oldest ??= block.arrivedAt;
-      }
-    }
-    if (this.stop.aborted) return;
-    this.#tell({ type: 'counted', ticket, counted: { passed, covered, oldest } satisfies Counted });
   }
 
   async #open(ticket: number): Promise<void> {

@@ -1,42 +1,29 @@
-import { bothFilters } from '../../filters/both.ts';
-import { type CompiledFilter, compileFilter } from '../../filters/compile.ts';
+import type { CompiledFilter } from '../../filters/compile.ts';
 import type { Selection } from '../../filters/selection.ts';
-import { type Work, working } from '../../lib/loop-watch.ts';
 import type { Position } from '../../log/log.ts';
 import type { Block } from '../../records/block.ts';
 import type { ProgressDocument } from '../../registry/data-stream.ts';
-import { Calls } from './calls.ts';
-import type { Effect, Event, Moment } from './events.ts';
-import { step } from './machine.ts';
+import { refresh } from './accounts.ts';
+import { MachineLoop } from './loop.ts';
 import { Progress } from './progress.ts';
-import { beginState, isIdle, isLive, LIVE, refresh, type State } from './state.ts';
+import { beginState, isIdle, isLive, LIVE, type State } from './state.ts';
 import type { StreamContext, StreamSummary } from './stream-context.ts';
-import { destinationText, wantedOf, withDocument } from './wanted.ts';
+import { destinationText, filterOf, wantedOf, withDocument } from './wanted.ts';
 
 /**
- * Drives the machine of one data stream: hands it events one at a time, executes the effects (calls.ts), and feeds back what
- * became of them.
+ * Drives the machine of one data stream: turns what happens around the stream into events for it (loop.ts), and shows others
+ * where it stands.
  *
- *  D1  An event is handled in the turn in which it comes, or directly after the one that is being handled.
  *  D2  Whatever was begun is awaited: `run` resolves when nothing is under way any more.
  */
 export class StreamDriver {
   #stream: StreamSummary;
-  readonly #work: Work;
   readonly #context: StreamContext;
   readonly #committed: ProgressDocument | undefined;
   readonly #state: State;
-  readonly #calls: Calls;
+  readonly #loop: MachineLoop;
   #filter: CompiledFilter;
-  readonly #queue: Event[] = [];
-  #handling = false;
   #deleted = false;
-  #done = false;
-  #cancelWake = () => {};
-  #end: () => void = () => {};
-  readonly #ended = new Promise<void>((resolve) => {
-    this.#end = resolve;
-  });
   /** The first block that `offer` is called with. */
   readonly offeredFrom: number;
 
@@ -51,7 +38,6 @@ export class StreamDriver {
     committed?: ProgressDocument | undefined,
   ) {
     this.#stream = stream;
-    this.#work = { what: 'delivery', organisationId: stream.organisationId, streamId: stream.id };
     this.#context = context;
     this.offeredFrom = offeredFrom;
     this.#committed = committed;
@@ -64,12 +50,13 @@ export class StreamDriver {
       progress: new Progress(stream.start, stream.generation, context.clock.now()),
       offeredFrom,
     });
-    this.#calls = new Calls(
+    this.#loop = new MachineLoop({
       context,
-      () => this.#stream,
-      (block) => this.#select(block),
-      (event) => this.#dispatch(event),
-    );
+      state: this.#state,
+      stream: () => this.#stream,
+      select: (block) => this.#select(block),
+      load: (stop) => this.#load(stop),
+    });
   }
 
   get stream(): StreamSummary {
@@ -83,7 +70,7 @@ export class StreamDriver {
 
   /** It has reached the end of its range. */
   get done(): boolean {
-    return this.#done;
+    return this.#loop.done;
   }
 
   get deleted(): boolean {
@@ -129,24 +116,24 @@ export class StreamDriver {
   /** The runner hands over each block of the stream's kind and organisations as it is stored. */
   offer(sequence: number, block: Block): void {
     const selection = this.#select(block);
-    if (selection) this.#dispatch({ type: 'offered', sequence, block, selection });
+    if (selection) this.#loop.dispatch({ type: 'offered', sequence, block, selection });
   }
 
   /** The runner met a block that it cannot read: it may have held records of the stream. */
   unreadable(sequence: number): void {
-    this.#dispatch({ type: 'unreadable', sequence });
+    this.#loop.dispatch({ type: 'unreadable', sequence });
   }
 
   /** The stream's document changed. */
   update(stream: StreamSummary): void {
     if (stream.revision < this.#stream.revision) return;
     this.#take(stream);
-    this.#dispatch({ type: 'changed', wanted: wantedOf(stream) });
+    this.#loop.dispatch({ type: 'changed', wanted: wantedOf(stream) });
   }
 
   delete(): void {
     this.#deleted = true;
-    this.#dispatch({ type: 'deleted' });
+    this.#loop.dispatch({ type: 'deleted' });
   }
 
   /**
@@ -157,7 +144,7 @@ export class StreamDriver {
   expire(sequence: number, block: Block | undefined): boolean {
     if (this.#state.phase === 'loading') return false;
     const selection = block?.kind === this.#stream.kind ? this.#select(block) : undefined;
-    this.#dispatch({ type: 'expire', sequence, block, selection });
+    this.#loop.dispatch({ type: 'expire', sequence, block, selection });
     return true;
   }
 
@@ -166,17 +153,16 @@ export class StreamDriver {
     const { clock, settings } = this.#context;
     let cancelGrace = () => {};
     const onStop = () => {
-      this.#dispatch({ type: 'stop' });
-      cancelGrace = clock.after(settings.stopGraceMs, () => this.#dispatch({ type: 'grace_over' }));
+      this.#loop.dispatch({ type: 'stop' });
+      cancelGrace = clock.after(settings.stopGraceMs, () => this.#loop.dispatch({ type: 'grace_over' }));
     };
     if (stop.aborted) onStop();
     else stop.addEventListener('abort', onStop, { once: true });
-    if (this.#state.phase === 'loading') this.#calls.own(this.#load(stop));
-    await this.#ended;
+    if (this.#state.phase === 'loading') this.#loop.calls.own(this.#load(stop));
+    await this.#loop.ended;
     stop.removeEventListener('abort', onStop);
     cancelGrace();
-    this.#cancelWake();
-    await this.#calls.end();
+    await this.#loop.close();
   }
 
   async #load(stop: AbortSignal): Promise<void> {
@@ -193,9 +179,9 @@ export class StreamDriver {
         ? Progress.from(committed, this.offeredFrom)
         : new Progress(start, generation, this.#context.clock.now());
     }
-    this.#calls.document = document;
+    this.#loop.calls.document = document;
     const wanted = { ...wantedOf(this.#stream), revision };
-    this.#dispatch({ type: 'loaded', wanted, destination: destinationText(document), progress });
+    this.#loop.dispatch({ type: 'loaded', wanted, destination: destinationText(document), progress });
   }
 
   #take(stream: StreamSummary): void {
@@ -209,85 +195,4 @@ export class StreamDriver {
     const coverage = this.#context.coverage(this.#stream, block);
     return coverage === undefined ? undefined : this.#filter.select(block, coverage);
   }
-
-  /** D1 */
-  #dispatch(event: Event): void {
-    this.#queue.push(event);
-    if (this.#handling) return;
-    this.#handling = true;
-    working(this.#work);
-    try {
-      for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
-        const effects = step(this.#state, next, this.#moment(next));
-        this.#context.stepped?.(this.#state, next, effects);
-        for (const effect of effects) this.#execute(effect);
-      }
-    } catch (error) {
-      // A bug: its committed place is right, and it is started again from there.
-      const reason = error instanceof Error ? error.stack : String(error);
-      this.#context.fault(`the delivery of the stream stopped: ${reason}`, this.#stream);
-      this.#state.phase = 'ended';
-      this.#state.window.clear();
-      this.#queue.length = 0;
-      this.#end();
-    } finally {
-      this.#handling = false;
-    }
-  }
-
-  #moment(event: Event): Moment {
-    const { clock, random, budgets } = this.#context;
-    return {
-      now: clock.now(),
-      monotonic: clock.monotonic(),
-      random: random.next(),
-      // The block that is being handed out counts as handed out: it is in this event.
-      dispatched: event.type === 'offered' ? event.sequence + 1 : this.#context.dispatched(),
-      full: budgets.waiting.full,
-    };
-  }
-
-  #execute(effect: Effect): void {
-    switch (effect.type) {
-      case 'load':
-        this.#calls.own(this.#load(this.#calls.stop));
-        break;
-      case 'commit':
-        this.#context.changed();
-        break;
-      case 'state':
-        this.#context.stateChanged(this.#stream, effect.state, effect.message, effect.from);
-        break;
-      case 'fault':
-        this.#context.fault(effect.message, this.#stream);
-        break;
-      case 'expired':
-        this.#context.expired(this.#stream, effect.records);
-        break;
-      case 'wake_at':
-        this.#wakeAt(effect.at);
-        break;
-      case 'ended':
-        this.#done = effect.done;
-        this.#end();
-        break;
-      default:
-        this.#calls.execute(effect);
-    }
-  }
-
-  /** Whole milliseconds, rounded up: a timer that fires a fraction too early would be set again without end. */
-  #wakeAt(at: number): void {
-    const { clock } = this.#context;
-    this.#cancelWake();
-    this.#cancelWake =
-      at === Number.POSITIVE_INFINITY
-        ? () => {}
-        : clock.after(Math.max(0, Math.ceil(at - clock.monotonic())), () => this.#dispatch({ type: 'due' }));
-  }
-}
-
-function filterOf({ filters, job }: StreamSummary): ReturnType<typeof compileFilter> {
-  const own = compileFilter(filters);
-  return job?.also ? bothFilters(own, compileFilter(job.also)) : own;
 }

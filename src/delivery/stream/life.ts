@@ -1,9 +1,12 @@
 import type { Selection } from '../../filters/selection.ts';
 import type { Block } from '../../records/block.ts';
+import { addAhead, lose, startCounting } from './counting.ts';
 import type { Event, Wanted } from './events.ts';
 import { endWaiting, forgive, letGo, trouble } from './failing.ts';
+import { expireUnread } from './passing.ts';
 import { countOf } from './piece.ts';
-import { addAhead, expireUnread, lose, reachedEnd, reselect, startCounting } from './reading.ts';
+import { reachedEnd } from './reading.ts';
+import { reselect } from './reading-again.ts';
 import { withdraw } from './sending.ts';
 import { newSize } from './size.ts';
 import { beyondOf, isIdle, type State, type Step } from './state.ts';

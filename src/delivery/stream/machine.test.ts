@@ -4,12 +4,13 @@ import type { Cause, Gathering, Outcome, RecordFailure } from '../../destination
 import { compileFilter } from '../../filters/compile.ts';
 import { type Block, blockInMemory } from '../../records/block.ts';
 import { layOut } from '../../records/record-index.fixture.ts';
+import { check } from './accounts.ts';
 import type { Effect, Event, EventType } from './events.ts';
 import { HeldBlocks } from './held-blocks.ts';
 import { step, TABLE } from './machine.ts';
 import { Progress } from './progress.ts';
 import { DEFAULT_RETRY } from './retry.ts';
-import { beginState, check, LIVE, type Phase, type State } from './state.ts';
+import { beginState, LIVE, type Phase, type State } from './state.ts';
 
 /** The machine alone: events in, effects out, the accounts checked after each step. */
 

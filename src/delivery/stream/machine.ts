@@ -1,3 +1,5 @@
+import { settle } from './accounts.ts';
+import { counted } from './counting.ts';
 import type { Effect, Event, EventType, Moment } from './events.ts';
 import {
   changed,
@@ -13,10 +15,11 @@ import {
   unreadable,
 } from './life.ts';
 import { answered } from './outcomes.ts';
-import { counted, offered, read, readOn, release } from './reading.ts';
+import { offered, read, readOn } from './reading.ts';
+import { release } from './reading-again.ts';
 import { notQuarantined, quarantined, quarantineFull } from './refusals.ts';
 import { committed, granted, notCommitted, notOpened, opened, sendWhatCan } from './sending.ts';
-import { type Phase, type State, type Step, settle } from './state.ts';
+import type { Phase, State, Step } from './state.ts';
 import { say } from './words.ts';
 
 /**

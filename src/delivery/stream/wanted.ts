@@ -1,3 +1,5 @@
+import { bothFilters } from '../../filters/both.ts';
+import { type CompiledFilter, compileFilter } from '../../filters/compile.ts';
 import type { DataStreamDocument } from '../../registry/data-stream.ts';
 import type { Wanted } from './events.ts';
 import type { SideJob } from './state.ts';
@@ -43,4 +45,10 @@ export function destinationText(document: DataStreamDocument): string {
 /** Whether two such texts name different destinations, and not only a restart. */
 export function isElsewhere(before: string, after: string): boolean {
   return before.slice(before.indexOf(' ')) !== after.slice(after.indexOf(' '));
+}
+
+/** The filter of the stream, and that of its job where it has one. */
+export function filterOf({ filters, job }: StreamSummary): CompiledFilter {
+  const own = compileFilter(filters);
+  return job?.also ? bothFilters(own, compileFilter(job.also)) : own;
 }

@@ -1,0 +1,78 @@
+import type { Selection } from '../../filters/selection.ts';
+import type { StoredBlock } from '../../log/log.ts';
+import type { Block } from '../../records/block.ts';
+import type { Effect, Event, ReadBlock } from './events.ts';
+import { lengthOf } from './ranges.ts';
+import type { StreamContext, StreamSummary } from './stream-context.ts';
+import { NOTHING, unfatedOf } from './unfated.ts';
+
+/** The record log as one stream sees it. */
+export interface LogView {
+  readonly context: StreamContext;
+  stream(): StreamSummary;
+  select(block: Block): Selection | undefined;
+  tell(event: Event): void;
+}
+
+/** Stored bytes and blocks of one read while behind: large enough to amortise it, small enough to stay bounded. */
+const READ = { blocks: 16, bytes: 2 ** 20 };
+/** Between two tries to count what waits, while the log does not answer, ms. */
+const COUNT_PAUSE_MS = 1_000;
+
+/** Carries out the effect `read`. */
+export async function readBlocks(
+  view: LogView,
+  { ticket, from }: Extract<Effect, { type: 'read' }>,
+): Promise<void> {
+  const { log, partition } = view.context;
+  let stored: readonly StoredBlock[];
+  try {
+    stored = await log.read(partition, from, READ);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    view.tell({ type: 'not_read', ticket, message });
+    return;
+  }
+  const { kind } = view.stream();
+  const blocks = stored.map((one): ReadBlock => {
+    const { sequence, block } = one;
+    const selection = block?.kind === kind ? view.select(block) : undefined;
+    return { sequence, block, selection, fault: 'fault' in one ? one.fault : undefined };
+  });
+  view.tell({ type: 'read', ticket, blocks });
+}
+
+/** Carries out the effect `count`. */
+export async function countBlocks(
+  view: LogView,
+  { ticket, from, before, except }: Extract<Effect, { type: 'count' }>,
+  stop: AbortSignal,
+): Promise<void> {
+  const { log, partition, clock } = view.context;
+  let passed = 0;
+  let covered = 0;
+  let oldest: number | null = null;
+  let next = from;
+  while (next < before && !stop.aborted) {
+    let stored: readonly StoredBlock[];
+    try {
+      stored = await log.read(partition, next, READ);
+    } catch {
+      await clock.sleep(COUNT_PAUSE_MS, stop).catch(() => undefined);
+      continue;
+    }
+    if (stored.length === 0) break;
+    for (const { sequence, block } of stored) {
+      next = sequence + 1;
+      if (sequence >= before || block?.kind !== view.stream().kind) continue;
+      const selection = view.select(block);
+      if (!selection) continue;
+      const { passing, skipped } = unfatedOf(selection, block.count, except.get(sequence) ?? NOTHING);
+      const count = lengthOf(passing);
+      passed += count;
+      covered += count + lengthOf(skipped);
+      if (count > 0) oldest ??= block.arrivedAt;
+    }
+  }
+  if (!stop.aborted) view.tell({ type: 'counted', ticket, counted: { passed, covered, oldest } });
+}

@@ -1,0 +1,60 @@
+import type { Position } from '../../log/log.ts';
+import { claimed, oldestOf, settle } from './accounts.ts';
+import { countOf, strip } from './piece.ts';
+import type { State } from './state.ts';
+
+/** Records that were read and are not done go back to the log: they are read again. */
+
+/** Gives back the memory of what waits; it is read from the log again. */
+export function release(state: State): void {
+  const { window, ahead, progress } = state;
+  state.again = state.again.map((entry) => ({ ...entry, piece: strip(entry.piece) }));
+  const oldest = window.oldest;
+  state.fileDueAt = undefined;
+  if (!oldest) {
+    behind(state);
+    return;
+  }
+  ahead.passed += window.count;
+  if (state.counting) state.counting.passed += window.count;
+  ahead.oldest = oldest.arrivedAt;
+  window.clear();
+  progress.countedTo = Math.max(progress.countedTo, state.readAt.sequence);
+  putBackTo(state, oldest.position);
+}
+
+/**
+ * All that is not in flight is read again from the cursor, because other records pass now, or the destination takes them
+ * otherwise. What has a fate keeps it.
+ */
+export function reselect(state: State): void {
+  const { window, progress, ahead, flight } = state;
+  settle(state);
+  let inFlight = 0;
+  for (const { entry, sent, stage } of flight.values())
+    inFlight += countOf(stage === 'quarantining' ? sent : entry.piece);
+  const dropped = state.ledger.open - inFlight;
+  if (dropped > 0) ahead.oldest = oldestOf(state);
+  ahead.passed += dropped;
+  if (state.counting) state.counting.passed += dropped;
+  window.clear();
+  state.again = [];
+  state.fileDueAt = undefined;
+  progress.countedTo = Math.max(progress.countedTo, state.readAt.sequence);
+  putBackTo(state, progress.cursor);
+}
+
+function putBackTo(state: State, position: Position): void {
+  const { ahead, ledger, counting } = state;
+  state.readAt = position;
+  const covered = ledger.unread(position, claimed(state));
+  ahead.covered += covered;
+  if (counting) counting.covered += covered;
+  behind(state);
+}
+
+function behind(state: State): void {
+  state.live = false;
+  state.reading = false;
+  state.readTicket++;
+}
