@@ -85,8 +85,8 @@ export const MUTATIONS: readonly Mutation[] = [
     'leases',
     contact,
     'a grant lasts for ever',
-    "if (this.#standing === 'granted' && silence >= this.#timing.holdMs) {",
-    "if (this.#standing === 'granted' && silence < 0) {",
+    "if (silence < this.#timing.holdMs) return 'granted';",
+    "if (silence >= 0) return 'granted';",
   ),
   of(
     'leases',
