@@ -12,8 +12,6 @@ const FOR_TESTS: Readonly<Record<string, string>> = {
   'src/config/config.ts#configurationTable': 'a table of the documentation',
   'src/destinations/field-table.ts#fieldTable': 'a table of the documentation',
   'src/destinations/masking.ts#secretsOf': 'what the property test of masking compares with',
-  'src/delivery/stream/state.ts#check':
-    'the invariants that the tests of the machine assert after every step',
   'src/log/memory.ts#createMemoryLog': 'the adapter of most tests',
   'src/registry/memory.ts#createMemoryRegistry': 'the adapter of most tests',
 };

@@ -28,7 +28,7 @@ import { PartitionRunner } from './partition/runner.ts';
 import type { DeliveryTelemetry } from './partition/runner-context.ts';
 import { loadStreamDirectory } from './partition/stream-directory.ts';
 import { listQuarantined, removeQuarantined } from './quarantine/reading.ts';
-import { check } from './stream/accounts.ts';
+import { check } from './stream/accounts.fixture.ts';
 import { HeldBlocks } from './stream/held-blocks.ts';
 import { DEFAULT_RETRY } from './stream/retry.ts';
 import type { SideJob } from './stream/state.ts';

@@ -48,6 +48,8 @@ interface Held {
   ending: { readonly reason: LossReason; readonly since: number } | undefined;
 }
 
+/** Nobody sees it. Without a reason each abort would make an error with a stack, several times a second. */
+const LATE = 'late';
 /** Between two tries to write a lease, with jitter. */
 const AGAIN_MS = 1_000;
 /**
@@ -551,7 +553,7 @@ export class Participation {
 
   async #wait(wakeup: Wakeup, milliseconds: number): Promise<void> {
     const late = new AbortController();
-    const cancel = this.#context.clock.after(milliseconds, () => late.abort());
+    const cancel = this.#context.clock.after(milliseconds, () => late.abort(LATE));
     await wakeup.wait(late.signal);
     cancel();
   }

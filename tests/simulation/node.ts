@@ -1,7 +1,7 @@
 import { runDelivery } from '../../src/delivery/engine.ts';
 import type { DeliveryTelemetry } from '../../src/delivery/partition/runner-context.ts';
 import { loadStreamDirectory } from '../../src/delivery/partition/stream-directory.ts';
-import { check } from '../../src/delivery/stream/accounts.ts';
+import { check } from '../../src/delivery/stream/accounts.fixture.ts';
 import { DEFAULT_RETRY } from '../../src/delivery/stream/retry.ts';
 import { DEFAULT_SETTINGS, type DeliverySettings } from '../../src/delivery/stream/stream-context.ts';
 import { StoreUnavailable } from '../../src/errors.ts';

@@ -1,8 +1,8 @@
 import { comparePositions, type Position } from '../../log/log.ts';
-import { countOf, firstOf, type Piece } from './piece.ts';
-import { inFlightOf, isIdle, type State } from './state.ts';
+import { firstOf, type Piece } from './piece.ts';
+import type { State } from './state.ts';
 
-/** What follows from the state of a machine: where its cursor is, what is pending, and whether all of it adds up. */
+/** What follows from the state of a machine: where its cursor is, what is pending. */
 
 /** Records that pass the filter and have no fate. Exact for all that was read, M6. */
 function pendingOf(state: State): number {
@@ -65,38 +65,4 @@ export function refresh(state: State): void {
   progress.done = ledger.toCommit();
   // What is ahead was counted with another filter: the next holder must not take it for the truth.
   progress.selecting = ahead.exact ? state.wanted.selecting : '';
-}
-
-/** @throws Error when the accounts do not balance; for tests and the simulation, after each step. */
-export function check(state: State): void {
-  const { ledger, window, again, flight, progress, ahead, phase } = state;
-  if (phase === 'loading' || phase === 'ended') return;
-  const taken = claimed(state).reduce((sum, piece) => sum + countOf(piece), window.count);
-  ledger.balance(progress.cursor);
-  expect(ledger.open === taken, `${ledger.open} records are open, ${taken} are taken`);
-  expect(ahead.passed >= 0 && ahead.covered >= 0, 'less than nothing lies ahead');
-  expect(!isIdle(state) || pendingOf(state) === 0, `caught up with ${pendingOf(state)} records pending`);
-  expect(comparePositions(progress.cursor, state.readAt) <= 0, 'the cursor is behind what was read');
-  expect(phase === 'running' || window.count === 0, `records are held while ${phase}`);
-  expect(
-    [...flight.values()].filter(({ stage, cancelled }) => stage !== 'quarantining' && !cancelled).length <=
-      inFlightOf(state) + 1,
-    'more is in flight than the connector takes',
-  );
-  const parts = claimed(state)
-    .flat()
-    .sort((a, b) => a.sequence - b.sequence || a.from - b.from);
-  for (const [at, part] of parts.entries()) {
-    const next = parts[at + 1];
-    const apart = !next || next.sequence > part.sequence || next.from >= part.to;
-    expect(apart, `two pieces hold record ${part.sequence}.${part.to - 1}`);
-  }
-  expect(
-    again.every(({ piece }) => piece.length > 0),
-    'an empty piece waits',
-  );
-}
-
-function expect(right: boolean, message: string): void {
-  if (!right) throw new Error(`the accounts of a stream do not balance: ${message}`);
 }

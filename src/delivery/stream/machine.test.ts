@@ -4,7 +4,7 @@ import type { Cause, Gathering, Outcome, RecordFailure } from '../../destination
 import { compileFilter } from '../../filters/compile.ts';
 import { type Block, blockInMemory } from '../../records/block.ts';
 import { layOut } from '../../records/record-index.fixture.ts';
-import { check } from './accounts.ts';
+import { check } from './accounts.fixture.ts';
 import type { Effect, Event, EventType } from './events.ts';
 import { HeldBlocks } from './held-blocks.ts';
 import { step, TABLE } from './machine.ts';
