@@ -4,18 +4,13 @@ import type { Permit } from '../lib/permit.ts';
 import { Wakeup } from '../lib/wakeup.ts';
 import type { Registry, WriteOutcome } from '../registry/registry.ts';
 import { Contact } from './contact.ts';
-import type { LeaseTelemetry, LossReason, NodeDescription, NodesSnapshot } from './nodes.ts';
+import { sendHeartbeats } from './heartbeat.ts';
+import { HeldLease } from './held.ts';
+import type { LeaseTelemetry, NodeDescription, NodesSnapshot } from './nodes.ts';
+import { Observation } from './observation.ts';
 import { GONE, type LeaseTiming } from './timing.ts';
-import {
-  type KnownLease,
-  LEASE,
-  type LeaseDocument,
-  LeasesView,
-  leaseKey,
-  NODE,
-  type NodeDocument,
-  nodeKey,
-} from './view.ts';
+import { type KnownLease, LEASE, type LeaseDocument, LeasesView, leaseKey } from './view.ts';
+import { Waits } from './waits.ts';
 
 interface ParticipationContext {
   readonly store: Registry;
@@ -33,35 +28,8 @@ interface ParticipationContext {
 
 type Run = (partition: number, epoch: number, signal: AbortSignal, permit: Permit) => Promise<void>;
 
-/** A partition that runs on this node. */
-interface Held {
-  readonly partition: number;
-  readonly epoch: number;
-  readonly stop: AbortController;
-  revision: number;
-  /** The term in which this node last saw that the document is its own (C3). */
-  sureIn: number;
-  /** Somebody asked for the permit in vain, and waits. */
-  refused: boolean;
-  readonly waiting: Set<() => void>;
-  /** Why it must end, and since when (monotonic). */
-  ending: { readonly reason: LossReason; readonly since: number } | undefined;
-}
-
-/** Nobody sees it. Without a reason each abort would make an error with a stack, several times a second. */
-const LATE = 'late';
 /** Between two tries to write a lease, with jitter. */
 const AGAIN_MS = 1_000;
-/**
- * This node's heartbeats are stored, but its watch showed none for this long: the watch is silent, and a new one begins.
- * Several heartbeats, so that nodes do not list all documents again each time the storage elects a leader.
- */
-const SILENT_WATCH_MS = 5_000;
-/**
- * Between two rounds that compare some leases with the storage's leader (V4). Ten such rounds cover all leases, but a round
- * compares at most ten, so that hundreds of partitions do not keep the storage busy.
- */
-const PATROL = { everyMs: 1_000, rounds: 10, most: 10 };
 /** A heartbeat that was not stored by then is late. */
 const MISSING_BEATS = 1.5;
 /** A node that stops tries for this long to release its leases while the storage does not answer. */
@@ -77,11 +45,8 @@ const FAREWELL_MS = 3_000;
  *  L3  A node releases a lease only for an owner that is present and steady, and once its run has ended. So a lease does
  *      not flap between two nodes that see each other differently for a moment.
  *  L4  A node that was alone confirms each lease by a write: if another node took it meanwhile, the write loses.
- *  L5  The watch's state of the leases is compared with the storage's leader, first those leases that keep this node from
- *      its share. A watch that is silent while heartbeats are stored is replaced. So one lost message cannot leave a
- *      partition without a holder.
- *  L6  A run may send while the lease is granted and sure in this term; or while it was sure in the term before and nothing
- *      of the storage runs (C4). What waits for that is woken when it may be so again.
+ *  L5  What the watch reports is compared with the storage's leader (see observation.ts).
+ *  L6  A run sends only with its permit (see held.ts).
  */
 export class Participation {
   readonly #context: ParticipationContext;
@@ -90,26 +55,19 @@ export class Participation {
   readonly #signal: AbortSignal;
   readonly #session: string;
   readonly #started: number;
+  readonly #waits: Waits;
   readonly #view: LeasesView;
   readonly #contact: Contact;
-  readonly #held = new Map<number, Held>();
+  readonly #observation: Observation;
+  readonly #held = new Map<number, HeldLease>();
   /** Partitions whose lease is being written. */
   readonly #writing = new Set<number>();
-  /** Sessions of lost nodes whose document is being removed. */
-  readonly #forgetting = new Set<string>();
   readonly #notBefore = new Map<number, number>();
   readonly #wakeup = new Wakeup();
   readonly #beatNow = new Wakeup();
   readonly #failed = new AbortController();
-  /** Ends the current watch. */
-  #watching = new AbortController();
-  #watchedAt = 0;
-  #patrolledAt = 0;
-  #patrolled = 0;
-  #reading = 0;
   #isAsking = false;
   #askedAt = Number.NEGATIVE_INFINITY;
-  #beats = 0;
   #settledAt = Number.POSITIVE_INFINITY;
   #farewellUntil: number | undefined;
   #alive = 0;
@@ -124,6 +82,21 @@ export class Participation {
     this.#started = clock.now();
     this.#view = new LeasesView(clock, this.#session, timing);
     this.#contact = new Contact(clock, timing);
+    this.#waits = new Waits(clock, random);
+    this.#observation = new Observation({
+      store: context.store,
+      clock,
+      view: this.#view,
+      waits: this.#waits,
+      partitions,
+      ...(context.telemetry && { telemetry: context.telemetry }),
+      stopped: this.#signal,
+      changed: () => {
+        this.#wakeup.wake();
+        this.#notifyChanged();
+      },
+      track: (promise) => this.#track(promise),
+    });
   }
 
   snapshot(): NodesSnapshot {
@@ -138,19 +111,19 @@ export class Participation {
       this.#beatNow.wake();
     };
     this.#signal.addEventListener('abort', wake, { once: true });
-    ended.signal.addEventListener('abort', () => this.#watching.abort(), { once: true });
+    ended.signal.addEventListener('abort', () => this.#observation.end(), { once: true });
     try {
-      if (!(await this.#watch())) return;
+      if (!(await this.#observation.watch())) return;
       const { settleMs } = this.#context.timing;
-      this.#settledAt = this.#context.clock.monotonic() + this.#jittered(settleMs);
+      this.#settledAt = this.#context.clock.monotonic() + this.#waits.jittered(settleMs);
       const beating = this.#beat(ended.signal).catch((error: unknown) => this.#failed.abort(error));
       while (!this.#finished()) {
         this.#look();
-        await this.#wait(this.#wakeup, this.#context.timing.lookMs);
+        await this.#waits.wait(this.#wakeup, this.#context.timing.lookMs);
       }
       ended.abort();
       this.#beatNow.wake();
-      await Promise.race([beating, this.#wait(new Wakeup(), FAREWELL_MS)]);
+      await Promise.race([beating, this.#waits.wait(new Wakeup(), FAREWELL_MS)]);
     } finally {
       ended.abort();
       this.#signal.removeEventListener('abort', wake);
@@ -172,42 +145,6 @@ export class Participation {
     return true;
   }
 
-  /** Begins to watch. False: the node was stopped before the storage answered. */
-  async #watch(): Promise<boolean> {
-    const { store } = this.#context;
-    const stopped = new Promise<void>((resolve) => {
-      this.#signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-    while (!this.#leaving) {
-      const watching = new AbortController();
-      this.#watching = watching;
-      this.#view.watchBegins();
-      const ready = store
-        .watch('', (change) => this.#changed(change), watching.signal)
-        .then(
-          () => true,
-          (error: unknown) => {
-            if (error instanceof StoreUnavailable) return false;
-            throw error;
-          },
-        );
-      // A node that stops does not wait for a storage that does not answer.
-      if (await Promise.race([ready, stopped.then(() => false)])) {
-        this.#watchedAt = this.#context.clock.monotonic();
-        return true;
-      }
-      watching.abort();
-      await this.#wait(this.#wakeup, this.#jittered(AGAIN_MS));
-    }
-    return false;
-  }
-
-  #changed(change: Parameters<LeasesView['change']>[0]): void {
-    if (!this.#view.change(change)) return;
-    this.#wakeup.wake();
-    this.#notifyChanged();
-  }
-
   #notifyChanged(): void {
     const alive = this.#view.aliveCount();
     if (alive !== this.#alive) this.#context.telemetry?.nodesCounted({ alive });
@@ -215,42 +152,33 @@ export class Participation {
     this.#context.changed();
   }
 
-  /** Sends heartbeats one after the other, never two at a time; the last one deletes the node's document. */
-  async #beat(ended: AbortSignal): Promise<void> {
+  #beat(ended: AbortSignal): Promise<void> {
     const { store, clock, timing, node } = this.#context;
-    while (!ended.aborted) {
-      const sentAt = clock.monotonic();
-      const { name, version } = node;
-      const document: NodeDocument = {
-        name,
-        version,
-        started: this.#started,
-        leaving: this.#leaving,
-        beat: ++this.#beats,
-      };
-      const outcome = await NODE.put(store, nodeKey(this.#session), document);
-      if (outcome.type === 'stored') {
-        const before = this.#contact.look();
-        if (this.#contact.stored(sentAt) !== before) this.#wakeup.wake();
-      }
-      if (document.leaving !== this.#leaving) continue;
-      const passed = clock.monotonic() - sentAt;
-      const pause = Math.max(this.#jittered(timing.heartbeatMs) - passed, 0);
-      // After a slow answer the next question follows at once, after a fault a short pause.
-      await this.#wait(this.#beatNow, outcome.type === 'stored' ? pause : Math.max(pause, timing.lookMs));
-    }
-    // After a bug or while NATS is away the document stays; the other nodes notice the silence.
-    if (this.#contact.look() === 'granted') await store.delete(nodeKey(this.#session));
+    const context = {
+      store,
+      clock,
+      timing,
+      node,
+      session: this.#session,
+      started: this.#started,
+      contact: this.#contact,
+      waits: this.#waits,
+      beatNow: this.#beatNow,
+      leaving: () => this.#leaving,
+      changed: () => this.#wakeup.wake(),
+    };
+    return sendHeartbeats(context, ended);
   }
 
   /** Does whatever is due now, without waiting. */
   #look(): void {
     const standing = this.#contact.look();
+    const now = this.#context.clock.monotonic();
     if (standing === 'lost') {
-      for (const held of this.#held.values()) this.#end(held, this.#contact.paused ? 'paused' : 'no contact');
+      for (const held of this.#held.values()) held.end(this.#contact.paused ? 'paused' : 'no contact', now);
     }
     this.#askWhetherGone();
-    for (const held of this.#held.values()) this.#wakePermitted(held);
+    for (const held of this.#held.values()) held.wakePermitted();
     if (this.#view.sweep()) this.#notifyChanged();
     const owners = this.#view.owners(this.#partitions);
     for (let partition = 0; partition < this.#partitions; partition++) {
@@ -259,93 +187,30 @@ export class Participation {
       if (held) this.#lookAtHeld(held, owner);
       else if (!this.#writing.has(partition)) this.#lookAtOther(partition, owner);
     }
-    for (const gone of this.#view.forgettable()) this.#track(this.#forget(gone));
+    this.#observation.forgetLost();
     if (standing === 'granted' && !this.#leaving) {
-      this.#watchTheWatch();
-      this.#patrol(owners);
+      this.#observation.renewSilentWatch();
+      this.#observation.patrol(
+        (partition) => owners[partition] === this.#session && !this.#held.has(partition),
+      );
     }
   }
 
-  /** Removes the document of a node that has been lost for long. */
-  async #forget({ session, revision }: { session: string; revision: number }): Promise<void> {
-    if (this.#forgetting.has(session)) return;
-    this.#forgetting.add(session);
-    const outcome = await this.#context.store.delete(nodeKey(session), revision);
-    // A conflict: the node is alive after all, or a fault of the storage changed the revision.
-    if (outcome.type === 'stored') this.#view.nodeForgotten(session);
-    else if (outcome.type === 'conflict') await this.#readNode(session);
-    this.#forgetting.delete(session);
-  }
-
-  async #readNode(session: string): Promise<void> {
-    try {
-      const stored = await NODE.get(this.#context.store, nodeKey(session));
-      if (stored) this.#view.nodeRead(session, stored.document, stored.revision);
-      else this.#view.nodeForgotten(session);
-    } catch (error) {
-      if (!(error instanceof StoreUnavailable)) throw error;
-    }
-  }
-
-  /** L5: heartbeats are stored, but the watch does not show them. */
-  #watchTheWatch(): void {
-    const now = this.#context.clock.monotonic();
-    const silence = Math.min(this.#view.echoAge ?? Number.POSITIVE_INFINITY, now - this.#watchedAt);
-    if (silence < SILENT_WATCH_MS) return;
-    this.#watchedAt = Number.POSITIVE_INFINITY;
-    this.#watching.abort();
-    this.#context.telemetry?.watchRenewed();
-    this.#track(this.#watch());
-  }
-
-  /** L5: reads a few leases from the leader, first those that keep this node from its share. */
-  #patrol(owners: readonly string[]): void {
-    const now = this.#context.clock.monotonic();
-    if (this.#reading > 0 || now - this.#patrolledAt < PATROL.everyMs) return;
-    this.#patrolledAt = now;
-    const missing: number[] = [];
-    const others: number[] = [];
-    for (let step = 0; step < this.#partitions; step++) {
-      const partition = (this.#patrolled + step) % this.#partitions;
-      const isMissing = owners[partition] === this.#session && !this.#held.has(partition);
-      (isMissing ? missing : others).push(partition);
-    }
-    // All of them in turn: this node may hold a lease without knowing it, while the owner waits for it.
-    const size = Math.min(PATROL.most, Math.ceil(this.#partitions / PATROL.rounds));
-    const chosen = [...missing.slice(0, size), ...others.slice(0, size)];
-    this.#patrolled = ((others[size - 1] ?? this.#patrolled) + 1) % this.#partitions;
-    for (const partition of chosen) {
-      this.#reading++;
-      this.#track(this.#readLease(partition).finally(() => this.#reading--));
-    }
-  }
-
-  async #readLease(partition: number): Promise<void> {
-    const before = this.#view.lease(partition);
-    try {
-      const read = await LEASE.get(this.#context.store, leaseKey(partition));
-      if (!this.#view.leaseRead(partition, before, read)) return;
-      this.#notifyChanged();
-      this.#wakeup.wake();
-    } catch (error) {
-      if (!(error instanceof StoreUnavailable)) throw error;
-    }
-  }
-
-  #lookAtHeld(held: Held, owner: string | undefined): void {
+  #lookAtHeld(held: HeldLease, owner: string | undefined): void {
     const { partition } = held;
+    const now = this.#context.clock.monotonic();
     const lease = this.#view.lease(partition);
     if (lease?.revision !== held.revision) {
       const { session, epoch } = lease?.document ?? { session: '', epoch: 0 };
       if (lease && session === this.#session && epoch === held.epoch) held.revision = lease.revision;
-      else this.#end(held, 'taken');
+      else held.end('taken', now);
     }
-    if (this.#leaving) this.#end(held, 'stopped');
+    if (this.#leaving) held.end('stopped', now);
     else if (owner !== undefined && owner !== this.#session && this.#view.isSteady(owner))
-      this.#end(held, 'moved');
+      held.end('moved', now);
     if (this.#writing.has(partition)) return;
     if (held.ending) {
-      const overdue = this.#context.clock.monotonic() - held.ending.since >= this.#context.timing.handoverMs;
+      const overdue = now - held.ending.since >= this.#context.timing.handoverMs;
       // E2: its time has run out. Whatever the run still writes is fenced.
       if (overdue && this.#isMine(lease)) this.#write(partition, () => this.#release(partition));
     } else if (this.#contact.look() === 'granted' && held.sureIn !== this.#contact.term)
@@ -379,7 +244,7 @@ export class Participation {
   }
 
   #postpone(partition: number, milliseconds: number): void {
-    this.#notBefore.set(partition, this.#context.clock.monotonic() + this.#jittered(milliseconds));
+    this.#notBefore.set(partition, this.#context.clock.monotonic() + this.#waits.jittered(milliseconds));
   }
 
   /** Writes one lease at a time; the outcome is examined afterwards. */
@@ -417,49 +282,11 @@ export class Participation {
     // L1. If the answer does not count, the document is this node's own, and will be taken again or released.
     if (this.#leaving || this.#contact.look() !== 'granted' || this.#contact.term !== term) return true;
     telemetry?.leaseAcquired({ partition, epoch, from });
-    const stop = new AbortController();
     const { revision } = outcome;
-    const waiting = new Set<() => void>();
-    const held: Held = {
-      partition,
-      epoch,
-      stop,
-      revision,
-      sureIn: term,
-      refused: false,
-      waiting,
-      ending: undefined,
-    };
+    const held = new HeldLease({ partition, epoch, revision, sureIn: term }, this.#contact);
     this.#held.set(partition, held);
     this.#track(this.#execute(held));
     return true;
-  }
-
-  /** L6 */
-  #isPermitted({ sureIn }: Held): boolean {
-    const standing = this.#contact.look();
-    if (standing === 'granted') return sureIn === this.#contact.term;
-    return standing === 'alone' && sureIn === this.#contact.term - 1;
-  }
-
-  #permitOf(held: Held): Permit {
-    return {
-      granted: () => {
-        const granted = this.#isPermitted(held);
-        if (!granted) held.refused = true;
-        return granted;
-      },
-      onGranted: (listener) => {
-        held.waiting.add(listener);
-        return () => held.waiting.delete(listener);
-      },
-    };
-  }
-
-  #wakePermitted(held: Held): void {
-    if (!held.refused || !this.#isPermitted(held)) return;
-    held.refused = false;
-    for (const listener of [...held.waiting]) listener();
   }
 
   /** C4: begins soon after a heartbeat is missing, so that the evidence has no gap. */
@@ -481,7 +308,7 @@ export class Participation {
   }
 
   /** L4 */
-  async #makeSure(held: Held): Promise<boolean> {
+  async #makeSure(held: HeldLease): Promise<boolean> {
     const { term } = this.#contact;
     const lease = this.#view.lease(held.partition);
     if (!lease?.document) return true;
@@ -490,7 +317,7 @@ export class Participation {
     if (outcome.type !== 'stored') return false;
     held.revision = outcome.revision;
     if (this.#contact.look() === 'granted') held.sureIn = term;
-    this.#wakePermitted(held);
+    held.wakePermitted();
     return true;
   }
 
@@ -518,15 +345,15 @@ export class Participation {
       this.#view.leaseChanged(partition, document, outcome.revision);
       this.#notifyChanged();
     } else if (outcome.type === 'conflict') {
-      await this.#readLease(partition);
+      await this.#observation.readLease(partition);
     }
     return outcome;
   }
 
-  async #execute(held: Held): Promise<void> {
+  async #execute(held: HeldLease): Promise<void> {
     const { partition, epoch } = held;
     try {
-      await this.#run(partition, epoch, held.stop.signal, this.#permitOf(held));
+      await this.#run(partition, epoch, held.stop.signal, held.permit());
     } finally {
       this.#held.delete(partition);
       // The run ended because it could not go on. No other node could do better, so try again here.
@@ -536,25 +363,8 @@ export class Participation {
     }
   }
 
-  #end(held: Held, reason: LossReason): void {
-    if (held.ending) return;
-    held.ending = { reason, since: this.#context.clock.monotonic() };
-    held.stop.abort(new Error(`the lease of partition ${held.partition} has ended: ${reason}`));
-  }
-
   /** A bug in one partition ends the node's part in all of them: half a node must not look like a whole one. */
   #track(promise: Promise<unknown>): void {
     promise.catch((error: unknown) => this.#failed.abort(error));
-  }
-
-  #jittered(milliseconds: number): number {
-    return milliseconds * (0.9 + 0.2 * this.#context.random.next());
-  }
-
-  async #wait(wakeup: Wakeup, milliseconds: number): Promise<void> {
-    const late = new AbortController();
-    const cancel = this.#context.clock.after(milliseconds, () => late.abort(LATE));
-    await wakeup.wait(late.signal);
-    cancel();
   }
 }

@@ -11,6 +11,7 @@ export interface Mutation {
 
 const committer = 'src/delivery/partition/committer.ts';
 const participation = 'src/leases/participation.ts';
+const held = 'src/leases/held.ts';
 const contact = 'src/leases/contact.ts';
 const log = 'src/log/embedded-log.ts';
 const registry = 'src/registry/embedded-registry.ts';
@@ -96,13 +97,7 @@ export const MUTATIONS: readonly Mutation[] = [
     '',
   ),
   of('leases', contact, 'the end of a grant begins no new term', 'this.#term++;', ''),
-  of(
-    'leases',
-    participation,
-    'a lost lease does not end the run',
-    'held.stop.abort(new Error(',
-    'void (new Error(',
-  ),
+  of('leases', held, 'a lost lease does not end the run', 'this.stop.abort(new Error(', 'void (new Error('),
   of(
     'leases',
     participation,
