@@ -141,7 +141,9 @@ function callOf(route: Route) {
   const operator = route.access === 'operator';
   const url = route.path
     .replace(':id', operator ? '1' : route.path.includes('token') ? '1' : stream)
-    .replace(':username', 'user-5')
+    .replace(/:username|:user_id/, 'user-5')
+    .replace(':role_id', '3')
+    .replace(':key_id', '1')
     .replace(':token_id', '1');
   const example = Object.values(route.bodyExamples ?? {})[0]?.value;
   const body = route.path.endsWith('/data_stream') || route.path.endsWith('/test') ? STREAM : (example ?? {});

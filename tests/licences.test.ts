@@ -17,7 +17,7 @@ const ALLOWED = new Set([
     'MIT',
     'Unlicense',
   ],
-  ...['MIT OR Apache-2.0', '(MIT OR CC0-1.0)', 'Python-2.0'],
+  ...['MIT OR Apache-2.0', '(MIT OR Apache-2.0)', '(MIT OR CC0-1.0)', 'Python-2.0'],
 ]);
 /** Tools that are run and never passed on, each with the licence that is allowed for it alone. */
 const TOOLS: Readonly<Record<string, string>> = {

@@ -10,12 +10,15 @@ import { ApiError } from '../errors.ts';
 import { ManualClock, seededRandom } from '../lib/manual-clock.fixture.ts';
 import { createMemoryRegistry } from '../registry/memory.ts';
 import type { Registry } from '../registry/registry.ts';
+import { mustBeAllowed } from './access.ts';
 import { applicationTokenRoutes } from './application-token.ts';
 import { authenticateRoutes } from './authenticate.ts';
+import { mfaRoutes } from './mfa.ts';
 import { operatorRoutes } from './operator/routes.ts';
 import { organisationRoutes } from './organisation.ts';
 import type { Route } from './route.ts';
 import { sessionRoutes } from './session.ts';
+import { userRoutes } from './user.ts';
 
 /** For tests: the routes of accounts over a registry in memory, called without HTTP, with everything checked that a route promises. */
 export interface AccountsFixture {
@@ -60,6 +63,8 @@ export async function setUpAccounts(): Promise<AccountsFixture> {
     ...sessionRoutes(accounts),
     ...applicationTokenRoutes({ ...accounts, clock }),
     ...organisationRoutes(accounts),
+    ...userRoutes(accounts),
+    ...mfaRoutes(accounts),
     ...operatorRoutes({ ...accounts, registry, clock, retentionMs: 7 * 86_400_000 }),
   ];
   const authorizeOperator = createAuthorizeOperator(OPERATOR_TOKEN);
@@ -69,7 +74,7 @@ export async function setUpAccounts(): Promise<AccountsFixture> {
     if (route.access === 'public') return undefined;
     if (route.access === 'operator') return authorizeOperator(authorization);
     const identity = await accounts.authorize(authorization, ip);
-    if (route.access === 'write' && identity.role === 'observer') throw new ApiError('Forbidden');
+    mustBeAllowed(route, identity);
     return identity;
   };
 

@@ -6,6 +6,7 @@ import { ApiError } from '../errors.ts';
 import { type CallCost, charged, onBehalfOf } from '../lib/call-cost.ts';
 import type { Clock, Random } from '../lib/clock.ts';
 import type { Work } from '../lib/loop-watch.ts';
+import { mustBeAllowed } from './access.ts';
 import { answerWith } from './answer.ts';
 import { auditEntry, isAudited } from './audited.ts';
 import { passBodiesOn, readJsonBodies } from './body.ts';
@@ -179,10 +180,8 @@ async function identify(route: Route, request: FastifyRequest, parts: AppParts) 
     return { actor: 'operator' } as const;
   }
   const identity = await parts.authorize(authorization, request.caller);
-  parts.admit(identity, route.access);
-  if (route.access === 'write' && identity.role === 'observer') {
-    throw new ApiError('Forbidden', `An observer may only read: ${route.operationId} changes something.`);
-  }
+  parts.admit(identity, route.access === 'read' ? 'read' : 'write');
+  mustBeAllowed(route, identity);
   return identity;
 }
 

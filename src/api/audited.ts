@@ -31,7 +31,7 @@ export function isAudited(
   if (operationId === 'Authenticate') return true;
   if (access === 'operator' && (status === 401 || status === 403)) return true;
   if (method === 'GET' || streamBody) return false;
-  return access === 'operator' || access === 'write' || changesOwnLogin === true;
+  return access !== 'read' || changesOwnLogin === true;
 }
 
 export function auditEntry(route: Route, call: AuditedCall): Omit<AuditEntry, 'at'> {

@@ -3,7 +3,7 @@ import type { Authentication } from '../auth/authentication.ts';
 import type { RateLimits } from '../auth/rate-limit.ts';
 import { loginOf } from '../auth/tokens.ts';
 import { ApiError, faultsToError } from '../errors.ts';
-import { defineRoute, type Route } from './route.ts';
+import { type Answer, defineRoute, type Route } from './route.ts';
 
 export interface AuthenticateParts {
   readonly authentication: Authentication;
@@ -36,23 +36,43 @@ const Credentials = Type.Object({
     }),
   ),
   fingerprint: Type.Optional(Type.String({ description: 'Fingerprint of the device; ignored.' })),
-  mfa_token: Type.Optional(Type.String({ description: 'There is no multi-factor login: refused.' })),
+  mfa_token: Type.Optional(
+    Type.String({
+      maxLength: LONGEST_TOKEN,
+      description: 'From a login of a user with a second factor. With code.',
+    }),
+  ),
+  code: Type.Optional(
+    Type.String({
+      maxLength: 40,
+      description: 'The six digits that the authenticator app shows, or a recovery code.',
+      examples: ['287082'],
+    }),
+  ),
 });
 
 const AuthTokens = Type.Object({
-  auth_token: Type.String({
-    description:
-      'Bearer token for the other calls. It is valid for 7 days for an application token, 240 minutes for a user.',
-  }),
+  auth_token: Type.Optional(
+    Type.String({
+      description:
+        'Bearer token for the other calls. It is valid for 7 days for an application token, 240 minutes for a user.',
+    }),
+  ),
   refresh_token: Type.Optional(
     Type.String({
       description:
         'After a login with a password: gives new auth tokens for 30 days, and is not itself renewed.',
     }),
   ),
+  mfa_token: Type.Optional(
+    Type.String({
+      description:
+        'Instead of the others, for a user with a second factor: send it with a code within 5 minutes.',
+    }),
+  ),
 });
 
-const WAYS = 'application_token, or username and password, or refresh_token';
+const WAYS = 'application_token, or username and password, or mfa_token and code, or refresh_token';
 
 /** `POST /api/v1/authenticate`. */
 export function authenticateRoutes({ authentication, rateLimits }: AuthenticateParts): Route[] {
@@ -63,7 +83,7 @@ export function authenticateRoutes({ authentication, rateLimits }: AuthenticateP
       operationId: 'Authenticate',
       tags: ['Authentication'],
       summary: 'Get an auth token',
-      description: `Takes ${WAYS}. After three failed logins in a row a user is locked for 5 minutes: 401 with the body of TooManyRequests.`,
+      description: `Takes ${WAYS}. After three failed logins in a row a user is locked for 5 minutes: 401 with the body of TooManyRequests. Wrong codes count too. A user with a second factor gets an mfa_token for the password; that token and a code give the auth token. Devices are not trusted: each login needs a code.`,
       access: 'public',
       body: Credentials,
       bodyExamples: {
@@ -75,30 +95,34 @@ export function authenticateRoutes({ authentication, rateLimits }: AuthenticateP
           summary: 'A person, with the password as SHA-1 in hex',
           value: { username: 'demo', password: '5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8' },
         },
+        'Second step': {
+          summary: 'A person with a second factor, after the password',
+          value: { mfa_token: 'the mfa_token of the first step', code: '287082' },
+        },
         'Refresh token': {
           summary: 'Continues a login',
           value: { refresh_token: 'the refresh_token of the login' },
         },
       },
-      responses: { 200: { description: 'The token.', schema: AuthTokens } },
+      responses: { 200: { description: 'The tokens.', schema: AuthTokens } },
       errors: [
         'InvalidCredentials',
         'InvalidToken',
         'TokenExpired',
         'TooManyRequests',
         'InvalidReference',
+        'Failed',
         'Busy',
       ],
       handler: async ({ body, ip }) => {
         rateLimits.authenticate(ip);
-        const { application_token, username, password, refresh_token } = body;
-        if (body.mfa_token !== undefined) {
-          throw new ApiError('NotAllowed', 'There is no multi-factor login here.');
-        }
+        const { application_token, username, password, refresh_token, mfa_token, code } = body;
+        const byCode = mfa_token !== undefined || code !== undefined;
         const byPassword = username !== undefined || password !== undefined;
         if (
           Number(application_token !== undefined) +
             Number(byPassword) +
+            Number(byCode) +
             Number(refresh_token !== undefined) !==
           1
         ) {
@@ -112,16 +136,28 @@ export function authenticateRoutes({ authentication, rateLimits }: AuthenticateP
           const { authToken } = await authentication.byRefreshToken(refresh_token);
           return { status: 200, body: { auth_token: authToken }, login: loginOf(authToken) };
         }
-        if (!username) throw required('/username');
-        if (!password) throw required('/password');
-        const { authToken, refreshToken } = await authentication.byPassword(username, password);
-        const tokens = { auth_token: authToken, refresh_token: refreshToken };
-        return { status: 200, body: tokens, login: loginOf(authToken) };
+        if (byCode) {
+          if (mfa_token === undefined) throw required('/mfa_token', SECOND_STEP);
+          if (!code) throw required('/code', SECOND_STEP);
+          return session(await authentication.byCode(mfa_token, code));
+        }
+        if (!username) throw required('/username', PAIR);
+        if (!password) throw required('/password', PAIR);
+        const tokens = await authentication.byPassword(username, password);
+        return 'mfaToken' in tokens ? { status: 200, body: { mfa_token: tokens.mfaToken } } : session(tokens);
       },
     }),
   ];
 }
 
-function required(path: string): ApiError {
-  return faultsToError([{ token: 'Required', path, message: 'username and password belong together' }]);
+const SECOND_STEP = 'mfa_token and code belong together';
+const PAIR = 'username and password belong together';
+
+function session({ authToken, refreshToken }: { authToken: string; refreshToken: string }): Answer {
+  const body = { auth_token: authToken, refresh_token: refreshToken };
+  return { status: 200, body, login: loginOf(authToken) };
+}
+
+function required(path: string, message: string): ApiError {
+  return faultsToError([{ token: 'Required', path, message }]);
 }

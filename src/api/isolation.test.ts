@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { type Json, keyToken } from '../registry/registry.ts';
 import { type ApiFixture, IDENTITIES, OPERATOR_TOKEN, STREAM, setUpApi } from './api.fixture.ts';
 import type { Route } from './route.ts';
 import { ID_FIELDS, PUBLIC_PATHS, ROUTE_RULES } from './route-rules.fixture.ts';
@@ -7,7 +8,7 @@ import { ID_FIELDS, PUBLIC_PATHS, ROUTE_RULES } from './route-rules.fixture.ts';
 /** Over the whole route table, so that a route that is added is covered. */
 let api: ApiFixture;
 /** Of organisation 2, whom nobody of organisation 1 may see. */
-let foreign: { stream: string; token: string; record: string; replay: string };
+let foreign: { stream: string; token: string; record: string; replay: string; user: string };
 
 const QUARANTINED = {
   kind: 'event',
@@ -19,6 +20,15 @@ const QUARANTINED = {
 };
 /** A user of organisation 2. */
 const FOREIGN_USER = 'bea@two.example';
+const FOREIGN_KEY = {
+  id: 77,
+  status: 'active',
+  sealed: '',
+  recoveryCodesLeft: 1,
+  lastStep: 0,
+  created: '2026-01-01T00:00:00.000Z',
+  activated: null,
+};
 
 before(async () => {
   api = await setUpApi();
@@ -28,16 +38,19 @@ before(async () => {
   await api.registry.put(`quarantine.2.${stream}.${record}`, QUARANTINED);
   await api.call('POST', '/api/v1/application_token', { token: 'bea', body: { description: 'theirs' } });
   const tokens = await api.call('GET', '/api/v1/application_token', { token: 'bea' });
-  await api.call('POST', '/operator/v1/organisations/2/users', {
+  const user = await api.call('POST', '/operator/v1/organisations/2/users', {
     token: OPERATOR_TOKEN,
     body: { username: FOREIGN_USER, password: 'theirs' },
   });
+  const document = `user.${keyToken(FOREIGN_USER)}`;
+  const stored = (await api.registry.get(document))?.value as { readonly [name: string]: Json };
+  await api.registry.put(document, { ...stored, mfa: FOREIGN_KEY });
   const replayed = await api.call('POST', `/api/v2/data_stream/${stream}/replay`, {
     token: 'bea',
     body: { from: 'earliest' },
   });
   const replay = String(replayed.headers.location).split('/').at(-1) as string;
-  foreign = { stream, token: String(tokens.body[0].id), record, replay };
+  foreign = { stream, token: String(tokens.body[0].id), record, replay, user: String(user.body.id) };
 });
 after(() => api.close());
 
@@ -53,9 +66,13 @@ function foreignValue(parameter: string, path: string): string {
   if (parameter === 'id') return path.includes('application_token') ? foreign.token : foreign.stream;
   if (parameter === 'attempt_id') return 'kept';
   if (parameter === 'replay_id') return foreign.replay;
+  if (parameter === 'user_id') return foreign.user;
+  if (parameter === 'role_id') return '3';
+  if (parameter === 'key_id') return String(FOREIGN_KEY.id);
   throw new Error(`a parameter :${parameter} in ${path}: say here what another organisation has of it`);
 }
-const ofCustomers = ({ access }: Route) => access === 'read' || access === 'write';
+const ofCustomers = ({ access }: Route) => access !== 'public' && access !== 'operator';
+const administers = (token: string) => token === 'ada';
 const parametersOf = ({ path }: Route) => [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => name);
 const fill = (path: string, value: (parameter: string) => string) =>
   path.replaceAll(/:(\w+)/g, (_, name: string) => encodeURIComponent(value(name)));
@@ -68,6 +85,7 @@ describe('a token of one organisation', () => {
     for (const route of routes) {
       const url = fill(route.path, (name) => foreignValue(name, route.path));
       for (const token of ['ada', 'uwe', 'apo']) {
+        if (route.access === 'administer' && !administers(token)) continue;
         const answer = await api.call(route.method, url, { ...bodyFor(route), token });
         const found = [answer.status, answer.body?.error_code];
         assert.deepEqual(found, [404, 1201], `${route.method} ${url} ${answer.text}`);
@@ -181,7 +199,13 @@ describe('access', () => {
       [],
       'rules of no route',
     );
-    const callers = { public: 'everybody', operator: 'operator', read: 'members', write: 'writers' } as const;
+    const callers = {
+      public: 'everybody',
+      operator: 'operator',
+      read: 'members',
+      write: 'writers',
+      administer: 'administrators',
+    } as const;
     for (const { operationId, access } of api.routes)
       assert.equal(callers[access], ROUTE_RULES[operationId], operationId);
   });
@@ -232,6 +256,7 @@ describe('access', () => {
           operator: token === OPERATOR_TOKEN,
           members: token !== OPERATOR_TOKEN,
           writers: token !== OPERATOR_TOKEN && !observer,
+          administrators: administers(token),
         }[rule ?? 'operator'];
         // A call that would change something is made without its body: who may call it learns what is missing.
         const changes = route.method !== 'GET' && may;
@@ -243,7 +268,10 @@ describe('access', () => {
         const refused = answer.status === 401 || answer.status === 403;
         const name = `${route.method} ${url} as ${token}: ${answer.status} ${answer.text}`;
         if (may) assert.ok(!refused, name);
-        else assert.equal(answer.status, rule === 'writers' && observer ? 403 : 401, name);
+        else {
+          const known = rule === 'administrators' || (rule === 'writers' && observer);
+          assert.equal(answer.status, known && token !== OPERATOR_TOKEN ? 403 : 401, name);
+        }
       }
     }
     assert.equal(await api.everything(), everything);

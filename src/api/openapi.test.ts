@@ -96,6 +96,7 @@ describe('the OpenAPI document', () => {
         operator: [{ operator: [] }],
         read: [{ customer: [] }],
         write: [{ customer: [] }],
+        administer: [{ customer: [] }],
       };
       assert.deepEqual(security, scheme[route.access], route.operationId);
     }

@@ -206,8 +206,12 @@ export function errorsOf(route: Route): Set<ErrorToken> {
   // A body that is too large is not read, even on calls without a body.
   if (route.method !== 'GET') add('PayloadTooLarge', 'UnsupportedMediaType');
   if (route.access === 'operator') add('InvalidToken');
-  if (route.access === 'read' || route.access === 'write') add('InvalidToken', 'TokenExpired', 'Forbidden');
-  if (route.query && hasConstraints(route.query)) add('InvalidFormat', 'OutOfRange');
+  if (route.access !== 'operator' && route.access !== 'public') {
+    add('InvalidToken', 'TokenExpired', 'Forbidden');
+  }
+  if ([route.query, route.params].some((schema) => schema && hasConstraints(schema))) {
+    add('InvalidFormat', 'OutOfRange');
+  }
   if (route.body) {
     add('InputValidationFailed', 'Required', 'InvalidFormat', 'OutOfRange');
   }
@@ -217,6 +221,8 @@ export function errorsOf(route: Route): Set<ErrorToken> {
 
 function hasConstraints(schema: TObject): boolean {
   return Object.values(schema.properties as Record<string, TSchema & { type?: string }>).some(
-    (property) => property.type !== 'string' || 'pattern' in property || 'format' in property,
+    (property) =>
+      property.type !== 'string' ||
+      ['pattern', 'format', 'maxLength', 'minLength'].some((name) => name in property),
   );
 }

@@ -18,8 +18,11 @@ describe('who am I', () => {
       username: ADA.username,
       name: 'Ada Lovelace',
       role: { id: 1, description: 'Administrator' },
+      roles: [{ id: 1, description: 'Administrator' }],
+      status: { id: 1, description: 'Active' },
       organisation: { id: 1, name: 'Root' },
       created,
+      mfa: [],
     });
   });
 

@@ -1,37 +1,19 @@
 import Type from 'typebox';
 import type { Organisations } from '../auth/organisations.ts';
-import type { Role, Users } from '../auth/users.ts';
+import type { Users } from '../auth/users.ts';
 import { ApiError } from '../errors.ts';
 import { defineRoute, type Route } from './route.ts';
+import { showUser, UserView } from './user-view.ts';
 
 export interface OrganisationParts {
   readonly organisations: Pick<Organisations, 'get'>;
   readonly users: Pick<Users, 'find'>;
 }
 
-/** emnify's ids of the roles. */
-const ROLES = {
-  administrator: { id: 1, description: 'Administrator' },
-  user: { id: 2, description: 'User' },
-  observer: { id: 3, description: 'Observer' },
-} as const satisfies Record<Role, { id: number; description: string }>;
-
 const OrganisationView = Type.Object({
   id: Type.Integer(),
   name: Type.String(),
   parent_id: Type.Union([Type.Integer(), Type.Null()]),
-  created: Type.String({ format: 'date-time' }),
-});
-
-const UserView = Type.Object({
-  id: Type.Integer(),
-  username: Type.String(),
-  name: Type.String(),
-  role: Type.Object({
-    id: Type.Integer({ description: '1 Administrator, 2 User, 3 Observer (reads only).' }),
-    description: Type.String(),
-  }),
-  organisation: Type.Object({ id: Type.Integer(), name: Type.String() }),
   created: Type.String({ format: 'date-time' }),
 });
 
@@ -71,18 +53,7 @@ export function organisationRoutes({ organisations, users }: OrganisationParts):
         const username = /^user:(.*)$/s.exec(identity.actor)?.[1];
         const user = username === undefined ? undefined : await users.find(username);
         if (!user) throw new ApiError('NotFound', 'The token belongs to an application, not to a user.');
-        const { id, name } = await organisationOf(identity.organisationId);
-        return {
-          status: 200,
-          body: {
-            id: user.id,
-            username: user.username,
-            name: user.name,
-            role: ROLES[user.role],
-            organisation: { id, name },
-            created: user.created,
-          },
-        };
+        return { status: 200, body: showUser(user, await organisationOf(identity.organisationId)) };
       },
     }),
   ];

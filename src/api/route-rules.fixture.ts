@@ -9,7 +9,9 @@ type Callers =
   /** Everyone of an organisation. */
   | 'members'
   /** The same without observers. */
-  | 'writers';
+  | 'writers'
+  /** Administrators who have signed in. */
+  | 'administrators';
 
 export const ROUTE_RULES: Readonly<Record<string, Callers>> = {
   Authenticate: 'everybody',
@@ -21,6 +23,20 @@ export const ROUTE_RULES: Readonly<Record<string, Callers>> = {
   DeleteApplicationToken: 'writers',
   GetOrganisationMy: 'members',
   GetUserMy: 'members',
+  ListUserRoles: 'members',
+  ListUserStatuses: 'members',
+  ListOrganisationUsers: 'members',
+  GetOrganisationUser: 'members',
+  CreateOrganisationUser: 'administrators',
+  PatchOrganisationUser: 'administrators',
+  AssignUserRole: 'administrators',
+  DeleteOrganisationUser: 'administrators',
+  ListMfaKeyStatuses: 'members',
+  ListMfaKeyTypes: 'members',
+  CreateMfaKey: 'members',
+  ActivateMfaKey: 'members',
+  DeleteMyMfaKey: 'members',
+  DeleteMfaKey: 'administrators',
   GetEventTypes: 'members',
   ListEvents: 'members',
   GetDataStreamerStatuses: 'members',
@@ -62,6 +78,7 @@ export const ROUTE_RULES: Readonly<Record<string, Callers>> = {
   ListAudit: 'operator',
   PatchUser: 'operator',
   UnlockUser: 'operator',
+  ResetUserMfa: 'operator',
   DeleteUser: 'operator',
   CreateApplicationTokenFor: 'operator',
   ListApplicationTokensFor: 'operator',

@@ -18,7 +18,8 @@ export interface Route {
   readonly description?: string;
   /**
    * The callers that are allowed. `public`: anybody. `operator`: the bearer of the operator token. `read`: any identity of an
-   * organisation. `write`: the same without observers. Application tokens act like administrators.
+   * organisation. `write`: the same without observers; application tokens act like administrators here. `administer`:
+   * administrators who have signed in, see access.ts.
    */
   readonly access: Access;
   /** A call that changes nothing but the caller's own session or password: observers may make it too. */
@@ -53,7 +54,7 @@ export type BodyExamples = Readonly<Record<string, { readonly summary: string; r
 /** The webhook of the examples. The demo puts its inbox in its place, so that the examples of the page work. */
 export const EXAMPLE_RECEIVER = 'https://example.com/simstream';
 
-type Access = 'public' | 'operator' | 'read' | 'write';
+type Access = 'public' | 'operator' | 'read' | 'write' | 'administer';
 
 export interface OperatorIdentity {
   readonly actor: 'operator';
@@ -97,7 +98,7 @@ export interface Answer {
   readonly login?: { readonly actor: string; readonly organisationId: number } | undefined;
 }
 
-type IdentityFor<A extends Access> = A extends 'read' | 'write'
+type IdentityFor<A extends Access> = A extends 'read' | 'write' | 'administer'
   ? Identity
   : A extends 'operator'
     ? OperatorIdentity

@@ -7,6 +7,7 @@ import { type ReplayParts, replayRoutes } from './data-streams/replay.ts';
 import { type DataStreamParts, dataStreamRoutes } from './data-streams/routes.ts';
 import { type TestRecordParts, testRecordRoute } from './data-streams/synthetic-record.ts';
 import { type EventParts, eventRoutes } from './events.ts';
+import { type MfaParts, mfaRoutes } from './mfa.ts';
 import { type AuditParts, auditRoutes } from './operator/audit.ts';
 import { type OperatorDataStreamParts, operatorDataStreamRoutes } from './operator/data-streams.ts';
 import { type NodesParts, nodesRoutes } from './operator/nodes.ts';
@@ -15,12 +16,15 @@ import { type OperatorParts, operatorRoutes } from './operator/routes.ts';
 import { type OrganisationParts, organisationRoutes } from './organisation.ts';
 import type { Route } from './route.ts';
 import { type SessionParts, sessionRoutes } from './session.ts';
+import { type UserParts, userRoutes } from './user.ts';
 
 type ApiParts = AuthenticateParts &
   OperatorDataStreamParts &
   SessionParts &
   ApplicationTokenParts &
   OrganisationParts &
+  UserParts &
+  MfaParts &
   DataStreamParts &
   ReplayParts &
   DataStreamActivityParts &
@@ -39,6 +43,8 @@ export function apiRoutes(parts: ApiParts): Route[] {
     ...sessionRoutes(parts),
     ...applicationTokenRoutes(parts),
     ...organisationRoutes(parts),
+    ...userRoutes(parts),
+    ...mfaRoutes(parts),
     ...eventTypeRoutes(),
     ...eventRoutes(parts),
     sampleRecordRoute(),

@@ -6,7 +6,7 @@ export interface SessionParts {
   readonly authentication: Pick<Authentication, 'endSession' | 'changePassword'>;
 }
 
-const Sha1Hex = Type.String({
+export const Sha1Hex = Type.String({
   pattern: '^[0-9a-fA-F]{40}$',
   description: 'SHA-1 of the clear password, 40 hex digits.',
   examples: ['5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8'],

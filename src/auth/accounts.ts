@@ -4,8 +4,10 @@ import { type ApplicationTokens, createApplicationTokens } from './application-t
 import { type Authentication, createAuthentication } from './authentication.ts';
 import { type Authorize, createAuthorize } from './identity.ts';
 import { createLogins } from './lockout.ts';
+import { createMfa, type Mfa } from './mfa.ts';
 import { createOrganisations, type Organisations } from './organisations.ts';
 import { createPasswords, type PasswordCosts } from './passwords.ts';
+import { createSealer } from './seal.ts';
 import type { Secrets } from './secret.ts';
 import { createTokens } from './tokens.ts';
 import { createUsers, type Users } from './users.ts';
@@ -17,6 +19,7 @@ export interface Accounts {
   readonly applicationTokens: ApplicationTokens;
   readonly authentication: Authentication;
   readonly authorize: Authorize;
+  readonly mfa: Mfa;
   /** Lets a locked user log in again. */
   unlock(username: string): Promise<void>;
 }
@@ -42,6 +45,7 @@ export function createAccounts({
   const applicationTokens = createApplicationTokens(registry, clock, random);
   const tokens = createTokens(secrets, clock);
   const logins = createLogins(registry, users, clock);
+  const mfa = createMfa({ registry, sealer: createSealer(secrets, random), clock, random });
   return {
     organisations,
     users,
@@ -54,7 +58,9 @@ export function createAccounts({
       organisations,
       clock,
       random,
+      mfa,
     }),
+    mfa,
     unlock: (username) => logins.unlock(username),
     authorize: createAuthorize(tokens, { organisations, users, applicationTokens }),
   };

@@ -1,24 +1,32 @@
-import { ApiError } from '../errors.ts';
+import { ApiError, faultsToError } from '../errors.ts';
 import type { Clock, Random } from '../lib/clock.ts';
 import type { OrganisationDocument } from '../registry/organisation.ts';
 import type { ApplicationTokens } from './application-tokens.ts';
 import { type Identity, isUser, userOf } from './identity.ts';
-import type { Logins } from './lockout.ts';
+import type { Logins, Refusal } from './lockout.ts';
+import type { Mfa } from './mfa.ts';
 import type { Organisations } from './organisations.ts';
 import { REFRESH_TOKEN_SECONDS, type Tokens, type UserSubject } from './tokens.ts';
-import type { UserDocument, Users } from './users.ts';
+import { hasMfa, type UserDocument, type Users } from './users.ts';
 
 interface SessionTokens {
   readonly authToken: string;
   readonly refreshToken: string;
 }
 
-/** The three ways to get an auth token, and the ways to end one. Each throws ApiError: 401 for wrong credentials, 404 InvalidReference for a deleted organisation. */
+/** The password was right; a code is needed too. */
+interface NeedsCode {
+  readonly mfaToken: string;
+}
+
+/** The ways to get an auth token, and the ways to end one. Each throws ApiError: 401 for wrong credentials, 404 InvalidReference for a deleted organisation. */
 export interface Authentication {
   /** @param ip the caller's address; the application token may be restricted to an address */
   byApplicationToken(applicationToken: string, ip: string): Promise<{ readonly authToken: string }>;
   /** @param sha1Hex SHA-1 of the clear password, 40 hex digits of either case */
-  byPassword(username: string, sha1Hex: string): Promise<SessionTokens>;
+  byPassword(username: string, sha1Hex: string): Promise<SessionTokens | NeedsCode>;
+  /** The second step of a login. @param code of the authenticator app, or a recovery code */
+  byCode(mfaToken: string, code: string): Promise<SessionTokens>;
   byRefreshToken(refreshToken: string): Promise<{ readonly authToken: string }>;
   /**
    * Ends one session of a user, or all of them: their auth tokens and refresh tokens are refused from now on.
@@ -34,6 +42,10 @@ export interface Authentication {
     currentSha1Hex: string,
     nextSha1Hex: string,
   ): Promise<SessionTokens>;
+  /** Checks a user's own password. Wrong ones count as failed logins. @throws ApiError as changePassword */
+  confirmPassword(identity: Pick<Identity, 'actor'>, sha1Hex: string): Promise<UserDocument>;
+  /** The same, and also checks their code if a second factor is active. */
+  confirmUser(identity: Pick<Identity, 'actor'>, sha1Hex: string, code?: string): Promise<UserDocument>;
 }
 
 interface AuthenticationParts {
@@ -45,6 +57,7 @@ interface AuthenticationParts {
   readonly random: Random;
   readonly applicationTokens: Pick<ApplicationTokens, 'find' | 'stateOf'>;
   readonly organisations: Pick<Organisations, 'get'>;
+  readonly mfa: Pick<Mfa, 'use'>;
 }
 
 const SHA1_HEX = /^[0-9a-fA-F]{40}$/;
@@ -74,18 +87,17 @@ export function createAuthentication(parts: AuthenticationParts): Authentication
   const checkPassword = async (username: string, sha1Hex: string): Promise<UserDocument> => {
     const outcome = await logins.login(username, sha1Hex.toLowerCase());
     if (outcome.type === 'accepted') return outcome.user;
-    if (outcome.type === 'locked') {
-      throw new ApiError(
-        'TooManyRequests',
-        `Too many failed logins; this user is locked for another ${outcome.retryAfter} s.`,
-        { status: 401, retryAfter: outcome.retryAfter },
-      );
-    }
     // A clear password is the most likely mistake. The hint depends only on the request.
     const hint = SHA1_HEX.test(sha1Hex)
       ? ''
       : ' The password is expected as the SHA-1 of the clear text: 40 hex digits.';
-    throw new ApiError('InvalidCredentials', `User name or password is wrong.${hint}`);
+    throw refusal(outcome, `User name or password is wrong.${hint}`);
+  };
+
+  const checkCode = async (user: UserDocument, code: string): Promise<void> => {
+    const outcome = await logins.confirm(user, () => parts.mfa.use(user, code));
+    if (outcome.type === 'accepted') return;
+    throw refusal(outcome, 'The code is wrong, was used already, or is too old. Use the next one.');
   };
 
   return {
@@ -111,7 +123,38 @@ export function createAuthentication(parts: AuthenticationParts): Authentication
       return { authToken: await tokens.issueAuthToken(subject, expiresAt) };
     },
 
-    byPassword: async (username, sha1Hex) => beginSession(await checkPassword(username, sha1Hex)),
+    byPassword: async (username, sha1Hex) => {
+      const user = await checkPassword(username, sha1Hex);
+      if (!hasMfa(user)) return beginSession(user);
+      const subject = subjectOf(user, await organisationOf(user), undefined);
+      return { mfaToken: await tokens.issueMfaToken(subject) };
+    },
+
+    byCode: async (mfaToken, code) => {
+      const verified = await tokens.verifyMfaToken(mfaToken);
+      if (verified.type === 'expired') {
+        throw new ApiError('TokenExpired', 'The code came too late. Log in with the password again.');
+      }
+      if (verified.type === 'invalid') {
+        throw new ApiError('InvalidToken', 'The mfa_token is not from this server.');
+      }
+      const user = await userOf(verified.subject, users);
+      if (!hasMfa(user)) {
+        throw new ApiError('InvalidToken', 'The second factor was removed. Log in with the password again.');
+      }
+      await checkCode(user, code);
+      return beginSession(user);
+    },
+
+    confirmPassword: ({ actor }, sha1Hex) => checkPassword(usernameOf(actor), sha1Hex),
+
+    confirmUser: async ({ actor }, sha1Hex, code) => {
+      const user = await checkPassword(usernameOf(actor), sha1Hex);
+      if (!hasMfa(user)) return user;
+      if (code === undefined) throw required('/code', 'is needed: the second factor is active');
+      await checkCode(user, code);
+      return user;
+    },
 
     endSession: async ({ actor, session }, all) => {
       const until = parts.clock.now() + REFRESH_TOKEN_SECONDS * 1000;
@@ -138,6 +181,17 @@ export function createAuthentication(parts: AuthenticationParts): Authentication
       };
     },
   };
+}
+
+function required(path: string, message: string): ApiError {
+  return faultsToError([{ token: 'Required', path, message }]);
+}
+
+function refusal(outcome: Refusal, message: string): ApiError {
+  if (outcome.type === 'refused') return new ApiError('InvalidCredentials', message);
+  const { retryAfter } = outcome;
+  const locked = `Too many failed logins; this user is locked for another ${retryAfter} s.`;
+  return new ApiError('TooManyRequests', locked, { status: 401, retryAfter });
 }
 
 /** @throws ApiError NotAllowed */

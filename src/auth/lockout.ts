@@ -4,7 +4,7 @@ import { documentKind } from '../registry/documents.ts';
 import { keyToken, type Registry, registryKey } from '../registry/registry.ts';
 import { wasStored } from './documents.ts';
 import { digestOf } from './secret.ts';
-import { foldUsername, type UserDocument, type Users } from './users.ts';
+import { foldUsername, hasMfa, type UserDocument, type Users } from './users.ts';
 
 /**
  * Login by username and password with emnify's lockout: after three consecutive failures the username is locked for
@@ -18,16 +18,22 @@ import { foldUsername, type UserDocument, type Users } from './users.ts';
  *
  * Attempts with one name take turns: each is counted before the next begins. Attempts at several nodes are all counted,
  * but when the third one fails, each other node may already be checking one more.
+ *
+ * A user with a second factor logs in by two steps, and wrong codes count like wrong passwords. Only a right code forgets the
+ * failures then: whoever knows the password could otherwise try codes without end.
  */
 export interface Logins {
   /** @throws ApiError Busy if too many logins are running */
   login(username: string, sha1Hex: string): Promise<LoginOutcome>;
+  /** The second step of a user: @param check whether the code is right */
+  confirm(user: UserDocument, check: () => Promise<boolean>): Promise<ConfirmOutcome>;
   /** Forgets the failures of a user. */
   unlock(username: string): Promise<void>;
 }
 
-type LoginOutcome =
-  | { readonly type: 'accepted'; readonly user: UserDocument }
+type LoginOutcome = { readonly type: 'accepted'; readonly user: UserDocument } | Refusal;
+type ConfirmOutcome = { readonly type: 'accepted' } | Refusal;
+export type Refusal =
   | { readonly type: 'refused' }
   /** `retryAfter` in seconds. */
   | { readonly type: 'locked'; readonly retryAfter: number };
@@ -89,18 +95,47 @@ export function createLogins(registry: Registry, users: Users, clock: Clock): Lo
   const attempt = async (username: string, name: string, sha1Hex: string): Promise<LoginOutcome> => {
     const known = (await users.find(username)) !== undefined;
     const before = await failuresOf(name, known);
-    if (before && before.count >= FAILURES_TO_LOCK) {
-      const left = before.lastAt + LOCKOUT_MILLISECONDS - clock.now();
-      return { type: 'locked', retryAfter: Math.ceil(left / 1000) };
-    }
+    if (before && before.count >= FAILURES_TO_LOCK) return lockedBy(before);
     const user = await users.check(username, sha1Hex);
     if (!user) {
       await addFailure(name, known);
       return { type: 'refused' };
     }
     // Only an existing user reaches this line.
-    if (before) await registry.delete(failuresKey(name));
+    if (before && !hasMfa(user)) await registry.delete(failuresKey(name));
     return { type: 'accepted', user };
+  };
+
+  const attemptCode = async (name: string, check: () => Promise<boolean>): Promise<ConfirmOutcome> => {
+    const before = await failuresOf(name, true);
+    if (before && before.count >= FAILURES_TO_LOCK) return lockedBy(before);
+    if (!(await check())) {
+      await addFailure(name, true);
+      return { type: 'refused' };
+    }
+    if (before) await registry.delete(failuresKey(name));
+    return { type: 'accepted' };
+  };
+
+  const lockedBy = ({ lastAt }: Failures) => {
+    const left = lastAt + LOCKOUT_MILLISECONDS - clock.now();
+    return { type: 'locked', retryAfter: Math.ceil(left / 1000) } as const;
+  };
+
+  /** Attempts with one name, one after the other. */
+  const inTurn = async <T>(name: string, attempt: () => Promise<T>): Promise<T> => {
+    if (pending >= MOST_PENDING) {
+      throw new ApiError('Busy', 'Too many logins at once; try again in a moment.', { retryAfter: 2 });
+    }
+    pending++;
+    const turn = (turns.get(name) ?? Promise.resolve()).catch(() => undefined).then(attempt);
+    turns.set(name, turn);
+    try {
+      return await turn;
+    } finally {
+      pending--;
+      if (turns.get(name) === turn) turns.delete(name);
+    }
   };
 
   return {
@@ -108,22 +143,14 @@ export function createLogins(registry: Registry, users: Users, clock: Clock): Lo
       wasStored(await registry.delete(failuresKey(foldUsername(username))));
     },
 
-    login: async (username, sha1Hex) => {
-      if (pending >= MOST_PENDING) {
-        throw new ApiError('Busy', 'Too many logins at once; try again in a moment.', { retryAfter: 2 });
-      }
-      pending++;
+    login: (username, sha1Hex) => {
       const name = foldUsername(username);
-      const turn = (turns.get(name) ?? Promise.resolve())
-        .catch(() => undefined)
-        .then(() => attempt(username, name, sha1Hex));
-      turns.set(name, turn);
-      try {
-        return await turn;
-      } finally {
-        pending--;
-        if (turns.get(name) === turn) turns.delete(name);
-      }
+      return inTurn(name, () => attempt(username, name, sha1Hex));
+    },
+
+    confirm: ({ username }, check) => {
+      const name = foldUsername(username);
+      return inTurn(name, () => attemptCode(name, check));
     },
   };
 }

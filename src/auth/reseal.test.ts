@@ -7,6 +7,7 @@ import type { Json, Registry, WriteOutcome } from '../registry/registry.ts';
 import { type Resealed, resealCredentials } from './reseal.ts';
 import { createSealer } from './seal.ts';
 import { secretOf } from './secret.ts';
+import { USER, userKey } from './users.ts';
 
 const [oldest, older, newer] = [1, 2, 3].map((fill) => secretOf(Buffer.alloc(32, fill)));
 const random = seededRandom(1);
@@ -41,7 +42,7 @@ describe('after a change of the secret', () => {
   test('the current secret alone opens every stream, and nothing else of it has changed', async () => {
     const { registry, keys, told, run, sealedIn } = await setUp(501);
     await run();
-    assert.deepEqual(told, [{ sealed: 501, unreadable: [] }]);
+    assert.deepEqual(told, [{ sealed: 501, unreadable: [], unreadableUsers: [] }]);
     for (const key of keys) {
       const sealed = await sealedIn(key);
       assert.deepEqual(afterwards.open(sealed, key), { type: 'opened', value: { api_key: key } });
@@ -49,12 +50,28 @@ describe('after a change of the secret', () => {
     }
   });
 
+  test('the second factors of users are sealed anew, and those that neither secret opens are named', async () => {
+    const { registry, told, run } = await setUp(0);
+    const user = (username: string, sealer: typeof before) => {
+      const key = userKey(username) as string;
+      return registry.put(key, { username, mfa: { id: 1, sealed: sealer.seal({ secret: 'ABC' }, key) } });
+    };
+    await user('ada', before);
+    await user('bob', createSealer({ current: oldest as never }, random));
+    await registry.put(userKey('eve') as string, { username: 'eve' });
+    await run();
+    assert.deepEqual(told, [{ sealed: 1, unreadable: [], unreadableUsers: ['bob'] }]);
+    const { mfa } = ((await USER.get(registry, userKey('ada') as string)) ?? assert.fail()).document;
+    const opened = afterwards.open(mfa?.sealed ?? '', userKey('ada') as string);
+    assert.deepEqual(opened, { type: 'opened', value: { secret: 'ABC' } });
+  });
+
   test('what is sealed with the current secret is not written again', async () => {
     const { registry, keys, told, run } = await setUp(3);
     await run();
     const revisions = await Promise.all(keys.map(async (key) => (await registry.get(key))?.revision));
     await run();
-    assert.deepEqual(told[1], { sealed: 0, unreadable: [] });
+    assert.deepEqual(told[1], { sealed: 0, unreadable: [], unreadableUsers: [] });
     assert.deepEqual(
       await Promise.all(keys.map(async (key) => (await registry.get(key))?.revision)),
       revisions,
@@ -67,7 +84,7 @@ describe('after a change of the secret', () => {
     const lost = createSealer({ current: oldest as never }, random).seal({ api_key: 'x' }, key);
     await registry.put(key, stream(key, lost));
     await run();
-    assert.deepEqual(told, [{ sealed: 2, unreadable: ['9/abcdef01'] }]);
+    assert.deepEqual(told, [{ sealed: 2, unreadable: ['9/abcdef01'], unreadableUsers: [] }]);
     assert.equal(await sealedIn(key), lost);
   });
 
@@ -90,7 +107,7 @@ describe('after a change of the secret', () => {
     assert.deepEqual(told, []);
     await clock.advance(1_000);
     await running;
-    assert.deepEqual(told, [{ sealed: 2, unreadable: [] }]);
+    assert.deepEqual(told, [{ sealed: 2, unreadable: [], unreadableUsers: [] }]);
     assert.deepEqual(afterwards.open(await sealedIn(key), key), {
       type: 'opened',
       value: { api_key: 'newer' },

@@ -6,15 +6,18 @@ import type { Purpose, Secrets } from './secret.ts';
  * The JSON Web Tokens that customers hold: HS384, claims as emnify's (`esc.org`, `esc.orgName`, and `esc.app` or
  * `esc.user`; `iss`, `aud`, `iat`, `exp` in seconds). An auth token and a refresh token have different keys and
  * audiences, so that neither can replace the other. The token names its holder; every call checks the holder's current
- * rights (identity.ts).
+ * rights (identity.ts). An MFA token stands for a password that was right; with a code it becomes a login.
  */
 export interface Tokens {
   /** For a bearer of the API: 240 minutes for a user; for an application 7 days, or until its own expiry if sooner. */
   issueAuthToken(subject: TokenSubject, expiresAt?: number): Promise<string>;
   /** 30 days, for users only. It is not rotated: a login creates a new one; a sign-out or a change of the password ends it. */
   issueRefreshToken(subject: UserSubject): Promise<string>;
+  /** 5 minutes. */
+  issueMfaToken(subject: UserSubject): Promise<string>;
   verifyAuthToken(token: string): Promise<Verified<TokenSubject>>;
   verifyRefreshToken(token: string): Promise<Verified<UserSubject>>;
+  verifyMfaToken(token: string): Promise<Verified<UserSubject>>;
 }
 
 export interface UserSubject {
@@ -47,12 +50,15 @@ export const USER_TOKEN_SECONDS = 240 * 60;
 export const APPLICATION_TOKEN_SECONDS = 7 * 86_400;
 /** emnify documents no limit. A month keeps a user signed in over a holiday; a stolen token ends within the month. */
 export const REFRESH_TOKEN_SECONDS = 30 * 86_400;
+/** Enough to find the phone. */
+const MFA_TOKEN_SECONDS = 300;
 
 const ALGORITHM = 'HS384';
 const ISSUER = 'simstream';
 const AUDIENCES = {
   'auth token': '/api/v1/authenticate',
   'refresh token': '/api/v1/authenticate/refresh',
+  'mfa token': '/api/v1/authenticate/mfa',
 } as const satisfies Partial<Record<Purpose, string>>;
 
 type TokenPurpose = keyof typeof AUDIENCES;
@@ -62,7 +68,11 @@ export function createTokens(secrets: Secrets, clock: Clock): Tokens {
     const all = [secrets.current, ...(secrets.previous ? [secrets.previous] : [])];
     return new Map(all.map((secret) => [secret.id, secret.key(purpose, 48)]));
   };
-  const keyrings = { 'auth token': keys('auth token'), 'refresh token': keys('refresh token') };
+  const keyrings = {
+    'auth token': keys('auth token'),
+    'refresh token': keys('refresh token'),
+    'mfa token': keys('mfa token'),
+  };
 
   const issue = (purpose: TokenPurpose, subject: TokenSubject, expiresAtSeconds: number) =>
     new SignJWT(claimsOf(subject))
@@ -99,6 +109,13 @@ export function createTokens(secrets: Secrets, clock: Clock): Tokens {
     }
   };
 
+  const verifyUser = async (purpose: TokenPurpose, token: string): Promise<Verified<UserSubject>> => {
+    const verified = await verify(purpose, token);
+    if (verified.type !== 'verified') return verified;
+    const { subject } = verified;
+    return subject.type === 'user' ? { type: 'verified', subject } : { type: 'invalid' };
+  };
+
   return {
     issueAuthToken: (subject, expiresAt = Number.POSITIVE_INFINITY) => {
       const seconds = subject.type === 'user' ? USER_TOKEN_SECONDS : APPLICATION_TOKEN_SECONDS;
@@ -110,13 +127,10 @@ export function createTokens(secrets: Secrets, clock: Clock): Tokens {
     },
     issueRefreshToken: (subject) =>
       issue('refresh token', subject, nowSeconds(clock) + REFRESH_TOKEN_SECONDS),
+    issueMfaToken: (subject) => issue('mfa token', subject, nowSeconds(clock) + MFA_TOKEN_SECONDS),
     verifyAuthToken: (token) => verify('auth token', token),
-    verifyRefreshToken: async (token) => {
-      const verified = await verify('refresh token', token);
-      if (verified.type !== 'verified') return verified;
-      const { subject } = verified;
-      return subject.type === 'user' ? { type: 'verified', subject } : { type: 'invalid' };
-    },
+    verifyRefreshToken: (token) => verifyUser('refresh token', token),
+    verifyMfaToken: (token) => verifyUser('mfa token', token),
   };
 }
 

@@ -28,6 +28,26 @@ export interface UserDocument {
   readonly endedSessions?: Readonly<Record<string, number>>;
   /** UTC, ISO 8601. */
   readonly created: string;
+  /** The second factor, see mfa.ts. */
+  readonly mfa?: MfaKey;
+}
+
+export interface MfaKey {
+  readonly id: number;
+  readonly status: 'pending' | 'active';
+  /** The secret and the hashes of the recovery codes that are left; sealed for the key of the user's document. */
+  readonly sealed: string;
+  readonly recoveryCodesLeft: number;
+  /** The latest time step whose code was used; 0: none. */
+  readonly lastStep: number;
+  /** UTC, ISO 8601. */
+  readonly created: string;
+  readonly activated: string | null;
+}
+
+/** Whether a login of the user needs a code too. */
+export function hasMfa(user: UserDocument): user is UserDocument & { readonly mfa: MfaKey } {
+  return user.mfa?.status === 'active';
 }
 
 /** The entry of a user in the list of an organisation. */
@@ -47,6 +67,8 @@ export interface Users {
   create(user: NewUser): Promise<UserDocument | 'taken' | 'too-many'>;
   /** In any status. */
   find(username: string): Promise<UserDocument | undefined>;
+  /** The user with this id or username, if the organisation has it. */
+  findIn(organisationId: number, idOrUsername: string): Promise<UserDocument | undefined>;
   list(organisationId: number): AsyncIterable<UserDocument>;
   change(username: string, change: UserChange): Promise<UserDocument | undefined>;
   /**
@@ -122,6 +144,15 @@ export function createUsers(registry: Registry, passwords: Passwords, clock: Clo
     change,
     list,
 
+    findIn: async (organisationId, idOrUsername) => {
+      const named = await find(idOrUsername);
+      if (named?.organisationId === organisationId) return named;
+      const id = /^\d{1,10}$/.test(idOrUsername) ? Number(idOrUsername) : undefined;
+      if (id === undefined) return undefined;
+      for await (const user of list(organisationId)) if (user.id === id) return user;
+      return undefined;
+    },
+
     create: async ({ organisationId, username, sha1Hex, name, role }) => {
       const key = userKey(username);
       if (key === undefined) throw new Error('a username is from 1 to LONGEST_USERNAME bytes long');
@@ -188,7 +219,7 @@ export function createUsers(registry: Registry, passwords: Passwords, clock: Clo
 }
 
 /** undefined: no user can have this name. */
-function userKey(username: string): string | undefined {
+export function userKey(username: string): string | undefined {
   const folded = foldUsername(username);
   if (folded === '' || Buffer.byteLength(folded) > LONGEST_USERNAME) return undefined;
   return registryKey(USER.prefix, keyToken(folded));

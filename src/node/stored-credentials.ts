@@ -41,11 +41,17 @@ async function reseal(
 ): Promise<void> {
   if (!secrets.previous) return;
   const sealer = createSealer(secrets, systemRandom);
-  const done = ({ sealed, unreadable }: Resealed) => {
+  const done = ({ sealed, unreadable, unreadableUsers: users }: Resealed) => {
     logger.info(
       { event: 'secret.rotated', sealed },
-      `the credentials of all data streams are sealed with SIMSTREAM_SECRET, ${sealed} of them since this start`,
+      `all credentials are sealed with SIMSTREAM_SECRET, ${sealed} of them since this start`,
     );
+    if (users.length > 0) {
+      logger.warn(
+        { event: 'secret.unreadable', users: users.slice(0, MOST_NAMED), count: users.length },
+        `the second factors of ${users.length} users were sealed with neither secret: remove them, so that the users can log in`,
+      );
+    }
     if (unreadable.length === 0) return;
     logger.warn(
       { event: 'secret.unreadable', streams: unreadable.slice(0, MOST_NAMED), count: unreadable.length },
@@ -63,5 +69,5 @@ async function reseal(
   }
 }
 
-/** Most data streams that one log line names. */
+/** Most data streams or users that one log line names. */
 const MOST_NAMED = 20;

@@ -134,7 +134,7 @@ function drawCall(
     // An empty segment and dots lead to the path of another call.
     if (values.chance(wild)) return encode(values.hostileText().replace(/^\.{0,2}$/, 'x'));
     if (name === 'id') return values.one([...known.streams, '1', '2', '99999999']);
-    return encode(values.one(['ada@one.example', 'kept', '1', '7', ...known.records]));
+    return encode(values.one(['ada@one.example', 'kept', '1', '3', '7', ...known.records]));
   });
   const query = parameters
     .filter((parameter) => parameter.in === 'query' && (parameter.required || values.chance(0.4)))

@@ -1,4 +1,5 @@
 import type { ApplicationTokens } from '../../auth/application-tokens.ts';
+import type { Mfa } from '../../auth/mfa.ts';
 import type { Organisations } from '../../auth/organisations.ts';
 import type { Users } from '../../auth/users.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -13,18 +14,19 @@ export interface OperatorParts extends DeleteOrganisationParts {
   readonly users: Users;
   readonly applicationTokens: ApplicationTokens;
   readonly clock: Clock;
+  readonly mfa: Pick<Mfa, 'remove'>;
   unlock(username: string): Promise<void>;
 }
 
 /** Organisations and their users and application tokens, for the operator of the installation. */
 export function operatorRoutes(parts: OperatorParts): Route[] {
-  const { organisations, users, applicationTokens, clock, unlock } = parts;
+  const { organisations, users, applicationTokens, clock, unlock, mfa } = parts;
   const mustExist = createMustExist(organisations);
   return [
     ...operatorOrganisationRoutes(organisations, mustExist, (organisation) =>
       deleteOrganisation(parts, organisation),
     ),
-    ...operatorUserRoutes(users, unlock, mustExist),
+    ...operatorUserRoutes(users, unlock, mfa, mustExist),
     ...operatorApplicationTokenRoutes(applicationTokens, clock, mustExist),
   ];
 }

@@ -1,15 +1,11 @@
 import Type, { type Static } from 'typebox';
+import type { Mfa } from '../../auth/mfa.ts';
 import { sha1Hex } from '../../auth/passwords.ts';
-import {
-  foldUsername,
-  LONGEST_USERNAME,
-  MOST_USERS,
-  type UserDocument,
-  type Users,
-} from '../../auth/users.ts';
-import { ApiError, faultsToError } from '../../errors.ts';
+import { hasMfa, type UserDocument, type Users } from '../../auth/users.ts';
+import { ApiError } from '../../errors.ts';
 import { ALL_OR_PAGES, answerPage, PAGE_HEADERS, PageQuery, pageOf } from '../pagination.ts';
 import { defineRoute, type Route } from '../route.ts';
+import { createUser, Username } from '../user.ts';
 import { type MustExist, ORGANISATIONS_PATH, OrganisationParameter } from './organisation.ts';
 
 const RoleName = Type.Union([Type.Literal('administrator'), Type.Literal('user'), Type.Literal('observer')], {
@@ -23,13 +19,7 @@ const Password = Type.String({
 const UserStatus = Type.Union([Type.Literal('active'), Type.Literal('disabled')]);
 
 const NewUserBody = Type.Object({
-  username: Type.String({
-    minLength: 1,
-    maxLength: LONGEST_USERNAME,
-    // Neither control characters nor spaces at the ends, which no one sees.
-    pattern: '^[^\\s\\x00-\\x1f\\x7f]([^\\x00-\\x1f\\x7f]*[^\\s\\x00-\\x1f\\x7f])?$',
-    description: 'Unique in the installation, without regard to case.',
-  }),
+  username: Username,
   password: Password,
   name: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
   role: Type.Optional(RoleName),
@@ -48,6 +38,7 @@ const UserView = Type.Object({
   name: Type.String(),
   role: RoleName,
   status: UserStatus,
+  mfa: Type.Boolean({ description: 'Whether a login needs a second factor.' }),
   organisation_id: Type.Integer(),
   created: Type.String({ format: 'date-time' }),
 });
@@ -58,6 +49,7 @@ const UserParameters = Type.Object({ id: Type.String(), username: Type.String() 
 export function operatorUserRoutes(
   users: Users,
   unlock: (username: string) => Promise<void>,
+  mfa: Pick<Mfa, 'remove'>,
   mustExist: MustExist,
 ): Route[] {
   const tags = ['Operator: users'];
@@ -91,22 +83,13 @@ export function operatorUserRoutes(
       errors: ['BadRequest', 'NotFound', 'Duplicated', 'NotAllowed'],
       handler: async ({ params, body }) => {
         const organisation = await mustExist(params.id);
-        if (Buffer.byteLength(foldUsername(body.username)) > LONGEST_USERNAME) {
-          const message = `is longer than ${LONGEST_USERNAME} bytes in UTF-8`;
-          throw faultsToError([{ token: 'OutOfRange', path: '/username', message }]);
-        }
-        const user = await users.create({
+        const user = await createUser(users, {
           organisationId: organisation.id,
           username: body.username,
           sha1Hex: sha1Hex(body.password),
           ...(body.name === undefined ? {} : { name: body.name }),
           ...(body.role === undefined ? {} : { role: body.role }),
         });
-        if (user === 'taken') throw new ApiError('Duplicated', 'A user of this name exists already.');
-        if (user === 'too-many') {
-          const message = `The organisation has ${MOST_USERS} users, which is the limit. Remove users that are no longer needed.`;
-          throw new ApiError('NotAllowed', message);
-        }
         return { status: 201, body: showUser(user) };
       },
     }),
@@ -177,6 +160,23 @@ export function operatorUserRoutes(
     }),
     defineRoute({
       method: 'DELETE',
+      path: `${ORGANISATIONS_PATH}/:id/users/:username/mfa`,
+      operationId: 'ResetUserMfa',
+      tags,
+      summary: 'Remove the second factor of a user',
+      description:
+        'For a user who has lost the phone and the recovery codes: the password alone lets in again.',
+      access: 'operator',
+      params: UserParameters,
+      responses: { 204: { description: 'The user has no second factor.' } },
+      errors: ['BadRequest', 'NotFound'],
+      handler: async ({ params }) => {
+        await mfa.remove(await mustBelong(params));
+        return { status: 204 };
+      },
+    }),
+    defineRoute({
+      method: 'DELETE',
       path: `${ORGANISATIONS_PATH}/:id/users/:username`,
       operationId: 'DeleteUser',
       tags,
@@ -194,6 +194,7 @@ export function operatorUserRoutes(
   ];
 }
 
-function showUser({ id, username, name, role, status, organisationId, created }: UserDocument) {
-  return { id, username, name, role, status, organisation_id: organisationId, created };
+function showUser(user: UserDocument) {
+  const { id, username, name, role, status, organisationId, created } = user;
+  return { id, username, name, role, status, mfa: hasMfa(user), organisation_id: organisationId, created };
 }

@@ -91,7 +91,7 @@ export function createSessions(parts: SessionParts): Sessions {
       const { data, error, response } = await api.POST('/api/v1/authenticate', {
         body: { refresh_token: refreshToken },
       });
-      if (data) return { is: 'renewed', token: data.auth_token };
+      if (data?.auth_token !== undefined) return { is: 'renewed', token: data.auth_token };
       // L3 of login.ts: the node must have looked at the token, and found that it is not good.
       if (response.status >= 400 && response.status < 500 && response.status !== 429)
         return { is: 'refused' };
