@@ -51,26 +51,29 @@ const Credentials = Type.Object({
   ),
 });
 
-const AuthTokens = Type.Object({
-  auth_token: Type.Optional(
-    Type.String({
-      description:
-        'Bearer token for the other calls. It is valid for 7 days for an application token, 240 minutes for a user.',
-    }),
-  ),
-  refresh_token: Type.Optional(
-    Type.String({
-      description:
-        'After a login with a password: gives new auth tokens for 30 days, and is not itself renewed.',
-    }),
-  ),
-  mfa_token: Type.Optional(
-    Type.String({
-      description:
-        'Instead of the others, for a user with a second factor: send it with a code within 5 minutes.',
-    }),
-  ),
-});
+const AuthTokens = Type.Object(
+  {
+    auth_token: Type.Optional(
+      Type.String({
+        description:
+          'Bearer token for the other calls. It is valid for 7 days for an application token, 240 minutes for a user.',
+      }),
+    ),
+    refresh_token: Type.Optional(
+      Type.String({
+        description:
+          'After a login with a password: gives new auth tokens for 30 days, and is not itself renewed.',
+      }),
+    ),
+    mfa_token: Type.Optional(
+      Type.String({
+        description:
+          'Instead of the others, for a user with a second factor: send it with a code within 5 minutes.',
+      }),
+    ),
+  },
+  { 'x-component': 'AuthTokens' },
+);
 
 const WAYS = 'application_token, or username and password, or mfa_token and code, or refresh_token';
 

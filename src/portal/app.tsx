@@ -78,9 +78,7 @@ export function App() {
   if (state.is === 'unreachable') return <Unreachable problem={state.problem} retry={resume} />;
   const queries = currentLogin()?.queries;
   if (state.is === 'out' || !queries) {
-    return (
-      <Login why={state.is === 'out' ? state.why : 'expired'} signIn={sessions.signIn} entered={enter} />
-    );
+    return <Login why={state.is === 'out' ? state.why : 'expired'} sessions={sessions} entered={enter} />;
   }
   return (
     <QueryClientProvider client={queries}>

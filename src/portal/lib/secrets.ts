@@ -3,7 +3,7 @@ import type { CredentialSchema } from './schema.ts';
 /** The text in place of a secret when a call is shown. */
 const placeholder = (name: string) => `<${name}>`;
 
-/** A body of a call as it may be shown: secrets of the destination are placeholders. */
+/** A body of a call as it may be shown: secrets of the destination, passwords and codes are placeholders. */
 export function withoutSecrets(
   body: unknown,
   schemaOf: (type: string) => CredentialSchema | undefined,
@@ -11,12 +11,24 @@ export function withoutSecrets(
   const { destination } = (body ?? {}) as {
     destination?: { connection_type: string; credentials?: unknown };
   };
-  if (!destination) return body;
+  if (!destination) return withoutCredentials(body);
   const schema = schemaOf(destination.connection_type);
   const shown = Object.entries((destination.credentials ?? {}) as Record<string, unknown>).map(
     ([name, value]) => [name, shownValue(name, value, schema?.properties[name]?.['x-secret'])],
   );
   return { ...(body as object), destination: { ...destination, credentials: Object.fromEntries(shown) } };
+}
+
+/** Of logins: the password of the reader, and a code that lets in. */
+const OWN = new Set(['password', 'current_password', 'code']);
+
+function withoutCredentials(body: unknown): unknown {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return body;
+  const shown = Object.entries(body).map(([name, value]) => [
+    name,
+    OWN.has(name) ? placeholder(name) : value,
+  ]);
+  return Object.fromEntries(shown);
 }
 
 function shownValue(name: string, value: unknown, secret: string | undefined): unknown {

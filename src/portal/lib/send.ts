@@ -12,6 +12,17 @@ const READ_TIMEOUT = 30_000;
 /** A change may include the test of a destination, which takes its time. */
 const CHANGE_TIMEOUT = 120_000;
 
+/** A 401 for a wrong password or code says nothing of the token, and the same call would count as another failed login. */
+const OF_CREDENTIALS = [1101, 1105];
+
+async function refusesToken(answer: Response): Promise<boolean> {
+  const body = (await answer
+    .clone()
+    .json()
+    .catch(() => undefined)) as { error_code?: number } | undefined;
+  return !OF_CREDENTIALS.includes(body?.error_code ?? 0);
+}
+
 interface SendParts {
   fetch(request: Request): Promise<Response>;
   sleep(milliseconds: number): Promise<void>;
@@ -40,7 +51,7 @@ export function createSend({ fetch, sleep, pace }: SendParts): (request: Request
       return answer;
     };
     let answer = await attempt();
-    if (answer.status === 401) {
+    if (answer.status === 401 && (await refusesToken(answer))) {
       const renewal = await login.renew();
       if (login.ended.aborted || renewal.is === 'refused') throw new LoginEnded();
       if (renewal.is === 'unreachable') throw new CallFailed(renewal.problem);

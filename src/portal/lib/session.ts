@@ -1,8 +1,7 @@
-import { sha1 } from '@noble/hashes/legacy.js';
-import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import type { Client } from 'openapi-fetch';
 import { createContext, useContext } from 'react';
 import type { components, paths } from '../generated/api.ts';
+import { digestOf } from './digest.ts';
 import { beginLogin, currentLogin, endLogin, type Renewal } from './login.ts';
 import { type Channel, createPeers, type HeldLogin, type Peers } from './peers.ts';
 import { CallFailed, type Problem, problemFrom, problemOf } from './problem.ts';
@@ -26,10 +25,17 @@ type Resumed =
 
 export interface Sessions {
   /** @throws CallFailed when name or password is wrong, or the node does not answer */
-  signIn(username: string, password: string): Promise<Session>;
+  signIn(username: string, password: string): Promise<Session | NeedsCode>;
+  /** The second step. @throws CallFailed when the code is wrong, or the node does not answer */
+  confirm(step: NeedsCode, code: string): Promise<Session>;
   /** Goes on with the login of this tab after a reload, or with that of another tab. */
   resume(): Promise<Resumed>;
   signOut(): void;
+}
+
+/** The password was right, and the user has a second factor. */
+export interface NeedsCode {
+  readonly mfaToken: string;
 }
 
 /** The parts of the browser and the API that a session needs. */
@@ -134,12 +140,19 @@ export function createSessions(parts: SessionParts): Sessions {
     };
   };
 
+  const enter = ({ auth_token, refresh_token }: Tokens) => {
+    if (auth_token === undefined) throw new Error('the node gave no token');
+    return begin(auth_token, refresh_token);
+  };
+
   return {
     signIn: async (username, password) => {
-      const digest = bytesToHex(sha1(utf8ToBytes(password)));
-      const tokens = await bodyOf(api.POST('/api/v1/authenticate', { body: { username, password: digest } }));
-      return begin(tokens.auth_token, tokens.refresh_token);
+      const body = { username, password: digestOf(password) };
+      const tokens = await bodyOf(api.POST('/api/v1/authenticate', { body }));
+      return tokens.mfa_token === undefined ? enter(tokens) : { mfaToken: tokens.mfa_token };
     },
+    confirm: async ({ mfaToken }, code) =>
+      enter(await bodyOf(api.POST('/api/v1/authenticate', { body: { mfa_token: mfaToken, code } }))),
     resume: async () => {
       const refreshToken = storage.getItem(KEY) ?? (await peers?.ask())?.refreshToken;
       if (refreshToken === undefined) return { is: 'out', expired: false };
@@ -168,6 +181,8 @@ export function createSessions(parts: SessionParts): Sessions {
     },
   };
 }
+
+type Tokens = Pick<components['schemas']['AuthTokens'], 'auth_token' | 'refresh_token'>;
 
 /** @throws CallFailed */
 async function bodyOf<T>(

@@ -13,7 +13,7 @@ import {
 import { type FormEvent, useEffect, useRef, useState } from 'react';
 import icon from '../icon.svg';
 import { type Problem, problemFrom } from '../lib/problem.ts';
-import type { Session, Sessions } from '../lib/session.ts';
+import type { NeedsCode, Session, Sessions } from '../lib/session.ts';
 import { focusNextHeading } from '../parts/heading.tsx';
 import { Failed } from '../parts/show.tsx';
 
@@ -25,21 +25,29 @@ const REASONS = {
 
 export function Login({
   why,
-  signIn,
+  sessions,
   entered,
 }: {
   /** Why the reader is asked to sign in. */
   readonly why: keyof typeof REASONS;
-  readonly signIn: Sessions['signIn'];
+  readonly sessions: Pick<Sessions, 'signIn' | 'confirm'>;
   readonly entered: (session: Session) => void;
 }) {
   const [username, setUsername] = useState('');
   const [password, setPassword] = useState('');
+  const [step, setStep] = useState<NeedsCode>();
+  const [code, setCode] = useState('');
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem>();
 
   const first = useRef<HTMLInputElement>(null);
   const reason = REASONS[why];
+  const back = () => {
+    setStep(undefined);
+    setCode('');
+    setPassword('');
+    setProblem(undefined);
+  };
   useEffect(() => {
     document.title = 'Sign in · simstream';
     first.current?.focus();
@@ -51,7 +59,10 @@ export function Login({
     setBusy(true);
     setProblem(undefined);
     try {
-      entered(await signIn(username, password));
+      const outcome = step ? await sessions.confirm(step, code) : await sessions.signIn(username, password);
+      if (!('mfaToken' in outcome)) return entered(outcome);
+      setStep(outcome);
+      setBusy(false);
     } catch (error) {
       setProblem(problemFrom(error));
       setBusy(false);
@@ -77,29 +88,56 @@ export function Login({
                 {reason}
               </Alert>
             )}
-            <TextInput
-              label="Username"
-              autoComplete="username"
-              required
-              value={username}
-              onChange={(event) => setUsername(event.currentTarget.value)}
-              ref={first}
-            />
-            <PasswordInput
-              label="Password"
-              autoComplete="current-password"
-              required
-              value={password}
-              onChange={(event) => setPassword(event.currentTarget.value)}
-              visibilityToggleButtonProps={{ 'aria-label': 'Show or hide the password', tabIndex: 0 }}
-            />
+            {step ? (
+              <CodeInput value={code} change={setCode} />
+            ) : (
+              <>
+                <TextInput
+                  label="Username"
+                  autoComplete="username"
+                  required
+                  value={username}
+                  onChange={(event) => setUsername(event.currentTarget.value)}
+                  ref={first}
+                />
+                <PasswordInput
+                  label="Password"
+                  autoComplete="current-password"
+                  required
+                  value={password}
+                  onChange={(event) => setPassword(event.currentTarget.value)}
+                  visibilityToggleButtonProps={{ 'aria-label': 'Show or hide the password', tabIndex: 0 }}
+                />
+              </>
+            )}
             {problem && <Failed problem={problem} title="You are not signed in" />}
             <Button type="submit" loading={busy} fullWidth>
-              Sign in
+              {step ? 'Continue' : 'Sign in'}
             </Button>
+            {step && (
+              <Button variant="default" onClick={back} fullWidth>
+                Start again
+              </Button>
+            )}
           </Stack>
         </form>
       </Paper>
     </Center>
+  );
+}
+
+function CodeInput({ value, change }: { readonly value: string; readonly change: (code: string) => void }) {
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => input.current?.focus(), []);
+  return (
+    <TextInput
+      label="Code"
+      description="From your authenticator app, or one of your recovery codes"
+      autoComplete="one-time-code"
+      required
+      value={value}
+      onChange={(event) => change(event.currentTarget.value)}
+      ref={input}
+    />
   );
 }
