@@ -65,6 +65,7 @@ describe('operator API', () => {
       name: 'Bob B.',
       role: 'user',
       status: 'active',
+      mfa: false,
       organisation_id: 2,
       created,
     });
