@@ -15,7 +15,12 @@ const HELP = `npm run simulate -- [options]
   --coverage    print how often each event met each phase of the machine
   --trace       print the whole trace (of one seed)
   --no-shrink   do not look for a smaller failure
-  --go-on       go on with the next seed after a failure`;
+  --go-on       go on with the next seed after a failure
+
+With many seeds it prints each minute how far it is.`;
+
+/** Between two lines about how far it is, ms. */
+const PROGRESS_MS = 60_000;
 
 const { values } = parseArgs({
   options: {
@@ -51,6 +56,7 @@ async function simulate(): Promise<void> {
   const only = values.only === undefined ? undefined : readRanges(values.only);
   const coverage = new Coverage();
   const started = performance.now();
+  let toldAt = started;
   const total = { seeds: 0, hours: 0, records: 0, failed: new Map<string, number[]>() };
   for (let seed = first; seed < first + seeds; seed++) {
     const options: WorldOptions = {
@@ -65,6 +71,10 @@ async function simulate(): Promise<void> {
     total.hours += result.hours;
     total.records += result.records;
     if (values.trace) say(result.trace);
+    if (performance.now() - toldAt >= PROGRESS_MS) {
+      toldAt = performance.now();
+      say(`seed ${seed}: ${summary(total, started)}`);
+    }
     if (seeds === 1 || result.violation)
       say(`seed ${seed}: ${result.hours.toFixed(1)} h, ${result.records} records, trace ${result.checksum}`);
     if (!result.violation) continue;
@@ -73,14 +83,32 @@ async function simulate(): Promise<void> {
     await report(options, result);
     if (!values['go-on']) break;
   }
-  const seconds = (performance.now() - started) / 1_000;
-  say(
-    `${total.seeds} seeds, ${total.hours.toFixed(0)} simulated hours, ${total.records} records in ${seconds.toFixed(1)} s`,
-  );
+  say(summary(total, started));
   if (values.coverage) say(`${coverage}\nnot met: ${coverage.missing.join(', ') || 'none'}`);
   for (const [kind, failed] of total.failed)
     say(`FAILED ${kind}: ${failed.length} seeds: ${failed.slice(0, 20)}`);
   if (total.failed.size > 0) process.exitCode = 1;
+}
+
+interface Total {
+  readonly seeds: number;
+  readonly hours: number;
+  readonly records: number;
+  readonly failed: ReadonlyMap<string, readonly number[]>;
+}
+
+/** What was run so far, and what an hour of it costs: on a busy machine the time of the processor says more than the clock. */
+function summary({ seeds, hours, records, failed }: Total, started: number): string {
+  const seconds = (performance.now() - started) / 1_000;
+  const { user, system } = process.cpuUsage();
+  const processor = (user + system) / 1_000_000;
+  const failures = [...failed.values()].reduce((sum, each) => sum + each.length, 0);
+  return [
+    `${seeds} seeds, ${hours.toFixed(0)} simulated hours, ${records} records`,
+    `in ${seconds.toFixed(0)} s (${((hours * 3_600) / seconds).toFixed(0)} times as fast as real time)`,
+    `with ${processor.toFixed(0)} s of processor (${(processor / hours).toFixed(2)} s an hour)`,
+    failures === 0 ? 'no failure' : `${failures} seeds failed`,
+  ].join(', ');
 }
 
 async function report(options: WorldOptions, failed: Awaited<ReturnType<World['run']>>): Promise<void> {

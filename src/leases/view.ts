@@ -234,12 +234,11 @@ export class LeasesView {
 
   /** Documents of nodes that have been lost for long and can be removed; only one of the nodes gets them. */
   forgettable(): { readonly session: string; readonly revision: number }[] {
-    if (this.#candidates()[0]?.session !== this.#session) return [];
     const before = this.#time() - this.#timing.lostMs - this.#timing.forgetMs;
     const found: { session: string; revision: number }[] = [];
     for (const [session, { document, revision, silent, heardAt }] of this.#nodes)
       if (document && silent && heardAt < before) found.push({ session, revision });
-    return found;
+    return found.length > 0 && this.#candidates()[0]?.session === this.#session ? found : [];
   }
 
   aliveCount(): number {

@@ -1,9 +1,6 @@
 import type { Clock, Random } from '../lib/clock.ts';
 import type { Wakeup } from '../lib/wakeup.ts';
 
-/** Nobody sees it. Without a reason each abort would make an error with a stack, several times a second. */
-const LATE = 'late';
-
 /** How the loops of one node wait. Jitter keeps the nodes of an installation from writing all at once. */
 export class Waits {
   readonly #clock: Clock;
@@ -20,9 +17,6 @@ export class Waits {
 
   /** Resolves when `wakeup` wakes, or after `milliseconds`. */
   async wait(wakeup: Wakeup, milliseconds: number): Promise<void> {
-    const late = new AbortController();
-    const cancel = this.#clock.after(milliseconds, () => late.abort(LATE));
-    await wakeup.wait(late.signal);
-    cancel();
+    await wakeup.waitFor(milliseconds, this.#clock);
   }
 }

@@ -1,3 +1,5 @@
+import type { Clock } from './clock.ts';
+
 /**
  * Lets one loop wait for the next event. A `wake` is remembered once if no loop waits: the next `wait` then returns at
  * once. So "check, then wait" misses nothing.
@@ -26,6 +28,24 @@ export class Wakeup {
       };
       this.#resolve = done;
       signal.addEventListener('abort', done, { once: true });
+    });
+  }
+
+  /** Resolves at the next `wake`, or after so long. */
+  waitFor(milliseconds: number, clock: Pick<Clock, 'after'>): Promise<void> {
+    if (this.#raised) {
+      this.#raised = false;
+      return Promise.resolve();
+    }
+    return new Promise((resolve) => {
+      const done = () => {
+        cancel();
+        this.#resolve = undefined;
+        this.#raised = false;
+        resolve();
+      };
+      const cancel = clock.after(milliseconds, done);
+      this.#resolve = done;
     });
   }
 }
