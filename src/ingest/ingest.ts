@@ -1,15 +1,15 @@
 import { crc32 } from 'node:zlib';
 import type { Clock } from '../lib/clock.ts';
-import { freeBytes } from '../lib/free-bytes.ts';
 import { working } from '../lib/loop-watch.ts';
-import type { NewBlock, RecordLog } from '../log/log.ts';
-import { blockInMemory, encodeBlock, type RecordKind } from '../records/block.ts';
+import type { RecordLog } from '../log/log.ts';
+import type { RecordKind } from '../records/block.ts';
 import { RecordReader } from '../records/record-reader.ts';
 import { type BodyFormat, MOST_REJECTED, type RecordFault, scanBody } from '../records/scan.ts';
 import { partitionOf } from '../registry/organisation.ts';
 import type { OrganisationTree } from '../registry/organisation-tree.ts';
 import { Admission, type Ticket } from './admission.ts';
-import { groupByPartition } from './partition.ts';
+import { shareOf } from './partition.ts';
+import { createStoring } from './storing.ts';
 
 export interface IngestOptions {
   readonly log: RecordLog;
@@ -78,6 +78,7 @@ const RETRY_AFTER_SECONDS = 1;
 export function createIngest(options: IngestOptions): Ingest {
   const { log, tree, clock, telemetry } = options;
   const admission = new Admission(options.bytesInFlight ?? BYTES_IN_FLIGHT);
+  const storing = createStoring(log, clock);
   const readers = { usage: new RecordReader('usage'), event: new RecordReader('event') };
 
   const process = async (request: IngestRequest): Promise<IngestOutcome> => {
@@ -96,32 +97,18 @@ export function createIngest(options: IngestOptions): Ingest {
         ? {}
         : { idempotencyKey: `operator ${kind} ${idempotencyKey}`, fingerprint: fingerprintOf(body) };
     await tree.learn(columns.organisations);
-    const groups = groupByPartition(scanned, body, format, (organisation) =>
+    const bytes = body.length;
+    const share = shareOf(scanned, body, format, (organisation) =>
       partitionOf(tree.rootOf(organisation), log.partitions),
     );
-    working(WORK);
-    const bodyBytes = body.length;
-    // Records of one partition stay where they are.
-    if (groups.every(({ payload }) => payload.buffer !== body.buffer)) freeBytes(body);
-    const arrivedAt = clock.now();
-    const blocks = await Promise.all(
-      groups.map(async ({ partition, index, payload }): Promise<NewBlock> => {
-        const bytes = await encodeBlock(index, payload, arrivedAt);
-        return { partition, bytes, block: blockInMemory(index, payload, arrivedAt) };
-      }),
-    );
-    let repeated = false;
-    // A key is remembered even if there is nothing to store: its next use must be compared with this one.
-    if (blocks.length > 0 || idempotencyKey !== undefined) {
-      const appended = await log.append(blocks, idempotency);
-      if (appended.type === 'mismatch') return { type: 'mismatch' };
-      if (appended.type === 'unavailable')
-        return { type: 'busy', retryAfter: RETRY_AFTER_SECONDS, cause: appended.cause };
-      repeated = appended.type === 'duplicate';
-      if (appended.type === 'stored') {
-        const durationMs = clock.monotonic() - started;
-        telemetry?.recordsIngested({ kind, records: accepted, bytes: bodyBytes, durationMs });
-      }
+    const appended = await storing.store(share, idempotency);
+    if (appended.type === 'mismatch') return { type: 'mismatch' };
+    if (appended.type === 'unavailable')
+      return { type: 'busy', retryAfter: RETRY_AFTER_SECONDS, cause: appended.cause };
+    const repeated = appended.type === 'duplicate';
+    if (!repeated && accepted > 0) {
+      const durationMs = clock.monotonic() - started;
+      telemetry?.recordsIngested({ kind, records: accepted, bytes, durationMs });
     }
     return { type: 'accepted', accepted, rejected: invalid, indexes: rejected, faults, repeated };
   };

@@ -1,20 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { fc } from '../lib/property.fixture.ts';
-import { blockInMemory, encodeBlock, recordBytes } from '../records/block.ts';
+import { blockInMemory, encodeBlock, type RecordKind, recordBytes } from '../records/block.ts';
 import { decodeBlock } from '../records/decode-block.ts';
 import { organisationOf } from '../records/record-index.ts';
 import { RecordReader } from '../records/record-reader.ts';
 import { eventText, usageText } from '../records/records.fixture.ts';
 import { type BodyFormat, scanBody } from '../records/scan.ts';
-import { groupByPartition } from './partition.ts';
+import { groupShares, type Share, shareOf } from './partition.ts';
 
 const PARTITIONS = 3;
 const partitionOf = (organisation: number) => organisation % PARTITIONS;
 
 /** A body with valid records of some organisations (a number) and invalid ones (null). */
 const given = fc.record({
-  kind: fc.constantFrom('usage' as const, 'event' as const),
   format: fc.constantFrom<BodyFormat>('array', 'ndjson'),
   // Often all of one partition.
   records: fc
@@ -31,31 +30,38 @@ const given = fc.record({
   separators: fc.array(fc.constantFrom('\n', '\r\n', ' \n\n', '\n\t\r\n '), { minLength: 1, maxLength: 4 }),
 });
 
-describe('sharing records out to partitions', () => {
+const kinds = fc.constantFrom('usage' as const, 'event' as const);
+
+/** The record number `i`; without an organisation it is invalid. */
+function textOf(kind: RecordKind, organisation: number | null, i: number): string {
+  if (organisation === null) return '{"id":[1,2]}';
+  const members = {
+    id: `${i}`,
+    organisation: `{"id":${organisation}}`,
+    event_type: `{"id":${i * 7}}`,
+  };
+  return kind === 'usage' ? usageText(members) : eventText({ ...members, alert: i % 2 ? 'true' : '0' });
+}
+
+describe('grouping the records of requests by partition', () => {
   test('keeps every valid record, its bytes, its place among its own and its columns', async () => {
     await fc.assert(
-      fc.asyncProperty(given, async ({ kind, format, records, separators }) => {
-        const texts = records.map((organisation, i) => {
-          if (organisation === null) return '{"id":[1,2]}';
-          const members = {
-            id: `${i}`,
-            organisation: `{"id":${organisation}}`,
-            event_type: `{"id":${i * 7}}`,
-          };
-          return kind === 'usage'
-            ? usageText(members)
-            : eventText({ ...members, alert: i % 2 ? 'true' : '0' });
-        });
-        const body = Buffer.from(bodyOf(format, texts, separators));
-        const groups = groupByPartition(
-          await scanBody(new RecordReader(kind), body, format),
-          body,
-          format,
-          partitionOf,
-        );
+      fc.asyncProperty(fc.array(given, { minLength: 1, maxLength: 3 }), kinds, async (bodies, kind) => {
+        const shares: Share[] = [];
+        const texts: string[] = [];
+        const organisations: (number | null)[] = [];
+        for (const { format, records, separators } of bodies) {
+          const own = records.map((organisation, i) => textOf(kind, organisation, texts.length + i));
+          texts.push(...own);
+          organisations.push(...records);
+          const body = Buffer.from(bodyOf(format, own, separators));
+          const scanned = await scanBody(new RecordReader(kind), body, format);
+          shares.push(shareOf(scanned, body, format, partitionOf));
+        }
+        const groups = groupShares(shares);
         assert.equal(new Set(groups.map((group) => group.partition)).size, groups.length);
         for (let partition = 0; partition < PARTITIONS; partition++) {
-          const expected = records.flatMap((organisation, i) =>
+          const expected = organisations.flatMap((organisation, i) =>
             organisation !== null && partitionOf(organisation) === partition ? [{ i, organisation }] : [],
           );
           const group = groups.find((one) => one.partition === partition);
@@ -83,12 +89,8 @@ describe('sharing records out to partitions', () => {
   test('copies nothing when all records go to one partition', async () => {
     for (const format of ['array', 'ndjson'] as const) {
       const body = Buffer.from(bodyOf(format, [usageText(), usageText()], ['\r\n']));
-      const groups = groupByPartition(
-        await scanBody(new RecordReader('usage'), body, format),
-        body,
-        format,
-        partitionOf,
-      );
+      const scanned = await scanBody(new RecordReader('usage'), body, format);
+      const groups = groupShares([shareOf(scanned, body, format, partitionOf)]);
       assert.equal(groups.length, 1);
       assert.equal(groups[0]?.payload, body);
     }

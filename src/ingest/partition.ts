@@ -11,29 +11,51 @@ interface PartitionRecords {
 
 const COMMA = 0x2c;
 
+/** The valid records of one body, and where they go. */
+export interface Share {
+  readonly scanned: ScannedBody;
+  readonly body: Uint8Array;
+  /** The partition of each organisation in `scanned`. */
+  readonly partitions: readonly number[];
+}
+
 /**
- * Shares the records of a body out to partitions, in the order in which they came. If all belong to one partition and
- * none was skipped, the body itself is the payload and nothing is copied.
- *
- * The body is changed: where records stand on lines, the first byte between two of them becomes a comma.
+ * Prepares the records of a body for `groupShares`. The body is changed: where records stand on lines, the first byte
+ * between two of them becomes a comma.
  * @param partitionOf the partition of an organisation
  */
-export function groupByPartition(
+export function shareOf(
   scanned: ScannedBody,
   body: Uint8Array,
   format: BodyFormat,
   partitionOf: (organisation: number) => number,
-): PartitionRecords[] {
-  const { columns, breaks } = scanned;
-  const { count, organisations } = columns;
-  if (count === 0) return [];
+): Share {
   if (format === 'ndjson') joinLines(scanned, body);
-  const partitions = organisations.map(partitionOf);
-  const first = partitions[0] as number;
-  const whole = breaks.every((index) => index === count);
-  if (whole && partitions.every((partition) => partition === first))
-    return [{ partition: first, index: columns.toIndex(), payload: body }];
-  return copyOut(scanned, body, partitions);
+  return { scanned, body, partitions: scanned.columns.organisations.map(partitionOf) };
+}
+
+/**
+ * Distributes records of one kind over their partitions, one group for each partition. Records keep the order of the shares,
+ * and in a share the order of its body. If there is one share, of one partition, and none of its records was skipped, then
+ * the body itself is the payload and nothing is copied.
+ * @param shares not empty
+ */
+export function groupShares(shares: readonly Share[]): PartitionRecords[] {
+  const [only] = shares;
+  if (only && shares.length === 1) {
+    const { scanned, body, partitions } = only;
+    const { columns, breaks } = scanned;
+    const first = partitions[0] ?? 0;
+    const whole = breaks.every((index) => index === columns.count);
+    if (columns.count > 0 && whole && partitions.every((partition) => partition === first))
+      return [{ partition: first, index: columns.toIndex(), payload: body }];
+  }
+  return copyOut(shares.filter(({ scanned }) => scanned.columns.count > 0));
+}
+
+/** The largest number of bytes in a group, if the share were split evenly. */
+export function usualGroupBytes({ body, partitions }: Share): number {
+  return body.length / Math.max(1, new Set(partitions).size);
 }
 
 /** Makes the white space between two lines a comma with white space. Behind a record's line nothing else can stand. */
@@ -50,7 +72,7 @@ interface Part {
   /** The payload, as far as it is filled, and the index over it. */
   at: number;
   index: RecordIndexBuilder;
-  payload: Uint8Array;
+  payload: Buffer;
 }
 
 /** Calls `visit` with each run of neighbours of one part: records `from` up to `to`. */
@@ -75,35 +97,25 @@ function eachRun(
   }
 }
 
-function copyOut(scanned: ScannedBody, body: Uint8Array, partitions: readonly number[]): PartitionRecords[] {
-  const { columns } = scanned;
-  const { starts, ends } = columns;
+function copyOut(shares: readonly Share[]): PartitionRecords[] {
   const parts = new Map<number, Part>();
-  const partOf = partitions.map((partition) => {
-    let part = parts.get(partition);
-    if (!part) {
-      part = newPart(partition, columns.kind);
-      parts.set(partition, part);
-    }
-    return part;
-  });
-  // A run is copied at once, with what separates its records; between two runs comes a comma.
-  eachRun(scanned, partOf, (part, from, to) => {
-    part.length += (ends[to - 1] as number) - (starts[from] as number) + (part.count > 0 ? 1 : 0);
-    part.count += to - from;
-  });
+  const kind = shares[0]?.scanned.columns.kind ?? 'usage';
+  const partsOf = shares.map(({ partitions }) =>
+    partitions.map((partition) => {
+      let part = parts.get(partition);
+      if (!part) {
+        part = newPart(partition, kind);
+        parts.set(partition, part);
+      }
+      return part;
+    }),
+  );
+  for (const [at, { scanned }] of shares.entries()) measure(scanned, partsOf[at] as Part[]);
   for (const part of parts.values()) {
     part.payload = Buffer.allocUnsafeSlow(part.length);
-    part.index = new RecordIndexBuilder(columns.kind, part.count);
+    part.index = new RecordIndexBuilder(kind, part.count);
   }
-  eachRun(scanned, partOf, (part, from, to) => {
-    if (part.index.count > 0) part.payload[part.at++] = COMMA;
-    const start = starts[from] as number;
-    const end = ends[to - 1] as number;
-    part.payload.set(body.subarray(start, end), part.at);
-    part.index.addRange(columns, from, to, part.at);
-    part.at += end - start;
-  });
+  for (const [at, share] of shares.entries()) copy(share, partsOf[at] as Part[]);
   return [...parts.values()].map(({ partition, index, payload }) => ({
     partition,
     index: index.toIndex(),
@@ -111,7 +123,32 @@ function copyOut(scanned: ScannedBody, body: Uint8Array, partitions: readonly nu
   }));
 }
 
+function measure(scanned: ScannedBody, partOf: readonly Part[]): void {
+  const { starts, ends } = scanned.columns;
+  eachRun(scanned, partOf, (part, from, to) => {
+    part.length += (ends[to - 1] as number) - (starts[from] as number) + (part.count > 0 ? 1 : 0);
+    part.count += to - from;
+  });
+}
+
+/** A run is copied at once, with what separates its records; between two runs comes a comma. */
+function copy({ scanned, body }: Share, partOf: readonly Part[]): void {
+  const { columns } = scanned;
+  const { starts, ends } = columns;
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  eachRun(scanned, partOf, (part, from, to) => {
+    if (part.index.count > 0) part.payload[part.at++] = COMMA;
+    const start = starts[from] as number;
+    const end = ends[to - 1] as number;
+    bytes.copy(part.payload, part.at, start, end);
+    part.index.addRange(columns, from, to, part.at);
+    part.at += end - start;
+  });
+}
+
 function newPart(partition: number, kind: RecordIndex['kind']): Part {
   const index = new RecordIndexBuilder(kind, 0);
-  return { partition, count: 0, length: 0, at: 0, index, payload: new Uint8Array(0) };
+  return { partition, count: 0, length: 0, at: 0, index, payload: NOTHING };
 }
+
+const NOTHING = Buffer.alloc(0);

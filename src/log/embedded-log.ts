@@ -250,6 +250,7 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
 
   return {
     partitions,
+    atomic: true,
 
     append: async (blocks, appendOptions: AppendOptions = {}) => {
       for (const { partition } of blocks) extentOf(partition);

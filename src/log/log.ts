@@ -4,7 +4,7 @@ import type { Block } from '../records/block.ts';
  * The record log: P append-only partitions of blocks.
  *
  * Invariants, held by every adapter and checked by log.contract.ts:
- *  L1  `append` resolves only when every block of the call is durable, and stores all of them or (embedded) none.
+ *  L1  `append` resolves only when every block of the call is durable. If the log is `atomic`, it stores all of them or none.
  *  L2  Within a partition, sequences grow by one from 1, in the order of the calls of `append`. No sequence is ever used
  *      twice, even after a restart and after everything was trimmed.
  *  L3  A follower sees each durable block of its partition once, in order, from the requested sequence on.
@@ -15,6 +15,8 @@ import type { Block } from '../records/block.ts';
  */
 export interface RecordLog {
   readonly partitions: number;
+  /** Whether the blocks of an append are stored together or not at all, whatever partitions they go to. */
+  readonly atomic: boolean;
 
   /**
    * Stores one block in each named partition. Resolves when the blocks are durable.

@@ -63,6 +63,7 @@ export async function createNatsLog(nats: Nats, options: NatsLogOptions): Promis
 
   return {
     partitions: count,
+    atomic: false,
 
     append: async (blocks, appendOptions = {}) => {
       for (const { partition } of blocks) partitionAt(partition);

@@ -68,6 +68,7 @@ export class TestTarget {
         }),
       log: {
         partitions: this.#partitions,
+        atomic: false,
         extent: (partition) => log.extent(partition),
         read: (...given) => log.read(...given),
         seek: (...given) => log.seek(...given),

@@ -121,12 +121,11 @@ export class RecordIndexBuilder {
       this.ends[row] = (source.ends[i] as number) + shift;
     }
     this.#addOrdinals(source, from, to, begin);
-    this.endpoints.set(source.endpoints.subarray(from, to), begin);
-    if (source.endpointsHigh.length > 0)
-      this.#highHalves().set(source.endpointsHigh.subarray(from, to), begin);
+    copyRange(source.endpoints, from, to, this.endpoints, begin);
+    if (source.endpointsHigh.length > 0) copyRange(source.endpointsHigh, from, to, this.#highHalves(), begin);
     if (this.kind === 'usage') return;
-    this.eventTypes.set(source.eventTypes.subarray(from, to), begin);
-    this.alerts.set(source.alerts.subarray(from, to), begin);
+    copyRange(source.eventTypes, from, to, this.eventTypes, begin);
+    copyRange(source.alerts, from, to, this.alerts, begin);
   }
 
   #addOrdinals(source: RecordIndex, from: number, to: number, begin: number): void {
@@ -204,6 +203,16 @@ export class RecordIndexBuilder {
       alerts: this.alerts.length === events ? this.alerts : this.alerts.slice(0, events),
     };
   }
+}
+
+type Column = Uint32Array | Uint8Array;
+
+/** A range this short is copied value by value: a view of it would cost more. */
+const SHORT_RANGE = 32;
+
+function copyRange(source: Column, from: number, to: number, target: Column, at: number): void {
+  if (to - from > SHORT_RANGE) target.set(source.subarray(from, to), at);
+  else for (let i = from; i < to; i++) target[at + i - from] = source[i] as number;
 }
 
 function grown(column: Uint32Array, size: number): Uint32Array {

@@ -47,6 +47,7 @@ export class Link {
     const read = <T>(operation: () => Promise<T>) => this.#read(operation, weather.read);
     return {
       partitions: storage.log.partitions,
+      atomic: storage.log.atomic,
       append: async (blocks, options) => {
         const unanswered = (): AppendOutcome => ({
           type: 'unavailable',

@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ManualClock } from '../lib/manual-clock.fixture.ts';
+import type { AppendOptions, AppendOutcome, NewBlock } from '../log/log.ts';
+import { type RecordKind, recordBytes } from '../records/block.ts';
+import { decodeBlock } from '../records/decode-block.ts';
+import { RecordReader } from '../records/record-reader.ts';
+import { eventText, usageText } from '../records/records.fixture.ts';
+import { scanBody } from '../records/scan.ts';
+import { shareOf } from './partition.ts';
+import { createStoring } from './storing.ts';
+
+/** A log that keeps what it was asked to append, and answers when the test says so. */
+function heldLog(atomic = true) {
+  const appends: {
+    blocks: readonly NewBlock[];
+    options: AppendOptions;
+    answer(outcome: AppendOutcome): void;
+    fail(error: Error): void;
+  }[] = [];
+  let reached = () => {};
+  return {
+    atomic,
+    appends,
+    append: (blocks: readonly NewBlock[], options: AppendOptions = {}) =>
+      new Promise<AppendOutcome>((answer, fail) => {
+        appends.push({ blocks, options, answer, fail });
+        reached();
+      }),
+    /** Resolves when so many appends have come: blocks are compressed outside of the event loop. */
+    asked: (count: number) =>
+      new Promise<void>((resolve) => {
+        reached = () => (appends.length >= count ? resolve() : undefined);
+        reached();
+      }),
+  };
+}
+
+const STORED: AppendOutcome = { type: 'stored', positions: [] };
+
+async function share(kind: RecordKind, organisations: readonly number[], first: number, padding = 0) {
+  const text = kind === 'usage' ? usageText : eventText;
+  const records = organisations.map((organisation, i) =>
+    text({
+      id: `${first + i}`,
+      organisation: `{"id":${organisation},"name":${JSON.stringify('n'.repeat(padding))}}`,
+    }),
+  );
+  const body = Buffer.from(`[${records.join()}]`);
+  const scanned = await scanBody(new RecordReader(kind), body, 'array');
+  return shareOf(scanned, body, 'array', (organisation) => organisation % 4);
+}
+
+function idsIn({ bytes }: NewBlock): number[] {
+  const block = decodeBlock(bytes);
+  return Array.from(
+    { length: block.count },
+    (_, i) => JSON.parse(Buffer.from(recordBytes(block, i)).toString()).id,
+  );
+}
+
+/** Lets everything run that waits for no log. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe('storing the records of requests', () => {
+  test('requests that wait share an append, and in each partition a block', async () => {
+    const log = heldLog();
+    const { store } = createStoring(log, new ManualClock());
+    const outcomes = [];
+    for (let i = 0; i < 12; i++) outcomes.push(store(await share('usage', [1, 2, 5], i * 10), {}));
+    await settle();
+    assert.equal(log.appends.length, 1, 'one is under way, eleven wait');
+    log.appends[0]?.answer(STORED);
+    await log.asked(2);
+    const [ones, twos] = log.appends[1]?.blocks ?? [];
+    assert.equal(log.appends[1]?.blocks.length, 2);
+    const waited = Array.from({ length: 11 }, (_, i) => (i + 1) * 10);
+    assert.deepEqual(
+      idsIn(ones as NewBlock),
+      waited.flatMap((id) => [id, id + 2]),
+    );
+    assert.deepEqual(
+      idsIn(twos as NewBlock),
+      waited.map((id) => id + 1),
+    );
+    for (const { answer } of log.appends) answer(STORED);
+    for (const outcome of outcomes) assert.deepEqual(await outcome, STORED);
+  });
+
+  test('a request that nothing stands before is stored at once', async () => {
+    const log = heldLog();
+    const { store } = createStoring(log, new ManualClock());
+    for (let i = 0; i < 5; i++) {
+      const outcome = store(await share('usage', [1], i), {});
+      await log.asked(i + 1);
+      log.appends[i]?.answer(STORED);
+      assert.deepEqual(await outcome, STORED);
+    }
+  });
+
+  test('a block holds one kind of records', async () => {
+    const log = heldLog();
+    const { store } = createStoring(log, new ManualClock());
+    const outcomes = [];
+    for (let i = 0; i < 6; i++) outcomes.push(store(await share(i % 2 ? 'event' : 'usage', [1], i * 10), {}));
+    await log.asked(1);
+    log.appends[0]?.answer(STORED);
+    await log.asked(2);
+    const { blocks } = log.appends[1] as (typeof log.appends)[number];
+    assert.deepEqual(
+      blocks.map(({ partition, block }) => [partition, block.kind, block.count]),
+      [
+        [1, 'event', 3],
+        [1, 'usage', 2],
+      ],
+    );
+    for (const { answer } of log.appends) answer(STORED);
+    await Promise.all(outcomes);
+  });
+
+  test('a request with a key, or with many bytes for a partition, has an append of its own', async () => {
+    const log = heldLog();
+    const { store } = createStoring(log, new ManualClock());
+    const large = await share('usage', [1, 1], 90, 100_000);
+    const outcomes = [
+      store(await share('usage', [1], 0), { idempotencyKey: 'a', fingerprint: 'f' }),
+      store(await share('usage', [1], 10), { idempotencyKey: 'b', fingerprint: 'f' }),
+      store(await share('usage', [1], 20), { idempotencyKey: 'c', fingerprint: 'f' }),
+      store(large, {}),
+    ];
+    await log.asked(4);
+    assert.deepEqual(
+      log.appends.map(({ options }) => options.idempotencyKey),
+      ['a', 'b', 'c', undefined],
+    );
+    assert.equal(log.appends[3]?.blocks[0]?.block.payload(), large.body, 'it was not copied');
+    log.appends[0]?.answer({ type: 'mismatch' });
+    for (const { answer } of log.appends) answer(STORED);
+    assert.deepEqual(
+      (await Promise.all(outcomes)).map(({ type }) => type),
+      ['mismatch', 'stored', 'stored', 'stored'],
+    );
+  });
+
+  test('on a log that is not atomic, each request has an append of its own', async () => {
+    const log = heldLog(false);
+    const { store } = createStoring(log, new ManualClock());
+    const outcomes = [];
+    for (let i = 0; i < 3; i++) outcomes.push(store(await share('usage', [1, 2], i * 10), {}));
+    await log.asked(3);
+    for (const { blocks, answer } of log.appends) {
+      assert.equal(blocks.length, 2);
+      answer(STORED);
+    }
+    await Promise.all(outcomes);
+  });
+
+  test('what the log does not take is said to each request of the pack, and the next pack is tried', async () => {
+    const log = heldLog();
+    const { store } = createStoring(log, new ManualClock());
+    const outcomes = [];
+    for (let i = 0; i < 3; i++) outcomes.push(store(await share('usage', [1], i * 10), {}));
+    const settled = Promise.allSettled(outcomes);
+    await log.asked(1);
+    log.appends[0]?.answer({ type: 'unavailable', cause: 'the disk is full' });
+    await log.asked(2);
+    const last = store(await share('usage', [1], 90), {});
+    log.appends[1]?.fail(new Error('a bug'));
+    await log.asked(3);
+    log.appends[2]?.answer(STORED);
+    assert.deepEqual(
+      (await settled).map((one) => (one.status === 'fulfilled' ? one.value.type : 'failed')),
+      ['unavailable', 'failed', 'failed'],
+    );
+    assert.equal((await last).type, 'stored');
+  });
+
+  test('a pack is bounded, and large ones are prepared while another one is written', async () => {
+    const log = heldLog();
+    const { store } = createStoring(log, new ManualClock());
+    const outcomes = [];
+    for (let i = 0; i < 64; i++) outcomes.push(store(await share('usage', [1], i * 10, 100_000), {}));
+    await log.asked(2);
+    await settle();
+    assert.equal(log.appends.length, 2, 'no more than two are under way');
+    for (let answered = 0; answered < 4; answered++) {
+      await log.asked(answered + 1);
+      log.appends[answered]?.answer(STORED);
+    }
+    await Promise.all(outcomes);
+    const counts = log.appends.map(({ blocks }) => blocks[0]?.block.count);
+    // A smaller one may be compressed faster than the one before it.
+    assert.deepEqual(
+      counts.sort((a = 0, b = 0) => a - b),
+      [1, 3, 18, 42],
+    );
+  });
+});

@@ -1,0 +1,113 @@
+import type { Clock } from '../lib/clock.ts';
+import { freeBytes } from '../lib/free-bytes.ts';
+import { working } from '../lib/loop-watch.ts';
+import type { AppendOptions, AppendOutcome, NewBlock, RecordLog } from '../log/log.ts';
+import { blockInMemory, encodeBlock } from '../records/block.ts';
+import { groupShares, type Share, usualGroupBytes } from './partition.ts';
+
+/**
+ * Stores the valid records of requests. Small requests that wait for their turn are packed together: they share an append,
+ * and in each partition a block. So the cost of a block is paid once for many requests, and it is highest where the records
+ * of a request belong to many organisations.
+ *
+ *  S1  All records of a request are in one append: they are stored together or not at all.
+ *  S2  A request with an idempotency key, or with large groups of records, has an append of its own. On a log that is not
+ *      `atomic` every request has: a fault of one partition must not concern requests that have no records for it.
+ *  S3  While a pack is under way, requests gather for the next one. A second pack is begun beside it only when it is large:
+ *      then one is compressed while the other one is written. No request waits for a timer, or for another request to come.
+ *  S4  In a block, the requests are in the order in which they came. Two packs may be stored in another order: a producer that
+ *      needs an order waits for the answer to its earlier request.
+ */
+interface Storing {
+  /** Resolves when the records are durable, or when nothing of them is stored. Owns the share's body from now on. */
+  store(share: Share, options: AppendOptions): Promise<AppendOutcome>;
+}
+
+const PACKS = 2;
+/** A smaller pack is compressed faster than written, so it gathers more requests until the other one is done. */
+const SECOND_PACK_BYTES = 256 * 1024;
+/** About two milliseconds of copying, which is done in one go. */
+const PACK_BYTES = 4 * 2 ** 20;
+/** A larger block costs little beside its records, and its body need not be copied. */
+const SMALL_GROUP = 128 * 1024;
+const WORK = { what: 'ingest' };
+
+interface Waiting {
+  readonly share: Share;
+  readonly resolve: (outcome: AppendOutcome) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+export function createStoring(log: Pick<RecordLog, 'append' | 'atomic'>, clock: Clock): Storing {
+  let waiting: Waiting[] = [];
+  let waitingBytes = 0;
+  const packs = new Set<Promise<void>>();
+
+  const append = async (shares: readonly Share[], options: AppendOptions): Promise<AppendOutcome> => {
+    working(WORK);
+    const groups = [...Map.groupBy(shares, ({ scanned }) => scanned.columns.kind).values()].flatMap(
+      groupShares,
+    );
+    const payloads = new Set<ArrayBufferLike>(groups.map(({ payload }) => payload.buffer));
+    for (const { body } of shares) if (!payloads.has(body.buffer)) freeBytes(body);
+    const arrivedAt = clock.now();
+    const blocks = await Promise.all(
+      groups.map(async ({ partition, index, payload }): Promise<NewBlock> => {
+        const bytes = await encodeBlock(index, payload, arrivedAt);
+        return { partition, bytes, block: blockInMemory(index, payload, arrivedAt) };
+      }),
+    );
+    // A key is remembered even if there is nothing to store: its next use must be compared with this one.
+    if (blocks.length === 0 && options.idempotencyKey === undefined) return { type: 'stored', positions: [] };
+    return log.append(blocks, options);
+  };
+
+  /** @param others packs that are under way */
+  const mayBegin = (others: number) =>
+    waiting.length > 0 && (others === 0 || (others < PACKS && waitingBytes >= SECOND_PACK_BYTES));
+
+  const takePack = (): Waiting[] => {
+    let bytes = 0;
+    let length = 0;
+    while (length < waiting.length && bytes < PACK_BYTES) bytes += waiting[length++]?.share.body.length ?? 0;
+    const pack = waiting.slice(0, length);
+    waiting = waiting.slice(length);
+    waitingBytes -= bytes;
+    return pack;
+  };
+
+  const pack = async () => {
+    while (mayBegin(packs.size - 1)) {
+      const taken = takePack();
+      try {
+        const outcome = await append(
+          taken.map(({ share }) => share),
+          {},
+        );
+        for (const { resolve } of taken) resolve(outcome);
+      } catch (error) {
+        for (const { reject } of taken) reject(error);
+      }
+    }
+  };
+
+  return {
+    store: (share, options) => {
+      if (!log.atomic || options.idempotencyKey !== undefined || !isSmall(share))
+        return append([share], options);
+      return new Promise((resolve, reject) => {
+        waiting.push({ share, resolve, reject });
+        waitingBytes += share.body.length;
+        if (!mayBegin(packs.size)) return;
+        const packing: Promise<void> = Promise.resolve()
+          .then(pack)
+          .finally(() => packs.delete(packing));
+        packs.add(packing);
+      });
+    },
+  };
+}
+
+function isSmall(share: Share): boolean {
+  return share.body.length < PACK_BYTES && usualGroupBytes(share) < SMALL_GROUP;
+}
