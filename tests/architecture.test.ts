@@ -17,7 +17,7 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
   storage: {},
   filters: { records: 'values', 'registry/registry.ts': 'types' },
   log: { records: 'values', storage: 'values' },
-  registry: { storage: 'values', 'log/log.ts': 'values' },
+  registry: { storage: 'values', 'log/log.ts': 'values', 'records/formats.ts': 'types' },
   leases: { registry: 'values' },
   destinations: { records: 'values', 'log/log.ts': 'types' },
   privacy: {

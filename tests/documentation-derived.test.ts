@@ -6,6 +6,7 @@ import type { Console } from '../src/cli/node.ts';
 import { runCommandLine } from '../src/cli/program.ts';
 import { destinationTypes } from '../src/destinations/all.ts';
 import { parseFilters } from '../src/filters/parse.ts';
+import { FORMATS } from '../src/records/formats.ts';
 import { compareTable, guideOf } from './support/documents.ts';
 
 /** `UPDATE_DOCS=1 npm run test:system` writes what these tests compare. */
@@ -79,6 +80,28 @@ test('docs/README.md links to the guide of every destination', () => {
       `| [${title}](destinations/${guideOf(connectionType)}) | ${summary} |`,
   );
   compareTable('docs/README.md', 'guides', ['| guide | |', '| --- | --- |', ...rows].join('\n'));
+});
+
+test('docs/formats.md says which connection type carries which format', () => {
+  const names = Object.keys(FORMATS) as (keyof typeof FORMATS)[];
+  const meanings = names.map((name) => `| \`${name}\` | ${FORMATS[name]} |`);
+  compareTable(
+    'docs/formats.md',
+    'formats',
+    ['| format | what a receiver gets |', '| --- | --- |', ...meanings].join('\n'),
+  );
+  const rows = [...destinationTypes.values()].map(({ title, connectionType, formats }) => {
+    const cells = names.map((name) =>
+      name === formats[0] ? 'default' : formats.includes(name) ? 'yes' : '–',
+    );
+    return `| [${title}](destinations/${guideOf(connectionType)}) | ${cells.join(' | ')} |`;
+  });
+  const head = `| | ${names.join(' | ')} |`;
+  compareTable(
+    'docs/formats.md',
+    'types',
+    [head, `|${' --- |'.repeat(names.length + 1)}`, ...rows].join('\n'),
+  );
 });
 
 test('docs/architecture.md names every folder of src/', () => {

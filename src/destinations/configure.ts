@@ -2,6 +2,7 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import type { TObject, TSchema } from 'typebox';
 import type { ErrorToken, FieldFault } from '../errors.ts';
 import { tokenOf, withFormats } from '../lib/schema-errors.ts';
+import { FORMATS } from '../records/formats.ts';
 import type { ConfigurationFault, Configured, Credentials, DestinationType, Format } from './contract.ts';
 import { keepStored, type Moved, strandedSecrets } from './keep-stored.ts';
 import { CREDENTIALS_PATH, restoreMasked } from './masking.ts';
@@ -93,7 +94,8 @@ function chooseFormat(type: DestinationType, format: unknown): Format | FieldFau
   if (format === undefined || format === null) return type.formats[0] as Format;
   const known = type.formats.find((each) => each === format);
   if (known) return known;
-  const message = `${type.connectionType} delivers ${type.formats.join(' or ')}`;
+  const what = typeof format === 'string' && Object.hasOwn(FORMATS, format) ? ` and not ${format}` : '';
+  const message = `${type.connectionType} delivers ${type.formats.join(', ')}${what}`;
   return newFault(
     typeof format === 'string' ? 'OutOfRange' : 'InvalidFormat',
     '/destination/format',

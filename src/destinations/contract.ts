@@ -2,6 +2,7 @@ import type { Static, TObject } from 'typebox';
 import type { Clock, Random } from '../lib/clock.ts';
 import type { Position } from '../log/log.ts';
 import type { Block, RecordKind } from '../records/block.ts';
+import type { Format as RecordFormat } from '../records/formats.ts';
 import type { Egress } from './egress.ts';
 
 /**
@@ -18,6 +19,7 @@ export interface DestinationType {
   readonly icon: string;
   /** The customer's steps at the destination before a stream can deliver to it. The portal shows them beside the form. */
   readonly setup: readonly SetupStep[];
+  /** What it can carry, of records/formats.ts; the first is the default. */
   readonly formats: readonly Format[];
   /**
    * The schema of `destination.credentials`: the one source of validation, OpenAPI, lookup, form, masking and docs.
@@ -44,7 +46,8 @@ export interface SetupStep {
   readonly copy?: { readonly label: string; readonly text: string };
 }
 
-export type Format = 'Json' | 'Csv';
+/** See records/formats.ts. */
+export type Format = RecordFormat;
 export type Credentials = Readonly<Record<string, unknown>>;
 
 export interface ConfigurationFault {
@@ -187,6 +190,8 @@ export interface Batch extends Delivery {
 }
 
 export interface RecordFile extends Delivery {
+  /** Paths of fields that hold a hash, a text, whatever their type is. */
+  readonly hashed?: readonly string[];
   /** Reads the records from the log, in order, a bounded amount at a time; each call starts again from the first. */
   segments(): AsyncIterable<Segment>;
 }

@@ -4,6 +4,7 @@ import type {
   Destination,
   DestinationEnvironment,
   DestinationType,
+  Format,
   Gathering,
 } from './contract.ts';
 import type { SharedEgress } from './egress.ts';
@@ -14,7 +15,7 @@ interface StreamToOpen {
   readonly id: string;
   readonly organisationId: number;
   readonly connectionType: string;
-  readonly format: 'Json' | 'Csv';
+  readonly format: Format;
   readonly sealedCredentials: string;
 }
 

@@ -37,7 +37,7 @@ export function withPrivacy<Other extends { readonly type: 'failed' }>(
     return {
       ...opening,
       gathering: gatheringOf(gathering, privacy),
-      destination: privateDestination(destination, most, records),
+      destination: privateDestination(destination, most, records, privacy.hash),
     };
   };
 }
@@ -52,7 +52,12 @@ async function keyOf(keys: PrivacyKeys, organisationId: number): ReturnType<Priv
 }
 
 /** @param most bytes that the connector takes in a batch */
-function privateDestination(destination: Destination, most: number, records: PrivateRecords): Destination {
+function privateDestination(
+  destination: Destination,
+  most: number,
+  records: PrivateRecords,
+  hashed: readonly string[],
+): Destination {
   const verify = (signal: AbortSignal) => destination.verify(signal);
   const close = () => destination.close();
   if (destination.takes === 'files') {
@@ -61,7 +66,7 @@ function privateDestination(destination: Destination, most: number, records: Pri
       verify,
       close,
       store: (file, signal) =>
-        destination.store({ ...file, segments: () => records.runs(file.segments()) }, signal),
+        destination.store({ ...file, hashed, segments: () => records.runs(file.segments()) }, signal),
     };
   }
   return {

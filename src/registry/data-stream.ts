@@ -1,4 +1,5 @@
 import { comparePositions, type Position } from '../log/log.ts';
+import type { Format } from '../records/formats.ts';
 import { documentKind } from './documents.ts';
 import { type Json, registryKey } from './registry.ts';
 
@@ -14,7 +15,7 @@ export interface DataStreamDocument {
   /** Which records it gets over the tree of organisations: 1 Own, 2 Children, 3 Both. */
   readonly relation: 1 | 2 | 3;
   readonly connectionType: string;
-  readonly format: 'Json' | 'Csv';
+  readonly format: Format;
   /** The credentials, sealed by auth/seal.ts; and a masked form that may be shown. */
   readonly sealedCredentials: string;
   readonly maskedCredentials: { readonly [field: string]: Json };

@@ -221,12 +221,12 @@ function patchSchema(destination: ReturnType<typeof destinationChangeSchema>) {
   } satisfies DocumentKeywords);
 }
 
-const Format = Type.Optional(
-  Type.String({
-    description: '`Json` or `Csv`, depending on the connection type; the first one by default.',
-    examples: ['Json'],
-  }),
-);
+/** The formats of each connection type, the default first. */
+function formatField(types: readonly DestinationType[]) {
+  const each = types.map(({ connectionType, formats }) => `${connectionType}: ${formats.join(', ')}`);
+  const description = `The form of the records; by default the first one of the connection type. ${each.join('. ')}.`;
+  return Type.Optional(Type.String({ description, examples: ['Json'] }));
+}
 
 function connectionTypeField(types: readonly DestinationType[]) {
   const names = types.map(({ connectionType }) => connectionType);
@@ -241,7 +241,7 @@ function destinationSchema(types: readonly DestinationType[]) {
       credentials: Type.Unsafe<unknown>({
         'x-any-of': types.map(credentialsSchema),
       } satisfies DocumentKeywords),
-      format: Format,
+      format: formatField(types),
     },
     { 'x-component': 'Destination' } satisfies DocumentKeywords,
   );
@@ -256,7 +256,7 @@ function destinationChangeSchema(types: readonly DestinationType[]) {
           'x-any-of': types.map((type) => maskedCredentialsSchema(type, 'Change')),
         } satisfies DocumentKeywords),
       ),
-      format: Format,
+      format: formatField(types),
     },
     {
       'x-component': 'DestinationChange',

@@ -1,5 +1,6 @@
 import { recordBytes } from '../../records/block.ts';
 import { endpointIdOf, organisationOf } from '../../records/record-index.ts';
+import { cloudEvent } from '../cloud-event.ts';
 import type {
   Batch,
   BatchDestination,
@@ -182,7 +183,7 @@ function entriesOf(batch: Batch, target: KinesisTarget): { entries: Entry[]; too
   let index = 0;
   for (const { block, from, to } of batch.segments) {
     for (let at = from; at < to; at++, index++) {
-      const data = recordBytes(block, at);
+      const data = target.events ? cloudEvent(block, at, batch.test) : recordBytes(block, at);
       const key = endpointIdOf(block, at) || String(organisationOf(block, at));
       const size = data.length + Buffer.byteLength(key);
       if (size <= LARGEST_RECORD) entries.push({ index, key, data });

@@ -36,8 +36,11 @@ const start = () =>
     return { status: 200, body: JSON.stringify({ FailedRecordCount: 0, Records: results }) };
   });
 
-testDestination('AwsKinesis', {
-  type: awsKinesis,
-  deviations: { marked: 'Kinesis carries nothing beside a record and its key' },
-  start,
-});
+for (const format of ['Json', 'CloudEvents'] as const) {
+  testDestination(`AwsKinesis ${format}`, {
+    format,
+    type: awsKinesis,
+    deviations: { marked: 'Kinesis carries nothing beside a record and its key' },
+    start,
+  });
+}

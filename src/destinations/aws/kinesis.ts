@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { CLOUD_EVENT_BYTES } from '../cloud-event.ts';
 import { type ConfigurationFault, defineDestination } from '../contract.ts';
 import { awsFaults, parseRole, type Role, regionField, roleArnField } from './names.ts';
 import { awsSetup } from './setup.ts';
@@ -14,6 +15,12 @@ const GATHERED = {
   records: 2_000,
   bytes: 5 * 2 ** 20 - 500 * 256,
   lanes: { by: 'endpoint', inFlight: 4 },
+} as const;
+
+/** CloudEvents are larger than their records. */
+const GATHERED_EVENTS = {
+  ...GATHERED,
+  bytes: GATHERED.bytes - GATHERED.records * CLOUD_EVENT_BYTES,
 } as const;
 
 const STREAM_NAME = /^[a-zA-Z0-9_.-]{1,128}$/;
@@ -40,9 +47,9 @@ export const awsKinesis = defineDestination({
     action: 'kinesis:PutRecords',
     resource: 'arn:aws:kinesis:REGION:ACCOUNT:stream/YOUR-STREAM',
   }),
-  formats: ['Json'],
+  formats: ['Json', 'CloudEvents'],
   credentials,
-  configure({ region, stream_name: name, role_arn: roleArn }) {
+  configure({ region, stream_name: name, role_arn: roleArn }, format) {
     const faults: ConfigurationFault[] = awsFaults(region, roleArn);
     if (!STREAM_NAME.test(name)) {
       const message =
@@ -51,13 +58,14 @@ export const awsKinesis = defineDestination({
     }
     if (faults.length > 0) return faults;
     const role = parseRole(roleArn) as Role;
+    const events = format === 'CloudEvents';
     return {
       target: `kinesis://${region}/${name}`,
       identity: `${role.arn} ${region} ${name}`,
-      gathering: GATHERED,
+      gathering: events ? GATHERED_EVENTS : GATHERED,
       open: async (environment) => {
         const { openKinesis } = await import('./kinesis-delivery.ts');
-        return openKinesis(environment, { region, name, role });
+        return openKinesis(environment, { region, name, role, events });
       },
     };
   },

@@ -20,10 +20,11 @@ const ANSWERS: Record<Exclude<PeerBehaviour, 'ok' | 'half'>, Served> = {
 /** The ids of the records in a file. */
 const READERS = {
   Csv: (text: string) => [...text.matchAll(/^"(\d+)",/gm)].map((match) => match[1] as string),
+  NdJson: sampleIdsIn,
   Json: sampleIdsIn,
 };
 
-for (const format of ['Csv', 'Json'] as const) {
+for (const format of ['Csv', 'Json', 'NdJson'] as const) {
   testDestination(`S3 ${format}`, {
     type: s3,
     format,

@@ -4,6 +4,7 @@ import { CSV_TEXTS, CSV_TIMES, type CsvDialect, STANDARD_CSV } from '../../recor
 import { type ConfigurationFault, defineDestination } from '../contract.ts';
 import { prefixFault } from './key-prefix.ts';
 import { awsFaults, parseRole, type Role, regionField, roleArnField } from './names.ts';
+import type { FileFormat } from './record-file.ts';
 import { awsSetup } from './setup.ts';
 
 /** AWS's rules for names of buckets, without its reserved prefixes and suffixes. */
@@ -43,7 +44,7 @@ const credentials = Type.Object({
   }),
   compression: Type.Enum(['none', 'gzip'], {
     title: 'Compression',
-    description: 'With gzip, names of files end in .gz.',
+    description: 'With gzip, names of files end in .gz. Parquet files are compressed always: none for them.',
     default: 'none',
   }),
   extra_columns: Type.Optional(
@@ -127,10 +128,10 @@ type Settings = Static<typeof credentials>;
 export const s3 = defineDestination({
   connectionType: 'S3',
   title: 'Amazon S3',
-  summary: 'Stores records as CSV files, or as files of JSON lines, in an S3 bucket.',
+  summary: 'Stores records as CSV files, as files of JSON lines or as Parquet files, in an S3 bucket.',
   icon: 'M5 6c0-1.7 14-1.7 14 0s-14 1.7-14 0zM5 6l1.6 12.4c.5 1.5 10.3 1.5 10.8 0L19 6M11 12h4',
   setup: awsSetup({ name: 'bucket', action: 's3:PutObject', resource: 'arn:aws:s3:::YOUR-BUCKET/*' }),
-  formats: ['Csv', 'Json'],
+  formats: ['Csv', 'Json', 'NdJson', 'Parquet'],
   credentials,
   configure(settings, format) {
     const { region, bucket_name: bucket, role_arn: roleArn } = settings;
@@ -154,9 +155,14 @@ export const s3 = defineDestination({
     if (owner !== undefined && !/^\d{12}$/.test(owner)) {
       faults.push({ path: '/expected_bucket_owner', message: 'is not the 12 digits of an AWS account' });
     }
+    const { compression = 'none', extra_columns: extraColumns = [] } = settings;
+    if (format === 'Parquet' && compression !== 'none') {
+      const message =
+        'must be none for Parquet: its columns are compressed already, and no reader expects another layer';
+      faults.push({ path: '/compression', message });
+    }
     if (faults.length > 0) return faults;
     const role = parseRole(roleArn) as Role;
-    const { compression = 'none', extra_columns: extraColumns = [] } = settings;
     return {
       target: `s3://${bucket}`,
       identity: `${role.arn} ${region} ${bucket}`,
@@ -164,7 +170,13 @@ export const s3 = defineDestination({
       open: async (environment) => {
         const { openBucket } = await import('./s3-delivery.ts');
         const dialect = dialectOf(settings);
-        const form = { format, gzip: compression === 'gzip', extraColumns, dialect, prefix };
+        const form = {
+          format: format as FileFormat,
+          gzip: compression === 'gzip',
+          extraColumns,
+          dialect,
+          prefix,
+        };
         return openBucket(environment, { region, bucket, role, headers: objectHeaders(settings) }, form);
       },
     };

@@ -5,6 +5,8 @@ export interface KinesisTarget {
   readonly region: string;
   readonly name: string;
   readonly role: Role;
+  /** Whether each record is sent as a CloudEvent. */
+  readonly events?: boolean;
 }
 
 /** The S3 bucket of a data stream, and the role that may write to it. */

@@ -41,8 +41,11 @@ async function start() {
   };
 }
 
-testDestination('EventHubs', {
-  type: eventHubs,
-  start,
-  deviations: { partial: 'Event Hubs takes a request whole or not at all' },
-});
+for (const format of ['Json', 'CloudEvents'] as const) {
+  testDestination(`EventHubs ${format}`, {
+    format,
+    type: eventHubs,
+    start,
+    deviations: { partial: 'Event Hubs takes a request whole or not at all' },
+  });
+}

@@ -3,6 +3,7 @@ import { type Block, recordBytes } from '../../records/block.ts';
 import { endpointIdOf } from '../../records/record-index.ts';
 import { VERSION } from '../../version.ts';
 import { bytesOf, byteText, toByteText } from '../byte-text.ts';
+import { CLOUD_EVENT_TYPE, cloudEvent } from '../cloud-event.ts';
 import {
   type BatchDestination,
   type Cause,
@@ -78,9 +79,9 @@ export const eventHubs = defineDestination({
       text: 'Copy its connection string into the form. It ends with `EntityPath=` and the name of the event hub.',
     },
   ],
-  formats: ['Json'],
+  formats: ['Json', 'CloudEvents'],
   credentials,
-  configure({ connection_string, partition_key }) {
+  configure({ connection_string, partition_key }, format) {
     const hub = parseConnectionString(connection_string);
     if (typeof hub === 'string') return [{ path: '/connection_string', message: hub }];
     const keyed = partition_key === 'endpoint_id';
@@ -89,12 +90,17 @@ export const eventHubs = defineDestination({
       // Emulators do not use TLS.
       identity: `eventhubs:${hub.host}${hub.emulator ? ' emulator' : ''}`,
       gathering: keyed ? GATHERED_BY_KEY : GATHERED,
-      open: (environment) => Promise.resolve(openHub(hub, keyed, environment)),
+      open: (environment) =>
+        Promise.resolve(openHub(hub, { keyed, events: format === 'CloudEvents' }, environment)),
     };
   },
 });
 
-function openHub(hub: HubConnection, keyed: boolean, environment: DestinationEnvironment): BatchDestination {
+function openHub(
+  hub: HubConnection,
+  form: Pick<EventForm, 'keyed' | 'events'>,
+  environment: DestinationEnvironment,
+): BatchDestination {
   const { clock } = environment;
   const base = `${hub.emulator ? 'http' : 'https'}://${hub.host}/${hub.hub}`;
   const url = new URL(`${base}/messages?api-version=2014-01&timeout=${SERVER_TIMEOUT_S}`);
@@ -121,7 +127,7 @@ function openHub(hub: HubConnection, keyed: boolean, environment: DestinationEnv
     send: (batch, signal) =>
       sendKeyed(
         batch,
-        (block, at, index) => entryOf(block, at, index, { keyed, hub, test: batch.test }),
+        (block, at, index) => entryOf(block, at, index, { ...form, hub, test: batch.test }),
         LIMITS,
         (entries) => post(bodyOf(entries), signal, batch.notes),
       ),
@@ -148,19 +154,27 @@ function isAboutEmptiness({ type, cause }: Failure): boolean {
 
 interface EventForm {
   readonly keyed: boolean;
+  /** Each record is sent as a CloudEvent. */
+  readonly events: boolean;
   readonly hub: HubConnection;
   readonly test: true | undefined;
 }
 
-/** An event: the unchanged record, as text. */
-function entryOf(block: Block, at: number, index: number, { keyed, hub, test }: EventForm): Entry | Cause {
-  const record = recordBytes(block, at);
+/** An event: the unchanged record, or its CloudEvent, as text. */
+function entryOf(
+  block: Block,
+  at: number,
+  index: number,
+  { keyed, events, hub, test }: EventForm,
+): Entry | Cause {
+  const record = events ? cloudEvent(block, at, test) : recordBytes(block, at);
+  const type = events ? CLOUD_EVENT_TYPE : 'application/json';
   const key = keyed ? endpointIdOf(block, at) : '';
   const properties = key ? `"PartitionKey":${toByteText(JSON.stringify(key))},` : '';
   // What JSON escapes is ASCII, so text of bytes is escaped as the text itself.
   const body = JSON.stringify(byteText(record));
   const mark = test ? `"UserProperties":{"${TEST_MARK}":"true"},` : '';
-  const text = `{"Body":${body},${mark}"BrokerProperties":{${properties}"ContentType":"application/json"}}`;
+  const text = `{"Body":${body},${mark}"BrokerProperties":{${properties}"ContentType":"${type}"}}`;
   const most = LIMITS.bytes - LIMITS.around;
   return text.length > most ? tooLarge(text.length, hub) : { index, key, text };
 }

@@ -3,6 +3,7 @@ import { fieldText } from '../../records/fields.ts';
 import { endpointIdOf, organisationOf } from '../../records/record-index.ts';
 import { VERSION } from '../../version.ts';
 import { type ByteText, bytesOf, toByteText } from '../byte-text.ts';
+import { CLOUD_EVENT_TYPE, cloudEvent } from '../cloud-event.ts';
 import {
   type BatchDestination,
   type Cause,
@@ -24,6 +25,8 @@ interface Topic {
   readonly topic: string;
   /** Whether a message has its endpoint's id as ordering key. */
   readonly ordered: boolean;
+  /** Whether its data is a CloudEvent. */
+  readonly events: boolean;
 }
 
 /** Pub/Sub accepts 1,000 messages and 10 MB per request. */
@@ -147,7 +150,7 @@ export function openTopic(topic: Topic, environment: DestinationEnvironment): Ba
       (await notOurs(signal)) ??
       sendKeyed(
         batch,
-        (block, at, index) => entryOf(block, at, index, topic.ordered, batch.test),
+        (block, at, index) => entryOf(block, at, index, topic, batch.test),
         LIMITS,
         (entries) => publish(entries, signal, batch.notes),
       ),
@@ -171,18 +174,26 @@ function baseOf(variables: DestinationEnvironment['variables']): { base: string;
   return { base: text.replace(/\/+$/, ''), emulated: Boolean(emulator) };
 }
 
-/** A message: the unchanged record, and the attributes that subscriptions filter by. */
-function entryOf(block: Block, at: number, index: number, ordered: boolean, test?: true): Entry | Cause {
+/** A message: the unchanged record, or its CloudEvent, and the attributes that subscriptions filter by. */
+function entryOf(
+  block: Block,
+  at: number,
+  index: number,
+  { ordered, events }: Pick<Topic, 'ordered' | 'events'>,
+  test?: true,
+): Entry | Cause {
   const record = recordBytes(block, at);
   const key = ordered ? endpointIdOf(block, at) : '';
   const attributes = {
+    ...(events ? { 'content-type': CLOUD_EVENT_TYPE } : {}),
     record_type: block.kind,
     record_id: fieldText(record, 'id'),
     organisation_id: String(organisationOf(block, at)),
     ...(block.kind === 'event' ? { event_type_id: String(block.eventTypes[at]) } : {}),
     ...(test ? { [TEST_MARK]: 'true' } : {}),
   };
-  const data = Buffer.from(record.buffer, record.byteOffset, record.byteLength).toString('base64');
+  const sent = events ? cloudEvent(block, at, test) : record;
+  const data = Buffer.from(sent.buffer, sent.byteOffset, sent.byteLength).toString('base64');
   const ordering = key ? `,"orderingKey":${toByteText(JSON.stringify(key))}` : '';
   // All attributes are ASCII.
   const text = `{"data":"${data}","attributes":${JSON.stringify(attributes)}${ordering}}`;

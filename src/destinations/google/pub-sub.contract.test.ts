@@ -57,8 +57,11 @@ async function start() {
   };
 }
 
-testDestination('PubSub', {
-  type: pubSub,
-  start,
-  deviations: { partial: 'Pub/Sub takes a request whole or not at all' },
-});
+for (const format of ['Json', 'CloudEvents'] as const) {
+  testDestination(`PubSub ${format}`, {
+    format,
+    type: pubSub,
+    start,
+    deviations: { partial: 'Pub/Sub takes a request whole or not at all' },
+  });
+}

@@ -55,9 +55,9 @@ export const pubSub = defineDestination({
     },
     { text: 'Copy the ids of the project and of the topic into the form.' },
   ],
-  formats: ['Json'],
+  formats: ['Json', 'CloudEvents'],
   credentials,
-  configure({ cps_project: project, cps_topic: topic, ordering_key }) {
+  configure({ cps_project: project, cps_topic: topic, ordering_key }, format) {
     const faults: ConfigurationFault[] = [];
     if (!PROJECT.test(project)) {
       const message =
@@ -67,13 +67,14 @@ export const pubSub = defineDestination({
     if (!TOPIC.test(topic)) faults.push({ path: '/cps_topic', message: topicFault(topic) });
     if (faults.length > 0) return faults;
     const ordered = ordering_key === 'endpoint_id';
+    const events = format === 'CloudEvents';
     return {
       target: `pubsub://${project}/${topic}`,
       identity: `pubsub:${project}`,
       gathering: ordered ? GATHERED_BY_KEY : GATHERED,
       open: async (environment) => {
         const { openTopic } = await import('./pub-sub-topic.ts');
-        return openTopic({ project, topic, ordered }, environment);
+        return openTopic({ project, topic, ordered, events }, environment);
       },
     };
   },

@@ -47,11 +47,14 @@ async function start() {
   };
 }
 
-testDestination('RestAPI', {
-  type: restApi,
-  deviations: {
-    partial: 'a webhook takes a request as a whole or not at all',
-    verifyRefused: 'nothing is sent to a webhook that it could take for a delivery, so it cannot refuse',
-  },
-  start,
-});
+for (const format of ['Json', 'NdJson', 'CloudEvents'] as const) {
+  testDestination(`RestAPI ${format}`, {
+    format,
+    type: restApi,
+    deviations: {
+      partial: 'a webhook takes a request as a whole or not at all',
+      verifyRefused: 'nothing is sent to a webhook that it could take for a delivery, so it cannot refuse',
+    },
+    start,
+  });
+}

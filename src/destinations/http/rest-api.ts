@@ -1,8 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { VERSION } from '../../version.ts';
-import { jsonArray, recordsOf } from '../batch.ts';
 import {
-  type Batch,
   type BatchDestination,
   type ConfigurationFault,
   type DestinationEnvironment,
@@ -15,6 +13,7 @@ import { type HeaderField, parseHeaders } from './http-headers.ts';
 import { outcomeOfAnswer } from './http-outcome.ts';
 import { probe } from './probe.ts';
 import { sign, signingKey } from './standard-webhooks.ts';
+import { type WebhookBody, type WebhookFormat, webhookBody } from './webhook-body.ts';
 
 /** A body has at most 5 MiB, in addition to the limit of records. */
 const LARGEST_BODY = 5 * 2 ** 20;
@@ -46,7 +45,7 @@ const credentials = Type.Object({
   size: Type.Integer({
     title: 'Records per request',
     description:
-      'The most records in one request, as a JSON array. 1: each record alone, as a bare JSON object.',
+      'The most records in one request. 1: each record alone, in the formats Json and CloudEvents as a bare JSON object.',
     minimum: 1,
     maximum: 10_000,
     default: 3000,
@@ -81,9 +80,9 @@ export const restApi = defineDestination({
       text: 'The same records can arrive twice. Each record has an `id`: store it, and skip ids that you have already.',
     },
   ],
-  formats: ['Json'],
+  formats: ['Json', 'NdJson', 'Csv', 'CloudEvents'],
   credentials,
-  configure(settings) {
+  configure(settings, format) {
     const url = readUrl(settings.url);
     const headers = parseHeaders(settings.headers ?? []);
     const key = settings.signing_secret === undefined ? undefined : signingKey(settings.signing_secret);
@@ -97,12 +96,13 @@ export const restApi = defineDestination({
       faults.push({ path: '/signing_secret', message });
     }
     if (typeof url === 'string' || headers.type === 'invalid' || faults.length > 0) return faults;
+    const body = webhookBody(format as WebhookFormat, settings.size === 1);
     const webhook: Webhook = {
       url,
       at: url.host,
       method: settings.method,
-      headers: fixedHeaders(headers.headers),
-      bare: settings.size === 1,
+      headers: fixedHeaders(headers.headers, body.contentType),
+      body,
       key,
       secrets: secretsIn(headers.headers, [...secretsInUrl(settings.url), settings.signing_secret ?? '']),
     };
@@ -110,8 +110,12 @@ export const restApi = defineDestination({
       target: maskUrl(`${url.origin}${url.pathname}`),
       identity: url.origin,
       address: url.href,
-      // Brackets, and at most one comma a record, come to the records' bytes.
-      gathering: { by: 'batch', records: settings.size, bytes: LARGEST_BODY - settings.size - 1 },
+      // Brackets, and of each record what stands around it, come to the records' bytes.
+      gathering: {
+        by: 'batch',
+        records: settings.size,
+        bytes: LARGEST_BODY - settings.size * body.around - 1,
+      },
       open: (environment: DestinationEnvironment) => Promise.resolve(openWebhook(webhook, environment)),
     };
   },
@@ -123,20 +127,20 @@ interface Webhook {
   readonly method: Settings['method'];
   /** Name, value, name, value … */
   readonly headers: readonly string[];
-  readonly bare: boolean;
+  readonly body: WebhookBody;
   readonly key: Uint8Array | undefined;
   readonly secrets: readonly string[];
 }
 
 function openWebhook(webhook: Webhook, environment: DestinationEnvironment): BatchDestination {
-  const { url, at, method, bare, key, secrets } = webhook;
+  const { url, at, method, key, secrets } = webhook;
   const { clock } = environment;
   const shownUrl = maskUrl(url.href);
   return {
     takes: 'batches',
     verify: (signal) => probe(url, at, environment, signal),
     async send(batch, signal) {
-      const body = bare ? [onlyRecord(batch)] : jsonArray(batch);
+      const body = webhook.body.of(batch);
       const timestamp = Math.floor(clock.now() / 1000);
       const headers = [
         ...webhook.headers,
@@ -156,11 +160,6 @@ function openWebhook(webhook: Webhook, environment: DestinationEnvironment): Bat
   };
 }
 
-function onlyRecord(batch: Batch): Uint8Array {
-  for (const record of recordsOf(batch.segments)) return record;
-  throw new Error('a batch has at least one record');
-}
-
 /** The URL, or its fault. The fault does not repeat the text: a query may hold a secret. */
 function readUrl(text: string): URL | string {
   if (!URL.canParse(text)) return 'is not a URL such as https://example.com/path';
@@ -175,8 +174,8 @@ function readUrl(text: string): URL | string {
 }
 
 /** The headers of every request; a customer's header replaces simstream's. */
-function fixedHeaders(own: readonly HeaderField[]): string[] {
-  const usual = { 'content-type': 'application/json', 'user-agent': `simstream/${VERSION}` };
+function fixedHeaders(own: readonly HeaderField[], contentType: string): string[] {
+  const usual = { 'content-type': contentType, 'user-agent': `simstream/${VERSION}` };
   const replaced = new Set(own.map(({ name }) => name.toLowerCase()));
   const kept = Object.entries(usual).filter(([name]) => !replaced.has(name));
   return [...kept, ...own.map(({ name, value }) => [name, value])].flat();
