@@ -8,6 +8,7 @@ import {
   type FieldSample,
 } from '../../destinations/samples.fixture.ts';
 import { ERRORS } from '../../errors.ts';
+import { FORMATS } from '../../records/formats.ts';
 import { type CallResult, setUpApi } from '../api.fixture.ts';
 import { casesOf, type FieldCase, isNeeded, propertiesOf } from '../field-cases.fixture.ts';
 
@@ -109,7 +110,7 @@ for (const type of destinationTypes.values()) {
         const id = await api.create(body(format));
         assert.equal((await api.document(id))?.format, format ?? type.formats[0]);
       }
-      const others = ['Json', 'Csv', 'Xml', 'json', ''].filter(
+      const others = [...Object.keys(FORMATS), 'Xml', 'json', ''].filter(
         (one) => !type.formats.some((has) => has === one),
       );
       for (const format of [...others, 1, true, ['Json']]) {

@@ -44,7 +44,8 @@ const credentials = Type.Object({
   }),
   compression: Type.Enum(['none', 'gzip'], {
     title: 'Compression',
-    description: 'With gzip, names of files end in .gz. Parquet files are compressed always: none for them.',
+    description:
+      'With gzip, names of files end in .gz. Parquet files are compressed in themselves, so it has no effect on them.',
     default: 'none',
   }),
   extra_columns: Type.Optional(
@@ -156,11 +157,6 @@ export const s3 = defineDestination({
       faults.push({ path: '/expected_bucket_owner', message: 'is not the 12 digits of an AWS account' });
     }
     const { compression = 'none', extra_columns: extraColumns = [] } = settings;
-    if (format === 'Parquet' && compression !== 'none') {
-      const message =
-        'must be none for Parquet: its columns are compressed already, and no reader expects another layer';
-      faults.push({ path: '/compression', message });
-    }
     if (faults.length > 0) return faults;
     const role = parseRole(roleArn) as Role;
     return {
@@ -172,7 +168,7 @@ export const s3 = defineDestination({
         const dialect = dialectOf(settings);
         const form = {
           format: format as FileFormat,
-          gzip: compression === 'gzip',
+          gzip: compression === 'gzip' && format !== 'Parquet',
           extraColumns,
           dialect,
           prefix,

@@ -79,9 +79,10 @@ describe('the configuration of a webhook', () => {
     );
   });
 
-  test('no CSV, and masks are kept only for the same host', () => {
-    const csv = configureDestination(restApi, { url: 'https://a.b' }, 'Csv');
-    assert.ok(csv.type === 'invalid' && csv.faults[0]?.path === '/destination/format');
+  test('no Parquet, and masks are kept only for the same host', () => {
+    const parquet = configureDestination(restApi, { url: 'https://a.b' }, 'Parquet');
+    assert.ok(parquet.type === 'invalid' && parquet.faults[0]?.path === '/destination/format');
+    assert.match(parquet.faults[0].message, /Json, NdJson, Csv, CloudEvents and not Parquet/);
     const stored = {
       credentials: { url: 'https://a.b/', headers: ['K:v'] },
       identity: 'https://a.b',
