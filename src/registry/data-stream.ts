@@ -36,6 +36,8 @@ export interface DataStreamDocument {
   readonly continueFrom?: string;
   /** The stream that took over from this one, or is about to. This one is paused for good unless the other is deleted. */
   readonly takenOverBy?: string;
+  /** In Error it tries by itself. Missing, as in documents of older versions: it does not. */
+  readonly autoRestart?: boolean;
   /** How records go out. Missing: in order, one request at a time, as fast as the destination takes them. */
   readonly delivery?: DeliveryWishes;
   /** What receivers do not get of each record. Missing: they get all of it. */
@@ -123,6 +125,8 @@ export interface ProgressDocument {
   readonly lastError: LastError | null;
   /** Unbroken failure: since when, how many tries, and why. */
   readonly retrying: Retrying | null;
+  /** In Error: when it tries by itself; null: only a person can end the Error. Missing in documents of older versions. */
+  readonly trial?: NextTrial | null;
   /** Records that expired unseen, by hour of arrival (ms of its start), newest last, at most EXPIRED_HOURS. */
   readonly expiredHours: readonly { readonly hour: number; readonly records: number }[];
   /** Blocks that could not be read: how many of their records were the stream's is not known. */
@@ -145,6 +149,17 @@ export interface Retrying {
   readonly spentMs?: number;
   /** When it is tried again, ms since the epoch; missing in documents of older versions. */
   readonly nextAt?: number;
+}
+
+export interface NextTrial {
+  /** Trials that failed since it went to Error. */
+  readonly tries: number;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  /** Of the Error, or of the last trial that failed. */
+  readonly cause: string;
+  /** The destination refused records one by one: only records that are taken end the Error. */
+  readonly ofRecords?: boolean;
 }
 
 interface Counters {

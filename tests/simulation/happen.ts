@@ -129,7 +129,15 @@ const HAPPEN: Record<HappeningType, Happen> = {
         }),
     ]),
   ) as Record<
-    'pauseStream' | 'resumeStream' | 'filters' | 'relation' | 'kind' | 'size' | 'destination' | 'restart',
+    | 'pauseStream'
+    | 'resumeStream'
+    | 'filters'
+    | 'relation'
+    | 'kind'
+    | 'size'
+    | 'destination'
+    | 'restart'
+    | 'autoRestart',
     Happen
   >),
 };

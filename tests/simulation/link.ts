@@ -128,8 +128,12 @@ export class Link {
     }
     // Distributed, they are stored one after the other, and a crash may come between two of them.
     const outcomes: WriteOutcome[] = [];
-    for (const { key, value, expected } of writes)
-      outcomes.push(await write(() => target().put(key, value, expected)));
+    for (const { key, value, expected } of writes) {
+      const before = outcomes.at(-1);
+      // As on NATS: what comes behind a write that was not answered may rely on it, and is not tried.
+      if (before?.type === 'unavailable') outcomes.push(before);
+      else outcomes.push(await write(() => target().put(key, value, expected)));
+    }
     return outcomes;
   }
 

@@ -37,6 +37,7 @@ export const CHANGES: Readonly<Record<string, Change>> = {
     ...destinationOf(chance),
     generation: generation + 1,
   }),
+  autoRestart: ({ autoRestart = false }) => ({ autoRestart: !autoRestart }),
   restart: ({ generation, desired }) => (desired === 'running' ? { generation: generation + 1 } : {}),
 };
 
@@ -92,8 +93,10 @@ export function newStream(
 ): DataStreamDocument {
   const kind = chance.pick(['usage', 'event', 'event'] as const);
   const at = new Date(BEGINNING).toISOString();
+  const id = chance.bytes(4);
   return {
-    id: Buffer.from(chance.bytes(4)).toString('hex'),
+    id: Buffer.from(id).toString('hex'),
+    autoRestart: (id[0] as number) % 2 === 0,
     organisationId,
     kind,
     relation: chance.pick([1, 3, 2] as const),

@@ -38,9 +38,12 @@ const WEIGHTS = {
   restart: 2,
   resend: 1,
   discard: 0.5,
+  autoRestart: 1,
 } as const;
 
 export type HappeningType = keyof typeof WEIGHTS;
+/** As often in every round. */
+const STEADY: ReadonlySet<HappeningType> = new Set(['produce', 'autoRestart']);
 const TYPES = Object.keys(WEIGHTS) as HappeningType[];
 
 /** One stretch of trouble; the world gets calm after it, and is checked. */
@@ -53,7 +56,7 @@ export function planRound(seed: number, round: number): Round {
   const chance = new Chance(seed * 7919 + round);
   const lengthMs = chance.between(5, 40) * 60_000;
   // Each round has its own troubles: all together, always, would hide what two of them do.
-  const weights = TYPES.map((type) => WEIGHTS[type] * (type === 'produce' ? 1 : chance.pick([0, 0.3, 1, 3])));
+  const weights = TYPES.map((type) => WEIGHTS[type] * (STEADY.has(type) ? 1 : chance.pick([0, 0.3, 1, 3])));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   const count = chance.between(20, 160);
   const times = Array.from({ length: count }, () => Math.floor(chance.next() * lengthMs)).sort(

@@ -3,6 +3,7 @@ import { listQuarantined, removeQuarantined } from '../../src/delivery/quarantin
 import { DEFAULT_SETTINGS, type DeliverySettings } from '../../src/delivery/stream/stream-context.ts';
 import type { LeaseTiming } from '../../src/leases/timing.ts';
 import type { Clock } from '../../src/lib/clock.ts';
+import type { DataStreamDocument, ProgressDocument } from '../../src/registry/data-stream.ts';
 import { organisationKey, partitionOf } from '../../src/registry/organisation.ts';
 import type { Json } from '../../src/registry/registry.ts';
 import { Chance } from './chance.ts';
@@ -44,6 +45,8 @@ export interface Result {
 
 /** Streams come to their end within this long after all trouble has ended. */
 const CALM_MS = 3_600_000;
+/** A stream in Error that tries by itself within this time is left alone: the calm is longer. */
+const SOON_MS = 20 * 60_000;
 
 /** A simulated installation: nodes, storage, receivers, producers and people. One seed decides all that happens in it. */
 export class World implements Scene {
@@ -272,6 +275,7 @@ export class World implements Scene {
       const document = wishes.at(-1)?.document;
       if (!document || deletedAt !== undefined) continue;
       if (document.desired === 'running' && progress?.status.state !== 'error') continue;
+      if (document.desired === 'running' && this.#triesSoon(document, progress)) continue;
       if (progress?.lastError?.code === 'quarantine_full') {
         const { records } = await listQuarantined(registry, document, { limit: 10_000 });
         const ids = records.map((record) => record.id);
@@ -281,6 +285,12 @@ export class World implements Scene {
       this.log(`help ${document.id} ${document.desired} ${progress?.status.state}`);
       await registry.put(streamKeyOf(document), changed as unknown as Json);
     }
+  }
+
+  /** Whether a stream in Error comes out of it by itself within the calm. */
+  #triesSoon({ autoRestart }: DataStreamDocument, progress: ProgressDocument | undefined): boolean {
+    const at = progress?.trial?.at ?? Number.POSITIVE_INFINITY;
+    return autoRestart === true && at - (BEGINNING + this.time.now) < SOON_MS;
   }
 
   /** Stops early when something is violated. */

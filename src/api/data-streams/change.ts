@@ -44,6 +44,8 @@ interface Changes {
   readonly destination: PreparedDestination | undefined;
   readonly delivery: PatchBody['delivery'];
   readonly privacy: RecordPrivacy | undefined;
+  /** undefined: not given. */
+  readonly autoRestart: boolean | undefined;
   /** Whether the body asks for the stream to run or to be paused. */
   readonly wished: boolean;
 }
@@ -103,9 +105,9 @@ function readChanges(
       ? prepareDestination(parts, body.destination, reader, stored)
       : undefined;
   if (!kind || !relation || !desired || reader.faults.length > 0) throw faultsToError(reader.faults);
-  const { name, delivery } = body;
+  const { name, delivery, auto_restart: autoRestart } = body;
   const wished = wish !== undefined;
-  return { name, kind, relation, desired, filters, destination, delivery, privacy, wished };
+  return { name, kind, relation, desired, filters, destination, delivery, privacy, autoRestart, wished };
 }
 
 type MovedDestination = PreparedDestination & { readonly unchanged: false };
@@ -128,10 +130,12 @@ function saysState({ id, description }: GivenStatus, state: StreamState): boolea
 function applyChanges(
   { sealer }: CreateParts,
   stored: DataStreamDocument,
-  { name, destination, delivery: given, privacy, wished: _, ...changes }: Changes,
+  changes: Changes,
   restarted: boolean,
 ): DataStreamDocument {
-  const { name: storedName, takenOverBy, delivery: storedDelivery, privacy: _before, ...rest } = stored;
+  const { name, destination, delivery: given, privacy, autoRestart, wished: _, ...others } = changes;
+  const { name: storedName, takenOverBy, delivery: storedDelivery, privacy: _before, ...kept } = stored;
+  const { autoRestart: storedRestart, ...rest } = kept;
   const delivery = changeDelivery(storedDelivery, given);
   const named = name === undefined ? storedName : name || undefined;
   const moved = isMoved(destination);
@@ -141,8 +145,9 @@ function applyChanges(
     ...(named === undefined ? {} : { name: named }),
     ...(delivery === undefined ? {} : { delivery }),
     ...(privacy === undefined ? {} : { privacy }),
+    ...((autoRestart ?? storedRestart) ? { autoRestart: true } : {}),
     ...(takenOverBy === undefined || changes.desired === 'running' ? {} : { takenOverBy }),
-    ...changes,
+    ...others,
     ...(moved ? destinationFields(destination, sealer, stored.organisationId, stored.id) : {}),
     generation: stored.generation + (moved || resumed || restarted ? 1 : 0),
   };

@@ -57,6 +57,7 @@ interface NewStream {
   readonly continueFrom: string | undefined;
   readonly delivery: DeliveryWishes | undefined;
   readonly privacy: RecordPrivacy | undefined;
+  readonly autoRestart: boolean;
   readonly destination: PreparedDestination;
 }
 
@@ -121,8 +122,9 @@ function readNewStream(parts: CreateParts, body: TestBody, stored?: DataStreamDo
   }
   const name = body.name || undefined;
   const delivery = changeDelivery(undefined, body.delivery);
+  const { auto_restart: autoRestart = true } = body;
   const places = { startFrom, continueFrom };
-  return { delivery, privacy, name, kind, relation, desired, filters, ...places, destination };
+  return { delivery, privacy, autoRestart, name, kind, relation, desired, filters, ...places, destination };
 }
 
 async function insert(
@@ -153,6 +155,7 @@ async function insert(
       ...(old ? { continueFrom: old.id } : {}),
       ...(stream.delivery ? { delivery: stream.delivery } : {}),
       ...(stream.privacy ? { privacy: stream.privacy } : {}),
+      ...(stream.autoRestart ? { autoRestart: true } : {}),
       partition: start.partition,
       created,
       modified: created,

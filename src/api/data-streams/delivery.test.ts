@@ -30,6 +30,25 @@ test('what is sent back changes nothing', async () => {
   assert.deepEqual(await api.document(id), before);
 });
 
+test('a new stream restarts by itself unless its owner says otherwise, at any time', async () => {
+  const shown = async (id: string) => (await api.call('GET', `${PATH}/${id}`)).body.auto_restart;
+  const wish = async (id: string, auto_restart: unknown) =>
+    (await api.call('PATCH', `${PATH}/${id}`, { body: { auto_restart } })).status;
+  assert.equal(await shown(await api.create({ ...STREAM, auto_restart: false })), false);
+  const id = await api.create();
+  assert.equal(await shown(id), true);
+  assert.equal(await wish(id, false), 202);
+  assert.equal(await shown(id), false);
+  // A stream that an older version has stored looks like this.
+  assert.equal((await api.document(id))?.autoRestart, undefined);
+  assert.equal((await api.call('PATCH', `${PATH}/${id}`, { body: { name: 'Another' } })).status, 202);
+  assert.equal(await shown(id), false);
+  assert.equal(await wish(id, true), 202);
+  assert.equal(await wish(id, null), 202);
+  assert.equal(await shown(id), true);
+  assert.equal(await wish(id, 'yes'), 422);
+});
+
 test('limits and words are checked', async () => {
   for (const delivery of [
     { ordering: 'random' },

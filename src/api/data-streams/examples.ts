@@ -108,6 +108,10 @@ const OPTIONS: BodyExamples = {
       },
     },
   },
+  'Option: restarted by hand': {
+    summary: 'Stays in Error until somebody restarts it',
+    value: { ...events('Handle with care', []), auto_restart: false },
+  },
   'Option: take over': {
     summary: 'Begins exactly where another stream ends, and pauses that one',
     value: { ...events('The new service', []), continue_from: '5f3a9c1e' },
@@ -160,6 +164,10 @@ export function patchExamples(): BodyExamples {
   return {
     Pause: { summary: 'Records are kept until it is resumed', value: { status: { id: 2 } } },
     Resume: { summary: 'Goes on where it stopped; also out of Error', value: { status: { id: 1 } } },
+    'Restart by itself': {
+      summary: 'Out of Error as soon as the destination takes records again',
+      value: { auto_restart: true },
+    },
     Rename: { summary: 'Another name', value: { name: 'Alerts of the north' } },
     'Replace the filters': {
       summary: 'For everything that is not delivered yet',

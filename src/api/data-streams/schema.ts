@@ -125,6 +125,12 @@ const bodyFields = {
     GivenId('Whose records: 1 Own, 2 Children, 3 Both; over the tree of organisations. Default 1.', 1),
   ),
   delivery: Type.Optional(Delivery),
+  auto_restart: Type.Optional(
+    Type.Boolean({
+      description:
+        'Whether a stream in Error tries by itself: a few records after a minute, then after growing pauses of up to an hour. It runs again when the destination takes some.',
+    }),
+  ),
   // Its own reader gives clearer errors than a schema.
   privacy: Type.Optional(Type.Unsafe<unknown>({ 'x-any-of': [Privacy] } satisfies DocumentKeywords)),
   status: Type.Optional(GivenId('1 Running or 2 Paused. A paused stream keeps its records for later.', 1)),
@@ -369,6 +375,7 @@ function viewSchema(types: readonly DestinationType[]): TSchema {
       ),
       delivery: Type.Optional(Delivery),
       privacy: Type.Optional(Privacy),
+      auto_restart: Type.Boolean({ description: 'Whether it tries by itself while it is in Error.' }),
       created: Time('When it was created.'),
       modified: Time('When somebody changed it last.'),
       last_error: LastError,

@@ -57,6 +57,7 @@ export function showDataStream(stream: DataStreamDocument, progress: ProgressDoc
     ...(stream.takenOverBy === undefined ? {} : { taken_over_by: stream.takenOverBy }),
     ...(stream.delivery === undefined ? {} : { delivery: showDelivery(stream.delivery) }),
     ...(stream.privacy === undefined ? {} : { privacy: stream.privacy }),
+    auto_restart: stream.autoRestart === true,
     created: stream.created,
     modified: stream.modified,
     last_error: showLastError(progress?.lastError),

@@ -1,4 +1,4 @@
-import { type DataStreamDocument, type StreamState, streamKey } from '../../registry/data-stream.ts';
+import { type DataStreamDocument, streamKey } from '../../registry/data-stream.ts';
 import type { Stored } from '../../registry/documents.ts';
 import { addStateChange } from '../../registry/history.ts';
 import type { QuarantineStore } from '../quarantine/store.ts';
@@ -48,7 +48,7 @@ export function pumpContext(around: Surroundings, stream: Stream): StreamContext
     expired: (summary, records) => telemetry.recordsExpired(summary, records),
     stepped: context.stepped,
     attempted: (attempt) => telemetry.attempted(attempt),
-    stateChanged: (...change) => stateChanged(around, ...change),
+    stateChanged: (summary, change) => stateChanged(around, summary, change),
     fault: (message, summary) => telemetry.deliveryFault(message, summary),
   };
 }
@@ -111,16 +111,15 @@ function answerOf<T>(
 function stateChanged(
   { context, track }: Surroundings,
   stream: StreamSummary,
-  state: StreamState,
-  message: string,
-  from: StreamState,
+  { state, message, from, byItself }: Parameters<StreamContext['stateChanged']>[1],
 ): void {
   // A job's state is in the job's document; the stream shows the state of its live job.
   if (stream.job) return;
   const { clock, registry, telemetry } = context;
   telemetry.stateChanged(stream, state, message);
   // Pausing, resuming and restarting are recorded by the API, which knows the person.
-  if (state !== 'error' && !(from === 'pending' && state === 'running')) return;
-  const change = { at: clock.now(), state, message, actor: 'simstream' };
+  if (state !== 'error' && !byItself && !(from === 'pending' && state === 'running')) return;
+  const words = byItself ? 'The destination takes records again.' : message;
+  const change = { at: clock.now(), state, message: words, actor: 'simstream' };
   track(addStateChange(registry, stream.organisationId, stream.id, change));
 }

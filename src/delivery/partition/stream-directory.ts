@@ -76,6 +76,7 @@ function summarise(document: DataStreamDocument, revision: number): StreamSummar
     start: document.start,
     filters: document.filters.length === 0 ? NO_FILTERS : document.filters,
     revision,
+    ...(document.autoRestart ? { autoRestart: true } : {}),
     ...(document.replays?.length ? { replays: document.replays } : {}),
     ...(document.continueFrom === undefined ? {} : { continues: true }),
   };

@@ -15,6 +15,9 @@ export function check(state: State): void {
   expect(!isIdle(state) || pending === 0, `caught up with ${pending} records pending`);
   expect(comparePositions(progress.cursor, state.readAt) <= 0, 'the cursor is behind what was read');
   expect(phase === 'running' || window.count === 0, `records are held while ${phase}`);
+  const shown = progress.status.state;
+  expect(!state.trial || shown === 'error', `a trial is under way, and people see ${shown}`);
+  expect(phase !== 'running' || state.trial || shown === 'running', `it runs, and people see ${shown}`);
   expect(
     [...flight.values()].filter(({ stage, cancelled }) => stage !== 'quarantining' && !cancelled).length <=
       inFlightOf(state) + 1,

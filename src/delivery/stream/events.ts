@@ -29,6 +29,8 @@ export interface Wanted {
   readonly revision: number;
   /** Equal texts select the same records: kind, relation and filters. */
   readonly selecting: string;
+  /** In Error it tries by itself; missing: it does not. */
+  readonly autoRestart?: boolean;
 }
 
 /** A block as it was read for a stream. */
@@ -154,6 +156,8 @@ export type Effect =
       readonly state: StreamState;
       readonly message: string;
       readonly from: StreamState;
+      /** A trial succeeded: nobody has asked for the change. */
+      readonly byItself: boolean;
     }
   /** Something of simstream's own is wrong: for the operator. */
   | { readonly type: 'fault'; readonly message: string }

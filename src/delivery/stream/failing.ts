@@ -1,7 +1,7 @@
 import type { Cause } from '../../destinations/contract.ts';
 import { afterFailure, type Failure, platformPause } from './retry.ts';
 import type { State, Step } from './state.ts';
-import { enter } from './words.ts';
+import { type Ending, toError } from './trial.ts';
 
 /** Whose fault it is decides what follows: see the table of docs/architecture.md. */
 
@@ -11,6 +11,10 @@ export function fail(state: State, step: Step, cause: Cause, failure: Failure): 
   progress.lastError = { code: cause.code, message: cause.message, at: step.at.now };
   state.dirty = true;
   if (state.phase !== 'running') return;
+  if (state.trial) {
+    giveUp(state, step, cause, { atLeastMs: failure.atLeastMs });
+    return;
+  }
   const next = afterFailure(settings.retry, state.run, step.at, failure);
   if (next.type === 'give_up') {
     giveUp(state, step, cause);
@@ -32,17 +36,23 @@ export function trouble(state: State, step: Step, cause: Cause): void {
   const detail = cause.detail ? ` ${cause.detail}` : '';
   step.effects.push({ type: 'fault', message: `${cause.code}: ${cause.message}${detail}` });
   if (state.phase !== 'running') return;
+  if (state.trial) {
+    forgive(state);
+    const message = state.progress.trial?.cause ?? cause.message;
+    toError(state, step, { ...cause, message }, { uncounted: true });
+    return;
+  }
   state.waitUntil = Math.max(state.waitUntil, step.at.monotonic + platformPause(tries, step.at.random));
   letGo(state);
 }
 
-/** Leaves the stream to a person. */
-export function giveUp(state: State, step: Step, cause: Cause): void {
+/** Leaves the stream to a person, and to its trials. */
+export function giveUp(state: State, step: Step, cause: Cause, ending: Ending = {}): void {
   const { progress } = state;
   if (state.phase !== 'running') return;
   forgive(state);
   progress.lastError = { code: cause.code, message: cause.message, at: step.at.now };
-  enter(state, step, 'error', `Error state: ${cause.message}`);
+  toError(state, step, cause, ending);
 }
 
 /** A new beginning: failures are forgotten, and nothing waits. */
@@ -53,7 +63,8 @@ export function forgive(state: State): void {
   state.trouble = undefined;
   state.rejectedInRow = 0;
   state.progress.retrying = null;
-  endWaiting(state);
+  state.waitUntil = 0;
+  state.again = state.again.map((entry) => ({ ...entry, notBefore: 0, run: undefined }));
 }
 
 /** M1: whatever is waited for is tried now. */

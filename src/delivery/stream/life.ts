@@ -10,6 +10,7 @@ import { reselect } from './reading-again.ts';
 import { withdraw } from './sending.ts';
 import { newSize } from './size.ts';
 import { beyondOf, isIdle, type State, type Step } from './state.ts';
+import { planTrials } from './trial.ts';
 import { isElsewhere } from './wanted.ts';
 import { enter, WORDS } from './words.ts';
 
@@ -78,6 +79,7 @@ function begin(state: State, step: Step): void {
     else enter(state, step, 'running', WORDS.running.say());
   }
   reconcile(state, step);
+  planTrials(state, step);
   if (!ahead.exact) startCounting(state, step, undefined);
 }
 
@@ -91,6 +93,7 @@ export function changed(state: State, step: Step, wanted: Wanted): void {
   endWaiting(state);
   if (before.selecting !== wanted.selecting) selectAnew(state, step);
   reconcile(state, step);
+  if (before.autoRestart !== wanted.autoRestart) planTrials(state, step);
   state.dirty = true;
 }
 
@@ -118,7 +121,7 @@ function reconcile(state: State, step: Step): void {
   }
   if (wanted.desired === 'paused') {
     if (phase !== 'paused') enter(state, step, 'paused', WORDS.paused.say());
-  } else if (phase === 'paused' || (phase === 'error' && restarted)) {
+  } else if (phase === 'paused' || ((phase === 'error' || state.trial) && restarted)) {
     forgive(state);
     enter(state, step, 'running', WORDS.running.say());
   }

@@ -109,7 +109,7 @@ export class MachineLoop {
         context.changed();
         break;
       case 'state':
-        context.stateChanged(this.#loop.stream(), effect.state, effect.message, effect.from);
+        context.stateChanged(this.#loop.stream(), effect);
         break;
       case 'fault':
         context.fault(effect.message, this.#loop.stream());

@@ -20,6 +20,7 @@ import { release } from './reading-again.ts';
 import { notQuarantined, quarantined, quarantineFull } from './refusals.ts';
 import { committed, granted, notCommitted, notOpened, opened, sendWhatCan } from './sending.ts';
 import type { Phase, State, Step } from './state.ts';
+import { tryNow } from './trial.ts';
 import { say } from './words.ts';
 
 /**
@@ -31,7 +32,8 @@ import { say } from './words.ts';
  *   running  → error                      the destination refused for ten minutes, failed for the retry window, refused
  *                                         `quarantineRun` records in a row, or more records than may be quarantined
  *   paused   → running                    a person resumed it
- *   error    → running | paused           a person restarted it (its generation differs), or paused it
+ *   error    → running | paused           a person restarted it (its generation differs), or paused it; or it tries by itself:
+ *                                         trial.ts
  *   any      → stopping                   the node stops or gives the partition up: what is in flight gets its grace time
  *   stopping → ended                      nothing is in flight any more
  *   any      → ended                      it was deleted, or its range is done
@@ -69,7 +71,7 @@ export const TABLE: Readonly<Record<EventType, Readonly<Record<Phase, Meaning>>>
   quarantine_full: row('impossible', 'handled', 'handled', 'handled', 'handled', 'late'),
   // Before the documents are read nothing is known of the stream: the gap is met, and counted, when it reads the log.
   expire: row('late', 'handled', 'handled', 'handled', 'handled', 'late'),
-  due: row('impossible', 'handled', 'late', 'late', 'late', 'late'),
+  due: row('impossible', 'handled', 'late', 'handled', 'late', 'late'),
   stop: row('handled', 'handled', 'handled', 'handled', 'impossible', 'late'),
   grace_over: row('impossible', 'impossible', 'impossible', 'impossible', 'handled', 'late'),
 };
@@ -151,6 +153,7 @@ function handle(state: State, now: Step, event: Event): void {
     case 'due':
       state.wakeAt = Number.POSITIVE_INFINITY;
       cutLate(state, now);
+      tryNow(state, now);
       break;
     case 'stop':
       stop(state, now);
@@ -192,6 +195,7 @@ function wake(state: State, now: Step): void {
 }
 
 function nextDue(state: State, { at }: Step): number {
+  if (state.phase === 'error') return state.trialAt;
   if (state.phase !== 'running') return Number.POSITIVE_INFINITY;
   const later = (time: number) => (time > at.monotonic ? time : Number.POSITIVE_INFINITY);
   const waiting = Math.max(state.waitUntil, state.pacedUntil);

@@ -9,6 +9,7 @@ import { refuse } from './refusals.ts';
 import { afterFailure, isThrottle } from './retry.ts';
 import { divisorOf, newSize, sizeFailed, sizeSucceeded } from './size.ts';
 import { type Entry, type Request, type State, type Step, slotsOf } from './state.ts';
+import { judgesRecords, recovered } from './trial.ts';
 
 /** Cause of records whose stored bytes do not match their checksum. */
 export const DAMAGED = 'stored_block_damaged';
@@ -26,7 +27,24 @@ export function answered(state: State, step: Step, id: number, outcome: Answer):
   state.dirty = true;
   if (request.cancelled && outcome.type !== 'gone') cutShort(state, step, withoutProbe(request), outcome);
   else if (request.entry.isProbe) probeAnswered(state, step, withoutProbe(request), outcome);
-  else conclude(state, step, request, outcome);
+  else if (!trialRefused(state, step, request, outcome)) conclude(state, step, request, outcome);
+}
+
+/** The answer to a trial is about its records. @returns whether that says that the stream stays in Error */
+function trialRefused(state: State, step: Step, request: Request, outcome: Answer): boolean {
+  if (!state.trial || outcome.type === 'gone' || !judgesRecords(outcome, countOf(request.sent))) return false;
+  const { cause } =
+    outcome.type === 'partial'
+      ? (outcome.failures[0] as RecordFailure)
+      : (outcome as Extract<Outcome, { type: 'rejected' | 'too_large' }>);
+  if (cause.code === DAMAGED) return false;
+  if (!state.progress.trial?.ofRecords) {
+    recovered(state, step);
+    return false;
+  }
+  backAgain(state, step, request);
+  giveUp(state, step, cause, { ofRecords: true });
+  return true;
 }
 
 function withoutProbe(request: Request): Request {
@@ -126,6 +144,7 @@ function mostOf({ gathering }: State): number {
 
 function succeeded(state: State, step: Step, { sent }: Request): void {
   const { progress } = state;
+  recovered(state, step);
   state.successes++;
   state.rejectedInRow = 0;
   state.refusing = undefined;
@@ -168,7 +187,7 @@ function learnSize(
 ): { readonly smaller: boolean; readonly entry: Partial<Entry> } {
   const count = countOf(sent);
   const divisor = divisorOf(outcome);
-  if (state.gathering?.by !== 'batch') return { smaller: false, entry: {} };
+  if (state.gathering?.by !== 'batch' || state.trial) return { smaller: false, entry: {} };
   if (count === 1 && entry.sizeBefore) {
     state.size = entry.sizeBefore;
     state.probed = true;
@@ -270,7 +289,7 @@ function retryPart(
   // unless it said that it is asked too often.
   const whole =
     !someTaken && request.entry.run === undefined && !(isThrottle(cause) && mayBeOfItsLanes(state, request));
-  if (slotsOf(state) === 1 || whole || state.phase !== 'running') {
+  if (slotsOf(state) === 1 || whole || state.trial || state.phase !== 'running') {
     backAgain(state, step, part);
     fail(state, step, cause, { refused: false, atLeastMs: afterMs, smaller: false });
     return;
@@ -283,7 +302,7 @@ function retryPart(
  * that the destination as a whole is asked too often: so that costs one request more, and not one for each lane.
  */
 function mayBeOfItsLanes(state: State, { entry }: Request): boolean {
-  if (slotsOf(state) === 1 || state.phase !== 'running') return false;
+  if (slotsOf(state) === 1 || state.trial || state.phase !== 'running') return false;
   // Its lanes alone were held up before, and still are.
   if (entry.run) return true;
   if (state.throttledAt === state.successes) return false;

@@ -3,6 +3,7 @@ import {
   type DoneBlock,
   EXPIRED_HOURS,
   type LastError,
+  type NextTrial,
   type ProgressDocument,
   type Retrying,
   type StreamState,
@@ -31,6 +32,8 @@ export class Progress {
   lastDeliveredAt: number | null = null;
   lastError: LastError | null = null;
   retrying: Retrying | null = null;
+  /** In Error: the next trial; null: only a person can end the Error. undefined: it is not in Error. */
+  trial: NextTrial | null | undefined;
   expiredHours: { hour: number; records: number }[] = [];
   unreadableBlocks = 0;
   /** Whether it is to be committed once it has caught up: as committed last, and for a new stream. */
@@ -59,6 +62,7 @@ export class Progress {
     progress.lastDeliveredAt = document.lastDeliveredAt;
     progress.lastError = document.lastError;
     progress.retrying = document.retrying;
+    progress.trial = document.trial;
     progress.expiredHours = document.expiredHours.map((entry) => ({ ...entry }));
     progress.unreadableBlocks = document.unreadableBlocks ?? 0;
     // A document which says that something waits is written again as soon as nothing does.
@@ -147,6 +151,7 @@ export class Progress {
       lastDeliveredAt: this.lastDeliveredAt,
       lastError: this.lastError,
       retrying: this.retrying,
+      ...(this.trial === undefined ? {} : { trial: this.trial }),
       expiredHours: this.expiredHours.map((entry) => ({ ...entry })),
       ...(this.unreadableBlocks > 0 ? { unreadableBlocks: this.unreadableBlocks } : {}),
     };

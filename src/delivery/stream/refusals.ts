@@ -71,7 +71,7 @@ export function quarantined(state: State, step: Step, id: number): void {
   state.rejectedInRow = 0;
   const { cause } = request.refused[request.refused.length - 1] as Refused;
   const message = `${count} records in a row were refused one by one; the last answer was: ${cause.message}`;
-  giveUp(state, step, { ...cause, message });
+  giveUp(state, step, { ...cause, message }, { ofRecords: true });
 }
 
 export function notQuarantined(state: State, step: Step, id: number, message: string): void {
@@ -93,5 +93,5 @@ export function quarantineFull(state: State, step: Step, id: number, message: st
   state.flight.delete(id);
   state.dirty = true;
   backAgain(state, step, request);
-  giveUp(state, step, { code: 'quarantine_full', message });
+  giveUp(state, step, { code: 'quarantine_full', message }, { onlyPerson: true });
 }

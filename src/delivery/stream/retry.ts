@@ -104,6 +104,15 @@ export function platformPause(tries: number, random: number): number {
   return Math.round(ceiling * (0.5 + random / 2));
 }
 
+/** How long a stream in Error waits before it tries by itself, ms: often enough to be back soon, seldom enough to bother nobody. */
+const TRIAL: Backoff = { base: 60_000, cap: 3_600_000 };
+
+/** @param tries trials that failed before, from 0 */
+export function trialPause(tries: number, random: number): number {
+  // A tenth apart: the streams of a destination that comes back must not all try in the same moment.
+  return Math.round(backoffDelay(TRIAL, tries, { next: () => 1 }) * (0.9 + random / 10));
+}
+
 /** The pause before a record that was refused alone is looked at again. @param looks that were taken before, from 0 */
 export function lookPause(looks: number, random: number): number {
   const ceiling = backoffDelay(LOOK, looks, { next: () => 1 });

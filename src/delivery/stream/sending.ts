@@ -8,6 +8,7 @@ import { reachedEnd, wantsMore } from './reading.ts';
 import { reselect } from './reading-again.ts';
 import { type Entry, inFlightOf, type Request, type State, type Step, slotsOf } from './state.ts';
 import type { Taking } from './taking.ts';
+import { TRIAL_RECORDS } from './trial.ts';
 import { Window } from './window.ts';
 
 /**
@@ -158,10 +159,11 @@ function begin(state: State, step: Step, entry: Entry): void {
 /** How many records of an entry go into its next request. */
 function mostOf(state: State, entry: Entry): number {
   if (state.gathering?.by === 'file') return entry.most;
-  const { run, probed, size } = state;
+  const { run, probed, size, trial } = state;
   // Size was not the cause, but it may be by now: now and then a single record says whether the destination is back.
   if (probed && run && run.tries % PROBE_EVERY === PROBE_EVERY - 1) return 1;
-  return Math.min(entry.most, size.ceiling, paceOf(state), (state.gathering as Taking).records);
+  const limits = Math.min(entry.most, size.ceiling, paceOf(state), (state.gathering as Taking).records);
+  return trial ? Math.min(limits, TRIAL_RECORDS) : limits;
 }
 
 const PROBE_EVERY = 4;

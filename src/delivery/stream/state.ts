@@ -171,6 +171,10 @@ export interface State {
   /** When requests to the destination before are cut short, monotonic ms; Infinity: there are none. */
   cutAt: number;
   wakeAt: number;
+  /** A trial is under way: the phase is running, and people see Error. See trial.ts. */
+  trial: boolean;
+  /** When the next trial begins, monotonic ms; Infinity: none is planned. */
+  trialAt: number;
   /** What waits is to give its memory back when the event is handled. */
   lettingGo: boolean;
   /** Something that is committed changed in this step. */
@@ -233,6 +237,8 @@ export function beginState({ settings, job, memory, wanted, progress, offeredFro
     pacedUntil: 0,
     cutAt: Number.POSITIVE_INFINITY,
     wakeAt: Number.POSITIVE_INFINITY,
+    trial: false,
+    trialAt: Number.POSITIVE_INFINITY,
     lettingGo: false,
     dirty: false,
   };
@@ -247,7 +253,8 @@ export function slotsOf({ gathering }: State): number {
   return gathering?.by === 'batch' && gathering.lanes ? SLOTS : 1;
 }
 
-export function inFlightOf({ gathering }: State): number {
+export function inFlightOf({ gathering, trial }: State): number {
+  if (trial) return 1;
   return gathering?.by === 'batch' && gathering.lanes ? gathering.lanes.inFlight : 1;
 }
 
@@ -262,5 +269,5 @@ export function isLive(state: State): boolean {
 }
 
 function isFailing(state: State): boolean {
-  return state.run !== undefined || state.trouble !== undefined || state.again.length > 0;
+  return state.trial || state.run !== undefined || state.trouble !== undefined || state.again.length > 0;
 }

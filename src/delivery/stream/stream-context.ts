@@ -4,7 +4,7 @@ import type { Permit } from '../../lib/permit.ts';
 import type { Shares } from '../../lib/shares.ts';
 import type { Position, RecordLog } from '../../log/log.ts';
 import type { Block } from '../../records/block.ts';
-import type { DataStreamDocument, ReplayDocument, StreamState } from '../../registry/data-stream.ts';
+import type { DataStreamDocument, ReplayDocument } from '../../registry/data-stream.ts';
 import type { Json } from '../../registry/registry.ts';
 import type { StreamDocuments } from '../partition/stream-documents.ts';
 import { QUARANTINE_LIMITS, type QuarantineLimits, type QuarantineOutcome } from '../quarantine/store.ts';
@@ -24,6 +24,8 @@ export interface StreamSummary {
   readonly generation: number;
   readonly start: Position;
   readonly filters: readonly Json[];
+  /** In Error it tries by itself. */
+  readonly autoRestart?: true;
   /** Revision of the stream's document in the registry. */
   readonly revision: number;
   readonly replays?: readonly ReplayDocument[];
@@ -124,7 +126,7 @@ export interface StreamContext {
    */
   quarantine(stream: StreamSummary, records: readonly QuarantinedRecord[]): Promise<QuarantineOutcome>;
   attempted(attempt: Attempt): void;
-  stateChanged(stream: StreamSummary, state: StreamState, message: string, from: StreamState): void;
+  stateChanged(stream: StreamSummary, change: StateEffect): void;
   /** The retention took records, or they were lost. */
   expired(stream: StreamSummary, records: number): void;
   /** A block that could not be read, or a platform fault; never the customer's. */
@@ -132,5 +134,7 @@ export interface StreamContext {
   /** Told of each step, for simulation and tests. */
   readonly stepped?: Stepped | undefined;
 }
+
+type StateEffect = Extract<Effect, { readonly type: 'state' }>;
 
 export type Stepped = (state: State, event: Event, effects: readonly Effect[]) => void;

@@ -7,9 +7,15 @@ import type { StreamSummary } from './stream-context.ts';
 
 /** What of a data stream's documents the machine looks at. */
 export function wantedOf(stream: StreamSummary): Wanted {
-  const { desired, generation, revision, kind, relation, filters, job } = stream;
+  const { desired, generation, revision, kind, relation, filters, job, autoRestart = false } = stream;
   const also = job?.also ? [job.also] : [];
-  return { desired, generation, revision, selecting: JSON.stringify([kind, relation, filters, ...also]) };
+  return {
+    desired,
+    generation,
+    revision,
+    autoRestart,
+    selecting: JSON.stringify([kind, relation, filters, ...also]),
+  };
 }
 
 /** A summary as the document has it, where that is newer than what the watch has told. */
@@ -18,8 +24,10 @@ export function withDocument(
   document: DataStreamDocument,
   revision: number,
 ): StreamSummary {
-  const { kind, relation, filters, desired, generation } = document;
-  const live = { ...stream, kind, relation, filters, desired, generation, revision };
+  const { kind, relation, filters, desired, generation, autoRestart } = document;
+  const { autoRestart: _, ...rest } = stream;
+  const wishes = { kind, relation, filters, desired, generation, revision };
+  const live: StreamSummary = { ...rest, ...wishes, ...(autoRestart ? { autoRestart } : {}) };
   return stream.job ? besideLive(live, stream.job) : live;
 }
 

@@ -7,7 +7,7 @@ import { WORDS, type Words } from './words.ts';
 test('docs/states.md lists the states and their words', () => {
   const rows = Object.values<Words>(WORDS).map(({ state, actor, when, next, say }) => {
     const shown = `${STATUS_IDS[state]} ${STATUS_DESCRIPTIONS[state]}`;
-    return `| ${shown} | ${say('*since*', '*cause*')} | ${when} | ${actor} | ${next} |`;
+    return `| ${shown} | ${say('*since*', '*cause*', '*time*')} | ${when} | ${actor} | ${next} |`;
   });
   const head = [
     '| status | message | when | who must act | what happens next |',

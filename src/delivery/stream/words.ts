@@ -13,8 +13,8 @@ export interface Words {
   readonly when: string;
   /** What happens next, and what to do, for the documentation. */
   readonly next: string;
-  /** @param since ISO 8601 @param cause of the last failure */
-  readonly say: (since: string, cause: string) => string;
+  /** @param since ISO 8601 @param cause of the last failure @param next ISO 8601 */
+  readonly say: (since: string, cause: string, next: string) => string;
 }
 
 export const WORDS = {
@@ -80,7 +80,22 @@ export const WORDS = {
     actor: 'customer',
     when: 'The destination refused for ten minutes, failed for the retry window, or refused 100 records in a row; or the quarantine is full.',
     next: 'Records are kept as long as the retention lasts. Correct what the message says, and restart the stream.',
-    say: (_, cause) => `Error state: ${cause}`,
+    say: (_: string, cause: string) => `Error state: ${cause}`,
+  },
+  errorTried: {
+    state: 'error',
+    actor: 'customer',
+    when: 'As above, and `auto_restart` is true. A full quarantine is not tried: only a person can end that.',
+    next: 'A few records are sent after a minute, and then after growing pauses of up to an hour. When the destination takes some, the stream is Running again. Nobody has to wait for that: correct what the message says, and restart the stream.',
+    say: (_: string, cause: string, next: string) => `Error state: ${cause} The next try is at ${next}.`,
+  },
+  errorTrying: {
+    state: 'error',
+    actor: 'customer',
+    when: 'The time of the next try has come.',
+    next: 'The destination answers, or the stream waits for the next record to try it with.',
+    say: (_: string, cause: string) =>
+      `Error state: ${cause} It is tried again now, or with the next record.`,
   },
 } as const satisfies Record<string, Words>;
 
@@ -91,22 +106,37 @@ const EXITS: Record<StreamState, readonly StreamState[]> = {
   error: ['running', 'paused'],
 };
 
-/** Changes the state that people see; the history keeps it. */
-export function enter(state: State, step: Step, to: 'running' | 'paused' | 'error', message: string): void {
+/**
+ * Changes the state that people see; the history keeps it.
+ * @param byItself nobody has asked for it: a stream in Error has tried, and its destination takes records again
+ */
+export function enter(
+  state: State,
+  step: Step,
+  to: 'running' | 'paused' | 'error',
+  message: string,
+  byItself = false,
+): void {
   const { progress } = state;
   const from = progress.status.state;
   if (!EXITS[from].includes(to)) throw new Error(`a data stream cannot go from ${from} to ${to}`);
   progress.setState(to, message, step.at.now, WORDS[to].actor);
   state.phase = to;
+  state.trial = false;
+  if (to !== 'error') {
+    state.trialAt = Number.POSITIVE_INFINITY;
+    progress.trial = undefined;
+  }
   state.dirty = true;
-  step.effects.push({ type: 'state', state: to, message, from });
+  step.effects.push({ type: 'state', state: to, message, from, byItself });
 }
 
 /** Says what a running stream waits for. */
 export function say(state: State, step: Step): void {
-  if (state.phase !== 'running') return;
+  // Of a trial only what the destination takes changes what people see.
+  if (state.phase !== 'running' || state.trial) return;
   const { words, since, cause } = waitingFor(state);
-  const message = words.say(since === undefined ? '' : new Date(since).toISOString(), cause);
+  const message = words.say(since === undefined ? '' : new Date(since).toISOString(), cause, '');
   const { status } = state.progress;
   if (status.message === message && status.actor === words.actor) return;
   state.progress.setState('running', message, step.at.now, words.actor);
