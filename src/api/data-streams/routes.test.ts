@@ -56,6 +56,7 @@ describe('create', () => {
         message: 'The stream is being started.',
         since: '2026-01-01T00:00:00.000Z',
       },
+      auto_restart: true,
       created: '2026-01-01T00:00:00.000Z',
       modified: '2026-01-01T00:00:00.000Z',
       last_error: null,
