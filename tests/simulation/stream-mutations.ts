@@ -22,7 +22,7 @@ const FAULTS: readonly (readonly [file: string, name: string, search: string, re
   [
     stream('outcomes'),
     'memory of a request is never given back',
-    "step.effects.push({ type: 'give_back', request: id });",
+    "step.effects.push({ type: 'free_memory', request: id });",
     '',
   ],
   [
@@ -40,7 +40,7 @@ const FAULTS: readonly (readonly [file: string, name: string, search: string, re
   [
     stream('outcomes'),
     'a failed request does not keep its end',
-    "if (state.gathering?.by === 'batch') state.progress.boundary = lastOf(request.entry.piece);",
+    "if (state.gathering?.by === 'batch') state.progress.boundary = lastOf(request.entry.chunk);",
     '',
   ],
   [
@@ -59,7 +59,7 @@ const FAULTS: readonly (readonly [file: string, name: string, search: string, re
     stream('outcomes'),
     'what was taken of a partial answer is sent again',
     "fate(state, pick(sent, taken), 'delivered');\n  if (taken.length > 0) succeeded(state, step, request);\n  const again",
-    'backAgain(state, step, { ...request, entry: { ...request.entry, piece: pick(sent, taken) } });\n  const again',
+    'backAgain(state, step, { ...request, entry: { ...request.entry, chunk: pick(sent, taken) } });\n  const again',
   ],
   [
     stream('refusals'),
@@ -150,7 +150,7 @@ const FAULTS: readonly (readonly [file: string, name: string, search: string, re
   [
     stream('machine'),
     'memory that is granted too late is kept',
-    "if (event.type === 'granted') now.effects.push({ type: 'give_back', request: event.request });",
+    "if (event.type === 'granted') now.effects.push({ type: 'free_memory', request: event.request });",
     '',
   ],
   [stream('machine'), 'what did not change is committed again and again', 'state.dirty = false;', ''],
@@ -220,7 +220,7 @@ const FAULTS: readonly (readonly [file: string, name: string, search: string, re
   [
     stream('sending'),
     'a lane has two requests in flight',
-    'for (const { entry } of flight.values()) for (const slot of slotsIn(entry.piece)) busy.add(slot);',
+    'for (const { entry } of flight.values()) for (const slot of slotsIn(entry.chunk)) busy.add(slot);',
     '',
   ],
   [
@@ -236,7 +236,7 @@ const FAULTS: readonly (readonly [file: string, name: string, search: string, re
     'const failing = false;',
   ],
   [
-    stream('piece'),
+    stream('chunk'),
     'requests of two lanes may have the same delivery id',
     'return lanes === 1 ? id :',
     'return lanes > 0 ? id :',

@@ -1,6 +1,6 @@
 import { comparePositions } from '../../log/log.ts';
 import { claimed } from './accounts.ts';
-import { countOf } from './piece.ts';
+import { countOf } from './chunk.ts';
 import { inFlightOf, isIdle, type State } from './state.ts';
 
 /** @throws Error when the accounts do not balance; after each step. */
@@ -8,7 +8,7 @@ export function check(state: State): void {
   const { ledger, window, again, flight, progress, ahead, phase } = state;
   if (phase === 'loading' || phase === 'ended') return;
   const pending = ledger.open + ahead.passed;
-  const taken = claimed(state).reduce((sum, piece) => sum + countOf(piece), window.count);
+  const taken = claimed(state).reduce((sum, chunk) => sum + countOf(chunk), window.count);
   ledger.balance(progress.cursor);
   expect(ledger.open === taken, `${ledger.open} records are open, ${taken} are taken`);
   expect(ahead.passed >= 0 && ahead.covered >= 0, 'less than nothing lies ahead');
@@ -23,17 +23,17 @@ export function check(state: State): void {
       inFlightOf(state) + 1,
     'more is in flight than the connector takes',
   );
-  const parts = claimed(state)
+  const spans = claimed(state)
     .flat()
     .sort((a, b) => a.sequence - b.sequence || a.from - b.from);
-  for (const [at, part] of parts.entries()) {
-    const next = parts[at + 1];
-    const apart = !next || next.sequence > part.sequence || next.from >= part.to;
-    expect(apart, `two pieces hold record ${part.sequence}.${part.to - 1}`);
+  for (const [at, span] of spans.entries()) {
+    const next = spans[at + 1];
+    const apart = !next || next.sequence > span.sequence || next.from >= span.to;
+    expect(apart, `two chunks hold record ${span.sequence}.${span.to - 1}`);
   }
   expect(
-    again.every(({ piece }) => piece.length > 0),
-    'an empty piece waits',
+    again.every(({ chunk }) => chunk.length > 0),
+    'an empty chunk waits',
   );
 }
 

@@ -1,5 +1,5 @@
 import { comparePositions, type Position } from '../../log/log.ts';
-import { firstOf, type Piece } from './piece.ts';
+import { type Chunk, firstOf } from './chunk.ts';
 import type { State } from './state.ts';
 
 /** What follows from the state of a machine: where its cursor is, what is pending. */
@@ -14,33 +14,33 @@ function cursorOf(state: State): Position {
   let cursor = state.readAt;
   const oldest = state.window.oldest?.position;
   if (oldest && comparePositions(oldest, cursor) < 0) cursor = oldest;
-  for (const { piece } of state.again) cursor = earlier(cursor, piece);
+  for (const { chunk } of state.again) cursor = earlier(cursor, chunk);
   for (const { entry, stage, sent } of state.flight.values())
-    cursor = earlier(cursor, stage === 'quarantining' ? sent : entry.piece);
+    cursor = earlier(cursor, stage === 'quarantining' ? sent : entry.chunk);
   return cursor;
 }
 
-function earlier(position: Position, piece: Piece): Position {
-  const first = firstOf(piece);
+function earlier(position: Position, chunk: Chunk): Position {
+  const first = firstOf(chunk);
   return comparePositions(first, position) < 0 ? first : position;
 }
 
 /** When the oldest record that waits arrived; null when none does. */
 export function oldestOf(state: State): number | null {
   let oldest = state.window.oldest?.arrivedAt ?? Number.POSITIVE_INFINITY;
-  for (const { piece } of state.again) oldest = Math.min(oldest, (piece[0] as Piece[number]).arrivedAt);
+  for (const { chunk } of state.again) oldest = Math.min(oldest, (chunk[0] as Chunk[number]).arrivedAt);
   for (const { sent } of state.flight.values())
-    oldest = Math.min(oldest, (sent[0] as Piece[number]).arrivedAt);
+    oldest = Math.min(oldest, (sent[0] as Chunk[number]).arrivedAt);
   if (oldest !== Number.POSITIVE_INFINITY) return oldest;
   return state.ahead.passed > 0 ? state.ahead.oldest : null;
 }
 
-/** Pieces that are taken: what of a block is in them is not taken again. */
-export function claimed(state: State): Piece[] {
-  const pieces = state.again.map((entry) => entry.piece);
+/** Chunks that are taken: what of a block is in them is not taken again. */
+export function claimed(state: State): Chunk[] {
+  const chunks = state.again.map((entry) => entry.chunk);
   for (const { entry, sent, stage } of state.flight.values())
-    pieces.push(stage === 'quarantining' ? sent : entry.piece);
-  return pieces;
+    chunks.push(stage === 'quarantining' ? sent : entry.chunk);
+  return chunks;
 }
 
 /** At the end of each step, and before records are read again: the cursor follows the first open record, and the accounts before it close. */

@@ -1,14 +1,14 @@
 import type { Batch, Destination, Notes, Outcome, RecordFile, Segment } from '../../destinations/contract.ts';
 import type { StoredBlock } from '../../log/log.ts';
 import { BlockFault } from '../../records/block.ts';
+import { type Chunk, countOf, deliveryId, firstOf, lastOf } from './chunk.ts';
 import { DAMAGED } from './outcomes.ts';
-import { countOf, deliveryId, firstOf, lastOf, type Piece } from './piece.ts';
 import { nameOf, type StreamSummary } from './stream-context.ts';
 
 /** A request as it is handed to the destination. */
 interface Delivery {
   readonly stream: StreamSummary;
-  readonly piece: Piece;
+  readonly chunk: Chunk;
   /** Lanes of the stream: see `deliveryId`. */
   readonly slots: number;
   readonly notes?: Notes;
@@ -63,7 +63,7 @@ async function makeBatch(delivery: Delivery, readAgain: ReadAgain): Promise<Batc
   const segments: Segment[] = [];
   let bytes = 0;
   let again: StoredBlock | undefined;
-  for (const { sequence, block: held, from, to } of delivery.piece) {
+  for (const { sequence, block: held, from, to } of delivery.chunk) {
     if (!held && again?.sequence !== sequence) again = await readAgain(sequence);
     const block = held ?? blockOf(again, sequence);
     // Decompresses and checks what was read from the store; a damaged block throws here, not in the connector.
@@ -79,7 +79,7 @@ function makeFile(delivery: Delivery, readAgain: ReadAgain): RecordFile {
     ...describe(delivery),
     async *segments() {
       let again: StoredBlock | undefined;
-      for (const { sequence, from, to } of delivery.piece) {
+      for (const { sequence, from, to } of delivery.chunk) {
         if (again?.sequence !== sequence) again = await readAgain(sequence);
         yield { block: blockOf(again, sequence), from, to };
       }
@@ -94,16 +94,16 @@ export function blockOf(stored: StoredBlock | undefined, sequence: number) {
   return stored.block;
 }
 
-function describe({ stream, piece, slots, notes }: Delivery) {
+function describe({ stream, chunk, slots, notes }: Delivery) {
   return {
-    deliveryId: deliveryId(nameOf(stream), piece, slots),
+    deliveryId: deliveryId(nameOf(stream), chunk, slots),
     streamId: stream.id,
     organisationId: stream.organisationId,
     kind: stream.kind,
-    count: countOf(piece),
-    first: firstOf(piece),
-    last: lastOf(piece),
-    firstArrivedAt: (piece[0] as Piece[number]).arrivedAt,
+    count: countOf(chunk),
+    first: firstOf(chunk),
+    last: lastOf(chunk),
+    firstArrivedAt: (chunk[0] as Chunk[number]).arrivedAt,
     ...(stream.job ? { replay: stream.job.name } : {}),
     ...(notes ? { notes } : {}),
   };

@@ -5,12 +5,12 @@ import { comparePositions } from '../../log/log.ts';
 import { type Block, recordBytes } from '../../records/block.ts';
 import type { DataStreamDocument } from '../../registry/data-stream.ts';
 import { blockOf, deliver } from './batch.ts';
+import { bytesOf, type Chunk, countOf, deliveryId, recordAt } from './chunk.ts';
 import type { Effect, Event, Refused } from './events.ts';
 import { SLOTS } from './lanes.ts';
 import { countBlocks, type LogView, readBlocks } from './log-calls.ts';
 import { NotedRequests } from './noted-requests.ts';
 import { DAMAGED } from './outcomes.ts';
-import { bytesOf, countOf, deliveryId, type Piece, recordAt } from './piece.ts';
 import { nameOf, type QuarantinedRecord, type StreamContext, type StreamSummary } from './stream-context.ts';
 import { takingOf } from './taking.ts';
 
@@ -26,7 +26,7 @@ export class Calls {
   readonly #context: StreamContext;
   readonly #stream: () => StreamSummary;
   readonly #view: LogView;
-  readonly #tell: (event: Event) => void;
+  readonly #feed: (event: Event) => void;
   readonly #tasks = new Set<Promise<unknown>>();
   readonly #shares = new Map<number, Share>();
   readonly #sending = new Map<number, AbortController>();
@@ -43,12 +43,12 @@ export class Calls {
     context: StreamContext,
     stream: () => StreamSummary,
     select: (block: Block) => Selection | undefined,
-    tell: (event: Event) => void,
+    feed: (event: Event) => void,
   ) {
     this.#context = context;
     this.#stream = stream;
-    this.#view = { context, stream, select, tell };
-    this.#tell = tell;
+    this.#view = { context, stream, select, feed };
+    this.#feed = feed;
     this.#unsubscribe = context.permit.onGranted(() => this.#goOn());
   }
 
@@ -73,7 +73,7 @@ export class Calls {
     this.#stop.abort();
     this.#unsubscribe();
     for (const controller of this.#sending.values()) controller.abort(new Error('the delivery has ended'));
-    for (const request of [...this.#shares.keys()]) this.#giveBack(request);
+    for (const request of [...this.#shares.keys()]) this.#freeMemory(request);
     this.#close();
     while (this.#tasks.size > 0) await Promise.all(this.#tasks);
   }
@@ -92,14 +92,14 @@ export class Calls {
       case 'close':
         this.#close();
         break;
-      case 'ask':
+      case 'ask_memory':
         this.#ask(effect.request, effect.bytes, effect.failing);
         break;
-      case 'give_back':
-        this.#giveBack(effect.request);
+      case 'free_memory':
+        this.#freeMemory(effect.request);
         break;
       case 'send':
-        this.#send(effect.request, effect.piece, effect.tries);
+        this.#send(effect.request, effect.chunk, effect.tries);
         break;
       case 'cancel':
         this.#sending.get(effect.request)?.abort(new Error(effect.reason));
@@ -108,7 +108,7 @@ export class Calls {
         this.own(this.#commitNow(effect.request));
         break;
       case 'quarantine':
-        this.own(this.#quarantine(effect.request, effect.piece, effect.refused));
+        this.own(this.#quarantine(effect.request, effect.chunk, effect.refused));
         break;
       default:
         throw new Error(`${effect.type} is not a call`);
@@ -119,7 +119,7 @@ export class Calls {
     this.#openTicket = ticket;
     const opening = await this.#context.open(this.document as DataStreamDocument);
     if (opening.type === 'failed') {
-      this.#tell({ type: 'not_opened', ticket, cause: opening.cause, actor: opening.actor ?? 'customer' });
+      this.#feed({ type: 'not_opened', ticket, cause: opening.cause, actor: opening.actor ?? 'customer' });
       return;
     }
     const { destination } = opening;
@@ -132,7 +132,7 @@ export class Calls {
       return;
     }
     this.#handle = handle;
-    this.#tell({ type: 'opened', ticket, gathering });
+    this.#feed({ type: 'opened', ticket, gathering });
   }
 
   #close(): void {
@@ -161,7 +161,7 @@ export class Calls {
 
   /** The machine sends in the turn in which it hears that a request is granted. */
   #whenPermitted(request: number): void {
-    if (this.#context.permit.granted()) this.#tell({ type: 'granted', request });
+    if (this.#context.permit.granted()) this.#feed({ type: 'granted', request });
     else this.#unpermitted.add(request);
   }
 
@@ -171,18 +171,18 @@ export class Calls {
     for (const request of waiting) this.#whenPermitted(request);
   }
 
-  #giveBack(request: number): void {
+  #freeMemory(request: number): void {
     this.#unpermitted.delete(request);
     this.#shares.get(request)?.release();
     this.#shares.delete(request);
   }
 
-  #send(request: number, piece: Piece, tries: number): void {
+  #send(request: number, chunk: Chunk, tries: number): void {
     const handle = this.#handle;
     if (!handle) throw new Error('a request was made for a destination that is not open');
     const controller = new AbortController();
     this.#sending.set(request, controller);
-    const sent = this.#deliver(request, handle, piece, tries, controller.signal);
+    const sent = this.#deliver(request, handle, chunk, tries, controller.signal);
     handle.sends.add(sent);
     this.own(sent.finally(() => handle.sends.delete(sent)));
   }
@@ -190,7 +190,7 @@ export class Calls {
   async #deliver(
     request: number,
     { destination, slots }: Handle,
-    piece: Piece,
+    chunk: Chunk,
     tries: number,
     signal: AbortSignal,
   ): Promise<void> {
@@ -203,58 +203,58 @@ export class Calls {
       (await log.read(partition, sequence, { blocks: 1, bytes: 1 }))[0];
     const fault = (message: string) => this.#context.fault(message, stream);
     const notes = this.#noted.begin(started);
-    const outcome = await deliver(destination, { stream, piece, slots, notes }, readAgain, signal, fault);
+    const outcome = await deliver(destination, { stream, chunk, slots, notes }, readAgain, signal, fault);
     this.#sending.delete(request);
     // What was cut short has no outcome that says anything about the destination, but that it took the records.
     if (outcome.type !== 'gone' && (!signal.aborted || outcome.type === 'delivered'))
       this.#context.attempted({
         stream,
         connectionType,
-        deliveryId: deliveryId(nameOf(stream), piece, slots),
-        records: countOf(piece),
-        bytes: bytesOf(piece),
+        deliveryId: deliveryId(nameOf(stream), chunk, slots),
+        records: countOf(chunk),
+        bytes: bytesOf(chunk),
         startedAt,
         durationMs: clock.monotonic() - started,
-        latencyMs: Math.max(0, clock.now() - (piece[0] as Piece[number]).arrivedAt),
+        latencyMs: Math.max(0, clock.now() - (chunk[0] as Chunk[number]).arrivedAt),
         tries,
         outcome,
         exchange: notes.exchange,
       });
-    this.#tell({ type: 'answered', request, outcome });
+    this.#feed({ type: 'answered', request, outcome });
   }
 
   async #commitNow(request: number): Promise<void> {
     const durable = await this.#context.committed();
-    this.#tell({ type: durable ? 'committed' : 'not_committed', request });
+    this.#feed({ type: durable ? 'committed' : 'not_committed', request });
   }
 
-  async #quarantine(request: number, piece: Piece, refused: readonly Refused[]): Promise<void> {
+  async #quarantine(request: number, chunk: Chunk, refused: readonly Refused[]): Promise<void> {
     try {
       const records: QuarantinedRecord[] = [];
       for (const { index, cause } of refused) {
-        const { part, at } = recordAt(piece, index);
-        const bytes = cause.code === DAMAGED ? new Uint8Array() : await this.#bytesOf(part, at);
-        const position = { sequence: part.sequence, index: at };
-        records.push({ position, cause, arrivedAt: part.arrivedAt, bytes });
+        const { span, at } = recordAt(chunk, index);
+        const bytes = cause.code === DAMAGED ? new Uint8Array() : await this.#bytesOf(span, at);
+        const position = { sequence: span.sequence, index: at };
+        records.push({ position, cause, arrivedAt: span.arrivedAt, bytes });
       }
       records.sort((a, b) => comparePositions(a.position, b.position));
       const outcome = await this.#context.quarantine(this.#stream(), records);
       if (outcome.type === 'full') {
-        this.#tell({ type: 'quarantine_full', request, message: outcome.message });
+        this.#feed({ type: 'quarantine_full', request, message: outcome.message });
         return;
       }
     } catch (error) {
-      this.#tell({ type: 'not_quarantined', request, message: messageOf(error) });
+      this.#feed({ type: 'not_quarantined', request, message: messageOf(error) });
       return;
     }
-    this.#tell({ type: 'quarantined', request });
+    this.#feed({ type: 'quarantined', request });
   }
 
   /** The bytes of a refused record, read again where they are not in memory. */
-  async #bytesOf(part: Piece[number], at: number): Promise<Uint8Array> {
+  async #bytesOf(span: Chunk[number], at: number): Promise<Uint8Array> {
     const { log, partition } = this.#context;
-    const [stored] = part.block ? [] : await log.read(partition, part.sequence, { blocks: 1, bytes: 1 });
-    return recordBytes(part.block ?? blockOf(stored, part.sequence), at);
+    const [stored] = span.block ? [] : await log.read(partition, span.sequence, { blocks: 1, bytes: 1 });
+    return recordBytes(span.block ?? blockOf(stored, span.sequence), at);
   }
 }
 

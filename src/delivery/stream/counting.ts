@@ -34,7 +34,7 @@ export function nothingAhead(state: State, step: Step): void {
   const { counting } = state;
   state.counting = undefined;
   if (counting?.lostFrom !== undefined)
-    tellLost(state, step, lostOf(counting, 0), counting.blocks, counting.damaged, true);
+    countLost(state, step, lostOf(counting, 0), counting.blocks, counting.damaged, true);
   state.ahead = { passed: 0, covered: 0, oldest: null, exact: true };
 }
 
@@ -58,9 +58,9 @@ export function lose(state: State, step: Step, to: number, fault?: string): void
     if (counting?.lostFrom !== undefined) {
       counting.blocks += blocks;
       counting.damaged ||= damaged;
-    } else tellLost(state, step, ahead.exact ? ahead.passed : 0, blocks, damaged, ahead.exact);
+    } else countLost(state, step, ahead.exact ? ahead.passed : 0, blocks, damaged, ahead.exact);
     nothingAhead(state, step);
-  } else if (!ahead.exact) tellLost(state, step, 0, blocks, damaged, false);
+  } else if (!ahead.exact) countLost(state, step, 0, blocks, damaged, false);
   else if (counting?.lostFrom === undefined) startCounting(state, step, ahead.passed, blocks, damaged);
   // A count under way that looks for what was lost may have seen this gap or not.
   else counting.shaken = true;
@@ -106,7 +106,7 @@ export function counted(state: State, step: Step, ticket: number, result: Counte
   }
   if (counting.lostFrom !== undefined) {
     const lost = Math.max(0, counting.lostFrom - result.passed);
-    tellLost(state, step, lost, counting.blocks, counting.damaged, true);
+    countLost(state, step, lost, counting.blocks, counting.damaged, true);
   }
   ahead.passed = Math.max(0, result.passed + counting.passed);
   ahead.covered = Math.max(ahead.passed, result.covered + counting.covered);
@@ -120,7 +120,7 @@ function countAgain(state: State, step: Step, { lostFrom, passed, blocks, damage
   startCounting(state, step, left, blocks, damaged);
 }
 
-function tellLost(
+function countLost(
   state: State,
   step: Step,
   records: number,
@@ -157,7 +157,7 @@ export function exceptOf(state: State, sequence: number): Except {
 function takenOf(state: State, sequence: number): readonly number[] {
   return claimed(state)
     .flat()
-    .filter((part) => part.sequence === sequence)
+    .filter((span) => span.sequence === sequence)
     .sort((a, b) => a.from - b.from)
     .flatMap(({ from, to }) => [from, to]);
 }

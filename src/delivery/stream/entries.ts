@@ -1,11 +1,11 @@
 import { comparePositions } from '../../log/log.ts';
-import { countOf, firstOf, type Piece, strip } from './piece.ts';
+import { type Chunk, countOf, firstOf, strip } from './chunk.ts';
 import type { Entry, State } from './state.ts';
 
 /** Records that go out for the first time. */
-export function newEntry(piece: Piece): Entry {
+export function newEntry(chunk: Chunk): Entry {
   return {
-    piece,
+    chunk,
     notBefore: 0,
     run: undefined,
     refusedAt: undefined,
@@ -19,28 +19,28 @@ export function newEntry(piece: Piece): Entry {
  * memory, and what does not is read again from the log's memory.
  */
 export function putBack(state: State, entry: Entry, keepBlocks: boolean): void {
-  if (countOf(entry.piece) === 0) return;
-  const kept = keepBlocks ? entry : { ...entry, piece: strip(entry.piece) };
-  const first = firstOf(entry.piece);
+  if (countOf(entry.chunk) === 0) return;
+  const kept = keepBlocks ? entry : { ...entry, chunk: strip(entry.chunk) };
+  const first = firstOf(entry.chunk);
   let at = state.again.length;
-  while (at > 0 && comparePositions(firstOf((state.again[at - 1] as Entry).piece), first) > 0) at--;
+  while (at > 0 && comparePositions(firstOf((state.again[at - 1] as Entry).chunk), first) > 0) at--;
   state.again.splice(at, 0, kept);
 }
 
 /** Slots of the lanes that are held up by records which are to be sent again. */
 export function heldSlots(state: State): number[] {
   const slots = new Set<number>();
-  for (const { piece } of state.again) for (const slot of slotsIn(piece)) slots.add(slot);
+  for (const { chunk } of state.again) for (const slot of slotsIn(chunk)) slots.add(slot);
   return [...slots];
 }
 
-const known = new WeakMap<Piece, readonly number[]>();
+const known = new WeakMap<Chunk, readonly number[]>();
 
-export function slotsIn(piece: Piece): readonly number[] {
-  let slots = known.get(piece);
+export function slotsIn(chunk: Chunk): readonly number[] {
+  let slots = known.get(chunk);
   if (!slots) {
-    slots = [...new Set(piece.map((part) => part.slot))];
-    known.set(piece, slots);
+    slots = [...new Set(chunk.map((span) => span.slot))];
+    known.set(chunk, slots);
   }
   return slots;
 }

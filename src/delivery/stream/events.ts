@@ -2,7 +2,7 @@ import type { Cause, Outcome } from '../../destinations/contract.ts';
 import type { Selection } from '../../filters/selection.ts';
 import type { Block } from '../../records/block.ts';
 import type { StreamState } from '../../registry/data-stream.ts';
-import type { Piece } from './piece.ts';
+import type { Chunk } from './chunk.ts';
 import type { Progress } from './progress.ts';
 import type { Taking } from './taking.ts';
 import type { Except } from './unfated.ts';
@@ -116,7 +116,7 @@ export type EventType = Event['type'];
 
 /** A refused record on its way into the quarantine. */
 export interface Refused {
-  /** Within the piece. */
+  /** Within the chunk. */
   readonly index: number;
   readonly cause: Cause;
 }
@@ -136,10 +136,15 @@ export type Effect =
   | { readonly type: 'open'; readonly ticket: number }
   /** Gives the destination back as soon as no request is under way with it. */
   | { readonly type: 'close' }
-  | { readonly type: 'ask'; readonly request: number; readonly bytes: number; readonly failing: boolean }
+  | {
+      readonly type: 'ask_memory';
+      readonly request: number;
+      readonly bytes: number;
+      readonly failing: boolean;
+    }
   /** The request is not sent, or is over: its memory is free. */
-  | { readonly type: 'give_back'; readonly request: number }
-  | { readonly type: 'send'; readonly request: number; readonly piece: Piece; readonly tries: number }
+  | { readonly type: 'free_memory'; readonly request: number }
+  | { readonly type: 'send'; readonly request: number; readonly chunk: Chunk; readonly tries: number }
   | { readonly type: 'cancel'; readonly request: number; readonly reason: string }
   /** Progress changed: commit it soon. */
   | { readonly type: 'commit' }
@@ -148,7 +153,7 @@ export type Effect =
   | {
       readonly type: 'quarantine';
       readonly request: number;
-      readonly piece: Piece;
+      readonly chunk: Chunk;
       readonly refused: readonly Refused[];
     }
   | {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Chunk } from './chunk.ts';
 import { Ledger } from './ledger.ts';
-import type { Piece } from './piece.ts';
 import { lengthOf } from './ranges.ts';
 
-const piece = (sequence: number, ...ranges: readonly (readonly [number, number])[]): Piece =>
+const chunk = (sequence: number, ...ranges: readonly (readonly [number, number])[]): Chunk =>
   ranges.map(([from, to]) => ({ sequence, block: undefined, from, to, arrivedAt: 0, bytes: 0, slot: 0 }));
 const place = (sequence: number, index: number) => ({ sequence, index });
 
@@ -14,10 +14,10 @@ test('a record that does not pass is counted when the cursor passes it, each onc
   ledger.read(5, 3, [0, 2, 4, 6, 7, 10]);
   assert.equal(ledger.inside, 10);
   assert.equal(ledger.pass(place(5, 2)), 2);
-  ledger.fate(piece(5, [2, 4]));
+  ledger.fate(chunk(5, [2, 4]));
   assert.equal(ledger.pass(place(5, 6)), 2);
   assert.equal(ledger.pass(place(5, 6)), 0);
-  ledger.fate(piece(5, [6, 7]));
+  ledger.fate(chunk(5, [6, 7]));
   assert.equal(ledger.pass(place(6, 0)), 3);
   assert.deepEqual([ledger.inside, ledger.empty], [0, true]);
 });
@@ -27,7 +27,7 @@ test('another selection decides anew about what has no fate, and about nothing e
   ledger.read(5, 4, [0, 2, 3, 5, 6, 8]);
   let filtered = ledger.pass(place(5, 2));
   // 5 was taken by the destination before 2, which still waits.
-  ledger.fate(piece(5, [5, 6]));
+  ledger.fate(chunk(5, [5, 6]));
   ledger.skip(6, 7);
   assert.equal(ledger.unread(place(5, 2), []), 14);
   assert.equal(ledger.inside, 0);
@@ -35,7 +35,7 @@ test('another selection decides anew about what has no fate, and about nothing e
   // Now 3 and 4 pass, of 2 to 9 without 5.
   ledger.read(5, 2, [2, 3, 6, 10]);
   filtered += ledger.pass(place(5, 3));
-  ledger.fate(piece(5, [3, 5]));
+  ledger.fate(chunk(5, [3, 5]));
   filtered += ledger.pass(place(6, 0));
   assert.deepEqual([filtered, ledger.inside], [7, 0]);
 });
@@ -43,12 +43,12 @@ test('another selection decides anew about what has no fate, and about nothing e
 test('what lies before the place from which a block is read again keeps its account', () => {
   const ledger = new Ledger();
   ledger.read(5, 4, [0, 2, 3, 5, 6, 8]);
-  const inFlight = piece(5, [2, 3]);
+  const inFlight = chunk(5, [2, 3]);
   assert.equal(ledger.unread(place(5, 5), [inFlight]), 5);
   ledger.fate(inFlight);
   assert.equal(ledger.pass(place(5, 5)), 4);
   ledger.read(5, 3, [6, 8]);
-  ledger.fate(piece(5, [5, 6], [8, 10]));
+  ledger.fate(chunk(5, [5, 6], [8, 10]));
   assert.equal(ledger.pass(place(6, 0)), 2);
   assert.equal(ledger.inside, 0);
 });
@@ -56,7 +56,7 @@ test('what lies before the place from which a block is read again keeps its acco
 test('what is committed is what is done beyond the cursor, and it is taken over', () => {
   const ledger = new Ledger();
   ledger.read(5, 6, [3, 4]);
-  ledger.fate(piece(5, [0, 1], [2, 3], [5, 6]));
+  ledger.fate(chunk(5, [0, 1], [2, 3], [5, 6]));
   ledger.pass(place(5, 1));
   const committed = ledger.toCommit();
   assert.deepEqual(committed, [{ sequence: 5, ranges: [2, 3, 5, 6] }]);
@@ -77,8 +77,8 @@ test('a second fate of a record, and a cursor that passes open records, are bugs
   const ledger = new Ledger();
   ledger.read(5, 1, []);
   assert.throws(() => ledger.pass(place(6, 0)), /open records/);
-  ledger.fate(piece(5, [0, 1]));
-  assert.throws(() => ledger.fate(piece(5, [0, 1])), /two fates/);
+  ledger.fate(chunk(5, [0, 1]));
+  assert.throws(() => ledger.fate(chunk(5, [0, 1])), /two fates/);
 });
 
 test('the lengths that are counted are right after random changes', () => {
@@ -105,7 +105,7 @@ test('the lengths that are counted are right after random changes', () => {
       // Some get a fate in any order; the cursor is the first that has none.
       const open = new Set(passing);
       for (const index of passing.filter(() => random(2) === 0)) {
-        ledger.fate(piece(1, [index, index + 1]));
+        ledger.fate(chunk(1, [index, index + 1]));
         open.delete(index);
         done.add(index);
         fated++;

@@ -1,6 +1,6 @@
 import { comparePositions, type Position } from '../../log/log.ts';
 import type { DoneBlock } from '../../registry/data-stream.ts';
-import type { Piece } from './piece.ts';
+import type { Chunk } from './chunk.ts';
 import { addRange, dropBelow, dropFrom, lengthOf, type Ranges } from './ranges.ts';
 
 /** What has become of the records that one block has for the stream, from the cursor on. */
@@ -119,16 +119,16 @@ export class Ledger {
     this.#accounts.splice(at, 0, account);
   }
 
-  /** The records of a piece got their fate. */
-  fate(piece: Piece): void {
-    for (let at = 0; at < piece.length; ) {
-      const { sequence } = piece[at] as Piece[number];
+  /** The records of a chunk got their fate. */
+  fate(chunk: Chunk): void {
+    for (let at = 0; at < chunk.length; ) {
+      const { sequence } = chunk[at] as Chunk[number];
       const account = this.#find(sequence);
       if (!account) throw new Error(`block ${sequence} has no account`);
       this.#ranges -= account.done.length >>> 1;
       let count = 0;
-      for (; at < piece.length && (piece[at] as Piece[number]).sequence === sequence; at++) {
-        const { from, to } = piece[at] as Piece[number];
+      for (; at < chunk.length && (chunk[at] as Chunk[number]).sequence === sequence; at++) {
+        const { from, to } = chunk[at] as Chunk[number];
         count += to - from;
         addRange(account.done, from, to);
       }
@@ -167,7 +167,7 @@ export class Ledger {
    * taken.
    * @returns the records that are now unread
    */
-  unread(place: Position, claimed: readonly Piece[]): number {
+  unread(place: Position, claimed: readonly Chunk[]): number {
     const before = this.#inside;
     for (const account of this.#accounts) {
       if (account.sequence < place.sequence) continue;

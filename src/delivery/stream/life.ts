@@ -1,10 +1,10 @@
 import type { Selection } from '../../filters/selection.ts';
 import type { Block } from '../../records/block.ts';
+import { countOf } from './chunk.ts';
 import { addAhead, lose, startCounting } from './counting.ts';
 import type { Event, Wanted } from './events.ts';
 import { endWaiting, forgive, letGo, trouble } from './failing.ts';
 import { expireUnread } from './passing.ts';
-import { countOf } from './piece.ts';
 import { reachedEnd } from './reading.ts';
 import { reselect } from './reading-again.ts';
 import { withdraw } from './sending.ts';
@@ -180,7 +180,7 @@ function cutShort(state: State, step: Step, reason: string): void {
 /** Nothing is remembered of a stream that was deleted. */
 export function deleted(state: State, step: Step): void {
   cutShort(state, step, 'the data stream was deleted');
-  for (const request of state.flight.keys()) step.effects.push({ type: 'give_back', request });
+  for (const request of state.flight.keys()) step.effects.push({ type: 'free_memory', request });
   state.flight.clear();
   end(state, step);
 }
@@ -269,18 +269,18 @@ export function expire(
     progress.expire(records, at, step.at.now);
   };
   for (const span of window.discard(sequence).spans) {
-    ledger.fate([{ ...span, block: undefined, bytes: 0, slot: 0 }]);
+    ledger.fate([span]);
     count(span.to - span.from, span.arrivedAt);
   }
   for (const entry of state.again) {
-    const expired = entry.piece.filter((part) => part.sequence <= sequence);
+    const expired = entry.chunk.filter((span) => span.sequence <= sequence);
     if (expired.length === 0) continue;
     ledger.fate(expired);
     count(countOf(expired), (expired[0] as (typeof expired)[number]).arrivedAt);
   }
   state.again = state.again
-    .map((entry) => ({ ...entry, piece: entry.piece.filter((part) => part.sequence > sequence) }))
-    .filter(({ piece }) => piece.length > 0);
+    .map((entry) => ({ ...entry, chunk: entry.chunk.filter((span) => span.sequence > sequence) }))
+    .filter(({ chunk }) => chunk.length > 0);
   for (const request of flight.values()) request.expiredThrough = Math.max(request.expiredThrough, sequence);
   if (lost > 0) step.effects.push({ type: 'expired', records: lost });
   if (block) expireUnread(state, step, sequence, block, selection);

@@ -11,7 +11,7 @@ export interface LogView {
   readonly context: StreamContext;
   stream(): StreamSummary;
   select(block: Block): Selection | undefined;
-  tell(event: Event): void;
+  feed(event: Event): void;
 }
 
 /** Stored bytes and blocks of one read while behind: large enough to amortise it, small enough to stay bounded. */
@@ -30,7 +30,7 @@ export async function readBlocks(
     stored = await log.read(partition, from, READ);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    view.tell({ type: 'not_read', ticket, message });
+    view.feed({ type: 'not_read', ticket, message });
     return;
   }
   const { kind } = view.stream();
@@ -39,7 +39,7 @@ export async function readBlocks(
     const selection = block?.kind === kind ? view.select(block) : undefined;
     return { sequence, block, selection, fault: 'fault' in one ? one.fault : undefined };
   });
-  view.tell({ type: 'read', ticket, blocks });
+  view.feed({ type: 'read', ticket, blocks });
 }
 
 /** Carries out the effect `count`. */
@@ -74,5 +74,5 @@ export async function countBlocks(
       if (count > 0) oldest ??= block.arrivedAt;
     }
   }
-  if (!stop.aborted) view.tell({ type: 'counted', ticket, counted: { passed, covered, oldest } });
+  if (!stop.aborted) view.feed({ type: 'counted', ticket, counted: { passed, covered, oldest } });
 }

@@ -94,7 +94,7 @@ class Rig {
 
   /** Grants what is asked for, and gives the request that is sent then. */
   grant(effects = this.effects): number {
-    const { request } = find(effects, 'ask');
+    const { request } = find(effects, 'ask_memory');
     find(this.step({ type: 'granted', request }), 'send');
     return request;
   }
@@ -102,9 +102,9 @@ class Rig {
   /** Opens the destination, reads what waits, and gives the request that is sent then. */
   sendAgain(gathering = BATCH): Extract<Effect, { type: 'send' }> {
     let effects = this.state.open === 'opening' ? this.open(gathering) : this.serve();
-    for (let turn = 0; turn < 4 && !has(effects, 'ask'); turn++)
+    for (let turn = 0; turn < 4 && !has(effects, 'ask_memory'); turn++)
       effects = this.state.reading ? this.serve() : this.open(gathering);
-    return find(this.step({ type: 'granted', request: find(effects, 'ask').request }), 'send');
+    return find(this.step({ type: 'granted', request: find(effects, 'ask_memory').request }), 'send');
   }
 
   answer(request: number, outcome: Extract<Event, { type: 'answered' }>['outcome']): Effect[] {
@@ -142,8 +142,8 @@ const failures = (indexes: readonly number[], verdict: RecordFailure['verdict'])
   indexes.map((index) => ({ index, verdict, cause }));
 
 type Indexes = readonly { readonly from: number; readonly to: number }[];
-const recordsOf = (pieces: Indexes): number[] =>
-  pieces
+const recordsOf = (chunks: Indexes): number[] =>
+  chunks
     .flatMap(({ from, to }) => Array.from({ length: to - from }, (_, at) => from + at))
     .sort((a, b) => a - b);
 
@@ -218,7 +218,7 @@ describe('each event in each phase', () => {
         else rig.step(event);
         if (row[phase] === 'late')
           assert.deepEqual(
-            rig.effects.filter((effect) => effect.type !== 'give_back'),
+            rig.effects.filter((effect) => effect.type !== 'free_memory'),
             [],
           );
       });
@@ -306,7 +306,7 @@ describe('memory that was asked for is given back once', () => {
       const { rig, request } = Rig.sending();
       way(rig, request);
       assert.deepEqual(
-        all(rig.effects, 'give_back').map((effect) => effect.request),
+        all(rig.effects, 'free_memory').map((effect) => effect.request),
         [request],
       );
     });
@@ -315,29 +315,29 @@ describe('memory that was asked for is given back once', () => {
     const rig = new Rig();
     rig.load();
     rig.offer(blockOf(10));
-    const { request } = find(rig.open(), 'ask');
+    const { request } = find(rig.open(), 'ask_memory');
     const paused = rig.step({ type: 'changed', wanted: rig.wanted({ desired: 'paused' }) });
-    assert.equal(find(paused, 'give_back').request, request);
-    assert.equal(find(rig.step({ type: 'granted', request }), 'give_back').request, request);
+    assert.equal(find(paused, 'free_memory').request, request);
+    assert.equal(find(rig.step({ type: 'granted', request }), 'free_memory').request, request);
   });
 });
 
 test('a stream that fails asks for memory among those that fail', () => {
   const { rig, request } = Rig.sending();
   rig.answer(request, { type: 'retry', cause });
-  assert.equal(find(rig.due(), 'ask').failing, true);
+  assert.equal(find(rig.due(), 'ask_memory').failing, true);
   const again = rig.grant();
   rig.answer(again, { type: 'delivered' });
-  assert.equal(find(rig.offer(blockOf(1)), 'ask').failing, false);
+  assert.equal(find(rig.offer(blockOf(1)), 'ask_memory').failing, false);
 });
 
 describe('refused records', () => {
   test('of a part they are quarantined with their own index, in whatever order they were named', () => {
     const { rig, request } = Rig.sending();
     rig.answer(request, { type: 'partial', failures: failures([8, 2, 5], 'reject') });
-    const { piece } = find(rig.effects, 'quarantine');
+    const { chunk } = find(rig.effects, 'quarantine');
     assert.deepEqual(
-      piece.map(({ from, to }) => [from, to]),
+      chunk.map(({ from, to }) => [from, to]),
       [
         [2, 3],
         [5, 6],
@@ -387,7 +387,7 @@ describe('refused records', () => {
     assert.equal(progress.lastError?.code, 'quarantine_full');
     rig.step({ type: 'changed', wanted: rig.wanted({ generation: 2 }) });
     rig.step({ type: 'loaded', wanted: rig.state.wanted, destination: '', progress: undefined });
-    assert.deepEqual(recordsOf(rig.sendAgain().piece), [2, 3]);
+    assert.deepEqual(recordsOf(rig.sendAgain().chunk), [2, 3]);
   });
 });
 
@@ -415,7 +415,7 @@ test('another destination: the one before is closed, its request ends, and the r
   assert.equal(rig.state.open, 'closed', 'it waits for what the request says of its end');
   rig.answer(request, { type: 'retry', cause });
   assert.deepEqual([rig.state.progress.delivered, rig.state.progress.lastError], [0, null]);
-  assert.deepEqual(recordsOf(rig.sendAgain().piece), recordsOf([{ from: 0, to: 10 }]));
+  assert.deepEqual(recordsOf(rig.sendAgain().chunk), recordsOf([{ from: 0, to: 10 }]));
 });
 
 describe('a destination that is changed while it takes records', () => {
@@ -443,7 +443,7 @@ describe('a destination that is changed while it takes records', () => {
         assert.equal(rig.state.progress.delivered, 10 - count);
         assert.equal(rig.state.progress.quarantined, 0);
         assert.equal(rig.state.size.ceiling, Number.POSITIVE_INFINITY);
-        if (count > 0) assert.deepEqual(recordsOf(rig.sendAgain(gathering).piece), recordsOf(left));
+        if (count > 0) assert.deepEqual(recordsOf(rig.sendAgain(gathering).chunk), recordsOf(left));
       });
 });
 
@@ -468,7 +468,7 @@ describe('the retention takes a block', () => {
     const rig = new Rig();
     rig.load();
     rig.offer(blockOf(4));
-    const { request } = find(rig.open(), 'ask');
+    const { request } = find(rig.open(), 'ask_memory');
     rig.step({ type: 'expire', sequence: 1, block: blockOf(4), selection: select(blockOf(4)) });
     assert.ok(!has(rig.step({ type: 'granted', request }), 'send'));
     assert.deepEqual([rig.state.progress.delivered, rig.state.progress.expired], [0, 4]);

@@ -91,7 +91,7 @@ export function step(state: State, event: Event, at: Moment): Effect[] {
 
 /** What comes too late gives back what it brought. */
 function late(event: Event, now: Step): void {
-  if (event.type === 'granted') now.effects.push({ type: 'give_back', request: event.request });
+  if (event.type === 'granted') now.effects.push({ type: 'free_memory', request: event.request });
 }
 
 function handle(state: State, now: Step, event: Event): void {

@@ -1,10 +1,10 @@
 import type { Cause, Outcome, RecordFailure } from '../../destinations/contract.ts';
 import { comparePositions } from '../../log/log.ts';
+import { countOf, lastOf, pick } from './chunk.ts';
 import { slotsIn } from './entries.ts';
 import type { Refused } from './events.ts';
 import { fail, giveUp, trouble } from './failing.ts';
 import { backAgain, expirePart, fate, keep, putRest } from './fates.ts';
-import { countOf, lastOf, pick } from './piece.ts';
 import { refuse } from './refusals.ts';
 import { afterFailure, isThrottle } from './retry.ts';
 import { divisorOf, newSize, sizeFailed, sizeSucceeded } from './size.ts';
@@ -23,7 +23,7 @@ export function answered(state: State, step: Step, id: number, outcome: Answer):
   const request = state.flight.get(id);
   if (request?.stage !== 'sent') return;
   state.flight.delete(id);
-  step.effects.push({ type: 'give_back', request: id });
+  step.effects.push({ type: 'free_memory', request: id });
   state.dirty = true;
   if (request.cancelled && outcome.type !== 'gone') cutShort(state, step, withoutProbe(request), outcome);
   else if (request.entry.isProbe) probeAnswered(state, step, withoutProbe(request), outcome);
@@ -63,7 +63,7 @@ function probeAnswered(state: State, step: Step, request: Request, outcome: Answ
   const { refusing } = state;
   conclude(state, step, request, outcome);
   const [first] = state.again;
-  if (type !== 'delivered' || !refusing || first?.refusedAt === undefined || countOf(first.piece) > 1) return;
+  if (type !== 'delivered' || !refusing || first?.refusedAt === undefined || countOf(first.chunk) > 1) return;
   state.again.shift();
   const id = state.nextRequest++;
   const refused: Refused[] = [{ index: 0, cause: refusing.cause }];
@@ -71,13 +71,13 @@ function probeAnswered(state: State, step: Step, request: Request, outcome: Answ
     ...request,
     id,
     entry: first,
-    sent: first.piece,
+    sent: first.chunk,
     stage: 'quarantining',
     refused,
     rejected: 1,
   };
   state.flight.set(id, stored);
-  step.effects.push({ type: 'quarantine', request: id, piece: first.piece, refused });
+  step.effects.push({ type: 'quarantine', request: id, chunk: first.chunk, refused });
 }
 
 function conclude(state: State, step: Step, request: Request, outcome: Answer): void {
@@ -92,8 +92,8 @@ function conclude(state: State, step: Step, request: Request, outcome: Answer): 
       partly(state, step, request, outcome.failures, outcome.afterMs ?? 0);
       return;
     case 'gone':
-      expirePart(state, step, request.sent, (part) => part.sequence === outcome.sequence);
-      keep(state, request, (part) => part.sequence !== outcome.sequence);
+      expirePart(state, step, request.sent, (span) => span.sequence === outcome.sequence);
+      keep(state, request, (span) => span.sequence !== outcome.sequence);
       return;
     case 'too_large':
     case 'rejected':
@@ -123,7 +123,7 @@ function cutShort(state: State, step: Step, request: Request, outcome: Outcome):
     most: Number.POSITIVE_INFINITY,
   };
   putRest(state, step, request, unsent);
-  const entry = { ...request.entry, ...unsent, notBefore: 0, piece: pick(sent, left) };
+  const entry = { ...request.entry, ...unsent, notBefore: 0, chunk: pick(sent, left) };
   backAgain(state, step, { ...request, entry });
 }
 
@@ -170,7 +170,7 @@ function failed(
     return;
   }
   const changed = learnSize(state, request, outcome);
-  if (state.gathering?.by === 'batch') state.progress.boundary = lastOf(request.entry.piece);
+  if (state.gathering?.by === 'batch') state.progress.boundary = lastOf(request.entry.chunk);
   backAgain(state, step, request, changed.entry);
   fail(state, step, cause, {
     refused: outcome.type === 'refused',
@@ -267,7 +267,7 @@ function refusePart(
   const own = rejected.map((failure, index) => ({ ...failure, index }));
   const trailing = rejected.filter(({ index, expected }) => index > lastTaken && !expected).length;
   const refusedAt = taken.length > 0 ? -1 : (entry.refusedAt ?? state.successes);
-  refuse(state, step, { ...part, entry: { ...entry, piece: part.sent, refusedAt } }, own, trailing);
+  refuse(state, step, { ...part, entry: { ...entry, chunk: part.sent, refusedAt } }, own, trailing);
 }
 
 /** Records of some keys are to be sent again: their lanes wait, the others go on. One lane waits as a whole. */
@@ -279,12 +279,12 @@ function retryPart(
   someTaken: boolean,
   afterMs: number,
 ): void {
-  const piece = pick(
+  const chunk = pick(
     request.sent,
     failures.map(({ index }) => index),
   );
   const { cause } = failures[0] as RecordFailure;
-  const part = { ...request, sent: piece, entry: { ...request.entry, piece } };
+  const part = { ...request, sent: chunk, entry: { ...request.entry, chunk } };
   // Nothing was taken of a request that holds more than what failed before: that is the destination's as a whole,
   // unless it said that it is asked too often.
   const whole =
@@ -312,7 +312,7 @@ function mayBeOfItsLanes(state: State, { entry }: Request): boolean {
 
 /** The lanes of these records wait, the others go on. */
 function holdUpLanes(state: State, step: Step, part: Request, cause: Cause, afterMs: number): void {
-  const { piece, run } = part.entry;
+  const { chunk, run } = part.entry;
   const failure = { refused: false, atLeastMs: afterMs, smaller: false };
   const next = afterFailure(state.settings.retry, run, step.at, failure);
   state.progress.lastError = { code: cause.code, message: cause.message, at: step.at.now };
@@ -321,6 +321,6 @@ function holdUpLanes(state: State, step: Step, part: Request, cause: Cause, afte
     giveUp(state, step, cause);
     return;
   }
-  for (const slot of slotsIn(piece)) state.window.park(slot);
+  for (const slot of slotsIn(chunk)) state.window.park(slot);
   backAgain(state, step, part, { run: next.run, notBefore: step.at.monotonic + next.delayMs });
 }

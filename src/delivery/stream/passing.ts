@@ -1,8 +1,8 @@
 import type { Selection } from '../../filters/selection.ts';
 import type { Block } from '../../records/block.ts';
+import type { Chunk } from './chunk.ts';
 import { exceptOf, nothingAhead } from './counting.ts';
 import { heldSlots } from './entries.ts';
-import type { Piece } from './piece.ts';
 import { lengthOf } from './ranges.ts';
 import { type State, type Step, slotsOf } from './state.ts';
 import { NOTHING, unfatedOf } from './unfated.ts';
@@ -85,10 +85,10 @@ export function expireUnread(
   if (state.counting) state.counting.shaken = true;
   const lost = lengthOf(runs);
   if (lost === 0) return;
-  const piece: Piece[number][] = [];
+  const chunk: Chunk[number][] = [];
   for (let run = 0; run < runs.length; run += 2) {
     const from = runs[run] as number;
-    piece.push({
+    chunk.push({
       sequence,
       block: undefined,
       from,
@@ -98,7 +98,7 @@ export function expireUnread(
       slot: 0,
     });
   }
-  state.ledger.fate(piece);
+  state.ledger.fate(chunk);
   state.progress.expire(lost, arrivedAt, step.at.now);
   step.effects.push({ type: 'expired', records: lost });
 }

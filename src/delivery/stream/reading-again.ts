@@ -1,6 +1,6 @@
 import type { Position } from '../../log/log.ts';
 import { claimed, oldestOf, settle } from './accounts.ts';
-import { countOf, strip } from './piece.ts';
+import { countOf, strip } from './chunk.ts';
 import type { State } from './state.ts';
 
 /** Records that were read and are not done go back to the log: they are read again. */
@@ -8,7 +8,7 @@ import type { State } from './state.ts';
 /** Gives back the memory of what waits; it is read from the log again. */
 export function release(state: State): void {
   const { window, ahead, progress } = state;
-  state.again = state.again.map((entry) => ({ ...entry, piece: strip(entry.piece) }));
+  state.again = state.again.map((entry) => ({ ...entry, chunk: strip(entry.chunk) }));
   const oldest = window.oldest;
   state.fileDueAt = undefined;
   if (!oldest) {
@@ -32,7 +32,7 @@ export function reselect(state: State): void {
   settle(state);
   let inFlight = 0;
   for (const { entry, sent, stage } of flight.values())
-    inFlight += countOf(stage === 'quarantining' ? sent : entry.piece);
+    inFlight += countOf(stage === 'quarantining' ? sent : entry.chunk);
   const dropped = state.ledger.open - inFlight;
   if (dropped > 0) ahead.oldest = oldestOf(state);
   ahead.passed += dropped;

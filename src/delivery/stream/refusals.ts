@@ -1,8 +1,8 @@
 import type { RecordFailure } from '../../destinations/contract.ts';
+import { countOf } from './chunk.ts';
 import type { Refused } from './events.ts';
 import { giveUp, letGo, trouble } from './failing.ts';
 import { backAgain, fate, putRest } from './fates.ts';
-import { countOf } from './piece.ts';
 import { lookPause, SECOND_LOOK_MS } from './retry.ts';
 import { type Request, type State, type Step, slotsOf } from './state.ts';
 
@@ -38,7 +38,7 @@ export function refuse(
     const notBefore = step.at.monotonic + lookPause(looks, step.at.random);
     if (probe) {
       putRest(state, step, request);
-      backAgain(state, step, { ...request, entry: { ...entry, piece: sent } }, { notBefore });
+      backAgain(state, step, { ...request, entry: { ...entry, chunk: sent } }, { notBefore });
     } else backAgain(state, step, request, { notBefore });
     if (slotsOf(state) === 1) letGo(state);
     return;
@@ -48,13 +48,13 @@ export function refuse(
   putRest(state, step, request, { sizeBefore: undefined, most: Number.POSITIVE_INFINITY });
   const stored: Request = {
     ...request,
-    entry: { ...entry, piece: sent },
+    entry: { ...entry, chunk: sent },
     stage: 'quarantining',
     refused,
     rejected: trailing,
   };
   state.flight.set(stored.id, stored);
-  step.effects.push({ type: 'quarantine', request: stored.id, piece: sent, refused });
+  step.effects.push({ type: 'quarantine', request: stored.id, chunk: sent, refused });
 }
 
 export function quarantined(state: State, step: Step, id: number): void {

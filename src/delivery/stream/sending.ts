@@ -1,9 +1,9 @@
 import type { Cause } from '../../destinations/contract.ts';
 import { comparePositions, type Position } from '../../log/log.ts';
+import { bytesOf, countOf, lastOf, slice } from './chunk.ts';
 import { newEntry, putBack, slotsIn } from './entries.ts';
 import type { Actor } from './events.ts';
 import { fail, trouble } from './failing.ts';
-import { bytesOf, countOf, lastOf, slice } from './piece.ts';
 import { reachedEnd, wantsMore } from './reading.ts';
 import { reselect } from './reading-again.ts';
 import { type Entry, inFlightOf, type Request, type State, type Step, slotsOf } from './state.ts';
@@ -55,9 +55,9 @@ function nextEntry(state: State, step: Step): Entry | undefined {
     return first;
   }
   const busy = new Set<number>();
-  for (const { entry } of flight.values()) for (const slot of slotsIn(entry.piece)) busy.add(slot);
+  for (const { entry } of flight.values()) for (const slot of slotsIn(entry.chunk)) busy.add(slot);
   for (const [at, entry] of again.entries()) {
-    const slots = slotsIn(entry.piece);
+    const slots = slotsIn(entry.chunk);
     if (entry.notBefore <= step.at.monotonic && !slots.some((slot) => busy.has(slot))) {
       again.splice(at, 1);
       return entry;
@@ -108,13 +108,13 @@ function takeNew(state: State, step: Step, free: (slot: number) => boolean): Ent
     const { wait } = gathering;
     if (!isDue(state, step, Math.min(wait.records, records), wait.ms, oldest.arrivedAt)) return undefined;
   }
-  const piece = window.take(
+  const chunk = window.take(
     { records, bytes: file ? Number.POSITIVE_INFINITY : gathering.bytes, until },
     free,
   );
-  if (piece.length === 0) return undefined;
+  if (chunk.length === 0) return undefined;
   state.fileDueAt = undefined;
-  return newEntry(piece);
+  return newEntry(chunk);
 }
 
 /** Due by its number of records, or the interval after its first record arrived, measured by the monotonic clock. */
@@ -131,9 +131,9 @@ function isDue(state: State, { at }: Step, records: number, intervalMs: number, 
 }
 
 function begin(state: State, step: Step, entry: Entry): void {
-  const count = countOf(entry.piece);
+  const count = countOf(entry.chunk);
   const most = mostOf(state, entry);
-  const sent = count > most ? slice(entry.piece, 0, most) : entry.piece;
+  const sent = count > most ? slice(entry.chunk, 0, most) : entry.chunk;
   const id = state.nextRequest++;
   const tries = (entry.run ?? state.run)?.tries ?? 0;
   const request: Request = {
@@ -195,7 +195,7 @@ function ask(state: State, step: Step, request: Request): void {
   request.stage = 'asking';
   const failing = state.run !== undefined || request.entry.run !== undefined;
   const bytes = bytesOf(request.sent);
-  step.effects.push({ type: 'ask', request: request.id, bytes, failing });
+  step.effects.push({ type: 'ask_memory', request: request.id, bytes, failing });
 }
 
 /** N2 */
@@ -219,11 +219,11 @@ export function notCommitted(state: State, step: Step, id: number): void {
 export function granted(state: State, step: Step, id: number): void {
   const request = state.flight.get(id);
   if (request?.stage !== 'asking' || state.phase !== 'running') {
-    step.effects.push({ type: 'give_back', request: id });
+    step.effects.push({ type: 'free_memory', request: id });
     return;
   }
   request.stage = 'sent';
-  step.effects.push({ type: 'send', request: id, piece: request.sent, tries: request.tries });
+  step.effects.push({ type: 'send', request: id, chunk: request.sent, tries: request.tries });
 }
 
 /** N3: takes back all that was not sent yet. */
@@ -231,7 +231,7 @@ export function withdraw(state: State, step: Step, keepBlocks: boolean): void {
   for (const request of [...state.flight.values()]) {
     if (request.stage !== 'asking' && request.stage !== 'committing') continue;
     state.flight.delete(request.id);
-    step.effects.push({ type: 'give_back', request: request.id });
+    step.effects.push({ type: 'free_memory', request: request.id });
     putBack(state, request.entry, keepBlocks);
   }
 }

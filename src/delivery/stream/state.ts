@@ -1,11 +1,11 @@
 import type { Cause } from '../../destinations/contract.ts';
 import type { Position } from '../../log/log.ts';
 import type { Json } from '../../registry/registry.ts';
+import type { Chunk } from './chunk.ts';
 import type { Effect, Moment, Refused, Wanted } from './events.ts';
 import type { HeldBlocks } from './held-blocks.ts';
 import { SLOTS } from './lanes.ts';
 import { Ledger } from './ledger.ts';
-import type { Piece } from './piece.ts';
 import type { Progress } from './progress.ts';
 import type { FailureRun, RetryPolicy } from './retry.ts';
 import { newSize, type Size } from './size.ts';
@@ -50,7 +50,7 @@ interface MachineSettings {
 
 /** Records that were taken and are to be sent before anything else of their lanes. */
 export interface Entry {
-  readonly piece: Piece;
+  readonly chunk: Chunk;
   /** Not before this monotonic time. */
   readonly notBefore: number;
   /** Failures of these records alone, while other lanes go on. */
@@ -70,7 +70,7 @@ export interface Request {
   readonly id: number;
   /** What it was made from; `sent` is its beginning. */
   readonly entry: Entry;
-  readonly sent: Piece;
+  readonly sent: Chunk;
   readonly tries: number;
   stage: 'committing' | 'asking' | 'sent' | 'quarantining';
   /** The retention has taken the blocks up to this sequence: what of them is not taken now has expired. */

@@ -1,8 +1,8 @@
 import type { Position } from '../../log/log.ts';
 import type { Block } from '../../records/block.ts';
+import type { Span } from './chunk.ts';
 import type { HeldBlocks } from './held-blocks.ts';
 import { slotRuns } from './lanes.ts';
-import type { Part } from './piece.ts';
 
 /** The records of one block that wait in one lane: pairs of indexes, of which those before `at` are taken. */
 interface Waiting {
@@ -32,7 +32,7 @@ interface Lane {
   count: number;
 }
 
-/** What a piece may hold. */
+/** What a chunk may hold. */
 interface Limits {
   readonly records: number;
   readonly bytes: number;
@@ -177,30 +177,30 @@ export class Window {
    * Takes records of the lanes that are free, oldest lane first and each as far as the limits allow; the parts are in the
    * order of the log. Always one record, if there is one.
    */
-  take(limits: Limits, free: (slot: number) => boolean): Part[] {
-    const parts: Part[] = [];
+  take(limits: Limits, free: (slot: number) => boolean): Span[] {
+    const spans: Span[] = [];
     const room = { records: limits.records, bytes: limits.bytes };
     if (this.#lanes.length === 1) {
-      if (free(0)) this.#takeFrom(this.#lanes[0] as Lane, room, limits.until, parts);
-      return parts;
+      if (free(0)) this.#takeFrom(this.#lanes[0] as Lane, room, limits.until, spans);
+      return spans;
     }
     const lanes = this.#lanes.filter((lane) => lane.count > 0 && free(lane.slot));
     lanes.sort((a, b) => comparePlaces(headOf(a), headOf(b)));
     for (const lane of lanes) {
       if (room.records < 1 || room.bytes < 1) break;
-      this.#takeFrom(lane, room, limits.until, parts);
+      this.#takeFrom(lane, room, limits.until, spans);
     }
-    return parts.sort((a, b) => a.sequence - b.sequence || a.from - b.from);
+    return spans.sort((a, b) => a.sequence - b.sequence || a.from - b.from);
   }
 
-  #takeFrom(lane: Lane, room: Room, until: Position | undefined, parts: Part[]): void {
+  #takeFrom(lane: Lane, room: Room, until: Position | undefined, spans: Span[]): void {
     while (lane.count > 0 && room.records > 0 && room.bytes > 0) {
       const waiting = headOf(lane);
-      const to = furthest(waiting, room, parts.length === 0, until);
+      const to = furthest(waiting, room, spans.length === 0, until);
       if (to <= waiting.at) return;
       const { sequence, arrivedAt, hold, at: from } = waiting;
       const bytes = spanBytes(waiting, from, to);
-      parts.push({ sequence, block: hold?.block, from, to, arrivedAt, bytes, slot: lane.slot });
+      spans.push({ sequence, block: hold?.block, from, to, arrivedAt, bytes, slot: lane.slot });
       room.records -= to - from;
       room.bytes -= bytes;
       lane.count -= to - from;
@@ -226,7 +226,8 @@ export class Window {
         for (let run = waiting.run; run * 2 < waiting.runs.length; run++) {
           const from = run === waiting.run ? waiting.at : (waiting.runs[run * 2] as number);
           const to = waiting.runs[run * 2 + 1] as number;
-          spans.push({ sequence: waiting.sequence, from, to, arrivedAt: waiting.arrivedAt });
+          const { sequence, arrivedAt } = waiting;
+          spans.push({ sequence, block: undefined, from, to, arrivedAt, bytes: 0, slot: lane.slot });
           records += to - from;
           lane.count -= to - from;
         }
@@ -271,14 +272,6 @@ export class Window {
     this.#memory.remove(hold.block);
     this.#held -= hold.block.heldBytes;
   }
-}
-
-/** Neighbouring records of a block. */
-interface Span {
-  readonly sequence: number;
-  readonly from: number;
-  readonly to: number;
-  readonly arrivedAt: number;
 }
 
 interface Room {
