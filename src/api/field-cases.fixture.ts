@@ -31,7 +31,7 @@ interface Property {
 
 const KEYWORDS = [
   ...['type', 'enum', 'default', 'minimum', 'maximum', 'minLength', 'maxLength', 'maxItems', 'items'],
-  ...['x-secret', 'x-generate', 'title', 'description', 'examples'],
+  ...['x-secret', 'x-generate', 'x-formats', 'title', 'description', 'examples'],
 ];
 
 /** By type: values of every other type. A choice has no type of its own: what is none of them is out of range. */

@@ -19,6 +19,8 @@ const type = defineDestination({
     mode: Type.Optional(Type.Enum(['fast', 'slow'])),
     tags: Type.Optional(Type.Array(Type.String(), { maxItems: 2 })),
     key: Type.Optional(Type.String({ 'x-secret': 'all' })),
+    quotes: Type.Optional(Type.Enum(['all', 'few'], { default: 'all', 'x-formats': ['Csv'] })),
+    columns: Type.Optional(Type.Array(Type.String(), { 'x-formats': ['Csv'] })),
   }),
   configure(credentials) {
     const { host } = credentials as { host: string };
@@ -36,7 +38,7 @@ function faults(result: ConfigureResult): [string, string][] {
 describe('configuring a destination', () => {
   test('refuses credentials that are too large as a whole, and says how large they are', () => {
     const sized = (length: number) => configureDestination(type, { host: 'a.b', key: 'x'.repeat(length) });
-    const rest = JSON.stringify({ host: 'a.b', key: '', size: 3 }).length;
+    const rest = JSON.stringify({ host: 'a.b', key: '', size: 3, quotes: 'all' }).length;
     assert.equal(sized(LARGEST_CREDENTIALS - rest).type, 'configured');
     const result = sized(LARGEST_CREDENTIALS - rest + 1);
     assert.deepEqual(faults(result), [['OutOfRange', '/destination/credentials']]);
@@ -46,11 +48,36 @@ describe('configuring a destination', () => {
   test('fills defaults in, takes digits for integers and null for nothing, whatever its name', () => {
     const result = configureDestination(type, { host: 'a.b', size: '7', mode: null, more: null }, 'Csv');
     assert.equal(result.type, 'configured');
-    assert.deepEqual(result.credentials, { host: 'a.b', size: 7 });
+    assert.deepEqual(result.credentials, { host: 'a.b', size: 7, quotes: 'all' });
     assert.equal(result.format, 'Csv');
     assert.equal(result.configured.target, 'a.b');
     const plain = configureDestination(type, { host: 'a.b' });
     assert.ok(plain.type === 'configured' && plain.format === 'Json' && plain.credentials.size === 3);
+  });
+
+  test('refuses by name a field that has no effect with the format, unless it is as by default', () => {
+    const of = (given: object, format: string, stored?: object) =>
+      configureDestination(
+        type,
+        { host: 'a.b', ...given },
+        format,
+        stored && { credentials: { host: 'a.b', ...stored }, identity: 'a.b', format: 'Csv' },
+      );
+    const all = { quotes: 'few', columns: ['a'] };
+    assert.equal(of(all, 'Csv').type, 'configured');
+    assert.equal(of({ quotes: 'all', columns: [] }, 'Json').type, 'configured');
+    const paths = ['quotes', 'columns'].map((field) => `/destination/credentials/${field}`);
+    assert.deepEqual(
+      faults(of(all, 'Json')),
+      paths.map((path) => ['NotAllowed', path]),
+    );
+    assert.match(JSON.stringify(of(all, 'Json')), /no effect with the format Json, only with Csv/);
+    // A stored field stays until it is removed, and so it is named too.
+    assert.deepEqual(
+      faults(of({}, 'Json', all)),
+      paths.map((path) => ['NotAllowed', path]),
+    );
+    assert.equal(of({ quotes: '', columns: [] }, 'Json', all).type, 'configured');
   });
 
   test('each kind of fault has its token and path, one per field', () => {
@@ -105,7 +132,7 @@ describe('configuring a destination', () => {
     };
     const same = configureDestination(type, { host: 'a.b', size: 4, key: '***' }, 'Json', stored);
     assert.ok(same.type === 'configured');
-    assert.deepEqual(same.credentials, { host: 'a.b', size: 4, key: 'secret' });
+    assert.deepEqual(same.credentials, { host: 'a.b', size: 4, key: 'secret', quotes: 'all' });
     const moved = configureDestination(type, { host: 'evil.example', key: '***' }, 'Json', stored);
     assert.deepEqual(faults(moved), [['Required', '/destination/credentials/key']]);
     const replaced = configureDestination(type, { host: 'c.d', key: 'other' }, 'Json', stored);

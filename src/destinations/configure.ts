@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import type { TObject, TSchema } from 'typebox';
 import type { ErrorToken, FieldFault } from '../errors.ts';
@@ -67,6 +68,7 @@ export function configureDestination(
   const faults = [
     ...schemaFaults(type, credentials),
     ...sizeFaults(credentials),
+    ...(typeof chosen === 'string' ? uselessFaults(type, credentials, chosen) : []),
     ...unknown,
     ...formatFaults,
   ];
@@ -125,6 +127,26 @@ function unknownFaults(type: DestinationType, raw: Record<string, unknown>): Fie
       const message = `is not a field of ${type.connectionType}, which has ${fields.join(', ')}`;
       return newFault('NotAllowed', path, message);
     });
+}
+
+/**
+ * Fields that have no effect with the format: `x-formats` of their schema names those with which they have one. A customer
+ * who gives such a field must not believe that it does something. The default is as good as not given.
+ */
+function uselessFaults(
+  { credentials: schema }: DestinationType,
+  given: Credentials,
+  format: Format,
+): FieldFault[] {
+  return Object.entries(schema.properties).flatMap(([field, property]) => {
+    const { 'x-formats': formats, default: usual } = keywords(property);
+    const value = given[field];
+    const isEmpty = value === undefined || (Array.isArray(value) && value.length === 0);
+    const isSet = !isEmpty && !isDeepStrictEqual(value, usual);
+    if (!formats || formats.includes(format) || !isSet) return [];
+    const message = `has no effect with the format ${format}, only with ${formats.join(', ')}: leave it out, or give an empty text to remove it`;
+    return [newFault('NotAllowed', `${CREDENTIALS_PATH}/${field}`, message)];
+  });
 }
 
 /**
@@ -201,6 +223,8 @@ interface Keywords {
   readonly minimum?: number;
   readonly maximum?: number;
   readonly enum?: readonly unknown[];
+  readonly default?: unknown;
+  readonly 'x-formats'?: readonly Format[];
 }
 
 function keywords(property: TSchema): Keywords {

@@ -7,7 +7,7 @@ import { zoneName } from './lib/format.ts';
 import { currentLogin } from './lib/login.ts';
 import type { Problem } from './lib/problem.ts';
 import { HOME } from './lib/router.ts';
-import { createSessions, type Session, SessionContext } from './lib/session.ts';
+import { createSessions, type Session, SessionContext, type Sessions } from './lib/session.ts';
 import { FaultBoundary } from './parts/fault-boundary.tsx';
 import { Header } from './parts/header.tsx';
 import { LeaveDialog } from './parts/leave-dialog.tsx';
@@ -22,6 +22,7 @@ import { Unreachable } from './views/unreachable.tsx';
 const Create = lazy(() => import('./views/create.tsx'));
 const Details = lazy(() => import('./views/details.tsx'));
 const Records = lazy(() => import('./views/records.tsx'));
+const Account = lazy(() => import('./views/account.tsx'));
 const ApiAccess = lazy(() => import('./views/api-access.tsx'));
 
 /**
@@ -74,6 +75,18 @@ export function App() {
       router.address.set(window.location.href);
     });
 
+  const changePassword = async (present: string, next: string) => {
+    try {
+      const session = await sessions.changePassword(present, next);
+      enter(session);
+      return session;
+    } catch (error) {
+      // The password is changed, and the new login could not begin.
+      if (!currentLogin()) setState({ is: 'out', why: 'expired' });
+      throw error;
+    }
+  };
+
   if (state.is === 'starting') return <Loading what="simstream" />;
   if (state.is === 'unreachable') return <Unreachable problem={state.problem} retry={resume} />;
   const queries = currentLogin()?.queries;
@@ -83,13 +96,18 @@ export function App() {
   return (
     <QueryClientProvider client={queries}>
       <SessionContext value={state.session}>
-        <SignedIn key={state.session.identity} signOut={signOut} />
+        <SignedIn key={state.session.identity} signOut={signOut} changePassword={changePassword} />
       </SessionContext>
     </QueryClientProvider>
   );
 }
 
-function SignedIn({ signOut }: { readonly signOut: () => void }) {
+interface SignedInProps {
+  readonly signOut: () => void;
+  readonly changePassword: Sessions['changePassword'];
+}
+
+function SignedIn({ signOut, changePassword }: SignedInProps) {
   const { pathname } = useAddress();
   return (
     <>
@@ -102,7 +120,7 @@ function SignedIn({ signOut }: { readonly signOut: () => void }) {
           <PaceNotice />
           <FaultBoundary key={pathname === '/' ? HOME : pathname}>
             <Suspense fallback={<Coming />}>
-              <View />
+              <View changePassword={changePassword} />
             </Suspense>
           </FaultBoundary>
         </Container>
@@ -127,7 +145,7 @@ function Coming() {
   );
 }
 
-function View() {
+function View({ changePassword }: Pick<SignedInProps, 'changePassword'>) {
   const { pathname } = useAddress();
   useEffect(() => {
     if (pathname === '/') navigate(HOME, { replace: true });
@@ -136,6 +154,7 @@ function View() {
   if (pathname === '/data-streams/new') return <Create />;
   if (pathname === '/records') return <Records />;
   if (pathname === '/api-access') return <ApiAccess />;
+  if (pathname === '/account') return <Account changePassword={changePassword} />;
   const [, id] = /^\/data-streams\/([A-Za-z0-9_-]{1,64})$/.exec(pathname) ?? [];
   return id === undefined ? <NotFound /> : <Details key={id} id={id} />;
 }

@@ -47,6 +47,7 @@ describe('the built portal', () => {
         '/data-streams/5f3a9c1e',
         '/records',
         '/api-access',
+        '/account',
       ].map((url) => app.inject({ url })),
     );
     const policies = new Set<string>();

@@ -21,7 +21,7 @@ import {
 } from '../../src/portal/lib/format.ts';
 import { formatJson } from '../../src/portal/lib/json.ts';
 import { faultAt, problemOf, unshown } from '../../src/portal/lib/problem.ts';
-import { initialValues, toCredentials } from '../../src/portal/lib/schema.ts';
+import { initialValues, ofFormat, toCredentials } from '../../src/portal/lib/schema.ts';
 import { withoutSecrets } from '../../src/portal/lib/secrets.ts';
 import { slotsOf } from '../../src/portal/lib/series.ts';
 import {
@@ -287,7 +287,7 @@ const schema = {
 test('the form begins with defaults, and leaves out what is empty', () => {
   const values = initialValues(schema);
   assert.deepEqual(values, { url: '', method: 'POST', size: 3000, key: '', headers: '', sms: false });
-  assert.deepEqual(toCredentials(schema, { ...values, url: ' http://a ', headers: 'a:1\n\n b:2 ' }), {
+  assert.deepEqual(toCredentials(schema, { ...values, url: ' http://a ', headers: 'a:1\n\n b:2 ' }, 'Json'), {
     url: 'http://a',
     method: 'POST',
     size: 3000,
@@ -307,12 +307,30 @@ test('of a stream that is changed, what the form has no more is sent empty', () 
   };
   const stored = { url: 'http://a', headers: ['A:***'], signing_secret: '***' };
   const values = initialValues(schema, stored);
-  assert.deepEqual(toCredentials(schema, values, stored), stored);
-  assert.deepEqual(toCredentials(schema, { ...values, headers: ' ', signing_secret: '' }, stored), {
+  assert.deepEqual(toCredentials(schema, values, 'Json', stored), stored);
+  assert.deepEqual(toCredentials(schema, { ...values, headers: ' ', signing_secret: '' }, 'Json', stored), {
     url: 'http://a',
     headers: [],
     signing_secret: '',
   });
+});
+
+test('a field that means nothing with the format is not shown, and not sent', () => {
+  const schema = {
+    properties: {
+      bucket: { type: 'string' },
+      dialect: { type: 'string', default: 'standard', 'x-formats': ['Csv'] },
+      columns: { type: 'array', items: { type: 'string', enum: ['a'] }, 'x-formats': ['Csv'] },
+    },
+  };
+  const names = (format: string) => Object.keys(ofFormat(schema, format).properties);
+  assert.deepEqual(names('Csv'), ['bucket', 'dialect', 'columns']);
+  assert.deepEqual(names('Json'), ['bucket']);
+  const stored = { bucket: 'b', dialect: 'athena', columns: ['a'] };
+  const values = initialValues(schema, stored);
+  assert.deepEqual(toCredentials(schema, values, 'Csv'), stored);
+  assert.deepEqual(toCredentials(schema, values, 'Json'), { bucket: 'b' });
+  assert.deepEqual(toCredentials(schema, values, 'Json', stored), { bucket: 'b', dialect: '', columns: [] });
 });
 
 test('a call is shown without secrets', () => {

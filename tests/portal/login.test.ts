@@ -158,6 +158,19 @@ describe('an expired token', () => {
     assert.equal(await requests[2]?.text(), '{"name":"x"}');
   });
 
+  test('is not meant by an answer that a password is wrong: that is tried once', async () => {
+    const { requests, send } = node(json(401, { error_code: 1101, message: 'wrong' }));
+    let renewals = 0;
+    const renew = async () => {
+      renewals++;
+      return { is: 'refused' } as const;
+    };
+    beginLogin('token', renew, ignore);
+    const answer = await send(new Request(URL_OF_LIST, { method: 'PATCH', body: '{}' }));
+    assert.deepEqual([answer.status, requests.length, renewals], [401, 1, 0]);
+    assert.deepEqual(await answer.json(), { error_code: 1101, message: 'wrong' });
+  });
+
   test('that cannot be renewed just now keeps the login; the call fails with the reason', async () => {
     const { send } = node(json(401, {}));
     let ended = 0;

@@ -89,6 +89,46 @@ export function loginTests(): void {
       await third.getByLabel('Username').waitFor();
     });
 
+    test('a user changes the own password, stays signed in, and the old one is of no use', async (t) => {
+      if (!browser) return t.skip();
+      await world.addUser(7, 'eve');
+      await fresh('eve');
+      await page.getByRole('button', { name: 'eve', exact: true }).click();
+      await page.getByRole('menuitem', { name: 'My account' }).click();
+      const fill = async (present: string, next: string, again = next) => {
+        await page.getByRole('textbox', { name: 'Present password' }).fill(present);
+        await page.getByRole('textbox', { name: 'New password', exact: true }).fill(next);
+        await page.getByRole('textbox', { name: 'New password again' }).fill(again);
+        await page.getByRole('button', { name: 'Change password' }).click();
+      };
+      await fill(PASSWORD, 'too short');
+      await page.getByText('Give at least 10 characters').waitFor();
+      await fill(PASSWORD, 'a new password', 'another one');
+      await page.getByText('Give the same password as above').waitFor();
+      const calls: number[] = [];
+      page.on('response', (answer) => {
+        if (answer.url().endsWith('/user/my') && answer.request().method() === 'PATCH')
+          calls.push(answer.status());
+      });
+      await fill('not the present one', 'a new password');
+      await page.getByText('The password is not changed').waitFor();
+      assert.deepEqual(calls, [401], 'a wrong password is tried once');
+      await fill(PASSWORD, 'a new password');
+      await page.getByText('The password is changed.').waitFor();
+      await page.getByRole('link', { name: 'API', exact: true }).click();
+      await page.getByRole('button', { name: 'Create token' }).waitFor();
+      await page.reload();
+      await page.getByRole('heading', { name: 'API', level: 1 }).waitFor();
+      await signOut('eve');
+      await page.getByLabel('Username').fill('eve');
+      await page.getByRole('textbox', { name: 'Password' }).fill(PASSWORD);
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.getByText('You are not signed in').waitFor();
+      await page.getByRole('textbox', { name: 'Password' }).fill('a new password');
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.getByRole('heading', { name: 'Data Streams' }).waitFor();
+    });
+
     test('a reload while the node does not answer keeps the login', async (t) => {
       if (!browser) return t.skip();
       await fresh('ada');

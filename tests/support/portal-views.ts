@@ -212,6 +212,15 @@ export function views({ running, failed, quarantined, paused }: Populated): View
       },
     },
     {
+      name: 'account',
+      open: async (page) => {
+        await go(page, '/account');
+        await heading(page, 'My account');
+        await page.getByRole('button', { name: 'Change password' }).click();
+        await page.getByText('Give your present password').waitFor();
+      },
+    },
+    {
       name: 'not-found',
       open: async (page) => {
         await go(page, '/data-streams/a/b');

@@ -103,7 +103,7 @@ for (const type of destinationTypes.values()) {
     test('the formats that it has, the first by default, and no other', async () => {
       const api = await setUpApi({ destinationTypes });
       const body = (format: unknown) => {
-        const { destination, ...rest } = bodyOf(type, whole);
+        const { destination, ...rest } = bodyOf(type, fieldsWith(type, whole, format));
         return { ...rest, destination: { ...destination, format } };
       };
       for (const format of [undefined, null, ...type.formats]) {
@@ -203,6 +203,15 @@ type Named<Case> = Case & { readonly field: string };
 function changed(credentials: Credentials, { field, value }: Named<FieldCase>): Credentials {
   const { [field]: _, ...others } = credentials;
   return value === undefined ? others : { ...others, [field]: value };
+}
+
+/** Without the fields that have no effect with the format. */
+function fieldsWith(type: DestinationType, whole: Credentials, format: unknown): Credentials {
+  const fits = ([field]: [string, unknown]) => {
+    const { 'x-formats': formats } = type.credentials.properties[field] as { 'x-formats'?: unknown[] };
+    return formats?.includes(format ?? type.formats[0]) ?? true;
+  };
+  return Object.fromEntries(Object.entries(whole).filter(fits));
 }
 
 /** What is stored of accepted credentials: defaults filled in, digits as integers. */

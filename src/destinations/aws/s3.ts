@@ -52,6 +52,7 @@ const credentials = Type.Object({
     Type.Array(Type.Enum([...EXTRA_COLUMNS]), {
       title: 'Extra columns',
       maxItems: EXTRA_COLUMNS.length,
+      'x-formats': ['Csv'],
       description: `Csv: columns to append to those that every file has, of ${EXTRA_COLUMNS.join(' and ')}.`,
     }),
   ),
@@ -103,6 +104,7 @@ const credentials = Type.Object({
       title: 'CSV dialect',
       description:
         'Csv: standard follows RFC 4180. single_line replaces line ends in texts by spaces. athena also doubles backslashes, for OpenCSVSerDe.',
+      'x-formats': ['Csv'],
       default: 'standard',
     }),
   ),
@@ -111,6 +113,7 @@ const credentials = Type.Object({
       title: 'CSV timestamps',
       description:
         'Csv: iso keeps timestamps unchanged. sql writes 2026-01-31 08:15:00 in UTC, sql_ms adds three decimals.',
+      'x-formats': ['Csv'],
       default: 'iso',
     }),
   ),
@@ -119,6 +122,7 @@ const credentials = Type.Object({
       title: 'CSV formulas',
       description:
         'Csv: defuse puts an apostrophe before texts that begin with = + - @, which spreadsheets would run as formulas.',
+      'x-formats': ['Csv'],
       default: 'keep',
     }),
   ),

@@ -10,7 +10,7 @@ import { notify } from '../lib/notices.ts';
 import { faultAt, type Problem, problemFrom, unshown } from '../lib/problem.ts';
 import { change } from '../lib/query.ts';
 import { useConnectionTypes } from '../lib/reads.ts';
-import { credentialSchema, initialValues, toCredentials } from '../lib/schema.ts';
+import { credentialSchema, initialValues, ofFormat, toCredentials } from '../lib/schema.ts';
 import { kindOfRecords } from '../lib/streams.ts';
 import { successorOf, writeDraft } from '../lib/wizard.ts';
 import { ConnectionResult } from '../parts/connection-result.tsx';
@@ -265,7 +265,7 @@ function DestinationForm({ type, ...props }: Props & { readonly type: Connection
   const destination = () =>
     ({
       connection_type: type.id,
-      credentials: toCredentials(schema, values, stored),
+      credentials: toCredentials(schema, values, format, stored),
       format,
     }) as NonNullable<Patch['destination']>;
   const form = { type: type.id, values, format };
@@ -290,7 +290,7 @@ function DestinationForm({ type, ...props }: Props & { readonly type: Connection
       >
         <Stack>
           <SchemaForm
-            schema={schema}
+            schema={ofFormat(schema, format)}
             values={values}
             change={(changed) => {
               setProblem(undefined);

@@ -11,6 +11,8 @@ export interface PropertySchema {
   readonly items?: PropertySchema;
   readonly 'x-secret'?: string;
   readonly 'x-generate'?: string;
+  /** The only formats with which the field has an effect. */
+  readonly 'x-formats'?: readonly string[];
 }
 export interface CredentialSchema {
   readonly properties: Readonly<Record<string, PropertySchema>>;
@@ -21,6 +23,14 @@ export interface CredentialSchema {
 export function credentialSchema({ schema }: { readonly schema: object }): CredentialSchema {
   return schema as CredentialSchema;
 }
+
+/** The fields that mean something with the format. */
+export function ofFormat(schema: CredentialSchema, format: string): CredentialSchema {
+  const properties = Object.entries(schema.properties).filter(([, property]) => isOf(property, format));
+  return { ...schema, properties: Object.fromEntries(properties) };
+}
+
+const isOf = ({ 'x-formats': formats }: PropertySchema, format: string) => formats?.includes(format) ?? true;
 
 type FieldKind = 'text' | 'secret' | 'number' | 'choice' | 'switch' | 'lines' | 'choices';
 /** The value of a field: the text as it was typed. */
@@ -62,16 +72,18 @@ export function initialValues(
 
 /**
  * The credentials of a call: empty fields are left out, so that the node names what is missing.
+ * @param format a field that means nothing with it is as if it were empty
  * @param stored credentials of the stream that is changed: a stored field that the form has emptied is sent empty, which removes it
  */
 export function toCredentials(
   schema: CredentialSchema,
   values: FormValues,
+  format: string,
   stored: Readonly<Record<string, unknown>> = {},
 ): Record<string, unknown> {
   const credentials: Record<string, unknown> = {};
   for (const [name, property] of Object.entries(schema.properties)) {
-    const value = values[name];
+    const value = isOf(property, format) ? values[name] : undefined;
     if (fieldKind(property) === 'lines') {
       const lines = String(value ?? '')
         .split('\n')

@@ -10,6 +10,8 @@ export interface Session {
   readonly username: string;
   readonly name: string;
   readonly role: string;
+  /** May change users of the organisation. */
+  readonly isAdministrator: boolean;
   readonly canWrite: boolean;
   readonly organisation: { readonly id: number; readonly name: string };
   /** Organisation and user: equal for two logins of the same person. */
@@ -30,6 +32,11 @@ export interface Sessions {
   confirm(step: NeedsCode, code: string): Promise<Session>;
   /** Goes on with the login of this tab after a reload, or with that of another tab. */
   resume(): Promise<Resumed>;
+  /**
+   * Changes the password of the user who is signed in: all of their logins end, and a new one begins here.
+   * @throws CallFailed when the present password is wrong, or the node does not answer
+   */
+  changePassword(present: string, next: string): Promise<Session>;
   signOut(): void;
 }
 
@@ -40,7 +47,7 @@ export interface NeedsCode {
 
 /** The parts of the browser and the API that a session needs. */
 export interface SessionParts {
-  readonly api: Pick<Client<paths>, 'GET' | 'POST'>;
+  readonly api: Pick<Client<paths>, 'GET' | 'POST' | 'PATCH'>;
   /** Lives as long as the tab. */
   readonly storage: {
     getItem(key: string): string | null;
@@ -57,7 +64,8 @@ export interface SessionParts {
   began(types: readonly components['schemas']['ConnectionType'][]): void;
 }
 
-/** emnify's id of the role that reads only. */
+/** emnify's ids of the roles that change users too, and that read only. */
+const ADMINISTRATOR = 1;
 const OBSERVER = 3;
 /** Where the refresh token lies in the tab's storage; the auth token is in memory alone. */
 const KEY = 'simstream.refresh';
@@ -134,6 +142,7 @@ export function createSessions(parts: SessionParts): Sessions {
       username: user.username,
       name: user.name || user.username,
       role: user.role.description,
+      isAdministrator: user.role.id === ADMINISTRATOR,
       canWrite: user.role.id !== OBSERVER,
       organisation: user.organisation,
       identity,
@@ -167,6 +176,11 @@ export function createSessions(parts: SessionParts): Sessions {
       } catch (error) {
         return { is: 'unreachable', problem: problemFrom(error) };
       }
+    },
+    changePassword: async (present, next) => {
+      const body = { current_password: digestOf(present), password: digestOf(next) };
+      const tokens = await bodyOf(api.PATCH('/api/v1/user/my', { body }));
+      return enter(tokens);
     },
     signOut: () => {
       const identity = held?.identity;

@@ -44,6 +44,9 @@ export function Header({ signOut }: { readonly signOut: () => void }) {
             <br />
             Organisation <bdi>{visible(organisation.name)}</bdi> ({organisation.id})
           </Menu.Label>
+          <Menu.Item component="a" {...linkTo('/account')}>
+            My account
+          </Menu.Item>
           <Menu.Item onClick={signOut}>Sign out</Menu.Item>
         </Menu.Dropdown>
       </Menu>

@@ -10,7 +10,13 @@ import { faultAt, type Problem, problemFrom, unshown } from '../lib/problem.ts';
 import { change } from '../lib/query.ts';
 import { useConnectionTypes } from '../lib/reads.ts';
 import { HOME } from '../lib/router.ts';
-import { type CredentialSchema, credentialSchema, initialValues, toCredentials } from '../lib/schema.ts';
+import {
+  type CredentialSchema,
+  credentialSchema,
+  initialValues,
+  ofFormat,
+  toCredentials,
+} from '../lib/schema.ts';
 import { useSession } from '../lib/session.ts';
 import { isValidStart } from '../lib/start.ts';
 import { bodyOf, type Draft, readDraft, sourceOf, writeDraft } from '../lib/wizard.ts';
@@ -98,7 +104,7 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
   const body = async () =>
     bodyOf(
       draft,
-      toCredentials(schema, values),
+      toCredentials(schema, values, format),
       format,
       { now: Date.now(), retention: await retentionFor(draft) },
       deliveryOf(delivery),
@@ -152,7 +158,7 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
     setCreating(false);
   };
   const fault = problem ?? tested.problem;
-  const credentials = toCredentials(schema, values);
+  const credentials = toCredentials(schema, values, format);
   // The request is shown once the form has what the connection type needs.
   const isFilled = (schema.required ?? []).every((name) => credentials[name] !== undefined);
   const source = isValidChoice(draft.choice) ? sourceOf(draft) : undefined;
@@ -203,7 +209,7 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
             <Paper withBorder p="lg">
               <Stack>
                 <SchemaForm
-                  schema={schema}
+                  schema={ofFormat(schema, format)}
                   values={values}
                   change={(changed) => {
                     setProblem(undefined);
