@@ -35,6 +35,7 @@ const CHANGED: Readonly<Record<SettingName, string | undefined>> = {
   rateWork: '13',
   rateTraffic: '14',
   dataDir: undefined,
+  mappings: '/etc/simstream/mappings',
   natsUrl: undefined,
   natsReplicas: undefined,
   partitions: '1000',

@@ -11,31 +11,38 @@ import {
   portionsOf,
   type RecordFault,
 } from '../ingest/file-import.ts';
+import { digestOf, type ImportState, loadImportState, saveImportState } from '../ingest/import-state.ts';
+import { mappedPortions } from '../ingest/mapped-portions.ts';
+import { Sessions } from '../ingest/mapping/sessions.ts';
 import { systemClock, systemRandom } from '../lib/system-clock.ts';
 import type { RecordKind } from '../records/block.ts';
+import { RecordReader } from '../records/record-reader.ts';
+import { scanBody } from '../records/scan.ts';
 import { EXIT_MISTAKE } from './config-options.ts';
 import { callNode, type HttpAnswer, messageOf } from './http-client.ts';
+import { type ImportFlags, planOf, SHOWN } from './import-plan.ts';
 import type { Console } from './node.ts';
 
-interface ImportFlags {
-  readonly kind: 'usage' | 'events' | 'event';
-  readonly url: string;
-  readonly operatorToken?: string;
-  readonly invalid?: 'skip';
-}
-
-/** `simstream import`: sends records from NDJSON files to a running node. */
+/** `simstream import`: sends records from files to a running node. */
 export function addImport(program: Command, console: Console, done: (code: number) => void): void {
   program
     .command('import')
     .description(
-      'Import records into a running node, from files with one JSON record per line (.gz and .zst are unpacked).',
+      'Import records into a running node, from files with one JSON record per line, or with --mapping from CSV or JSON of another platform (.gz and .zst are unpacked).',
     )
     .argument('<files...>', 'files, in this order; - for standard input')
     .addOption(
-      new Option('--kind <kind>', 'kind of the records: usage or events')
-        .choices(['usage', 'events', 'event'])
-        .makeOptionMandatory(),
+      new Option('--kind <kind>', 'kind of the records: usage or events').choices([
+        'usage',
+        'events',
+        'event',
+      ]),
+    )
+    .option('--mapping <file>', 'mapping of the records of another platform')
+    .option('--state <file>', 'where a mapping of cumulative counters keeps the sessions between imports')
+    .option(
+      '--dry-run [records]',
+      `send nothing: show the first records (${SHOWN}), and what is wrong with others`,
     )
     .option('--url <url>', 'URL of the node', 'http://127.0.0.1:8080')
     .option('--operator-token <token>', `operator token [${variableOf('operatorToken')}]`)
@@ -48,25 +55,38 @@ export function addImport(program: Command, console: Console, done: (code: numbe
 }
 
 async function importFiles(files: readonly string[], flags: ImportFlags, console: Console): Promise<number> {
-  const token = flags.operatorToken ?? console.environment[variableOf('operatorToken')];
-  if (!token) {
-    console.printError(`The operator token is missing: --operator-token or ${variableOf('operatorToken')}.`);
+  const plan = planOf(flags, console.environment);
+  if ('mistake' in plan) {
+    console.printError(plan.mistake);
     return EXIT_MISTAKE;
   }
-  if (!URL.canParse(flags.url)) {
-    console.printError(
-      `--url is ${JSON.stringify(flags.url)}; allowed: the URL of a node, http://host:port.`,
-    );
-    return EXIT_MISTAKE;
+  const { kind, mapping, statePath, shown, token } = plan;
+  let state: ImportState = { sessions: new Sessions(), files: [] };
+  if (statePath !== undefined && mapping) {
+    const loaded = loadImportState(statePath, mapping.name);
+    if (loaded.type === 'invalid') {
+      console.printError(`${statePath}: ${loaded.message}`);
+      return EXIT_MISTAKE;
+    }
+    state = loaded.state;
   }
-  const kind: RecordKind = flags.kind === 'usage' ? 'usage' : 'event';
+  let faulty = false;
   for (const file of files) {
+    const digest = statePath === undefined || file === '-' ? undefined : await digestOf(open(file));
+    if (typeof digest === 'string' && state.files.includes(digest)) {
+      console.print(`${file}: nothing imported, because an earlier import had the whole file`);
+      continue;
+    }
     const outcome = await importRecords({
       kind,
-      portions: portionsOf(open(file)),
+      portions: mapping ? mappedPortions(mapping, open(file), state.sessions) : portionsOf(open(file)),
       clock: systemClock,
       random: systemRandom,
-      post: (portion, key) => post({ ...flags, kind }, token, portion, key),
+      skipInvalid: flags.invalid === 'skip' || shown !== undefined,
+      post:
+        shown === undefined
+          ? (portion, key) => post({ ...flags, kind }, token, portion, key)
+          : dryPost(kind, shown, console.print),
       progress: ({ waiting }) => {
         if (waiting !== undefined) console.printError(`${file}: waiting: ${waiting}`);
       },
@@ -74,23 +94,59 @@ async function importFiles(files: readonly string[], flags: ImportFlags, console
     for (const { line, path, message } of outcome.faults) {
       console.printError(`${file}:${line}: ${path ? `${path}: ` : ''}${message}`);
     }
-    console.print(`${file}: ${summaryOf(outcome)}`);
+    console.print(`${file}: ${shown === undefined ? summaryOf(outcome) : drySummaryOf(outcome)}`);
     if (outcome.failure !== undefined) {
       console.printError(`${file}: stopped: ${outcome.failure}`);
-      console.printError(adviceFor(outcome));
+      if (shown === undefined) console.printError(adviceFor(outcome));
       return 1;
     }
+    faulty ||= shown !== undefined && outcome.skipped > 0;
+    if (statePath === undefined || !mapping || shown !== undefined) continue;
+    state = { ...state, files: digest === undefined ? state.files : [...state.files, digest] };
+    saveImportState(statePath, mapping.name, state);
   }
-  return 0;
+  return faulty ? 1 : 0;
+}
+
+/** In place of sending: checks the records as a node would, and shows the first of them. */
+function dryPost(kind: RecordKind, shown: number, print: (text: string) => void) {
+  const reader = new RecordReader(kind);
+  let left = shown;
+  return async ({ body, lines }: Portion): Promise<PostAnswer> => {
+    const { columns, faults, rejected } = await scanBody(reader, body, 'ndjson');
+    const invalid = new Set(rejected);
+    for (const [at, text] of body.toString('utf8').split('\n').slice(0, -1).entries()) {
+      if (left === 0) break;
+      if (invalid.has(at)) continue;
+      print(text);
+      left--;
+    }
+    return {
+      type: 'accepted',
+      accepted: columns.count,
+      repeated: false,
+      faults: faults.slice(0, lines.length),
+    };
+  };
+}
+
+function drySummaryOf({ stored, skipped, leftOut }: ImportOutcome): string {
+  const others = [
+    ...(skipped > 0 ? [`${counted(skipped)} invalid`] : []),
+    ...(leftOut > 0 ? [`${counted(leftOut)} left out by the mapping`] : []),
+  ];
+  return [`nothing sent; ${counted(stored)} valid`, ...others].join(', ');
 }
 
 /** `1,200 records imported, 1,000 stored by an earlier import, 3 invalid and left out`; says so if there were no records. */
-function summaryOf({ stored, repeated, skipped, failure }: ImportOutcome): string {
+function summaryOf({ stored, repeated, skipped, leftOut, failure }: ImportOutcome): string {
   const parts = [
     ...(repeated > 0 ? [`${counted(repeated)} stored by an earlier import`] : []),
     ...(skipped > 0 ? [`${counted(skipped)} invalid and left out`] : []),
+    ...(leftOut > 0 ? [`${counted(leftOut)} left out by the mapping`] : []),
   ];
-  if (stored + repeated + skipped === 0 && failure === undefined) return 'no records: the file is empty';
+  if (stored + repeated + skipped + leftOut === 0 && failure === undefined)
+    return 'no records: the file is empty';
   return [`${counted(stored)} imported`, ...parts].join(', ');
 }
 

@@ -346,8 +346,148 @@ describe('import', () => {
       1,
     );
     assert.match(stage.err, /operator token is missing/);
-    assert.match(stage.err, /'--kind <kind>' not specified/);
+    assert.match(stage.err, /Say what the records are: --kind usage or events, or --mapping/);
     assert.match(stage.err, /stopped: ENOENT/);
+  });
+});
+
+describe('import with a mapping', () => {
+  const RADIUS = 'examples/mappings/radius-accounting.mapping.json';
+  const reports = (...octets: readonly number[]) =>
+    octets
+      .map((each, at) =>
+        JSON.stringify({
+          'Acct-Status-Type': 'Interim-Update',
+          'Acct-Session-Id': 's',
+          'NAS-IP-Address': '10.9.0.1',
+          'Event-Timestamp': 1773727200 + each + at,
+          Class: 'nordlicht-metering',
+          '3GPP-IMSI': '901430100004410',
+          'Acct-Input-Octets': 0,
+          'Acct-Output-Octets': each,
+        }),
+      )
+      .join('\n');
+  const volumes = (bodies: readonly string[]) =>
+    bodies.flatMap((body) =>
+      body
+        .trim()
+        .split('\n')
+        .map((line) => Math.round(JSON.parse(line).volume.rx * 1e6)),
+    );
+
+  async function setUpNode(context: TestContext) {
+    const bodies: string[] = [];
+    const keys: unknown[] = [];
+    /** Requests that are answered; later ones break off. */
+    const node = { bodies, keys, url: '', directory: '', answers: Number.POSITIVE_INFINITY };
+    const server = createServer(async (request, response) => {
+      const body = (await Array.fromAsync(request as AsyncIterable<Buffer>)).join('');
+      if (node.answers-- <= 0) return void response.writeHead(422).end('{"message":"It broke off."}');
+      bodies.push(body);
+      keys.push(request.headers['idempotency-key']);
+      response.writeHead(202, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ accepted: body.trim().split('\n').length }));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    node.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    node.directory = await mkdtemp(join(tmpdir(), 'simstream-'));
+    context.after(async () => {
+      server.close();
+      server.closeAllConnections();
+      await rm(node.directory, { recursive: true });
+    });
+    return node;
+  }
+
+  test('sessions go on from file to file; an import that broke off begins its file anew with the same requests', async (context) => {
+    const node = await setUpNode(context);
+    const [first, second, state] = ['1.ndjson', '2.ndjson', 'state.json'].map((name) =>
+      join(node.directory, name),
+    ) as [string, string, string];
+    // 1,002 slices: two requests.
+    await writeFile(first, reports(...Array.from({ length: 1002 }, (_, at) => at + 1)));
+    await writeFile(second, reports(5000, 5100));
+    const stage = createStage({ SIMSTREAM_OPERATOR_TOKEN: 'op' });
+    const run = () =>
+      stage.run('import', '--mapping', RADIUS, '--state', state, '--url', node.url, first, second);
+    node.answers = 1;
+    assert.equal(await run(), 1);
+    assert.match(stage.err, /stopped: It broke off/);
+    node.answers = 2;
+    assert.equal(await run(), 1);
+    assert.equal(node.bodies[0], node.bodies[1]);
+    assert.equal(node.keys[0], node.keys[1]);
+    assert.deepEqual(volumes(node.bodies.slice(1)), Array(1002).fill(1));
+    node.answers = 1;
+    assert.equal(await run(), 0);
+    assert.deepEqual(volumes(node.bodies.slice(3)), [3998, 100]);
+    assert.match(stage.out, /1\.ndjson: nothing imported, because an earlier import had the whole file/);
+    assert.equal(await run(), 0);
+    assert.equal(node.bodies.length, 4);
+  });
+
+  test('a dry run shows the first records and what is wrong with others, and sends nothing', async (context) => {
+    const node = await setUpNode(context);
+    const file = join(node.directory, 'a.csv');
+    const header = 'time,bill_id,sim_id,operation,upload,download\n';
+    await writeFile(
+      file,
+      `${header}2026-03-17 06:02:48,b,192837465,u,1,2\n2026-03-17 06:02:48,b,192837465,u,x,2\n\n1\n`,
+    );
+    const mapping = join(node.directory, 'one.mapping.json');
+    const usage = JSON.parse(await readFile('examples/mappings/onomondo-usage.mapping.json', 'utf8'));
+    usage.format = 'csv';
+    usage.fields['organisation.id'] = { value: 1 };
+    await writeFile(mapping, JSON.stringify(usage));
+    const stage = createStage();
+    assert.equal(await stage.run('import', '--mapping', mapping, '--dry-run', '--url', node.url, file), 1);
+    assert.match(
+      stage.out,
+      /^\{"id":\d+,.*"rx":0\.000002,"tx":0\.000001,"total":0\.000003\}.*\n.*nothing sent; 1 record valid, 2 records invalid\n$/,
+    );
+    assert.match(
+      stage.err,
+      /a\.csv:3: \/volume\/tx: upload is "x": it is no number\n.*a\.csv:5: the line has 1 values where there are 6 columns\n$/,
+    );
+    assert.equal(node.bodies.length, 0);
+    assert.equal(
+      await stage.run('import', '--mapping', mapping, '--url', node.url, '--operator-token', 'op', file),
+      1,
+    );
+    assert.match(stage.err, /stopped: 2 of 3 records cannot be mapped/);
+    assert.equal(node.bodies.length, 0);
+    assert.equal(
+      await stage.run(
+        'import',
+        '--mapping',
+        mapping,
+        '--invalid',
+        'skip',
+        '--url',
+        node.url,
+        '--operator-token',
+        'op',
+        file,
+      ),
+      0,
+    );
+    assert.equal(node.bodies.length, 1);
+  });
+
+  test('says which flags do not fit', async () => {
+    const stage = createStage({ SIMSTREAM_OPERATOR_TOKEN: 'op' });
+    const run = (...flags: string[]) => stage.run('import', ...flags, 'x');
+    assert.equal(await run('--mapping', RADIUS), 2);
+    assert.equal(await run('--mapping', RADIUS, '--kind', 'events'), 2);
+    assert.equal(await run('--mapping', 'examples/mappings/wavely-usage.mapping.json', '--state', 's'), 2);
+    assert.equal(await run('--kind', 'usage', '--state', 's'), 2);
+    assert.equal(await run('--mapping', '/nowhere.json'), 2);
+    assert.equal(await run('--kind', 'usage', '--dry-run', 'few'), 2);
+    assert.match(
+      stage.err,
+      /name a file with --state.*\n--kind is events, but the mapping makes usage\.\n--state is for mappings with.*\n--state belongs to --mapping\.\n.*ENOENT.*\n--dry-run is "few"/,
+    );
   });
 });
 

@@ -38,6 +38,8 @@ export interface Config {
   /** NATS servers, `nats://host:port`; empty: embedded storage. */
   readonly natsUrl: readonly string[];
   readonly natsReplicas: number;
+  /** A directory; undefined: no mappings. */
+  readonly mappings: string | undefined;
   readonly partitions: number;
   /** 32 bytes each. Undefined with embedded storage: generated and kept in the data directory. */
   readonly secret: Buffer | undefined;
@@ -159,6 +161,13 @@ export const SETTINGS: Settings = {
     kind: text('a directory', /^[^\0]{1,4096}$/),
     default: './data',
     meaning: 'Directory for embedded storage and generated secrets (mode 0600).',
+  },
+  mappings: {
+    kind: text('a directory', /^[^\0]{1,4096}$/),
+    default: undefined,
+    defaultNote: 'unset: none',
+    meaning:
+      'Directory with mappings of records of other platforms, files `NAME.mapping.json`. Every node needs the same. They are read at the start.',
   },
   natsUrl: {
     kind: urlList('nats'),

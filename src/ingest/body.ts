@@ -4,6 +4,7 @@ import { ApiError } from '../errors.ts';
 import { freeBytes } from '../lib/free-bytes.ts';
 import type { BodyFormat } from '../records/scan.ts';
 import type { Admission, Ticket } from './admission.ts';
+import { CLOUD_EVENT_TYPES, isBinary } from './cloud-events.ts';
 import { type ContentEncoding, decodeBody, expectedLength } from './decode.ts';
 import { busyWith, type Ingest } from './ingest.ts';
 import { readUpload } from './upload.ts';
@@ -26,10 +27,19 @@ const ENCODINGS: ReadonlyMap<string, ContentEncoding> = new Map([
   ['zstd', 'zstd'],
 ]);
 
+/** What a body holds, as its content type says. */
+export type BodyForm =
+  | { readonly type: 'records'; readonly format: BodyFormat }
+  | { readonly type: 'mapping'; readonly name: string; readonly format: 'csv' | 'json' }
+  /** One or many, with the records inside. */
+  | { readonly type: 'CloudEvents' }
+  /** One, whose attributes stand in the headers. */
+  | { readonly type: 'binary CloudEvent' };
+
 interface RecordsBody {
   /** Decoded; memory of its own. */
   readonly body: Uint8Array;
-  readonly format: BodyFormat;
+  readonly form: BodyForm;
   /** Admits the body. The caller that asked for the body releases it. */
   readonly ticket: Ticket;
 }
@@ -45,7 +55,7 @@ export async function readRecordsBody(
   { admission, clock }: Pick<Ingest, 'admission' | 'clock'>,
   limit = LARGEST_BODY,
 ): Promise<RecordsBody> {
-  const format = formatOf(headers['content-type']);
+  const form = formOf(headers);
   const encoding = encodingOf(headers['content-encoding']);
   const length = headers['content-length'] === undefined ? undefined : Number(headers['content-length']);
   if (length !== undefined && length > limit) throw tooLarge(limit);
@@ -61,24 +71,27 @@ export async function readRecordsBody(
       tooLarge: () => tooLarge(limit),
     });
     ticket.resize(sent.length);
-    if (encoding === 'identity') return { body: sent, format, ticket };
+    if (encoding === 'identity') return { body: sent, form, ticket };
     const body = await unpack(encoding, sent, limit, (bytes) => {
       if (!ticket.resize(sent.length + bytes)) throw busy(admission);
     });
     freeBytes(sent);
     ticket.resize(body.length);
-    return { body, format, ticket };
+    return { body, form, ticket };
   } catch (error) {
     ticket.release();
     throw error;
   }
 }
 
-function formatOf(contentType: string | undefined): BodyFormat {
-  const [type = '', ...parameters] = (contentType ?? '').toLowerCase().split(';');
-  const format = CONTENT_TYPES.get(type.trim());
+/** `application/vnd.simstream.NAME+csv`, `+json` or `+x-ndjson`: records of another platform, for the mapping NAME. */
+const MAPPED = /^application\/vnd\.simstream\.([a-z0-9-]{1,63})\+(csv|json|x-ndjson|ndjson)$/;
+
+function formOf(headers: IncomingHttpHeaders): BodyForm {
+  const [type = '', ...parameters] = (headers['content-type'] ?? '').toLowerCase().split(';');
+  const form = formOfType(type.trim());
   const accepted = [...CONTENT_TYPES.keys()].slice(0, 2).join(' (an array) or ');
-  if (!format) {
+  if (!form) {
     const got =
       type.trim() === '' ? 'is missing' : `${JSON.stringify(type.trim().slice(0, 100))} is not supported`;
     throw new ApiError(
@@ -91,7 +104,17 @@ function formatOf(contentType: string | undefined): BodyFormat {
   )?.[1];
   if (charset !== undefined && !['utf-8', 'utf8', 'us-ascii'].includes(charset))
     throw new ApiError('UnsupportedMediaType', 'Records must be in UTF-8.');
-  return format;
+  return form.type === 'records' && isBinary(headers) ? { type: 'binary CloudEvent' } : form;
+}
+
+function formOfType(type: string): BodyForm | undefined {
+  const format = CONTENT_TYPES.get(type);
+  if (format) return { type: 'records', format };
+  if (CLOUD_EVENT_TYPES.has(type)) return { type: 'CloudEvents' };
+  const [, name, suffix] = MAPPED.exec(type) ?? [];
+  return name === undefined
+    ? undefined
+    : { type: 'mapping', name, format: suffix === 'csv' ? 'csv' : 'json' };
 }
 
 function encodingOf(header: string | undefined): ContentEncoding {
@@ -106,7 +129,7 @@ function tooLarge(limit: number): ApiError {
   return new ApiError('PayloadTooLarge', message);
 }
 
-function busy(admission: Admission): ApiError {
+export function busy(admission: Admission): ApiError {
   const { cause, retryAfter } = busyWith(admission);
   return new ApiError('Busy', cause, { retryAfter });
 }

@@ -70,6 +70,7 @@ async function run(text: string, answers: readonly PostAnswer[]) {
   const outcome = importRecords({
     kind: 'usage',
     portions: portionsOf(inPieces(text, 1000)),
+    skipInvalid: false,
     clock,
     random: seededRandom(1),
     post: async (portion, key) => {
@@ -102,6 +103,7 @@ describe('importing', () => {
       stored: 2500,
       repeated: 0,
       skipped: 0,
+      leftOut: 0,
       faults: [],
       failure: undefined,
     });
@@ -139,7 +141,7 @@ describe('importing', () => {
       },
     ]);
     const { faults, ...counts } = outcome;
-    assert.deepEqual(counts, { stored: 1498, repeated: 1000, skipped: 2, failure: undefined });
+    assert.deepEqual(counts, { stored: 1498, repeated: 1000, skipped: 2, leftOut: 0, failure: undefined });
     assert.deepEqual(
       faults.map(({ line }) => line),
       [1001, 1008],
@@ -159,6 +161,7 @@ describe('importing', () => {
       stored: 1000,
       repeated: 0,
       skipped: 0,
+      leftOut: 0,
       faults: [{ line: 1006, path: '/id', message: 'is missing' }],
       failure: 'Two are invalid.',
     });

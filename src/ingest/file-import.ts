@@ -9,6 +9,16 @@ export interface Portion {
   readonly body: Buffer;
   /** Number in the file, from 1, of each of these lines. */
   readonly lines: readonly number[];
+  /** Records of another platform that could not be mapped, and how many the mapping leaves out. */
+  readonly faults?: readonly PortionFault[];
+  readonly leftOut?: number;
+}
+
+/** What is wrong with a record of the file. */
+export interface PortionFault {
+  readonly line: number;
+  readonly path: string;
+  readonly message: string;
 }
 
 /** Large enough for good throughput, small enough that sending it again costs little. */
@@ -98,6 +108,8 @@ interface ImportOptions {
   readonly portions: AsyncIterable<Portion>;
   readonly clock: Clock;
   readonly random: Random;
+  /** Import the valid records of a file that has others. */
+  readonly skipInvalid: boolean;
   /** Sends a portion. Faults of the node or the network are outcomes: the promise never rejects for them. */
   post(portion: Portion, key: string): Promise<PostAnswer>;
   progress(imported: { read: number; waiting?: string }): void;
@@ -110,8 +122,10 @@ export interface ImportOutcome {
   readonly repeated: number;
   /** Records that are invalid and were left out. */
   readonly skipped: number;
+  /** Records that the mapping does not want, or that add nothing. */
+  readonly leftOut: number;
   /** Faults with the number of their line in the file. */
-  readonly faults: readonly { readonly line: number; readonly path: string; readonly message: string }[];
+  readonly faults: readonly PortionFault[];
   /** Why the import stopped early; everything before is stored. */
   readonly failure: string | undefined;
 }
@@ -127,13 +141,25 @@ const MOST_FAULTS = 100;
  * that an import which broke off can be started again within a day, and stores nothing twice.
  */
 export async function importRecords(options: ImportOptions): Promise<ImportOutcome> {
-  const { kind, clock, random, post, progress } = options;
-  const faults: ImportOutcome['faults'][number][] = [];
-  const counts = { stored: 0, repeated: 0, skipped: 0 };
+  const { kind, clock, random, skipInvalid, post, progress } = options;
+  const faults: PortionFault[] = [];
+  const counts = { stored: 0, repeated: 0, skipped: 0, leftOut: 0 };
+  const note = (fault: PortionFault) => {
+    if (faults.length < MOST_FAULTS) faults.push(fault);
+  };
   const ended = (failure?: string): ImportOutcome => ({ ...counts, faults, failure });
   let read = 0;
   try {
     for await (const portion of options.portions) {
+      const unmapped = portion.faults ?? [];
+      unmapped.forEach(note);
+      if (unmapped.length > 0 && !skipInvalid)
+        return ended(
+          `${unmapped.length} of ${unmapped.length + portion.lines.length} records cannot be mapped`,
+        );
+      counts.skipped += unmapped.length;
+      counts.leftOut += portion.leftOut ?? 0;
+      if (portion.lines.length === 0) continue;
       const key = keyOf(kind, portion);
       let answer = await post(portion, key);
       for (let tries = 0; answer.type === 'busy'; tries++) {
@@ -143,7 +169,7 @@ export async function importRecords(options: ImportOptions): Promise<ImportOutco
         answer = await post(portion, key);
       }
       for (const { index, path, message } of answer.faults) {
-        if (faults.length < MOST_FAULTS) faults.push({ line: portion.lines[index] ?? 0, path, message });
+        note({ line: portion.lines[index] ?? 0, path, message });
       }
       if (answer.type === 'refused') return ended(answer.cause);
       counts[answer.repeated ? 'repeated' : 'stored'] += answer.accepted;

@@ -2,9 +2,12 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { ApiError, type ErrorToken } from '../errors.ts';
 import type { RecordKind } from '../records/block.ts';
-import { MOST_REJECTED, type RecordFault } from '../records/scan.ts';
-import { readRecordsBody } from './body.ts';
+import { MOST_FAULTS, MOST_REJECTED, type RecordFault } from '../records/scan.ts';
+import { busy, readRecordsBody } from './body.ts';
+import type { Converted } from './convert.ts';
 import type { Ingest, IngestOutcome } from './ingest.ts';
+import type { Mapping } from './mapping/map-record.ts';
+import { convertBody } from './other-forms.ts';
 
 /** A request with records; its body is not read yet. */
 export interface RecordsCall {
@@ -16,11 +19,15 @@ export interface RecordsCall {
   readonly body: Readable;
 }
 
-/** The answer 202; it has `rejected`, `rejected_indexes` and `errors` only with `?invalid=skip`. */
+/**
+ * The answer 202; it has `rejected`, `rejected_indexes` and `errors` only with `?invalid=skip`, and `left_out` only where a
+ * mapping left some out.
+ */
 export interface RecordsAnswer {
   readonly accepted: number;
   /** Whether the same request was stored before under its Idempotency-Key; shown in a header. */
   readonly repeated?: boolean;
+  readonly left_out?: number;
   readonly rejected?: number;
   readonly rejected_indexes?: readonly number[];
   readonly errors?: readonly RecordFault[];
@@ -28,6 +35,8 @@ export interface RecordsAnswer {
 
 interface RecordsHttpOptions {
   readonly ingest: Ingest;
+  /** For records of other platforms, by name. */
+  readonly mappings?: ReadonlyMap<string, Mapping>;
   readonly telemetry?: IngestHttpTelemetry;
 }
 
@@ -47,17 +56,29 @@ export async function takeRecords(options: RecordsHttpOptions, call: RecordsCall
   try {
     const skipInvalid = skipInvalidOf(call.invalid);
     const idempotencyKey = idempotencyKeyOf(headers['idempotency-key']);
-    const { body, format, ticket } = await readRecordsBody(call.body, headers, ingest);
+    const { body, form, ticket } = await readRecordsBody(call.body, headers, ingest);
     try {
+      const converted =
+        form.type === 'records'
+          ? undefined
+          : await convertBody({ kind, form, headers, body, ticket }, options.mappings ?? NO_MAPPINGS, () =>
+              busy(ingest.admission),
+            );
+      if (
+        converted &&
+        converted.failed.length > 0 &&
+        !(skipInvalid && converted.failed.length <= MOST_REJECTED)
+      )
+        throw notConverted(converted);
       const outcome = await ingest.accept({
         kind,
-        body,
-        format,
+        body: converted?.body ?? body,
+        format: form.type === 'records' ? form.format : 'ndjson',
         skipInvalid,
         ticket,
         ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
       });
-      return answerOf(outcome, skipInvalid);
+      return answerOf(converted ? ofConverted(outcome, converted) : outcome, skipInvalid, converted?.leftOut);
     } finally {
       ticket.release();
     }
@@ -90,13 +111,43 @@ function idempotencyKeyOf(header: string | string[] | undefined): string | undef
   );
 }
 
-function answerOf(outcome: IngestOutcome, skipInvalid: boolean): RecordsAnswer {
+const NO_MAPPINGS: ReadonlyMap<string, Mapping> = new Map();
+
+function notConverted({ failed, indexes, leftOut, faults }: Converted): ApiError {
+  const all = failed.length + indexes.length + leftOut;
+  const what = `${failed.length} of ${all} records cannot be read`;
+  return new ApiError('InputValidationFailed', `${what}; nothing was stored.`, { errors: faults });
+}
+
+/** The outcome in terms of what was sent: records that could not be converted count as rejected. */
+function ofConverted(outcome: IngestOutcome, { indexes, failed, faults }: Converted): IngestOutcome {
+  if (outcome.type !== 'accepted' && outcome.type !== 'invalid') return outcome;
+  const own = outcome.faults.map((fault) => ({ ...fault, index: indexes[fault.index] ?? fault.index }));
+  const all = [...faults, ...own].sort((a, b) => a.index - b.index).slice(0, MOST_FAULTS);
+  if (outcome.type === 'invalid')
+    return {
+      ...outcome,
+      invalid: outcome.invalid + failed.length,
+      records: outcome.records + failed.length,
+      faults: all,
+    };
+  const rejected = outcome.indexes.map((index) => indexes[index] as number);
+  return {
+    ...outcome,
+    rejected: outcome.rejected + failed.length,
+    indexes: [...failed, ...rejected].sort((a, b) => a - b),
+    faults: all,
+  };
+}
+
+function answerOf(outcome: IngestOutcome, skipInvalid: boolean, leftOut = 0): RecordsAnswer {
   switch (outcome.type) {
     case 'accepted': {
       const { accepted, rejected, indexes, faults, repeated } = outcome;
       return {
         accepted,
         repeated,
+        ...(leftOut > 0 ? { left_out: leftOut } : {}),
         ...(skipInvalid ? { rejected, rejected_indexes: indexes, errors: faults } : {}),
       };
     }

@@ -29,6 +29,8 @@ import { createOpener, environmentOf, type SharedEnvironment } from '../destinat
 import { ApiError } from '../errors.ts';
 import { takeRecords } from '../ingest/http.ts';
 import { createIngest } from '../ingest/ingest.ts';
+import { loadMappings } from '../ingest/mapping/load.ts';
+import type { Mapping } from '../ingest/mapping/map-record.ts';
 import type { Nodes } from '../leases/nodes.ts';
 import type { Clock } from '../lib/clock.ts';
 import { HTML_HEADERS, htmlPage } from '../lib/html.ts';
@@ -122,6 +124,7 @@ function appParts(parts: NodeParts, demo: boolean): AppParts {
   });
   const authorizeOperator = createAuthorizeOperator(operatorToken);
   const ingest = createIngest({ log, tree, clock, telemetry });
+  const mappings = mappingsOf(config);
   return {
     routes: apiRoutes({
       ...accounts,
@@ -168,7 +171,7 @@ function appParts(parts: NodeParts, demo: boolean): AppParts {
       testRecord: (stream, organisationName, signal) => testRecord(parts, stream, organisationName, signal),
       nodes: () => storage.leases.nodes.snapshot(),
       audit: parts.audit,
-      takeRecords: (call) => takeRecords({ ingest, telemetry }, call),
+      takeRecords: (call) => takeRecords({ ingest, mappings, telemetry }, call),
     }),
     audit: parts.audit,
     authorize: accounts.authorize,
@@ -189,6 +192,14 @@ function appParts(parts: NodeParts, demo: boolean): AppParts {
     metrics: () => telemetry.metrics(),
     metricsContentType: telemetry.metricsContentType,
   };
+}
+
+/** @throws Error in words for the operator */
+function mappingsOf({ mappings: directory }: Config) {
+  if (directory === undefined) return new Map<string, Mapping>();
+  const { mappings, faults } = loadMappings(directory);
+  if (faults.length > 0) throw new Error(`SIMSTREAM_MAPPINGS: ${faults.join('; ')}`);
+  return mappings;
 }
 
 async function addPages(

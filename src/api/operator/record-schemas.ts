@@ -75,11 +75,27 @@ export function recordBodies(kind: Kind) {
   const record = { ...(JSON.parse(RECORD_EXAMPLES[kind]) as object), id: 731904455758751 };
   const array: BodyExamples = { 'One record': { summary, value: [record] } };
   const line: BodyExamples = { 'One record': { summary, value: `${JSON.stringify(record)}\n` } };
+  const cloudEvent = {
+    type: 'object',
+    description:
+      'A CloudEvent 1.0. `data` is the record; where it has no id, it gets one of `source` and `id`.',
+    properties: {
+      specversion: { type: 'string' },
+      id: { type: 'string' },
+      source: { type: 'string' },
+      type: { type: 'string' },
+      time: { type: 'string' },
+      data: schema,
+    },
+    required: ['specversion', 'id', 'source', 'type'],
+  };
   return {
     'application/json': {
       schema: { anyOf: [{ type: 'array', items: schema }, schema] },
       examples: array,
     },
+    'application/cloudevents+json': { schema: cloudEvent },
+    'application/cloudevents-batch+json': { schema: { type: 'array', items: cloudEvent } },
     'application/x-ndjson': {
       schema: { type: 'string', description: 'One record a line.' },
       examples: line,

@@ -22,6 +22,9 @@ const Fault = Type.Object(
 
 const Accepted = Type.Object({
   accepted: Type.Integer({ description: 'Records that are stored, durably.' }),
+  left_out: Type.Optional(
+    Type.Integer({ description: 'Records of another platform that the mapping does not want.' }),
+  ),
   rejected: Type.Optional(Type.Integer({ description: 'Records that were left out, with `invalid=skip`.' })),
   rejected_indexes: Type.Optional(
     Type.Array(Type.Integer(), { description: 'Which records were left out, all of them, from 0.' }),
@@ -61,7 +64,7 @@ export function recordsRoutes({ takeRecords }: RecordsParts): Route[] {
       streamBody: {
         contentTypes: recordBodies(kind),
         description:
-          'A JSON array, or one record per line; optionally with `Content-Encoding: gzip` or `zstd`. Up to 32 MiB decoded, 256 KiB a record.',
+          'A JSON array, or one record per line; optionally with `Content-Encoding: gzip` or `zstd`. Up to 32 MiB decoded, 256 KiB a record. CloudEvents 1.0 are taken in each of their modes: structured, batch, and binary with attributes in headers. Records of another platform are sent as `application/vnd.simstream.NAME+csv`, `+json` or `+x-ndjson`, where NAME is a mapping of the installation.',
       },
       responses: {
         202: { description: 'Taken.', schema: Accepted, headers: HEADERS },

@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { type SessionState, Sessions } from './mapping/sessions.ts';
+
+/**
+ * What imports of cumulative counters leave for the next one: the counters of the sessions that go on, and which files they
+ * come from. It changes only when a file was imported as a whole. So an import that broke off begins the file anew with the
+ * state that it began with before, makes the same records, and the node stores none of them twice.
+ *
+ *   file = { "version": 1, "mapping": name, "files": [ SHA-256 … ], "sessions": [ [ key, state ] … ] }
+ */
+export interface ImportState {
+  readonly sessions: Sessions;
+  /** SHA-256 of the files that were imported as a whole, the newest last. */
+  readonly files: readonly string[];
+}
+
+/** Whoever imports a file again does so soon; a year of hourly files. */
+const MOST_FILES = 10_000;
+
+type Loaded =
+  | { readonly type: 'loaded'; readonly state: ImportState }
+  | { readonly type: 'invalid'; readonly message: string };
+
+/** @returns an empty state if there is no file yet */
+export function loadImportState(path: string, mapping: string): Loaded {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return { type: 'loaded', state: { sessions: new Sessions(), files: [] } };
+    return { type: 'invalid', message };
+  }
+  try {
+    const stored = JSON.parse(text) as {
+      version: number;
+      mapping: string;
+      files: string[];
+      sessions: [string, SessionState][];
+    };
+    if (stored.version !== 1)
+      throw new Error(`it has version ${stored.version}, and this program knows version 1`);
+    if (stored.mapping !== mapping)
+      throw new Error(`it belongs to the mapping ${stored.mapping}: name another file with --state`);
+    return { type: 'loaded', state: { sessions: new Sessions(stored.sessions), files: stored.files } };
+  } catch (error) {
+    return { type: 'invalid', message: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** Replaces the file at once: a crash leaves the old one or the new one. */
+export function saveImportState(path: string, mapping: string, { sessions, files }: ImportState): void {
+  const temporary = `${path}.new`;
+  const descriptor = openSync(temporary, 'w', 0o600);
+  try {
+    const stored = { version: 1, mapping, files: files.slice(-MOST_FILES), sessions: sessions.entries() };
+    writeSync(descriptor, JSON.stringify(stored));
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+  renameSync(temporary, path);
+}
+
+/** The SHA-256 of a file, by which it is known again; undefined if it cannot be read. */
+export async function digestOf(chunks: AsyncIterable<Uint8Array>): Promise<string | undefined> {
+  const hash = createHash('sha256');
+  try {
+    for await (const chunk of chunks) hash.update(chunk);
+  } catch {
+    // Whoever imports it gets the same error, and says it.
+    return undefined;
+  }
+  return hash.digest('hex');
+}

@@ -1,0 +1,133 @@
+import { pipeline, Readable } from 'node:stream';
+import { parse } from 'csv-parse';
+import { jsonSlip } from '../../lib/json-slip.ts';
+import { parseExact, type Value } from './exact.ts';
+import { JsonElements } from './json-elements.ts';
+import type { Mapping } from './map-record.ts';
+import { type Input, valueAt } from './source.ts';
+
+/** A record of another platform with the line on which it begins (of CSV, on which it ends); or why it is none. */
+export type Read = { readonly line: number } & ({ readonly input: Input } | { readonly fault: string });
+
+/** The document as a whole cannot be read: what comes behind is not known. */
+export class UnreadableInput extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'UnreadableInput';
+  }
+}
+
+/** More than the largest record that ingest takes; no record of another platform is as large. */
+export const LARGEST_INPUT = 2 ** 20;
+/** A document that has its records inside is read as one: about 30 ms. */
+export const LARGEST_ENVELOPE = 2 * 2 ** 20;
+
+type Form = Pick<Mapping, 'format' | 'csv' | 'records'>;
+
+/**
+ * Reads the records of CSV, or of JSON: a list, one record, or one record a line. Memory does not grow with the document.
+ * @param chunks of the document, in UTF-8
+ * @throws UnreadableInput
+ */
+export function readInputs(form: Form, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Read> {
+  return form.format === 'csv' ? readCsv(form.csv, chunks) : readJson(form.records, chunks);
+}
+
+async function* readCsv(
+  { delimiter = ',', columns }: Form['csv'],
+  chunks: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Read> {
+  const parser = parse({
+    bom: true,
+    delimiter,
+    info: true,
+    relax_column_count: true,
+    skip_empty_lines: true,
+    max_record_size: LARGEST_INPUT,
+  });
+  // The iteration below gets the error of the source too.
+  pipeline(Readable.from(chunks, { objectMode: false }), parser, () => undefined);
+  let names = columns;
+  try {
+    for await (const { record, info } of parser as AsyncIterable<{
+      record: string[];
+      info: { lines: number };
+    }>) {
+      if (!names) {
+        names = headerOf(record);
+        continue;
+      }
+      const line = info.lines;
+      if (record.length !== names.length) {
+        yield { line, fault: `the line has ${record.length} values where there are ${names.length} columns` };
+        continue;
+      }
+      yield { line, input: Object.fromEntries(names.map((name, at) => [name, record[at] as string])) };
+    }
+  } catch (error) {
+    throw isCsvError(error) ? new UnreadableInput(`it is no CSV: ${error.message}`) : error;
+  }
+}
+
+function headerOf(record: readonly string[]): string[] {
+  const names = record.map((name) => name.trim());
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined)
+    throw new UnreadableInput(`the header names the column ${JSON.stringify(twice)} twice`);
+  return names;
+}
+
+const isCsvError = (error: unknown): error is Error =>
+  error instanceof Error && String((error as { code?: unknown }).code).startsWith('CSV_');
+
+async function* readJson(
+  records: string | undefined,
+  chunks: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Read> {
+  const elements = new JsonElements(records === undefined ? LARGEST_INPUT : LARGEST_ENVELOPE);
+  for await (const chunk of chunks) {
+    for (const { bytes, line } of elements.add(chunk)) yield* readElement(records, bytes, line);
+    if (elements.fault !== undefined) throw new UnreadableInput(elements.fault);
+  }
+  elements.end();
+  if (elements.fault !== undefined) throw new UnreadableInput(elements.fault);
+}
+
+function* readElement(records: string | undefined, bytes: Uint8Array, line: number): Generator<Read> {
+  const parsed = parseElement(bytes);
+  if ('fault' in parsed) {
+    yield { line, fault: parsed.fault };
+    return;
+  }
+  if (records === undefined) {
+    yield { line, input: parsed.value };
+    return;
+  }
+  const list = valueAt(parsed.value, records);
+  const items = Array.isArray(list) ? (list as readonly Value[]) : [list];
+  for (const item of items) {
+    if (typeof item === 'object' && item !== null && !Array.isArray(item))
+      yield { line, input: item as Input };
+    else yield { line, fault: `${records}: there is no list of objects` };
+  }
+}
+
+/** @param bytes of an object, as JsonElements found it */
+export function parseElement(
+  bytes: Uint8Array,
+): { readonly value: Input; readonly text: string } | { readonly fault: string } {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return { fault: 'it is not UTF-8' };
+  }
+  try {
+    return { value: parseExact(text) as Input, text };
+  } catch (error) {
+    const place = /at position \d+/.exec((error as SyntaxError).message)?.[0];
+    return {
+      fault: `it is not valid JSON${place ? `, ${place} of the record` : ''}${jsonSlip(text) ? `: ${jsonSlip(text)}` : ''}`,
+    };
+  }
+}

@@ -1,0 +1,212 @@
+import type { RecordKind } from '../../records/block.ts';
+import { recordTime } from '../../records/record-time.ts';
+import { RECORD_FIELDS } from '../../records/schema.ts';
+import type { MappingDocument, MatchDocument, Source } from './document.ts';
+import { type Decimal, readDecimal, scalarText, type Value, writeExact } from './exact.ts';
+import type { Sessions } from './sessions.ts';
+import { type Input, type Made, type Maker, makerOf, sumOf, valueAt } from './source.ts';
+
+/** A mapping that is ready for records. */
+export interface Mapping {
+  readonly name: string;
+  readonly kind: RecordKind;
+  readonly format: MappingDocument['format'];
+  readonly csv: NonNullable<MappingDocument['csv']>;
+  /** Where the records are in a document; undefined: the document is a record or a list of them. */
+  readonly records: string | undefined;
+  /** Whether the reports of a session must be seen in order, so that it works for an import alone. */
+  readonly cumulative: boolean;
+  /** @param sessions needed where the mapping is cumulative */
+  map(input: Input, sessions?: Sessions): Mapped;
+}
+
+export type Mapped =
+  | { readonly type: 'record'; readonly text: string }
+  /** The mapping does not want it, or it adds nothing. */
+  | { readonly type: 'left out' }
+  /** `path` is a JSON pointer into the record that was to be made. */
+  | { readonly type: 'fault'; readonly path: string; readonly message: string };
+
+const LEFT_OUT: Mapped = { type: 'left out' };
+
+type SumSource = Extract<Source, { sum: unknown }>;
+const sumsFields = (source: Source): source is SumSource =>
+  'sum' in source && source.sum.some((part) => typeof part === 'string');
+
+/** @param table gives the lookup in a file that the document names */
+export function compileMapping(
+  name: string,
+  document: MappingDocument,
+  kind: RecordKind,
+  table: (file: string) => ReadonlyMap<string, Value>,
+): Mapping {
+  const types = new Map(RECORD_FIELDS[kind].map(({ path, type }) => [path, type]));
+  const decimalComma = document.csv?.decimal_comma === true;
+  const fields: (readonly [string, Maker])[] = [];
+  const sums: (readonly [string, readonly (string | Maker)[]])[] = [];
+  for (const [path, source] of Object.entries(document.fields)) {
+    const options = { type: types.get(path), decimalComma, table };
+    if (!('sum' in source)) fields.push([path, makerOf(source, options)]);
+    else {
+      const parts = source.sum.map((part) =>
+        typeof part === 'string' ? part : makerOf(part, { ...options, type: 'decimal' }),
+      );
+      if (sumsFields(source)) sums.push([path, parts]);
+      else fields.push([path, summed(parts as Maker[])]);
+    }
+  }
+  // Null and missing differ for these: a record must say that it does not know.
+  for (const { path, mandatory, nullable } of RECORD_FIELDS[kind]) {
+    if (mandatory && nullable && !(path in document.fields)) fields.push([path, () => ({ value: null })]);
+  }
+  const nulls = new Set(
+    RECORD_FIELDS[kind].filter(({ mandatory, nullable }) => mandatory && nullable).map(({ path }) => path),
+  );
+  const { cumulative } = document;
+  // A session begins with a report that has no counters yet.
+  const mandatory = new Map(
+    RECORD_FIELDS[kind]
+      .filter((field) => field.mandatory && !field.nullable && !cumulative?.counters.includes(field.path))
+      .map(({ path }) => [path, sourcesOf(document.fields[path])]),
+  );
+  const rules = { nulls, mandatory };
+  const only = (document.only ?? []).map(matcherOf);
+  const ends = cumulative?.ends && matcherOf(cumulative.ends);
+
+  const map = (input: Input, sessions?: Sessions): Mapped => {
+    if (!only.every((matches) => matches(input))) return LEFT_OUT;
+    const made = new Map<string, Value>();
+    for (const [path, make] of fields) {
+      const fault = put(made, path, make(input), rules);
+      if (fault) return fault;
+    }
+    if (cumulative) {
+      const changed = toSlice(cumulative, made, input, sessions as Sessions, ends?.(input) === true);
+      if (changed) return changed;
+    }
+    for (const [path, parts] of sums) {
+      const values: (Value | undefined)[] = [];
+      for (const part of parts) {
+        if (typeof part === 'string') values.push(made.get(part));
+        else {
+          const one = part(input);
+          if ('fault' in one) return { type: 'fault', path: pointer(path), message: one.fault };
+          values.push(one.value);
+        }
+      }
+      const fault = put(made, path, sumOf(values), rules);
+      if (fault) return fault;
+    }
+    return { type: 'record', text: textOf(made) };
+  };
+  return {
+    name,
+    kind,
+    format: document.format,
+    csv: document.csv ?? {},
+    records: document.records,
+    cumulative: cumulative !== undefined,
+    map,
+  };
+}
+
+/** What becomes of fields that got nothing. */
+interface Rules {
+  /** They are null. */
+  readonly nulls: ReadonlySet<string>;
+  /** The record is invalid; with the paths that were looked at. */
+  readonly mandatory: ReadonlyMap<string, string>;
+}
+
+function put(
+  made: Map<string, Value>,
+  path: string,
+  one: Made,
+  { nulls, mandatory }: Rules,
+): Mapped | undefined {
+  if ('fault' in one) return { type: 'fault', path: pointer(path), message: one.fault };
+  if (one.value !== undefined) made.set(path, one.value);
+  else if (nulls.has(path)) made.set(path, null);
+  else if (mandatory.has(path))
+    return { type: 'fault', path: pointer(path), message: `${mandatory.get(path)}: it is missing` };
+  return undefined;
+}
+
+function sourcesOf(source: Source | undefined): string {
+  if (!source) return '';
+  if ('hash' in source) return source.hash.join(', ');
+  if ('sum' in source)
+    return source.sum
+      .map((part) => (typeof part === 'string' ? part : [part.from].flat().join(' or ')))
+      .join(', ');
+  return 'from' in source ? [source.from].flat().join(' or ') : 'value';
+}
+
+function summed(parts: readonly Maker[]): Maker {
+  return (input) => {
+    const values: (Value | undefined)[] = [];
+    for (const part of parts) {
+      const one = part(input);
+      if ('fault' in one) return one;
+      values.push(one.value);
+    }
+    return sumOf(values);
+  };
+}
+
+function matcherOf({ from, is }: MatchDocument): (input: Input) => boolean {
+  const wanted = new Set(is);
+  return (input) => wanted.has(scalarText(valueAt(input, from)) ?? '');
+}
+
+/** Changes the totals of a report to what it adds. @returns undefined if there is something to add */
+function toSlice(
+  { key, counters }: NonNullable<MappingDocument['cumulative']>,
+  made: Map<string, Value>,
+  input: Input,
+  sessions: Sessions,
+  last: boolean,
+): Mapped | undefined {
+  const fault = (path: string, message: string): Mapped => ({ type: 'fault', path: pointer(path), message });
+  const texts = key.map((path) => scalarText(valueAt(input, path)));
+  if (texts.includes(undefined))
+    return fault('', `${key[texts.indexOf(undefined)]}: it is missing, and tells the sessions apart`);
+  const end = scalarText(made.get('end_timestamp')) ?? scalarText(made.get('start_timestamp'));
+  const moment = recordTime(end);
+  if (end === undefined || moment === undefined)
+    return fault('end_timestamp', 'it is missing, and orders the reports of a session');
+  const totals: Record<string, Decimal> = {};
+  for (const counter of counters) {
+    const total = readDecimal(scalarText(made.get(counter)) ?? '0');
+    if (!total) return fault(counter, 'it is no number');
+    totals[counter] = total;
+  }
+  const slice = sessions.report(JSON.stringify(texts), totals, moment, end, last);
+  if (!slice) return LEFT_OUT;
+  for (const [counter, added] of Object.entries(slice.added)) made.set(counter, added);
+  if (slice.since !== undefined) made.set('start_timestamp', slice.since);
+  return undefined;
+}
+
+const pointer = (path: string): string =>
+  path === ''
+    ? ''
+    : `/${path
+        .split('.')
+        .map((name) => name.replaceAll('~', '~0').replaceAll('/', '~1'))
+        .join('/')}`;
+
+/** The record, with the objects that the dots of the paths say. */
+function textOf(made: ReadonlyMap<string, Value>): string {
+  const root: Record<string, Value> = {};
+  for (const [path, value] of made) {
+    const names = path.split('.');
+    let object = root;
+    for (const name of names.slice(0, -1)) {
+      object[name] ??= {};
+      object = object[name] as Record<string, Value>;
+    }
+    object[names.at(-1) as string] = value;
+  }
+  return writeExact(root);
+}

@@ -1,0 +1,97 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { ApiError } from '../errors.ts';
+import { nextSlice } from '../lib/slices.ts';
+import type { RecordKind } from '../records/block.ts';
+import type { Ticket } from './admission.ts';
+import type { BodyForm } from './body.ts';
+import { fromBinary, fromCloudEvents } from './cloud-events.ts';
+import { type Conversion, type Converted, gather } from './convert.ts';
+import { readInputs, UnreadableInput } from './mapping/inputs.ts';
+import type { Mapping } from './mapping/map-record.ts';
+
+/** Bytes of a body that are read before other work gets its turn: some milliseconds of CSV. */
+const PART = 32 * 1024;
+
+interface OtherForm {
+  readonly kind: RecordKind;
+  readonly form: Exclude<BodyForm, { type: 'records' }>;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Uint8Array;
+  /** Admits the body; grows by what is made of it. */
+  readonly ticket: Ticket;
+}
+
+/**
+ * Makes records of a body in another form.
+ * @throws ApiError UnsupportedMediaType (no such mapping), InputValidationFailed (the body as a whole), PayloadTooLarge, Busy
+ */
+export async function convertBody(
+  { kind, form, headers, body, ticket }: OtherForm,
+  mappings: ReadonlyMap<string, Mapping>,
+  busy: () => ApiError,
+): Promise<Converted> {
+  const sent = body.length;
+  const grow = (bytes: number) => {
+    if (!ticket.resize(sent + bytes)) throw busy();
+  };
+  const conversions =
+    form.type === 'mapping'
+      ? mapped(mappingOf(form, kind, mappings), body)
+      : form.type === 'binary CloudEvent'
+        ? one(fromBinary(kind, headers, body))
+        : fromCloudEvents(kind, partsOf(body));
+  try {
+    const converted = await gather(conversions, grow);
+    if (converted) return converted;
+  } catch (error) {
+    if (!(error instanceof UnreadableInput)) throw error;
+    const fault = { index: 0, path: '', message: error.message };
+    const message = 'The body cannot be read as records; nothing was stored.';
+    throw new ApiError('InputValidationFailed', message, { errors: [fault] });
+  }
+  throw new ApiError(
+    'PayloadTooLarge',
+    'The records that the mapping makes are too large together; send them in several requests.',
+  );
+}
+
+function mappingOf(
+  { name, format }: Extract<BodyForm, { type: 'mapping' }>,
+  kind: RecordKind,
+  mappings: ReadonlyMap<string, Mapping>,
+): Mapping {
+  const mapping = mappings.get(name);
+  const refuse = (message: string) => new ApiError('UnsupportedMediaType', message);
+  if (!mapping) {
+    const known = [...mappings.keys()].join(', ');
+    throw refuse(
+      `There is no mapping ${name}. ${known ? `There are: ${known}.` : 'SIMSTREAM_MAPPINGS names the directory of mappings.'}`,
+    );
+  }
+  if (mapping.kind !== kind)
+    throw refuse(
+      `The mapping ${name} makes ${mapping.kind === 'usage' ? 'usage records' : 'events'}: send it to /operator/v1/records/${mapping.kind === 'usage' ? 'usage' : 'events'}.`,
+    );
+  if (mapping.format !== format) throw refuse(`The mapping ${name} reads ${mapping.format}, not ${format}.`);
+  if (mapping.cumulative)
+    throw refuse(
+      `The mapping ${name} has cumulative counters, whose reports must be seen in order: use simstream import.`,
+    );
+  return mapping;
+}
+
+async function* mapped(mapping: Mapping, body: Uint8Array): AsyncGenerator<Conversion> {
+  for await (const read of readInputs(mapping, partsOf(body)))
+    yield 'fault' in read ? { type: 'fault', path: '', message: read.fault } : mapping.map(read.input);
+}
+
+async function* one(conversion: Conversion): AsyncGenerator<Conversion> {
+  yield conversion;
+}
+
+async function* partsOf(body: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < body.length; at += PART) {
+    yield body.subarray(at, at + PART);
+    await nextSlice();
+  }
+}
