@@ -7,7 +7,7 @@ import type { Mapping } from './map-record.ts';
 import { type Input, valueAt } from './source.ts';
 
 /** A record of another platform with the line on which it begins (of CSV, on which it ends); or why it is none. */
-export type Read = { readonly line: number } & ({ readonly input: Input } | { readonly fault: string });
+type Read = { readonly line: number } & ({ readonly input: Input } | { readonly fault: string });
 
 /** The document as a whole cannot be read: what comes behind is not known. */
 export class UnreadableInput extends Error {
@@ -20,7 +20,7 @@ export class UnreadableInput extends Error {
 /** More than the largest record that ingest takes; no record of another platform is as large. */
 export const LARGEST_INPUT = 2 ** 20;
 /** A document that has its records inside is read as one: about 30 ms. */
-export const LARGEST_ENVELOPE = 2 * 2 ** 20;
+const LARGEST_ENVELOPE = 2 * 2 ** 20;
 
 type Form = Pick<Mapping, 'format' | 'csv' | 'records'>;
 
