@@ -37,21 +37,23 @@ interface Document {
 const METHODS = ['get', 'put', 'post', 'delete', 'patch'];
 
 /**
- * TypeScript types of the customer API, in the form that `openapi-fetch` reads, from the project's own OpenAPI document.
+ * TypeScript types of the API's paths with one of these beginnings, in the form that `openapi-fetch` reads, from the project's own OpenAPI document.
  * This is our own small generator, because `openapi-typescript` needs the JavaScript API of TypeScript 5, which 7 lacks.
  */
-export function apiTypes(): string {
+export function apiTypes(beginnings: readonly string[]): string {
   // The document comes from the table alone: no handler runs, so the parts that handlers need can be missing.
   const routes = apiRoutes({ destinationTypes } as Parameters<typeof apiRoutes>[0]);
   const { paths, components } = buildOpenApi(routes, '') as unknown as Document;
-  const customers = Object.entries(paths).filter(([path]) => path.startsWith('/api/'));
+  const wanted = Object.entries(paths).filter(([path]) =>
+    beginnings.some((beginning) => path.startsWith(beginning)),
+  );
   const schemas = Object.entries(components.schemas).map(
     ([name, schema]) => `    ${name}: ${typeOf(schema, '    ')};`,
   );
   return `// Written by \`npm run generate\` from the project's OpenAPI document. Not to be edited.
 
 export interface paths {
-${customers.map(([path, item]) => pathItem(path, item)).join('\n')}
+${wanted.map(([path, item]) => pathItem(path, item)).join('\n')}
 }
 
 export interface components {

@@ -73,6 +73,7 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
   telemetry: {},
   demo: { '*': 'values' },
   portal: {},
+  client: {},
   node: { '*': 'values' },
   cli: { '*': 'values' },
   'main.ts': { '*': 'values' },

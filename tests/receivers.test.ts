@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { sign, signingKey } from '../src/destinations/http/standard-webhooks.ts';
 import { freePort } from './support/free-port.ts';
-import { spawnOwned, temporaryDirectory } from './support/owned.ts';
+import { spawnOwned } from './support/owned.ts';
 
-/** Runs the receivers of docs/receivers.md as they are printed, and sends them what simstream would send. */
+/** Runs the receivers of examples/receivers, which docs/receivers.md shows, and sends them what simstream would send. */
 const SECRETS = ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', 'words-of-my-own'];
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PYTHON = (() => {
   try {
     return execFileSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' }).trim();
@@ -21,6 +23,12 @@ for (const [file, command] of [
   ['receiver.mjs', process.execPath],
   ['receiver.py', PYTHON],
 ] as const) {
+  test(`docs/receivers.md shows ${file} as it is`, () => {
+    const shown = new RegExp(`<!-- ${file} -->\\n\`\`\`\\w+\\n([\\s\\S]*?)\`\`\``).exec(
+      readFileSync(join(ROOT, 'docs/receivers.md'), 'utf8'),
+    )?.[1];
+    assert.equal(shown, readFileSync(join(ROOT, 'examples/receivers', file), 'utf8'));
+  });
   describe(file, { skip: command === undefined && 'there is no python3' }, () => {
     for (const secret of SECRETS) {
       test(`verifies, drops duplicates and stores, with the secret ${secret}`, {
@@ -55,12 +63,7 @@ async function start(
   file: string,
   secret: string,
 ): Promise<(body: string, odd?: Odd) => Promise<[number, string]>> {
-  const code = new RegExp(`<!-- ${file} -->\\n\`\`\`\\w+\\n([\\s\\S]*?)\`\`\``).exec(
-    readFileSync('docs/receivers.md', 'utf8'),
-  )?.[1];
-  assert.ok(code);
-  const path = join(temporaryDirectory(), file);
-  writeFileSync(path, code);
+  const path = join(ROOT, 'examples/receivers', file);
   const port = await freePort();
   const child = spawnOwned(command, [path], {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -4,7 +4,13 @@ import { dirname, join, normalize } from 'node:path';
 import { test } from 'node:test';
 
 /** Files that tools write or load. Default exports are not looked at: `lazy(() => import(…))` names none. */
-const LOADED_BY_TOOLS = ['src/portal/generated/api.ts', 'scripts/api-types.ts', 'vite.config.ts'];
+const LOADED_BY_TOOLS = [
+  'src/portal/generated/api.ts',
+  'src/client/generated/api.ts',
+  'src/client/client.ts',
+  'scripts/api-types.ts',
+  'vite.config.ts',
+];
 /** Found by the name of their connection type, in src/destinations/samples.fixture.ts. */
 const SAMPLES = /\.samples\.fixture\.ts$/;
 /** Exports that only tests import although they stand in a source of the program, each with the reason. */
