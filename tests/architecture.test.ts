@@ -35,6 +35,7 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
     'destinations/contract.ts': 'types',
     'destinations/outcome-cause.ts': 'values',
   },
+  notifications: { records: 'values', registry: 'values' },
   migrate: {
     records: 'values',
     log: 'values',

@@ -55,11 +55,16 @@ const CHANGED: Readonly<Record<SettingName, string | undefined>> = {
   googleServiceAccount: 'streamer@operator.iam.gserviceaccount.com',
   cloudGrants: '70412=projects/iot-records/topics/usage',
   streamsPerOrganisation: '100000',
+  notificationUrl: 'https://alerts.example/simstream',
+  notificationSecret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
   logLevel: 'debug',
 };
 const SETTABLE = SETTING_NAMES.filter((name) => CHANGED[name] !== undefined);
 /** In the chart they come from a Secret. */
-const SECRET_SETTINGS: readonly SettingName[] = ['secret', 'secretPrevious', 'operatorToken'];
+const SECRET_SETTINGS: readonly SettingName[] = [
+  ...(['secret', 'secretPrevious', 'operatorToken'] as const),
+  ...(['notificationUrl', 'notificationSecret'] as const),
+];
 const PATHS = operationRoutes({
   readiness: async () => [],
   metrics: async () => '',

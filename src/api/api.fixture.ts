@@ -17,6 +17,7 @@ import {
   type Exchange,
   type Verdict,
 } from '../destinations/contract.ts';
+import { restApi } from '../destinations/http/rest-api.ts';
 import { maskUrl } from '../destinations/url-secrets.ts';
 import { ApiError, ERRORS } from '../errors.ts';
 import type { NodesSnapshot } from '../leases/nodes.ts';
@@ -269,6 +270,9 @@ export async function setUpApi(options: FixtureOptions = {}): Promise<ApiFixture
       testRecords.asked.push(`${stream.organisationId} ${organisationName} ${stream.id}`);
       return testRecords.result;
     },
+    notificationType: restApi,
+    defaultReceiver: false,
+    testNotification: async () => testRecords.result,
     nodes: () => NODES,
     audit,
     takeRecords: async () => ({ accepted: 0 }),

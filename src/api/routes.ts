@@ -2,6 +2,7 @@ import { type ApplicationTokenParts, applicationTokenRoutes } from './applicatio
 import { type AuthenticateParts, authenticateRoutes } from './authenticate.ts';
 import { type DataStreamActivityParts, dataStreamActivityRoutes } from './data-streams/activity.ts';
 import { eventTypeRoutes, sampleRecordRoute } from './data-streams/lookups.ts';
+import { type NotificationParts, notificationRoutes } from './data-streams/notification.ts';
 import { type PreviewParts, previewRoute } from './data-streams/preview.ts';
 import { type ReplayParts, replayRoutes } from './data-streams/replay.ts';
 import { type DataStreamParts, dataStreamRoutes } from './data-streams/routes.ts';
@@ -30,6 +31,7 @@ type ApiParts = AuthenticateParts &
   DataStreamActivityParts &
   TestRecordParts &
   PreviewParts &
+  NotificationParts &
   EventParts &
   OperatorParts &
   NodesParts &
@@ -53,6 +55,7 @@ export function apiRoutes(parts: ApiParts): Route[] {
     ...dataStreamActivityRoutes(parts),
     testRecordRoute(parts),
     previewRoute(parts),
+    ...notificationRoutes(parts),
     ...operatorRoutes(parts),
     ...operatorDataStreamRoutes(parts),
     ...nodesRoutes(parts),

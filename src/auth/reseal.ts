@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts';
 import { type DataStreamDocument, STREAM, streamKey } from '../registry/data-stream.ts';
+import { NOTIFICATION, type NotificationDocument, notificationKey } from '../registry/notification.ts';
 import type { Registry } from '../registry/registry.ts';
 import { rewriteAll } from './rewrite.ts';
 import type { Sealer } from './seal.ts';
@@ -59,6 +60,22 @@ function resealedUser(
     return undefined;
   }
   return { ...user, mfa: { ...user.mfa, sealed: sealer.seal(opened.value, key) } };
+}
+
+/** The same for the receivers of notifications. What neither secret opens stays as it is. */
+export async function resealNotifications(
+  parts: Pick<ResealParts, 'registry' | 'sealer' | 'clock'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { sealer } = parts;
+  const change = ({ document }: { readonly document: NotificationDocument }) => {
+    if (sealer.isCurrent(document.sealedCredentials)) return undefined;
+    const context = notificationKey(document.organisationId);
+    const opened = sealer.open(document.sealedCredentials, context);
+    if (opened.type === 'fault') return undefined;
+    return { ...document, sealedCredentials: sealer.seal(opened.value, context) };
+  };
+  await rewriteAll(parts, NOTIFICATION, change, signal);
 }
 
 function resealed(

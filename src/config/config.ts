@@ -67,6 +67,9 @@ export interface Config {
   /** Cloud resources and the organisations that may use them without further proof. */
   readonly cloudGrants: readonly { readonly organisation: number | '*'; readonly resource: string }[];
   readonly streamsPerOrganisation: number;
+  /** The webhook that is notified about organisations without a receiver of their own. */
+  readonly notificationUrl: string | undefined;
+  readonly notificationSecret: string | undefined;
   readonly logLevel: LogLevel;
 }
 
@@ -280,6 +283,17 @@ export const SETTINGS: Settings = {
     default: '100',
     meaning: 'Data streams that one organisation may have.',
   },
+  notificationUrl: {
+    kind: secretText('an http or https URL', /^https?:\/\/[\x21-\x7e]{1,2000}$/),
+    default: undefined,
+    meaning:
+      'A webhook that is notified about the data streams of all organisations that have no receiver of their own.',
+  },
+  notificationSecret: {
+    kind: secretText('`whsec_` and base64, or 8 to 512 visible ASCII characters', /^[\x21-\x7e]{8,512}$/),
+    default: undefined,
+    meaning: 'Signs the messages to `SIMSTREAM_NOTIFICATION_URL` as Standard Webhooks describes.',
+  },
   logLevel: {
     kind: choice(LOG_LEVELS),
     default: 'info',
@@ -338,6 +352,9 @@ function contradictions(config: Config): string[] {
     mistakes.push(
       `${variableOf('secret')} is required with ${variableOf('natsUrl')}, the same on every node: ${SETTINGS.secret.kind.allowed}`,
     );
+  }
+  if (config.notificationSecret && config.notificationUrl === undefined) {
+    mistakes.push(`${variableOf('notificationSecret')} needs ${variableOf('notificationUrl')}`);
   }
   if (config.operatorHost && config.operatorPort === undefined) {
     mistakes.push(`${variableOf('operatorHost')} needs ${variableOf('operatorPort')}`);

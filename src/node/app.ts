@@ -25,6 +25,7 @@ import { createClosedEgress } from '../destinations/closed-egress.ts';
 import type { Cause, Configured, Exchange, Verdict } from '../destinations/contract.ts';
 import type { SharedEgress } from '../destinations/egress.ts';
 import { externalIdOf } from '../destinations/external-id.ts';
+import { restApi } from '../destinations/http/rest-api.ts';
 import { createOpener, environmentOf, type SharedEnvironment } from '../destinations/open.ts';
 import { ApiError } from '../errors.ts';
 import { takeRecords } from '../ingest/http.ts';
@@ -47,6 +48,7 @@ import type { OrganisationTree } from '../registry/organisation-tree.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { VERSION } from '../version.ts';
+import { testNotification } from './notifications.ts';
 import { isPortalBuilt, PORTAL_DIRECTORY, portalFiles } from './portal-files.ts';
 import { keepPortalVersions } from './portal-versions.ts';
 
@@ -169,6 +171,9 @@ function appParts(parts: NodeParts, demo: boolean): AppParts {
       },
       requestOf: (configured, stream, block, signal) => requestFor(parts, configured, stream, block, signal),
       testRecord: (stream, organisationName, signal) => testRecord(parts, stream, organisationName, signal),
+      notificationType: restApi,
+      defaultReceiver: config.notificationUrl !== undefined,
+      testNotification: (receiver, signal) => testNotification(parts, receiver, signal),
       nodes: () => storage.leases.nodes.snapshot(),
       audit: parts.audit,
       takeRecords: (call) => takeRecords({ ingest, mappings, telemetry }, call),

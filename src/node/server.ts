@@ -16,6 +16,7 @@ import { type Activity, createActivity } from '../delivery/watching/activity.ts'
 import { type SharedActivity, shareActivity } from '../delivery/watching/shared-activity.ts';
 import { createEgress } from '../destinations/egress.ts';
 import { proxyFromEnvironment } from '../destinations/proxy.ts';
+import { createIngest } from '../ingest/ingest.ts';
 import type { Clock } from '../lib/clock.ts';
 import { watchLoop } from '../lib/loop-watch.ts';
 import { makeDirectory } from '../lib/make-directory.ts';
@@ -29,6 +30,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts';
 import { buildApps, type NodeParts, openerOf } from './app.ts';
 import { type AppendHealth, watchAppends } from './append-health.ts';
 import { observeDelivery } from './delivery-observer.ts';
+import { createNotifications } from './notifications.ts';
 import { observeLog } from './observed-log.ts';
 import { requireSecret } from './secret-check.ts';
 import { openStorage } from './storage.ts';
@@ -101,7 +103,9 @@ export const startServer: StartServer = async (
     };
     observeState(telemetry, { storage, config }, directory);
     closing.defer(watchLoop((blocked) => telemetry.loopBlocked(blocked)));
-    startDelivery(parts, directory, shared.leases, delivery, stop.signal);
+    const ingest = createIngest({ log: storage.log, tree: parts.tree, clock, telemetry });
+    const beside = await createNotifications(parts, ingest, stop.signal);
+    startDelivery(parts, { directory, leases: shared.leases, beside }, delivery, stop.signal);
     const updating = updateCredentials(parts, stop.signal);
     const gauges = createStreamGauges({
       ...storage,
@@ -224,11 +228,17 @@ interface Delivery {
   ended: Promise<unknown>;
 }
 
+interface DeliveryParts {
+  readonly directory: StreamDirectory;
+  readonly leases: SharedActivity['leases'];
+  /** Runs beside each partition. */
+  readonly beside: Awaited<ReturnType<typeof createNotifications>>;
+}
+
 /** Starts delivery. If a bug ends it, the node reports that it is not ready, so that it is restarted. */
 function startDelivery(
   parts: NodeParts,
-  directory: StreamDirectory,
-  leases: SharedActivity['leases'],
+  { directory, leases, beside }: DeliveryParts,
   delivery: Delivery,
   stop: AbortSignal,
 ): void {
@@ -247,6 +257,7 @@ function startDelivery(
       quarantineRetentionMs: config.quarantineRetention,
       tree,
       directory,
+      beside,
       open: openerOf(parts),
       telemetry: observeDelivery(telemetry, activity),
     },

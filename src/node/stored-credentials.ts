@@ -1,5 +1,5 @@
 import { remaskStored } from '../auth/remask.ts';
-import { type Resealed, resealCredentials } from '../auth/reseal.ts';
+import { type Resealed, resealCredentials, resealNotifications } from '../auth/reseal.ts';
 import { createSealer } from '../auth/seal.ts';
 import { destinationTypes } from '../destinations/all.ts';
 import { maskShown } from '../destinations/masking.ts';
@@ -61,6 +61,7 @@ async function reseal(
   };
   try {
     await resealPrivacyRoot({ registry, sealer });
+    await resealNotifications({ registry, sealer, clock }, stop);
     await resealCredentials({ registry, sealer, clock, done }, stop);
   } catch (error) {
     if (stop.aborted) return;

@@ -19,6 +19,8 @@ interface Usual {
 const NETWORK: Usual = { severity: 'Info', source: 'Network', alert: false };
 const POLICY: Usual = { severity: 'Warn', source: 'Policy Control', alert: true };
 const ACTION: Usual = { severity: 'Info', source: 'API', alert: false };
+/** Somebody should look at a data stream. */
+const STREAM: Usual = { severity: 'Warn', source: 'API', alert: true };
 const WARNING: Usual = { severity: 'Warn', source: 'API', alert: false };
 
 type Row = readonly [id: number, name: string, usual: Usual | undefined, meaning: string];
@@ -148,6 +150,32 @@ const ROWS: readonly Row[] = [
   [67, 'User switched workspaces', ACTION, 'A user switched to another organisation.'],
   [68, 'Reset connectivity', undefined, 'The connection of a device was reset.'],
   [69, 'SIM migration', undefined, 'A SIM moved to another platform or profile.'],
+  // Written by simstream itself, far from the ids of platforms.
+  [10_001, 'Data stream in error', STREAM, 'A data stream delivers nothing any more. `detail`: the stream.'],
+  [
+    10_002,
+    'Data stream recovered',
+    ACTION,
+    'A data stream that was in Error delivers again. `detail`: the stream.',
+  ],
+  [
+    10_003,
+    'Data stream records expiring',
+    STREAM,
+    'Records that wait in a data stream expire within 24 hours, or within one. `detail`: the stream, `expires_at`.',
+  ],
+  [
+    10_004,
+    'Data stream lag',
+    STREAM,
+    'Records have waited in a data stream for too long. `detail`: the stream.',
+  ],
+  [
+    10_005,
+    'Data stream quarantine',
+    STREAM,
+    'The destination of a data stream refused records. `detail`: the stream, `records`.',
+  ],
 ];
 
 export const EVENT_TYPES: ReadonlyMap<number, EventType> = new Map(

@@ -115,12 +115,16 @@ export function destinationFields(
   };
 }
 
-/** @throws ApiError Failed, with the cause in plain words, when the destination cannot be reached or refuses */
+/**
+ * @param path of the field of the body that names the destination
+ * @throws ApiError Failed, with the cause in plain words, when the destination cannot be reached or refuses
+ */
 export async function mustBeReachable(
   { verify, clock }: Pick<DestinationParts, 'verify' | 'clock'>,
   configured: Configured,
   stream: { readonly organisationId: number; readonly streamId: string },
   signal: AbortSignal,
+  path = '/destination',
 ): Promise<'access' | 'connection'> {
   const timeout = new AbortController();
   const cancel = clock.after(VERIFY_TIMEOUT_MS, () =>
@@ -136,7 +140,7 @@ export async function mustBeReachable(
           error_code: ERRORS.Failed.code,
           error_token: 'Failed',
           message,
-          path: '/destination',
+          path,
           cause: code,
           ...(remoteStatus === undefined ? {} : { remote_status: remoteStatus }),
         },

@@ -12,6 +12,7 @@ import {
   streamKey,
 } from '../../registry/data-stream.ts';
 import type { Stored } from '../../registry/documents.ts';
+import { noticesKey } from '../../registry/notification.ts';
 import { type Registry, registryKey, type WriteOutcome } from '../../registry/registry.ts';
 
 /** A data stream as it was read. */
@@ -143,6 +144,7 @@ export async function removeStream(registry: Registry, organisationId: number, i
     // Of the jobs that ran beside the live one.
     for await (const { key } of registry.list(progressKey(document))) await registry.delete(key);
     await registry.delete(historyKey(organisationId, id));
+    await registry.delete(noticesKey(document));
     for await (const { key } of registry.list(quarantinePrefix(organisationId, id)))
       await registry.delete(key);
     return;

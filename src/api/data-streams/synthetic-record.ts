@@ -30,6 +30,46 @@ const OUTCOMES = {
 
 const described = Object.entries(OUTCOMES).map(([outcome, meaning]) => `\`${outcome}\`: ${meaning}`);
 
+export const describeTest = 'The outcome, also if it was not taken.';
+
+/** What became of something that was sent as a test. */
+export const TestResult = Type.Object(
+  {
+    outcome: Type.Union(
+      Object.keys(OUTCOMES).map((outcome) => Type.Literal(outcome)),
+      { description: described.join('; ') },
+    ),
+    code: nullable(
+      Type.String({ description: 'Code of the cause, e.g. `http_503` or `connection_refused`' }),
+    ),
+    remote_status: nullable(Type.Integer({ description: 'Status that the destination answered with' })),
+    message: Type.String({ description: 'What happened and what to do, in plain words' }),
+    duration_ms: Type.Number({ minimum: 0 }),
+    exchange: nullable(ExchangeSchema),
+  },
+  {
+    'x-component': 'TestRecordResult',
+    examples: [
+      {
+        outcome: 'delivered',
+        code: null,
+        remote_status: 200,
+        message: 'The destination took the test record.',
+        duration_ms: 84.2,
+        exchange: null,
+      },
+      {
+        outcome: 'refused',
+        code: 'http_401',
+        remote_status: 401,
+        message: 'example.com answered 401 Unauthorized. Check the credentials.',
+        duration_ms: 51.7,
+        exchange: null,
+      },
+    ],
+  },
+);
+
 /** `POST …/test_record` */
 export function testRecordRoute({ registry, testRecord, rateLimits }: TestRecordParts): Route {
   return defineRoute({
@@ -44,45 +84,8 @@ export function testRecordRoute({ registry, testRecord, rateLimits }: TestRecord
     params: DataStreamParameters,
     responses: {
       200: {
-        description: 'The outcome, also if the destination did not take the record.',
-        schema: Type.Object(
-          {
-            outcome: Type.Union(
-              Object.keys(OUTCOMES).map((outcome) => Type.Literal(outcome)),
-              { description: described.join('; ') },
-            ),
-            code: nullable(
-              Type.String({ description: 'Code of the cause, e.g. `http_503` or `connection_refused`' }),
-            ),
-            remote_status: nullable(
-              Type.Integer({ description: 'Status that the destination answered with' }),
-            ),
-            message: Type.String({ description: 'What happened and what to do, in plain words' }),
-            duration_ms: Type.Number({ minimum: 0 }),
-            exchange: nullable(ExchangeSchema),
-          },
-          {
-            'x-component': 'TestRecordResult',
-            examples: [
-              {
-                outcome: 'delivered',
-                code: null,
-                remote_status: 200,
-                message: 'The destination took the test record.',
-                duration_ms: 84.2,
-                exchange: null,
-              },
-              {
-                outcome: 'refused',
-                code: 'http_401',
-                remote_status: 401,
-                message: 'example.com answered 401 Unauthorized. Check the credentials.',
-                duration_ms: 51.7,
-                exchange: null,
-              },
-            ],
-          },
-        ),
+        description: describeTest,
+        schema: TestResult,
       },
     },
     errors: ['NotFound'],
@@ -90,16 +93,23 @@ export function testRecordRoute({ registry, testRecord, rateLimits }: TestRecord
       const { document } = await findStream(registry, identity.organisationId, id);
       rateLimits.testRecord(identity.organisationId);
       const result = await testRecord(document, identity.organisationName, signal);
-      const { outcome, cause, remoteStatus, durationMs, exchange } = result;
-      const body = {
-        outcome,
-        code: cause?.code ?? null,
-        remote_status: remoteStatus ?? null,
-        message: cause?.message ?? 'The destination took the test record.',
-        duration_ms: Math.round(durationMs * 10) / 10,
-        exchange: exchange ? showExchange(exchange) : null,
-      };
+      const body = showTest(result, 'The destination took the test record.');
       return { status: 200, body };
     },
   });
+}
+
+/** @param taken what is said when it was delivered */
+export function showTest(
+  { outcome, cause, remoteStatus, durationMs, exchange }: TestRecordResult,
+  taken: string,
+) {
+  return {
+    outcome,
+    code: cause?.code ?? null,
+    remote_status: remoteStatus ?? null,
+    message: cause?.message ?? taken,
+    duration_ms: Math.round(durationMs * 10) / 10,
+    exchange: exchange ? showExchange(exchange) : null,
+  };
 }

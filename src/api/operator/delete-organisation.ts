@@ -4,6 +4,7 @@ import type { Organisations } from '../../auth/organisations.ts';
 import type { Users } from '../../auth/users.ts';
 import { ApiError } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { notificationKey } from '../../registry/notification.ts';
 import { type OrganisationDocument, organisationKey } from '../../registry/organisation.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { listStreams, removeStream } from '../data-streams/store.ts';
@@ -51,6 +52,7 @@ export async function deleteOrganisation(
     await removeStream(registry, id, document.id);
     await parts.forget?.(id, document.id);
   }
+  wasStored(await registry.delete(notificationKey(id)));
   wasStored(await registry.delete(organisationKey(id)));
   return {
     users: members.length,

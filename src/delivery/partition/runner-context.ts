@@ -5,6 +5,7 @@ import type { RecordLog } from '../../log/log.ts';
 import type { DataStreamDocument, StreamState } from '../../registry/data-stream.ts';
 import type { OrganisationTree } from '../../registry/organisation-tree.ts';
 import type { Registry, WriteOutcome } from '../../registry/registry.ts';
+import type { Progress } from '../stream/progress.ts';
 import type {
   Attempt,
   DeliverySettings,
@@ -31,6 +32,8 @@ export interface RunnerContext {
   readonly budgets: MemoryBudgets;
   open(document: DataStreamDocument): Promise<Opening>;
   readonly telemetry: DeliveryTelemetry;
+  /** Runs beside the delivery of each partition while this node holds it, until the signal aborts. Never rejects. */
+  readonly beside?: ((held: HeldPartition, stop: AbortSignal) => Promise<void>) | undefined;
   /** Receives each step of each stream's state machine; for simulation and tests. */
   readonly stepped?: Stepped | undefined;
 }
@@ -46,6 +49,19 @@ export interface StreamsContext extends RunnerContext {
   dispatched(): number;
   /** Another node holds the partition: the runner ends. */
   fenced(): void;
+}
+
+/** A partition that this node holds, for those who look at it. */
+export interface HeldPartition {
+  readonly partition: number;
+  /** Its data streams that are not idle, each as its delivery knows it now. */
+  streams(): Iterable<HeldStream>;
+}
+
+export interface HeldStream {
+  readonly organisationId: number;
+  readonly id: string;
+  readonly progress: Progress;
 }
 
 /** What the delivery reports; see telemetry.ts. */

@@ -60,8 +60,10 @@ export class PartitionRunner {
       const ended = new AbortController();
       const committing = committer.run(stop, ended.signal);
       const tidying = this.#tidy(stop);
+      const held = { partition: this.#partition, streams: () => this.#streams.live() };
+      const beside = this.#context.beside?.(held, stop);
       await this.#follow(stop);
-      await Promise.all([reading, tidying, this.#streams.stop()]);
+      await Promise.all([reading, tidying, beside, this.#streams.stop()]);
       ended.abort();
       await committing;
       if (!this.#ending.signal.aborted) await committer.flush(stop);

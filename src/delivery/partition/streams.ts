@@ -11,7 +11,7 @@ import { isIdle, newStream, type Stream } from './partition-stream.ts';
 import { pumpContext } from './pump-context.ts';
 import { Pumps } from './pumps.ts';
 import { Routing } from './routing.ts';
-import type { StreamsContext } from './runner-context.ts';
+import type { HeldStream, StreamsContext } from './runner-context.ts';
 import { SideJobs } from './side-jobs.ts';
 
 /** Documents of new streams that are written together. */
@@ -47,6 +47,15 @@ export class PartitionStreams {
 
   get active(): ReadonlySet<Stream> {
     return this.#pumps.active;
+  }
+
+  /** The streams that have a pump, with their progress as it is now; not the jobs beside them. */
+  *live(): Generator<HeldStream> {
+    for (const { pump, summary } of this.active) {
+      const { organisationId, id, job } = summary;
+      const progress = job ? undefined : pump?.refreshed;
+      if (progress) yield { organisationId, id, progress };
+    }
   }
 
   /** Calls back for every later change. @returns a function that ends it */

@@ -68,6 +68,12 @@ export class StreamDriver {
     return this.#state.loadedRevision === 0 ? undefined : this.#state.progress;
   }
 
+  /** The same, with what is derived brought up to date. */
+  get refreshed(): Progress | undefined {
+    if (this.#state.loadedRevision > 0) refresh(this.#state);
+    return this.progress;
+  }
+
   /** It has reached the end of its range. */
   get done(): boolean {
     return this.#loop.done;

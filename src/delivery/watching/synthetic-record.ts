@@ -69,7 +69,8 @@ export async function sendTestRecord(
   }
 }
 
-function resultOf(outcome: Outcome): Omit<TestRecordResult, 'durationMs' | 'exchange'> {
+/** The outcome of one record, as people are shown it. */
+export function resultOf(outcome: Outcome): Omit<TestRecordResult, 'durationMs' | 'exchange'> {
   const cause = causeOf(outcome);
   const remoteStatus = 'remoteStatus' in outcome ? outcome.remoteStatus : cause?.remoteStatus;
   const judged =
