@@ -39,6 +39,7 @@ async function world(stream: Partial<DataStreamDocument> = {}) {
     retrying: null,
     pending: 0,
     oldestPendingAt: null,
+    lastDeliveredAt: null,
     lastError: null,
     quarantined: 0,
   } as unknown as { -readonly [K in keyof LiveStream['progress']]: LiveStream['progress'][K] };
@@ -109,14 +110,21 @@ async function world(stream: Partial<DataStreamDocument> = {}) {
 }
 
 test('an error and its end go to the receiver and into the events, once each', async () => {
-  const { begin, fail, recover, pass, sent, appended, stored } = await world({ name: 'Meters' });
+  const { begin, fail, recover, pass, sent, appended, stored, progress, clock } = await world({
+    name: 'Meters',
+  });
   const end = begin();
   await pass(20_000);
   assert.equal(await stored(), undefined);
   fail();
   await pass(60_000);
   recover();
+  // It runs, but nobody knows yet whether it delivers.
+  progress.pending = 3;
   await pass(60_000);
+  assert.equal(sent.length, 1);
+  progress.lastDeliveredAt = clock.now();
+  await pass(10_000);
   await end();
   assert.deepEqual(
     sent.map(({ event }) => event),

@@ -58,7 +58,7 @@ interface Stream {
 export interface LiveStream extends Stream {
   readonly progress: Pick<
     ProgressDocument,
-    'status' | 'retrying' | 'pending' | 'oldestPendingAt' | 'lastError'
+    'status' | 'retrying' | 'pending' | 'oldestPendingAt' | 'lastDeliveredAt' | 'lastError'
   > & { readonly quarantined: number };
 }
 
@@ -152,9 +152,9 @@ class Notifier {
     if (entry?.busy) return;
     const receiver = receivers.of(live.organisationId);
     if (!receiver) return entry ? this.#remove(key) : undefined;
-    const { status, retrying, oldestPendingAt, quarantined } = live.progress;
+    const { status, oldestPendingAt, quarantined } = live.progress;
     const before = entry?.document ?? { told: NOTHING_TOLD, waiting: [] };
-    const facts = { state: status.state, failing: retrying !== null, quarantined, oldestPendingAt };
+    const facts = { state: status.state, failing: isFailing(live.progress), quarantined, oldestPendingAt };
     const now = clock.now();
     const { told, news } = judge(before.told, facts, { ...receiver, retentionMs }, now);
     if (told === before.told) return;
@@ -271,6 +271,11 @@ class Notifier {
 /** N4: whether an event about the stream's organisation would be among its records. */
 function carriesOwnEvents({ kind, relation }: DataStreamDocument): boolean {
   return kind === 'event' && relation !== 2;
+}
+
+/** It tries again, or has not delivered anything of what waits since it was started. */
+function isFailing({ retrying, pending, lastDeliveredAt, status }: LiveStream['progress']): boolean {
+  return retrying !== null || (pending > 0 && (lastDeliveredAt ?? 0) < status.since);
 }
 
 function liveOf(stream: Stream, progress: ProgressDocument): LiveStream {

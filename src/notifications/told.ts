@@ -16,7 +16,7 @@ import type { NotificationEvent, Told } from '../registry/notification.ts';
  */
 export interface StreamFacts {
   readonly state: StreamState;
-  /** The last delivery failed, and it is tried again. */
+  /** It is not known to deliver: the last delivery failed, or none was made since it was started. */
   readonly failing: boolean;
   /** Records that were quarantined since the stream exists. */
   readonly quarantined: number;
