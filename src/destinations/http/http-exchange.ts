@@ -1,6 +1,7 @@
-import type { Readable } from 'node:stream';
-import { setImmediate as turn } from 'node:timers/promises';
-import { type Dispatcher, request } from 'undici';
+import type { IncomingHttpHeaders } from 'node:http';
+import { type Duplex, Readable } from 'node:stream';
+import type { Dispatcher } from 'undici';
+import type { Clock } from '../../lib/clock.ts';
 import { lengthOf } from '../batch.ts';
 import type { DestinationEnvironment } from '../contract.ts';
 import { cancelled, type NetworkOutcome, networkFault, timedOut } from '../network-fault.ts';
@@ -50,55 +51,145 @@ const BODY_MS = 5_000;
  * One HTTP request through the egress. Never throws; follows no redirect: that is an answer.
  * @param at the receiver, for people
  */
-export async function exchange(
+export function exchange(
   call: HttpRequest,
   at: string,
   { egress, clock }: Pick<DestinationEnvironment, 'egress' | 'clock'>,
   signal: AbortSignal,
   limits: ExchangeLimits = USUAL_LIMITS,
 ): Promise<HttpResult> {
-  if (signal.aborted) return { type: 'none', outcome: cancelled(at) };
-  const stop = new AbortController();
-  let reason: NetworkOutcome | undefined;
-  // undici obeys a signal only once it is connected: what ends the waiting is this promise.
-  const broken = Promise.withResolvers<undefined>();
-  const breakOff = (outcome: NetworkOutcome) => {
-    reason ??= outcome;
-    broken.resolve(undefined);
-    stop.abort();
-  };
-  const onAbort = () => breakOff(cancelled(at));
-  signal.addEventListener('abort', onAbort, { once: true });
-  const cancelTimer = clock.after(limits.totalMs, () => breakOff(timedOut(at, limits.totalMs)));
-  let cancelBodyTimer = () => {};
-  try {
-    const answered = request(call.url, {
-      method: call.method,
-      ...bodyOf(call),
-      dispatcher: egress.agent,
-      signal: stop.signal,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    });
-    answered.catch(() => {});
-    const response = await Promise.race([answered, broken.promise]);
-    if (!response) {
-      note(call.noting, call, undefined);
-      return { type: 'none', outcome: reason as NetworkOutcome };
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve({ type: 'none', outcome: cancelled(at) });
+    else new Exchange(call, at, clock, signal, limits, resolve).begin(egress.agent);
+  });
+}
+
+const NOTHING = () => {};
+
+/**
+ * A request under way, and undici's handler of it: with one object, one signal and no stream, an exchange costs a
+ * quarter less than undici's `request`.
+ *
+ *   asked → answered (its header is there) → over          asked → over: no answer came
+ */
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly #call: HttpRequest;
+  readonly #at: string;
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal;
+  readonly #limits: ExchangeLimits;
+  readonly #resolve: (result: HttpResult) => void;
+  readonly #onAbort = () => this.#end(cancelled(this.#at));
+  #controller: Dispatcher.DispatchController | undefined;
+  #cancelTimer = NOTHING;
+  #cancelBodyTimer = NOTHING;
+  #over = false;
+  /** 0: its header is not there yet. */
+  #status = 0;
+  #headers: IncomingHttpHeaders = {};
+  readonly #parts: Uint8Array[] = [];
+  #length = 0;
+
+  constructor(
+    call: HttpRequest,
+    at: string,
+    clock: Clock,
+    signal: AbortSignal,
+    limits: ExchangeLimits,
+    resolve: (result: HttpResult) => void,
+  ) {
+    this.#call = call;
+    this.#at = at;
+    this.#clock = clock;
+    this.#signal = signal;
+    this.#limits = limits;
+    this.#resolve = resolve;
+  }
+
+  begin(agent: Dispatcher): void {
+    const { totalMs } = this.#limits;
+    const { url, method, body } = this.#call;
+    this.#signal.addEventListener('abort', this.#onAbort, { once: true });
+    this.#cancelTimer = this.#clock.after(totalMs, () => this.#end(timedOut(this.#at, totalMs)));
+    // undici hears of it only once it is connected.
+    if (body instanceof Readable) body.once('error', (error) => this.onResponseError(undefined, error));
+    const address = { origin: url.origin, path: `${url.pathname}${url.search}`, method };
+    try {
+      agent.dispatch({ ...address, ...bodyOf(this.#call), headersTimeout: 0, bodyTimeout: 0 }, this);
+    } catch (error) {
+      this.#end(networkFault(error, this.#at));
     }
-    cancelBodyTimer = clock.after(BODY_MS, () => stop.abort());
-    const text = await readText(response.body, limits.textBytes);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    // It ended while the connection was made.
+    if (this.#over) controller.abort(new Error('the request is over'));
+  }
+
+  /** An answer that changes the protocol, which nobody asked for. */
+  onRequestUpgrade(_: unknown, _status: number, _headers: unknown, socket: Duplex): void {
+    socket.destroy();
+    this.#end(networkFault({ code: 'UnaskedUpgrade' }, this.#at));
+  }
+
+  onResponseStart(_: unknown, status: number, headers: IncomingHttpHeaders): void {
+    // Another one follows.
+    if (this.#over || status < 200) return;
+    this.#status = status;
+    this.#headers = headers;
+    this.#cancelBodyTimer = this.#clock.after(BODY_MS, () => this.#end());
+  }
+
+  onResponseData(_: unknown, chunk: Buffer): void {
+    if (this.#over) return;
+    const most = this.#limits.textBytes;
+    if (this.#length < most) this.#parts.push(chunk.subarray(0, most - this.#length));
+    this.#length += chunk.length;
+    if (this.#length > Math.max(most, MOST_DRAINED)) this.#end();
+  }
+
+  onResponseEnd(): void {
+    if (this.#over) return;
+    this.#settle();
     // undici frees a connection a turn of the event loop later; who sends again at once would open a second one.
-    await turn();
-    note(call.noting, call, { status: response.statusCode, headers: response.headers, text });
-    return answer(response, text);
-  } catch (error) {
-    note(call.noting, call, undefined);
-    return { type: 'none', outcome: reason ?? networkFault(named(error), at) };
-  } finally {
-    cancelTimer();
-    cancelBodyTimer();
-    signal.removeEventListener('abort', onAbort);
+    setImmediate(() => this.#answer());
+  }
+
+  onResponseError(_: unknown, error: Error): void {
+    this.#end(networkFault(named(error), this.#at));
+  }
+
+  /**
+   * Ends the exchange before the answer's end. If its header is there, then it decides the outcome, and the body counts as far
+   * as it came.
+   */
+  #end(outcome?: NetworkOutcome): void {
+    if (this.#over) return;
+    this.#settle();
+    this.#controller?.abort(new Error('the request is over'));
+    if (this.#status > 0) return this.#answer();
+    note(this.#call.noting, this.#call, undefined);
+    this.#resolve({ type: 'none', outcome: outcome ?? cancelled(this.#at) });
+  }
+
+  #settle(): void {
+    this.#over = true;
+    this.#cancelTimer();
+    this.#cancelBodyTimer();
+    this.#signal.removeEventListener('abort', this.#onAbort);
+  }
+
+  #answer(): void {
+    const status = this.#status;
+    const headers = this.#headers;
+    const text = Buffer.concat(this.#parts).toString('utf8');
+    note(this.#call.noting, this.#call, { status, headers, text });
+    const header = (name: string) => {
+      const value = headers[name];
+      return Array.isArray(value) ? value[0] : value;
+    };
+    this.#resolve({ type: 'answer', status, header, text });
   }
 }
 
@@ -115,32 +206,4 @@ type Sent = Uint8Array | Readable | null;
 /** undici tells an answer that changes the protocol from a closed connection by its words alone. */
 function named(error: unknown): unknown {
   return error instanceof Error && error.message === 'bad upgrade' ? { code: 'UnaskedUpgrade' } : error;
-}
-
-/** Reads the body's beginning and skips the rest. An incomplete body counts as far as it came. */
-async function readText(body: Dispatcher.ResponseData['body'], most: number): Promise<string> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  try {
-    for await (const part of body as AsyncIterable<Uint8Array>) {
-      if (length < most) parts.push(part.subarray(0, most - length));
-      length += part.length;
-      if (length > Math.max(most, MOST_DRAINED)) break;
-    }
-  } catch {
-    // The header has already decided the outcome.
-  }
-  return Buffer.concat(parts).toString('utf8');
-}
-
-function answer({ statusCode, headers }: Dispatcher.ResponseData, text: string): HttpAnswer {
-  return {
-    type: 'answer',
-    status: statusCode,
-    header: (name) => {
-      const value = headers[name];
-      return Array.isArray(value) ? value[0] : value;
-    },
-    text,
-  };
 }
