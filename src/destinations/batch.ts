@@ -1,4 +1,6 @@
+import type { Lease } from '../lib/memory-pool.ts';
 import { recordBytes } from '../records/block.ts';
+import { passingPayload } from '../records/leased-block.ts';
 import type { Batch, Segment } from './contract.ts';
 
 const OPEN = Buffer.from('[');
@@ -11,15 +13,35 @@ const CLOSE = Buffer.from(']');
  */
 const SENT_AS_VIEWS = 64 * 1024;
 
-/** The records of a batch as one JSON array: views of their bytes, or one copy if they are few. */
+/**
+ * The records of a batch as one JSON array: views of their bytes, or one copy if they are few. Whoever uses views behind an
+ * `await` holds the payloads.
+ */
 export function jsonArray({ segments }: Pick<Batch, 'segments'>): readonly Uint8Array[] {
   const parts: Uint8Array[] = [OPEN];
   for (const { block, from, to } of segments) {
     if (parts.length > 1) parts.push(COMMA);
-    parts.push(block.payload().subarray(block.starts[from], block.ends[to - 1]));
+    parts.push(passingPayload(block).subarray(block.starts[from], block.ends[to - 1]));
   }
   parts.push(CLOSE);
   return lengthOf(parts) < SENT_AS_VIEWS ? [Buffer.concat(parts)] : parts;
+}
+
+/**
+ * Holds payloads that lie in memory that is used again, from this turn on.
+ * @returns to be called once. `unused`: nobody has a view of them any more, and no socket has anything of them that it did not
+ *   write yet; otherwise their memory is given up
+ */
+export function holdPayloads(segments: readonly Segment[]): (unused: boolean) => void {
+  const leases = new Set<Lease>();
+  for (const { block } of segments) if (block.lease?.bytes) leases.add(block.lease);
+  for (const lease of leases) lease.retain();
+  return (unused) => {
+    for (const lease of leases) {
+      if (!unused) lease.giveUp();
+      lease.release();
+    }
+  };
 }
 
 /** Bytes of all parts. */

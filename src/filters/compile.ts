@@ -1,6 +1,7 @@
 import { charged } from '../lib/call-cost.ts';
 import { nextSlice } from '../lib/slices.ts';
 import { BlockFault } from '../records/block.ts';
+import { passingPayload } from '../records/leased-block.ts';
 import type { Json } from '../registry/registry.ts';
 import { type Decisions, decide, decisionOn } from './decisions.ts';
 import { byBytes, byColumns, type Filtered } from './fields.ts';
@@ -149,7 +150,7 @@ class Selecting {
 /** The records of a damaged payload pass, because nobody can say that they do not: the delivery quarantines them. */
 function payloadOf(block: Filtered): Buffer | 'damaged' {
   try {
-    const payload = block.payload();
+    const payload = passingPayload(block);
     return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
   } catch (error) {
     if (error instanceof BlockFault) return 'damaged';

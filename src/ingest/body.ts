@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { ApiError } from '../errors.ts';
 import { freeBytes } from '../lib/free-bytes.ts';
+import type { Lease } from '../lib/memory-pool.ts';
 import type { BodyFormat } from '../records/scan.ts';
 import type { Admission, Ticket } from './admission.ts';
 import { CLOUD_EVENT_TYPES, isBinary } from './cloud-events.ts';
@@ -37,8 +38,10 @@ export type BodyForm =
   | { readonly type: 'binary CloudEvent' };
 
 interface RecordsBody {
-  /** Decoded; memory of its own. */
+  /** Decoded. */
   readonly body: Uint8Array;
+  /** Of its memory, if that is used again. The caller is its holder. */
+  readonly lease: Lease | undefined;
   readonly form: BodyForm;
   /** Admits the body. The caller that asked for the body releases it. */
   readonly ticket: Ticket;
@@ -52,7 +55,7 @@ interface RecordsBody {
 export async function readRecordsBody(
   stream: Readable,
   headers: IncomingHttpHeaders,
-  { admission, clock }: Pick<Ingest, 'admission' | 'clock'>,
+  { admission, clock, memory }: Pick<Ingest, 'admission' | 'clock' | 'memory'>,
   limit = LARGEST_BODY,
 ): Promise<RecordsBody> {
   const form = formOf(headers);
@@ -61,23 +64,25 @@ export async function readRecordsBody(
   if (length !== undefined && length > limit) throw tooLarge(limit);
   const ticket = admission.open();
   try {
-    const sent = await readUpload(stream, {
+    const { bytes: sent, lease } = await readUpload(stream, {
       length,
       limit,
       clock,
+      memory,
       letIn: (bytes) => {
         if (!ticket.resize(bytes)) throw busy(admission);
       },
       tooLarge: () => tooLarge(limit),
     });
     ticket.resize(sent.length);
-    if (encoding === 'identity') return { body: sent, form, ticket };
+    if (encoding === 'identity') return { body: sent, lease, form, ticket };
     const body = await unpack(encoding, sent, limit, (bytes) => {
       if (!ticket.resize(sent.length + bytes)) throw busy(admission);
     });
-    freeBytes(sent);
+    if (lease) lease.release();
+    else freeBytes(sent);
     ticket.resize(body.length);
-    return { body, form, ticket };
+    return { body, lease: undefined, form, ticket };
   } catch (error) {
     ticket.release();
     throw error;

@@ -56,7 +56,9 @@ export async function takeRecords(options: RecordsHttpOptions, call: RecordsCall
   try {
     const skipInvalid = skipInvalidOf(call.invalid);
     const idempotencyKey = idempotencyKeyOf(headers['idempotency-key']);
-    const { body, form, ticket } = await readRecordsBody(call.body, headers, ingest);
+    const { body, lease, form, ticket } = await readRecordsBody(call.body, headers, ingest);
+    // What is converted may keep views of the body.
+    if (form.type !== 'records') lease?.giveUp();
     try {
       const converted =
         form.type === 'records'
@@ -73,6 +75,7 @@ export async function takeRecords(options: RecordsHttpOptions, call: RecordsCall
       const outcome = await ingest.accept({
         kind,
         body: converted?.body ?? body,
+        lease: converted ? undefined : lease,
         format: form.type === 'records' ? form.format : 'ndjson',
         skipInvalid,
         ticket,

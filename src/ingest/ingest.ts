@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import type { Clock } from '../lib/clock.ts';
 import { working } from '../lib/loop-watch.ts';
+import { type Lease, MemoryPool } from '../lib/memory-pool.ts';
 import type { RecordLog } from '../log/log.ts';
 import type { RecordKind } from '../records/block.ts';
 import { RecordReader } from '../records/record-reader.ts';
@@ -16,6 +17,8 @@ export interface IngestOptions {
   readonly tree: Pick<OrganisationTree, 'rootOf' | 'learn'>;
   readonly clock: Clock;
   readonly telemetry?: IngestTelemetry;
+  /** For bodies and payloads; by default a pool of its own. */
+  readonly memory?: MemoryPool;
   /** The most bytes of decoded bodies in progress at once, by default 64 MiB. */
   readonly bytesInFlight?: number;
 }
@@ -28,6 +31,8 @@ export interface IngestRequest {
   readonly kind: RecordKind;
   /** Decoded. Ingest owns it from now on, and may change it, free it, or keep it while the records are in memory. */
   readonly body: Uint8Array;
+  /** Of the body's memory, if that is used again. Ingest is its holder from now on. */
+  readonly lease?: Lease | undefined;
   readonly format: BodyFormat;
   /** Store the valid records although others are invalid. */
   readonly skipInvalid: boolean;
@@ -65,12 +70,16 @@ export type IngestOutcome =
 export interface Ingest {
   readonly admission: Admission;
   readonly clock: Clock;
+  /** For bodies. */
+  readonly memory: MemoryPool;
   /** Validates, indexes, packs and appends; resolves when all of it is durable, or nothing of it. */
   accept(request: IngestRequest): Promise<IngestOutcome>;
 }
 
 /** Two of the largest requests. The decoded body, its blocks and their compressed form make about twice as much memory. */
 export const BYTES_IN_FLIGHT = 64 * 2 ** 20;
+/** Free memory for the next bodies, beside those that are in use: a request of the largest usual size on each connection. */
+const FREE_MEMORY = 16 * 2 ** 20;
 const WORK = { what: 'ingest' };
 /** Requests take milliseconds, so room is free again long before. */
 const RETRY_AFTER_SECONDS = 1;
@@ -78,18 +87,21 @@ const RETRY_AFTER_SECONDS = 1;
 export function createIngest(options: IngestOptions): Ingest {
   const { log, tree, clock, telemetry } = options;
   const admission = new Admission(options.bytesInFlight ?? BYTES_IN_FLIGHT);
-  const storing = createStoring(log, clock);
+  const memory = options.memory ?? new MemoryPool(FREE_MEMORY);
+  const storing = createStoring(log, clock, memory);
   const readers = { usage: new RecordReader('usage'), event: new RecordReader('event') };
 
   const process = async (request: IngestRequest): Promise<IngestOutcome> => {
-    const { kind, body, format, skipInvalid, idempotencyKey } = request;
+    const { kind, body, format, lease, skipInvalid, idempotencyKey } = request;
     const started = clock.monotonic();
     working(WORK);
     const scanned = await scanBody(readers[kind], body, format);
     const { columns, invalid, faults, rejected, unreadable } = scanned;
     const accepted = columns.count;
-    if (unreadable || (invalid > 0 && !skipInvalid) || invalid > MOST_REJECTED)
+    if (unreadable || (invalid > 0 && !skipInvalid) || invalid > MOST_REJECTED) {
+      lease?.release();
       return { type: 'invalid', invalid, records: accepted + invalid, unreadable, faults };
+    }
 
     // Before the body is changed.
     const idempotency =
@@ -98,9 +110,8 @@ export function createIngest(options: IngestOptions): Ingest {
         : { idempotencyKey: `operator ${kind} ${idempotencyKey}`, fingerprint: fingerprintOf(body) };
     await tree.learn(columns.organisations);
     const bytes = body.length;
-    const share = shareOf(scanned, body, format, (organisation) =>
-      partitionOf(tree.rootOf(organisation), log.partitions),
-    );
+    const partition = (organisation: number) => partitionOf(tree.rootOf(organisation), log.partitions);
+    const share = shareOf(scanned, body, format, partition, lease);
     const appended = await storing.store(share, idempotency);
     if (appended.type === 'mismatch') return { type: 'mismatch' };
     if (appended.type === 'unavailable')
@@ -116,6 +127,7 @@ export function createIngest(options: IngestOptions): Ingest {
   return {
     admission,
     clock,
+    memory,
     accept: async (request) => {
       if (request.ticket) return await process(request);
       const ticket = admission.take(request.body.length);

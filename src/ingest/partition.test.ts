@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { MemoryPool } from '../lib/memory-pool.ts';
 import { fc } from '../lib/property.fixture.ts';
 import { blockInMemory, encodeBlock, type RecordKind, recordBytes } from '../records/block.ts';
 import { decodeBlock } from '../records/decode-block.ts';
@@ -58,7 +59,7 @@ describe('grouping the records of requests by partition', () => {
           const scanned = await scanBody(new RecordReader(kind), body, format);
           shares.push(shareOf(scanned, body, format, partitionOf));
         }
-        const groups = groupShares(shares);
+        const groups = groupShares(shares, new MemoryPool(2 ** 20, true));
         assert.equal(new Set(groups.map((group) => group.partition)).size, groups.length);
         for (let partition = 0; partition < PARTITIONS; partition++) {
           const expected = organisations.flatMap((organisation, i) =>
@@ -90,7 +91,7 @@ describe('grouping the records of requests by partition', () => {
     for (const format of ['array', 'ndjson'] as const) {
       const body = Buffer.from(bodyOf(format, [usageText(), usageText()], ['\r\n']));
       const scanned = await scanBody(new RecordReader('usage'), body, format);
-      const groups = groupShares([shareOf(scanned, body, format, partitionOf)]);
+      const groups = groupShares([shareOf(scanned, body, format, partitionOf)], new MemoryPool(0));
       assert.equal(groups.length, 1);
       assert.equal(groups[0]?.payload, body);
     }

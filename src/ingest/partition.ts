@@ -1,12 +1,16 @@
+import { freeBytes } from '../lib/free-bytes.ts';
+import type { Lease, MemoryPool } from '../lib/memory-pool.ts';
 import { type RecordIndex, RecordIndexBuilder } from '../records/record-index.ts';
 import type { BodyFormat, ScannedBody } from '../records/scan.ts';
 
 /** The records of a request that belong to one partition, ready to become a block. */
-interface PartitionRecords {
+export interface PartitionRecords {
   readonly partition: number;
   readonly index: RecordIndex;
   /** In the layout of a block: one comma between neighbours. */
   readonly payload: Uint8Array;
+  /** Of the payload's memory, if that is used again. Whoever has the group is its holder. */
+  readonly lease: Lease | undefined;
 }
 
 const COMMA = 0x2c;
@@ -15,6 +19,8 @@ const COMMA = 0x2c;
 export interface Share {
   readonly scanned: ScannedBody;
   readonly body: Uint8Array;
+  /** Of the body's memory, if that is used again. Whoever has the share is its holder. */
+  readonly lease: Lease | undefined;
   /** The partition of each organisation in `scanned`. */
   readonly partitions: readonly number[];
 }
@@ -29,28 +35,38 @@ export function shareOf(
   body: Uint8Array,
   format: BodyFormat,
   partitionOf: (organisation: number) => number,
+  lease?: Lease,
 ): Share {
   if (format === 'ndjson') joinLines(scanned, body);
-  return { scanned, body, partitions: scanned.columns.organisations.map(partitionOf) };
+  return { scanned, body, lease, partitions: scanned.columns.organisations.map(partitionOf) };
 }
 
 /**
  * Distributes records of one kind over their partitions, one group for each partition. Records keep the order of the shares,
  * and in a share the order of its body. If there is one share, of one partition, and none of its records was skipped, then
- * the body itself is the payload and nothing is copied.
+ * the body itself is the payload and nothing is copied. Otherwise the bodies are not needed any more.
  * @param shares not empty
+ * @param memory for what is copied
  */
-export function groupShares(shares: readonly Share[]): PartitionRecords[] {
+export function groupShares(shares: readonly Share[], memory: MemoryPool): PartitionRecords[] {
   const [only] = shares;
   if (only && shares.length === 1) {
-    const { scanned, body, partitions } = only;
+    const { scanned, body, lease, partitions } = only;
     const { columns, breaks } = scanned;
     const first = partitions[0] ?? 0;
     const whole = breaks.every((index) => index === columns.count);
     if (columns.count > 0 && whole && partitions.every((partition) => partition === first))
-      return [{ partition: first, index: columns.toIndex(), payload: body }];
+      return [{ partition: first, index: columns.toIndex(), payload: body, lease }];
   }
-  return copyOut(shares.filter(({ scanned }) => scanned.columns.count > 0));
+  const groups = copyOut(
+    shares.filter(({ scanned }) => scanned.columns.count > 0),
+    memory,
+  );
+  for (const { body, lease } of shares) {
+    if (lease) lease.release();
+    else freeBytes(body);
+  }
+  return groups;
 }
 
 /** The largest number of bytes in a group, if the share were split evenly. */
@@ -73,6 +89,7 @@ interface Part {
   at: number;
   index: RecordIndexBuilder;
   payload: Buffer;
+  lease: Lease | undefined;
 }
 
 /** Calls `visit` with each run of neighbours of one part: records `from` up to `to`. */
@@ -97,7 +114,7 @@ function eachRun(
   }
 }
 
-function copyOut(shares: readonly Share[]): PartitionRecords[] {
+function copyOut(shares: readonly Share[], memory: MemoryPool): PartitionRecords[] {
   const parts = new Map<number, Part>();
   const kind = shares[0]?.scanned.columns.kind ?? 'usage';
   const partsOf = shares.map(({ partitions }) =>
@@ -112,14 +129,17 @@ function copyOut(shares: readonly Share[]): PartitionRecords[] {
   );
   for (const [at, { scanned }] of shares.entries()) measure(scanned, partsOf[at] as Part[]);
   for (const part of parts.values()) {
-    part.payload = Buffer.allocUnsafeSlow(part.length);
+    part.lease = memory.take(part.length);
+    const { buffer, byteOffset, length } = part.lease.bytes as Uint8Array;
+    part.payload = Buffer.from(buffer, byteOffset, length);
     part.index = new RecordIndexBuilder(kind, part.count);
   }
   for (const [at, share] of shares.entries()) copy(share, partsOf[at] as Part[]);
-  return [...parts.values()].map(({ partition, index, payload }) => ({
+  return [...parts.values()].map(({ partition, index, payload, lease }) => ({
     partition,
     index: index.toIndex(),
     payload,
+    lease,
   }));
 }
 
@@ -148,7 +168,7 @@ function copy({ scanned, body }: Share, partOf: readonly Part[]): void {
 
 function newPart(partition: number, kind: RecordIndex['kind']): Part {
   const index = new RecordIndexBuilder(kind, 0);
-  return { partition, count: 0, length: 0, at: 0, index, payload: NOTHING };
+  return { partition, count: 0, length: 0, at: 0, index, payload: NOTHING, lease: undefined };
 }
 
 const NOTHING = Buffer.alloc(0);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ManualClock } from '../lib/manual-clock.fixture.ts';
+import { MemoryPool } from '../lib/memory-pool.ts';
 import type { AppendOptions, AppendOutcome, NewBlock } from '../log/log.ts';
 import { type RecordKind, recordBytes } from '../records/block.ts';
 import { decodeBlock } from '../records/decode-block.ts';
@@ -67,7 +68,7 @@ async function settle(): Promise<void> {
 describe('storing the records of requests', () => {
   test('requests that wait share an append, and in each partition a block', async () => {
     const log = heldLog();
-    const { store } = createStoring(log, new ManualClock());
+    const { store } = createStoring(log, new ManualClock(), new MemoryPool(2 ** 20, true));
     const outcomes = [];
     for (let i = 0; i < 12; i++) outcomes.push(store(await share('usage', [1, 2, 5], i * 10), {}));
     await settle();
@@ -91,7 +92,7 @@ describe('storing the records of requests', () => {
 
   test('a request that nothing stands before is stored at once', async () => {
     const log = heldLog();
-    const { store } = createStoring(log, new ManualClock());
+    const { store } = createStoring(log, new ManualClock(), new MemoryPool(2 ** 20, true));
     for (let i = 0; i < 5; i++) {
       const outcome = store(await share('usage', [1], i), {});
       await log.asked(i + 1);
@@ -102,7 +103,7 @@ describe('storing the records of requests', () => {
 
   test('a block holds one kind of records', async () => {
     const log = heldLog();
-    const { store } = createStoring(log, new ManualClock());
+    const { store } = createStoring(log, new ManualClock(), new MemoryPool(2 ** 20, true));
     const outcomes = [];
     for (let i = 0; i < 6; i++) outcomes.push(store(await share(i % 2 ? 'event' : 'usage', [1], i * 10), {}));
     await log.asked(1);
@@ -122,7 +123,7 @@ describe('storing the records of requests', () => {
 
   test('a request with a key, or with many bytes for a partition, has an append of its own', async () => {
     const log = heldLog();
-    const { store } = createStoring(log, new ManualClock());
+    const { store } = createStoring(log, new ManualClock(), new MemoryPool(2 ** 20, true));
     const large = await share('usage', [1, 1], 90, 100_000);
     const outcomes = [
       store(await share('usage', [1], 0), { idempotencyKey: 'a', fingerprint: 'f' }),
@@ -146,7 +147,7 @@ describe('storing the records of requests', () => {
 
   test('on a log that is not atomic, each request has an append of its own', async () => {
     const log = heldLog(false);
-    const { store } = createStoring(log, new ManualClock());
+    const { store } = createStoring(log, new ManualClock(), new MemoryPool(2 ** 20, true));
     const outcomes = [];
     for (let i = 0; i < 3; i++) outcomes.push(store(await share('usage', [1, 2], i * 10), {}));
     await log.asked(3);
@@ -159,7 +160,7 @@ describe('storing the records of requests', () => {
 
   test('what the log does not take is said to each request of the pack, and the next pack is tried', async () => {
     const log = heldLog();
-    const { store } = createStoring(log, new ManualClock());
+    const { store } = createStoring(log, new ManualClock(), new MemoryPool(2 ** 20, true));
     const outcomes = [];
     for (let i = 0; i < 3; i++) outcomes.push(store(await share('usage', [1], i * 10), {}));
     const settled = Promise.allSettled(outcomes);
@@ -179,7 +180,7 @@ describe('storing the records of requests', () => {
 
   test('a pack is bounded, and large ones are prepared while another one is written', async () => {
     const log = heldLog();
-    const { store } = createStoring(log, new ManualClock());
+    const { store } = createStoring(log, new ManualClock(), new MemoryPool(2 ** 20, true));
     const outcomes = [];
     for (let i = 0; i < 64; i++) outcomes.push(store(await share('usage', [1], i * 10, 100_000), {}));
     await log.asked(2);

@@ -1,9 +1,10 @@
 import type { Clock } from '../lib/clock.ts';
-import { freeBytes } from '../lib/free-bytes.ts';
 import { working } from '../lib/loop-watch.ts';
+import type { MemoryPool } from '../lib/memory-pool.ts';
 import type { AppendOptions, AppendOutcome, NewBlock, RecordLog } from '../log/log.ts';
 import { blockInMemory, encodeBlock } from '../records/block.ts';
-import { groupShares, type Share, usualGroupBytes } from './partition.ts';
+import { leasedBlock } from '../records/leased-block.ts';
+import { groupShares, type PartitionRecords, type Share, usualGroupBytes } from './partition.ts';
 
 /**
  * Stores the valid records of requests. Small requests that wait for their turn are packed together: they share an append,
@@ -19,7 +20,7 @@ import { groupShares, type Share, usualGroupBytes } from './partition.ts';
  *      needs an order waits for the answer to its earlier request.
  */
 interface Storing {
-  /** Resolves when the records are durable, or when nothing of them is stored. Owns the share's body from now on. */
+  /** Resolves when the records are durable, or when nothing of them is stored. Owns the share's body from now on, and is the holder of its lease. */
   store(share: Share, options: AppendOptions): Promise<AppendOutcome>;
 }
 
@@ -38,28 +39,42 @@ interface Waiting {
   readonly reject: (reason: unknown) => void;
 }
 
-export function createStoring(log: Pick<RecordLog, 'append' | 'atomic'>, clock: Clock): Storing {
+export function createStoring(
+  log: Pick<RecordLog, 'append' | 'atomic'>,
+  clock: Clock,
+  memory: MemoryPool,
+): Storing {
   let waiting: Waiting[] = [];
   let waitingBytes = 0;
   const packs = new Set<Promise<void>>();
 
   const append = async (shares: readonly Share[], options: AppendOptions): Promise<AppendOutcome> => {
     working(WORK);
-    const groups = [...Map.groupBy(shares, ({ scanned }) => scanned.columns.kind).values()].flatMap(
-      groupShares,
-    );
-    const payloads = new Set<ArrayBufferLike>(groups.map(({ payload }) => payload.buffer));
-    for (const { body } of shares) if (!payloads.has(body.buffer)) freeBytes(body);
+    const kinds = Map.groupBy(shares, ({ scanned }) => scanned.columns.kind);
+    const groups = [...kinds.values()].flatMap((alike) => groupShares(alike, memory));
     const arrivedAt = clock.now();
-    const blocks = await Promise.all(
-      groups.map(async ({ partition, index, payload }): Promise<NewBlock> => {
-        const bytes = await encodeBlock(index, payload, arrivedAt);
-        return { partition, bytes, block: blockInMemory(index, payload, arrivedAt) };
-      }),
-    );
-    // A key is remembered even if there is nothing to store: its next use must be compared with this one.
-    if (blocks.length === 0 && options.idempotencyKey === undefined) return { type: 'stored', positions: [] };
-    return log.append(blocks, options);
+    const encode = async ({ partition, index, payload, lease }: PartitionRecords): Promise<NewBlock> => {
+      const bytes = await encodeBlock(index, payload, arrivedAt);
+      const block = lease
+        ? leasedBlock(index, lease, arrivedAt, bytes)
+        : blockInMemory(index, payload, arrivedAt);
+      return { partition, bytes, block };
+    };
+    // All are awaited, also if one fails: the others may still be reading their memory.
+    const encoded = await Promise.allSettled(groups.map(encode));
+    try {
+      const blocks = encoded.map((one) => {
+        if (one.status === 'rejected') throw one.reason;
+        return one.value;
+      });
+      // A key is remembered even if there is nothing to store: its next use must be compared with this one.
+      if (blocks.length === 0 && options.idempotencyKey === undefined)
+        return { type: 'stored', positions: [] };
+      return await log.append(blocks, options);
+    } finally {
+      // The log holds what it keeps in memory.
+      for (const { lease } of groups) lease?.release();
+    }
   };
 
   /** @param others packs that are under way */

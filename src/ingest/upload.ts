@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { ApiError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import { freeBytes } from '../lib/free-bytes.ts';
+import type { Lease, MemoryPool } from '../lib/memory-pool.ts';
 import { inItsOwnMemory } from './decode.ts';
 
 interface UploadOptions {
@@ -10,6 +11,7 @@ interface UploadOptions {
   /** The most bytes that are read. */
   readonly limit: number;
   readonly clock: Clock;
+  readonly memory: MemoryPool;
   /** Asked for memory before it is used; throws if there is none. */
   letIn(bytes: number): void;
   /** The error of a body that is longer than `limit`. */
@@ -32,13 +34,19 @@ const FIRST_STEP = 64 * 1024;
 /** Memory of a chunk beside its bytes: a peer that sends single bytes must not hold more memory than is counted. */
 const CHUNK_OVERHEAD = 512;
 
+/** A body. Whoever read it is the holder of the lease; without one, the bytes are in memory of their own. */
+interface Upload {
+  readonly bytes: Uint8Array;
+  readonly lease: Lease | undefined;
+}
+
 /**
- * Reads a request's body into one buffer of its own. Memory follows the bytes that have arrived, not the announced
+ * Reads a request's body into one buffer. Memory follows the bytes that have arrived, not the announced
  * length: at most three times as much is held. When it throws, the rest of the stream is discarded, so that an answer can
  * reach a client that is still sending.
  * @throws ApiError of `tooLarge` and `letIn`; BadRequest (cut short); and BadRequest with status 408 (too slow)
  */
-export function readUpload(stream: Readable, options: UploadOptions): Promise<Uint8Array> {
+export function readUpload(stream: Readable, options: UploadOptions): Promise<Upload> {
   const { length, clock, tooLarge } = options;
   return new Promise((resolve, reject) => {
     const memory = new UploadMemory(options);
@@ -71,8 +79,10 @@ export function readUpload(stream: Readable, options: UploadOptions): Promise<Ui
     };
     const onEnd = () => {
       settle();
-      if (length !== undefined && memory.filled < length) reject(cutShort());
-      else resolve(inItsOwnMemory(memory.whole()));
+      if (length !== undefined && memory.filled < length) {
+        memory.drop();
+        reject(cutShort());
+      } else resolve(memory.whole());
     };
     const onCutShort = () => {
       settle();
@@ -106,13 +116,22 @@ class UploadMemory {
   filled = 0;
   #chunks: Buffer[] = [];
   #buffer: Buffer | undefined;
+  #lease: Lease | undefined;
   /** Node.js may still be parsing the newest chunk: its memory is freed with the next one. */
   #copied: Buffer | undefined;
   readonly #length: number | undefined;
   readonly #limit: number;
   readonly #letIn: (bytes: number) => void;
 
-  constructor({ length, limit, letIn }: Pick<UploadOptions, 'length' | 'limit' | 'letIn'>) {
+  readonly #memory: MemoryPool;
+
+  constructor({
+    length,
+    limit,
+    memory,
+    letIn,
+  }: Pick<UploadOptions, 'length' | 'limit' | 'memory' | 'letIn'>) {
+    this.#memory = memory;
     this.#length = length;
     this.#limit = limit;
     this.#letIn = letIn;
@@ -131,13 +150,18 @@ class UploadMemory {
     this.#copy(chunk);
   }
 
-  whole(): Uint8Array {
-    return this.#buffer?.subarray(0, this.filled) ?? Buffer.concat(this.#chunks);
+  whole(): Upload {
+    const lease = this.#lease;
+    if (!lease) return { bytes: inItsOwnMemory(Buffer.concat(this.#chunks)), lease };
+    lease.shorten(this.filled);
+    return { bytes: lease.bytes as Uint8Array, lease };
   }
 
   drop(): void {
     this.#chunks = [];
     this.#buffer = undefined;
+    this.#lease?.release();
+    this.#lease = undefined;
   }
 
   #grow(needed: number): void {
@@ -146,13 +170,17 @@ class UploadMemory {
     const size = Math.min(this.#limit, Math.max(needed, this.#length ?? doubled));
     // Both buffers exist while the bytes are copied.
     this.#letIn((old?.length ?? this.filled) + size);
-    this.#buffer = Buffer.allocUnsafeSlow(size);
+    const before = this.#lease;
+    this.#lease = this.#memory.take(size);
+    const { buffer, byteOffset, length } = this.#lease.bytes as Uint8Array;
+    this.#buffer = Buffer.from(buffer, byteOffset, length);
     const chunks = this.#chunks;
     const filled = this.filled;
     this.#chunks = [];
     this.filled = 0;
     if (old) this.#copy(old.subarray(0, filled));
     else for (const chunk of chunks) this.#copy(chunk);
+    before?.release();
     this.#letIn(size);
   }
 

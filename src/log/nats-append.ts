@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import type { Clock } from '../lib/clock.ts';
 import type { Block } from '../records/block.ts';
+import { passingPayload } from '../records/leased-block.ts';
 import { DUPLICATE_WINDOW_MS, type Nats, StoreUnavailable } from '../storage/nats.ts';
 import { notBefore } from './embedded-log.ts';
 import type { AppendOptions, AppendOutcome, NewBlock } from './log.ts';
@@ -175,7 +176,7 @@ export function openAppends({ nats, partitions, recent, requests, clock }: Appen
  * between, records may be stored twice, but no record is mistaken for another.
  */
 function idInRequest(request: Request, { partition, block }: NewBlock, ordinal: number): string {
-  return `${request.id}.${partition}.${ordinal}.${crc32(block.payload()).toString(16)}`;
+  return `${request.id}.${partition}.${ordinal}.${crc32(passingPayload(block)).toString(16)}`;
 }
 
 function toPosition({ partition, sequence }: Placed) {

@@ -41,7 +41,10 @@ const BLOCK_OVERHEAD = 2048;
 
 export function recentBlocks(partitions: number, budget = RECENT_BYTES): RecentBlocks {
   const weight = ({ block }: RecentBlock) => block.heldBytes + BLOCK_OVERHEAD;
-  const newest = keepWithin(budget, partitions, weight);
+  const newest = keepWithin(budget, partitions, weight, {
+    kept: ({ block }) => block.lease?.retain(),
+    forgotten: ({ block }) => block.lease?.release(),
+  });
   const read = keepWithin(budget * READ_SHARE, partitions, weight);
   const stored = keepWithin(budget * STORED_SHARE, partitions, (bytes: Uint8Array) => bytes.length + 256);
   return {
@@ -69,7 +72,12 @@ interface Kept<T> {
 }
 
 /** The last blocks of all partitions, within a budget of bytes. */
-function keepWithin<T>(budget: number, partitions: number, weight: (value: T) => number): Kept<T> {
+function keepWithin<T>(
+  budget: number,
+  partitions: number,
+  weight: (value: T) => number,
+  told: { kept?(value: T): void; forgotten?(value: T): void } = {},
+): Kept<T> {
   const byPartition = Array.from({ length: partitions }, () => new Map<number, T>());
   // Order of arrival over all partitions. An entry of a trimmed block stays until its turn, and is then ignored.
   let arrivals: { partition: number; sequence: number }[] = [];
@@ -81,6 +89,7 @@ function keepWithin<T>(budget: number, partitions: number, weight: (value: T) =>
     if (kept === undefined) return;
     byPartition[partition]?.delete(sequence);
     bytes -= weight(kept);
+    told.forgotten?.(kept);
   };
   const evict = () => {
     while (bytes > budget && oldest < arrivals.length) {
@@ -96,6 +105,7 @@ function keepWithin<T>(budget: number, partitions: number, weight: (value: T) =>
   return {
     add: (partition, sequence, value) => {
       if (byPartition[partition]?.has(sequence)) return;
+      told.kept?.(value);
       byPartition[partition]?.set(sequence, value);
       arrivals.push({ partition, sequence });
       bytes += weight(value);

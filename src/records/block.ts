@@ -1,4 +1,5 @@
 import { crc32, zstdCompressSync } from 'node:zlib';
+import type { Lease } from '../lib/memory-pool.ts';
 import { COMPRESSION, compressed } from './compressor.ts';
 import type { RecordIndex } from './record-index.ts';
 
@@ -41,8 +42,10 @@ export interface Block extends RecordIndex {
   readonly payloadLength: number;
   /** Bytes of memory that the block takes, without its decompressed payload. */
   readonly heldBytes: number;
-  /** The records' bytes. Throws BlockFault if they do not match their checksum. */
+  /** The records' bytes. Throws BlockFault if they do not match their checksum. The caller may keep views of them. */
   payload(): Uint8Array;
+  /** If the payload lies in memory that is used again: its lease; see leased-block.ts. */
+  readonly lease?: Lease;
 }
 
 /** The bytes are not a block, or this version cannot read it. */

@@ -1,6 +1,7 @@
 import type { Batch, Destination, Notes, Outcome, RecordFile, Segment } from '../../destinations/contract.ts';
 import type { StoredBlock } from '../../log/log.ts';
 import { BlockFault } from '../../records/block.ts';
+import { passingPayload } from '../../records/leased-block.ts';
 import { type Chunk, countOf, deliveryId, firstOf, lastOf } from './chunk.ts';
 import { DAMAGED } from './outcomes.ts';
 import { nameOf, type StreamSummary } from './stream-context.ts';
@@ -67,7 +68,7 @@ async function makeBatch(delivery: Delivery, readAgain: ReadAgain): Promise<Batc
     if (!held && again?.sequence !== sequence) again = await readAgain(sequence);
     const block = held ?? blockOf(again, sequence);
     // Decompresses and checks what was read from the store; a damaged block throws here, not in the connector.
-    block.payload();
+    passingPayload(block);
     bytes += (block.ends[to - 1] as number) - (block.starts[from] as number);
     segments.push({ block, from, to });
   }

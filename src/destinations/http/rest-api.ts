@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { VERSION } from '../../version.ts';
+import { holdPayloads } from '../batch.ts';
 import {
   type BatchDestination,
   type ConfigurationFault,
@@ -11,6 +12,7 @@ import { maskUrl, secretsInUrl } from '../url-secrets.ts';
 import { exchange } from './http-exchange.ts';
 import { type HeaderField, parseHeaders } from './http-headers.ts';
 import { outcomeOfAnswer } from './http-outcome.ts';
+import { isSent } from './sent-bodies.ts';
 import { probe } from './probe.ts';
 import { sign, signingKey } from './standard-webhooks.ts';
 import { type WebhookBody, type WebhookFormat, webhookBody } from './webhook-body.ts';
@@ -141,6 +143,7 @@ function openWebhook(webhook: Webhook, environment: DestinationEnvironment): Bat
     verify: (signal) => probe(url, at, environment, signal),
     async send(batch, signal) {
       const body = webhook.body.of(batch);
+      const letGo = body.length > 1 ? holdPayloads(batch.segments) : () => {};
       const timestamp = Math.floor(clock.now() / 1000);
       const headers = [
         ...webhook.headers,
@@ -152,6 +155,7 @@ function openWebhook(webhook: Webhook, environment: DestinationEnvironment): Bat
       ];
       const noting = batch.notes && { notes: batch.notes, secrets, url: shownUrl };
       const result = await exchange({ method, url, headers, body, noting }, at, environment, signal);
+      letGo(result.type === 'answer' && isSent(body));
       if (result.type === 'none') return result.outcome;
       return outcomeOfAnswer(result, { at, now: clock.now(), secrets });
     },

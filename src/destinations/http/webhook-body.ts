@@ -1,9 +1,10 @@
 import { csvTable } from '../../records/csv.ts';
 import { STANDARD_CSV } from '../../records/csv-dialect.ts';
 import type { Format } from '../../records/formats.ts';
-import { jsonArray, recordsOf } from '../batch.ts';
+import { passingPayload } from '../../records/leased-block.ts';
+import { jsonArray } from '../batch.ts';
 import { CLOUD_EVENT_BATCH_TYPE, CLOUD_EVENT_BYTES, CLOUD_EVENT_TYPE, cloudEvent } from '../cloud-event.ts';
-import type { Batch } from '../contract.ts';
+import type { Batch, Segment } from '../contract.ts';
 import { recordLines } from '../record-lines.ts';
 
 /** How a webhook gets the records of a batch. */
@@ -11,7 +12,7 @@ export interface WebhookBody {
   readonly contentType: string;
   /** The most bytes that a record takes beside its own. */
   readonly around: number;
-  /** The parts of the body, in order. */
+  /** The parts of the body, in order. One alone is a copy; several may be views of the payloads, see `holdPayloads`. */
   of(batch: Batch): readonly Uint8Array[];
 }
 
@@ -32,7 +33,10 @@ const RECORDS: WebhookBody = { contentType: 'application/json', around: 1, of: j
 const RECORD: WebhookBody = {
   contentType: 'application/json',
   around: 1,
-  of: ({ segments }) => [...recordsOf(segments)].slice(0, 1),
+  of: ({ segments }) => {
+    const [{ block, from }] = segments as [Segment];
+    return [Buffer.from(passingPayload(block).subarray(block.starts[from], block.ends[from]))];
+  },
 };
 const LINES: WebhookBody = {
   contentType: 'application/x-ndjson',

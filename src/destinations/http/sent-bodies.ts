@@ -1,0 +1,31 @@
+import { subscribe } from 'node:diagnostics_channel';
+import type { Socket } from 'node:net';
+
+/**
+ * Says whether the parts of a request's body are still in use by a socket. An answer does not: a receiver may answer before it
+ * has read the request, and then a part of the body still waits to be written, out of the memory that it came from.
+ *
+ * undici says on which socket it sends a request. What that socket took over and did not write yet is its `writableLength`.
+ */
+const sockets = new WeakMap<object, Socket | 'several'>();
+
+interface SendingHeaders {
+  readonly request: { readonly body: unknown };
+  readonly socket: Socket;
+}
+
+subscribe('undici:client:sendHeaders', (message) => {
+  const { request, socket } = message as SendingHeaders;
+  const { body } = request;
+  if (Array.isArray(body)) sockets.set(body, sockets.has(body) ? 'several' : socket);
+});
+
+/**
+ * Whether all parts of a body have been written, or will never be: for a request that was answered to its end. undici closes
+ * the connection if such a request was not handed over to the socket as a whole.
+ * @param body the array that undici got; its parts were not written one by one
+ */
+export function isSent(body: readonly Uint8Array[]): boolean {
+  const socket = sockets.get(body);
+  return socket !== undefined && socket !== 'several' && socket.writableLength === 0;
+}

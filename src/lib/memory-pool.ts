@@ -1,0 +1,106 @@
+import { freeBytes } from './free-bytes.ts';
+
+/**
+ * Memory that is used again, for large bodies that come and go all the time. V8 counts such memory and marks its whole heap once
+ * for each 64 MB of it, and the kernel clears each new page: for bodies that live for a tenth of a second, both cost more than
+ * reading them.
+ *
+ *  M1  A buffer has one lease at a time. A lease begins with one holder, who took it.
+ *  M2  Whoever uses the bytes behind an `await` is a holder: `retain` before, `release` after. The buffer is free for the next
+ *      lease when the last holder has released it, and not before.
+ *  M3  A lease that is over has no bytes. So a holder of the lease alone cannot see what is written there next.
+ *  M4  Bytes of which nobody can say how long they are used (a socket that was broken off, a caller that keeps views) are given
+ *      up with `giveUp`: they are never used again, and the collector frees them.
+ *  M5  Free buffers have at most `mostFree` bytes.
+ */
+export class MemoryPool {
+  readonly #mostFree: number;
+  readonly #poison: boolean;
+  readonly #free = new Map<number, ArrayBuffer[]>();
+  #freeBytes = 0;
+
+  /** @param poison overwrites memory when it becomes free: for tests */
+  constructor(mostFree: number, poison = false) {
+    this.#mostFree = mostFree;
+    this.#poison = poison;
+  }
+
+  /** Bytes of buffers that wait for their next lease. */
+  get freeBytes(): number {
+    return this.#freeBytes;
+  }
+
+  /** A lease of `length` bytes, whose content is undefined. The caller is its holder. */
+  take(length: number): Lease {
+    if (length < SMALLEST) return new Lease(Buffer.allocUnsafeSlow(length), undefined);
+    const size = sizeFor(length);
+    const free = this.#free.get(size)?.pop();
+    if (free) this.#freeBytes -= size;
+    const buffer = free ?? Buffer.allocUnsafeSlow(size).buffer;
+    return new Lease(new Uint8Array(buffer, 0, length), () => this.#takeBack(buffer));
+  }
+
+  #takeBack(buffer: ArrayBuffer): void {
+    const size = buffer.byteLength;
+    if (this.#poison) new Uint8Array(buffer).fill(POISON);
+    if (this.#freeBytes + size > this.#mostFree) return freeBytes(new Uint8Array(buffer));
+    let free = this.#free.get(size);
+    if (!free) this.#free.set(size, (free = []));
+    free.push(buffer);
+    this.#freeBytes += size;
+  }
+}
+
+/** Below this, memory of its own is as cheap. */
+const SMALLEST = 16 * 1024;
+/** Is no text, and no JSON begins with it. */
+const POISON = 0xdb;
+
+/** Four sizes for each power of two: at most a fifth of a buffer is unused. */
+function sizeFor(length: number): number {
+  const step = 2 ** Math.max(12, Math.floor(Math.log2(length)) - 2);
+  return Math.ceil(length / step) * step;
+}
+
+/** The right to use some memory of a pool; see there. */
+export class Lease {
+  #bytes: Uint8Array | undefined;
+  #takeBack: (() => void) | undefined;
+  #holders = 1;
+
+  /** @param takeBack called once when the lease is over; undefined: the memory belongs to no pool */
+  constructor(bytes: Uint8Array, takeBack: (() => void) | undefined) {
+    this.#bytes = bytes;
+    this.#takeBack = takeBack;
+  }
+
+  /** undefined: the lease is over. */
+  get bytes(): Uint8Array | undefined {
+    return this.#bytes;
+  }
+
+  /** Makes the caller a holder. Only while the lease has bytes. */
+  retain(): void {
+    if (this.#holders === 0) throw new Error('a lease that is over has a new holder');
+    this.#holders++;
+  }
+
+  /** Each holder calls it once. */
+  release(): void {
+    if (this.#holders === 0) throw new Error('a lease is released once more than it has holders');
+    this.#holders--;
+    if (this.#holders > 0 || !this.#takeBack) return;
+    this.#bytes = undefined;
+    this.#takeBack();
+  }
+
+  /** M4: the bytes stay what they are for ever. */
+  giveUp(): void {
+    this.#takeBack = undefined;
+  }
+
+  /** Uses only the beginning from now on. */
+  shorten(length: number): void {
+    this.#bytes = this.#bytes?.subarray(0, length);
+  }
+}

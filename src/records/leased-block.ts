@@ -1,0 +1,35 @@
+import type { Lease } from '../lib/memory-pool.ts';
+import { type Block, blockInMemory, type RecordIndex } from './block.ts';
+import { decodeBlock } from './decode-block.ts';
+
+/**
+ * A block whose payload lies in memory that is used again. When the lease is over, the payload is decompressed from the encoded
+ * block like that of any other. So the block is right for ever, whoever has it.
+ *
+ *  - `payload()` is for callers that keep views: the memory is given up, because nobody knows how long they do.
+ *  - `passingPayload` is for callers that need the bytes in this turn only, or that hold the lease.
+ *
+ * @param encoded the block as the log stores it
+ */
+export function leasedBlock(index: RecordIndex, lease: Lease, arrivedAt: number, encoded: Uint8Array): Block {
+  const plain = blockInMemory(index, lease.bytes as Uint8Array, arrivedAt);
+  let decoded: Block | undefined;
+  return {
+    ...plain,
+    lease,
+    payload: () => {
+      const { bytes } = lease;
+      if (bytes) {
+        lease.giveUp();
+        return bytes;
+      }
+      decoded ??= decodeBlock(encoded);
+      return decoded.payload();
+    },
+  };
+}
+
+/** The payload, for use until the next `await`, or for as long as the caller holds the block's lease. Throws BlockFault. */
+export function passingPayload(block: Pick<Block, 'payload' | 'lease'>): Uint8Array {
+  return block.lease?.bytes ?? block.payload();
+}
