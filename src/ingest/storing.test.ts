@@ -198,4 +198,33 @@ describe('storing the records of requests', () => {
       [1, 3, 18, 42],
     );
   });
+
+  test('memory of bodies and payloads is free again when nobody holds it', async () => {
+    for (const outcome of [STORED, { type: 'unavailable', cause: 'no' } as const]) {
+      const log = heldLog();
+      const pool = new MemoryPool(2 ** 24, true);
+      const { store } = createStoring(log, new ManualClock(), pool);
+      const bodies = [await share('usage', [1, 2], 0, 20_000), await share('usage', [1, 1], 10, 100_000)];
+      const leases = bodies.map(({ body }) => {
+        const lease = pool.take(body.length);
+        lease.bytes?.set(body);
+        return lease;
+      });
+      const stored = bodies.map((one, i) =>
+        store({ ...one, lease: leases[i], body: leases[i]?.bytes as Uint8Array }, {}),
+      );
+      await log.asked(2);
+      assert.equal(leases[0]?.bytes, undefined, 'its records were copied');
+      assert.ok(leases[1]?.bytes, 'it is the payload');
+      const held = log.appends.flatMap(({ blocks }) => blocks.map(({ block }) => block.lease));
+      // As the log does with what it keeps in memory.
+      held[0]?.retain();
+      for (const { answer } of log.appends) answer(outcome);
+      await Promise.all(stored);
+      assert.deepEqual(
+        held.map((lease) => lease?.bytes !== undefined),
+        held.map((_, i) => i === 0),
+      );
+    }
+  });
 });

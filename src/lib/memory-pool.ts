@@ -43,10 +43,13 @@ export class MemoryPool {
   #takeBack(buffer: ArrayBuffer): void {
     const size = buffer.byteLength;
     if (this.#poison) new Uint8Array(buffer).fill(POISON);
-    if (this.#freeBytes + size > this.#mostFree) return freeBytes(new Uint8Array(buffer));
-    let free = this.#free.get(size);
-    if (!free) this.#free.set(size, (free = []));
-    free.push(buffer);
+    if (this.#freeBytes + size > this.#mostFree) {
+      freeBytes(new Uint8Array(buffer));
+      return;
+    }
+    const free = this.#free.get(size);
+    if (free) free.push(buffer);
+    else this.#free.set(size, [buffer]);
     this.#freeBytes += size;
   }
 }

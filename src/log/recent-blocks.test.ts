@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { MemoryPool } from '../lib/memory-pool.ts';
+import { encodeBlock } from '../records/block.ts';
+import { leasedBlock } from '../records/leased-block.ts';
+import { layOut } from '../records/record-index.fixture.ts';
 import { type RecentBlock, recentBlocks } from './recent-blocks.ts';
 import { newBlock } from './world.fixture.ts';
 
@@ -62,4 +66,20 @@ test('what was read does not push out the newest; the stored bytes of the newest
   blocks.trim(0, 18);
   assert.deepEqual(held(blocks, 0), [18]);
   assert.equal(blocks.bytesOf(0, 17), undefined);
+});
+
+test('a block in memory that is used again is held as long as it is here', async () => {
+  const pool = new MemoryPool(2 ** 20);
+  const { index, payload } = layOut('usage', [{ text: JSON.stringify({ pad: 'x'.repeat(20_000) }) }]);
+  const lease = pool.take(payload.length);
+  lease.bytes?.set(payload);
+  const block = leasedBlock(index, lease, 0, await encodeBlock(index, payload, 0));
+  const blocks = recentBlocks(2, 2 * (block.heldBytes + 2048));
+  for (const sequence of [1, 2]) blocks.add(0, sequence, { block, storedLength: 1 });
+  lease.release();
+  blocks.trim(0, 2);
+  assert.ok(lease.bytes, 'the second one is here');
+  blocks.add(1, 1, { block: (await newBlock(1, ['b'.repeat(60_000)])).block, storedLength: 1 });
+  assert.equal(lease.bytes, undefined);
+  assert.ok(pool.freeBytes > 0);
 });

@@ -168,7 +168,10 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.#over) return;
     this.#settle();
     this.#controller?.abort(new Error('the request is over'));
-    if (this.#status > 0) return this.#answer();
+    if (this.#status > 0) {
+      this.#answer();
+      return;
+    }
     note(this.#call.noting, this.#call, undefined);
     this.#resolve({ type: 'none', outcome: outcome ?? cancelled(this.#at) });
   }

@@ -12,8 +12,8 @@ import { maskUrl, secretsInUrl } from '../url-secrets.ts';
 import { exchange } from './http-exchange.ts';
 import { type HeaderField, parseHeaders } from './http-headers.ts';
 import { outcomeOfAnswer } from './http-outcome.ts';
-import { isSent } from './sent-bodies.ts';
 import { probe } from './probe.ts';
+import { isSent } from './sent-bodies.ts';
 import { sign, signingKey } from './standard-webhooks.ts';
 import { type WebhookBody, type WebhookFormat, webhookBody } from './webhook-body.ts';
 
