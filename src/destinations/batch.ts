@@ -1,6 +1,6 @@
 import type { Lease } from '../lib/memory-pool.ts';
 import { recordBytes } from '../records/block.ts';
-import { passingPayload } from '../records/leased-block.ts';
+import { leaseOf, passingPayload } from '../records/leased-block.ts';
 import type { Batch, Segment } from './contract.ts';
 
 const OPEN = Buffer.from('[');
@@ -34,7 +34,10 @@ export function jsonArray({ segments }: Pick<Batch, 'segments'>): readonly Uint8
  */
 export function holdPayloads(segments: readonly Segment[]): (unused: boolean) => void {
   const leases = new Set<Lease>();
-  for (const { block } of segments) if (block.lease?.bytes) leases.add(block.lease);
+  for (const { block } of segments) {
+    const lease = leaseOf(block);
+    if (lease?.bytes) leases.add(lease);
+  }
   for (const lease of leases) lease.retain();
   return (unused) => {
     for (const lease of leases) {

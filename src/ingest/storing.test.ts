@@ -5,6 +5,7 @@ import { MemoryPool } from '../lib/memory-pool.ts';
 import type { AppendOptions, AppendOutcome, NewBlock } from '../log/log.ts';
 import { type RecordKind, recordBytes } from '../records/block.ts';
 import { decodeBlock } from '../records/decode-block.ts';
+import { leaseOf } from '../records/leased-block.ts';
 import { RecordReader } from '../records/record-reader.ts';
 import { eventText, usageText } from '../records/records.fixture.ts';
 import { scanBody } from '../records/scan.ts';
@@ -216,7 +217,7 @@ describe('storing the records of requests', () => {
       await log.asked(2);
       assert.equal(leases[0]?.bytes, undefined, 'its records were copied');
       assert.ok(leases[1]?.bytes, 'it is the payload');
-      const held = log.appends.flatMap(({ blocks }) => blocks.map(({ block }) => block.lease));
+      const held = log.appends.flatMap(({ blocks }) => blocks.map(({ block }) => leaseOf(block)));
       // As the log does with what it keeps in memory.
       held[0]?.retain();
       for (const { answer } of log.appends) answer(outcome);

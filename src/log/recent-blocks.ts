@@ -1,4 +1,5 @@
 import type { Block } from '../records/block.ts';
+import { leaseOf } from '../records/leased-block.ts';
 
 /** A block in memory with the number of bytes it has in the store. */
 export interface RecentBlock {
@@ -42,8 +43,8 @@ const BLOCK_OVERHEAD = 2048;
 export function recentBlocks(partitions: number, budget = RECENT_BYTES): RecentBlocks {
   const weight = ({ block }: RecentBlock) => block.heldBytes + BLOCK_OVERHEAD;
   const newest = keepWithin(budget, partitions, weight, {
-    kept: ({ block }) => block.lease?.retain(),
-    forgotten: ({ block }) => block.lease?.release(),
+    kept: ({ block }) => leaseOf(block)?.retain(),
+    forgotten: ({ block }) => leaseOf(block)?.release(),
   });
   const read = keepWithin(budget * READ_SHARE, partitions, weight);
   const stored = keepWithin(budget * STORED_SHARE, partitions, (bytes: Uint8Array) => bytes.length + 256);

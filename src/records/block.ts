@@ -1,5 +1,4 @@
 import { crc32, zstdCompressSync } from 'node:zlib';
-import type { Lease } from '../lib/memory-pool.ts';
 import { COMPRESSION, compressed } from './compressor.ts';
 import type { RecordIndex } from './record-index.ts';
 
@@ -44,8 +43,6 @@ export interface Block extends RecordIndex {
   readonly heldBytes: number;
   /** The records' bytes. Throws BlockFault if they do not match their checksum. The caller may keep views of them. */
   payload(): Uint8Array;
-  /** If the payload lies in memory that is used again: its lease; see leased-block.ts. */
-  readonly lease?: Lease;
 }
 
 /** The bytes are not a block, or this version cannot read it. */

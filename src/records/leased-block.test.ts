@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { MemoryPool } from '../lib/memory-pool.ts';
 import { encodeBlock } from './block.ts';
-import { leasedBlock, passingPayload } from './leased-block.ts';
+import { leasedBlock, leaseOf, passingPayload } from './leased-block.ts';
 import { layOut } from './record-index.fixture.ts';
 
 async function leased() {
@@ -26,6 +26,14 @@ describe('a block whose payload lies in memory that is used again', () => {
     pool.take(payload.length).bytes?.fill(1);
     assert.ok(payload.equals(passingPayload(block)));
     assert.ok(payload.equals(block.payload()));
+  });
+
+  test('a copy of it with another payload has no lease', async () => {
+    const { block } = await leased();
+    const other = Buffer.from('other');
+    assert.equal(passingPayload({ ...block, payload: () => other }), other);
+    const later = { ...block, arrivedAt: 6 };
+    assert.notEqual(leaseOf(later), undefined);
   });
 
   test('gives up its memory to a caller that may keep views of it', async () => {

@@ -14,22 +14,30 @@ import { decodeBlock } from './decode-block.ts';
 export function leasedBlock(index: RecordIndex, lease: Lease, arrivedAt: number, encoded: Uint8Array): Block {
   const plain = blockInMemory(index, lease.bytes as Uint8Array, arrivedAt);
   let decoded: Block | undefined;
-  return {
-    ...plain,
-    lease,
-    payload: () => {
-      const { bytes } = lease;
-      if (bytes) {
-        lease.giveUp();
-        return bytes;
-      }
-      decoded ??= decodeBlock(encoded);
-      return decoded.payload();
-    },
+  const payload = () => {
+    const { bytes } = lease;
+    if (bytes) {
+      lease.giveUp();
+      return bytes;
+    }
+    decoded ??= decodeBlock(encoded);
+    return decoded.payload();
   };
+  leases.set(payload, lease);
+  return { ...plain, payload };
+}
+
+type Payload = Pick<Block, 'payload'>;
+
+/** By the function that returns the payload: a copy of a block with another payload has no lease. */
+const leases = new WeakMap<Payload['payload'], Lease>();
+
+/** The lease of the payload's memory; undefined if that is not used again. */
+export function leaseOf({ payload }: Payload): Lease | undefined {
+  return leases.get(payload);
 }
 
 /** The payload, for use until the next `await`, or for as long as the caller holds the block's lease. Throws BlockFault. */
-export function passingPayload(block: Pick<Block, 'payload' | 'lease'>): Uint8Array {
-  return block.lease?.bytes ?? block.payload();
+export function passingPayload(block: Payload): Uint8Array {
+  return leaseOf(block)?.bytes ?? block.payload();
 }

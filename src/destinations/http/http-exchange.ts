@@ -152,8 +152,9 @@ class Exchange implements Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     if (this.#over) return;
     this.#settle();
-    // undici frees a connection a turn of the event loop later; who sends again at once would open a second one.
-    setImmediate(() => this.#answer());
+    // undici frees the connection in the next turn of the event loop, which it asks for after this call; who sends again
+    // before would open a second one.
+    queueMicrotask(() => setImmediate(() => this.#answer()));
   }
 
   onResponseError(_: unknown, error: Error): void {
