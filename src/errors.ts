@@ -60,6 +60,11 @@ interface ApiErrorOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+interface Caller {
+  readonly actor: string;
+  readonly organisationId: number;
+}
+
 /** What a handler throws to answer with an error; the HTTP layer is the only place that catches it. */
 export class ApiError extends Error {
   readonly token: ErrorToken;
@@ -67,6 +72,8 @@ export class ApiError extends Error {
   readonly errors: readonly unknown[] | undefined;
   readonly retryAfter: number | undefined;
   readonly headers: Readonly<Record<string, string>>;
+  /** Who was refused, where a token names them; for the audit log. */
+  caller: Caller | undefined;
 
   constructor(token: ErrorToken, message?: string, options: ApiErrorOptions = {}) {
     super(message ?? ERRORS[token].message);

@@ -59,7 +59,7 @@ export interface Answered {
 declare module 'fastify' {
   interface FastifyRequest {
     identity: Identity | OperatorIdentity | undefined;
-    /** Who logged in by this call. */
+    /** Who logged in by this call, or whom it was refused. */
     login: Answer['login'];
     /** Of a call whose caller is known. */
     cost: CallCost | undefined;
@@ -139,30 +139,45 @@ function addRoute(app: FastifyInstance, route: Route, parts: AppParts): void {
     config: { takesBody: route.body !== undefined },
     // Before the body is read: a caller without permission costs no more than its headers.
     onRequest: async (request) => {
-      const identity = await identify(route, request, parts);
-      request.identity = identity;
+      const identity = await known(request, identify(route, request, parts));
       request.cost = { work: workOf(route, identity), loopMs: 0 };
     },
     onResponse: async (request, reply) => {
       if (!parts.audit || !isAudited(route, reply.statusCode)) return;
-      const { identity, login, params, body, caller: ip } = request;
-      parts.audit.add(auditEntry(route, { identity, login, params, body, ip, status: reply.statusCode }));
+      const { identity, login, params, body, caller: ip, cost } = request;
+      const { statusCode: status } = reply;
+      parts.audit.add(
+        auditEntry(route, { identity, login, params, body, ip, status, changed: cost?.changed }),
+      );
     },
     handler: (request, reply) =>
-      onBehalfOf(request.cost as CallCost, async () => {
-        const params = { ...(request.params as object) };
-        const query = { ...(request.query as object) };
-        validateParams?.(params);
-        validateQuery?.(query);
-        if (validateBody && request.body === undefined && !route.bodyOptional) {
-          throw new ApiError('BadRequest', 'The call needs a JSON body.');
-        }
-        if (request.body !== undefined) validateBody?.(request.body);
-        const answer = await route.handler(routeRequest(route, request, reply, params, query));
-        request.login = answer.login;
-        return charged(() => answerWith(reply, answer));
-      }),
+      known(
+        request,
+        onBehalfOf(request.cost as CallCost, async () => {
+          const params = { ...(request.params as object) };
+          const query = { ...(request.query as object) };
+          validateParams?.(params);
+          validateQuery?.(query);
+          if (validateBody && request.body === undefined && !route.bodyOptional) {
+            throw new ApiError('BadRequest', 'The call needs a JSON body.');
+          }
+          if (request.body !== undefined) validateBody?.(request.body);
+          const answer = await route.handler(routeRequest(route, request, reply, params, query));
+          request.login = answer.login;
+          return charged(() => answerWith(reply, answer));
+        }),
+      ),
   });
+}
+
+/** Of a call that is refused: who made it, where a token names them. */
+async function known<Result>(request: FastifyRequest, run: Promise<Result>): Promise<Result> {
+  try {
+    return await run;
+  } catch (error) {
+    if (error instanceof ApiError && error.caller) request.login = error.caller;
+    throw error;
+  }
 }
 
 function workOf({ method, path }: Route, identity: Identity | OperatorIdentity | undefined): Work {
@@ -177,9 +192,11 @@ async function identify(route: Route, request: FastifyRequest, parts: AppParts) 
   if (route.access === 'public') return undefined;
   if (route.access === 'operator') {
     parts.authorizeOperator(authorization);
-    return { actor: 'operator' } as const;
+    request.identity = { actor: 'operator' };
+    return request.identity;
   }
   const identity = await parts.authorize(authorization, request.caller);
+  request.identity = identity;
   parts.admit(identity, route.access === 'read' ? 'read' : 'write');
   mustBeAllowed(route, identity);
   return identity;

@@ -1,11 +1,13 @@
-import type { AuditEntry } from '../auth/audit.ts';
+import type { AuditEntry, Shown } from '../auth/audit.ts';
+import type { Changed } from '../lib/call-cost.ts';
 import type { Route } from './route.ts';
 
 /** What of a call the audit log keeps. */
 interface AuditedCall {
   readonly identity: { readonly actor: string; readonly organisationId?: number } | undefined;
-  /** Who logged in, when the call was a login. */
+  /** Who logged in, when the call was a login; or who was refused. */
   readonly login: { readonly actor: string; readonly organisationId: number } | undefined;
+  readonly changed: Changed | undefined;
   readonly params: unknown;
   readonly body: unknown;
   readonly ip: string;
@@ -21,21 +23,26 @@ const LONGEST_VALUE = 200;
 const MOST_FIELDS = 30;
 
 /**
- * Whether a call is written to the audit log: logins, what the operator does, what customers change, and wrong tokens of the
- * operator. Records that come in are not: they are counted, and each is the business of its organisation.
+ * Whether a call is written to the audit log: logins, what the operator does, what customers change, and calls that were
+ * refused because of who made them. Records that come in are not: they are counted, and each is the business of its organisation.
  */
 export function isAudited(
   { operationId, method, access, changesOwnLogin, streamBody }: Route,
   status: number,
 ) {
   if (operationId === 'Authenticate') return true;
-  if (access === 'operator' && (status === 401 || status === 403)) return true;
+  if (status === 401 || status === 403) return true;
   if (method === 'GET' || streamBody) return false;
   return access !== 'read' || changesOwnLogin === true;
 }
 
 export function auditEntry(route: Route, call: AuditedCall): Omit<AuditEntry, 'at'> {
   const { identity, login, params, body, ip, status } = call;
+  const caller = login ?? identity;
+  // Whoever is unknown may send anything, all the time: the less is kept of each, the more of them are one entry.
+  if (!caller && status === 401 && route.operationId !== 'Authenticate') {
+    return { actor: 'unknown', action: route.operationId, ip, status };
+  }
   const resource = Object.fromEntries(
     Object.entries((params ?? {}) as Record<string, unknown>).map(([name, value]) => [
       name,
@@ -43,15 +50,17 @@ export function auditEntry(route: Route, call: AuditedCall): Omit<AuditEntry, 'a
     ]),
   );
   const given = fieldsOf(body);
-  const organisationId = login?.organisationId ?? identity?.organisationId ?? ofPath(route, resource.id);
+  const changed = changesOf(call.changed);
+  const organisationId = caller?.organisationId ?? ofPath(route, resource.id);
   return {
-    actor: login?.actor ?? identity?.actor ?? claimed(body),
+    actor: caller?.actor ?? claimed(body),
     action: route.operationId,
     ip,
     status,
     ...(organisationId === undefined ? {} : { organisationId }),
     ...(Object.keys(resource).length > 0 ? { resource } : {}),
     ...(Object.keys(given).length > 0 ? { given } : {}),
+    ...(Object.keys(changed).length > 0 ? { changed } : {}),
   };
 }
 
@@ -66,8 +75,35 @@ function claimed(body: unknown): string {
   return typeof username === 'string' ? `user:${cut(username)}` : 'unknown';
 }
 
-function fieldsOf(body: unknown): Record<string, string | number | boolean | null> {
-  const fields: Record<string, string | number | boolean | null> = {};
+/** The fields that differ. Both sides have their secrets masked already. */
+function changesOf(changed: Changed | undefined) {
+  const { before = {}, after = {} } = changed ?? {};
+  const [old, now] = [leavesOf(before), leavesOf(after)];
+  const paths = [...new Set([...old.keys(), ...now.keys()])].filter(
+    (path) => old.get(path) !== now.get(path),
+  );
+  return Object.fromEntries(
+    paths
+      .slice(0, MOST_FIELDS)
+      .map((path) => [cut(path), [old.get(path) ?? null, now.get(path) ?? null] as const]),
+  );
+}
+
+/** Values by their paths; a list is one value, as JSON. */
+function leavesOf(value: object, path = '', leaves = new Map<string, Shown>()): Map<string, Shown> {
+  for (const [name, member] of Object.entries(value) as [string, unknown][]) {
+    const at = path === '' ? name : `${path}.${name}`;
+    if (typeof member === 'object' && member !== null && !Array.isArray(member)) leavesOf(member, at, leaves);
+    else if (typeof member === 'number' || typeof member === 'boolean' || member === null)
+      leaves.set(at, member);
+    else if (member !== undefined)
+      leaves.set(at, cut(typeof member === 'string' ? member : JSON.stringify(member)));
+  }
+  return leaves;
+}
+
+function fieldsOf(body: unknown): Record<string, Shown> {
+  const fields: Record<string, Shown> = {};
   const collect = (value: unknown, path: string) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return;
     for (const [name, member] of Object.entries(value)) {

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { ApiError } from '../errors.ts';
+import { noteChange } from '../lib/call-cost.ts';
 import type { Clock, Random } from '../lib/clock.ts';
 import { documentKind } from '../registry/documents.ts';
 import { type Registry, registryKey } from '../registry/registry.ts';
@@ -128,21 +129,26 @@ export function createApplicationTokens(registry: Registry, clock: Clock, random
 
     change: async (organisationId, id, change) => {
       let revokedForGood = false;
+      let before: ApplicationTokenDocument | undefined;
       const changed = await changeDocument(
         APPLICATION_TOKEN,
         registry,
         tokenKey(organisationId, id),
         (document) => {
+          before = document;
           revokedForGood = document.status === 'revoked' && change.status === 'activated';
           return revokedForGood ? document : { ...document, ...change };
         },
       );
       if (!changed) return 'unknown';
+      if (before) noteChange(ofInterest(before), ofInterest(changed));
       return revokedForGood ? 'revoked-for-good' : 'changed';
     },
 
     remove: async (organisationId, id) => {
-      if (!(await get(organisationId, id))) return false;
+      const document = await get(organisationId, id);
+      if (!document) return false;
+      noteChange(ofInterest(document), undefined);
       return wasStored(await registry.delete(tokenKey(organisationId, id)));
     },
 
@@ -162,6 +168,11 @@ export function createApplicationTokens(registry: Registry, clock: Clock, random
       return range === null || isInRange(ip, range) ? 'usable' : 'forbidden-address';
     },
   };
+}
+
+/** What the audit log says of a token. */
+function ofInterest({ description, status, expiryDate, ip }: ApplicationTokenDocument) {
+  return { description, status, expiry_date: expiryDate, ip };
 }
 
 function tokenKey(organisationId: number, id: number): string {

@@ -90,7 +90,39 @@ test('a storage that is away and a flood cost a bounded memory, and are counted'
   assert.deepEqual(await actions(), []);
   for (let n = 600; n < 700; n++) audit.add(entry(n));
   away = false;
-  assert.equal((await actions()).length, 500);
+  const kept = await actions();
+  assert.equal(kept.length, 501);
+  assert.equal(kept.at(-1), 'EntriesMissing');
   const [chunk] = await Array.fromAsync(registry.list('audit'));
   assert.equal((chunk?.value as { missing?: number } | undefined)?.missing, 200);
+  assert.equal((await audit.read({ limit: 1000 })).entries.at(-1)?.times, 200);
+});
+
+test('what happens again and again is one entry a minute, and of the unknown few are kept', async () => {
+  const { audit, clock, registry } = setUp();
+  for (let n = 0; n < 1_000; n++) audit.add(entry(1));
+  for (let n = 0; n < 1_000; n++)
+    audit.add(entry(2, { actor: 'unknown', ip: `10.0.${n >> 8}.${n & 255}`, status: 401 }));
+  audit.add(entry(3));
+  const { entries } = await audit.read({ limit: 1000 });
+  assert.deepEqual([entries.length, entries[0]?.times, entries[51]?.action], [53, 1_000, 'Action3']);
+  assert.deepEqual([entries[52]?.action, entries[52]?.times], ['EntriesMissing', 950]);
+  await clock.advance(60_000);
+  audit.add(entry(1));
+  assert.equal((await audit.read({ limit: 1000 })).entries.length, 54);
+  assert.equal((await Array.fromAsync(registry.list('audit'))).length, 2);
+});
+
+test('little by little for ten minutes is a chunk a minute, in order', async () => {
+  const { audit, actions, clock, registry } = setUp();
+  for (let second = 0; second < 600; second++) {
+    audit.add(entry(second));
+    await actions({ limit: 1 });
+    await clock.advance(1_000);
+  }
+  assert.equal((await Array.fromAsync(registry.list('audit'))).length, 10);
+  assert.deepEqual(
+    await actions(),
+    Array.from({ length: 600 }, (_, n) => `Action${n}`),
+  );
 });

@@ -3,14 +3,21 @@ import { documentKind } from '../registry/documents.ts';
 import { type Registry, registryKey, type WriteOutcome } from '../registry/registry.ts';
 
 /**
- * Who did what to the installation: logins, calls of the operator, changes by customers. Entries gather for a moment and are
- * stored as a chunk, so that a flood of logins costs a write a second and not one each:
+ * Who did what to the installation: logins, calls of the operator, changes by customers, and refused calls. Entries gather in a
+ * chunk, which is stored every second while it changes. So a flood of logins costs a write a second and not one each, and who
+ * writes little all the time does not fill the store with chunks:
  *
  *   audit.<time of the first entry, ms in 13 digits>.<random>  =  entries, oldest first
  *
+ *         ┌──── add ────┐
+ *         ▼             │
+ *   none ──add──▶ open ─┴──CHUNK_MS old, or MOST_ENTRIES──▶ closed ──stored──▶ none
+ *
  *  A1  `add` never waits and never throws.
- *  A2  What waits is bounded: beyond MOST_WAITING, entries are counted and not kept.
+ *  A2  A chunk is bounded: beyond MOST_ENTRIES that are not stored, and beyond MOST_UNKNOWN refusals of unknown callers, entries
+ *      are counted and not kept. Equal entries of a chunk are one, with the number of times.
  *  A3  What is stored is bounded by age and by MOST_CHUNKS; the oldest goes first.
+ *  A4  Only this process writes its chunk, so a write replaces it.
  */
 export interface AuditEntry {
   /** Milliseconds since the epoch. */
@@ -27,9 +34,15 @@ export interface AuditEntry {
   readonly ip: string;
   /** HTTP status of the answer: below 400 it was done. */
   readonly status: number;
+  /** How often the same happened in the time of the chunk; absent: once. `at` is the first time. */
+  readonly times?: number;
+  /** What the call changed: the path of each field, with its value before and after; null: there was none. */
+  readonly changed?: Readonly<Record<string, readonly [before: Shown, after: Shown]>>;
   /** Names of the fields that were given, and the values of those that can hold no secret. */
-  readonly given?: Readonly<Record<string, string | number | boolean | null>>;
+  readonly given?: Readonly<Record<string, Shown>>;
 }
+
+export type Shown = string | number | boolean | null;
 
 interface Chunk {
   readonly entries: readonly AuditEntry[];
@@ -66,10 +79,16 @@ export interface Audit {
 const AUDIT = documentKind<Chunk>({ prefix: 'audit' });
 
 const EVERY_MS = 1_000;
-/** A second of the fastest logins that one machine checks, tenfold; some 300 bytes each. */
-const MOST_WAITING = 500;
-/** Of some hundred KiB at most: in the worst case 500 MB, in life a few MB a year. */
-const MOST_CHUNKS = 5_000;
+/** So long a chunk takes entries: short, because the chunks of several nodes are listed one after the other. */
+const CHUNK_MS = 60_000;
+/** Some 300 bytes each. */
+const MOST_ENTRIES = 500;
+/** Refusals of callers whom no token names: anybody can cause them, from any number of addresses. */
+const MOST_UNKNOWN = 50;
+/** Two weeks of a node where something happens every minute; in life a few MB a year. */
+const MOST_CHUNKS = 20_000;
+/** What stands in the place of entries that were not kept. */
+const MISSING = { actor: 'simstream', action: 'EntriesMissing', ip: '', status: 0 } as const;
 const TRIM_EVERY_MS = 3_600_000;
 /** Entries that one page looks at: a few milliseconds. */
 const MOST_READ = 5_000;
@@ -82,26 +101,63 @@ interface AuditParts {
   readonly retentionMs: number;
 }
 
+interface OpenChunk {
+  readonly key: string;
+  readonly begun: number;
+  readonly entries: AuditEntry[];
+  /** The place of each entry by what it says. */
+  readonly places: Map<string, number>;
+  unknown: number;
+  missing: number;
+  /** Whether the store has all of it. */
+  stored: boolean;
+}
+
 export function createAudit({ registry, clock, random, retentionMs }: AuditParts): Audit {
-  let waiting: AuditEntry[] = [];
-  let missing = 0;
+  let open: OpenChunk | undefined;
   let trimAt = 0;
 
+  const begin = (now: number): OpenChunk => ({
+    key: chunkKey(now, Buffer.from(random.bytes(4)).toString('hex')),
+    begun: now,
+    entries: [],
+    places: new Map(),
+    unknown: 0,
+    missing: 0,
+    stored: true,
+  });
+
+  const add = (entry: Omit<AuditEntry, 'at' | 'times'>): void => {
+    const now = clock.now();
+    const isOver = open && (open.entries.length >= MOST_ENTRIES || now - open.begun >= CHUNK_MS);
+    // A chunk that the store does not take now is kept for later, and takes the place of what comes meanwhile.
+    if (!open || (isOver && open.stored)) open = begin(now);
+    const text = JSON.stringify(entry);
+    const place = open.places.get(text);
+    const unknown = entry.actor === 'unknown';
+    open.stored = false;
+    if (place !== undefined) {
+      const before = open.entries[place] as AuditEntry;
+      open.entries[place] = { ...before, times: (before.times ?? 1) + 1 };
+    } else if (open.entries.length >= MOST_ENTRIES || (unknown && open.unknown >= MOST_UNKNOWN)) {
+      open.missing++;
+    } else {
+      open.places.set(text, open.entries.length);
+      open.entries.push({ at: now, ...entry });
+      if (unknown) open.unknown++;
+    }
+  };
+
   const store = async (): Promise<void> => {
-    const [first] = waiting;
-    if (!first) return;
-    const chunk: Chunk = { entries: waiting, ...(missing > 0 ? { missing } : {}) };
-    [waiting, missing] = [[], 0];
-    const key = chunkKey(first.at, Buffer.from(random.bytes(4)).toString('hex'));
-    const outcome = await AUDIT.put(registry, key, chunk, 0).catch(
+    const chunk = open;
+    if (!chunk || chunk.stored) return;
+    chunk.stored = true;
+    const { key, entries, missing } = chunk;
+    const written: Chunk = { entries: [...entries], ...(missing > 0 ? { missing } : {}) };
+    const outcome = await AUDIT.put(registry, key, written).catch(
       (): WriteOutcome => ({ type: 'unavailable', cause: 'the storage does not answer' }),
     );
-    if (outcome.type === 'stored') return;
-    // Again with the next one; A2 bounds it.
-    missing += chunk.missing ?? 0;
-    waiting = [...chunk.entries, ...waiting];
-    missing += Math.max(0, waiting.length - MOST_WAITING);
-    waiting = waiting.slice(0, MOST_WAITING);
+    if (outcome.type !== 'stored') chunk.stored = false;
   };
 
   const trim = async (): Promise<void> => {
@@ -116,10 +172,7 @@ export function createAudit({ registry, clock, random, retentionMs }: AuditParts
   };
 
   return {
-    add: (entry) => {
-      if (waiting.length < MOST_WAITING) waiting.push({ at: clock.now(), ...entry });
-      else missing++;
-    },
+    add,
 
     read: async (query) => {
       await store();
@@ -131,7 +184,8 @@ export function createAudit({ registry, clock, random, retentionMs }: AuditParts
       const from = key ?? registryKey(AUDIT.prefix, digits(Math.max(0, start - CHUNK_SPAN_MS)));
       for await (const chunk of registry.list(AUDIT.prefix, { from })) {
         if (query.until !== undefined && timeOf(chunk.key) >= query.until) break;
-        const all = AUDIT.parse(chunk.value).entries;
+        const { entries: kept, missing } = AUDIT.parse(chunk.value);
+        const all = missing ? [...kept, missingOf(chunk.key, missing)] : kept;
         for (let at = chunk.key === key ? Number(index) : 0; at < all.length; at++) {
           if (entries.length >= query.limit || read >= MOST_READ) {
             return { entries, next: `${chunk.key}.${at}` };
@@ -167,6 +221,10 @@ function matches(entry: AuditEntry, { organisationId, actor, action, from, until
     (from === undefined || entry.at >= from) &&
     (until === undefined || entry.at < until)
   );
+}
+
+function missingOf(key: string, times: number): AuditEntry {
+  return { at: timeOf(key), ...MISSING, times };
 }
 
 function chunkKey(at: number, random: string): string {

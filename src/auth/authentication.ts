@@ -1,12 +1,12 @@
 import { ApiError, faultsToError } from '../errors.ts';
 import type { Clock, Random } from '../lib/clock.ts';
 import type { OrganisationDocument } from '../registry/organisation.ts';
-import type { ApplicationTokens } from './application-tokens.ts';
+import type { ApplicationTokenDocument, ApplicationTokens } from './application-tokens.ts';
 import { type Identity, isUser, userOf } from './identity.ts';
 import type { Logins, Refusal } from './lockout.ts';
 import type { Mfa } from './mfa.ts';
 import type { Organisations } from './organisations.ts';
-import { REFRESH_TOKEN_SECONDS, type Tokens, type UserSubject } from './tokens.ts';
+import { REFRESH_TOKEN_SECONDS, refusing, type Tokens, type UserSubject } from './tokens.ts';
 import { hasMfa, type UserDocument, type Users } from './users.ts';
 
 interface SessionTokens {
@@ -104,23 +104,28 @@ export function createAuthentication(parts: AuthenticationParts): Authentication
     byApplicationToken: async (applicationToken, ip) => {
       const document = await applicationTokens.find(applicationToken);
       if (!document) throw new ApiError('InvalidCredentials', 'The application token is not known.');
-      const state = applicationTokens.stateOf(document, ip);
-      if (state === 'revoked') {
-        throw new ApiError('InvalidCredentials', 'The application token was revoked.');
-      }
-      if (state === 'expired') throw new ApiError('TokenExpired', 'The application token has expired.');
-      if (state === 'forbidden-address') {
-        throw new ApiError('InvalidCredentials', 'The application token may not be used from this address.');
-      }
-      const organisation = await organisationOf(document);
-      const subject = {
-        type: 'application',
-        organisationId: organisation.id,
-        organisationName: organisation.name,
-        applicationId: document.id,
-      } as const;
-      const expiresAt = document.expiryDate === null ? undefined : Date.parse(document.expiryDate);
-      return { authToken: await tokens.issueAuthToken(subject, expiresAt) };
+      return refusing(holderOf(document), async () => {
+        const state = applicationTokens.stateOf(document, ip);
+        if (state === 'revoked') {
+          throw new ApiError('InvalidCredentials', 'The application token was revoked.');
+        }
+        if (state === 'expired') throw new ApiError('TokenExpired', 'The application token has expired.');
+        if (state === 'forbidden-address') {
+          throw new ApiError(
+            'InvalidCredentials',
+            'The application token may not be used from this address.',
+          );
+        }
+        const organisation = await organisationOf(document);
+        const subject = {
+          type: 'application',
+          organisationId: organisation.id,
+          organisationName: organisation.name,
+          applicationId: document.id,
+        } as const;
+        const expiresAt = document.expiryDate === null ? undefined : Date.parse(document.expiryDate);
+        return { authToken: await tokens.issueAuthToken(subject, expiresAt) };
+      });
     },
 
     byPassword: async (username, sha1Hex) => {
@@ -132,18 +137,23 @@ export function createAuthentication(parts: AuthenticationParts): Authentication
 
     byCode: async (mfaToken, code) => {
       const verified = await tokens.verifyMfaToken(mfaToken);
-      if (verified.type === 'expired') {
-        throw new ApiError('TokenExpired', 'The code came too late. Log in with the password again.');
-      }
       if (verified.type === 'invalid') {
         throw new ApiError('InvalidToken', 'The mfa_token is not from this server.');
       }
-      const user = await userOf(verified.subject, users);
-      if (!hasMfa(user)) {
-        throw new ApiError('InvalidToken', 'The second factor was removed. Log in with the password again.');
-      }
-      await checkCode(user, code);
-      return beginSession(user);
+      return refusing(verified.subject, async () => {
+        if (verified.type === 'expired') {
+          throw new ApiError('TokenExpired', 'The code came too late. Log in with the password again.');
+        }
+        const user = await userOf(verified.subject, users);
+        if (!hasMfa(user)) {
+          throw new ApiError(
+            'InvalidToken',
+            'The second factor was removed. Log in with the password again.',
+          );
+        }
+        await checkCode(user, code);
+        return beginSession(user);
+      });
     },
 
     confirmPassword: ({ actor }, sha1Hex) => checkPassword(usernameOf(actor), sha1Hex),
@@ -170,17 +180,23 @@ export function createAuthentication(parts: AuthenticationParts): Authentication
 
     byRefreshToken: async (refreshToken) => {
       const verified = await tokens.verifyRefreshToken(refreshToken);
-      if (verified.type === 'expired') throw new ApiError('TokenExpired', 'The refresh token has expired.');
       if (verified.type === 'invalid') {
         throw new ApiError('InvalidToken', 'The refresh token is not from this server.');
       }
-      const user = await userOf(verified.subject, users);
-      const organisation = await organisationOf(user);
-      return {
-        authToken: await tokens.issueAuthToken(subjectOf(user, organisation, verified.subject.session)),
-      };
+      return refusing(verified.subject, async () => {
+        if (verified.type === 'expired') throw new ApiError('TokenExpired', 'The refresh token has expired.');
+        const user = await userOf(verified.subject, users);
+        const organisation = await organisationOf(user);
+        return {
+          authToken: await tokens.issueAuthToken(subjectOf(user, organisation, verified.subject.session)),
+        };
+      });
     },
   };
+}
+
+function holderOf({ id, organisationId }: ApplicationTokenDocument) {
+  return { type: 'application', organisationId, organisationName: '', applicationId: id } as const;
 }
 
 function required(path: string, message: string): ApiError {

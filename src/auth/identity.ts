@@ -3,7 +3,7 @@ import { ApiError } from '../errors.ts';
 import type { ApplicationTokens } from './application-tokens.ts';
 import type { Organisations } from './organisations.ts';
 import { digestOf } from './secret.ts';
-import type { TokenSubject, Tokens, UserSubject } from './tokens.ts';
+import { refusing, type TokenSubject, type Tokens, type UserSubject } from './tokens.ts';
 import type { Role, UserDocument, Users } from './users.ts';
 
 /** The caller on behalf of an organisation. Only this decides what the caller may see, never the request. */
@@ -40,13 +40,15 @@ interface Directory {
 export function createAuthorize(tokens: Pick<Tokens, 'verifyAuthToken'>, directory: Directory): Authorize {
   return async (authorization, ip) => {
     const verified = await tokens.verifyAuthToken(bearerOf(authorization));
-    if (verified.type === 'expired') throw new ApiError('TokenExpired');
     if (verified.type === 'invalid') throw new ApiError('InvalidToken');
-    const { subject } = verified;
-    const organisation = await directory.organisations.get(subject.organisationId);
-    if (!organisation) throw new ApiError('InvalidToken', 'The organisation of the token was deleted.');
-    const holder = await holderOf(subject, ip, directory);
-    return { organisationId: organisation.id, organisationName: organisation.name, ...holder };
+    return refusing(verified.subject, async () => {
+      if (verified.type === 'expired') throw new ApiError('TokenExpired');
+      const { subject } = verified;
+      const organisation = await directory.organisations.get(subject.organisationId);
+      if (!organisation) throw new ApiError('InvalidToken', 'The organisation of the token was deleted.');
+      const holder = await holderOf(subject, ip, directory);
+      return { organisationId: organisation.id, organisationName: organisation.name, ...holder };
+    });
   };
 }
 

@@ -3,9 +3,10 @@ import { describe, test } from 'node:test';
 import { ApiError } from '../errors.ts';
 import { ManualClock, seededRandom } from '../lib/manual-clock.fixture.ts';
 import { createMemoryRegistry } from '../registry/memory.ts';
+import type { Json } from '../registry/registry.ts';
 import { createLogins } from './lockout.ts';
 import { createPasswords, sha1Hex } from './passwords.ts';
-import { createUsers } from './users.ts';
+import { createUsers, type UserDocument, userKey } from './users.ts';
 
 const RIGHT = sha1Hex('right');
 const WRONG = sha1Hex('wrong');
@@ -73,6 +74,79 @@ describe('lockout', () => {
     for (let n = 0; n < 100; n++) await logins.login(`nobody-${n}`, WRONG);
     const documents = await Array.fromAsync(registry.list('login'));
     assert.ok(documents.length <= 17, 'invented names do not fill the registry');
+  });
+
+  test('a name costs the same number of password hashes, whoever has it', async () => {
+    const { registry, clock } = await setUp();
+    const hashes: string[] = [];
+    const random = seededRandom(2);
+    const passwords = createPasswords(random, { memory: 64, passes: 1 });
+    const counted: typeof passwords = {
+      ...passwords,
+      hash: (text) => {
+        hashes.push('hash');
+        return passwords.hash(text);
+      },
+      verify: (hashed, text) => {
+        hashes.push('verify');
+        return passwords.verify(hashed, text);
+      },
+    };
+    const users = createUsers(registry, counted, clock, random);
+    for (const username of ['disabled', 'with-mfa']) {
+      await users.create({ organisationId: 1, username, sha1Hex: RIGHT });
+    }
+    await users.change('disabled', { status: 'disabled' });
+    const key = userKey('with-mfa') as string;
+    const mfa = {
+      id: 1,
+      status: 'active',
+      sealed: '',
+      recoveryCodesLeft: 0,
+      lastStep: 0,
+      created: '',
+      activated: '',
+    };
+    await registry.put(key, { ...((await registry.get(key))?.value as { [name: string]: Json }), mfa });
+    const logins = createLogins(registry, users, clock);
+    for (const name of ['ada', 'nobody', 'disabled', 'with-mfa', '', 'x'.repeat(2_000), 'nobody']) {
+      hashes.length = 0;
+      await logins.login(name, WRONG);
+      assert.deepEqual(hashes, ['verify'], name);
+    }
+    // Not even the right password of a user who is disabled.
+    hashes.length = 0;
+    assert.equal((await logins.login('disabled', RIGHT)).type, 'refused');
+    assert.deepEqual(hashes, ['verify']);
+    for (const name of ['ada', 'nobody']) {
+      for (let at = 0; at < 3; at++) await logins.login(name, WRONG);
+      hashes.length = 0;
+      assert.equal((await logins.login(name, WRONG)).type, 'locked');
+      assert.deepEqual(hashes, [], `${name}, locked`);
+    }
+  });
+
+  test('wrong codes count with wrong passwords, and only a right code forgets them', async () => {
+    const { registry, users, logins, types } = await setUp();
+    const key = userKey('ada') as string;
+    const mfa = {
+      id: 1,
+      status: 'active',
+      sealed: '',
+      recoveryCodesLeft: 0,
+      lastStep: 0,
+      created: '',
+      activated: '',
+    };
+    await registry.put(key, { ...((await registry.get(key))?.value as { [name: string]: Json }), mfa });
+    const ada = (await users.find('ada')) as UserDocument;
+    const confirm = async (good: boolean) => (await logins.confirm(ada, async () => good)).type;
+    assert.deepEqual(await types(RIGHT, WRONG, RIGHT), ['accepted', 'refused', 'accepted']);
+    assert.deepEqual([await confirm(false), await confirm(true)], ['refused', 'accepted']);
+    assert.deepEqual([await confirm(false), await confirm(false)], ['refused', 'refused']);
+    assert.deepEqual(await types(RIGHT), ['accepted']);
+    assert.deepEqual([await confirm(false), await confirm(true)], ['refused', 'locked']);
+    assert.deepEqual(await types(RIGHT), ['locked']);
   });
 
   test('a name that nobody has is answered the same way', async () => {

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { Secret, TOTP } from 'otpauth';
 import { ApiError } from '../errors.ts';
+import { noteChange } from '../lib/call-cost.ts';
 import type { Clock, Random } from '../lib/clock.ts';
 import type { Registry } from '../registry/registry.ts';
 import { changeDocument, randomId, wasStored } from './documents.ts';
@@ -137,7 +138,9 @@ export function createMfa({ registry, sealer, clock, random }: MfaParts): Mfa {
         const activated = new Date(clock.now()).toISOString();
         const active: MfaKey = { ...pending, status: 'active', lastStep, activated };
         const outcome = await USER.put(registry, key, { ...stored.document, mfa: active }, stored.revision);
-        if (wasStored(outcome)) return 'activated';
+        if (!wasStored(outcome)) continue;
+        noteChange({ second_factor: 'pending' }, { second_factor: 'active' });
+        return 'activated';
       }
     },
 
@@ -160,6 +163,7 @@ export function createMfa({ registry, sealer, clock, random }: MfaParts): Mfa {
         removed = mfa !== undefined && (keyId === undefined || mfa.id === keyId);
         return removed ? rest : user;
       });
+      if (removed) noteChange({ second_factor: 'set up' }, { second_factor: null });
       return removed;
     },
   };

@@ -1,4 +1,5 @@
 import { decodeJwt, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { ApiError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Purpose, Secrets } from './secret.ts';
 
@@ -44,7 +45,8 @@ export type TokenSubject = UserSubject | ApplicationSubject;
 type Verified<S> =
   | { readonly type: 'verified'; readonly subject: S }
   | { readonly type: 'invalid' }
-  | { readonly type: 'expired' };
+  /** The signature is good. */
+  | { readonly type: 'expired'; readonly subject: S | undefined };
 
 export const USER_TOKEN_SECONDS = 240 * 60;
 export const APPLICATION_TOKEN_SECONDS = 7 * 86_400;
@@ -103,7 +105,7 @@ export function createTokens(secrets: Secrets, clock: Clock): Tokens {
       const subject = subjectOf(payload);
       return subject ? { type: 'verified', subject } : { type: 'invalid' };
     } catch (error) {
-      if (error instanceof errors.JWTExpired) return { type: 'expired' };
+      if (error instanceof errors.JWTExpired) return { type: 'expired', subject: subjectOf(error.payload) };
       if (error instanceof errors.JOSEError) return { type: 'invalid' };
       throw error;
     }
@@ -111,9 +113,9 @@ export function createTokens(secrets: Secrets, clock: Clock): Tokens {
 
   const verifyUser = async (purpose: TokenPurpose, token: string): Promise<Verified<UserSubject>> => {
     const verified = await verify(purpose, token);
-    if (verified.type !== 'verified') return verified;
-    const { subject } = verified;
-    return subject.type === 'user' ? { type: 'verified', subject } : { type: 'invalid' };
+    if (verified.type === 'invalid') return verified;
+    const { type, subject } = verified;
+    return subject?.type === 'user' ? { type, subject } : { type: 'invalid' };
   };
 
   return {
@@ -132,6 +134,26 @@ export function createTokens(secrets: Secrets, clock: Clock): Tokens {
     verifyRefreshToken: (token) => verifyUser('refresh token', token),
     verifyMfaToken: (token) => verifyUser('mfa token', token),
   };
+}
+
+/** Who a token names. */
+export function callerOf(subject: TokenSubject): { actor: string; organisationId: number } {
+  const { organisationId } = subject;
+  const actor = subject.type === 'user' ? `user:${subject.username}` : `application:${subject.applicationId}`;
+  return { actor, organisationId };
+}
+
+/** Runs what may be refused, and notes on the refusal whom it is about. */
+export async function refusing<Result>(
+  subject: TokenSubject | undefined,
+  run: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof ApiError && subject) error.caller = callerOf(subject);
+    throw error;
+  }
 }
 
 /** Who an auth token that was just issued is for; it is not verified. */

@@ -1,3 +1,4 @@
+import { noteChange } from '../lib/call-cost.ts';
 import type { Clock, Random } from '../lib/clock.ts';
 import { documentKind } from '../registry/documents.ts';
 import { keyToken, type Registry, registryKey } from '../registry/registry.ts';
@@ -123,13 +124,19 @@ export function createUsers(registry: Registry, passwords: Passwords, clock: Clo
     const key = userKey(username);
     if (key === undefined) return undefined;
     const passwordHash = sha1Hex === undefined ? undefined : await passwords.hash(sha1Hex);
-    return changeDocument(USER, registry, key, (user) => ({
-      ...user,
-      ...fields,
-      ...(passwordHash === undefined ? {} : { passwordHash }),
-      credentialsVersion:
-        user.credentialsVersion + (passwordHash !== undefined || fields.status === 'disabled' ? 1 : 0),
-    }));
+    let before: UserDocument | undefined;
+    const after = await changeDocument(USER, registry, key, (user) => {
+      before = user;
+      return {
+        ...user,
+        ...fields,
+        ...(passwordHash === undefined ? {} : { passwordHash }),
+        credentialsVersion:
+          user.credentialsVersion + (passwordHash !== undefined || fields.status === 'disabled' ? 1 : 0),
+      };
+    });
+    if (before && after) noteChange(ofInterest(before), ofInterest(after));
+    return after;
   };
 
   async function* list(organisationId: number) {
@@ -191,6 +198,7 @@ export function createUsers(registry: Registry, passwords: Passwords, clock: Clo
       if (!user) return false;
       wasStored(await registry.delete(userKey(username) as string));
       wasStored(await registry.delete(memberKey(user.organisationId, username)));
+      noteChange(ofInterest(user), undefined);
       return true;
     },
 
@@ -216,6 +224,11 @@ export function createUsers(registry: Registry, passwords: Passwords, clock: Clo
       now.passwordHash === user.passwordHash ? { ...now, passwordHash } : now,
     );
   }
+}
+
+/** What the audit log says of a user. */
+function ofInterest({ username, name, role, status }: UserDocument) {
+  return { username, name, role, status };
 }
 
 /** undefined: no user can have this name. */

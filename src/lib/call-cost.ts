@@ -8,6 +8,15 @@ export interface CallCost {
   loopMs: number;
   /** The call was answered. What it has set in motion goes on at nobody's expense. */
   answered?: boolean;
+  /** What the call changed, for the audit log, without secrets. */
+  changed?: Changed;
+}
+
+export interface Changed {
+  /** undefined: it did not exist. */
+  readonly before: object | undefined;
+  /** undefined: it does not exist any more. */
+  readonly after: object | undefined;
 }
 
 const calls = new AsyncLocalStorage<CallCost>();
@@ -17,6 +26,12 @@ let charging = false;
 /** Runs something on behalf of a call: what it does at once is charged, and later what it runs by `charged`. */
 export function onBehalfOf<Result>(call: CallCost, run: () => Result): Result {
   return calls.run(call, () => charged(run));
+}
+
+/** Notes what the call that is being worked for has changed. Of several changes in a call the first is noted. */
+export function noteChange(before: object | undefined, after: object | undefined): void {
+  const call = calls.getStore();
+  if (call && !call.answered) call.changed ??= { before, after };
 }
 
 /** The organisation whose call is being worked for; undefined where it is nobody's call. */

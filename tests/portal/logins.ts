@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { Secret, TOTP } from 'otpauth';
 import type { Browser, BrowserContext, Page, Route } from 'playwright-core';
 import { buildPortal } from '../../scripts/build-portal.ts';
 import { chromiumFor } from '../support/browser.ts';
@@ -34,6 +35,7 @@ export function loginTests(): void {
         await world.api.createStream(token, stream(`${world.receiver.url}/${user}`, `Stream of ${user}`));
       }
       await world.addUser(7, 'olga', 'observer');
+      await world.addUser(7, 'mia', 'observer');
     });
     after(async () => {
       await browser?.close();
@@ -276,6 +278,61 @@ export function loginTests(): void {
       await page.getByText('Too many calls at the moment').waitFor();
       assert.equal(await page.getByText('This list is not up to date').count(), 0);
       await page.unroute(LIST);
+    });
+
+    test('a second factor is set up with a code, asked for at the next login, and removed', async (t) => {
+      if (!browser) return t.skip();
+      await fresh('mia');
+      await page.getByRole('button', { name: 'mia', exact: true }).click();
+      await page.getByRole('menuitem', { name: 'My account' }).click();
+      await page.getByRole('heading', { name: 'My account', level: 1 }).waitFor();
+      const field = page.getByRole('textbox', { name: 'Your password' });
+      await field.fill('wrong');
+      await page.getByRole('button', { name: 'Set up', exact: true }).click();
+      await page.getByText('User name or password is wrong.').waitFor();
+      await field.fill(PASSWORD);
+      await page.getByRole('button', { name: 'Set up', exact: true }).click();
+      await page.getByRole('img', { name: 'QR code of the key' }).waitFor();
+      const textOf = async (name: string) =>
+        (await page.getByRole('region', { name, exact: true }).innerText()).trim();
+      const secret = Secret.fromBase32(await textOf('Key'));
+      const codeOf = (steps: number) =>
+        new TOTP({ secret }).generate({ timestamp: Date.now() + steps * 30_000 });
+      const [recovery = '', other = ''] = (await textOf('Recovery codes')).split('\n');
+      const code = page.getByRole('textbox', { name: /code/i });
+      await code.fill('000000');
+      await page.getByRole('button', { name: 'Activate' }).click();
+      await page.getByText('Is not the code of this moment').waitFor();
+      // The step before is taken too: what a slow test types is never too late.
+      await code.fill(codeOf(0));
+      await page.getByRole('button', { name: 'Activate' }).click();
+      await page.getByText('10 of your recovery codes are left').waitFor();
+      await page.getByText('The second factor is active.').waitFor();
+
+      await signOut('mia');
+      const enter = async () => {
+        await page.getByLabel('Username').fill('mia');
+        await page.getByRole('textbox', { name: 'Password' }).fill(PASSWORD);
+        await page.getByRole('button', { name: 'Sign in' }).click();
+        await page.getByRole('textbox', { name: 'Code' }).waitFor();
+      };
+      await enter();
+      await page.getByRole('textbox', { name: 'Code' }).fill('000000');
+      await page.getByRole('button', { name: 'Continue' }).click();
+      await page.getByText('The code is wrong').waitFor();
+      await page.getByRole('button', { name: 'Start again' }).click();
+      await enter();
+      await page.getByRole('textbox', { name: 'Code' }).fill(recovery);
+      await page.getByRole('button', { name: 'Continue' }).click();
+      await page.getByRole('heading', { name: 'Data Streams' }).waitFor();
+
+      await go(page, '/account');
+      await page.getByText('9 of your recovery codes are left').waitFor();
+      await page.getByRole('button', { name: 'Remove…' }).click();
+      await field.fill(PASSWORD);
+      await page.getByRole('textbox', { name: 'Code' }).fill(other);
+      await page.getByRole('button', { name: 'Remove the second factor' }).click();
+      await page.getByRole('button', { name: 'Set up', exact: true }).waitFor();
     });
 
     test('a name that would turn the text around is shown as it is written', async (t) => {

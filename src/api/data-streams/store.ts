@@ -1,5 +1,6 @@
 import { quarantinePrefix } from '../../delivery/quarantine/document.ts';
 import { ApiError } from '../../errors.ts';
+import { noteChange } from '../../lib/call-cost.ts';
 import {
   type DataStreamDocument,
   HISTORY,
@@ -121,7 +122,7 @@ export async function changeStream(
     const changed = await change(document);
     if (!changed) return;
     const outcome = await STREAM.put(registry, streamKey(organisationId, id), changed, revision);
-    if (outcome.type === 'stored') return;
+    if (outcome.type === 'stored') return noteChange(ofInterest(document), ofInterest(changed));
     if (outcome.type === 'unavailable') throw unavailable(outcome);
   }
   throw new ApiError(
@@ -140,6 +141,7 @@ export async function removeStream(registry: Registry, organisationId: number, i
     const outcome = await registry.delete(streamKey(organisationId, id), revision);
     if (outcome.type === 'unavailable') throw unavailable(outcome);
     if (outcome.type === 'conflict') continue;
+    noteChange(ofInterest(document), undefined);
     await registry.delete(progressKey(document));
     // Of the jobs that ran beside the live one.
     for await (const { key } of registry.list(progressKey(document))) await registry.delete(key);
@@ -149,6 +151,14 @@ export async function removeStream(registry: Registry, organisationId: number, i
       await registry.delete(key);
     return;
   }
+}
+
+/** What the audit log says of a stream: what people set, with the secrets masked, and nothing that the engine writes. */
+function ofInterest(stream: DataStreamDocument): object {
+  const { name, kind, relation, desired, filters, delivery, privacy, replays } = stream;
+  const { connectionType: connection_type, format, target, maskedCredentials: credentials } = stream;
+  const destination = { connection_type, format, target, credentials };
+  return { name, kind, relation, desired, filters, delivery, privacy, replays, destination };
 }
 
 function notFound(id: string): ApiError {

@@ -19,6 +19,8 @@ async function audited(query = '') {
     status: number;
     organisation_id: number | null;
     given: object;
+    changed: Record<string, unknown[]>;
+    times: number;
   }[];
 }
 
@@ -59,7 +61,7 @@ describe('the audit log', () => {
       ['Authenticate', 'user:eve@one.example', 401, null],
       ['CreateDataStreamer', 'user:ada', 201, 1],
       ['DeleteDataStreamerV2', 'user:ada', 202, 1],
-      ['DeleteDataStreamerV2', 'unknown', 403, null],
+      ['DeleteDataStreamerV2', 'user:otto', 403, 1],
       ['ListOrganisations', 'unknown', 401, null],
     ]);
     const text = JSON.stringify(entries);
@@ -84,7 +86,44 @@ describe('the audit log', () => {
     assert.equal(JSON.parse(lines.text.split('\n')[0] as string).action, 'CreateUser');
     await api.call('POST', '/operator/v1/organisations', { token: OPERATOR_TOKEN, body: { name: '=cmd()' } });
     const table = await api.call('GET', `${AUDIT}?format=csv`, { token: OPERATOR_TOKEN });
-    assert.match(table.text, /^at,actor,organisation_id,action,resource,ip,status,given\n/);
+    assert.match(table.text, /^at,actor,organisation_id,action,resource,ip,status,times,given,changed\n/);
     assert.doesNotMatch(table.text, /(^|,)[=+@]/m);
+  });
+
+  test('has values before and after a change, with the secrets masked', async () => {
+    const id = await api.create({ ...STREAM, name: 'Before' });
+    const credentials = { ...STREAM.destination.credentials, key: 'canary of the new key', size: 7 };
+    const body = { name: 'After', status: { id: 2 }, destination: { ...STREAM.destination, credentials } };
+    const since = (await audited()).length;
+    assert.equal((await api.call('PATCH', `/api/v2/data_stream/${id}`, { body })).status, 202);
+    assert.equal((await api.call('DELETE', `/api/v2/data_stream/${id}`)).status, 202);
+    const users = '/operator/v1/organisations/1/users';
+    const eve = `${users}/eve@one.example`;
+    await api.call('PATCH', eve, { token: OPERATOR_TOKEN, body: { role: 'observer', password: 'canary' } });
+    const [patched, deleted, demoted] = (await audited()).slice(since);
+    assert.deepEqual(patched?.changed, {
+      name: ['Before', 'After'],
+      desired: ['running', 'paused'],
+      'destination.credentials.size': [3000, 7],
+    });
+    assert.deepEqual(deleted?.changed.name, ['After', null]);
+    assert.deepEqual(deleted?.changed['destination.target'], ['https://box.example/in', null]);
+    assert.deepEqual(demoted?.changed, { role: ['user', 'observer'] });
+    assert.ok(!JSON.stringify(await audited()).includes('canary'));
+  });
+
+  test('has refused calls with who made them, and those of the unknown together', async () => {
+    const since = (await audited()).length;
+    for (const id of ['aaaaaaaa', 'bbbbbbbb']) {
+      await api.call('DELETE', `/api/v2/data_stream/${id}`, { token: 'otto' });
+      await api.call('GET', `/api/v2/data_stream/${id}`, { token: 'canary-token' });
+    }
+    const entries = (await audited()).slice(since);
+    const told = entries.map(({ action, actor, status, times }) => [action, actor, status, times]);
+    assert.deepEqual(told, [
+      ['DeleteDataStreamerV2', 'user:otto', 403, 1],
+      ['GetDataStreamerByIdV2', 'unknown', 401, 2],
+      ['DeleteDataStreamerV2', 'user:otto', 403, 1],
+    ]);
   });
 });

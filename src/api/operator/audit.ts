@@ -41,8 +41,12 @@ const Entry = Type.Object(
     resource: Type.Record(Type.String(), Type.String(), { description: 'Ids of the path.' }),
     ip: Type.String(),
     status: Type.Integer({ description: 'Of the answer; below 400 the call was done.' }),
+    times: Type.Integer({ description: 'How often this happened within a minute; `at` is the first time.' }),
     given: Type.Record(Type.String(), Type.Unknown(), {
       description: 'The fields of the body; `***` in the place of every value that may be a secret.',
+    }),
+    changed: Type.Record(Type.String(), Type.Array(Type.Unknown(), { minItems: 2, maxItems: 2 }), {
+      description: 'The fields that the call changed, each with its value before and after; secrets masked.',
     }),
   },
   { 'x-component': 'AuditEntry' },
@@ -58,9 +62,9 @@ export function auditRoutes({ audit }: AuditParts): Route[] {
       path: '/operator/v1/audit',
       operationId: 'ListAudit',
       tags: ['Operator: audit'],
-      summary: 'List logins, calls of the operator and changes',
+      summary: 'List logins, calls of the operator, changes and refused calls',
       description:
-        'Oldest first, in pages. The header X-Next-After is there while more entries may follow; a page may have fewer entries than its limit, or none.',
+        'Oldest first, in pages. The header X-Next-After is there while more entries may follow; a page may have fewer entries than its limit, or none. An entry EntriesMissing says how many were not kept, because too many came at once.',
       access: 'operator',
       query: Query,
       responses: {
@@ -98,7 +102,8 @@ export function auditRoutes({ audit }: AuditParts): Route[] {
 }
 
 function show(entry: AuditEntry): Static<typeof Entry> {
-  const { at, actor, organisationId, action, resource = {}, ip, status, given = {} } = entry;
+  const { at, actor, organisationId, action, resource = {}, ip, status, times = 1 } = entry;
+  const { given = {}, changed = {} } = entry;
   return {
     at: new Date(at).toISOString(),
     actor,
@@ -107,7 +112,9 @@ function show(entry: AuditEntry): Static<typeof Entry> {
     resource: { ...resource },
     ip,
     status,
+    times,
     given: { ...given },
+    changed: Object.fromEntries(Object.entries(changed).map(([path, values]) => [path, [...values]])),
   };
 }
 

@@ -3,6 +3,7 @@ import { type Sessions, useSession } from '../lib/session.ts';
 import { visible } from '../lib/text.ts';
 import { Heading } from '../parts/heading.tsx';
 import { OwnPassword } from '../parts/own-password.tsx';
+import { SecondFactor } from '../parts/second-factor.tsx';
 import { Fact } from '../parts/show.tsx';
 
 /** What belongs to the person who is signed in. */
@@ -26,6 +27,7 @@ export default function Account({ changePassword }: { readonly changePassword: S
         </dl>
       </Paper>
       <OwnPassword username={username} changePassword={changePassword} />
+      <SecondFactor />
     </Stack>
   );
 }
