@@ -137,7 +137,7 @@ export function createTokens(secrets: Secrets, clock: Clock): Tokens {
 }
 
 /** Who a token names. */
-export function callerOf(subject: TokenSubject): { actor: string; organisationId: number } {
+function callerOf(subject: TokenSubject): { actor: string; organisationId: number } {
   const { organisationId } = subject;
   const actor = subject.type === 'user' ? `user:${subject.username}` : `application:${subject.applicationId}`;
   return { actor, organisationId };
