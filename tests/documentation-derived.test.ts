@@ -5,8 +5,13 @@ import { setUpApi } from '../src/api/api.fixture.ts';
 import type { Console } from '../src/cli/node.ts';
 import { runCommandLine } from '../src/cli/program.ts';
 import { destinationTypes } from '../src/destinations/all.ts';
+import { cloudEvent } from '../src/destinations/cloud-event.ts';
 import { parseFilters } from '../src/filters/parse.ts';
+import { parsePrivacy } from '../src/privacy/parse.ts';
+import { blockInMemory } from '../src/records/block.ts';
+import { RECORD_EXAMPLES } from '../src/records/examples.ts';
 import { FORMATS } from '../src/records/formats.ts';
+import { indexOfOne } from '../src/records/record-index.ts';
 import { compareTable, guideOf } from './support/documents.ts';
 
 /** `UPDATE_DOCS=1 npm run test:system` writes what these tests compare. */
@@ -72,6 +77,23 @@ test('docs/filters.md shows filters that are accepted', () => {
     const parsed = parseFilters(JSON.parse(example), 'event');
     assert.equal(parsed.type, 'valid', example);
   }
+});
+
+test('docs/privacy.md shows what is accepted', () => {
+  const [, example = ''] = /```json\n([\s\S]*?)```/.exec(readFileSync('docs/privacy.md', 'utf8')) ?? [];
+  const parsed = parsePrivacy(JSON.parse(example).privacy);
+  assert.ok(parsed.type === 'valid' && parsed.privacy);
+});
+
+test('docs/formats.md shows the CloudEvent of the example record', () => {
+  const [, example = ''] = /```json\n([\s\S]*?)```/.exec(readFileSync('docs/formats.md', 'utf8')) ?? [];
+  const { data, ...attributes } = JSON.parse(example);
+  const bytes = Buffer.from(RECORD_EXAMPLES.usage);
+  const facts = { organisation: 70_412, endpoint: 41_806_233n };
+  const block = blockInMemory(indexOfOne('usage', bytes.length, facts), bytes, 0);
+  const { data: record, ...others } = JSON.parse(cloudEvent(block, 0).toString());
+  assert.deepEqual(attributes, others);
+  assert.equal(data.id, record.id);
 });
 
 test('docs/README.md links to the guide of every destination', () => {

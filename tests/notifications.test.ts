@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Webhook } from 'standardwebhooks';
 import { FlowWorld } from './support/flow-world.ts';
 import { type ReceivedRequest, startReceiver } from './support/receiver.ts';
 import { waitFor } from './support/wait-for.ts';
 
+const [, SET = ''] = /```sh\n([\s\S]*?)```/.exec(readFileSync('docs/notifications.md', 'utf8')) ?? [];
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 
 test('an owner is notified of an error and its end, through a crash, and sees both in the event stream', {
@@ -35,7 +38,10 @@ test('an owner is notified of an error and its end, through a crash, and sees bo
       data: { message: string; data_stream?: { id: string } };
     };
 
-  await world.call(200, 'PUT', '/notification', { url: `${alerts.url}/alerts`, signing_secret: SECRET });
+  // The command of the guide, to this receiver.
+  const command = SET.replace('https://alerts.example/simstream', `${alerts.url}/alerts`);
+  const env = { ...process.env, URL: world.api.url, TOKEN: world.token };
+  execFileSync('bash', ['-euc', command.replace('curl', 'curl -fsS')], { env });
   const tested = (await world.call(200, 'POST', '/notification/test')) as { outcome: string };
   assert.equal(tested.outcome, 'delivered');
   assert.equal(read(messages[0] as ReceivedRequest).type, 'data_stream.test');

@@ -66,6 +66,8 @@ export interface LiveStream extends Stream {
 const TICK_MS = 2_000;
 /** Pauses between the tries of a message; after the last it is given up, a day after the first. */
 const PAUSES_MS = [5, 60, 300, 900, 3_600, 10_800, 21_600, 43_200].map((seconds) => seconds * 1_000);
+/** Characters of a failure that are kept: a receiver may answer with a page. */
+const LONGEST_FAILURE = 500;
 /** Messages of a partition that are sent at the same time. */
 const MOST_SENDS = 8;
 
@@ -261,7 +263,8 @@ class Notifier {
       if (pause === undefined) gaveUp(stream, notice.event, result.message);
       else {
         const nextAt = clock.now() + Math.max(pause, result.afterMs ?? 0);
-        waiting = [...others, { ...notice, tries: notice.tries + 1, nextAt }];
+        const failure = result.message.slice(0, LONGEST_FAILURE);
+        waiting = [...others, { ...notice, tries: notice.tries + 1, nextAt, failure }];
       }
     }
     await this.#store(key, stream, entry, { ...entry.document, waiting });

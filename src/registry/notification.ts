@@ -55,6 +55,8 @@ export interface Notice {
   readonly tries: number;
   /** Milliseconds since the epoch. */
   readonly nextAt: number;
+  /** Why the last try failed, in words. */
+  readonly failure?: string;
 }
 
 export const NOTIFICATION = documentKind<NotificationDocument>({ prefix: 'notification' });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
-import { NOTIFICATION_EVENTS } from '../../registry/notification.ts';
+import { NOTICES, NOTIFICATION_EVENTS, noticesKey } from '../../registry/notification.ts';
 import { type ApiFixture, setUpApi } from '../api.fixture.ts';
 
 const PATH = '/api/v2/data_stream/notification';
@@ -23,6 +23,7 @@ test('a receiver is set, shown masked, changed and removed; each organisation ha
     events: [...NOTIFICATION_EVENTS],
     lag_minutes: 60,
     modified: null,
+    undelivered: null,
     default_receiver: false,
   });
   const given = {
@@ -38,6 +39,7 @@ test('a receiver is set, shown masked, changed and removed; each organisation ha
     events: ['error', 'recovered'],
     lag_minutes: 60,
     modified: new Date(api.clock.now()).toISOString(),
+    undelivered: null,
     default_receiver: false,
   });
   assert.deepEqual((await call('GET')).body, put.body);
@@ -90,4 +92,28 @@ test('observers read and change nothing; a test message says what became of it',
   await call('PUT', { url: URL });
   const tested = await call('POST');
   assert.deepEqual([tested.status, tested.body.outcome, tested.body.remote_status], [200, 'delivered', 200]);
+});
+
+test('messages that wait are shown with the reason', async () => {
+  await call('PUT', { url: URL });
+  const notice = {
+    id: 'n',
+    event: 'error',
+    channel: 'webhook',
+    text: '{}',
+    tries: 0,
+    nextAt: 60_000,
+  } as const;
+  const waiting = [notice, { ...notice, tries: 2, nextAt: 1_000, failure: 'it answered 503' }];
+  const document = {
+    told: { error: true, lag: false, expiring: 0, quarantined: 0, at: {} },
+    waiting,
+  } as const;
+  await NOTICES.put(api.registry, noticesKey({ partition: 3, organisationId: 1, id: 'abc' }), document);
+  await NOTICES.put(api.registry, noticesKey({ partition: 3, organisationId: 12, id: 'abc' }), document);
+  assert.deepEqual((await call('GET')).body.undelivered, {
+    messages: 2,
+    message: 'it answered 503',
+    next_at: new Date(1_000).toISOString(),
+  });
 });

@@ -8,8 +8,10 @@ import { CREDENTIALS_PATH, maskCredentials } from '../../destinations/masking.ts
 import { ApiError, faultsToError } from '../../errors.ts';
 import { jsonForm } from '../../registry/documents.ts';
 import {
+  NOTICES,
   NOTIFICATION,
   NOTIFICATION_EVENTS,
+  type Notice,
   type NotificationDocument,
   notificationKey,
   USUAL_LAG_MINUTES,
@@ -87,6 +89,16 @@ const View = Type.Object(
     events: Events,
     lag_minutes: LagMinutes,
     modified: nullable(Type.String({ format: 'date-time' })),
+    undelivered: nullable(
+      Type.Object(
+        {
+          messages: Type.Integer({ minimum: 1 }),
+          message: nullable(Type.String({ description: 'Why the last try failed; null: there was none' })),
+          next_at: Type.String({ format: 'date-time', description: 'When the next one is tried' }),
+        },
+        { description: 'Messages that wait to be sent; null: none does' },
+      ),
+    ),
     default_receiver: Type.Boolean({
       description: 'The operator is notified in place of the organisation, because it has set no `url`',
     }),
@@ -98,7 +110,7 @@ type Request<Body = undefined> = RouteRequest<unknown, unknown, Body, Identity>;
 
 /** Who is notified about the data streams of an organisation: read, set, remove, test. */
 export function notificationRoutes(parts: NotificationParts): Route[] {
-  const { registry, defaultReceiver } = parts;
+  const { registry } = parts;
   const shown = { description: 'Who is notified, and of what.', schema: View };
   return [
     defineRoute({
@@ -111,7 +123,7 @@ export function notificationRoutes(parts: NotificationParts): Route[] {
       responses: { 200: shown },
       handler: async ({ identity: { organisationId } }) => {
         const stored = await find(registry, organisationId);
-        return { status: 200, body: show(stored?.document, defaultReceiver) };
+        return { status: 200, body: await show(parts, organisationId, stored?.document) };
       },
     }),
     defineRoute({
@@ -215,7 +227,7 @@ async function put(parts: NotificationParts, { body, identity, signal }: Request
   if (!wasStored(await NOTIFICATION.put(registry, key, document, stored?.revision ?? 0))) {
     throw new ApiError('InvalidState', 'It was changed by another call at the same time; try again.');
   }
-  return { status: 200, body: show(document, parts.defaultReceiver) };
+  return { status: 200, body: await show(parts, organisationId, document) };
 }
 
 function reach(
@@ -228,14 +240,31 @@ function reach(
   return mustBeReachable(parts, configured, reference, signal, '/url');
 }
 
-function show(document: NotificationDocument | undefined, defaultReceiver: boolean) {
+async function show(
+  { registry, startPosition, defaultReceiver }: NotificationParts,
+  organisationId: number,
+  document: NotificationDocument | undefined,
+) {
   const { url = null, signing_secret = null } = document?.maskedCredentials ?? {};
+  const { partition } = await startPosition(organisationId);
   return {
     url,
     signing_secret,
     events: document?.events ?? NOTIFICATION_EVENTS,
     lag_minutes: document?.lagMinutes ?? USUAL_LAG_MINUTES,
     modified: document?.modified ?? null,
+    undelivered: document ? await undelivered(registry, partition, organisationId) : null,
     default_receiver: !document && defaultReceiver,
   };
+}
+
+async function undelivered(registry: Registry, partition: number, organisationId: number) {
+  const waiting: Notice[] = [];
+  for await (const { document } of NOTICES.list(registry, partition, organisationId)) {
+    waiting.push(...document.waiting.filter(({ channel }) => channel === 'webhook'));
+  }
+  if (waiting.length === 0) return null;
+  const next = waiting.reduce((one, other) => (other.nextAt < one.nextAt ? other : one));
+  const failed = waiting.find(({ failure }) => failure !== undefined);
+  return { messages: waiting.length, message: failed?.failure ?? null, next_at: iso(next.nextAt) };
 }
