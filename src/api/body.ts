@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ApiError } from '../errors.ts';
 import { compareDecimals, numberText } from '../filters/decimal.ts';
+import type { SentNumber } from '../filters/sent-number.ts';
 import { onBehalfOf } from '../lib/call-cost.ts';
 import { jsonSlip } from '../lib/json-slip.ts';
 import { withoutNulls } from './validation.ts';
@@ -36,7 +37,7 @@ export function passBodiesOn(app: FastifyInstance): void {
 }
 
 /**
- * Reads JSON that a caller wrote. Numbers that a double would round come as their text.
+ * Reads JSON that a caller wrote. Numbers that a double would round come as SentNumber.
  * @param what it is, for messages
  * @throws ApiError BadRequest
  */
@@ -55,7 +56,7 @@ export function parseJson(bytes: Buffer, what = 'The body'): unknown {
 /** A body may hold a number that a double cannot hold. Other texts of digits only cost a slower look. */
 const LONG_NUMBER = /[\d.]{16}|\d[eE][+-]?\d{3}/;
 
-/** Numbers that a double would round come as their text: an id of 64 bits in a filter must not become another one. */
+/** Numbers that a double would round come as SentNumber: an id of 64 bits in a filter must not become another one. */
 function keepDigits(
   _: string,
   value: unknown,
@@ -65,7 +66,9 @@ function keepDigits(
   if (typeof value !== 'number' || source === undefined) return value;
   const written = numberText(source);
   const kept = Number.isFinite(value) ? numberText(String(value)) : undefined;
-  return written && (!kept || compareDecimals(written, kept) !== 0) ? source : value;
+  return written && (!kept || compareDecimals(written, kept) !== 0)
+    ? ({ number: source } satisfies SentNumber)
+    : value;
 }
 
 function decode(bytes: Buffer, what: string): string {

@@ -1,6 +1,7 @@
 import type { RecordKind } from '../records/block.ts';
 import type { Json } from '../registry/registry.ts';
 import type { Faults, Read } from './faults.ts';
+import { isSentNumber } from './sent-number.ts';
 import type { PathElement, PlainElement, Scalar, TypeElement } from './syntax.ts';
 
 /** Values of one stream together: several times the number of event types there are. */
@@ -187,7 +188,7 @@ function distinct<T>(values: readonly T[]): T[] {
 
 function readScalar(raw: unknown): Scalar | undefined {
   if (typeof raw === 'number') return Number.isFinite(raw) ? raw + 0 : undefined;
-  if (typeof raw === 'boolean') return raw;
+  if (typeof raw === 'boolean' || isSentNumber(raw)) return raw;
   return typeof raw === 'string' && raw.length <= LONGEST_VALUE && raw.isWellFormed() ? raw : undefined;
 }
 

@@ -1,3 +1,5 @@
+import type { SentNumber } from './sent-number.ts';
+
 /**
  * The filters of a data stream, as they are evaluated:
  *
@@ -46,7 +48,7 @@ export interface PathElement {
   readonly not: boolean;
 }
 export type Comparison = 'in' | 'lt' | 'lte' | 'gt' | 'gte' | 'prefix' | 'contains';
-export type Scalar = string | number | boolean;
+export type Scalar = string | number | boolean | SentNumber;
 
 // Types and not interfaces: only a type is a Json by its structure.
 type AllElement = { readonly all: readonly FilterElement[] };

@@ -41,6 +41,7 @@ function wantedOf(values: readonly Scalar[]): Wanted {
   const booleans = new Set<boolean>();
   for (const value of values) {
     if (typeof value === 'boolean') booleans.add(value);
+    else if (typeof value === 'object') numbers.push(numberText(value.number) as Decimal);
     else {
       const written = numberText(String(value));
       if (written) numbers.push(written);

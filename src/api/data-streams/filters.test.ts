@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
-import { blockOf } from '../../filters/filters.fixture.ts';
+import { blockOf, selected } from '../../filters/filters.fixture.ts';
 import { blockInMemory } from '../../records/block.ts';
 import { usageText } from '../../records/records.fixture.ts';
 import { type ApiFixture, setUpApi } from '../api.fixture.ts';
@@ -64,21 +64,34 @@ test('filters on any field of usage data are kept as they were sent', async () =
   assert.deepEqual((await read(id)).filters, filters);
 });
 
-test('a number that a double would round comes back as text, others as numbers', async () => {
+test('a number that a double would round comes back as it was sent', async () => {
+  const value =
+    '[18446744073709551615,9007199254740992,0.1,"18446744073709551615",0.30000000000000004,1e400,1e22]';
+  const filter = `{"field":"id","value":${value}}`;
   const body = JSON.stringify({ data_stream_type: { id: 1 }, filters: ['FILTER'], destination });
-  const filter =
-    '{"field":"id","value":[18446744073709551615,9007199254740992,0.1,0.30000000000000004,1e400,1e22]}';
   const created = await api.call('POST', PATH, { body: body.replace('"FILTER"', filter) });
   assert.equal(created.status, 201, created.text);
   const id = String(created.headers.location).split('/').at(-1) as string;
-  assert.deepEqual((await read(id)).filters[0].value, [
-    '18446744073709551615',
-    9007199254740992,
-    0.1,
-    0.30000000000000004,
-    '1e400',
-    1e22,
+  const { text } = await api.call('GET', `${PATH}/${id}`);
+  assert.ok(text.includes(`"filters":[{"field":"id","value":${value.replace('1e22', '1e+22')}}]`), text);
+  assert.ok((await api.call('GET', PATH)).text.includes('18446744073709551615,9007199254740992'));
+  // What was read may be sent back, and changes nothing.
+  const before = (await api.document(id))?.modified;
+  const patch = `{"filters":[${filter}]}`;
+  assert.equal((await api.call('PATCH', `${PATH}/${id}`, { body: patch })).status, 202);
+  assert.equal((await api.document(id))?.modified, before);
+});
+
+test('a long number equals the number and not the text', async () => {
+  const block = await blockOf('usage', [
+    usageText({ id: '18446744073709551615' }),
+    usageText({ id: '18446744073709551614' }),
+    usageText({ id: '1', name: '"18446744073709551615"' }),
   ]);
+  const long = { number: '18446744073709551615' };
+  assert.deepEqual(selected([{ field: 'id', value: [long] }], block), [0]);
+  assert.deepEqual(selected([{ field: 'name', value: [long] }], block), []);
+  assert.deepEqual(selected([{ field: 'id', op: 'lt', value: [long] }], block), [1, 2]);
 });
 
 test('a change of type needs filters that mean something there', async () => {

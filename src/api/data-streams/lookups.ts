@@ -3,6 +3,7 @@ import type { DestinationType } from '../../destinations/contract.ts';
 import { EVENT_TYPES } from '../../records/event-types.ts';
 import { RECORD_EXAMPLES } from '../../records/examples.ts';
 import { sampleEvent } from '../../records/sample-event.ts';
+import { RECORD_FIELDS } from '../../records/schema.ts';
 import { STATUS_DESCRIPTIONS, STATUS_IDS, type StreamState } from '../../registry/data-stream.ts';
 import { recordSchema } from '../operator/record-schemas.ts';
 import { defineRoute, type Route } from '../route.ts';
@@ -11,10 +12,6 @@ import { credentialsSchema, KINDS, nullable } from './schema.ts';
 const Entry = Type.Object(
   { id: Type.Integer(), description: Type.String() },
   { 'x-component': 'LookupEntry' },
-);
-const NamedEntry = Type.Object(
-  { id: Type.String(), description: Type.String() },
-  { 'x-component': 'NamedLookupEntry' },
 );
 const EventTypeEntry = Type.Object(
   {
@@ -60,10 +57,34 @@ const ConnectionType = Type.Object(
   { 'x-component': 'ConnectionType' },
 );
 
+const FilterField = Type.Object(
+  {
+    id: Type.String({ description: 'The value of `field`. Any other path of a record may be used too.' }),
+    description: Type.String(),
+    data_stream_types: Type.Array(Type.Integer(), { description: 'Of which streams: 1 Usage, 2 Events.' }),
+  },
+  { 'x-component': 'FilterField' },
+);
+
+/** emnify's two fields first, then every field that records have by name. */
 const FILTER_FIELDS = [
-  { id: 'event_type_id', description: 'Filter by event type id' },
-  { id: 'alert', description: 'Filter by alert' },
+  { id: 'event_type_id', description: 'Filter by event type id', data_stream_types: [2] },
+  { id: 'alert', description: 'Filter by alert', data_stream_types: [2] },
+  ...fieldsOfRecords(),
 ];
+
+function fieldsOfRecords() {
+  const fields = new Map<string, { id: string; description: string; data_stream_types: number[] }>();
+  for (const kind of ['usage', 'event'] as const) {
+    for (const { path, meaning } of RECORD_FIELDS[kind]) {
+      if (path === 'alert') continue;
+      const field = fields.get(path) ?? { id: path, description: meaning, data_stream_types: [] };
+      field.data_stream_types.push(KINDS[kind].id);
+      fields.set(path, field);
+    }
+  }
+  return [...fields.values()];
+}
 
 /** The lists of values that the fields of a data stream can have; each word is in the place of an id. */
 export function dataStreamLookupRoutes(types: ReadonlyMap<string, DestinationType>): Route[] {
@@ -89,8 +110,8 @@ export function dataStreamLookupRoutes(types: ReadonlyMap<string, DestinationTyp
     lookup(
       'filter_field_type',
       'GetDataStreamerEnumFilterFieldType',
-      'The fields that events can be filtered by',
-      NamedEntry,
+      'The fields that records can be filtered by',
+      FilterField,
       FILTER_FIELDS,
     ),
   ];
@@ -100,7 +121,7 @@ function lookup(
   word: string,
   operationId: string,
   summary: string,
-  entry: typeof Entry | typeof NamedEntry | typeof ConnectionType,
+  entry: typeof Entry | typeof FilterField | typeof ConnectionType,
   entries: readonly object[],
 ): Route {
   return defineRoute({

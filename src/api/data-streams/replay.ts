@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox';
 import type { Identity } from '../../auth/identity.ts';
 import { ApiError, faultsToError } from '../../errors.ts';
+import { showNumbers } from '../../filters/sent-number.ts';
 import type { Position } from '../../log/log.ts';
 import {
   type DataStreamDocument,
@@ -333,7 +334,7 @@ async function showReplay(registry: Registry, stream: DataStreamDocument, replay
     id: replay.id,
     from: replay.fromTime,
     until: replay.untilTime,
-    filters: replay.filters,
+    filters: showNumbers(replay.filters),
     max_records_per_second: replay.recordsPerSecond ?? null,
     status: statusOf(stream, replay, progress),
     progress: showProgress(progress),

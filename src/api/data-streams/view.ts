@@ -1,3 +1,4 @@
+import { showNumbers } from '../../filters/sent-number.ts';
 import {
   type DataStreamDocument,
   type LastError,
@@ -49,7 +50,7 @@ export function showDataStream(stream: DataStreamDocument, progress: ProgressDoc
       format: stream.format,
       target: stream.target,
     },
-    filters: stream.filters,
+    filters: showNumbers(stream.filters),
     data_stream_type: KINDS[stream.kind],
     relation_resolution: { id: stream.relation, description: RELATIONS[stream.relation] },
     status: showStatus(streamStatus(stream, progress)),
