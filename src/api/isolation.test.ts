@@ -63,6 +63,9 @@ function validBody(route: Route): unknown {
 }
 /** Parameters of a path that belong to organisation 2. */
 function foreignValue(parameter: string, path: string): string {
+  if (parameter === 'event_type_id') return '3';
+  if (parameter === 'id' && path.startsWith('/api/v1/data_stream'))
+    return String(Number.parseInt(foreign.stream, 16));
   if (parameter === 'id') return path.includes('application_token') ? foreign.token : foreign.stream;
   if (parameter === 'attempt_id') return 'kept';
   if (parameter === 'replay_id') return foreign.replay;

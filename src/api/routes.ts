@@ -18,6 +18,7 @@ import { type OrganisationParts, organisationRoutes } from './organisation.ts';
 import type { Route } from './route.ts';
 import { type SessionParts, sessionRoutes } from './session.ts';
 import { type UserParts, userRoutes } from './user.ts';
+import { v1DataStreamRoutes } from './v1/data-stream.ts';
 
 type ApiParts = AuthenticateParts &
   OperatorDataStreamParts &
@@ -51,6 +52,7 @@ export function apiRoutes(parts: ApiParts): Route[] {
     ...eventRoutes(parts),
     sampleRecordRoute(),
     ...dataStreamRoutes(parts),
+    ...v1DataStreamRoutes(parts),
     ...replayRoutes(parts),
     ...dataStreamActivityRoutes(parts),
     testRecordRoute(parts),
