@@ -5,9 +5,11 @@ import { passingPayload } from '../records/leased-block.ts';
 import { DUPLICATE_WINDOW_MS, type Nats, StoreUnavailable } from '../storage/nats.ts';
 import { notBefore } from './embedded-log.ts';
 import type { AppendOptions, AppendOutcome, NewBlock } from './log.ts';
+import type { BlockIds } from './nats-block-ids.ts';
 import { findStored } from './nats-find.ts';
 import type { NatsPartition } from './nats-partition.ts';
 import type { Request, Requests } from './nats-requests.ts';
+import type { Tips } from './nats-tips.ts';
 import type { RecentBlocks } from './recent-blocks.ts';
 import { splitBlock } from './split-block.ts';
 
@@ -17,6 +19,8 @@ interface AppendParts {
   readonly recent: RecentBlocks;
   readonly requests: Requests;
   readonly clock: Clock;
+  readonly tips: Tips;
+  readonly ids: BlockIds;
 }
 
 interface Appends {
@@ -39,7 +43,8 @@ const WAITING_BYTES = 256 * 2 ** 20;
 /** Half of JetStream's own duplicate window, because the nodes' clocks may differ. */
 const SURELY_REMEMBERED_MS = DUPLICATE_WINDOW_MS / 2;
 
-export function openAppends({ nats, partitions, recent, requests, clock }: AppendParts): Appends {
+export function openAppends(parts: AppendParts): Appends {
+  const { nats, partitions, recent, requests, clock, tips, ids } = parts;
   const inFlight = new Map<string, Block>();
   const turns = new Map<string, Promise<unknown>>();
   let waiting = 0;
@@ -50,15 +55,25 @@ export function openAppends({ nats, partitions, recent, requests, clock }: Appen
     to.arrivedAt = block.block.arrivedAt;
     const { partition } = to;
     inFlight.set(id, block.block);
+    const from = to.next;
+    const found = async () => {
+      const sequence = await ids.find(to, id, from);
+      return typeof sequence === 'number' ? sequence : undefined;
+    };
     try {
       const withinMs = Math.max(LEAST_MS, deadline - nats.clock.monotonic());
-      const published = await nats.publish(to.subject, block.bytes, { id, withinMs });
+      const published = await nats.publish(to.subject, block.bytes, { id, withinMs, stored: found });
       if (published.type === 'conflict')
         throw new StoreUnavailable(`${to.stream} refuses a block without a reason`);
       const { sequence, duplicate } = published;
       if (!duplicate)
-        recent.add(partition, sequence, { block: block.block, storedLength: block.bytes.length });
+        recent.add(partition, sequence, {
+          block: block.block,
+          storedLength: block.bytes.length,
+          id,
+        });
       to.next = Math.max(to.next, sequence + 1);
+      tips.stored(to);
       return { partition, sequence, duplicate };
     } finally {
       inFlight.delete(id);
@@ -96,7 +111,9 @@ export function openAppends({ nats, partitions, recent, requests, clock }: Appen
     fingerprint: string,
     deadline: number,
   ): Promise<AppendOutcome> => {
-    const begun = await requests.begin(key, fingerprint);
+    const involved = blocks.map(({ partition }) => partitions[partition] as NatsPartition);
+    const ends = Object.fromEntries(involved.map(({ partition, next }) => [partition, next]));
+    const begun = await requests.begin(key, fingerprint, ends);
     if (begun.type !== 'begun') return begun;
     const { request } = begun;
     const idOf = (block: NewBlock, ordinal: number) => idInRequest(request, block, ordinal);
@@ -107,11 +124,33 @@ export function openAppends({ nats, partitions, recent, requests, clock }: Appen
     return { type: 'stored', positions: placed.map(toPosition) };
   };
 
+  /** undefined: too much was stored since the request began. */
+  const foundNearby = async (
+    { ends }: Request,
+    blocks: readonly NewBlock[],
+    idOf: (block: NewBlock, ordinal: number) => string,
+  ): Promise<ReadonlyMap<string, number> | undefined> => {
+    const found = new Map<string, number>();
+    for (const [ordinal, block] of blocks.entries()) {
+      const to = partitions[block.partition] as NatsPartition;
+      const from = ends?.[block.partition];
+      if (from === undefined) return undefined;
+      const id = idOf(block, ordinal);
+      const what = `${to.stream} cannot be searched`;
+      const sequence = await nats.ask(what, () => ids.find(to, id, from));
+      if (sequence === 'unknown') return undefined;
+      if (sequence !== 'missing') found.set(id, sequence);
+    }
+    return found;
+  };
+
   const storedBefore = async (
     request: Request,
     blocks: readonly NewBlock[],
     idOf: (block: NewBlock, ordinal: number) => string,
   ) => {
+    const nearby = await foundNearby(request, blocks, idOf);
+    if (nearby) return nearby;
     if (clock.now() - request.at < SURELY_REMEMBERED_MS) return undefined;
     const wanted = new Set(blocks.map(idOf));
     const involved = partitions.filter(({ partition }) =>

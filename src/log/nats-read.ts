@@ -20,8 +20,11 @@ interface NatsReader {
   extent(partition: NatsPartition): Promise<Extent>;
   read(partition: NatsPartition, from: number, limits: ReadLimits): Promise<StoredBlock[]>;
   seek(partition: NatsPartition, time: number): Promise<number>;
-  /** The block of a followed message, preceded by the blocks from `next` on that the follower missed. */
-  upTo(partition: NatsPartition, next: number, message: JsMsg): Promise<StoredBlock[]>;
+  /**
+   * The block of a followed message, preceded by the blocks from `next` on that the follower missed.
+   * @param sequence under which the message is handed over
+   */
+  upTo(partition: NatsPartition, next: number, message: JsMsg, sequence: number): Promise<StoredBlock[]>;
 }
 
 interface Found {
@@ -127,19 +130,21 @@ export function natsReader({ nats, recent, inFlight }: ReaderParts): NatsReader 
       return found;
     },
 
-    upTo: async (partition, next, message) => {
-      const { seq, data } = message;
+    upTo: async (partition, next, message, seq) => {
+      const { data } = message;
+      const id = message.headers?.get(MESSAGE_ID) ?? '';
       if (seq < next || seq < partition.first) return [];
       partition.next = Math.max(partition.next, seq + 1);
       const before = seq === next ? [] : await between(partition, next, seq);
-      const known =
-        recent.get(partition.partition, seq)?.block ?? inFlight.get(message.headers?.get(MESSAGE_ID) ?? '');
+      const kept = recent.get(partition.partition, seq);
+      // Replicas may count differently: the id says whether it is the same block (nats-agreement.ts).
+      const known = kept && kept.id === id ? kept.block : inFlight.get(id);
       if (known) return [...before, { sequence: seq, block: known }];
       const { stored, length } = decoded(seq, data);
       if (stored.block) partition.arrivedAt = Math.max(partition.arrivedAt, stored.block.arrivedAt);
       // A follower that is far behind must not displace the blocks that followers at the tail need.
       if (stored.block && message.info.pending < AT_THE_TAIL)
-        recent.add(partition.partition, seq, { block: stored.block, storedLength: length });
+        recent.add(partition.partition, seq, { block: stored.block, storedLength: length, id });
       return [...before, stored];
     },
   };

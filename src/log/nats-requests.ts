@@ -11,7 +11,7 @@ import { IDEMPOTENCY_WINDOW } from './log.ts';
  */
 export interface Requests {
   /** @throws StoreUnavailable */
-  begin(key: string, fingerprint: string): Promise<Begun>;
+  begin(key: string, fingerprint: string, ends: Ends): Promise<Begun>;
   done(request: Request): Promise<void>;
 }
 
@@ -20,12 +20,17 @@ type Begun =
   | { readonly type: 'duplicate' }
   | { readonly type: 'mismatch' };
 
+/** Of the partitions that a request stores in: the sequence of the next block when it began. */
+type Ends = Readonly<Record<number, number>>;
+
 export interface Request {
   readonly key: string;
   readonly id: string;
   readonly fingerprint: string;
   /** The first begin of the request, ms since the epoch. */
   readonly at: number;
+  /** Not known of requests that version 0.1 began. */
+  readonly ends?: Ends;
   readonly revision: number;
   /** The request was begun before. */
   readonly repeated: boolean;
@@ -35,6 +40,7 @@ interface RequestDocument {
   readonly id: string;
   readonly fingerprint: string;
   readonly at: number;
+  readonly ends?: Ends;
   readonly done: boolean;
 }
 
@@ -49,9 +55,15 @@ export async function openRequests(
 ): Promise<Requests> {
   const bucket = await openBucket(nats, { name, ttlMs: IDEMPOTENCY_WINDOW + CLOCKS_APART_MS });
   return {
-    begin: async (idempotencyKey, fingerprint) => {
+    begin: async (idempotencyKey, fingerprint, ends) => {
       const key = createHash('sha256').update(idempotencyKey, 'utf8').digest('hex');
-      const fresh: RequestDocument = { id: nats.uniqueId(), fingerprint, at: clock.now(), done: false };
+      const fresh: RequestDocument = {
+        id: nats.uniqueId(),
+        fingerprint,
+        at: clock.now(),
+        ends,
+        done: false,
+      };
       for (let expected = 0; ; ) {
         const outcome = await bucket.write(key, encode(fresh), expected);
         if (outcome.type === 'unavailable') throw new StoreUnavailable(outcome.cause);

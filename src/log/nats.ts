@@ -5,9 +5,11 @@ import { DUPLICATE_WINDOW_MS, type Nats, StoreUnavailable } from '../storage/nat
 import { followStream } from '../storage/nats-follow.ts';
 import type { RecordLog, StoredBlock } from './log.ts';
 import { openAppends } from './nats-append.ts';
+import { blockIds } from './nats-block-ids.ts';
 import type { NatsPartition } from './nats-partition.ts';
 import { natsReader } from './nats-read.ts';
 import { openRequests } from './nats-requests.ts';
+import { shareTips } from './nats-tips.ts';
 import { RECENT_BYTES, recentBlocks } from './recent-blocks.ts';
 
 interface NatsLogOptions {
@@ -52,7 +54,8 @@ export async function createNatsLog(nats: Nats, options: NatsLogOptions): Promis
   const partitions = await openPartitions(nats, options);
   const recent = recentBlocks(count, options.recentBytes ?? RECENT_BYTES);
   const requests = await openRequests(nats, { name: `${prefix}-requests`, clock });
-  const append = openAppends({ nats, partitions, recent, requests, clock });
+  const tips = shareTips(nats, `${prefix}.tips.${count}`, partitions);
+  const append = openAppends({ nats, partitions, recent, requests, clock, tips, ids: blockIds(nats, count) });
   const reader = natsReader({ nats, recent, inFlight: append.inFlight });
 
   const partitionAt = (partition: number): NatsPartition => {
@@ -81,9 +84,15 @@ export async function createNatsLog(nats: Nats, options: NatsLogOptions): Promis
       let next = Math.max(1, Math.ceil(from));
       await followStream(
         nats,
-        { stream: followed.stream, start: { sequence: next }, ahead: AHEAD },
-        async (message) => {
-          for (const stored of await untilRead(clock, () => reader.upTo(followed, next, message), signal)) {
+        {
+          stream: followed.stream,
+          start: { sequence: next },
+          ahead: AHEAD,
+          known: () => followed.next - 1,
+        },
+        async (message, sequence, isCopy) => {
+          const read = () => reader.upTo(followed, next, message, sequence);
+          for (const stored of isCopy ? [] : await untilRead(clock, read, signal)) {
             if (signal.aborted) return;
             try {
               await onBlock(stored);
@@ -92,7 +101,7 @@ export async function createNatsLog(nats: Nats, options: NatsLogOptions): Promis
               if (!signal.aborted) throw error;
             }
           }
-          next = Math.max(next, message.seq + 1);
+          next = Math.max(next, sequence + 1);
         },
         signal,
       );
@@ -142,7 +151,7 @@ async function openPartitions(nats: Nats, options: NatsLogOptions): Promise<Nats
   const open = async (partition: number): Promise<NatsPartition> => {
     const stream = `${prefix}-log-${partition}`;
     const subject = `${prefix}.log.${count}.${partition}`;
-    const { config } = await nats.ensureStream({
+    const { config, state } = await nats.ensureStream({
       name: stream,
       subjects: [subject],
       retention: RetentionPolicy.Limits,
@@ -159,7 +168,14 @@ async function openPartitions(nats: Nats, options: NatsLogOptions): Promise<Nats
           `set SIMSTREAM_PARTITIONS to ${created}`,
       );
     }
-    return { partition, stream, subject, first: 1, next: 1, arrivedAt: Number.NEGATIVE_INFINITY };
+    return {
+      partition,
+      stream,
+      subject,
+      first: 1,
+      next: state.last_seq + 1,
+      arrivedAt: Number.NEGATIVE_INFINITY,
+    };
   };
   // The first stream alone: it decides for all of them, even if several nodes start at the same time.
   const partitions = [await open(0)];

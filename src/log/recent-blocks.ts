@@ -5,6 +5,8 @@ import { leaseOf } from '../records/leased-block.ts';
 export interface RecentBlock {
   readonly block: Block;
   readonly storedLength: number;
+  /** Of the message that stores it, where there is one. */
+  readonly id?: string;
 }
 
 /**
@@ -50,6 +52,9 @@ export function recentBlocks(partitions: number, budget = RECENT_BYTES): RecentB
   const stored = keepWithin(budget * STORED_SHARE, partitions, (bytes: Uint8Array) => bytes.length + 256);
   return {
     add: (partition, sequence, recent, bytes) => {
+      // Replicas may count differently: what was read last is what the sequence means now.
+      const kept = newest.get(partition, sequence);
+      if (kept && kept.id !== recent.id) newest.forget(partition, sequence);
       newest.add(partition, sequence, recent);
       if (bytes) stored.add(partition, sequence, bytes);
     },
@@ -68,6 +73,7 @@ export function recentBlocks(partitions: number, budget = RECENT_BYTES): RecentB
 interface Kept<T> {
   add(partition: number, sequence: number, value: T): void;
   get(partition: number, sequence: number): T | undefined;
+  forget(partition: number, sequence: number): void;
   trim(partition: number, before: number): void;
   readonly bytes: number;
 }
@@ -113,6 +119,7 @@ function keepWithin<T>(
       evict();
     },
     get: (partition, sequence) => byPartition[partition]?.get(sequence),
+    forget,
     trim: (partition, before) => {
       for (const sequence of byPartition[partition]?.keys() ?? []) {
         if (sequence < before) forget(partition, sequence);

@@ -1,6 +1,9 @@
 import { AckPolicy, type ConsumerMessages, DeliverPolicy, type JsMsg } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
 import type { Nats } from './nats.ts';
+import { agreesWithLeader } from './nats-agreement.ts';
+import { Place } from './nats-place.ts';
+import { MESSAGE_ID } from './nats-publish.ts';
 
 interface FollowOptions {
   readonly stream: string;
@@ -12,18 +15,37 @@ interface FollowOptions {
     | { readonly lastPerSubject: true }
     | { readonly time: number };
   readonly headersOnly?: boolean;
+  /** The greatest sequence that this process knows to be stored, from elsewhere; such knowledge costs no request. */
+  readonly known?: () => number;
   /** Most messages that are fetched ahead of `onMessage`. */
   readonly ahead: number;
 }
 
-/** How often an idle consumer sends a sign of life; after two missing signs it is replaced. */
-const HEARTBEAT_MS = 1_000;
+/**
+ * @param sequence under which it is handed over: the message's own, except as P2 says (nats-place.ts)
+ * @param isCopy the same message was handed over under an earlier sequence
+ */
+type OnMessage = (message: JsMsg, sequence: number, isCopy: boolean) => void | Promise<void>;
+
+interface OpenedConsumer {
+  readonly messages: ConsumerMessages;
+  readonly name: string;
+}
+
+/** While messages arrive, one of them is compared with the leader's this often. */
+const AGREES_EVERY_MS = 10_000;
+/**
+ * How often an idle consumer sends a sign of life; after two missing signs it is replaced. Each consumer of each node costs
+ * the servers this much while nothing happens. A consumer that is gone while messages are stored is noticed earlier (F2).
+ */
+const HEARTBEAT_MS = 5_000;
 const PULL_EXPIRES_MS = 20_000;
 /** The server removes a consumer that no client pulls from. */
 const FORGOTTEN_AFTER_MS = 60_000;
 const AGAIN_AFTER_MS = 200;
 const OPENED_WITHIN_MS = 5_000;
-const CHECK_EVERY_MS = 5_000;
+/** While nothing arrives, a follower checks whether it missed something: first after this long, then less and less often. */
+const CHECK = { firstMs: 2_000, mostMs: 30_000 };
 
 /** After these notifications the consumer may have missed a message, or is gone. */
 const LOST = new Set([
@@ -38,51 +60,85 @@ const LOST = new Set([
 /**
  * Hands over the messages of a stream in the order of their sequences, none twice, and waits for more. The server pushes
  * them, so nothing polls. The next message is handed over when the promise of the one before has resolved. The consumer
- * lives in the server's memory; when it or the connection is lost, a new one starts after the last message seen.
+ * lives in the memory of one server, which reads its own replica of the stream.
+ *
+ *  F1  When the consumer or the connection is lost, a new consumer starts after the last message seen.
+ *  F2  A silent consumer proves nothing: a message can be lost between two servers, and a replica that lags behind, or
+ *      does not follow its leader any more, sends signs of life and nothing else. So a silence ends in a question to the
+ *      stream's leader, and in a new consumer if there is more than this one has shown.
+ *  F3  The first message of a consumer, and one every ten seconds, is compared with the leader's message of that sequence.
+ *      A consumer on a replica that differs is replaced; the next one may be on another.
+ *
  * Ends when `signal` aborts; rejects with what `onMessage` throws.
  */
 export async function followStream(
   nats: Nats,
   options: FollowOptions,
-  onMessage: (message: JsMsg) => void | Promise<void>,
+  onMessage: OnMessage,
   signal: AbortSignal,
 ): Promise<void> {
-  let seen = 0;
+  const place = new Place('sequence' in options.start ? options.start.sequence : undefined);
   while (!signal.aborted) {
-    const opened = await openConsumer(nats, options, seen).catch(() => undefined);
-    if (!opened) {
-      await nats.clock.sleep(AGAIN_AFTER_MS, signal).catch(() => undefined);
-      continue;
-    }
-    const { messages, name } = opened;
-    const over = new AbortController();
-    const stop = () => {
-      over.abort();
-      void messages.close().catch(() => undefined);
-    };
-    const forget = nats.onReconnect(stop);
-    signal.addEventListener('abort', stop, { once: true });
-    if (signal.aborted) stop();
-    void stopWhenLost(messages, stop);
-    void stopWhenMissed(nats, options.stream, name, messages, stop, over.signal);
-    let delivered = 0;
-    try {
-      for await (const message of failSafe(messages)) {
-        // A message that was lost on the way is requested again.
-        if (signal.aborted || message.info.deliverySequence !== ++delivered) break;
-        if (message.seq <= seen) continue;
-        await onMessage(message);
-        seen = message.seq;
-      }
-    } finally {
-      forget();
-      signal.removeEventListener('abort', stop);
-      stop();
-      // Do not wait for it: the server would remove the consumer by itself, only later.
-      if (nats.connected()) void nats.manager.consumers.delete(options.stream, name).catch(() => undefined);
-    }
+    const opened = await openConsumer(nats, options, place.resume).catch(() => undefined);
+    if (opened) await followConsumer(nats, options, opened, place, onMessage, signal);
     // A consumer that ends at once, again and again, must not keep the server busy.
     if (!signal.aborted) await nats.clock.sleep(AGAIN_AFTER_MS, signal).catch(() => undefined);
+  }
+}
+
+/** Until the consumer is lost or not to be trusted, or `signal` aborts. */
+async function followConsumer(
+  nats: Nats,
+  options: FollowOptions,
+  { messages, name }: OpenedConsumer,
+  place: Place,
+  onMessage: OnMessage,
+  signal: AbortSignal,
+): Promise<void> {
+  const { stream, headersOnly } = options;
+  const over = new AbortController();
+  const stop = () => {
+    over.abort();
+    void messages.close().catch(() => undefined);
+  };
+  const forget = nats.onReconnect(stop);
+  signal.addEventListener('abort', stop, { once: true });
+  if (signal.aborted) stop();
+  void stopWhenLost(messages, stop);
+  const following: Following = { name, messages, place, busy: false, stop };
+  void stopWhenSilent(nats, options, following, over.signal);
+  /** F3 */
+  const check = async (message: JsMsg) => {
+    if ((await agreesWithLeader(nats, stream, message)) !== false || over.signal.aborted) return;
+    nats.replicaDiffers(stream, message.seq);
+    place.differs();
+    stop();
+  };
+  let checkedAt: number | undefined;
+  let delivered = 0;
+  try {
+    for await (const message of failSafe(messages)) {
+      // A message that was lost on the way is requested again.
+      if (signal.aborted || message.info.deliverySequence !== ++delivered) break;
+      const now = nats.clock.monotonic();
+      if (!headersOnly && (checkedAt === undefined || now - checkedAt >= AGREES_EVERY_MS)) {
+        const checking = check(message);
+        if (checkedAt === undefined) await checking;
+        checkedAt = now;
+        if (over.signal.aborted) break;
+      }
+      const taken = place.take(message.seq, message.headers?.get(MESSAGE_ID));
+      if (taken.type === 'old') continue;
+      following.busy = true;
+      await onMessage(message, taken.sequence, taken.type === 'copy');
+      following.busy = false;
+    }
+  } finally {
+    forget();
+    signal.removeEventListener('abort', stop);
+    stop();
+    // Do not wait for it: the server would remove the consumer by itself, only later.
+    if (nats.connected()) void nats.manager.consumers.delete(stream, name).catch(() => undefined);
   }
 }
 
@@ -104,48 +160,81 @@ async function stopWhenLost(messages: ConsumerMessages, stop: () => void): Promi
   }
 }
 
-/**
- * A message that was lost between two servers shows only when the next one arrives, which can take long. While the stream
- * is quiet, the server is therefore asked how many messages it sent.
- */
-async function stopWhenMissed(
+interface Following {
+  readonly name: string;
+  readonly messages: ConsumerMessages;
+  readonly place: Place;
+  /** A message is being handled. */
+  busy: boolean;
+  stop(): void;
+}
+
+/** F2. Two checks must agree: at the first one a message may still be on its way. */
+async function stopWhenSilent(
   nats: Nats,
-  stream: string,
-  name: string,
-  messages: ConsumerMessages,
-  stop: () => void,
+  options: FollowOptions,
+  following: Following,
   over: AbortSignal,
 ): Promise<void> {
+  const { name, messages, place, stop } = following;
   let before = -1;
-  let missed = false;
+  let pause = CHECK.firstMs;
+  let suspected = false;
   for (;;) {
-    await nats.clock.sleep(CHECK_EVERY_MS, over).catch(() => undefined);
+    await untilDue(nats, pause, () => (options.known?.() ?? 0) > place.seen, over);
     if (over.aborted) return;
     const received = messages.getReceived();
-    const quiet = received === before;
+    const isIdle = received === before && !following.busy && messages.getProcessed() === received;
     before = received;
-    if (!quiet) {
-      missed = false;
-      continue;
-    }
-    const sent = await nats.manager.consumers
-      .info(stream, name)
-      .then(({ delivered }) => delivered.consumer_seq)
-      .catch(() => received);
-    // Require it twice: the first time the message may still be on its way.
-    if (sent > messages.getReceived() && missed) return stop();
-    missed = sent > messages.getReceived();
+    const isBehind =
+      isIdle && (await hasMore(nats, options, name, received, place.seen).catch(() => undefined));
+    if (over.aborted) return;
+    if (isBehind && suspected && messages.getReceived() === received) return stop();
+    suspected = isBehind ?? suspected;
+    pause = isIdle && isBehind === false ? Math.min(2 * pause, CHECK.mostMs) : CHECK.firstMs;
   }
+}
+
+/** Waits for `milliseconds`, less when something is known to be missing. */
+async function untilDue(
+  { clock }: Nats,
+  milliseconds: number,
+  isMissing: () => boolean,
+  over: AbortSignal,
+): Promise<void> {
+  const until = clock.monotonic() + milliseconds;
+  do {
+    await clock.sleep(Math.min(CHECK.firstMs, until - clock.monotonic()), over).catch(() => undefined);
+  } while (!over.aborted && clock.monotonic() < until && !isMissing());
+}
+
+/** Whether the stream has messages that the consumer has not shown. */
+async function hasMore(
+  { manager }: Nats,
+  { stream, filter }: FollowOptions,
+  consumer: string,
+  received: number,
+  seen: number,
+): Promise<boolean> {
+  if (filter !== undefined) {
+    const last = await manager.streams.getMessage(stream, { last_by_subj: filter });
+    if (last !== null && last.seq > seen) return true;
+  } else {
+    // The leader's state. Where everything was removed, there is nothing to show.
+    const { state } = await manager.streams.info(stream);
+    if (state.messages > 0 && state.last_seq > seen) return true;
+  }
+  return (await manager.consumers.info(stream, consumer)).delivered.consumer_seq > received;
 }
 
 async function openConsumer(
   nats: Nats,
   options: FollowOptions,
-  seen: number,
-): Promise<{ messages: ConsumerMessages; name: string }> {
+  resume: number | undefined,
+): Promise<OpenedConsumer> {
   const { stream, filter, headersOnly = false, ahead } = options;
   const config = {
-    ...startOf(options.start, seen),
+    ...startOf(options.start, resume),
     ...(filter === undefined ? {} : { filter_subject: filter }),
     ack_policy: AckPolicy.None,
     headers_only: headersOnly,
@@ -167,12 +256,10 @@ async function openConsumer(
   return { messages, name: info.name };
 }
 
-function startOf(start: FollowOptions['start'], seen: number) {
-  // Streams that are followed by their last messages keep one a subject: the messages that remain come after `seen`.
-  if (seen > 0) return { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: seen + 1 };
-  if ('sequence' in start) {
-    return { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(1, start.sequence) };
-  }
+function startOf(start: FollowOptions['start'], resume: number | undefined) {
+  // Streams that are followed by their last messages keep one a subject: the messages that remain come after the last one.
+  if (resume !== undefined)
+    return { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(1, resume) };
   if ('time' in start) {
     return { deliver_policy: DeliverPolicy.StartTime, opt_start_time: new Date(start.time).toISOString() };
   }

@@ -30,6 +30,11 @@ interface PublishOptions {
   readonly expected?: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly withinMs?: number;
+  /**
+   * Looks for the message before it is sent again.
+   * @returns its sequence if it is stored; undefined: it is not, or nobody knows
+   */
+  readonly stored?: () => Promise<number | undefined>;
 }
 
 type Published =
@@ -79,7 +84,7 @@ export function publisher(
     );
   };
 
-  return async (subject, bytes, { id, expected, headers: more = {}, withinMs }) => {
+  return async (subject, bytes, { id, expected, headers: more = {}, withinMs, stored }) => {
     const expect = expected === undefined ? {} : { expect: { lastSubjectSequence: expected } };
     const given = headers();
     for (const [name, value] of Object.entries(more)) given.set(name, value);
@@ -94,6 +99,8 @@ export function publisher(
         client.publish(subject, bytes, { msgID, timeout: ATTEMPT_MS, headers: given, ...expect }),
       );
     const call = async () => {
+      const before = unsure > 0 ? await stored?.() : undefined;
+      if (before !== undefined) return { seq: before, duplicate: true };
       unsure++;
       try {
         return await attempt();

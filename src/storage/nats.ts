@@ -38,6 +38,8 @@ export interface Nats {
   connected(): boolean;
   /** Whether no server of the cluster runs, as far as it is certain: then no node can use it. */
   gone(): Promise<boolean>;
+  /** A replica of a stream has another message under this sequence than its leader. */
+  replicaDiffers(stream: string, sequence: number): void;
   /** Calls back whenever the connection is up again after a loss; returns a function that ends it. */
   onReconnect(listener: () => void): () => void;
   /** A text that was never returned before. */
@@ -59,6 +61,8 @@ interface NatsOptions {
   readonly waiting?: (cause: string) => void;
   /** Ends the wait. */
   readonly signal?: AbortSignal;
+  /** Receives faults of NATS that its operator must know. */
+  readonly fault?: (message: string) => void;
 }
 
 /** A cluster of three elects new leaders in about five seconds; a restart of the cluster takes longer. */
@@ -112,17 +116,24 @@ export async function openNats(options: NatsOptions): Promise<Nats> {
       );
     }
     const mostBytes = most - HEADER_BYTES;
-    return shareConnection(connection, manager, { clock, replicas, mostBytes });
+    return shareConnection(connection, manager, { clock, replicas, mostBytes, fault: options.fault });
   } catch (error) {
     await connection.close();
     throw error;
   }
 }
 
+interface Shared {
+  readonly clock: Clock;
+  readonly replicas: number;
+  readonly mostBytes: number;
+  readonly fault: ((message: string) => void) | undefined;
+}
+
 function shareConnection(
   connection: NatsConnection,
   manager: JetStreamManager,
-  { clock, replicas, mostBytes }: { clock: Clock; replicas: number; mostBytes: number },
+  { clock, replicas, mostBytes, fault }: Shared,
 ): Nats {
   const client = jetstream(connection, { timeout: ATTEMPT_MS });
   const link = watchLink(connection, clock);
@@ -145,6 +156,11 @@ function shareConnection(
     ensureStream: (config) => ensureStream(manager, ask, { num_replicas: replicas, ...config }),
     connected: link.connected,
     gone: async () => !link.connected() && allRefuse(servers()),
+    replicaDiffers: (stream, sequence) =>
+      fault?.(
+        `a replica of the stream ${stream} differs from its leader at message ${sequence}; simstream reads another one. ` +
+          'See "Replicas that differ" in docs/guarantees.md',
+      ),
     onReconnect: link.onReconnect,
     uniqueId: () => nuid.next(),
     close: async () => {

@@ -1,0 +1,70 @@
+/** How to go on after a message of a consumer. */
+type Taken =
+  | { readonly type: 'new'; readonly sequence: number }
+  /** A copy of a message that was handed over, at a sequence that was not. */
+  | { readonly type: 'copy'; readonly sequence: number }
+  | { readonly type: 'old' };
+
+/** Ids that are remembered: those of the last messages, many more than two replicas of a stream differ by. */
+const REMEMBERED = 2_048;
+/** So many messages are looked at again when a consumer begins, by chance on another replica. */
+const OVERLAP = 16;
+/** So many, when replicas are known to differ. */
+const WIDE_OVERLAP = 256;
+
+/**
+ * How far a follower has come in a stream.
+ *
+ *  P1  Sequences that are handed over only increase.
+ *  P2  Where messages have ids, they decide what was handed over, and not sequences: replicas of a stream may count
+ *      differently (nats-agreement.ts). A message that the last replica did not have is handed over late, under the next
+ *      sequence: late is better than never.
+ */
+export class Place {
+  /** Everything up to this sequence was handed over, or is not asked for. */
+  seen: number;
+  readonly #from: number | undefined;
+  readonly #known = new Map<string, number>();
+  #overlap = OVERLAP;
+
+  /** @param from the first sequence that is asked for; undefined: what is new to the follower does not depend on ids */
+  constructor(from?: number) {
+    this.#from = from;
+    this.seen = (from ?? 1) - 1;
+  }
+
+  /** Where the next consumer begins; undefined: at the beginning. */
+  get resume(): number | undefined {
+    if (this.#from === undefined) return this.seen > 0 ? this.seen + 1 : undefined;
+    return Math.max(this.#from, this.seen + 1 - this.#overlap);
+  }
+
+  take(sequence: number, id: string | undefined): Taken {
+    const isLater = sequence > this.seen;
+    if (this.#from !== undefined && sequence < this.#from) return { type: 'old' };
+    if (this.#from === undefined || !id) {
+      if (!isLater) return { type: 'old' };
+    } else if (this.#known.has(id)) {
+      if (!isLater) return { type: 'old' };
+      this.seen = sequence;
+      return { type: 'copy', sequence };
+    } else this.#remember(id, sequence);
+    this.#overlap = OVERLAP;
+    this.seen = Math.max(sequence, this.seen + 1);
+    return { type: 'new', sequence: this.seen };
+  }
+
+  /** The replica that was followed differs from the leader. */
+  differs(): void {
+    this.#overlap = WIDE_OVERLAP;
+    // Every document is reported again: whatever the replica showed may be wrong.
+    if (this.#from === undefined) this.seen = 0;
+  }
+
+  #remember(id: string, sequence: number): void {
+    this.#known.set(id, sequence);
+    if (this.#known.size <= REMEMBERED) return;
+    const [oldest] = this.#known.keys();
+    if (oldest !== undefined) this.#known.delete(oldest);
+  }
+}
