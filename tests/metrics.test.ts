@@ -27,10 +27,13 @@ const ORGANISATION = 70_412;
 const NOT_HERE: Readonly<Record<string, string>> = {
   simstream_platform_faults_total: 'a fault of simstream itself: see telemetry.test.ts',
   simstream_telemetry_faults_total: 'a fault of telemetry itself: see telemetry.test.ts',
+  simstream_nodes_view_age_seconds: 'a node that is alone sees itself at once',
+  simstream_clock_skew_seconds: 'a node that is alone has no other clock',
 };
 
 /** What this node may do or not, and why. */
 const MAYBE_HERE: Readonly<Record<string, string>> = {
+  simstream_unheld_partitions: 'only while a node that is alone stops',
   simstream_loop_blocked_total: 'by the fast clock a few milliseconds are long: see loop-watch.test.ts',
 };
 

@@ -12,6 +12,7 @@ const DASHBOARD = 'deploy/monitoring/dashboard.json';
 /** Read when the metrics are asked for, as the sources of a node name them; and what Prometheus itself adds. */
 const OTHER_METRICS = [
   ...observedNames('src/node/server.ts'),
+  ...observedNames('src/node/cluster-gauges.ts'),
   ...observedNames('src/node/stream-gauges.ts'),
   'up',
 ];

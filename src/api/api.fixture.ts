@@ -57,6 +57,7 @@ const NODES: NodesSnapshot = {
       name: 'a:8080',
       session: 'first',
       self: true,
+      skewMs: 0,
       state: 'alive',
       started: DAY,
       version: '1.2.3',
@@ -66,6 +67,7 @@ const NODES: NodesSnapshot = {
       name: 'b:8080',
       session: 'second',
       self: false,
+      skewMs: undefined,
       state: 'silent',
       started: 0,
       version: '1.2.3',
@@ -73,6 +75,10 @@ const NODES: NodesSnapshot = {
     },
   ],
   unheld: [0],
+  stuck: [],
+  ageMs: 120,
+  quorum: true,
+  faults: [],
 };
 
 /** A webhook of sorts: one field of each kind of secret. */

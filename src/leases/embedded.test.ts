@@ -59,6 +59,7 @@ test('its one node holds every partition but those whose run has ended', async (
         session: 'one',
         self: true,
         state: 'alive',
+        skewMs: 0,
         started,
         partitions: [
           { partition: 0, epoch: 1, since },
@@ -67,6 +68,10 @@ test('its one node holds every partition but those whose run has ended', async (
       },
     ],
     unheld: [1],
+    stuck: [1],
+    ageMs: 0,
+    quorum: true,
+    faults: ['the run of partition 1 has ended'],
   });
   stop.abort();
   await held;

@@ -66,8 +66,17 @@ function lonelyNode({ clock, node, telemetry }: EmbeddedLeasesOptions) {
       const partitions = all
         .filter((partition) => !unheld.has(partition))
         .map((partition) => ({ partition, epoch, since }));
-      const view = { ...node, session: node.name, self: true, state: 'alive' as const, started, partitions };
-      return { nodes: [view], unheld: all.filter((partition) => unheld.has(partition)) };
+      const self = { session: node.name, self: true, state: 'alive' as const, skewMs: 0 };
+      const missing = all.filter((partition) => unheld.has(partition));
+      return {
+        nodes: [{ ...node, ...self, started, partitions }],
+        unheld: missing,
+        // Nobody else could take them.
+        stuck: missing,
+        ageMs: 0,
+        quorum: true,
+        faults: missing.map((partition) => `the run of partition ${partition} has ended`),
+      };
     },
     subscribe: (listener) => {
       listeners.add(listener);

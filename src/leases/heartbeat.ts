@@ -1,6 +1,7 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Wakeup } from '../lib/wakeup.ts';
 import type { Registry } from '../registry/registry.ts';
+import type { ClusterClock } from './cluster-clock.ts';
 import type { Contact } from './contact.ts';
 import type { NodeDescription } from './nodes.ts';
 import type { LeaseTiming } from './timing.ts';
@@ -10,6 +11,7 @@ import type { Waits } from './waits.ts';
 interface HeartbeatContext {
   readonly store: Registry;
   readonly clock: Clock;
+  readonly shared?: ClusterClock;
   readonly timing: LeaseTiming;
   readonly node: NodeDescription;
   readonly session: string;
@@ -32,7 +34,9 @@ export async function sendHeartbeats(context: HeartbeatContext, ended: AbortSign
   for (let beat = 1; !ended.aborted; beat++) {
     const sentAt = clock.monotonic();
     const leaving = context.leaving();
-    const document: NodeDocument = { name, version, started, leaving, beat };
+    const clockNow = context.shared?.reading();
+    const said = clockNow === undefined ? {} : { clock: clockNow };
+    const document: NodeDocument = { name, version, started, leaving, beat, ...said };
     const outcome = await NODE.put(store, nodeKey(session), document);
     if (outcome.type === 'stored') {
       const before = contact.look();

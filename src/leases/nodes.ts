@@ -10,7 +10,18 @@ export interface NodesSnapshot {
   readonly nodes: readonly NodeView[];
   /** Partitions that no node holds at the moment, ascending. */
   readonly unheld: readonly number[];
+  /** Those that no node has held for `STUCK_MS`: their records wait. */
+  readonly stuck: readonly number[];
+  /** Since this node last saw one of its own heartbeats, ms; undefined: it saw none yet. What it shows can be that old. */
+  readonly ageMs: number | undefined;
+  /** Whether the storage takes writes of this node. Without it, other nodes may hold what is shown as its own. */
+  readonly quorum: boolean;
+  /** What is wrong with this node's part, in words. */
+  readonly faults: readonly string[];
 }
+
+/** A partition changes hands in less, even when a node died. */
+export const STUCK_MS = 10_000;
 
 export interface NodeView {
   /** Host and port that the node listens on. */
@@ -24,6 +35,8 @@ export interface NodeView {
   /** Milliseconds since the epoch, by its own clock. */
   readonly started: number;
   readonly version: string;
+  /** How far its clock is ahead of the clock of the node that answers, ms; undefined: not known. */
+  readonly skewMs: number | undefined;
   /** Ascending. */
   readonly partitions: readonly HeldPartition[];
 }
@@ -49,6 +62,8 @@ export interface LeaseTelemetry {
   nodesCounted(event: { alive: number }): void;
   /** The watch of nodes and leases was silent while heartbeats were stored, so a new one began. */
   watchRenewed(): void;
+  /** The clock of another node differs by a second or more; reported once a minute while it does. */
+  clockSkewed(event: { node: string; skewMs: number }): void;
 }
 
 /**

@@ -87,6 +87,7 @@ export class Observation {
         );
       // A node that stops does not wait for a storage that does not answer.
       if (await Promise.race([ready, untilStopped.then(() => false)])) {
+        view.watchReady();
         this.#watchedAt = clock.monotonic();
         return true;
       }

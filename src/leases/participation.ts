@@ -3,9 +3,11 @@ import type { Clock, Random } from '../lib/clock.ts';
 import type { Permit } from '../lib/permit.ts';
 import { Wakeup } from '../lib/wakeup.ts';
 import type { Registry, WriteOutcome } from '../registry/registry.ts';
+import type { ClusterClock } from './cluster-clock.ts';
 import { Contact } from './contact.ts';
 import { sendHeartbeats } from './heartbeat.ts';
 import { HeldLease } from './held.ts';
+import { NodeReport } from './node-report.ts';
 import type { LeaseTelemetry, NodeDescription, NodesSnapshot } from './nodes.ts';
 import { Observation } from './observation.ts';
 import { GONE, type LeaseTiming } from './timing.ts';
@@ -16,6 +18,7 @@ interface ParticipationContext {
   readonly store: Registry;
   lastEpoch(partition: number): Promise<number>;
   readonly clock: Clock;
+  readonly shared?: ClusterClock;
   readonly random: Random;
   readonly node: NodeDescription;
   readonly telemetry?: LeaseTelemetry;
@@ -32,6 +35,8 @@ type Run = (partition: number, epoch: number, signal: AbortSignal, permit: Permi
 const AGAIN_MS = 1_000;
 /** A heartbeat that was not stored by then is late. */
 const MISSING_BEATS = 1.5;
+/** So many times `handoverMs` after it was ended a run will never end. */
+const STUCK_RUNS = 3;
 /** A node that stops tries for this long to release its leases while the storage does not answer. */
 const FAREWELL_MS = 3_000;
 
@@ -47,6 +52,8 @@ const FAREWELL_MS = 3_000;
  *  L4  A node that was alone confirms each lease by a write: if another node took it meanwhile, the write loses.
  *  L5  What the watch reports is compared with the storage's leader (see observation.ts).
  *  L6  A run sends only with its permit (see held.ts).
+ *  L7  Every wait ends. A call to the storage without an outcome is given up (bounded-store.ts). A run that does not end, though
+ *      it was told to, ends the participation: the node's partitions go to nodes that work.
  */
 export class Participation {
   readonly #context: ParticipationContext;
@@ -59,6 +66,7 @@ export class Participation {
   readonly #view: LeasesView;
   readonly #contact: Contact;
   readonly #observation: Observation;
+  readonly #report: NodeReport;
   readonly #held = new Map<number, HeldLease>();
   /** Partitions whose lease is being written. */
   readonly #writing = new Set<number>();
@@ -73,14 +81,14 @@ export class Participation {
   #alive = 0;
 
   constructor(context: ParticipationContext, partitions: number, run: Run, signal: AbortSignal) {
-    const { clock, random, timing } = context;
+    const { clock, random, timing, shared, telemetry } = context;
     this.#context = context;
     this.#partitions = partitions;
     this.#run = run;
     this.#signal = AbortSignal.any([signal, this.#failed.signal]);
     this.#session = Buffer.from(random.bytes(12)).toString('base64url');
     this.#started = clock.now();
-    this.#view = new LeasesView(clock, this.#session, timing);
+    this.#view = new LeasesView(clock, this.#session, timing, shared);
     this.#contact = new Contact(clock, timing);
     this.#waits = new Waits(clock, random);
     this.#observation = new Observation({
@@ -89,7 +97,7 @@ export class Participation {
       view: this.#view,
       waits: this.#waits,
       partitions,
-      ...(context.telemetry && { telemetry: context.telemetry }),
+      ...(telemetry && { telemetry }),
       stopped: this.#signal,
       changed: () => {
         this.#wakeup.wake();
@@ -97,10 +105,21 @@ export class Participation {
       },
       track: (promise) => this.#track(promise),
     });
+    this.#report = new NodeReport({
+      clock,
+      timing,
+      view: this.#view,
+      contact: this.#contact,
+      partitions,
+      session: this.#session,
+      ...(telemetry && { telemetry }),
+      isRunning: (partition) => this.#held.has(partition),
+      leaving: () => this.#leaving,
+    });
   }
 
   snapshot(): NodesSnapshot {
-    return this.#view.snapshot(this.#partitions);
+    return this.#report.snapshot();
   }
 
   /** Resolves when every run here has ended and its lease is released; if a run had a bug, then rejects with it. */
@@ -153,8 +172,9 @@ export class Participation {
   }
 
   #beat(ended: AbortSignal): Promise<void> {
-    const { store, clock, timing, node } = this.#context;
+    const { store, clock, timing, node, shared } = this.#context;
     const context = {
+      ...(shared && { shared }),
       store,
       clock,
       timing,
@@ -180,6 +200,7 @@ export class Participation {
     this.#askWhetherGone();
     for (const held of this.#held.values()) held.wakePermitted();
     if (this.#view.sweep()) this.#notifyChanged();
+    this.#report.look();
     const owners = this.#view.owners(this.#partitions);
     for (let partition = 0; partition < this.#partitions; partition++) {
       const held = this.#held.get(partition);
@@ -210,7 +231,12 @@ export class Participation {
       held.end('moved', now);
     if (this.#writing.has(partition)) return;
     if (held.ending) {
-      const overdue = now - held.ending.since >= this.#context.timing.handoverMs;
+      const { handoverMs } = this.#context.timing;
+      const passed = now - held.ending.since;
+      const overdue = passed >= handoverMs;
+      // L7
+      if (!this.#leaving && passed >= STUCK_RUNS * handoverMs)
+        this.#failed.abort(new Error(`the run of partition ${partition} has not ended for ${passed} ms`));
       // E2: its time has run out. Whatever the run still writes is fenced.
       if (overdue && this.#isMine(lease)) this.#write(partition, () => this.#release(partition));
     } else if (this.#contact.look() === 'granted' && held.sureIn !== this.#contact.term)
@@ -254,12 +280,14 @@ export class Participation {
       write().then(
         (done) => {
           this.#writing.delete(partition);
-          if (!done) this.#postpone(partition, AGAIN_MS);
+          if (done) this.#report.written(partition);
+          else this.#postpone(partition, AGAIN_MS);
           this.#wakeup.wake();
         },
         (error: unknown) => {
           this.#writing.delete(partition);
           if (!(error instanceof StoreUnavailable)) throw error;
+          this.#report.failed(partition, error.message);
           this.#postpone(partition, AGAIN_MS);
         },
       ),
@@ -345,8 +373,9 @@ export class Participation {
       this.#view.leaseChanged(partition, document, outcome.revision);
       this.#notifyChanged();
     } else if (outcome.type === 'conflict') {
+      this.#report.failed(partition, 'its lease was changed meanwhile');
       await this.#observation.readLease(partition);
-    }
+    } else this.#report.failed(partition, outcome.cause);
     return outcome;
   }
 

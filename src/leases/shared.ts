@@ -1,5 +1,7 @@
 import type { Clock, Random } from '../lib/clock.ts';
 import type { Registry } from '../registry/registry.ts';
+import { boundedStore } from './bounded-store.ts';
+import type { ClusterClock } from './cluster-clock.ts';
 import type { Leases } from './leases.ts';
 import type { LeaseTelemetry, NodeDescription, Nodes, NodesSnapshot } from './nodes.ts';
 import { Participation } from './participation.ts';
@@ -15,6 +17,8 @@ interface SharedLeasesOptions {
    */
   lastEpoch(partition: number): Promise<number>;
   readonly clock: Clock;
+  /** Learns from the heartbeats of others. */
+  readonly shared?: ClusterClock;
   readonly random: Random;
   readonly node: NodeDescription;
   readonly telemetry?: LeaseTelemetry;
@@ -32,12 +36,20 @@ export function createSharedLeases(options: SharedLeasesOptions): Leases & { rea
   const listeners = new Set<() => void>();
   const context = {
     ...options,
+    store: boundedStore(options.store, options.clock),
     timing: { ...LEASE_TIMING, ...options.timing },
     changed: () => {
       for (const listener of [...listeners]) listener();
     },
   };
-  let snapshot = (): NodesSnapshot => ({ nodes: [], unheld: [] });
+  let snapshot = (): NodesSnapshot => ({
+    nodes: [],
+    unheld: [],
+    stuck: [],
+    ageMs: undefined,
+    quorum: false,
+    faults: [],
+  });
   return {
     hold: async (partitions, run, signal) => {
       if (signal.aborted) return;

@@ -8,12 +8,12 @@ async function simulate(seed: number, aloneMs: number): Promise<void> {
   const { clock, random } = world;
   const epochs = new Map<number, number>();
   const context = () => `seed ${seed}, ${clock.monotonic()} ms`;
-  /** When each node last had no way to the registry, or none was there. */
+  /** When something was wrong last between each node and the registry. */
   const away = new Map<string, number>();
   let names = 0;
 
   const check = () => {
-    for (const node of world.nodes) if (node.cut || !world.up) away.set(node.name, clock.monotonic());
+    for (const node of world.nodes) if (node.away) away.set(node.name, clock.monotonic());
     for (let partition = 0; partition < world.partitions; partition++) {
       const sending = world.sending(partition);
       const named = sending.map(({ node, epoch }) => `${node.name}/${epoch}`);
@@ -62,6 +62,18 @@ async function simulate(seed: number, aloneMs: number): Promise<void> {
       const node = pick(world.nodes);
       if (node) node.deaf = true;
     },
+    () => {
+      const node = pick(world.nodes);
+      if (node) node.unanswered = !node.unanswered;
+    },
+    () => {
+      const node = pick(world.nodes);
+      if (node) node.hangs += 1 + Math.floor(random.next() * 4);
+    },
+    () => {
+      const node = pick(world.nodes);
+      if (node) node.readsOf = node.readsOf === undefined ? clock.monotonic() : undefined;
+    },
     // By so much that no revision comes up twice: where one does, no compare-and-set can help, only the epoch in each commit.
     () => world.rollBack(10_000),
   ];
@@ -75,6 +87,9 @@ async function simulate(seed: number, aloneMs: number): Promise<void> {
   world.up = true;
   for (const node of world.nodes) {
     node.cut = false;
+    node.unanswered = false;
+    node.hangs = 0;
+    node.readsOf = undefined;
     node.resume();
   }
   world.start(`n${names++}`);

@@ -1,7 +1,8 @@
 import type { Clock } from '../lib/clock.ts';
 import { documentKind } from '../registry/documents.ts';
 import { type Change, registryKey } from '../registry/registry.ts';
-import type { NodesSnapshot, NodeView } from './nodes.ts';
+import type { ClockReading, ClusterClock } from './cluster-clock.ts';
+import type { NodeView } from './nodes.ts';
 import { type Candidate, shareOut } from './rendezvous.ts';
 import { type LeaseTiming, LONGEST_ECHO } from './timing.ts';
 
@@ -14,6 +15,8 @@ export interface NodeDocument {
   readonly leaving: boolean;
   /** Counts up, so that each heartbeat differs from the one before. */
   readonly beat: number;
+  /** When it wrote this; versions before 0.2 did not say it. */
+  readonly clock?: ClockReading;
 }
 
 /** `lease.<partition>`. It is never deleted, so that its epoch only grows. */
@@ -42,6 +45,8 @@ interface Seen {
   presentFrom: number;
   silent: boolean;
   returned: boolean;
+  /** It was there when the watch began: it may be of a node that is long gone. */
+  readonly listed: boolean;
   /** Number of heartbeats heard, including the first. */
   beats: number;
 }
@@ -74,9 +79,12 @@ export class LeasesView {
   #watched = 0;
   #echoAt: number | undefined;
   #shares: { readonly of: string; readonly owners: readonly string[] } = { of: '', owners: [] };
+  #listing = true;
+  readonly #shared: ClusterClock | undefined;
 
-  constructor(clock: Clock, session: string, timing: LeaseTiming) {
+  constructor(clock: Clock, session: string, timing: LeaseTiming, shared?: ClusterClock) {
     this.#clock = clock;
+    this.#shared = shared;
     this.#session = session;
     this.#timing = timing;
   }
@@ -103,9 +111,15 @@ export class LeasesView {
 
   /** A new watch begins: its reports replace those of an earlier one, even where its revisions are lower (V4). */
   watchBegins(): void {
+    this.#listing = true;
     for (const seen of this.#nodes.values()) seen.revision = 0;
     for (const [partition, { document }] of this.#leases)
       this.#leases.set(partition, { document, revision: 0 });
+  }
+
+  /** What was there when the watch began is reported; from now on it reports what happens. */
+  watchReady(): void {
+    this.#listing = false;
   }
 
   /** For how long this node's own heartbeat has not come back, ms; undefined: it never came back. */
@@ -137,6 +151,7 @@ export class LeasesView {
     // Do not compare revisions: after a fault of the storage they may restart lower, and the node would look silent.
     if (known?.document && document.beat <= known.document.beat) return false;
     const seen = this.#heard(session);
+    if (document.clock && session !== this.#session) this.#shared?.heard(session, document.clock);
     const isNews = seen.document?.leaving !== document.leaving;
     seen.document = document;
     seen.revision = revision;
@@ -161,7 +176,7 @@ export class LeasesView {
     let seen = this.#nodes.get(session);
     if (!seen) {
       const initial = { heardAt: now, presentFrom: now, silent: false, returned: false, beats: 0 };
-      seen = { document: undefined, revision: 0, ...initial };
+      seen = { document: undefined, revision: 0, listed: this.#listing, ...initial };
       this.#nodes.set(session, seen);
     }
     if (seen.silent) Object.assign(seen, { silent: false, returned: true, presentFrom: now });
@@ -247,33 +262,46 @@ export class LeasesView {
     return alive;
   }
 
-  snapshot(partitions: number): NodesSnapshot {
+  /** Whether nobody is known to hold a partition. */
+  isUnheld(partition: number): boolean {
+    const session = this.#leases.get(partition)?.document?.session;
+    return !session || !this.#isPresent(session);
+  }
+
+  /** Whether a session is there as far as one can tell. A document that was listed is none until it changes. */
+  #isPresent(session: string): boolean {
+    const seen = this.#nodes.get(session);
+    if (!seen || seen.silent) return false;
+    return session === this.#session || !seen.listed || seen.beats > 1;
+  }
+
+  /** All nodes by name, with the partitions that each holds. */
+  nodes(partitions: number): readonly NodeView[] {
     const nodes: NodeView[] = [];
     const holders = new Map<string, { partition: number; epoch: number; since: number }[]>();
-    const unheld: number[] = [];
     for (let partition = 0; partition < partitions; partition++) {
       const held = this.#leases.get(partition)?.document;
-      if (!held?.session || this.isLost(held.session)) unheld.push(partition);
-      else
-        holders.set(held.session, [
-          ...(holders.get(held.session) ?? []),
-          { partition, epoch: held.epoch, since: held.since },
-        ]);
+      if (!held || this.isUnheld(partition)) continue;
+      const { session, epoch, since } = held;
+      holders.set(session, [...(holders.get(session) ?? []), { partition, epoch, since }]);
     }
-    for (const [session, { document, silent }] of this.#nodes) {
+    for (const [session, { document }] of this.#nodes) {
       if (!document) continue;
       const { name, version, started, leaving } = document;
+      const self = session === this.#session;
       nodes.push({
         name,
         session,
-        self: session === this.#session,
-        state: silent ? 'silent' : leaving ? 'leaving' : 'alive',
+        self,
+        state: !this.#isPresent(session) ? 'silent' : leaving ? 'leaving' : 'alive',
         started,
         version,
+        skewMs: self ? 0 : this.#shared?.skewOf(session),
         partitions: holders.get(session) ?? [],
       });
     }
-    nodes.sort((a, b) => (a.name === b.name ? (a.session < b.session ? -1 : 1) : a.name < b.name ? -1 : 1));
-    return { nodes, unheld };
+    return nodes.sort((a, b) =>
+      a.name === b.name ? (a.session < b.session ? -1 : 1) : a.name < b.name ? -1 : 1,
+    );
   }
 }

@@ -1,8 +1,11 @@
+import { StoreUnavailable } from '../errors.ts';
 import type { Clock, Random } from '../lib/clock.ts';
 import { ManualClock, seededRandom } from '../lib/manual-clock.fixture.ts';
 import type { Permit } from '../lib/permit.ts';
 import { createMemoryRegistry, memoryRegistryStorage } from '../registry/memory.ts';
-import type { Change, Registry, WriteOutcome } from '../registry/registry.ts';
+import type { Change, Entry, Registry, WriteOutcome } from '../registry/registry.ts';
+import { LOST_AFTER_MS } from './bounded-store.ts';
+import { type ClusterClock, createClusterClock } from './cluster-clock.ts';
 import type { Leases } from './leases.ts';
 import type { LossReason, Nodes } from './nodes.ts';
 import { createSharedLeases } from './shared.ts';
@@ -74,15 +77,26 @@ export class LeasesWorld {
   readonly timing: Partial<LeaseTiming>;
   onRun: (run: TestRun) => void = () => {};
 
+  readonly #past: { readonly at: number; readonly change: Change }[] = [];
+
   constructor(seed = 1, options: { partitions?: number; timing?: Partial<LeaseTiming> } = {}) {
     this.random = seededRandom(seed);
     this.partitions = options.partitions ?? PARTITIONS;
     this.timing = options.timing ?? {};
+    const remember = (change: Change) => this.#past.push({ at: this.clock.monotonic(), change });
+    void this.registry.watch('', remember, new AbortController().signal);
   }
 
   /** The storage counts again from a lower revision, as a stream of NATS may after a fault. */
   rollBack(revisions: number): void {
     this.#rolledBack += revisions;
+  }
+
+  /** An entry as it was at a time (monotonic); undefined: as it is. */
+  async entryAt(key: string, time: number | undefined): Promise<Entry | undefined> {
+    if (time === undefined) return this.registry.get(key);
+    const last = this.#past.findLast(({ at, change }) => at <= time && change.key === key)?.change;
+    return last?.value === undefined ? undefined : { ...last, value: last.value };
   }
 
   /** A node that has not begun to take part. */
@@ -160,19 +174,32 @@ class TestNode {
   ended: Promise<void> = Promise.resolve();
   hasEnded = false;
   cut = false;
+  /** The answers to its calls are lost, though the calls take effect. */
+  unanswered = false;
+  /** Its next calls so many times have no outcome, ever; some take effect. */
+  hangs = 0;
+  #hanging = 0;
+  /** It reads what the registry held at this time (monotonic), as from a server that was cut off. */
+  readsOf: number | undefined;
+  /** How far its machine's clock is ahead, ms. */
+  skewMs = 0;
+  readonly shared: ClusterClock;
   /** Its watch shows nothing more, without an error, until another watch begins. */
   deaf = false;
   /** This many changes of leases are lost on their way to its watch. */
   losesLeases = 0;
   renewedWatches = 0;
+  readonly skews: { node: string; skewMs: number }[] = [];
   /** How long its runs take to end after they are aborted. */
   endingMs = 20;
 
   constructor(world: LeasesWorld, name: string) {
     this.name = name;
     this.#world = world;
+    this.shared = createClusterClock(this.#clock());
     this.leases = createSharedLeases({
       store: this.#store(),
+      shared: this.shared,
       lastEpoch: async () => 0,
       clock: this.#clock(),
       random: seededRandom(Math.floor(world.random.next() * 2 ** 31)),
@@ -184,12 +211,18 @@ class TestNode {
         leaseLost: (event) => this.losses.push(event),
         nodesCounted: () => {},
         watchRenewed: () => this.renewedWatches++,
+        clockSkewed: (event) => this.skews.push(event),
       },
     });
   }
 
   get running(): boolean {
     return this.#surroundings.running;
+  }
+
+  /** Whether something is wrong between it and the registry. */
+  get away(): boolean {
+    return !this.#reaches || this.unanswered || this.readsOf !== undefined || this.#hanging > 0;
   }
 
   start(): void {
@@ -230,7 +263,7 @@ class TestNode {
     const after = (milliseconds: number, run: () => void) =>
       clock.after(milliseconds, () => this.#surroundings.enter(run));
     return {
-      now: () => clock.now(),
+      now: () => clock.now() + this.skewMs,
       monotonic: () => clock.monotonic(),
       after,
       sleep: (milliseconds) => new Promise((resolve) => void after(milliseconds, resolve)),
@@ -261,7 +294,19 @@ class TestNode {
       await enter();
       if (clock.monotonic() > until) return failed();
     }
+    if (this.hangs > 0) {
+      this.hangs--;
+      this.#hanging++;
+      clock.after(LOST_AFTER_MS, () => this.#hanging--);
+      if (random.next() < 0.5) void call();
+      await new Promise(() => {});
+    }
     const answer = await call();
+    if (this.unanswered) {
+      await clock.sleep(TRY_MS);
+      await enter();
+      return failed();
+    }
     await clock.sleep(random.next() * 10);
     if (!this.#reaches && random.next() < 0.5) {
       while (!this.#reaches && clock.monotonic() < until) await clock.sleep(100);
@@ -282,6 +327,13 @@ class TestNode {
       }, unavailable);
     return {
       ...registry,
+      get: async (key) => {
+        const read = () => this.#world.entryAt(key, this.readsOf);
+        const lost = Symbol();
+        const entry = await this.#call<Entry | undefined | typeof lost>(read, () => lost);
+        if (entry === lost) throw new StoreUnavailable('no answer');
+        return entry as Entry | undefined;
+      },
       put: (key, value, expected) => write(() => registry.put(key, value, expected)),
       delete: (key, expected) => write(() => registry.delete(key, expected)),
       watch: async (prefix, onChange, signal) => {

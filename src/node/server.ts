@@ -29,6 +29,7 @@ import type { Registry } from '../registry/registry.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { buildApps, type NodeParts, openerOf } from './app.ts';
 import { type AppendHealth, watchAppends } from './append-health.ts';
+import { observeCluster } from './cluster-gauges.ts';
 import { observeDelivery } from './delivery-observer.ts';
 import { createNotifications } from './notifications.ts';
 import { observeLog } from './observed-log.ts';
@@ -44,12 +45,13 @@ import { createStreamGauges } from './stream-gauges.ts';
  */
 export const startServer: StartServer = async (
   config,
-  { logger, telemetry, signal, demo = false, clock = systemClock },
+  { logger, telemetry, signal, demo = false, clock: own = systemClock },
 ) => {
   const closing = new AsyncDisposableStack();
   try {
-    const opened = await openStorage(config, { clock, random: systemRandom, telemetry, signal });
+    const opened = await openStorage(config, { clock: own, random: systemRandom, telemetry, signal });
     closing.defer(() => opened.close());
+    const { clock } = opened;
     const appends = watchAppends(observeLog(opened.log, telemetry, clock), opened.registry);
     const storage = { ...opened, log: appends.log };
     reportUpgrade(storage, logger);
@@ -102,6 +104,7 @@ export const startServer: StartServer = async (
       },
     };
     observeState(telemetry, { storage, config }, directory);
+    observeCluster(telemetry, storage.leases.nodes);
     closing.defer(watchLoop((blocked) => telemetry.loopBlocked(blocked)));
     const ingest = createIngest({ log: storage.log, tree: parts.tree, clock, telemetry });
     const beside = await createNotifications(parts, ingest, stop.signal);
@@ -271,21 +274,35 @@ function startDelivery(
 }
 
 async function whatIsMissing(
-  { registry, connected }: NodeStorage,
+  { registry, connected, leases, clock }: NodeStorage,
   delivery: Delivery,
   appends: AppendHealth,
 ): Promise<string[]> {
   const missing = delivery.running ? [] : ['delivery has ended; restart the node'];
   // Known at once; a read would wait for the connection first.
   if (!connected()) return [...missing, 'there is no connection to NATS'];
+  const { faults, quorum } = leases.nodes.snapshot();
+  missing.push(...faults);
+  // What the storage stores nothing of, it may answer from an old copy.
+  if (!quorum) return missing;
   try {
-    await registry.get('readiness');
-    const fault = await appends.fault();
+    await withinMs(clock, registry.get('readiness'));
+    const fault = await withinMs(clock, appends.fault());
     if (fault !== undefined) missing.push(`records cannot be stored: ${fault}`);
   } catch (error) {
     missing.push(`the storage cannot be read: ${error instanceof Error ? error.message : error}`);
   }
   return missing;
+}
+
+/** A balancer asks often, and wants to know soon. */
+const READINESS_WITHIN_MS = 3_000;
+
+async function withinMs<T>(clock: Clock, answer: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const late = new Error(`no answer in ${READINESS_WITHIN_MS / 1_000} s`);
+  const cancel = clock.after(READINESS_WITHIN_MS, () => reject(late));
+  return Promise.race([answer, promise]).finally(cancel);
 }
 
 /** Charts survive a restart except for their last minute. */

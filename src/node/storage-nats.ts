@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts';
+import { createClusterClock } from '../leases/cluster-clock.ts';
 import type { NodeDescription } from '../leases/nodes.ts';
 import { createSharedLeases } from '../leases/shared.ts';
 import { createNatsLog } from '../log/nats.ts';
@@ -19,14 +20,20 @@ export async function openDistributed(
   node: NodeDescription,
 ): Promise<NodeStorage> {
   const { clock, telemetry, signal } = parts;
+  const shared = createClusterClock(clock);
   const waiting = (message: string) => telemetry.platformFault({ component: 'nats', message });
   const { natsUrl: servers, natsReplicas: replicas } = config;
-  const nats = await openNats({ servers, replicas, clock, waiting, signal });
+  const nats = await openNats({ servers, replicas, clock, waiting, signal, fault: waiting });
   try {
     const registry = await createNatsRegistry(nats, { prefix: PREFIX });
     const version = await openStoreVersion(registry, { program: node.version, now: clock.now() });
     const { partitions, retention } = config;
-    const log = await createNatsLog(nats, { prefix: PREFIX, partitions, clock, retentionMs: retention });
+    const log = await createNatsLog(nats, {
+      prefix: PREFIX,
+      partitions,
+      clock: shared,
+      retentionMs: retention,
+    });
     return {
       log,
       registry,
@@ -35,10 +42,12 @@ export async function openDistributed(
         lastEpoch: async (partition) =>
           (await WATERMARK.get(registry, watermarkKey(partition)))?.document.epoch ?? 0,
         ...parts,
+        shared,
         node,
         storageGone: () => nats.gone(),
       }),
       calls: createNatsCalls(nats, PREFIX),
+      clock: shared,
       version,
       connected: () => nats.connected(),
       lost: undefined,

@@ -13,6 +13,8 @@ export interface NodeStorage {
   readonly registry: Registry;
   readonly leases: Leases & { readonly nodes: Nodes };
   readonly calls: NodeCalls;
+  /** The time that the nodes share; the node's own clock where it is alone. */
+  readonly clock: Clock;
   /** Whether the storage can be reached, without a call to it. */
   connected(): boolean;
   /** Resolves with what happened when the storage is gone for good; undefined where that cannot be known. */

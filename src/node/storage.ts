@@ -38,6 +38,7 @@ async function openEmbedded(config: Config, { clock, telemetry }: StorageParts):
       registry,
       leases,
       calls: noCalls,
+      clock,
       version,
       connected: () => true,
       lost: lmdb.lost,

@@ -35,6 +35,8 @@ export interface Telemetry {
   nodesCounted(event: { alive: number }): void;
   /** The watch of nodes and leases was silent although this node's heartbeats were stored; a new watch began. */
   watchRenewed(): void;
+  /** The clock of another node differs by a second or more from this node's. */
+  clockSkewed(event: { node: string; skewMs: number }): void;
   /** `route` is the pattern of the route table, never the path of the request. */
   httpRequest(event: {
     method: string;
@@ -230,6 +232,12 @@ function events(metrics: Metrics, logger: Logger, repeated: RepeatedLines): Even
         { event: 'watch.renewed' },
         'NATS stores the heartbeats of this node but no longer shows them: restarting the watch of nodes and leases',
       );
+    },
+    clockSkewed: (event) => {
+      const { node, skewMs } = event;
+      const side = skewMs > 0 ? 'ahead of' : 'behind';
+      const text = `the clock of node ${node} is ${Math.abs(skewMs) / 1_000} s ${side} the clock of this node`;
+      repeated.write(`clock ${node}`, 'warn', { event: 'clock.skewed', ...event }, text);
     },
     httpRequest: (event) => {
       const route = event.route === undefined ? 'none' : metrics.bounded('route', event.route);

@@ -149,6 +149,7 @@ export class SimulatedNode {
         tell(`${this.name} ends partition ${partition} (epoch ${epoch}, ${reason})`),
       nodesCounted: () => {},
       watchRenewed: () => tell(`${this.name} watches the leases anew`),
+      clockSkewed: () => {},
     };
     if (embedded) return embeddedLeases(registry, { clock: this.clock, node, telemetry });
     return createSharedLeases({

@@ -15,6 +15,7 @@ test('the operator sees who is there and holds what; nobody else does', async ()
         state: 'alive',
         started: '1970-01-02T00:00:00.000Z',
         version: '1.2.3',
+        clock_skew_ms: 0,
         partitions: [{ partition: 1, epoch: 4, since: '1970-01-03T00:00:00.000Z' }],
       },
       {
@@ -24,10 +25,13 @@ test('the operator sees who is there and holds what; nobody else does', async ()
         state: 'silent',
         started: '1970-01-01T00:00:00.000Z',
         version: '1.2.3',
+        clock_skew_ms: null,
         partitions: [],
       },
     ],
     unheld_partitions: [0],
+    stuck_partitions: [],
+    view: { age_ms: 120, quorum: true, faults: [] },
   });
   assert.equal((await api.call('GET', '/operator/v1/nodes', { token: 'ada' })).status, 401);
   await api.close();

@@ -26,6 +26,10 @@ const NodeSchema = Type.Object(
     }),
     started: Type.String({ format: 'date-time' }),
     version: Type.String(),
+    clock_skew_ms: Type.Union([Type.Integer(), Type.Null()], {
+      description:
+        'How far its clock is ahead of the clock of the answering node. Less than the time that a heartbeat takes means nothing. Null: not known.',
+    }),
     partitions: Type.Array(Held, { description: 'The partitions that it holds.' }),
   },
   { 'x-component': 'Node' },
@@ -37,6 +41,24 @@ const NodesAnswer = Type.Object({
     description:
       'Partitions without a holder. Normally none; a partition is here for a moment while it is handed over.',
   }),
+  stuck_partitions: Type.Array(Type.Integer(), {
+    description: 'Partitions that have been without a holder for ten seconds or more. Their records wait.',
+  }),
+  view: Type.Object(
+    {
+      age_ms: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()], {
+        description: 'How old this answer can be. Null: the node has just started and knows nothing yet.',
+      }),
+      quorum: Type.Boolean({
+        description:
+          'Whether the storage takes writes of this node. If not, other nodes may hold what it shows as its own.',
+      }),
+      faults: Type.Array(Type.String(), {
+        description: 'What is wrong with the answering node, as in `/readyz`.',
+      }),
+    },
+    { description: 'What this answer rests on.' },
+  ),
 });
 
 /** `GET /operator/v1/nodes`: which node runs which partitions. */
@@ -49,20 +71,30 @@ export function nodesRoutes({ nodes }: NodesParts): Route[] {
       tags: ['Operator: nodes'],
       summary: 'List nodes and the partitions that they hold',
       description:
-        'As the answering node sees it, less than a second old. A node with embedded storage lists only itself.',
+        'As the answering node sees it; `view` says how old that is. A node with embedded storage lists only itself.',
       access: 'operator',
       responses: { 200: { description: 'All nodes.', schema: NodesAnswer } },
       handler: () => {
-        const { nodes: seen, unheld } = nodes();
-        return { status: 200, body: { nodes: seen.map(show), unheld_partitions: [...unheld] } };
+        const { nodes: seen, unheld, stuck, ageMs, quorum, faults } = nodes();
+        const view = { age_ms: ageMs === undefined ? null : Math.round(ageMs), quorum, faults: [...faults] };
+        return {
+          status: 200,
+          body: {
+            nodes: seen.map(show),
+            unheld_partitions: [...unheld],
+            stuck_partitions: [...stuck],
+            view,
+          },
+        };
       },
     }),
   ];
 }
 
-function show({ partitions, started, ...node }: NodeView) {
+function show({ partitions, started, skewMs, ...node }: NodeView) {
   return {
     ...node,
+    clock_skew_ms: skewMs ?? null,
     started: new Date(started).toISOString(),
     partitions: partitions.map(({ since, ...held }) => ({ ...held, since: new Date(since).toISOString() })),
   };

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ManualClock } from '../lib/manual-clock.fixture.ts';
+import { createClusterClock, MOST_AHEAD_MS } from './cluster-clock.ts';
+
+const START = Date.UTC(2026, 0, 1);
+
+/** A node's clock, and another node whose clock is ahead by `skewMs`. */
+function worldOf(skewMs: number) {
+  const clock = new ManualClock(START);
+  const shared = createClusterClock(clock);
+  const other = { skewMs, hear: () => {} };
+  other.hear = () => shared.heard('other', { own: clock.now() + other.skewMs, shared: START });
+  return { clock, shared, other };
+}
+
+test('K2 it is not behind a clock that is ahead, between heartbeats too; a slower one changes nothing', async () => {
+  const ahead = worldOf(30_000);
+  assert.equal(ahead.shared.now(), START);
+  ahead.other.hear();
+  assert.equal(ahead.shared.now(), START + 30_000);
+  await ahead.clock.advance(700);
+  assert.equal(ahead.shared.now(), START + 30_700);
+  assert.equal(ahead.shared.skewOf('other'), 30_000);
+
+  const behind = worldOf(-30_000);
+  behind.other.hear();
+  assert.equal(behind.shared.now(), START);
+  assert.equal(behind.shared.skewOf('other'), -30_000);
+});
+
+test('K2 heartbeats take time: the one that took least counts', async () => {
+  const { clock, shared, other } = worldOf(5_000);
+  for (const delay of [900, 20, 400]) {
+    const said = { own: clock.now() + other.skewMs, shared: START };
+    await clock.advance(delay);
+    shared.heard('other', said);
+  }
+  assert.equal(shared.skewOf('other'), 4_980);
+});
+
+test('K1 it never goes back: not when a fast node goes, its clock is set, or the own clock is', async () => {
+  const { clock, shared, other } = worldOf(60_000);
+  other.hear();
+  let last = shared.now();
+  const mustNotGoBack = (what: string) => {
+    const now = shared.now();
+    assert.ok(now >= last, `${what}: ${now - last} ms`);
+    last = now;
+  };
+  other.skewMs = 0;
+  for (let beat = 0; beat < 20; beat++) {
+    await clock.advance(1_000);
+    other.hear();
+    mustNotGoBack('its clock was set');
+  }
+  clock.jump(-20_000);
+  mustNotGoBack('the own clock was set back');
+  await clock.advance(60_000);
+  mustNotGoBack('the other one is not heard');
+  assert.equal(shared.skewOf('other'), undefined);
+  assert.equal(shared.now(), Math.max(last, clock.now()));
+});
+
+test('K1 a node that just started is not behind what another one has used already', () => {
+  const { shared } = worldOf(0);
+  shared.heard('other', { own: START, shared: START + 40_000 });
+  assert.equal(shared.now(), START + 40_000);
+});
+
+test('K3 a clock that is ahead by more than a minute is shown, and not followed', () => {
+  const { shared, other } = worldOf(MOST_AHEAD_MS + 1_000);
+  other.hear();
+  assert.equal(shared.now(), START);
+  assert.equal(shared.skewOf('other'), MOST_AHEAD_MS + 1_000);
+});
