@@ -13,6 +13,10 @@ interface LoadOptions {
   readonly batch: number;
   /** From an answer to the next request of an organisation, ms. */
   readonly paceMs: number;
+  /** Address that the receivers listen on; default: loopback. */
+  readonly receiversAt?: string;
+  /** How long a request waits for its answer before it is made again at the next node. */
+  readonly answerWithinMs?: number;
 }
 
 /** Sizes of deliveries that the streams of an organisation take turns in. */
@@ -36,7 +40,7 @@ export class ClusterLoad {
   readonly #options: LoadOptions;
   readonly #nodes: () => readonly string[];
   readonly #acknowledged: number[];
-  readonly #agent = new Agent({ headersTimeout: ANSWER_WITHIN_MS, bodyTimeout: ANSWER_WITHIN_MS });
+  readonly #agent: Agent;
   #receivers: Receiver[] = [];
   #producers: Promise<void>[] = [];
   #stopping = false;
@@ -46,6 +50,8 @@ export class ClusterLoad {
   constructor(options: LoadOptions, nodes: () => readonly string[]) {
     this.#options = options;
     this.#nodes = nodes;
+    const { answerWithinMs: timeout = ANSWER_WITHIN_MS } = options;
+    this.#agent = new Agent({ headersTimeout: timeout, bodyTimeout: timeout, connect: { timeout } });
     this.#acknowledged = Array.from({ length: options.organisations }, () => 0);
   }
 
@@ -56,9 +62,11 @@ export class ClusterLoad {
 
   /** Starts the receivers and creates organisations and streams, over all nodes in turn. */
   async setUp(): Promise<void> {
-    const { organisations, streamsEach, receivers } = this.#options;
+    const { organisations, streamsEach, receivers, receiversAt } = this.#options;
     this.#receivers = await Promise.all(
-      Array.from({ length: receivers }, () => startReceiver((delivery) => this.#receive(delivery))),
+      Array.from({ length: receivers }, () =>
+        startReceiver((delivery) => this.#receive(delivery), receiversAt),
+      ),
     );
     const apis = this.#nodes().map((url) => createApiClient(url));
     await eachOf(organisations, async (organisation) => {
@@ -95,10 +103,15 @@ export class ClusterLoad {
     );
   }
 
-  /** Records that were acknowledged and have not arrived, summed up over streams. */
-  missing(): number {
+  /** How many records of each organisation were acknowledged. */
+  get counts(): readonly number[] {
+    return [...this.#acknowledged];
+  }
+
+  /** Records that were acknowledged (by `counts`) and have not arrived, summed up over streams. */
+  missing(counts: readonly number[] = this.#acknowledged): number {
     return this.arrivals.reduce((sum, arrivals, stream) => {
-      const expected = this.#acknowledged[Math.floor(stream / this.#options.streamsEach)] as number;
+      const expected = counts[Math.floor(stream / this.#options.streamsEach)] as number;
       return sum + Math.max(0, expected - arrivals.count);
     }, 0);
   }

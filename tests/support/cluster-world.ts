@@ -4,6 +4,7 @@ import { systemClock } from '../../src/lib/system-clock.ts';
 import { type Nats, openNats } from '../../src/storage/nats.ts';
 import { createApiClient } from './api-client.ts';
 import { freePorts } from './free-port.ts';
+import type { Place } from './host-network.ts';
 import { type NatsServers, startNats } from './nats-server.ts';
 import { type NodeProcess, OPERATOR_TOKEN, startNode } from './node-process.ts';
 import { removeDirectory, temporaryDirectory } from './owned.ts';
@@ -15,6 +16,10 @@ interface ClusterOptions {
   readonly replicas: number;
   readonly partitions: number;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Where each node and each server runs; default: this machine, on loopback. */
+  readonly places?: { readonly nodes: readonly Place[]; readonly servers: readonly Place[] };
+  /** More lines of the servers' configuration. */
+  readonly natsConfiguration?: string;
   /** Options for the nodes' own Node.js. */
   readonly nodeArguments?: readonly string[];
 }
@@ -63,7 +68,8 @@ export class ClusterWorld {
 
   async begin(): Promise<void> {
     const { servers, nodes } = this.#options;
-    this.#nats = await startNats({ servers });
+    const { places, natsConfiguration: more = '' } = this.#options;
+    this.#nats = await startNats({ servers, more, ...(places ? { places: places.servers } : {}) });
     this.#ports = await freePorts(nodes);
     // The first one creates what the others find.
     for (let index = 0; index < nodes; index++) await this.startNode(index);
@@ -71,13 +77,15 @@ export class ClusterWorld {
   }
 
   async startNode(index: number): Promise<void> {
-    const { replicas, partitions, environment, nodeArguments = [] } = this.#options;
+    const { replicas, partitions, environment, nodeArguments = [], places } = this.#options;
+    const place = places?.nodes[index];
     this.#directories[index] ??= temporaryDirectory();
     this.#nodes[index] = await startNode({
       dataDirectory: this.#directories[index],
       port: this.#ports[index] as number,
       readyWithinMs: READY_WITHIN_MS,
       nodeArguments,
+      ...(place ? { place } : {}),
       environment: {
         SIMSTREAM_NATS_URL: this.nats.urls.join(','),
         SIMSTREAM_NATS_REPLICAS: String(replicas),

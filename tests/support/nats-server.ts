@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import { openNats } from '../../src/storage/nats.ts';
 import { freePorts } from './free-port.ts';
+import { HERE, type Place } from './host-network.ts';
 import { removeDirectory, spawnOwned, temporaryDirectory } from './owned.ts';
 
 /** One or more `nats-server` processes with JetStream, on loopback and with a store of their own. */
@@ -42,6 +43,8 @@ export function natsMissing(): string | undefined {
 
 export interface NatsOptions {
   readonly servers?: number;
+  /** Where each server runs; default: this machine, on loopback. */
+  readonly places?: readonly Place[];
   readonly maxPayload?: string;
   /** More lines of the servers' configuration. */
   readonly more?: string;
@@ -53,19 +56,22 @@ export interface NatsOptions {
 
 /** Starts the servers and waits until JetStream answers from each. */
 export async function startNats(options: NatsOptions = {}): Promise<NatsServers> {
-  const { servers = 1, maxPayload = '1MB', more = '', jetStream = true } = options;
+  const { servers = 1, maxPayload = '1MB', more = '', jetStream = true, places = [] } = options;
   const probed = 'probe' in options ? options.probe : (url: string) => url;
   const directory = temporaryDirectory();
   const all = await freePorts(2 * servers);
   const [ports, routes] = [all.slice(0, servers), all.slice(servers)];
   const children: ChildProcess[] = [];
-  const urls = ports.map((port) => `nats://127.0.0.1:${port}`);
+  const placeOf = (server: number) => places[server] ?? HERE;
+  const urls = ports.map((port, server) => `nats://${placeOf(server).address}:${port}`);
 
   const ended = Promise.withResolvers<never>();
   ended.promise.catch(() => {});
   const start = (server: number) => {
     const path = join(directory, `${server}.conf`);
-    const child = spawnOwned('nats-server', ['-c', path], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawnOwned(...placeOf(server).within('nats-server', ['-c', path]), {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     let said = '';
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       said = `${said}${text}`.slice(-SAID_KEPT);
@@ -85,12 +91,13 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsServers>
   }
 
   function configOf(server: number): string {
-    const cluster = `cluster { name: simstream, listen: "127.0.0.1:${routes[server]}", routes: [${routes
-      .map((port) => `"nats://127.0.0.1:${port}"`)
+    const { address } = placeOf(server);
+    const cluster = `cluster { name: simstream, listen: "${address}:${routes[server]}", routes: [${routes
+      .map((port, other) => `"nats://${placeOf(other).address}:${port}"`)
       .join(', ')}] }`;
     return [
       `server_name: n${server}`,
-      `listen: "127.0.0.1:${ports[server]}"`,
+      `listen: "${address}:${ports[server]}"`,
       `max_payload: ${maxPayload}`,
       ...(jetStream ? [`jetstream { ${storeOf(server)}, max_mem: 256MB, max_file: 20GB }`] : []),
       more,

@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { freePort } from './free-port.ts';
+import { HERE, type Place } from './host-network.ts';
 import { spawnOwned } from './owned.ts';
 
 /** A simstream node in a process of its own, seen from outside only. */
@@ -37,6 +38,8 @@ export interface NodeOptions {
   /** Options for Node.js itself, e.g. `--cpu-prof`. */
   readonly nodeArguments?: readonly string[];
   readonly readyWithinMs?: number;
+  /** Default: this machine, on loopback. */
+  readonly place?: Place;
   /** Ends the start, e.g. to kill a node that is still starting. */
   readonly signal?: AbortSignal;
 }
@@ -59,10 +62,10 @@ const POLL_MS = 10;
 export async function startNode(options: NodeOptions): Promise<NodeProcess> {
   options.signal?.throwIfAborted();
   const port = options.port ?? (await freePort());
+  const { within, address } = options.place ?? HERE;
   const started = performance.now();
   const child = spawnOwned(
-    process.execPath,
-    [...(options.nodeArguments ?? []), MAIN, options.command ?? 'serve'],
+    ...within(process.execPath, [...(options.nodeArguments ?? []), MAIN, options.command ?? 'serve']),
     {
       cwd: REPOSITORY,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -71,7 +74,7 @@ export async function startNode(options: NodeOptions): Promise<NodeProcess> {
   );
   const exited = exitOf(child);
   const output = collectOutput(child);
-  const url = `http://127.0.0.1:${port}`;
+  const url = `http://${address}:${port}`;
 
   const kill = () => {
     child.kill('SIGKILL');
@@ -111,7 +114,7 @@ function environmentOf(options: NodeOptions, port: number): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith('SIMSTREAM_'));
   return {
     ...Object.fromEntries(own),
-    SIMSTREAM_HOST: '127.0.0.1',
+    SIMSTREAM_HOST: (options.place ?? HERE).address,
     SIMSTREAM_PORT: String(port),
     SIMSTREAM_DATA_DIR: options.dataDirectory,
     SIMSTREAM_OPERATOR_TOKEN: options.operatorToken ?? OPERATOR_TOKEN,

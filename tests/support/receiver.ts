@@ -28,6 +28,7 @@ export interface ReceiverAnswer {
 /** `answer` is called once a request has come as a whole, in the order of arrival. */
 export async function startReceiver(
   answer: (request: ReceivedRequest) => ReceiverAnswer | Promise<ReceiverAnswer>,
+  host = '127.0.0.1',
 ): Promise<Receiver> {
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -51,10 +52,10 @@ export async function startReceiver(
       }
     });
   });
-  server.listen(0, '127.0.0.1');
+  server.listen(0, host);
   await once(server, 'listening');
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://${host}:${(server.address() as AddressInfo).port}`,
     dropConnections: () => server.closeAllConnections(),
     close: async () => {
       server.close();

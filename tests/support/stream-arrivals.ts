@@ -10,18 +10,35 @@ export class StreamArrivals {
   readonly faults: string[] = [];
   /** Records that came again. */
   repeated = 0;
+  /** The longest time between two first arrivals since `measure`, ms. */
+  longestSilence = 0;
+  #newsAt = Number.POSITIVE_INFINITY;
   /** When each record arrived first, ms. */
   readonly #times: number[] = [];
+  #count = 0;
   #disruptedAt = Number.POSITIVE_INFINITY;
 
   /** Distinct records that arrived. */
   get count(): number {
-    return this.#times.length;
+    return this.#count;
   }
 
   /** Something is about to go wrong. */
   disrupt(now: number): void {
     this.#disruptedAt = now;
+  }
+
+  /** Begins to measure the silence. */
+  measure(now: number): void {
+    this.longestSilence = 0;
+    this.#newsAt = now;
+  }
+
+  /** Those of the first `count` records that never arrived. */
+  missing(count: number): number[] {
+    return Array.from({ length: count }, (_, record) => record).filter(
+      (record) => this.#times[record] === undefined,
+    );
   }
 
   arrive(record: number, now: number): void {
@@ -35,6 +52,9 @@ export class StreamArrivals {
       if (record !== this.#times.length)
         this.fault(`record ${record} came in place of ${this.#times.length}`);
       this.#times[record] = now;
+      this.#count++;
+      this.longestSilence = Math.max(this.longestSilence, now - this.#newsAt);
+      this.#newsAt = now;
     }
   }
 

@@ -1,0 +1,86 @@
+import { spawnSync } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { hasOwnNetwork, hostsMissing, ownNetwork } from '../support/host-network.ts';
+import { HostsWorld } from '../support/hosts-world.ts';
+import { generator } from '../support/usage-records.ts';
+import { type Faults, MATRIX, randomCut, SHORT } from './faults.ts';
+import { type Trial, tryFaults } from './trial.ts';
+
+/**
+ * `npm run test:hosts`: lets go wrong, one after the other, what can go wrong between three nodes and three NATS servers on
+ * hosts of their own, and prints what became of the records. Fails when one was lost, or came out of order.
+ *   --short      one pair of faults, in well under a minute
+ *   --cuts <n>   so many cuts and losses at random in place of the matrix; --seed <n> repeats a run
+ *   --only <text> those whose name contains the text
+ */
+const { values } = parseArgs({
+  options: {
+    short: { type: 'boolean', default: false },
+    cuts: { type: 'string' },
+    seed: { type: 'string' },
+    only: { type: 'string' },
+  },
+});
+/** Longer than a lease, an election, and what NATS' servers and clients take to notice. */
+const LASTS_MS = values.short ? 12_000 : 25_000;
+/** Records flow in peace for so long before the next fault. */
+const BETWEEN_MS = 3_000;
+
+if (hasOwnNetwork()) await run();
+else {
+  const missing = hostsMissing();
+  if (missing) throw new Error(missing);
+  const { status } = spawnSync(...ownNetwork(process.execPath, process.argv.slice(1)), { stdio: 'inherit' });
+  process.exitCode = status ?? 1;
+}
+
+async function run(): Promise<void> {
+  const world = new HostsWorld();
+  let failed = false;
+  try {
+    await world.begin();
+    print(
+      '| what goes wrong | records | lost | repeated | longest request | longest silence of a stream | calm after |',
+    );
+    print('| --- | --: | --: | --: | --: | --: | --: |');
+    for (const [faults, lastsMs] of chosen()) {
+      await sleep(BETWEEN_MS);
+      const trial = await tryFaults(world, faults, lastsMs);
+      print(rowOf(trial));
+      for (const fault of trial.faults) print(`!! ${fault}`);
+      failed ||= trial.lost > 0 || trial.faults.length > 0;
+    }
+  } finally {
+    if (failed) print(world.cluster.output());
+    await world.end();
+  }
+  if (failed) process.exitCode = 1;
+}
+
+function chosen(): [Faults, number][] {
+  if (values.cuts !== undefined) {
+    const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 32));
+    print(`seed ${seed}`);
+    const random = generator(seed);
+    return Array.from({ length: Number(values.cuts) }, () => [randomCut(random), 2_000 + random() * 13_000]);
+  }
+  const { only = '' } = values;
+  const all = values.short ? SHORT : MATRIX;
+  return all
+    .filter((faults) => faults.some(({ fault }) => fault.name.includes(only)))
+    .map((faults) => [faults, LASTS_MS]);
+}
+
+function rowOf({ name, acknowledged, lost, repeated, ingestMs, silenceMs, calmMs }: Trial): string {
+  const cells = [name, acknowledged, lost, repeated, ...[ingestMs, silenceMs, calmMs].map(seconds)];
+  return `| ${cells.join(' | ')} |`;
+}
+
+function seconds(milliseconds: number): string {
+  return `${(milliseconds / 1_000).toFixed(1)} s`;
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
