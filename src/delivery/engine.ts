@@ -4,6 +4,7 @@ import { Shares } from '../lib/shares.ts';
 import { PartitionRunner } from './partition/runner.ts';
 import type { RunnerContext } from './partition/runner-context.ts';
 import { HeldBlocks } from './stream/held-blocks.ts';
+import type { MemoryBudgets } from './stream/stream-context.ts';
 
 /**
  * Bytes of requests that a node may have in flight, shared between organisations and between their streams. Streams whose
@@ -20,14 +21,22 @@ const BYTES_WAITING = 128 * 2 ** 20;
 
 type EngineContext = Omit<RunnerContext, 'budgets'> & { readonly leases: Leases };
 
-/** Runs every partition that this node holds. Resolves when `stop` has aborted and all partitions have ended. */
-export async function runDelivery(context: EngineContext, stop: AbortSignal): Promise<void> {
-  const { leases, ...rest } = context;
-  const budgets = {
+/** What a node has for deliveries. */
+function memoryBudgets(): MemoryBudgets {
+  return {
     healthy: sharesOf(BYTES_IN_FLIGHT.healthy),
     failing: sharesOf(BYTES_IN_FLIGHT.failing),
     waiting: new HeldBlocks(BYTES_WAITING),
   };
+}
+
+/** Runs every partition that this node holds. Resolves when `stop` has aborted and all partitions have ended. */
+export async function runDelivery(
+  context: EngineContext,
+  stop: AbortSignal,
+  budgets = memoryBudgets(),
+): Promise<void> {
+  const { leases, ...rest } = context;
   const run = (partition: number, epoch: number, signal: AbortSignal, permit: Permit) =>
     new PartitionRunner({ ...rest, budgets }, partition, epoch, permit).run(signal);
   await leases.hold(context.log.partitions, run, stop);

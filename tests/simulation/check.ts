@@ -2,6 +2,7 @@ import { comparePositions } from '../../src/log/log.ts';
 import type { ProgressDocument } from '../../src/registry/data-stream.ts';
 import { judge, type Verdict } from './matching.ts';
 import { type Kept, LAG_MS, laneOf, type Model, type StreamModel } from './model.ts';
+import { unfinished } from './replays.ts';
 import type { Storage } from './storage.ts';
 
 interface Finding {
@@ -12,7 +13,9 @@ interface Finding {
 /** What the stream may have done with a record: more than one where a change came at about that time. */
 function verdicts(stream: StreamModel, record: Kept, now: number): ReadonlySet<Verdict> {
   const first = stream.wishes[0]?.document;
-  if (!first || first.partition !== record.partition || comparePositions(record, first.start) < 0)
+  if (!first || first.partition !== record.partition) return new Set(['uncovered']);
+  const { beginsAt } = stream;
+  if (beginsAt ? hasFate(beginsAt, record) : comparePositions(record, first.start) < 0)
     return new Set(['uncovered']);
   const passed = passedAt(stream, record) ?? now;
   const found = new Set<Verdict>();
@@ -21,6 +24,14 @@ function verdicts(stream: StreamModel, record: Kept, now: number): ReadonlySet<V
     if (from <= passed && until + LAG_MS >= record.storedAt) found.add(judge(document, record.traits));
   });
   return found;
+}
+
+function hasFate({ cursor, done }: NonNullable<StreamModel['beginsAt']>, record: Kept): boolean {
+  if (comparePositions(record, cursor) < 0) return true;
+  const ranges = done.find(({ sequence }) => sequence === record.sequence)?.ranges ?? [];
+  for (let at = 0; at < ranges.length; at += 2)
+    if (record.index >= (ranges[at] as number) && record.index < (ranges[at + 1] as number)) return true;
+  return false;
 }
 
 /** When the cursor had passed the record. */
@@ -41,6 +52,7 @@ export function waiting(model: Model, storage: Storage, now: number): string[] {
   const waits: string[] = [];
   for (const stream of running(model)) {
     const { progress } = stream;
+    waits.push(...unfinished(stream, model, storage));
     if (!progress) {
       waits.push(`${stream.id} has not begun`);
       continue;

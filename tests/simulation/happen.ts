@@ -4,6 +4,7 @@ import * as people from './people.ts';
 import type { Happening, HappeningType } from './plan.ts';
 import { produce } from './producer.ts';
 import type { Mood } from './receiver.ts';
+import { changeReplay, startReplay } from './replays.ts';
 import type { Scene } from './scene.ts';
 import { DAMAGES } from './storage.ts';
 
@@ -76,6 +77,23 @@ const HAPPEN: Record<HappeningType, Happen> = {
     });
     return `${node.name} ${state} for ${forMs} ms`;
   },
+  silence: (world, chance, forMs) => {
+    const node = world.someNode(chance);
+    if (!node || world.embedded) return undefined;
+    node.link.silent = true;
+    world.time.after(Math.min(forMs, LONGEST_CUT_MS), () => {
+      node.link.silent = false;
+    });
+    return `the watch of ${node.name} for ${forMs} ms`;
+  },
+  storage: (world, _, forMs) => {
+    if (world.embedded) return undefined;
+    world.weather.storage = 'gone';
+    world.time.after(Math.min(forMs, LONGEST_CUT_MS), () => {
+      world.weather.storage = 'runs';
+    });
+    return `gone for ${forMs} ms`;
+  },
   jump: (world, chance, forMs) => {
     const node = world.someNode(chance);
     if (!node) return undefined;
@@ -105,9 +123,14 @@ const HAPPEN: Record<HappeningType, Happen> = {
     });
     return `${reason} for ${forMs} ms`;
   },
+  organisation: async (world, chance) => {
+    const desk = world.desk(chance);
+    const id = desk && (await people.register(desk));
+    return id === undefined ? undefined : `${id} is registered`;
+  },
   create: async (world, chance) => {
     const desk = world.desk(chance);
-    if (!desk || world.model.streams.size > MOST_STREAMS) return undefined;
+    if (!desk || world.model.streams.size > people.MOST_STREAMS) return undefined;
     return people.create(desk, chance);
   },
   remove: (world, chance) =>
@@ -117,6 +140,9 @@ const HAPPEN: Record<HappeningType, Happen> = {
     }),
   resend: (world, chance) =>
     atDesk(world, chance, async (desk, id) => `${await people.empty(desk, id, 'resend')}`),
+  takeOver: (world, chance) => atDesk(world, chance, (desk, id) => people.takeOver(desk, id, chance)),
+  replay: (world, chance) => atDesk(world, chance, (desk, id) => startReplay(desk, id, chance)),
+  changeReplay: (world, chance) => atDesk(world, chance, (desk, id) => changeReplay(desk, id, chance)),
   discard: (world, chance) =>
     atDesk(world, chance, async (desk, id) => `${await people.empty(desk, id, 'discard')}`),
   ...(Object.fromEntries(
@@ -135,14 +161,13 @@ const HAPPEN: Record<HappeningType, Happen> = {
     | 'relation'
     | 'kind'
     | 'size'
+    | 'delivery'
     | 'destination'
     | 'restart'
     | 'autoRestart',
     Happen
   >),
 };
-
-const MOST_STREAMS = 24;
 
 /** Lets it happen; what it comes to is in the world's trace. */
 export function happen(world: Scene, { type, seed, forMs, number }: Happening): void {
@@ -190,6 +215,6 @@ async function atDesk(
 function describe(world: Scene, id: string) {
   const document = world.model.streams.get(id)?.wishes.at(-1)?.document;
   if (!document) return undefined;
-  const { kind, relation, filters, desired, generation, target } = document;
-  return { kind, relation, filters, desired, generation, target };
+  const { kind, relation, filters, desired, generation, target, delivery } = document;
+  return { kind, relation, filters, desired, generation, target, delivery };
 }

@@ -12,6 +12,8 @@ export interface Weathers {
   append: Weather;
   read: Weather;
   registry: Weather;
+  /** `gone`: nothing of the shared storage runs. */
+  storage: 'runs' | 'gone';
 }
 
 interface LinkOptions {
@@ -37,6 +39,8 @@ export class Link {
   readonly #options: LinkOptions;
   /** `out`: requests arrive, answers do not. */
   state: 'up' | 'cut' | 'out' = 'up';
+  /** The watch of the leases reports nothing, and nobody says so. */
+  silent = false;
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -99,7 +103,12 @@ export class Link {
       put: (key, value, expected) => write(() => target().put(key, value, expected)),
       delete: (key, expected) => write(() => target().delete(key, expected)),
       putMany: (writes) => this.#putMany(target, writes, write),
-      watch: (prefix, onChange, signal) => this.#watch(target(), prefix, onChange, signal),
+      watch: (prefix, onChange, signal) => {
+        const heard = (change: Change) => {
+          if (of === 'registry' || !this.silent) onChange(change);
+        };
+        return this.#watch(target(), prefix, heard, signal);
+      },
     };
   }
 
@@ -192,7 +201,21 @@ export class Link {
     const { time, chance, embedded, process } = this.#options;
     if (embedded) return;
     if (chance.happens(0.3)) await time.sleep(chance.between(1, 20));
-    while (this.state !== 'up' && !process.gone) await time.sleep(chance.between(200, 1_000));
+    while (!this.#isUp && !process.gone) await time.sleep(chance.between(200, 1_000));
+  }
+
+  get #isUp(): boolean {
+    return this.state === 'up' && this.#options.weather.storage === 'runs';
+  }
+
+  /** Whether nothing of the storage runs, as a node finds out: nobody listens where it was. */
+  async storageGone(): Promise<boolean> {
+    const { process, weather } = this.#options;
+    await this.#travel(false);
+    // A node that is cut off hears nothing: that proves nothing.
+    const gone = this.state === 'up' && weather.storage === 'gone';
+    await process.entered();
+    return gone;
   }
 
   #read<T>(operation: () => Promise<T>, weather: Weather): Promise<T> {
@@ -218,7 +241,8 @@ export class Link {
       return unanswered();
     };
     await this.#travel(isWrite);
-    for (const until = time.now + TRY_MS; this.state === 'cut'; ) {
+    const isCut = () => this.state === 'cut' || this.#options.weather.storage === 'gone';
+    for (const until = time.now + TRY_MS; isCut(); ) {
       if (time.now >= until) return gaveUp();
       await time.sleep(chance.between(200, 1_000));
     }
@@ -228,7 +252,7 @@ export class Link {
     if (hit && weather === 'fails') return gaveUp();
     if (hit && weather === 'stalls') await time.sleep(chance.between(500, 40_000));
     const answer = await operation();
-    const lost = (hit && weather === 'unanswered' && isWrite) || this.state !== 'up';
+    const lost = (hit && weather === 'unanswered' && isWrite) || !this.#isUp;
     if (lost) {
       await time.sleep(embedded ? 100 : TRY_MS);
       return gaveUp();

@@ -20,7 +20,7 @@ interface Wish {
   readonly filters: readonly Json[];
 }
 
-/** Each simulated organisation with its parent. The first of a tree is its root. */
+/** Organisations that are registered from the beginning, each with its parent. The first of a tree is its root. */
 export const PARENTS: ReadonlyMap<number, number | undefined> = new Map([
   [1, undefined],
   [2, 1],
@@ -30,13 +30,24 @@ export const PARENTS: ReadonlyMap<number, number | undefined> = new Map([
   [21, undefined],
 ]);
 
+/** Organisations that are registered while records flow, in this order. */
+export const LATE_PARENTS: ReadonlyMap<number, number | undefined> = new Map([
+  [4, 2],
+  [13, 12],
+  [31, undefined],
+  [5, 4],
+  [22, 21],
+]);
+
+const parentOf = (organisation: number) => PARENTS.get(organisation) ?? LATE_PARENTS.get(organisation);
+
 export function rootOf(organisation: number): number {
-  const parent = PARENTS.get(organisation);
+  const parent = parentOf(organisation);
   return parent === undefined ? organisation : rootOf(parent);
 }
 
 function isBelow(organisation: number, ancestor: number): boolean {
-  const parent = PARENTS.get(organisation);
+  const parent = parentOf(organisation);
   return parent !== undefined && (parent === ancestor || isBelow(parent, ancestor));
 }
 

@@ -1,10 +1,11 @@
 import { positionsIn } from '../../src/delivery/quarantine/quarantine.fixture.ts';
 import type { Batch, Outcome, RecordFile } from '../../src/destinations/contract.ts';
 import { comparePositions, type Position } from '../../src/log/log.ts';
-import type { DataStreamDocument, ProgressDocument } from '../../src/registry/data-stream.ts';
+import type { DataStreamDocument, DoneBlock, ProgressDocument } from '../../src/registry/data-stream.ts';
 import type { Change } from '../../src/registry/registry.ts';
 import type { Traits } from './matching.ts';
 import type { Taking } from './receiver.ts';
+import { isWithin, type ReplayModel } from './replays.ts';
 import type { Sizes } from './sizes.ts';
 import type { Placed, Storage } from './storage.ts';
 import type { SimulatedTime } from './time.ts';
@@ -41,8 +42,16 @@ export interface StreamModel {
   readonly inFlight: Map<string, Set<ReadonlySet<number>>>;
   /** Records that the program was told were delivered, by the run that was told. */
   readonly told: Map<number, string>;
-  /** Names of files with what they held. */
-  readonly files: Map<string, string>;
+  /** Ranges that are delivered again, by name. */
+  readonly replays: Map<string, ReplayModel>;
+  /** Where it took over from another stream. */
+  beginsAt: Place | undefined;
+}
+
+/** What is before the cursor or in `done` has a fate. */
+interface Place {
+  readonly cursor: Position;
+  readonly done: readonly DoneBlock[];
 }
 
 interface Request extends Taking {
@@ -81,6 +90,7 @@ export class Model {
   readonly #claims = new Map<number, number>();
   readonly #holders = new Map<number, { readonly epoch: number; readonly node: string }>();
   readonly #epochs = new Map<string, number>();
+  readonly #roundFrom = new Map<number, number>();
   #order = 0;
 
   constructor(
@@ -126,8 +136,15 @@ export class Model {
       if (record.partition === partition && record.sequence === sequence) record.damaged = true;
   }
 
+  /** The first block of a partition that came after the last check. */
+  roundFrom(partition: number): number {
+    return this.#roundFrom.get(partition) ?? 1;
+  }
+
   /** Every record has had its fate, and every stream its account: begins anew. */
   begin(): void {
+    for (let partition = 0; partition < this.#storage.log.partitions; partition++)
+      this.#roundFrom.set(partition, this.#storage.extent(partition).next);
     // A request that still waits for its answer may be stored later.
     for (const id of this.records.keys()) this.#traits.delete(id);
     this.records.clear();
@@ -143,15 +160,16 @@ export class Model {
   }
 
   died(node: string): void {
-    for (const stream of this.streams.values()) stream.inFlight.delete(node);
+    for (const { inFlight } of this.streams.values())
+      for (const by of inFlight.keys()) if (by.split('/', 1)[0] === node) inFlight.delete(by);
   }
 
   /** A document has become durable, or was removed. */
   changed({ key, value }: Change): void {
-    const [kind, first = '', second = '', third = ''] = key.split('.');
+    const [kind, first = '', second = '', third = '', name = ''] = key.split('.');
     if (kind === 'stream') this.#streamChanged(second, value as unknown as DataStreamDocument | undefined);
     else if (kind === 'progress')
-      this.#progressed(key, third, value as unknown as ProgressDocument | undefined);
+      this.#progressed(key, third, name, value as unknown as ProgressDocument | undefined);
     else if (kind === 'watermark') this.#claimed(Number(first), value as { sequence: number; epoch: number });
     else if (kind === 'quarantine' && value !== undefined) {
       const quarantined = this.streams.get(second)?.quarantined;
@@ -166,8 +184,10 @@ export class Model {
       if (known) known.deletedAt = from;
       return;
     }
-    if (known) known.wishes.push({ from, document });
-    else {
+    if (known) {
+      known.wishes.push({ from, document });
+      this.#replaysChanged(known, document);
+    } else {
       this.streams.set(id, {
         id,
         wishes: [{ from, document }],
@@ -181,15 +201,48 @@ export class Model {
         atClaim: undefined,
         inFlight: new Map(),
         told: new Map(),
-        files: new Map(),
+        replays: new Map(),
+        beginsAt: undefined,
       });
     }
   }
 
-  #progressed(key: string, id: string, document: ProgressDocument | undefined): void {
+  #replaysChanged({ replays }: StreamModel, document: DataStreamDocument): void {
+    const wanted = document.replays ?? [];
+    for (const name of replays.keys()) if (!wanted.some(({ id }) => id === name)) replays.delete(name);
+    for (const replay of wanted) {
+      const known = replays.get(replay.id);
+      if (known) known.replay = replay;
+      else replays.set(replay.id, { replay, since: this.#time.now, progress: undefined, taken: new Set() });
+    }
+  }
+
+  #progressed(key: string, id: string, name: string, document: ProgressDocument | undefined): void {
     const stream = this.streams.get(id);
     if (!document || !stream) return;
-    const { progress: before } = stream;
+    if (name !== '') {
+      const replay = stream.replays.get(name);
+      this.#checkProgress(key, `${id}.${name}`, replay?.progress, document);
+      if (replay) replay.progress = document;
+      return;
+    }
+    const { continueFrom } = stream.wishes[0]?.document ?? {};
+    if (!stream.progress && continueFrom !== undefined)
+      stream.beginsAt = { cursor: document.cursor, done: document.done ?? [] };
+    this.#checkProgress(key, id, stream.progress, document);
+    const { cursor } = document;
+    stream.progress = document;
+    const last = stream.passed.at(-1);
+    if (!last || comparePositions(cursor, last.cursor) > 0)
+      stream.passed.push({ at: this.#time.now, cursor });
+  }
+
+  #checkProgress(
+    key: string,
+    id: string,
+    before: ProgressDocument | undefined,
+    document: ProgressDocument,
+  ): void {
     const { epoch, cursor, counters, pending, status } = document;
     this.#log(
       `progress ${id} ${cursor.sequence}.${cursor.index} ${Object.values(counters).join('/')} pending ${pending} ${status.state} epoch ${epoch}`,
@@ -207,10 +260,6 @@ export class Model {
         if (value < before.counters[name as keyof typeof counters])
           this.#violated('accounts', `${id}: ${name} went back to ${value}`);
     if (pending < 0 || !Number.isInteger(pending)) this.#violated('accounts', `${id}: pending is ${pending}`);
-    stream.progress = document;
-    const last = stream.passed.at(-1);
-    if (!last || comparePositions(cursor, last.cursor) > 0)
-      stream.passed.push({ at: this.#time.now, cursor });
   }
 
   #claimed(partition: number, watermark: { epoch: number } | undefined): void {
@@ -237,28 +286,34 @@ export class Model {
     this.look();
     const stream = this.streams.get(streamId);
     if (!stream) throw new Error(`a request of a stream ${streamId} that was never there`);
-    const { first, last, deliveryId } = delivery;
+    const { first, last, deliveryId, replay: name } = delivery;
+    const replay = name === undefined ? undefined : stream.replays.get(name);
+    const by = name === undefined ? node : `${node}/${name}`;
     const range = `${first.sequence}.${first.index}-${last.sequence}.${last.index}`;
     this.#log(`${node} ${streamId} → ${receiver} ${ids.length} records ${range} ${deliveryId}`);
     // What people send again from the quarantine is in nobody's order.
     const lanes = new Set(ids.map((id) => laneOf(stream, this.traits(id)?.endpoint)));
-    if (node !== PEOPLE) this.#checkOffer(stream, node, ids, lanes);
-    const inFlight = stream.inFlight.get(node) ?? new Set();
-    stream.inFlight.set(node, inFlight.add(lanes));
+    if (node !== PEOPLE) this.#checkLanes(stream, by, lanes);
+    if (replay) this.#checkRange(stream, replay, ids);
+    else if (node !== PEOPLE && name === undefined) this.#checkOffer(stream, node, ids);
+    const inFlight = stream.inFlight.get(by) ?? new Set();
+    stream.inFlight.set(by, inFlight.add(lanes));
     return {
       took: (indexes) => {
         for (const index of indexes) {
           const id = ids[index] as number;
-          if (!stream.taken.has(id)) stream.taken.set(id, ++this.#order);
+          replay?.taken.add(id);
+          if (name === undefined && !stream.taken.has(id)) stream.taken.set(id, ++this.#order);
         }
       },
       declined: (indexes) => {
+        if (name !== undefined) return;
         for (const index of indexes) stream.declined.add(ids[index] as number);
       },
       answered: (outcome) => {
         inFlight.delete(lanes);
         this.#log(`${node} ${streamId} ← ${describe(outcome)}${signal.aborted ? ' (cancelled)' : ''}`);
-        if (outcome.type !== 'delivered' || signal.aborted) return;
+        if (outcome.type !== 'delivered' || signal.aborted || name !== undefined) return;
         for (const id of ids) stream.told.set(id, this.#runOf(stream, node));
       },
     };
@@ -268,13 +323,22 @@ export class Model {
     return `${node}/${this.#claims.get(stream.wishes[0]?.document.partition as number)}`;
   }
 
-  #checkOffer(stream: StreamModel, node: string, ids: readonly number[], lanes: ReadonlySet<number>): void {
+  #checkLanes({ id, deletedAt, inFlight }: StreamModel, by: string, lanes: ReadonlySet<number>): void {
     const { now } = this.#time;
-    const { id, deletedAt } = stream;
     if (deletedAt !== undefined && now - deletedAt > LAG_MS)
       this.#violated('deleted', `${id} was deleted ${now - deletedAt} ms ago and delivers`);
-    if ([...(stream.inFlight.get(node) ?? [])].some((other) => !other.isDisjointFrom(lanes)))
-      this.#violated('lane', `${id} has two requests of one lane in flight at ${node}`);
+    if ([...(inFlight.get(by) ?? [])].some((other) => !other.isDisjointFrom(lanes)))
+      this.#violated('lane', `${id} has two requests of one lane in flight at ${by}`);
+  }
+
+  #checkRange({ id }: StreamModel, replay: ReplayModel, ids: readonly number[]): void {
+    for (const record of ids.map((each) => this.records.get(each)))
+      if (!record || !isWithin(replay, record))
+        this.#violated('range', `${id}: ${record?.id} is outside of replay ${replay.replay.id}`);
+  }
+
+  #checkOffer(stream: StreamModel, node: string, ids: readonly number[]): void {
+    const { id } = stream;
     const floor = this.#floorOf(stream, node);
     const run = this.#runOf(stream, node);
     let before: Kept | undefined;
@@ -306,10 +370,16 @@ export class Model {
   }
 }
 
-/** Records of one lane are sent in order: all of a stream, or those of an endpoint. */
+/**
+ * Records of one lane are sent in order: all of a stream, or those of an endpoint. Where the order was changed since the last
+ * check, only those of an endpoint surely were.
+ */
 export function laneOf({ wishes }: StreamModel, endpoint = -1): number {
-  const { lanes } = JSON.parse(wishes[0]?.document.sealedCredentials ?? '{}') as Partial<Sizes>;
-  return lanes === undefined ? 0 : endpoint;
+  const byDevice = wishes.some(({ document: { sealedCredentials, delivery } }) => {
+    const { lanes } = JSON.parse(sealedCredentials) as Sizes;
+    return lanes !== undefined || delivery?.ordering === 'device';
+  });
+  return byDevice ? endpoint : 0;
 }
 
 function describe(outcome: Outcome): string {

@@ -18,6 +18,7 @@ import type { Chance } from './chance.ts';
 import type { Coverage } from './coverage.ts';
 import { connect } from './delivering.ts';
 import { Link, type Weathers } from './link.ts';
+import { Memory, type MemorySizes } from './memory.ts';
 import type { Model } from './model.ts';
 import type { Receiver } from './receiver.ts';
 import { gatheringOf, type Sizes } from './sizes.ts';
@@ -35,6 +36,7 @@ interface NodeSurroundings {
   readonly timing: Partial<LeaseTiming>;
   readonly retentionMs: number;
   readonly settings: Partial<DeliverySettings>;
+  readonly memory: MemorySizes;
   /** Why no connector can be opened at the moment; undefined: they can. */
   cannotOpen(): string | undefined;
   log(text: string): void;
@@ -48,6 +50,7 @@ export class SimulatedNode {
   readonly process = new Process();
   readonly clock: NodeClock;
   readonly link: Link;
+  readonly memory: Memory;
   readonly #surroundings: NodeSurroundings;
   readonly #chance: Chance;
   readonly #stop = new AbortController();
@@ -62,6 +65,7 @@ export class SimulatedNode {
     this.name = name;
     this.#surroundings = surroundings;
     this.#chance = chance;
+    this.memory = new Memory(surroundings.memory);
     this.clock = new NodeClock(time, this.process, 1 + (chance.next() - 0.5) * 1e-4);
     const { process } = this;
     this.link = new Link({ time, process, chance: chance.fork(), storage, weather, embedded });
@@ -131,9 +135,14 @@ export class SimulatedNode {
         stepped: (state, event) => {
           coverage.stepped(state, event);
           check(state);
+          if (event.type === 'offered') this.memory.saw(event.block.heldBytes);
+          if (event.type === 'read')
+            for (const { block } of event.blocks) this.memory.saw(block?.heldBytes ?? 0);
+          this.memory.check(state);
         },
       },
       signal,
+      this.memory.budgets,
     );
   }
 
@@ -163,6 +172,7 @@ export class SimulatedNode {
       node,
       timing,
       telemetry,
+      storageGone: () => this.link.storageGone(),
     });
   }
 

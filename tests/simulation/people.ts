@@ -2,12 +2,12 @@ import { changeStream, insertStream, removeStream } from '../../src/api/data-str
 import { listQuarantined, removeQuarantined } from '../../src/delivery/quarantine/reading.ts';
 import { resendQuarantined } from '../../src/delivery/watching/resend.ts';
 import type { RecordLog } from '../../src/log/log.ts';
-import { type DataStreamDocument, streamKey } from '../../src/registry/data-stream.ts';
-import { partitionOf } from '../../src/registry/organisation.ts';
-import type { Registry } from '../../src/registry/registry.ts';
+import { type DataStreamDocument, type DeliveryWishes, streamKey } from '../../src/registry/data-stream.ts';
+import { organisationKey, partitionOf } from '../../src/registry/organisation.ts';
+import type { Json, Registry } from '../../src/registry/registry.ts';
 import type { Chance } from './chance.ts';
 import { connect } from './delivering.ts';
-import { FILTERS, PARENTS, rootOf } from './matching.ts';
+import { FILTERS, LATE_PARENTS, rootOf } from './matching.ts';
 import { type Model, PEOPLE } from './model.ts';
 import type { Receiver } from './receiver.ts';
 import type { Sizes } from './sizes.ts';
@@ -20,6 +20,8 @@ export interface Desk {
   readonly time: SimulatedTime;
   readonly model: Model;
   readonly receivers: ReadonlyMap<string, Receiver>;
+  /** Registered ones. */
+  readonly organisations: Set<number>;
 }
 
 type Change = (stored: DataStreamDocument, chance: Chance) => Partial<DataStreamDocument>;
@@ -33,6 +35,7 @@ export const CHANGES: Readonly<Record<string, Change>> = {
   relation: (_, chance) => ({ relation: chance.pick([1, 2, 3] as const) }),
   kind: ({ kind }) => (kind === 'usage' ? { kind: 'event' } : { kind: 'usage', filters: [] }),
   size: (stored, chance) => ({ sealedCredentials: JSON.stringify(changedSizes(stored, chance)) }),
+  delivery: (_, chance) => ({ delivery: chance.pick(WISHES) }),
   destination: ({ generation }, chance) => ({
     ...destinationOf(chance),
     generation: generation + 1,
@@ -41,29 +44,78 @@ export const CHANGES: Readonly<Record<string, Change>> = {
   restart: ({ generation, desired }) => (desired === 'running' ? { generation: generation + 1 } : {}),
 };
 
+/** What people want of order and pace. None makes a stream so slow that it cannot come to its end while the world is calm. */
+const WISHES: readonly DeliveryWishes[] = [
+  {},
+  { ordering: 'stream' },
+  { ordering: 'device' },
+  { ordering: 'device', maxInFlight: 2, maxRequestsPerSecond: 20 },
+  { ordering: 'device', minRecords: 5, maxWaitMs: 5_000 },
+  { maxInFlight: 1, maxRecordsPerSecond: 50 },
+  { maxRequestsPerSecond: 5 },
+  { minRecords: 20, maxWaitMs: 60_000 },
+  { maxWaitMs: 2_000 },
+];
+
 export async function change(desk: Desk, id: string, what: string, chance: Chance): Promise<void> {
   const document = desk.model.streams.get(id)?.wishes.at(-1)?.document;
-  if (!document) return;
+  // The other stream goes on for it.
+  if (!document || document.takenOverBy !== undefined) return;
   await changeStream(desk.registry, document.organisationId, id, async (stored) => ({
     ...stored,
     ...(CHANGES[what] as Change)(stored, chance),
   }));
 }
 
+/** With the stream that it took over from, which would be paused for good. */
 export async function remove(desk: Desk, id: string): Promise<void> {
   const document = desk.model.streams.get(id)?.wishes.at(-1)?.document;
-  if (document) await removeStream(desk.registry, document.organisationId, id);
+  if (!document) return;
+  if (document.continueFrom !== undefined) await remove(desk, document.continueFrom);
+  await removeStream(desk.registry, document.organisationId, id);
 }
 
+/** Creates a stream that goes on where the other one ends. */
+export async function takeOver(desk: Desk, id: string, chance: Chance): Promise<string> {
+  const other = desk.model.streams.get(id)?.wishes.at(-1)?.document;
+  if (!other || other.takenOverBy !== undefined || desk.model.streams.size > MOST_STREAMS) return 'none';
+  const { organisationId, partition, kind, start } = other;
+  const fresh = newStream(chance, organisationId, partition, start.sequence);
+  const filters = kind === 'event' ? chance.pick(FILTERS).filters : [];
+  const document = { ...fresh, kind, filters, start, desired: 'running', continueFrom: id } as const;
+  await insertStream(desk.registry, document, created(desk));
+  return document.id;
+}
+
+const created = ({ time }: Desk) =>
+  ({ at: BEGINNING + time.now, state: 'pending', message: 'Created.', actor: 'user:simulated' }) as const;
+
+/** More cost time and show nothing new. */
+export const MOST_STREAMS = 24;
+
 export async function create(desk: Desk, chance: Chance): Promise<string> {
-  const organisationId = chance.pick([...PARENTS.keys()]);
+  const organisationId = chance.pick([...desk.organisations]);
   const partition = partitionOf(rootOf(organisationId), desk.log.partitions);
   const { next } = await desk.log.extent(partition);
   const document = newStream(chance, organisationId, partition, next);
-  const at = BEGINNING + desk.time.now;
-  const first = { at, state: 'pending', message: 'Created.', actor: 'user:simulated' } as const;
-  await insertStream(desk.registry, document, first);
+  await insertStream(desk.registry, document, created(desk));
   return document.id;
+}
+
+/** Registers the next organisation of those that appear late. @returns undefined: all are registered */
+export async function register({ registry, organisations }: Desk): Promise<number | undefined> {
+  for (const [id, parent] of LATE_PARENTS) {
+    if (organisations.has(id)) continue;
+    const outcome = await registry.put(organisationKey(id), organisationOf(id, parent));
+    // Without an answer nobody counts on it, and it is registered again.
+    if (outcome.type !== 'unavailable') organisations.add(id);
+    return id;
+  }
+  return undefined;
+}
+
+export function organisationOf(id: number, parent: number | undefined): Json {
+  return { id, name: `organisation ${id}`, parentId: parent ?? null, rootId: rootOf(id), created: '' };
 }
 
 /** Sends again, or throws away, what is quarantined of a stream. */

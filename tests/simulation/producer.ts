@@ -1,6 +1,6 @@
 import type { RecordKind } from '../../src/records/block.ts';
 import type { Chance } from './chance.ts';
-import { PARENTS, rootOf, type Traits } from './matching.ts';
+import { rootOf, type Traits } from './matching.ts';
 import type { Scene } from './scene.ts';
 
 const POISON_SHARE = 0.01;
@@ -11,10 +11,11 @@ const POISON_SHARE = 0.01;
  */
 export async function produce(world: Scene, chance: Chance): Promise<string | undefined> {
   const kind = chance.pick(['usage', 'event'] as const);
-  const roots = [...PARENTS.keys()].filter((id) => rootOf(id) === id);
+  const registered = [...world.organisations];
+  const roots = registered.filter((id) => rootOf(id) === id);
   const root = chance.pick(roots);
   // Mostly of one tree; a carrier's request has records of all.
-  const organisations = [...PARENTS.keys()].filter((id) => rootOf(id) === root || chance.happens(0.1));
+  const organisations = registered.filter((id) => rootOf(id) === root || chance.happens(0.1));
   const count = chance.happens(0.1) ? chance.between(50, 400) : chance.between(1, 12);
   const records = Array.from(
     { length: count },

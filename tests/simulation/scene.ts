@@ -16,6 +16,8 @@ export interface Scene {
   readonly weather: Weathers;
   readonly embedded: boolean;
   readonly partitions: number;
+  /** Registered ones. */
+  readonly organisations: Set<number>;
   /** Why no connector can be opened at the moment. */
   cannotOpen: string | undefined;
   log(text: string): void;

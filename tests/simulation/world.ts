@@ -12,11 +12,13 @@ import { Coverage } from './coverage.ts';
 import { happen } from './happen.ts';
 import type { Weathers } from './link.ts';
 import { PARENTS, rootOf } from './matching.ts';
+import { type MemorySizes, memorySizes } from './memory.ts';
 import { Model } from './model.ts';
 import { SimulatedNode } from './node.ts';
-import { type Desk, newStream, RECEIVERS, streamKeyOf } from './people.ts';
+import { type Desk, newStream, organisationOf, RECEIVERS, streamKeyOf } from './people.ts';
 import { planRound } from './plan.ts';
 import { Receiver } from './receiver.ts';
+import { helped } from './replays.ts';
 import type { Scene } from './scene.ts';
 import { Storage } from './storage.ts';
 import { BEGINNING, SimulatedTime } from './time.ts';
@@ -55,9 +57,10 @@ export class World implements Scene {
   readonly model: Model;
   readonly storage: Storage;
   readonly receivers = new Map<string, Receiver>();
-  readonly weather: Weathers = { append: 'well', read: 'well', registry: 'well' };
+  readonly weather: Weathers = { append: 'well', read: 'well', registry: 'well', storage: 'runs' };
   readonly embedded: boolean;
   readonly partitions: number;
+  readonly organisations = new Set(PARENTS.keys());
   cannotOpen: string | undefined;
   readonly #options: WorldOptions;
   readonly #chance: Chance;
@@ -66,6 +69,7 @@ export class World implements Scene {
   readonly #timing: Partial<LeaseTiming>;
   readonly #retentionMs: number;
   readonly #settings: Partial<DeliverySettings>;
+  readonly #memory: MemorySizes;
   readonly #happened: number[] = [];
   readonly #coverage: Coverage;
   #violation: Result['violation'];
@@ -88,6 +92,7 @@ export class World implements Scene {
       liveBytes: chance.pick([2_000, 50_000, DEFAULT_SETTINGS.liveBytes]),
       quarantine: chance.pick([{ records: 20, bytes: 10_000 }, DEFAULT_SETTINGS.quarantine]),
     };
+    this.#memory = memorySizes(chance);
     const clock: Pick<Clock, 'now'> = { now: () => BEGINNING + Math.floor(this.time.now) };
     const recentBytes = chance.pick([0, 20_000, 2 ** 20]);
     this.storage = new Storage(clock as Clock, { partitions: this.partitions, recentBytes }, (changed) =>
@@ -128,8 +133,8 @@ export class World implements Scene {
   desk(chance: Chance): Desk | undefined {
     const node = this.someNode(chance);
     if (!node?.registry || !node.log) return undefined;
-    const { time, model, receivers } = this;
-    return { registry: node.registry, log: node.log, time, model, receivers };
+    const { time, model, receivers, organisations } = this;
+    return { registry: node.registry, log: node.log, time, model, receivers, organisations };
   }
 
   crash(node: SimulatedNode, awayMs: number): void {
@@ -173,16 +178,8 @@ export class World implements Scene {
   async #begin(): Promise<void> {
     await this.storage.open();
     const { registry } = this.storage;
-    for (const [id, parent] of PARENTS) {
-      const document = {
-        id,
-        name: `organisation ${id}`,
-        parentId: parent ?? null,
-        rootId: rootOf(id),
-        created: '',
-      };
-      await registry.put(organisationKey(id), document, 0);
-    }
+    for (const [id, parent] of PARENTS)
+      await registry.put(organisationKey(id), organisationOf(id, parent), 0);
     for (let i = this.#chance.between(1, 8); i > 0; i--) {
       const organisation = this.#chance.pick([...PARENTS.keys()]);
       const partition = partitionOf(rootOf(organisation), this.partitions);
@@ -220,6 +217,7 @@ export class World implements Scene {
         timing: this.#timing,
         retentionMs: this.#retentionMs,
         settings: this.#settings,
+        memory: this.#memory,
         cannotOpen: () => this.cannotOpen,
         log: (text) => this.log(text),
         bug: (text) => this.violated('bug', text),
@@ -248,11 +246,12 @@ export class World implements Scene {
   /** All trouble ends, and what is paused or in Error is made to run. Then every stream has to come to its end. */
   async #calm(): Promise<void> {
     this.log('calm');
-    Object.assign(this.weather, { append: 'well', read: 'well', registry: 'well' });
+    Object.assign(this.weather, { append: 'well', read: 'well', registry: 'well', storage: 'runs' });
     this.cannotOpen = undefined;
     for (const receiver of this.receivers.values()) receiver.mood = { type: 'well' };
     for (const node of this.#nodes) {
       node.link.state = 'up';
+      node.link.silent = false;
       node.clock.offset = 0;
       node.process.resume();
     }
@@ -266,22 +265,32 @@ export class World implements Scene {
     }
     await this.#until(this.time.now + 10_000);
     for (const { kind, text } of check(this.model, this.storage, this.time.now)) this.violated(kind, text);
+    for (const { runs, name, memory } of this.#nodes)
+      if (runs && memory.leftOver) this.violated('memory', `${name} still holds ${memory.leftOver}`);
     this.model.begin();
   }
 
   async #help(): Promise<void> {
     const { registry } = this.storage;
-    for (const { wishes, deletedAt, progress } of this.model.streams.values()) {
+    for (const stream of this.model.streams.values()) {
+      const { wishes, deletedAt, progress } = stream;
       const document = wishes.at(-1)?.document;
-      if (!document || deletedAt !== undefined) continue;
-      if (document.desired === 'running' && progress?.status.state !== 'error') continue;
-      if (document.desired === 'running' && this.#triesSoon(document, progress)) continue;
-      if (progress?.lastError?.code === 'quarantine_full') {
+      if (!document || deletedAt !== undefined || document.takenOverBy !== undefined) continue;
+      const replays = helped(document, stream);
+      const runs = progress?.status.state !== 'error' || this.#triesSoon(document, progress);
+      if (document.desired === 'running' && runs && !replays) continue;
+      const shown = [progress, ...[...stream.replays.values()].map((replay) => replay.progress)];
+      if (shown.some((each) => each?.lastError?.code === 'quarantine_full')) {
         const { records } = await listQuarantined(registry, document, { limit: 10_000 });
         const ids = records.map((record) => record.id);
         await removeQuarantined(registry, document, ids);
       }
-      const changed = { ...document, desired: 'running', generation: document.generation + 1 };
+      const changed = {
+        ...document,
+        desired: 'running',
+        generation: document.generation + 1,
+        ...(replays ? { replays } : {}),
+      };
       this.log(`help ${document.id} ${document.desired} ${progress?.status.state}`);
       await registry.put(streamKeyOf(document), changed as unknown as Json);
     }
@@ -309,7 +318,7 @@ const SLOW_LEASES: Partial<LeaseTiming> = {
   heartbeatMs: 4_000,
   holdMs: 20_000,
   lostMs: 28_000,
-  aloneMs: 0,
+  aloneMs: 300_000,
   steadyMs: 4_000,
   settleMs: 500,
   lookMs: 1_000,
