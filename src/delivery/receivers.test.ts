@@ -339,35 +339,51 @@ describe('lanes', () => {
     assert.deepEqual([after.counters.delivered, after.pending], [10_000, 0]);
   });
 
-  test('a request that is throttled as a whole holds up its own lanes; the next in a row, the stream', async () => {
+  for (const status of [429, 503])
+    test(`a request that is throttled as a whole (${status}) holds up its own lanes; the next in a row, the stream`, async () => {
+      const w = await world({ gathering });
+      let all = false;
+      let requests = 0;
+      const taken: number[] = [];
+      await w.stream('a', (got) => {
+        requests++;
+        if (all || got.every((id) => id % 100 === 0))
+          return { type: 'retry', cause: cause('busy', status), throttled: true, afterMs: MINUTE };
+        taken.push(...got);
+        return { type: 'delivered' };
+      });
+      const one = (id: number) =>
+        w.append('usage', [{ id, organisation: 1, endpoint: { id: 1 + (id % 100) } }]);
+      await one(100);
+      await w.clock.advance(3 * MINUTE);
+      await one(101);
+      await w.clock.advance(SECOND);
+      assert.deepEqual(taken, [101], 'another endpoint goes on');
+      all = true;
+      requests = 0;
+      for (let id = 102; id < 150; id++) await one(id);
+      await w.clock.advance(SECOND);
+      assert.ok(requests <= 5, `${requests} requests to a destination that throttles everything`);
+      all = false;
+      await w.clock.advance(2 * MINUTE);
+      assert.deepEqual(
+        taken.toSorted((a, b) => a - b),
+        ids(101, 149),
+      );
+    });
+
+  test('a service that fails with a name like a throttle has not said so: the stream waits as a whole', async () => {
     const w = await world({ gathering });
-    let all = false;
-    let requests = 0;
     const taken: number[] = [];
     await w.stream('a', (got) => {
-      requests++;
-      if (all || got.every((id) => id % 100 === 0))
-        return { type: 'retry', cause: cause('http_429', 429), afterMs: MINUTE };
+      if (got.includes(100)) return { type: 'retry', cause: cause('ThroughputLost', 400), afterMs: MINUTE };
       taken.push(...got);
       return { type: 'delivered' };
     });
-    const one = (id: number) =>
-      w.append('usage', [{ id, organisation: 1, endpoint: { id: 1 + (id % 100) } }]);
-    await one(100);
-    await w.clock.advance(3 * MINUTE);
-    await one(101);
+    await w.append('usage', [{ id: 100, organisation: 1, endpoint: { id: 1 } }]);
     await w.clock.advance(SECOND);
-    assert.deepEqual(taken, [101], 'another endpoint goes on');
-    all = true;
-    requests = 0;
-    for (let id = 102; id < 150; id++) await one(id);
-    await w.clock.advance(SECOND);
-    assert.ok(requests <= 5, `${requests} requests to a destination that throttles everything`);
-    all = false;
-    await w.clock.advance(2 * MINUTE);
-    assert.deepEqual(
-      taken.toSorted((a, b) => a - b),
-      ids(101, 149),
-    );
+    await w.append('usage', [{ id: 101, organisation: 1, endpoint: { id: 2 } }]);
+    await w.clock.advance(30 * SECOND);
+    assert.deepEqual(taken, []);
   });
 });

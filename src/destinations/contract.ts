@@ -230,7 +230,7 @@ export type Outcome =
       readonly type: 'retry';
       readonly cause: Cause;
       readonly afterMs?: number;
-      /** The service knows the caller and is throttling it. */
+      /** The service knows the caller and is throttling it: records of other keys may go on. */
       readonly throttled?: true;
     }
   /** All other records were accepted. `retry`: send again; `reject`: never acceptable. Indexes count within the batch. */
@@ -253,6 +253,8 @@ export interface RecordFailure {
    * come in a row, the stream goes on.
    */
   readonly expected?: true;
+  /** With `retry`: the service takes no more of this key for now, or of this caller. Records of other keys may go on. */
+  readonly throttled?: true;
 }
 
 /** A destination type whose `configure` gets the type of its own schema. */

@@ -1,5 +1,6 @@
 import type { ByteText } from './byte-text.ts';
 import type { Batch, Cause, Outcome, RecordFailure } from './contract.ts';
+import { recordAgain } from './record-again.ts';
 
 /**
  * For services that accept a request as a whole or not at all, and whose requests may hold records of only one key (Event
@@ -117,7 +118,7 @@ function outcomeOf(count: number, rejected: readonly RecordFailure[], left: read
   const [worst] = failures;
   if (worst && lost === count) return worst;
   const again = left.flatMap(({ entries, failure }) =>
-    entries.map(({ index }) => ({ index, verdict: 'retry' as const, cause: failure.cause })),
+    entries.map(({ index }) => recordAgain(index, failure)),
   );
   const pauses = failures.flatMap((failure) => ('afterMs' in failure ? [failure.afterMs ?? 0] : []));
   return {

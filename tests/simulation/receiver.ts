@@ -161,4 +161,5 @@ const failure = (index: number, verdict: RecordFailure['verdict']): RecordFailur
   index,
   verdict,
   cause: cause(verdict === 'retry' ? 'throttled' : 'http_422'),
+  ...(verdict === 'retry' ? { throttled: true } : {}),
 });

@@ -6,7 +6,7 @@ import type { Refused } from './events.ts';
 import { fail, giveUp, trouble } from './failing.ts';
 import { backAgain, expirePart, fate, keep, putRest } from './fates.ts';
 import { refuse } from './refusals.ts';
-import { afterFailure, isThrottle } from './retry.ts';
+import { afterFailure } from './retry.ts';
 import { divisorOf, newSize, sizeFailed, sizeSucceeded } from './size.ts';
 import { type Entry, type Request, type State, type Step, slotsOf } from './state.ts';
 import { judgesRecords, recovered } from './trial.ts';
@@ -165,7 +165,7 @@ function failed(
   outcome: Extract<Outcome, { type: 'retry' | 'refused' }>,
 ): void {
   const { cause } = outcome;
-  if (outcome.type === 'retry' && isThrottle(cause) && mayBeOfItsLanes(state, request)) {
+  if (outcome.type === 'retry' && outcome.throttled && mayBeOfItsLanes(state, request)) {
     holdUpLanes(state, step, request, cause, outcome.afterMs ?? 0);
     return;
   }
@@ -283,12 +283,12 @@ function retryPart(
     request.sent,
     failures.map(({ index }) => index),
   );
-  const { cause } = failures[0] as RecordFailure;
+  const { cause, throttled } = failures[0] as RecordFailure;
   const part = { ...request, sent: chunk, entry: { ...request.entry, chunk } };
   // Nothing was taken of a request that holds more than what failed before: that is the destination's as a whole,
   // unless it said that it is asked too often.
   const whole =
-    !someTaken && request.entry.run === undefined && !(isThrottle(cause) && mayBeOfItsLanes(state, request));
+    !someTaken && request.entry.run === undefined && !(throttled && mayBeOfItsLanes(state, request));
   if (slotsOf(state) === 1 || whole || state.trial || state.phase !== 'running') {
     backAgain(state, step, part);
     fail(state, step, cause, { refused: false, atLeastMs: afterMs, smaller: false });

@@ -1,4 +1,3 @@
-import type { Cause } from '../../destinations/contract.ts';
 import { type Backoff, backoffDelay } from '../../lib/backoff.ts';
 
 /**
@@ -87,14 +86,6 @@ function pause(policy: RetryPolicy, run: FailureRun, random: number, smaller: bo
   const left = policy.refusedWindowMs - run.refusedMs;
   const step = Math.min(policy.backoff.base * 4 ** Math.min(run.tries, 15), policy.refusedWindowMs / 3);
   return smaller ? Math.min(step, SMALLER_PAUSE_MS) : Math.max(0, Math.min(step, left));
-}
-
-/**
- * Whether the destination said that it is asked too often, which may be so for some keys alone. A lost connection or a 5xx is
- * about the destination as a whole.
- */
-export function isThrottle({ code, remoteStatus }: Cause): boolean {
-  return remoteStatus === 429 || ((remoteStatus ?? 0) < 500 && /throttl|throughput/i.test(code));
 }
 
 /** The pause before simstream's own part is tried again. @param tries that failed before, from 0 */

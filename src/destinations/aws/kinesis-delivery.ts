@@ -10,6 +10,7 @@ import type {
   RecordFailure,
   Verdict,
 } from '../contract.ts';
+import { recordAgain } from '../record-again.ts';
 import { verdictOf } from '../verify.ts';
 import { type AwsClient, createAwsClient } from './client.ts';
 import { endpointOf } from './endpoints.ts';
@@ -144,9 +145,7 @@ async function deliver(
       const { outcome } = result;
       if (taken === 0 && failures.length === 0) return outcome;
       // A fault of the call as a whole shows when only these records are left.
-      failures.push(
-        ...waiting.map(({ index }) => ({ index, verdict: 'retry' as const, cause: outcome.cause })),
-      );
+      failures.push(...waiting.map(({ index }) => recordAgain(index, outcome)));
       break;
     }
     const byIndex = new Map(result.failures.map((failure) => [failure.index, failure]));

@@ -68,7 +68,8 @@ export function recordFailure(
       ? (reasonOf(COMMON_REASONS, fault)?.advice(context) ?? '')
       : `${context.resource} did not take the record.`;
   // None of these is about the record itself: later it may be taken.
-  return { index, verdict: 'retry', cause: { code: fault.code, message: causeOf(fault, text).message } };
+  const cause = { code: fault.code, message: causeOf(fault, text).message };
+  return { index, verdict: 'retry', cause, ...(isThrottling(fault) ? { throttled: true } : {}) };
 }
 
 export function contextOf({ region, name, role }: KinesisTarget): AwsContext {

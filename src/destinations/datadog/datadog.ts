@@ -16,6 +16,7 @@ import { exchange, type HttpAnswer, type HttpRequest } from '../http/http-exchan
 import { outcomeOfAnswer, plainText, retryAfterMs } from '../http/http-outcome.ts';
 import type { Noting } from '../http/shown-exchange.ts';
 import { isForeign } from '../reasons.ts';
+import { recordAgain } from '../record-again.ts';
 import { verdictOf } from '../verify.ts';
 import { type LogEntry, logBytes, logsBody, readEvent } from './datadog-logs.ts';
 import { type Measurement, readUsage, seriesBytes, seriesCall } from './datadog-series.ts';
@@ -262,7 +263,7 @@ function interrupted(
   rejected: readonly RecordFailure[],
 ): Outcome {
   if (failure.type !== 'retry' || (sent === 0 && rejected.length === 0)) return failure;
-  const again = left.map((index) => ({ index, verdict: 'retry' as const, cause: failure.cause }));
+  const again = left.map((index) => recordAgain(index, failure));
   const afterMs = failure.afterMs === undefined ? {} : { afterMs: failure.afterMs };
   return { type: 'partial', failures: [...rejected, ...again], ...afterMs };
 }
