@@ -1,5 +1,6 @@
 import { ApiError, StoreUnavailable } from '../../src/errors.ts';
 import { Chance } from './chance.ts';
+import type { StreamModel } from './model.ts';
 import * as people from './people.ts';
 import type { Happening, HappeningType } from './plan.ts';
 import { produce } from './producer.ts';
@@ -115,6 +116,22 @@ const HAPPEN: Record<HappeningType, Happen> = {
     world.storage.damage(partition, sequence, damage);
     return `${damage} of block ${sequence} of partition ${partition}`;
   },
+  damagedStart: (world, chance, forMs) => {
+    const node = world.someNode(chance);
+    if (!node || !world.embedded) return undefined;
+    world.crash(node, forMs);
+    const damages: string[] = [];
+    for (let partition = 0; partition < world.partitions; partition++) {
+      const { first, next } = world.storage.extent(partition);
+      if (next === first) continue;
+      const damage = chance.pick(DAMAGES);
+      world.model.look();
+      world.model.damaged(partition, next - 1);
+      world.storage.damage(partition, next - 1, damage);
+      damages.push(`${damage} of block ${next - 1} of partition ${partition}`);
+    }
+    return `${node.name} and ${damages.join(', ') || 'nothing'}`;
+  },
   cannotOpen: (world, chance, forMs) => {
     const reason = chance.pick(['credentials_sealed', 'unknown_type', 'connector_failed']);
     world.cannotOpen = reason;
@@ -208,8 +225,17 @@ async function atDesk(
   const desk = world.desk(chance);
   const ids = [...world.model.streams.values()].filter(({ deletedAt }) => deletedAt === undefined);
   if (!desk || ids.length === 0) return undefined;
-  const { id } = chance.pick(ids);
+  // What people do to a stream that is idle meets nothing.
+  const busy = ids.filter(isBusy);
+  const { id } = chance.pick(busy.length > 0 && chance.happens(0.7) ? busy : ids);
   return `${id} ${await act(desk, id)}`;
+}
+
+function isBusy({ inFlight, progress }: StreamModel): boolean {
+  const state = progress?.status.state;
+  return (
+    state === 'error' || progress?.retrying != null || [...inFlight.values()].some(({ size }) => size > 0)
+  );
 }
 
 function describe(world: Scene, id: string) {

@@ -27,6 +27,7 @@ const WEIGHTS = {
   storage: 1,
   jump: 1,
   damage: 1,
+  damagedStart: 0.3,
   cannotOpen: 1,
   organisation: 1,
   create: 1,

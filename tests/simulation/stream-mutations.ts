@@ -52,7 +52,7 @@ const FAULTS: readonly (readonly [file: string, name: string, search: string, re
   [
     stream('outcomes'),
     'one throttled lane holds up all',
-    "if (slotsOf(state) === 1 || whole || state.phase !== 'running') {",
+    "if (slotsOf(state) === 1 || whole || state.trial || state.phase !== 'running') {",
     'if (slotsOf(state) > 0) {',
   ],
   [
@@ -76,7 +76,7 @@ const FAULTS: readonly (readonly [file: string, name: string, search: string, re
   [
     stream('refusals'),
     'a full quarantine is not shown',
-    "giveUp(state, step, { code: 'quarantine_full', message });",
+    "giveUp(state, step, { code: 'quarantine_full', message }, { onlyPerson: true });",
     '',
   ],
   [

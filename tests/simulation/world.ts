@@ -1,5 +1,6 @@
 import './one-thread.ts';
 import { listQuarantined, removeQuarantined } from '../../src/delivery/quarantine/reading.ts';
+import { DEFAULT_RETRY, type RetryPolicy } from '../../src/delivery/stream/retry.ts';
 import { DEFAULT_SETTINGS, type DeliverySettings } from '../../src/delivery/stream/stream-context.ts';
 import type { LeaseTiming } from '../../src/leases/timing.ts';
 import type { Clock } from '../../src/lib/clock.ts';
@@ -90,6 +91,8 @@ export class World implements Scene {
     this.#retentionMs = chance.pick([10, 30, 120, 720]) * 60_000;
     this.#settings = {
       liveBytes: chance.pick([2_000, 50_000, DEFAULT_SETTINGS.liveBytes]),
+      retry: chance.pick([DEFAULT_RETRY, IMPATIENT]),
+      quarantineRun: chance.pick([3, DEFAULT_SETTINGS.quarantineRun]),
       quarantine: chance.pick([{ records: 20, bytes: 10_000 }, DEFAULT_SETTINGS.quarantine]),
     };
     this.#memory = memorySizes(chance);
@@ -312,6 +315,9 @@ export class World implements Scene {
     }
   }
 }
+
+/** Streams go to Error within a round. */
+const IMPATIENT: RetryPolicy = { ...DEFAULT_RETRY, retryWindowMs: 240_000, refusedWindowMs: 20_000 };
 
 /** Slower than the real ones, for many simulated hours: but a watch counts as silent after 5 s without a heartbeat. */
 const SLOW_LEASES: Partial<LeaseTiming> = {
