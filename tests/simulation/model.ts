@@ -5,7 +5,7 @@ import type { DataStreamDocument, DoneBlock, ProgressDocument } from '../../src/
 import type { Change } from '../../src/registry/registry.ts';
 import type { Traits } from './matching.ts';
 import type { Taking } from './receiver.ts';
-import { isWithin, type ReplayModel } from './replays.ts';
+import { isWithin, type ReplayModel } from './replay-model.ts';
 import type { Sizes } from './sizes.ts';
 import type { Placed, Storage } from './storage.ts';
 import type { SimulatedTime } from './time.ts';

@@ -1,27 +1,13 @@
 import { changeStream } from '../../src/api/data-streams/store.ts';
-import { comparePositions, type Position } from '../../src/log/log.ts';
-import {
-  type DataStreamDocument,
-  type ProgressDocument,
-  type ReplayDocument,
-  replayEnded,
-} from '../../src/registry/data-stream.ts';
+import type { Position } from '../../src/log/log.ts';
+import { type DataStreamDocument, type ReplayDocument, replayEnded } from '../../src/registry/data-stream.ts';
 import type { Chance } from './chance.ts';
 import { FILTERS, judge } from './matching.ts';
 import { type Kept, LAG_MS, type Model, type StreamModel } from './model.ts';
 import type { Desk } from './people.ts';
+import { isWithin, type ReplayModel } from './replay-model.ts';
 import type { Storage } from './storage.ts';
 import { BEGINNING } from './time.ts';
-
-/** What the model knows of a replay. */
-export interface ReplayModel {
-  replay: ReplayDocument;
-  /** When it was asked for, ms of the world. */
-  readonly since: number;
-  progress: ProgressDocument | undefined;
-  /** Ids of records that a receiver took of it. */
-  readonly taken: Set<number>;
-}
 
 const MOST_REPLAYS = 2;
 
@@ -92,10 +78,6 @@ export function helped(
     return asDesired(replay, 'running');
   });
   return changed ? replays : undefined;
-}
-
-export function isWithin({ replay: { from, until } }: ReplayModel, record: Position): boolean {
-  return comparePositions(record, from) >= 0 && comparePositions(record, until) < 0;
 }
 
 /** Replays of the stream that have not come to their end, in words. */
