@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { ManualClock } from '../lib/manual-clock.fixture.ts';
 import { createMemoryLog } from '../log/memory.ts';
@@ -27,4 +28,37 @@ test('a node whose appends are refused says why, until a write succeeds again', 
   full = false;
   assert.equal(await fault(), undefined);
   assert.equal(await append(), 'stored');
+});
+
+test('a disk that has room only for something small is full', async () => {
+  let room = Number.POSITIVE_INFINITY;
+  const clock = new ManualClock();
+  const registry = createMemoryRegistry();
+  const { log, fault } = watchAppends(
+    {
+      ...createMemoryLog({ partitions: 1, clock }),
+      append: async (blocks) =>
+        blocks.some(({ bytes }) => bytes.length > room)
+          ? { type: 'unavailable', cause: 'no space left on the disk' }
+          : { type: 'stored', positions: [] },
+    },
+    {
+      ...registry,
+      put: async (key, value) =>
+        JSON.stringify(value).length > room
+          ? { type: 'unavailable', cause: 'no space left on the disk' }
+          : registry.put(key, value),
+    },
+  );
+  const append = async (text: string) => (await log.append([await newBlock(0, [text])])).type;
+  // Random bytes stay as large as they are.
+  const large = randomBytes(50_000).toString('base64');
+  room = 10_000;
+  assert.equal(await append(large), 'unavailable');
+  assert.match((await fault()) ?? '', /no space left/);
+  assert.equal(await append('a'), 'stored');
+  assert.match((await fault()) ?? '', /no space left/, 'the next large request would be refused again');
+  room = Number.POSITIVE_INFINITY;
+  assert.equal(await fault(), undefined);
+  assert.deepEqual((await registry.get('readiness'))?.value, {}, 'the room of the check is given back');
 });

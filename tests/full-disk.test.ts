@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createApiClient, usageWebhook } from './support/api-client.ts';
+import { OPERATOR_TOKEN, startNode } from './support/node-process.ts';
+import { startReceiver } from './support/receiver.ts';
+import { smallDisk } from './support/small-disk.ts';
+import { waitFor } from './support/wait-for.ts';
+
+/* A disk that is really full, where this user may mount one. */
+
+const ORGANISATION = 70412;
+const NO_DISK = 'this user may not mount a file system';
+const ENVIRONMENT = { SIMSTREAM_VERIFY_DESTINATIONS: 'false' };
+const WITHIN_MS = 60_000;
+
+test('a full disk: records are refused, the node says so and is not ready; with room again it goes on, and loses nothing', {
+  timeout: 240_000,
+}, async (t) => {
+  const disk = smallDisk(t, 48);
+  if (!disk) return t.skip(NO_DISK);
+  const arrived = new Set<number>();
+  const receiver = await startReceiver(({ body }) => {
+    for (const { id } of JSON.parse(body.toString()) as { id: number }[]) arrived.add(id);
+    return { status: 200 };
+  });
+  t.after(() => receiver.close());
+  const node = await startNode({ dataDirectory: disk.path, environment: ENVIRONMENT });
+  t.after(() => node.kill());
+  const client = createApiClient(node.url);
+  await client.createOrganisation(ORGANISATION, 'Nordlicht Metering');
+  await client.createStream(await client.authenticate(ORGANISATION), usageWebhook('w', receiver.url));
+
+  let next = 1;
+  const acknowledged: number[] = [];
+  const produce = async (count: number) => {
+    const ids = Array.from({ length: count }, () => next++);
+    const answer = await client.call(
+      'POST',
+      '/operator/v1/records/usage',
+      OPERATOR_TOKEN,
+      ids.map((id) => record(id)),
+    );
+    if (answer.status === 202) acknowledged.push(...ids);
+    return answer;
+  };
+  const ready = async () => {
+    const response = await fetch(`${node.url}/readyz`);
+    return { status: response.status, text: await response.text() };
+  };
+  assert.equal((await produce(10)).status, 202);
+  assert.equal((await ready()).status, 200);
+
+  disk.fill();
+  const refused = await waitFor(
+    'a request is refused',
+    async () => {
+      const answer = await produce(1_000);
+      return answer.status === 202 ? undefined : answer;
+    },
+    WITHIN_MS,
+  );
+  assert.equal(refused.status, 503, refused.text);
+  const unready = await ready();
+  assert.equal(unready.status, 503, unready.text);
+  assert.match(unready.text, /records cannot be stored|no space|disk|MDB_MAP_FULL|ENOSPC/i);
+  t.diagnostic(`refused: ${refused.text}`);
+  t.diagnostic(`not ready: ${unready.text}`);
+
+  disk.empty();
+  await waitFor(
+    'the node is ready',
+    async () => ((await ready()).status === 200 ? true : undefined),
+    WITHIN_MS,
+    100,
+  );
+  assert.equal((await produce(10)).status, 202);
+  await waitFor(
+    () => `all that was acknowledged arrives: ${arrived.size} of ${acknowledged.length}`,
+    () => (acknowledged.every((id) => arrived.has(id)) ? true : undefined),
+    WITHIN_MS,
+    50,
+  );
+  const { code } = await node.stop();
+  assert.equal(code, 0, node.output());
+});
+
+function record(id: number) {
+  return {
+    id,
+    organisation: { id: ORGANISATION },
+    endpoint: { id: 1 },
+    traffic_type: { id: 5 },
+    start_timestamp: '2026-01-01T00:00:00Z',
+    end_timestamp: '2026-01-01T00:00:00Z',
+    volume: { total: 1, rx: 0.5, tx: 0.5 },
+    cost: 0.001,
+  };
+}
