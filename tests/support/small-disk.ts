@@ -5,7 +5,7 @@ import type { TestContext } from 'node:test';
 import { removeDirectory, temporaryDirectory } from './owned.ts';
 
 /** A file system of its own that can really be full. */
-export interface SmallDisk {
+interface SmallDisk {
   readonly path: string;
   /** Takes all the room that is left. */
   fill(): void;
