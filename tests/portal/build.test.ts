@@ -48,6 +48,7 @@ describe('the built portal', () => {
         '/records',
         '/api-access',
         '/account',
+        '/users',
       ].map((url) => app.inject({ url })),
     );
     const policies = new Set<string>();

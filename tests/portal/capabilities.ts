@@ -12,7 +12,7 @@ const ORGANISATION = 7;
 const NAME = 'Warehouse';
 /** Pairs of records: at one a second, a replay of them lasts until somebody ends it. */
 const MANY = 30;
-const ALL = 2 * MANY + 3;
+const ALL = 2 * MANY + 4;
 
 /** A look before, order and pace, replays, another destination, and a stream that takes over. */
 export function capabilityTests(): void {
@@ -91,7 +91,7 @@ export function capabilityTests(): void {
 
     test('order and pace: a fault stands at its field, and what was chosen holds', async (t) => {
       if (!browser) return t.skip();
-      await page.getByText('Order and pace').click();
+      await page.getByText('Order, pace and errors').click();
       await page.getByRole('radio', { name: 'Of each endpoint' }).check();
       const atOnce = page.getByLabel('Requests at the same time, at most');
       await atOnce.fill('65');
@@ -109,8 +109,38 @@ export function capabilityTests(): void {
       await section.getByRole('radio', { name: 'Of the stream' }).check();
       await section.getByRole('button', { name: 'Save order and pace' }).click();
       await page.getByText('Order and pace are changed.').waitFor();
-      const shown = await world.api.stream(token, id);
-      assert.deepEqual((shown as { delivery?: unknown }).delivery, { ordering: 'stream', max_in_flight: 8 });
+      const shown = async () =>
+        JSON.parse((await world.api.call('GET', `/api/v2/data_stream/${id}`, token)).text);
+      assert.deepEqual((await shown()).delivery, { ordering: 'stream', max_in_flight: 8 });
+      assert.equal((await shown()).auto_restart, true);
+      await section.getByRole('switch', { name: 'In Error, try again by itself' }).press('Space');
+      await section.getByRole('button', { name: 'Save order and pace' }).click();
+      await page.getByText('Order and pace are changed.').nth(1).waitFor();
+      assert.equal((await shown()).auto_restart, false);
+    });
+
+    test('privacy: the preview and the receiver do not get what is removed', async (t) => {
+      if (!browser) return t.skip();
+      const section = page.getByRole('region', { name: 'Privacy' });
+      const fields = section.getByRole('combobox', { name: 'Fields to remove' });
+      await fields.fill('organisation');
+      await fields.press('Enter');
+      await section.getByRole('button', { name: 'Save privacy' }).click();
+      await section
+        .getByText(/cannot be|stay|must/)
+        .first()
+        .waitFor();
+      await fields.press('Backspace');
+      await fields.fill('description');
+      await fields.press('Enter');
+      await section.getByRole('button', { name: 'Save privacy' }).click();
+      await page.getByText('Privacy is changed.').waitFor();
+      await send(3);
+      await waitFor('the record', () => idsAt('/in').length === 1 || undefined);
+      assert.doesNotMatch(String(world.received.at(-1)?.body), /"description":"Event/);
+      world.received.splice(0);
+      await go(page, `/data-streams/${id}`);
+      await page.getByText('Without description', { exact: true }).waitFor();
     });
 
     test('a range is counted, delivered again, paused, resumed and cancelled', async (t) => {
@@ -127,12 +157,12 @@ export function capabilityTests(): void {
       await form.getByRole('combobox', { name: 'Event types' }).fill('3');
       await page.getByRole('option', { name: /\(3\)/ }).click();
       await form
-        .getByText(`${MANY + 2} records would be delivered. ${MANY + 1} of the range do not pass`)
+        .getByText(`${MANY + 3} records would be delivered. ${MANY + 1} of the range do not pass`)
         .waitFor();
       await form.getByRole('button', { name: 'Deliver again…' }).click();
       await page
         .getByRole('dialog')
-        .getByText(`${MANY + 2} records would be delivered.`)
+        .getByText(`${MANY + 3} records would be delivered.`)
         .waitFor();
       await page.getByRole('dialog').getByRole('button', { name: 'Deliver again' }).click();
       const replay = page.getByRole('region', { name: 'Replays' }).getByRole('article').first();
@@ -147,7 +177,7 @@ export function capabilityTests(): void {
       await world.api.call('PATCH', path, token, { max_records_per_second: 1000 });
       await replay.getByText('Finished', { exact: true }).waitFor();
       const twice = idsAt('/in').slice(sent.length);
-      assert.equal(twice.length, MANY + 2);
+      assert.equal(twice.length, MANY + 3);
       assert.ok(sent.every((each, index) => twice.includes(each) === (index % 2 === 0)));
       await replay.getByRole('button', { name: 'Remove from the list' }).click();
       await page.getByRole('region', { name: 'Replays' }).waitFor({ state: 'detached' });

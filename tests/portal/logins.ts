@@ -131,6 +131,42 @@ export function loginTests(): void {
       await page.getByRole('heading', { name: 'Data Streams' }).waitFor();
     });
 
+    test('an administrator adds a user, changes the role, suspends and removes the user', async (t) => {
+      if (!browser) return t.skip();
+      await fresh('ada');
+      await page.getByRole('button', { name: 'ada', exact: true }).click();
+      await page.getByRole('menuitem', { name: 'Users' }).click();
+      const form = page.getByRole('region', { name: 'New user' });
+      const add = async (username: string) => {
+        await form.getByLabel('Username').fill(username);
+        await form.getByRole('textbox', { name: 'First password' }).fill('a first password');
+        await form.getByRole('button', { name: 'Add user' }).click();
+      };
+      await add('ben');
+      await page.getByText('The user is not added').waitFor();
+      await add('finn');
+      await page.getByText('finn can sign in now.').waitFor();
+      const row = page.getByRole('row', { name: /^finn/ });
+      await row.getByText('User', { exact: true }).waitFor();
+      await row.getByRole('button', { name: 'Change finn' }).click();
+      const dialog = page.getByRole('dialog');
+      await dialog.getByRole('combobox', { name: 'Role' }).click();
+      await page.getByRole('option', { name: /^Observer/ }).click();
+      await dialog.getByRole('button', { name: 'Save' }).click();
+      await row.getByText('Observer', { exact: true }).waitFor();
+      const other = await openWindow(browser);
+      await signIn(other.page, world.node.url, 'finn', 'a first password');
+      await other.page.getByRole('article', { name: 'Stream of ada' }).waitFor();
+      await row.getByRole('button', { name: 'Suspend finn' }).click();
+      await row.getByText('Suspended', { exact: true }).waitFor();
+      await other.page.getByLabel('Username').waitFor();
+      await other.context.close();
+      await row.getByRole('button', { name: 'Remove finn' }).click();
+      await dialog.getByRole('button', { name: 'Remove' }).click();
+      await row.waitFor({ state: 'detached' });
+      assert.equal(await page.getByRole('button', { name: 'Remove ada' }).count(), 0);
+    });
+
     test('a reload while the node does not answer keeps the login', async (t) => {
       if (!browser) return t.skip();
       await fresh('ada');

@@ -164,7 +164,8 @@ export function views({ running, failed, quarantined, paused }: Populated): View
       open: async (page) => {
         await go(page, '/data-streams/new?type=RestAPI&kind=events&step=destination');
         await page.getByLabel('URL').fill('https://example.com/simstream');
-        await page.getByText('Order and pace').click();
+        await page.getByText('Order, pace and errors').click();
+        await page.getByText('Privacy: fields').click();
         await page.getByRole('radio', { name: 'Of each endpoint' }).check();
         await page.getByText('The request that would deliver').click();
       },
@@ -218,6 +219,16 @@ export function views({ running, failed, quarantined, paused }: Populated): View
         await heading(page, 'My account');
         await page.getByRole('button', { name: 'Change password' }).click();
         await page.getByText('Give your present password').waitFor();
+      },
+    },
+    {
+      name: 'users',
+      open: async (page) => {
+        await go(page, '/users');
+        await heading(page, 'Users');
+        await page.getByRole('table', { name: 'List of users' }).waitFor();
+        await page.getByRole('button', { name: 'Add user' }).click();
+        await page.getByText('Give a username').waitFor();
       },
     },
     {

@@ -5,6 +5,7 @@ import { api, type DataStream, read } from '../lib/api.ts';
 import { describeDelivery } from '../lib/delivery.ts';
 import { describeFilters } from '../lib/filters.ts';
 import { formatCount, UNKNOWN } from '../lib/format.ts';
+import { describePrivacy } from '../lib/privacy.ts';
 import { useRead } from '../lib/query.ts';
 import { useConnectionTypes, useEventTypes } from '../lib/reads.ts';
 import { lastRange, type ReplayDraft } from '../lib/replays.ts';
@@ -123,6 +124,8 @@ function Setup({ stream }: { readonly stream: DataStream }) {
           </Fact>
         ))}
         <Fact name="Order and pace">{describeDelivery(stream.delivery)}</Fact>
+        <Fact name="In Error">{stream.auto_restart ? 'Tries by itself' : 'Waits for a restart'}</Fact>
+        <Fact name="Privacy">{describePrivacy(stream.privacy)}</Fact>
         {stream.continue_from !== undefined && (
           <Fact name="Took over from">
             <Anchor {...linkTo(`/data-streams/${stream.continue_from}`)}>{stream.continue_from}</Anchor>

@@ -108,7 +108,7 @@ export function bodyOf(
   credentials: Record<string, unknown>,
   format: string,
   { now, retention }: { readonly now: number; readonly retention: number },
-  delivery?: CreateDataStream['delivery'],
+  options: Pick<CreateDataStream, 'delivery' | 'privacy' | 'auto_restart'> = {},
 ): CreateDataStream {
   const start_from = startFrom(draft.start, now, retention);
   const continue_from = continueFrom(draft.start);
@@ -117,7 +117,7 @@ export function bodyOf(
     ...sourceOf(draft),
     ...(start_from === undefined ? {} : { start_from }),
     ...(continue_from === undefined ? {} : { continue_from }),
-    ...(delivery === undefined ? {} : { delivery }),
+    ...options,
     // Whether they fit the connection type is for the node to say, field by field.
     destination: {
       connection_type: draft.type ?? '',

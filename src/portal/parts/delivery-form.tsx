@@ -1,4 +1,4 @@
-import { NumberInput, Radio, Stack } from '@mantine/core';
+import { NumberInput, Radio, Stack, Switch } from '@mantine/core';
 import { type DeliveryValues, LIMITS } from '../lib/delivery.ts';
 import { faultAt, type Problem } from '../lib/problem.ts';
 
@@ -50,5 +50,23 @@ export function DeliveryForm({
         />
       ))}
     </Stack>
+  );
+}
+
+/** Whether the stream tries by itself while it is in Error. */
+export function RestartSwitch({
+  on,
+  change,
+}: {
+  readonly on: boolean;
+  readonly change: (on: boolean) => void;
+}) {
+  return (
+    <Switch
+      label="In Error, try again by itself"
+      description="A few records after a minute, then after growing pauses of up to an hour. Otherwise the stream waits until somebody restarts it."
+      checked={on}
+      onChange={(event) => change(event.currentTarget.checked)}
+    />
   );
 }

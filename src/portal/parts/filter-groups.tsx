@@ -8,6 +8,7 @@ import {
   Stack,
   TagsInput,
 } from '@mantine/core';
+import { FIELDS } from '../lib/fields.ts';
 import {
   type FieldOp,
   type FieldRule,
@@ -37,39 +38,6 @@ const KINDS = [
   { value: 'field', label: 'A field' },
 ];
 const OPS = Object.entries(OP_WORDS).map(([value, label]) => ({ value, label }));
-/** What people filter by most; any other path may be typed. */
-const FIELDS: Readonly<Record<Kind, readonly string[]>> = {
-  usage: [
-    'volume.total',
-    'volume.rx',
-    'volume.tx',
-    'cost',
-    'traffic_type.id',
-    'endpoint.id',
-    'endpoint.name',
-    'endpoint.tags',
-    'sim.iccid',
-    'imsi',
-    'operator.name',
-    'operator.country.mcc',
-    'tariff.name',
-    'organisation.id',
-  ],
-  events: [
-    'event_severity.id',
-    'event_source.id',
-    'description',
-    'endpoint.id',
-    'endpoint.name',
-    'endpoint.tags',
-    'sim.iccid',
-    'imsi.imsi',
-    'user.username',
-    'organisation.id',
-    'detail.pdp_context.apn',
-    'detail.pdp_context.rat_type',
-  ],
-};
 type Kind = 'usage' | 'events';
 
 interface EventTypeChoice {

@@ -1,12 +1,11 @@
 import { Alert, Button, Group, Paper, PasswordInput, Stack, Text, Title } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
 import { useUnsaved } from '../lib/address.ts';
+import { passwordFault, SHORTEST_PASSWORD } from '../lib/password.ts';
 import { type Problem, problemFrom } from '../lib/problem.ts';
 import type { Sessions } from '../lib/session.ts';
 import { Failed } from './show.tsx';
 
-/** Shorter passwords are guessed too quickly. The node gets only a digest, and cannot tell. */
-const SHORTEST = 10;
 const EMPTY = { before: '', after: '', again: '' };
 
 /** The password of the user who is signed in, which is changed with the present one. */
@@ -65,7 +64,7 @@ export function OwnPassword({
           />
           <PasswordInput
             label="New password"
-            description={`At least ${SHORTEST} characters`}
+            description={`At least ${SHORTEST_PASSWORD} characters`}
             autoComplete="new-password"
             value={values.after}
             error={checked ? fault.after : null}
@@ -99,7 +98,9 @@ export function OwnPassword({
 }
 
 function faultOf({ before, after, again }: typeof EMPTY) {
-  const short = [...after].length < SHORTEST ? `Give at least ${SHORTEST} characters` : null;
   const same = after === before ? 'Give another one than the present password' : null;
-  return { after: short ?? same, again: again === after ? null : 'Give the same password as above' };
+  return {
+    after: passwordFault(after) ?? same,
+    again: again === after ? null : 'Give the same password as above',
+  };
 }

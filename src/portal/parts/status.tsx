@@ -30,5 +30,8 @@ export function StatusChip({ stream }: { readonly stream: DataStream }) {
 /** The actions of a person. */
 export function nextStep(stream: DataStream): string | undefined {
   if (stream.status.id !== STATUS.error) return undefined;
-  return 'Fix the cause at the destination, or change the destination in the settings of the stream. Then restart the stream. Its records are kept until then.';
+  const fix = 'Fix the cause at the destination, or change the destination in the settings of the stream.';
+  return stream.auto_restart
+    ? `${fix} The stream tries again by itself; to save the wait, restart it. Its records are kept until then.`
+    : `${fix} Then restart the stream. Its records are kept until then.`;
 }

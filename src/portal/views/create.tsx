@@ -1,11 +1,12 @@
-import { Anchor, Button, Group, Paper, Radio, Select, Stack, Stepper, Text, TextInput } from '@mantine/core';
+import { Anchor, Button, Group, Paper, Select, Stack, Stepper, Text } from '@mantine/core';
 import { useEffect, useRef, useState } from 'react';
 import { linkTo, navigate, router, useAddress, useStillHere, useUnsaved } from '../lib/address.ts';
 import { api, type ConnectionType, perform, read } from '../lib/api.ts';
-import { deliveryOf, deliveryValues } from '../lib/delivery.ts';
 import { useConnectionTest } from '../lib/destination.ts';
-import { isValidChoice, usageChoice } from '../lib/filters.ts';
+import { isValidChoice } from '../lib/filters.ts';
+import { focusFirstFault, useFocusOnStep } from '../lib/focus.ts';
 import { notify } from '../lib/notices.ts';
+import { givenOptions, USUAL_OPTIONS } from '../lib/options.ts';
 import { faultAt, type Problem, problemFrom, unshown } from '../lib/problem.ts';
 import { change } from '../lib/query.ts';
 import { useConnectionTypes } from '../lib/reads.ts';
@@ -18,17 +19,15 @@ import {
   toCredentials,
 } from '../lib/schema.ts';
 import { useSession } from '../lib/session.ts';
-import { isValidStart } from '../lib/start.ts';
 import { bodyOf, type Draft, readDraft, sourceOf, writeDraft } from '../lib/wizard.ts';
 import { ConnectionResult } from '../parts/connection-result.tsx';
-import { DeliveryForm } from '../parts/delivery-form.tsx';
-import { FilterForm } from '../parts/filter-form.tsx';
 import { Heading } from '../parts/heading.tsx';
+import { OptionsForm } from '../parts/options-form.tsx';
 import { PreviewPane } from '../parts/preview.tsx';
 import { SchemaForm } from '../parts/schema-form.tsx';
 import { SetupGuide } from '../parts/setup-guide.tsx';
 import { Failed, Loading } from '../parts/show.tsx';
-import { StartForm } from '../parts/start-form.tsx';
+import { isReady, SourceForm } from '../parts/source-form.tsx';
 import { Tiles } from '../parts/tiles.tsx';
 
 /** The flow of a new stream. The address holds type, step and source. */
@@ -89,14 +88,14 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
   const [initial] = useState(() => initialValues(schema));
   const [values, setValues] = useState(initial);
   const [format, setFormat] = useState(type.formats[0] ?? 'Json');
-  const [delivery, setDelivery] = useState(() => deliveryValues(undefined));
+  const [options, setOptions] = useState(USUAL_OPTIONS);
   const [problem, setProblem] = useState<Problem>();
   const [creating, setCreating] = useState(false);
   const stillHere = useStillHere();
   const place = useRef<HTMLDivElement>(null);
   // Both steps are one form, with all changes of the source.
   const saved = useUnsaved(
-    JSON.stringify(values) !== JSON.stringify(initial),
+    JSON.stringify([values, options]) !== JSON.stringify([initial, USUAL_OPTIONS]),
     (to) => to.pathname === '/data-streams/new' && to.searchParams.get('type') === type.id,
   );
   useFocusOnStep(place, draft.step);
@@ -107,7 +106,7 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
       toCredentials(schema, values, format),
       format,
       { now: Date.now(), retention: await retentionFor(draft) },
-      deliveryOf(delivery),
+      givenOptions(options),
     );
   const tested = useConnectionTest({ values, format }, body);
   const edit = (part: Partial<Draft>) => {
@@ -119,11 +118,7 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
   /** Shows a fault where it is: its field may be on the step before. */
   const show = (found: Problem) => {
     setProblem(found);
-    if (
-      Object.keys(found.fields).some(
-        (path) => !path.startsWith('/destination') && !path.startsWith('/delivery'),
-      )
-    )
+    if (Object.keys(found.fields).some((path) => !/^\/(destination|delivery|privacy)/.test(path)))
       goTo('source');
   };
   // After the drawing that marks the fields.
@@ -161,15 +156,18 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
   const credentials = toCredentials(schema, values, format);
   // The request is shown once the form has what the connection type needs.
   const isFilled = (schema.required ?? []).every((name) => credentials[name] !== undefined);
+  const { privacy: hidden } = givenOptions(options);
+  const privacy = hidden === undefined ? {} : { privacy: hidden };
   const source = isValidChoice(draft.choice) ? sourceOf(draft) : undefined;
   const previewed =
     source &&
     (isFilled
       ? {
           ...source,
+          ...privacy,
           destination: bodyOf(draft, credentials, format, { now: 0, retention: 0 }).destination,
         }
-      : source);
+      : { ...source, ...privacy });
 
   return (
     <Stack gap="lg" ref={place}>
@@ -193,7 +191,7 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
       </Stepper>
       {draft.step === 'source' ? (
         <div className="create">
-          <SourceStep draft={draft} change={edit} problem={fault} next={() => goTo('destination')} />
+          <SourceForm draft={draft} change={edit} problem={fault} next={() => goTo('destination')} />
           <PreviewPane body={source} />
         </div>
       ) : (
@@ -227,19 +225,15 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
                     onChange={(chosen) => setFormat(chosen ?? format)}
                   />
                 )}
-                <details>
-                  <summary>Order and pace</summary>
-                  <Stack mt="sm">
-                    <DeliveryForm
-                      values={delivery}
-                      change={(changed) => {
-                        setProblem(undefined);
-                        setDelivery(changed);
-                      }}
-                      problem={fault}
-                    />
-                  </Stack>
-                </details>
+                <OptionsForm
+                  kind={draft.kind}
+                  options={options}
+                  change={(changed) => {
+                    setProblem(undefined);
+                    setOptions(changed);
+                  }}
+                  problem={fault}
+                />
                 <ConnectionResult answer={problem ? undefined : tested.answer} />
                 <Faults problem={fault} schema={schema} />
                 <Group justify="space-between">
@@ -276,29 +270,6 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
   );
 }
 
-/** A step that replaces another one takes the focus with its first field. */
-function useFocusOnStep(place: React.RefObject<HTMLElement | null>, step: Draft['step']): void {
-  const before = useRef(step);
-  useEffect(() => {
-    if (before.current === step) return;
-    before.current = step;
-    place.current?.querySelector<HTMLElement>('form input, form textarea')?.focus();
-  }, [place, step]);
-}
-
-/** Moves the focus to the first marked field, otherwise to the message. */
-function focusFirstFault(place: HTMLElement | null): void {
-  // The focus that the step sets itself comes first.
-  requestAnimationFrame(() => {
-    const fault = place?.querySelector<HTMLElement>('[aria-invalid="true"], [data-error="true"] input');
-    if (fault) return fault.focus();
-    const alert = place?.querySelector<HTMLElement>('[role="alert"]');
-    if (!alert) return;
-    alert.tabIndex = -1;
-    alert.focus();
-  });
-}
-
 function Faults({
   problem,
   schema,
@@ -308,7 +279,7 @@ function Faults({
 }) {
   if (!problem) return null;
   const fields = Object.keys(schema.properties).map((name) => `/destination/credentials/${name}`);
-  const others = unshown(problem, [...fields, '/destination/format', '/delivery']);
+  const others = unshown(problem, [...fields, '/destination/format', '/delivery', '/privacy']);
   const count = Object.keys(problem.fields).length;
   const message =
     count === 0
@@ -323,97 +294,4 @@ function Faults({
 async function retentionFor({ start }: Draft): Promise<number> {
   if (start.from !== 'all') return 0;
   return (await read(api.GET('/api/v2/data_stream/platform'))).retention_seconds;
-}
-
-/** The source is complete. */
-const isReady = ({ kind, choice, start }: Draft) =>
-  isValidStart(start) && (kind === 'usage' || isValidChoice(choice));
-
-const OF = [
-  { value: '1', label: 'This organisation' },
-  { value: '2', label: 'Its child organisations' },
-  { value: '3', label: 'This organisation and its children' },
-];
-
-function SourceStep({
-  draft,
-  change,
-  problem,
-  next,
-}: {
-  readonly draft: Draft;
-  readonly change: (part: Partial<Draft>) => void;
-  readonly problem: Problem | undefined;
-  readonly next: () => void;
-}) {
-  return (
-    <Paper withBorder p="lg">
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          next();
-        }}
-        aria-label="Source"
-      >
-        <Stack>
-          <TextInput
-            label="Name"
-            description="Optional. Helps you to find the stream again."
-            value={draft.name}
-            maxLength={500}
-            autoComplete="off"
-            error={faultAt(problem, '/name') ?? null}
-            onChange={(event) => change({ name: event.currentTarget.value })}
-          />
-          <Radio.Group
-            label="What to deliver"
-            value={draft.kind}
-            onChange={(kind) =>
-              change({
-                kind: kind as Draft['kind'],
-                // A stream of the other kind cannot go on there.
-                ...(draft.start.from === 'stream' ? { start: { from: 'now' } } : {}),
-              })
-            }
-            error={faultAt(problem, '/data_stream_type') ?? null}
-          >
-            <Stack gap="xs" mt="xs">
-              <Radio
-                value="usage"
-                label="Usage data"
-                description="Volume and cost of data and SMS, per SIM"
-              />
-              <Radio value="events" label="Events" description="What happens to SIMs, endpoints and users" />
-            </Stack>
-          </Radio.Group>
-          {draft.kind && (
-            <FilterForm
-              kind={draft.kind}
-              choice={draft.kind === 'usage' ? usageChoice(draft.choice) : draft.choice}
-              change={(choice) => change({ choice })}
-              problem={problem}
-            />
-          )}
-          <Select
-            label="Of which organisations"
-            data={OF}
-            value={String(draft.relation)}
-            allowDeselect={false}
-            onChange={(value) => change({ relation: Number(value ?? 1) as 1 | 2 | 3 })}
-          />
-          <StartForm
-            kind={draft.kind}
-            start={draft.start}
-            change={(start) => change({ start })}
-            fault={faultAt(problem, '/start_from') ?? faultAt(problem, '/continue_from')}
-          />
-          <Group justify="flex-end">
-            <Button type="submit" disabled={!isReady(draft)}>
-              Next: destination
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Paper>
-  );
 }
