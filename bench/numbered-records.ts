@@ -5,12 +5,12 @@ export type NumberedKind = 'usage' | 'events';
 
 const made = new Map<string, UsageRecords>();
 
-/** The records of an organisation, by number; created once in each process. */
-export function numberedRecords(kind: NumberedKind, organisationId: number): UsageRecords {
-  const key = `${kind} ${organisationId}`;
+/** The records of an organisation, or of several that follow it in turn, by number; created once in each process. */
+export function numberedRecords(kind: NumberedKind, organisationId: number, organisations = 1): UsageRecords {
+  const key = `${kind} ${organisationId} ${organisations}`;
   let records = made.get(key);
   if (!records) {
-    records = kind === 'usage' ? new UsageRecords(organisationId) : new UsageRecords(organisationId, event);
+    records = new UsageRecords(organisationId, kind === 'usage' ? undefined : event, organisations);
     made.set(key, records);
   }
   return records;

@@ -71,3 +71,8 @@ export function watchMemory(pid: number, everyMs = 50): () => MemoryPeaks {
     return peaks;
   };
 }
+
+/** Bytes of pages that the process caused to be written to a disk so far. */
+export function bytesWritten(pid: number): number {
+  return Number(/^write_bytes: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1] ?? 0);
+}

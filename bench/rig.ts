@@ -27,7 +27,7 @@ export interface Shape {
   readonly connections: number;
 }
 
-export type Target = Pick<Load, 'origin' | 'path' | 'token' | 'organisationId' | 'kind'>;
+export type Target = Pick<Load, 'origin' | 'path' | 'token' | 'organisationId' | 'organisations' | 'kind'>;
 
 interface Hooks {
   started?(): void;
@@ -64,6 +64,7 @@ export async function startRig(): Promise<Rig> {
     sink.call.expect({
       path,
       organisationId: load.organisationId,
+      organisations: load.organisations,
       kind: load.kind,
       first: load.first,
       records: load.records,
@@ -82,7 +83,8 @@ export async function startRig(): Promise<Rig> {
     },
 
     drive: async (load, path, hooks = {}) => {
-      await expect(load, path, true, false);
+      // Streams of different organisations deliver beside each other.
+      await expect(load, path, load.organisations === undefined, false);
       await producer.call.prepare(load);
       hooks.started?.();
       const arriving = sink.call.settled({ path, stalledMs: STALLED_MS }).then(() => hooks.arrived?.());

@@ -2,16 +2,22 @@ import type { Scenario } from './scenario.ts';
 import { cluster } from './scenarios/cluster.ts';
 import { clusterIdle } from './scenarios/cluster-idle.ts';
 import { connectors } from './scenarios/connectors.ts';
+import { fanOut } from './scenarios/fan-out.ts';
 import { idle } from './scenarios/idle.ts';
 import { latency } from './scenarios/latency.ts';
 import { million } from './scenarios/million.ts';
 import { noisy } from './scenarios/noisy.ts';
+import { organisations } from './scenarios/organisations.ts';
+import { single } from './scenarios/single.ts';
 import { throughput } from './scenarios/throughput.ts';
 
 /** One line each, in the order in which they run: `latency` first, before other scenarios have filled the disk's buffers. */
 export const SCENARIOS: readonly Scenario[] = [
   latency,
   throughput,
+  organisations,
+  fanOut,
+  single,
   million,
   idle,
   connectors,

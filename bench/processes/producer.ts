@@ -11,6 +11,8 @@ export interface Load {
   readonly path: string;
   readonly token: string;
   readonly organisationId: number;
+  /** Records are of so many organisations in turn; missing: of one. */
+  readonly organisations?: number;
   readonly kind: NumberedKind;
   /** Number of the first record. */
   readonly first: number;
@@ -43,7 +45,7 @@ const handlers = {
   /** Builds bodies and opens connections. */
   prepare: async (load: Load): Promise<void> => {
     await Promise.all(lanes.map(({ client }) => client.destroy()));
-    made = numberedRecords(load.kind, load.organisationId);
+    made = numberedRecords(load.kind, load.organisationId, load.organisations);
     if (load.first % TEMPLATES !== 0) throw new Error(`the first record must be a multiple of ${TEMPLATES}`);
     const stride = load.connections * load.batch;
     lanes = Array.from({ length: load.connections }, (_, lane) => ({

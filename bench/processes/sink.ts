@@ -44,6 +44,7 @@ function answer(request: IncomingMessage, response: ServerResponse, body: Buffer
 interface Desired extends Expected {
   readonly path: string;
   readonly organisationId: number;
+  readonly organisations: number | undefined;
   readonly kind: NumberedKind;
 }
 
@@ -51,8 +52,9 @@ const handlers = {
   url: () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
 
   /** Opens a desk for records that will arrive at a path, and forgets earlier records of that path. */
-  expect: ({ path, organisationId, kind, ...expected }: Desired) => {
-    const reconciliation = new Reconciliation(numberedRecords(kind, organisationId), expected);
+  expect: ({ path, organisationId, organisations, kind, ...expected }: Desired) => {
+    const records = numberedRecords(kind, organisationId, organisations);
+    const reconciliation = new Reconciliation(records, expected);
     desks.set(path, { reconciliation, firstAt: 0, lastAt: 0, waiting: undefined });
   },
 

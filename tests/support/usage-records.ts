@@ -9,9 +9,18 @@
 export class UsageRecords {
   readonly #templates: readonly Buffer[];
 
-  /** @param make makes a template; its record begins with the id FIRST_ID */
-  constructor(organisationId: number, make: (index: number, organisationId: number) => Buffer = template) {
-    this.#templates = Array.from({ length: TEMPLATES }, (_, index) => make(index, organisationId));
+  /**
+   * @param make makes a template; its record begins with the id FIRST_ID
+   * @param organisations records are of so many organisations in turn, the first of which is `organisationId`
+   */
+  constructor(
+    organisationId: number,
+    make: (index: number, organisationId: number) => Buffer = template,
+    organisations = 1,
+  ) {
+    this.#templates = Array.from({ length: TEMPLATES }, (_, index) =>
+      make(index, organisationId + (index % organisations)),
+    );
   }
 
   /** Bytes of record `n`. */

@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, type TestContext, test } from 'node:test';
+import { Client } from 'undici';
+import { ASK_EVERY, createApiClient, usageWebhook } from './support/api-client.ts';
+import type { MemoryCounts } from './support/count-memory.ts';
+import { type NodeProcess, OPERATOR_TOKEN, startNode } from './support/node-process.ts';
+import { removeDirectory, temporaryDirectory } from './support/owned.ts';
+import { UsageRecords } from './support/usage-records.ts';
+import { waitFor } from './support/wait-for.ts';
+
+/**
+ * What a record costs, in counts: they are the same on every machine, fast or busy. From the request of a producer to the
+ * delivery at a webhook, in a real node.
+ */
+const BATCH = 1_000;
+/** Fills what the node keeps in memory of the newest records, so that afterwards memory is used again. */
+const WARM_UP = 80;
+const MEASURED = 24;
+const CONNECTIONS = 4;
+const FIRST_ORGANISATION = 1_000_001;
+
+interface Work {
+  /** Bytes of new memory outside of V8's heap, for each record. */
+  readonly allocated: number;
+  /** Full collections while the records were taken and delivered. */
+  readonly full: number;
+  /** Bytes of pages of the store's file that were changed, for each record. */
+  readonly written: number;
+  /** Calls of read and write, for each 1,000 records. */
+  readonly calls: number;
+}
+
+describe('the work for a record', { skip: process.platform !== 'linux' && 'counted by /proc' }, () => {
+  test('of one organisation, 1,000 in a request', { timeout: 120_000 }, async (t) => {
+    const work = await workOf(t, 1);
+    t.diagnostic(JSON.stringify(work));
+    assert.ok(work.allocated <= 400, `${work.allocated} bytes are allocated`);
+    assert.ok(work.full <= 1, `${work.full} full collections`);
+    assert.ok(work.written <= 300, `${work.written} bytes are written`);
+    assert.ok(work.calls <= 100, `${work.calls} calls`);
+  });
+
+  test('of 95 organisations, 1,000 in a request', { timeout: 120_000 }, async (t) => {
+    const work = await workOf(t, 95);
+    t.diagnostic(JSON.stringify(work));
+    assert.ok(work.full <= 2, `${work.full} full collections`);
+    assert.ok(work.written <= 2_000, `${work.written} bytes are written`);
+    assert.ok(work.calls <= 200, `${work.calls} calls`);
+  });
+});
+
+async function workOf(t: TestContext, organisations: number): Promise<Work> {
+  const sink = createServer((request, response) => {
+    request.resume().on('end', () => response.end());
+  }).listen(0, '127.0.0.1');
+  await once(sink, 'listening');
+  t.after(() => {
+    sink.closeAllConnections();
+    sink.close();
+  });
+  const node = await startCounting(t);
+  const api = createApiClient(node.url);
+  await api.createOrganisation(FIRST_ORGANISATION, 'Nordlicht Metering');
+  const token = await api.authenticate(FIRST_ORGANISATION);
+  const url = `http://127.0.0.1:${(sink.address() as AddressInfo).port}/`;
+  const id = await api.createStream(token, usageWebhook('work', url));
+  const delivered = async () => (await api.stream(token, id)).progress.delivered;
+  const bodies = bodiesOf(organisations);
+  /** Records of the first organisation, which has the stream, in so many requests. */
+  const expected = (requests: number) =>
+    Array.from({ length: requests }, (_, i) => bodies[i % bodies.length]?.own ?? 0).reduce(
+      (a, b) => a + b,
+      0,
+    );
+  const clients = Array.from({ length: CONNECTIONS }, () => new Client(node.url));
+  t.after(() => Promise.all(clients.map((client) => client.destroy())));
+  let sent = 0;
+  const load = async (requests: number) => {
+    let next = sent;
+    sent += requests;
+    const send = async (client: Client) => {
+      while (next < sent) {
+        const { body } = bodies[next++ % bodies.length] as (typeof bodies)[number];
+        const headers = { 'content-type': 'application/json', authorization: `Bearer ${OPERATOR_TOKEN}` };
+        const answer = await client.request({
+          method: 'POST',
+          path: '/operator/v1/records/usage',
+          headers,
+          body,
+        });
+        assert.equal(answer.statusCode, 202, await answer.body.text());
+      }
+    };
+    await Promise.all(clients.map(send));
+    await waitFor(
+      'all is delivered',
+      async () => (await delivered()) === expected(sent) || undefined,
+      60_000,
+      ASK_EVERY,
+    );
+  };
+  await load(WARM_UP);
+  const { after } = await countsOf(node);
+  const begun = readIo(node.pid);
+  await load(MEASURED);
+  const ended = readIo(node.pid);
+  const { before, full } = await countsOf(node);
+  const records = MEASURED * BATCH;
+  return {
+    allocated: Math.round((before - after) / records),
+    full,
+    written: Math.round((ended.bytes - begun.bytes) / records),
+    calls: Math.round(((ended.calls - begun.calls) / records) * 1_000),
+  };
+}
+
+/** Bodies with records of so many organisations in turn, and how many records each has of the first. */
+function bodiesOf(organisations: number): { readonly body: Buffer; readonly own: number }[] {
+  const made = new UsageRecords(FIRST_ORGANISATION);
+  return Array.from({ length: 8 }, (_, turn) => {
+    const texts = Array.from({ length: BATCH }, (_, i) => {
+      const n = turn * BATCH + i;
+      const text = made.batch(n, 1).toString('utf8').slice(1, -1);
+      return text.replace(
+        `{"id":${FIRST_ORGANISATION},`,
+        `{"id":${FIRST_ORGANISATION + (n % organisations)},`,
+      );
+    });
+    const own = texts.filter((text) => text.includes(`{"id":${FIRST_ORGANISATION},`)).length;
+    return { body: Buffer.from(`[${texts.join(',')}]`), own };
+  });
+}
+
+async function startCounting(t: TestContext): Promise<NodeProcess> {
+  const directory = temporaryDirectory();
+  const probe = new URL('./support/count-memory.ts', import.meta.url).href;
+  const node = await startNode({
+    dataDirectory: directory,
+    environment: { SIMSTREAM_RATE_READS: '0' },
+    // No collection of the young generation frees anything while it is counted.
+    nodeArguments: [
+      ...['--expose-gc', '--min-semi-space-size=64', '--max-semi-space-size=64'],
+      // Collects when the process has been idle for some seconds.
+      '--no-memory-reducer',
+      ...['--import', probe],
+    ],
+  });
+  t.after(async () => {
+    await node.stop();
+    removeDirectory(directory);
+  });
+  return node;
+}
+
+async function countsOf(node: NodeProcess): Promise<MemoryCounts> {
+  const all = () =>
+    [...node.output().matchAll(/^counts (.*)$/gm)].map(([, json]) => JSON.parse(json as string));
+  const seen = all().length;
+  process.kill(node.pid, 'SIGUSR2');
+  return waitFor('the node has counted', () => all()[seen] as MemoryCounts | undefined);
+}
+
+function readIo(pid: number): { readonly bytes: number; readonly calls: number } {
+  const text = readFileSync(`/proc/${pid}/io`, 'utf8');
+  const field = (name: string) => Number(new RegExp(`^${name}: (\\d+)$`, 'm').exec(text)?.[1]);
+  return { bytes: field('write_bytes'), calls: field('syscr') + field('syscw') };
+}
