@@ -82,6 +82,7 @@ export class TestTarget {
           ),
       },
       registry: {
+        watchIsCurrent: false,
         get: (key) => registry.get(key),
         list: (prefix) => registry.list(prefix),
         watch: (...given) => registry.watch(...given),

@@ -180,6 +180,7 @@ export function createEmbeddedRegistry(store: DocumentStore): Registry {
   };
 
   return {
+    watchIsCurrent: true,
     get,
     list,
     put: (key, value, expected) => submitOne({ key, text: toText(value), expected }),

@@ -27,6 +27,7 @@ export async function createNatsRegistry(nats: Nats, options: NatsRegistryOption
   };
 
   return {
+    watchIsCurrent: false,
     get: async (key) => {
       const entry = await bucket.get(key);
       return entry && toEntry(entry);

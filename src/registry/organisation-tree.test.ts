@@ -39,6 +39,7 @@ test('a read that began before the deletion does not bring it back', async () =>
   let stale: Entry | undefined;
   const { registry, tree } = await setUp((inner) => ({
     ...inner,
+    watchIsCurrent: false,
     watch: (...watching) => inner.watch(...watching),
     get: async (key) => stale ?? inner.get(key),
   }));
@@ -46,4 +47,22 @@ test('a read that began before the deletion does not bring it back', async () =>
   await registry.delete(organisationKey(2));
   await tree.learn([2]);
   assert.equal(tree.has(2), false);
+});
+
+test('organisations that are not known are looked up, unless the watch is current', async () => {
+  for (const watchIsCurrent of [true, false]) {
+    const asked: string[] = [];
+    const { tree } = await setUp((inner) => ({
+      ...inner,
+      watchIsCurrent,
+      get: async (key) => {
+        asked.push(key);
+        return inner.get(key);
+      },
+    }));
+    const learning = tree.learn([1, 2, 3]);
+    assert.equal(learning === undefined, watchIsCurrent);
+    await learning;
+    assert.deepEqual(asked, watchIsCurrent ? [] : [organisationKey(3)]);
+  }
 });

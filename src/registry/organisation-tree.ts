@@ -14,7 +14,7 @@ export interface OrganisationTree {
   has(id: number): boolean;
   /**
    * Looks up organisations that are not known yet: another node may have registered them a moment ago, and the watch may
-   * not have reported them. undefined if all are known, so that the usual case waits for nothing.
+   * not have reported them. undefined if all are known, or if the watch is current, so that the usual case waits for nothing.
    * @throws StoreUnavailable
    */
   learn(ids: ArrayLike<number>): Promise<void> | undefined;
@@ -81,6 +81,7 @@ export async function loadOrganisationTree(
     name: (id) => nodes.get(id)?.name,
     has: (id) => nodes.has(id),
     learn: (ids) => {
+      if (registry.watchIsCurrent) return undefined;
       const unknown = Array.from(ids).filter((id) => !nodes.has(id));
       return unknown.length === 0 ? undefined : learnAll(unknown);
     },

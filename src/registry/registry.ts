@@ -14,6 +14,9 @@
  *      read may then still give the older document: a reader woken by a watch must check the revision that it reads.
  */
 export interface Registry {
+  /** Whether a watcher has seen each write when the write resolves: then what no watcher was told of does not exist. */
+  readonly watchIsCurrent: boolean;
+
   get(key: string): Promise<Entry | undefined>;
 
   /** All documents under a prefix in key order, or those from a key on. Embedded, memory does not grow with their number. */

@@ -30,6 +30,18 @@ async function startWatch(registry: Registry, prefix: string) {
 }
 
 export const watchTests: RegistryTests = {
+  'a watch that is current has seen each write when the write resolves': async (world) => {
+    const registry = await world.open();
+    if (!registry.watchIsCurrent) return;
+    const watch = await startWatch(registry, 'stream');
+    for (let n = 0; n < 20; n++) {
+      const outcome = n % 3 === 2 ? await registry.delete('stream.a') : await registry.put('stream.a', n);
+      assert.equal(outcome.type, 'stored');
+      assert.equal(watch.changes.length, n + 1);
+    }
+    watch.stop();
+  },
+
   'R4 a watcher receives every document, then every change': async (world) => {
     const registry = await world.open();
     await registry.put('stream.1.a', 1);

@@ -93,6 +93,7 @@ export class Link {
     };
     const before = new Map<string, { entry: Entry | undefined; until: number }>();
     return {
+      watchIsCurrent: false,
       get: async (key) => {
         const entry = await this.#read(() => target().get(key), now());
         // R4: who was told of a change may still read what stood there before, for a moment.
