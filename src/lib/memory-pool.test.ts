@@ -37,6 +37,20 @@ describe('a pool of memory', () => {
     assert.notEqual(pool.take(100 * KIB).bytes?.buffer, bytes.buffer);
   });
 
+  test('what was given up, or belongs to no pool, can be held again after its last holder', () => {
+    const pool = new MemoryPool(2 ** 20, true);
+    const givenUp = pool.take(100 * KIB);
+    givenUp.giveUp();
+    for (const lease of [givenUp, pool.take(10)]) {
+      for (let n = 0; n < 3; n++) {
+        lease.release();
+        assert.ok(lease.bytes);
+        lease.retain();
+      }
+    }
+    assert.equal(pool.freeBytes, 0);
+  });
+
   test('a lease has as many ends as holders', () => {
     const lease = new MemoryPool(2 ** 20).take(100 * KIB);
     lease.release();

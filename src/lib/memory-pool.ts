@@ -82,9 +82,9 @@ export class Lease {
     return this.#bytes;
   }
 
-  /** Makes the caller a holder. Only while the lease has bytes. */
+  /** Makes the caller a holder. Only while the lease has bytes: what was given up has them for ever. */
   retain(): void {
-    if (this.#holders === 0) throw new Error('a lease that is over has a new holder');
+    if (this.#bytes === undefined) throw new Error('a lease that is over has a new holder');
     this.#holders++;
   }
 

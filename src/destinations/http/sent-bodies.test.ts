@@ -84,6 +84,18 @@ describe('the memory of a webhook’s body', () => {
     assert.equal(lease.bytes?.[0], '{'.charCodeAt(0), 'what the socket may still send is not overwritten');
   });
 
+  test('is sent again from memory that was given up and let go', async (t) => {
+    const peer = await startHttpPeer();
+    t.after(() => peer.stop());
+    const destination = await open(t, peer.port);
+    const { lease, batch, payload } = await leasedBatch(2 ** 20);
+    // As when somebody looked at the block, and the log let it go before it was delivered.
+    batch.segments[0]?.block.payload();
+    lease.release();
+    for (let n = 0; n < 2; n++) assert.equal((await destination.send(batch, signal)).type, 'delivered');
+    assert.ok(peer.requests[1]?.body.equals(Buffer.from(`[${payload}]`)));
+  });
+
   test('is given up when the request is broken off', async (t) => {
     const peer = await startHttpPeer();
     t.after(() => peer.stop());
