@@ -39,15 +39,17 @@ function keepDigits(
     : value;
 }
 
-/** The JSON text of a value. Members that are undefined are left out. */
+/** The JSON text of a value. */
 export function writeExact(value: Value): string {
   if (value instanceof Exact) return value.text;
   if (Array.isArray(value)) return `[${value.map(writeExact).join(',')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  const members = Object.entries(value as { readonly [name: string]: Value })
-    .filter(([, member]) => member !== undefined)
-    .map(([name, member]) => `${JSON.stringify(name)}:${writeExact(member)}`);
-  return `{${members.join(',')}}`;
+  let text = '{';
+  for (const [name, member] of Object.entries(value as { readonly [name: string]: Value })) {
+    if (text.length > 1) text += ',';
+    text += `${JSON.stringify(name)}:${writeExact(member)}`;
+  }
+  return `${text}}`;
 }
 
 /** The text of a scalar; undefined for a null, an empty text, a list or an object: there is nothing to read. */

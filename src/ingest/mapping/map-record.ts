@@ -70,6 +70,7 @@ export function compileMapping(
       .map(({ path }) => [path, sourcesOf(document.fields[path])]),
   );
   const rules = { nulls, mandatory };
+  const names = new Map([...fields, ...sums].map(([path]) => [path, path.split('.')]));
   const only = (document.only ?? []).map(matcherOf);
   const ends = cumulative?.ends && matcherOf(cumulative.ends);
 
@@ -97,7 +98,7 @@ export function compileMapping(
       const fault = put(made, path, sumOf(values), rules);
       if (fault) return fault;
     }
-    return { type: 'record', text: textOf(made) };
+    return { type: 'record', text: textOf(made, names) };
   };
   return {
     name,
@@ -197,16 +198,16 @@ const pointer = (path: string): string =>
         .join('/')}`;
 
 /** The record, with the objects that the dots of the paths say. */
-function textOf(made: ReadonlyMap<string, Value>): string {
+function textOf(made: ReadonlyMap<string, Value>, namesOf: ReadonlyMap<string, readonly string[]>): string {
   const root: Record<string, Value> = {};
   for (const [path, value] of made) {
-    const names = path.split('.');
+    const names = namesOf.get(path) as readonly string[];
     let object = root;
-    for (const name of names.slice(0, -1)) {
-      object[name] ??= {};
-      object = object[name] as Record<string, Value>;
+    for (let at = 0; at < names.length - 1; at++) {
+      object[names[at] as string] ??= {};
+      object = object[names[at] as string] as Record<string, Value>;
     }
-    object[names.at(-1) as string] = value;
+    object[names[names.length - 1] as string] = value;
   }
   return writeExact(root);
 }

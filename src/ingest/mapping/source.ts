@@ -72,9 +72,16 @@ function fromMaker(source: FromSource, { type, decimalComma, table }: MakerOptio
   const lookup = tableOf(source.lookup, table);
   const convert = converterOf(source, type, decimalComma);
   return (input) => {
-    const path = paths.find((each) => isThere(valueAt(input, each)));
-    if (path === undefined) return fallback ?? NOTHING;
-    const value = valueAt(input, path) as Value;
+    let path = '';
+    let value: Value = null;
+    for (const each of paths) {
+      const found = valueAt(input, each);
+      if (!isThere(found)) continue;
+      path = each;
+      value = found as Value;
+      break;
+    }
+    if (path === '') return fallback ?? NOTHING;
     const text = scalarText(value);
     const fault = (message: string): Made => ({
       fault: `${path}${text === undefined ? '' : ` is ${JSON.stringify(text.slice(0, QUOTED))}`}: ${message}`,
