@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { after, before, test } from 'node:test';
@@ -8,6 +9,7 @@ import { destinationTypes } from '../src/destinations/all.ts';
 import { configureDestination } from '../src/destinations/configure.ts';
 import type { Configured } from '../src/destinations/contract.ts';
 import { createEgress, type SharedEgress } from '../src/destinations/egress.ts';
+import { exchange } from '../src/destinations/http/http-exchange.ts';
 import { startNameServer } from '../src/destinations/names/name-server.fixture.ts';
 import { environmentOf } from '../src/destinations/open.ts';
 import { connectorSamples } from '../src/destinations/samples.fixture.ts';
@@ -62,6 +64,9 @@ const FIELDS: readonly (readonly [type: string, field: string, value: (form: str
   ['Datadog', 'region', (form) => form],
 ];
 
+/** On macOS loopback has one address, unless the others are set up. */
+const NO_ALIAS = process.platform === 'darwin' && 'loopback has one address here';
+
 let port = 0;
 let egress: SharedEgress;
 let nameServer: Awaited<ReturnType<typeof startNameServer>>;
@@ -89,7 +94,7 @@ before(async () => {
     // Nothing leaves this machine, also where this test finds a fault.
     this.on('connectionAttempt', (ip: string) => {
       attempts.push(ip);
-      if (ip !== '127.0.0.1' && ip !== '::1') this.destroy();
+      if (ip !== '127.0.0.1' && ip !== '127.0.0.2' && ip !== '::1') this.destroy();
     });
     return Reflect.apply(connect, this, args);
   } as typeof connect;
@@ -162,6 +167,103 @@ const DIRECT = new Set(['RestAPI', 'EventHubs']);
 const VENDORS = /(^|\.)(amazonaws\.com(\.cn)?|googleapis\.com|keen\.io|datadoghq\.(com|eu))$/;
 /** The address is forbidden, or there is no such name, which a customer cannot tell from a name with a forbidden address. */
 const REFUSED = new Set(['forbidden_address', 'dns_error', 'EVENTHUB_UNREACHABLE']);
+
+/** An address that the tests below allow, where a receiver of the customer's choice listens. */
+const ALLOWED = '127.0.0.2';
+
+test('no answer of a receiver leads on to an address, in any form, with any status', {
+  skip: NO_ALIAS,
+}, async () => {
+  let form = '';
+  let status = 302;
+  let answered = 0;
+  const receiver = createHttpServer((request, response) => {
+    answered++;
+    request.resume();
+    const url = `http://${form}:${port}/`;
+    const headers: Record<string, string> = {
+      location: url,
+      refresh: `0; url=${url}`,
+      'content-location': url,
+    };
+    // A form with characters that no header may have leads nowhere by itself.
+    for (const [name, value] of Object.entries(headers)) {
+      try {
+        response.setHeader(name, value);
+      } catch {
+        response.setHeader(name, encodeURI(value));
+      }
+    }
+    response.setHeader('alt-svc', `h2="127.0.0.1:${port}"; ma=60`);
+    response.writeHead(status).end();
+  });
+  await once(receiver.listen(0, ALLOWED), 'listening');
+  const way = createEgress({ allow: `${ALLOWED}/32` });
+  const url = `http://${ALLOWED}:${(receiver.address() as AddressInfo).port}/`;
+  const statuses = [301, 302, 303, 307, 308, 300, 305, 201, 200];
+  try {
+    for (const [at, [each]] of FORMS.entries()) {
+      form = each;
+      status = statuses[at % statuses.length] as number;
+      await send(url, way);
+    }
+    assert.equal(answered, FORMS.length);
+    assert.deepEqual([trapped.splice(0), new Set(attempts.splice(0))], [[], new Set([ALLOWED])]);
+  } finally {
+    await way.close();
+    receiver.closeAllConnections();
+    receiver.close();
+  }
+});
+
+test('a name whose address changes between two questions leads to an allowed address only', {
+  skip: NO_ALIAS,
+}, async () => {
+  const receiver = createHttpServer((request, response) => {
+    request.resume();
+    // Each request has a connection, and a question, of its own.
+    response.writeHead(200, { connection: 'close' }).end();
+  });
+  await once(receiver.listen(port, ALLOWED), 'listening');
+  const asked = new Map<string, number>();
+  nameServer.answer((name) => {
+    const times = asked.get(name) ?? 0;
+    asked.set(name, times + 1);
+    // A question for each family: both belong to one look at the name.
+    const good = Math.floor(times / 2) % 2 === (name.startsWith('bad-first') ? 1 : 0);
+    if (name.startsWith('both')) return { a: ALLOWED, aaaa: '0:0:0:0:0:0:0:1', ttl: 0 };
+    if (name.startsWith('mapped')) return { a: ALLOWED, aaaa: '0:0:0:0:0:ffff:7f00:1', ttl: 0 };
+    return { a: good ? ALLOWED : '127.0.0.1', ttl: 0 };
+  });
+  try {
+    for (const kind of ['good-first', 'bad-first', 'both', 'mapped']) {
+      for (let at = 0; at < 10; at++) {
+        // What was answered is kept for a moment: another way asks anew.
+        const way = createEgress({ allow: `${ALLOWED}/32`, nameServers: [nameServer.address] });
+        const url = `http://${kind}-${at % 5}.example:${port}/`;
+        await Promise.all([send(url, way), send(url, way)]);
+        await send(url, way);
+        await way.close();
+      }
+    }
+    assert.ok(
+      [...asked.values()].every((times) => times >= 2),
+      'names were asked for',
+    );
+    assert.deepEqual([trapped.splice(0), new Set(attempts.splice(0))], [[], new Set([ALLOWED])]);
+  } finally {
+    nameServer.answer((name) => NAMES[name] ?? 'not-found');
+    receiver.closeAllConnections();
+    receiver.close();
+  }
+});
+
+async function send(text: string, way: SharedEgress): Promise<void> {
+  const url = new URL(text);
+  const headers = ['content-type', 'application/json'];
+  const call = { method: 'POST', url, headers, body: Buffer.from('[]') } as const;
+  await exchange(call, url.host, { egress: way, clock: systemClock }, AbortSignal.timeout(20_000));
+}
 
 /** undefined: the configuration is refused. */
 async function configure(type: string, field: string, value: string): Promise<Configured | undefined> {

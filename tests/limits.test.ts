@@ -15,6 +15,7 @@ import { FAILURES_TO_LOCK, LOCKOUT_MILLISECONDS } from '../src/auth/lockout.ts';
 import {
   BUDGET_SECONDS,
   DEFAULT_RATE_LIMITS,
+  OPERATOR_SHARE,
   TEST_RECORDS_A_MINUTE,
   WINDOW_MILLISECONDS,
 } from '../src/auth/rate-limit.ts';
@@ -68,6 +69,12 @@ const ROWS: readonly (string | Row)[] = [
   [
     'time that a node is busy with the calls of an organisation’s programs, or of its people',
     `${work} ms a second, ${seconds(work * BUDGET_SECONDS)} at once`,
+    '429',
+    'rateWork',
+  ],
+  [
+    'time that a node is busy with calls of the operator, other than records',
+    `${work * OPERATOR_SHARE} ms a second, ${seconds(work * BUDGET_SECONDS * OPERATOR_SHARE)} at once`,
     '429',
     'rateWork',
   ],

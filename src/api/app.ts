@@ -12,6 +12,7 @@ import { auditEntry, isAudited } from './audited.ts';
 import { passBodiesOn, readJsonBodies } from './body.ts';
 import { DOCUMENTATION_PATHS, serveDocumentation } from './documentation.ts';
 import { addErrorHandlers, createAnswerError, type ErrorLog, earlyErrorHandlers } from './error-handling.ts';
+import { createHeldRefusals } from './held-refusals.ts';
 import { addCommonHeaders } from './http-headers.ts';
 import { refuseOtherMethods } from './methods.ts';
 import { buildOpenApi } from './openapi.ts';
@@ -29,6 +30,9 @@ export interface AppParts extends OperationParts {
   admit(caller: Identity, kind: 'read' | 'write'): void;
   /** Called after every answer to an organisation's call, with the cost of the call. */
   charge?(caller: Identity, cost: { readonly loopMs: number; readonly bytes: number }): void;
+  /** The same for calls of the operator other than records. @throws ApiError TooManyRequests */
+  admitOperator?(): void;
+  chargeOperator?(loopMs: number): void;
   /** Counts any call, before anything else. @throws ApiError TooManyRequests */
   admitRequest?(ip: string): void;
   /** For the ids of requests. */
@@ -69,6 +73,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The call has a JSON body; without it any body is ignored. */
     takesBody?: boolean;
+    /** The body is a stream of records, whose cost ingest bounds by itself. */
+    isStream?: boolean;
     /** The route in metrics, for patterns that are unfit as a label. */
     metricsRoute?: string;
   }
@@ -87,7 +93,8 @@ const LONGEST_PARAMETER = 16_384;
  * Makes the HTTP application of a route table: authentication, validation, errors and documentation follow from the
  * table. It is ready to `listen` or `inject`; the caller closes it.
  */
-export async function createApp(parts: AppParts): Promise<FastifyInstance> {
+export async function createApp(appParts: AppParts): Promise<FastifyInstance> {
+  const parts: RouteParts = { ...appParts, holdRefusal: createHeldRefusals(appParts.clock) };
   const { random, clock, trustProxy = [], side = 'all' } = parts;
   const callerAddress = createCallerAddress(trustProxy);
   const answerError = createAnswerError(parts.log);
@@ -113,7 +120,7 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   addCommonHeaders(app);
   destroyUnreadUploads(app, clock);
   if (parts.admitRequest) app.addHook('onRequest', async ({ caller }) => parts.admitRequest?.(caller));
-  chargeCalls(app, parts.charge);
+  chargeCalls(app, parts);
   if (parts.answered) reportAnswers(app, parts.answered);
 
   const routes = [...parts.routes, ...operationRoutes(parts)].filter((route) => isOnSide(route, side));
@@ -128,7 +135,12 @@ export async function createApp(parts: AppParts): Promise<FastifyInstance> {
   return app;
 }
 
-function addRoute(app: FastifyInstance, route: Route, parts: AppParts): void {
+interface RouteParts extends AppParts {
+  /** Waits until an organisation's call may be refused for its number. */
+  holdRefusal(organisationId: number): Promise<void>;
+}
+
+function addRoute(app: FastifyInstance, route: Route, parts: RouteParts): void {
   const validateParams = route.params && createValidator(route.params, 'text');
   const validateQuery = route.query && createValidator(route.query, 'text');
   const validateBody = route.body && createValidator(route.body, 'body');
@@ -136,7 +148,7 @@ function addRoute(app: FastifyInstance, route: Route, parts: AppParts): void {
   app.route({
     method: route.method,
     url: route.path,
-    config: { takesBody: route.body !== undefined },
+    config: { takesBody: route.body !== undefined, isStream: route.streamBody !== undefined },
     // Before the body is read: a caller without permission costs no more than its headers.
     onRequest: async (request) => {
       const identity = await known(request, identify(route, request, parts));
@@ -187,17 +199,23 @@ function workOf({ method, path }: Route, identity: Identity | OperatorIdentity |
     : { what };
 }
 
-async function identify(route: Route, request: FastifyRequest, parts: AppParts) {
+async function identify(route: Route, request: FastifyRequest, parts: RouteParts) {
   const { authorization } = request.headers;
   if (route.access === 'public') return undefined;
   if (route.access === 'operator') {
     parts.authorizeOperator(authorization);
     request.identity = { actor: 'operator' };
+    if (!route.streamBody) parts.admitOperator?.();
     return request.identity;
   }
   const identity = await parts.authorize(authorization, request.caller);
   request.identity = identity;
-  parts.admit(identity, route.access === 'read' ? 'read' : 'write');
+  try {
+    parts.admit(identity, route.access === 'read' ? 'read' : 'write');
+  } catch (error) {
+    await parts.holdRefusal(identity.organisationId);
+    throw error;
+  }
   mustBeAllowed(route, identity);
   return identity;
 }
@@ -218,11 +236,15 @@ function routeRequest(
   return { params, query, body, identity, headers, ip, signal: gone.signal };
 }
 
-function chargeCalls(app: FastifyInstance, charge: AppParts['charge']): void {
-  app.addHook('onResponse', async ({ identity, cost, headers }, reply) => {
+function chargeCalls(app: FastifyInstance, { charge, chargeOperator }: AppParts): void {
+  app.addHook('onResponse', async ({ identity, cost, headers, routeOptions }, reply) => {
     if (!cost) return;
     cost.answered = true;
-    if (!identity || !('organisationId' in identity)) return;
+    if (!identity) return;
+    if (!('organisationId' in identity)) {
+      if (!routeOptions.config.isStream) chargeOperator?.(cost.loopMs);
+      return;
+    }
     const bytes = Number(headers['content-length'] ?? 0) + Number(reply.getHeader('content-length') ?? 0);
     charge?.(identity, { loopMs: cost.loopMs, bytes });
   });

@@ -9,6 +9,7 @@ import {
   createRateLimits,
   createWindow,
   DEFAULT_RATE_LIMITS,
+  OPERATOR_SHARE,
 } from './rate-limit.ts';
 
 const FIVE_MINUTES = 5 * 60_000;
@@ -131,6 +132,19 @@ describe('rate limits', () => {
     limits.charge({ organisationId: 1, actor: 'user:ada' }, { loopMs: loopMs + 1, bytes: 0 });
     assert.throws(() => limits.call({ organisationId: 1, actor: 'user:bob' }, 'read'), /by people of this/);
     limits.call({ organisationId: 1, actor: 'application:1' }, 'read');
+  });
+
+  test('the operator has a budget of its own, three times as large', async () => {
+    const clock = new ManualClock();
+    const limits = createRateLimits(clock);
+    const loopMs = DEFAULT_RATE_LIMITS.work * BUDGET_SECONDS * OPERATOR_SHARE;
+    limits.chargeOperator(loopMs - 1);
+    limits.operatorCall();
+    limits.chargeOperator(1 + (DEFAULT_RATE_LIMITS.work * OPERATOR_SHARE) / 2);
+    assert.throws(() => limits.operatorCall(), /of the operator \(300 ms a second\); try again in 1 s/);
+    limits.call({ organisationId: 1, actor: 'application:1' }, 'read');
+    await clock.advance(1_000);
+    limits.operatorCall();
   });
 
   test('0 switches a limit off', () => {

@@ -24,6 +24,9 @@ export interface RateLimits {
    * refuses further ones until they are even again.
    */
   charge(caller: Caller, cost: Cost): void;
+  /** As `call` and `charge`, for the operator, whose calls are not counted: only their cost is bounded. */
+  operatorCall(): void;
+  chargeOperator(loopMs: number): void;
   /** Counts a test record of an organisation. @throws ApiError TooManyRequests */
   testRecord(organisationId: number): void;
 }
@@ -130,6 +133,12 @@ export function createRateLimits(
       }
       enforce(writes(key), `changes by programs of this organisation (${settings.writes} a second)`);
     },
+    operatorCall: () =>
+      enforceBudget(
+        work.overdrawn(OPERATOR),
+        `computing time for calls of the operator (${settings.work * OPERATOR_SHARE} ms a second)`,
+      ),
+    chargeOperator: (loopMs) => work.charge(OPERATOR, loopMs / OPERATOR_SHARE),
     testRecord: (organisationId) =>
       enforce(
         testRecords(String(organisationId)),
@@ -137,6 +146,14 @@ export function createRateLimits(
       ),
   };
 }
+
+/** The key of the operator's budget; those of organisations begin with their number. */
+const OPERATOR = 'operator';
+/**
+ * The operator gets as much as so many organisations: enough for scripts over a whole installation, and deliveries and customers
+ * keep most of the node. Records that come in are not charged.
+ */
+export const OPERATOR_SHARE = 3;
 
 /** Whose budget pays for a call: its key, and the name in a message. */
 function payerOf({ organisationId, actor }: Caller): readonly [key: string, whose: string] {

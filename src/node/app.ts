@@ -183,6 +183,8 @@ function appParts(parts: NodeParts, demo: boolean): AppParts {
     authorizeOperator,
     admit: (caller, kind) => rateLimits.call(caller, kind),
     charge: (caller, cost) => rateLimits.charge(caller, cost),
+    admitOperator: () => rateLimits.operatorCall(),
+    chargeOperator: (loopMs) => rateLimits.chargeOperator(loopMs),
     trustProxy: config.trustProxy,
     admitRequest: (ip) => rateLimits.request(ip),
     random: systemRandom,
