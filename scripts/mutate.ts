@@ -16,6 +16,7 @@ const HELP = `npm run mutate -- [options]
   --seeds K     seeds of the simulation for each, by default 24
   --hours H     simulated hours of each seed, by default 3
   --all         run the simulation also where a unit test has noticed already
+  --from N      leave out the mutations before the Nth, to go on where an earlier run ended
   --list        print the mutations, and whether each still fits the program`;
 
 const { values } = parseArgs({
@@ -24,6 +25,7 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '24' },
     hours: { type: 'string', default: '3' },
     all: { type: 'boolean', default: false },
+    from: { type: 'string', default: '1' },
     list: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -32,14 +34,16 @@ const { values } = parseArgs({
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** A fault may make a test wait for ever: longer than this, and it counts as noticed. */
 const LONGEST_MS = 240_000;
+/** All files in one process: starting one for each costs more than the tests. */
+const TESTED = ['--test', '--test-isolation=none', '--test-timeout=60000'];
 const LEFT_OUT = new Set(['node_modules', '.git']);
 
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };
-const chosen = [...MUTATIONS, ...STREAM_MUTATIONS].filter(({ name, file }) =>
-  `${name} ${file}`.includes(values.only),
-);
+const chosen = [...MUTATIONS, ...STREAM_MUTATIONS]
+  .filter(({ name, file }) => `${name} ${file}`.includes(values.only))
+  .slice(Number(values.from) - 1);
 
 if (values.help) say(HELP);
 else if (values.list) list();
@@ -97,8 +101,8 @@ async function noticed(copy: string, mutation: Mutation): Promise<('tests' | 'si
   );
   try {
     const by: ('tests' | 'simulation')[] = [];
-    for (const file of testsFor(copy, mutation)) {
-      if (by.length > 0 || !(await fails(copy, ['--test', '--test-timeout=60000', file]))) continue;
+    for (const files of testsFor(copy, mutation)) {
+      if (by.length > 0 || files.length === 0 || !(await fails(copy, [...TESTED, ...files]))) continue;
       by.push('tests');
     }
     if (by.length > 0 && !values.all) return by;
@@ -112,10 +116,10 @@ async function noticed(copy: string, mutation: Mutation): Promise<('tests' | 'si
 }
 
 /** Those of its own folder first: most faults are noticed there, and the others need not run. */
-function testsFor(copy: string, { kind, file }: Mutation): string[] {
+function testsFor(copy: string, { kind, file }: Mutation): string[][] {
   const isNear = (test: string) => dirname(test) === dirname(file);
   const tests = globSync(`src/${kind}/**/*.test.ts`, { cwd: copy }).sort();
-  return [...tests.filter(isNear), ...tests.filter((test) => !isNear(test))];
+  return [tests.filter(isNear), tests.filter((test) => !isNear(test))];
 }
 
 /** Whether the program with these arguments fails, or does not end in time. */

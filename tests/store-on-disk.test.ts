@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createApiClient } from './support/api-client.ts';
-import { type NodeProcess, startNode } from './support/node-process.ts';
+import { type NodeProcess, StartEnded, startNode } from './support/node-process.ts';
 import { removeDirectory, temporaryDirectory } from './support/owned.ts';
+import { smallDisk } from './support/small-disk.ts';
 
 /* What a node does when the disk, or somebody on it, does what it should not. */
 
@@ -59,10 +60,54 @@ test('a data directory that cannot be used is refused at once with what to do', 
   t.after(() => removeDirectory(directory));
   const file = join(directory, 'file');
   writeFileSync(file, '');
-  const unusable = [file, join(file, 'below'), ...(process.platform === 'linux' ? ['/proc/simstream'] : [])];
+  const readOnly = join(directory, 'read-only');
+  mkdirSync(readOnly, { mode: 0o500 });
+  // For root nothing is forbidden, but what the file system itself refuses.
+  const disk = process.getuid?.() === 0 ? smallDisk(t, 1, 'ro')?.path : readOnly;
+  const unusable = [
+    ...(disk === undefined ? [] : [disk]),
+    file,
+    join(file, 'below'),
+    ...(process.platform === 'linux' ? ['/proc/simstream'] : []),
+  ];
   for (const dataDirectory of unusable)
     await assert.rejects(
       startNode({ dataDirectory, environment: ENVIRONMENT }),
       /could not start: .*Choose a directory that this user can write to: --data-dir or SIMSTREAM_DATA_DIR/,
     );
+});
+
+test('SIGTERM at any moment of a start ends it, and the next start needs no help', {
+  timeout: 240_000,
+}, async (t) => {
+  const dataDirectory = temporaryDirectory();
+  t.after(() => removeDirectory(dataDirectory));
+  chmodSync(dataDirectory, 0o755);
+  const first = await startNode({ dataDirectory, environment: ENVIRONMENT });
+  await first.stop();
+  assert.match(first.output(), /other users of this machine may enter .* \(mode 755\)/);
+  for (const part of [0.3, 0.6, 0.9]) {
+    const stop = new AbortController();
+    const timer = setTimeout(() => stop.abort(), first.startedInMs * part);
+    const start = {
+      dataDirectory,
+      environment: ENVIRONMENT,
+      signal: stop.signal,
+      endWith: 'SIGTERM',
+    } as const;
+    const ended = await startNode(start).then(
+      // It was faster than the first time.
+      (node) => node.stop(),
+      (error: unknown) => {
+        if (error instanceof StartEnded) return error.exit;
+        throw error;
+      },
+    );
+    clearTimeout(timer);
+    const { code, signal } = ended;
+    // Before the program has begun, Node.js itself ends by the signal.
+    assert.ok(code === 0 || signal === 'SIGTERM', `code ${code}, signal ${signal}`);
+  }
+  const last = await startNode({ dataDirectory, environment: ENVIRONMENT });
+  assert.equal((await last.stop()).code, 0);
 });

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { DirectoryFault, makeDirectory } from './make-directory.ts';
+import { DirectoryFault, makeDirectory, modeForOthers } from './make-directory.ts';
 
 describe('a directory that is needed', () => {
   const root = () => mkdtempSync(join(tmpdir(), 'simstream-directory-'));
@@ -53,4 +53,21 @@ describe('a directory that is needed', () => {
   test('is refused where this user may not write', { skip: process.getuid?.() === 0 }, () => {
     fault('/usr/simstream-test', /may not write to \/usr/);
   });
+});
+
+test('a directory that others may enter is noticed', { skip: process.platform === 'win32' }, (t) => {
+  const base = mkdtempSync(join(tmpdir(), 'simstream-test-'));
+  t.after(() => rmSync(base, { recursive: true }));
+  const own = join(base, 'own');
+  makeDirectory(own);
+  assert.equal(modeForOthers(own), undefined);
+  for (const [mode, shown] of [
+    [0o755, '755'],
+    [0o701, '701'],
+    // Its group was given access on purpose: a volume of a cluster is made so.
+    [0o770, undefined],
+  ] as const) {
+    chmodSync(own, mode);
+    assert.equal(modeForOthers(own), shown);
+  }
 });

@@ -74,3 +74,10 @@ function reasonOf(error: unknown, place: string): string {
       return message;
   }
 }
+
+/** The mode of a directory that users other than its owner and its group may enter or list, e.g. `755`; undefined: they may not. */
+export function modeForOthers(path: string): string | undefined {
+  const mode = statSync(path).mode & 0o777;
+  // Windows has no such modes, and reports that everybody may do everything.
+  return process.platform !== 'win32' && (mode & 0o007) !== 0 ? mode.toString(8) : undefined;
+}

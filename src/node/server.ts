@@ -19,7 +19,7 @@ import { proxyFromEnvironment } from '../destinations/proxy.ts';
 import { createIngest } from '../ingest/ingest.ts';
 import type { Clock } from '../lib/clock.ts';
 import { watchLoop } from '../lib/loop-watch.ts';
-import { makeDirectory } from '../lib/make-directory.ts';
+import { makeDirectory, modeForOthers } from '../lib/make-directory.ts';
 import { systemClock, systemRandom } from '../lib/system-clock.ts';
 import { readSource } from '../migrate/source.ts';
 import { unfinishedMigration } from '../migrate/target.ts';
@@ -55,6 +55,7 @@ export const startServer: StartServer = async (
     const appends = watchAppends(observeLog(opened.log, telemetry, clock), opened.registry);
     const storage = { ...opened, log: appends.log };
     reportUpgrade(storage, logger);
+    warnOfOthers(config, logger);
     await lookAtMigrations(config, storage.registry, logger);
     const stop = new AbortController();
     const { secrets, operatorToken } = await loadNodeSecrets(config);
@@ -177,6 +178,17 @@ function observeState(
     // Without a connection the answer would have to wait for one, and all other metrics with it.
     read: async () => (storage.connected() ? (await storage.log.usage()).bytes : Number.NaN),
   });
+}
+
+/** The files of a store can be read by whoever can enter its directory. */
+function warnOfOthers({ dataDir, natsUrl }: Config, logger: Logger): void {
+  const mode = natsUrl.length > 0 ? undefined : modeForOthers(dataDir);
+  if (mode === undefined) return;
+  logger.warn(
+    { event: 'storage.open_to_others', dataDir, mode },
+    `other users of this machine may enter ${dataDir} (mode ${mode}), which holds the records of customers and the ` +
+      `credentials of their destinations: chmod 700 ${dataDir}`,
+  );
 }
 
 function reportUpgrade({ version }: NodeStorage, logger: Logger): void {

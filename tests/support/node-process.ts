@@ -42,6 +42,17 @@ export interface NodeOptions {
   readonly place?: Place;
   /** Ends the start, e.g. to kill a node that is still starting. */
   readonly signal?: AbortSignal;
+  /** How it is ended then. Default: SIGKILL. */
+  readonly endWith?: NodeJS.Signals;
+}
+
+/** The start of a node was ended with a signal of its own; how the process ended. */
+export class StartEnded extends Error {
+  readonly exit: Exit;
+  constructor(exit: Exit) {
+    super(`the start was ended: code ${exit.code}, signal ${exit.signal}`);
+    this.exit = exit;
+  }
 }
 
 /** The bearer token of the operator API in tests and benches. */
@@ -56,8 +67,8 @@ const POLL_MS = 10;
 
 /**
  * Starts `simstream serve` and waits until it is ready.
- * @throws Error with the end of the node's output if it ends or is not ready in time; AbortError if `signal` aborts.
- *   In all these cases the process is gone.
+ * @throws Error with the end of the node's output if it ends or is not ready in time; AbortError if `signal` aborts, or
+ *   StartEnded with `endWith`. In all these cases the process is gone.
  */
 export async function startNode(options: NodeOptions): Promise<NodeProcess> {
   options.signal?.throwIfAborted();
@@ -83,6 +94,10 @@ export async function startNode(options: NodeOptions): Promise<NodeProcess> {
   try {
     await readiness(url, exited, options.readyWithinMs ?? READY_WITHIN_MS, options.signal);
   } catch (error) {
+    if (options.signal?.aborted && options.endWith) {
+      child.kill(options.endWith);
+      throw new StartEnded(await exited);
+    }
     await kill();
     if (options.signal?.aborted) throw options.signal.reason;
     throw new Error(`${(error as Error).message}\n--- output of the node ---\n${output()}`);
