@@ -39,6 +39,7 @@ import { LARGEST_BODY } from '../src/ingest/body.ts';
 import { BYTES_IN_FLIGHT } from '../src/ingest/ingest.ts';
 import { IDLE_MS, LEAST_RATE } from '../src/ingest/upload.ts';
 import { IDEMPOTENCY_WINDOW } from '../src/log/log.ts';
+import { APART_MS } from '../src/notifications/told.ts';
 import { LARGEST_RECORD, MOST_FAULTS, MOST_REJECTED } from '../src/records/scan.ts';
 import { EXPIRED_HOURS, HISTORY_LENGTH } from '../src/registry/data-stream.ts';
 
@@ -122,6 +123,7 @@ const ROWS: readonly (string | Row)[] = [
   ['groups inside groups', String(DEEPEST_GROUP), '422'],
   ['different fields in the filters of a stream', String(MOST_PATHS), '422'],
   ['path of a field', `${DEEPEST_PATH} names, ${LONGEST_PATH} characters`, '422'],
+  ['fields that `privacy` of a stream drops or hashes', String(MOST_PATHS), '422'],
   ['text that a field is compared with', `${count(LONGEST_VALUE)} characters`, '422'],
   ['time for a destination to be verified', seconds(VERIFY_TIMEOUT_MS), '422'],
   ['time for a test record', seconds(TEST_RECORD_TIMEOUT_MS), 'the answer says so'],
@@ -134,6 +136,8 @@ const ROWS: readonly (string | Row)[] = [
     `${count(QUARANTINE_LIMITS.records)}, and ${bytes(QUARANTINE_LIMITS.bytes)}`,
     'the stream goes to Error',
   ],
+  'Notifications',
+  ['messages about a data stream and one event', `1 in ${seconds(APART_MS)}`, 'the next one says how it is'],
   'Delivery',
   [
     'time that records are kept',
