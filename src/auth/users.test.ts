@@ -89,6 +89,24 @@ describe('users', () => {
     assert.deepEqual(await names(2), []);
   });
 
+  test('are found in their organisation by id and by name, also those whose list entry has no id', async () => {
+    const { registry, users } = setUp();
+    const made = [];
+    for (const username of ['ada', 'bob', '12345']) {
+      made.push(await users.create({ organisationId: 1, username, sha1Hex: PASSWORD }));
+    }
+    const [ada, bob, digits] = made;
+    assert.ok(typeof ada === 'object' && typeof bob === 'object' && typeof digits === 'object');
+    await registry.put(registryKey('organisation_user', 1, keyToken('bob')), { username: 'bob' });
+    assert.equal((await users.findIn(1, String(ada.id)))?.username, 'ada');
+    assert.equal((await users.findIn(1, String(bob.id)))?.username, 'bob');
+    assert.equal((await users.findIn(1, '12345'))?.id, digits.id, 'a name first');
+    assert.equal((await users.findIn(1, 'ADA'))?.id, ada.id);
+    for (const id of [String(ada.id), 'ada']) assert.equal(await users.findIn(2, id), undefined);
+    for (const id of ['0', '-1', '1e3', '', '99999999999'])
+      assert.equal(await users.findIn(1, id), undefined);
+  });
+
   test('pass the check with their own password while they are active', async () => {
     const { users } = setUp();
     await users.create({ organisationId: 1, username: 'ada', sha1Hex: PASSWORD });

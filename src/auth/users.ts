@@ -1,5 +1,6 @@
 import { noteChange } from '../lib/call-cost.ts';
 import type { Clock, Random } from '../lib/clock.ts';
+import { Slices } from '../lib/slices.ts';
 import { documentKind } from '../registry/documents.ts';
 import { keyToken, type Registry, registryKey } from '../registry/registry.ts';
 import { changeDocument, randomId, wasStored } from './documents.ts';
@@ -54,6 +55,8 @@ export function hasMfa(user: UserDocument): user is UserDocument & { readonly mf
 /** The entry of a user in the list of an organisation. */
 interface MemberDocument {
   readonly username: string;
+  /** The user's id; older documents have none. */
+  readonly id?: number;
 }
 
 export const USER = documentKind<UserDocument>({ prefix: 'user' });
@@ -109,6 +112,9 @@ export const LONGEST_USERNAME = 200;
  */
 const MOST_ENDED_SESSIONS = 200;
 
+/** About what a user's document has. */
+const USER_BYTES = 1_000;
+
 /** The common form of all spellings of a username. */
 export function foldUsername(username: string): string {
   return username.normalize('NFKC').toLowerCase();
@@ -140,8 +146,10 @@ export function createUsers(registry: Registry, passwords: Passwords, clock: Clo
   };
 
   async function* list(organisationId: number) {
+    const slices = new Slices();
     for await (const { document } of MEMBER.list(registry, organisationId)) {
       const user = await find(document.username);
+      await slices.add(USER_BYTES);
       if (user?.organisationId === organisationId) yield user;
     }
   }
@@ -156,7 +164,11 @@ export function createUsers(registry: Registry, passwords: Passwords, clock: Clo
       if (named?.organisationId === organisationId) return named;
       const id = /^\d{1,10}$/.test(idOrUsername) ? Number(idOrUsername) : undefined;
       if (id === undefined) return undefined;
-      for await (const user of list(organisationId)) if (user.id === id) return user;
+      for await (const { document } of MEMBER.list(registry, organisationId)) {
+        if ((document.id ?? id) !== id) continue;
+        const user = await find(document.username);
+        if (user?.id === id && user.organisationId === organisationId) return user;
+      }
       return undefined;
     },
 
@@ -176,7 +188,8 @@ export function createUsers(registry: Registry, passwords: Passwords, clock: Clo
         credentialsVersion: 1,
         created: new Date(clock.now()).toISOString(),
       };
-      wasStored(await MEMBER.put(registry, memberKey(organisationId, username), { username }));
+      const { id } = user;
+      wasStored(await MEMBER.put(registry, memberKey(organisationId, username), { username, id }));
       return wasStored(await USER.put(registry, key, user, 0)) ? user : 'taken';
     },
 

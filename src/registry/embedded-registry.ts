@@ -125,8 +125,10 @@ export function createEmbeddedRegistry(store: DocumentStore): Registry {
   const submitOne = async (command: Command) => (await submit([command]))[0] as WriteOutcome;
 
   const get = async (key: string) => {
-    const document = store.get(key);
-    return document && toEntry(key, document);
+    return charged(() => {
+      const document = store.get(key);
+      return document && toEntry(key, document);
+    });
   };
 
   const readPage = (after: string, end: string, documents: number) => {
