@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ManualClock } from '../lib/manual-clock.fixture.ts';
 import { createClusterClock, MOST_AHEAD_MS } from './cluster-clock.ts';
+import { LeasesWorld } from './world.fixture.ts';
 
 const START = Date.UTC(2026, 0, 1);
 
@@ -73,4 +74,36 @@ test('K3 a clock that is ahead by more than a minute is shown, and not followed'
   other.hear();
   assert.equal(shared.now(), START);
   assert.equal(shared.skewOf('other'), MOST_AHEAD_MS + 1_000);
+});
+
+test('nodes whose clocks differ by a minute share one time, also when the fast one is gone', async () => {
+  const world = new LeasesWorld(3);
+  const skews = [0, 30_000, -30_000];
+  const nodes = skews.map((skewMs) => {
+    const node = world.node();
+    node.skewMs = skewMs;
+    node.start();
+    return node;
+  });
+  await world.until(world.allHeld, 10_000);
+  await world.clock.advance(6_000);
+  const times = () => nodes.filter(({ running }) => running).map(({ shared }) => shared.now());
+  const apart = () => Math.max(...times()) - Math.min(...times());
+  // A heartbeat takes some milliseconds here.
+  assert.ok(apart() < 100, `${apart()} ms`);
+  const seen = nodes[0]?.leases.nodes.snapshot().nodes.map(({ name, skewMs }) => [name, skewMs]);
+  for (const [name, skewMs] of seen ?? [])
+    assert.ok(
+      Math.abs(Number(skewMs) - (skews[Number(String(name).slice(1))] as number)) < 100,
+      `${name}: ${skewMs}`,
+    );
+  assert.deepEqual(nodes[0]?.skews.map(({ node }) => node).sort(), ['n1', 'n2']);
+
+  const before = times();
+  nodes[1]?.kill();
+  for (let passed = 0; passed < 60_000; passed += 1_000) {
+    await world.clock.advance(1_000);
+    for (const time of times()) assert.ok(time >= Math.max(...before) - 100, 'the time went back');
+  }
+  assert.ok(apart() < 100, `${apart()} ms`);
 });

@@ -17,8 +17,8 @@ interface ReportContext {
   leaving(): boolean;
 }
 
-/** How often nodes whose clocks differ are reported. */
-const SKEWS_EVERY_MS = 60_000;
+/** How often clocks are compared, and how often one that differs is reported. */
+const SKEWS = { compareEveryMs: 5_000, reportEveryMs: 60_000 };
 
 /** What a node says about the nodes, the partitions, and what is wrong with its own part. */
 export class NodeReport {
@@ -27,7 +27,9 @@ export class NodeReport {
   readonly #unheld = new Map<number, number>();
   /** Why the latest write of a lease failed. */
   readonly #causes = new Map<number, string>();
-  #skewsReportedAt = Number.NEGATIVE_INFINITY;
+  /** When a node's clock was last reported to differ, by session (monotonic). */
+  readonly #skewed = new Map<string, number>();
+  #comparedAt = 0;
 
   constructor(context: ReportContext) {
     this.#context = context;
@@ -41,10 +43,14 @@ export class NodeReport {
       if (!view.isUnheld(partition)) this.#unheld.delete(partition);
       else if (!this.#unheld.has(partition)) this.#unheld.set(partition, now);
     }
-    if (now - this.#skewsReportedAt < SKEWS_EVERY_MS) return;
-    this.#skewsReportedAt = now;
-    for (const { name, skewMs = 0 } of view.nodes(partitions))
-      if (Math.abs(skewMs) >= WARN_SKEW_MS) telemetry?.clockSkewed({ node: name, skewMs });
+    if (now - this.#comparedAt < SKEWS.compareEveryMs) return;
+    this.#comparedAt = now;
+    for (const { name, session, skewMs = 0 } of view.nodes(partitions)) {
+      const last = this.#skewed.get(session) ?? Number.NEGATIVE_INFINITY;
+      if (Math.abs(skewMs) < WARN_SKEW_MS || now - last < SKEWS.reportEveryMs) continue;
+      this.#skewed.set(session, now);
+      telemetry?.clockSkewed({ node: name, skewMs });
+    }
   }
 
   /** A lease was not written. */

@@ -35,8 +35,12 @@ interface Found {
 /** Number of blocks in the first parallel request. Later requests ask for as many as fit the remaining bytes. */
 const FIRST_WAVE = 4;
 const MOST_AT_ONCE = 64;
-/** Requests are encoded in parallel, so neighbours in the log may be slightly out of the order of arrival. */
-const SEEK_LOOK_BACK = 16;
+/**
+ * Neighbours in the log may be out of the order of arrival: requests are encoded in parallel, nodes hear each other's time once a
+ * second, and a block that was sent again is stored seconds later. A seek looks back as long as blocks arrived at most so long
+ * before, but at so many at most.
+ */
+const LOOK_BACK = { ms: 5_000, least: 16, most: 256 };
 /** The blocks after the current one. */
 const AT_THE_TAIL = 16;
 
@@ -125,8 +129,11 @@ export function natsReader({ nats, recent, inFlight }: ReaderParts): NatsReader 
         else high = probe;
       }
       let found = low;
-      for (let earlier = low - 1; earlier >= Math.max(first, low - SEEK_LOOK_BACK); earlier--)
-        if (((await arrivedAt(partition, earlier)) ?? Number.NEGATIVE_INFINITY) >= time) found = earlier;
+      for (let earlier = low - 1; earlier >= Math.max(first, low - LOOK_BACK.most); earlier--) {
+        const arrived = (await arrivedAt(partition, earlier)) ?? Number.NEGATIVE_INFINITY;
+        if (arrived >= time) found = earlier;
+        else if (arrived < time - LOOK_BACK.ms && low - earlier >= LOOK_BACK.least) break;
+      }
       return found;
     },
 

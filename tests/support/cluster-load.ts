@@ -44,7 +44,6 @@ export class ClusterLoad {
   #receivers: Receiver[] = [];
   #producers: Promise<void>[] = [];
   #stopping = false;
-  #turn = 0;
 
   /** @param nodes URLs of the nodes that requests go to, now */
   constructor(options: LoadOptions, nodes: () => readonly string[]) {
@@ -125,13 +124,14 @@ export class ClusterLoad {
 
   async #produce(organisation: number): Promise<void> {
     const { batch, paceMs } = this.#options;
+    let turn = organisation;
     while (!this.#stopping) {
       const first = this.#acknowledged[organisation] as number;
       const body = JSON.stringify(
         Array.from({ length: batch }, (_, index) => recordOf(organisation, first + index)),
       );
       const started = performance.now();
-      while ((await this.#post(body, `${organisation}-${first}`)) !== 202) {
+      while ((await this.#post(turn++, body, `${organisation}-${first}`)) !== 202) {
         if (this.#agent.destroyed) return;
         await pause(BETWEEN_TRIES_MS);
       }
@@ -141,9 +141,9 @@ export class ClusterLoad {
     }
   }
 
-  async #post(body: string, key: string): Promise<number> {
+  async #post(turn: number, body: string, key: string): Promise<number> {
     const nodes = this.#nodes();
-    const node = nodes[this.#turn++ % nodes.length];
+    const node = nodes[turn % nodes.length];
     try {
       const response = await request(`${node}/operator/v1/records/usage`, {
         method: 'POST',

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { stateHistory } from '../../registry/history.ts';
+import type { NodesParts } from '../operator/nodes.ts';
 import { ALL_OR_PAGES, answerPage, PAGE_HEADERS, PageQuery, pageOf } from '../pagination.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { deleteDataStream, patchDataStream, restartDataStream } from './change.ts';
@@ -11,7 +12,7 @@ import { DataStreamParameters, dataStreamSchemas } from './schema.ts';
 import { findProgress, findStream, listProgress, listStreams, type StoredStream } from './store.ts';
 import { iso, showDataStream, showState } from './view.ts';
 
-export type DataStreamParts = CreateParts & PlatformParts;
+export type DataStreamParts = CreateParts & PlatformParts & NodesParts;
 
 const PATH = '/api/v2/data_stream';
 const base = { tags: ['Data Streamer'] } as const;
@@ -36,7 +37,7 @@ export function dataStreamRoutes(parts: DataStreamParts): Route[] {
   ];
 }
 
-function readRoutes({ registry, destinationTypes }: DataStreamParts): Route[] {
+function readRoutes({ registry, destinationTypes, nodes }: DataStreamParts): Route[] {
   const { view } = dataStreamSchemas(destinationTypes.values());
   return [
     defineRoute({
@@ -59,7 +60,10 @@ function readRoutes({ registry, destinationTypes }: DataStreamParts): Route[] {
         const streams = (await listStreams(registry, identity.organisationId)).sort(newestFirst);
         const page = pageOf(streams, query);
         const progress = await listProgress(registry, page.items);
-        return answerPage(page, PATH, ({ document }) => showDataStream(document, progress.get(document.id)));
+        const { stuck } = nodes();
+        return answerPage(page, PATH, ({ document }) =>
+          showDataStream(document, progress.get(document.id), stuck),
+        );
       },
     }),
     defineRoute({
@@ -74,7 +78,8 @@ function readRoutes({ registry, destinationTypes }: DataStreamParts): Route[] {
       errors: ['NotFound'],
       handler: async ({ identity, params }) => {
         const { document } = await findStream(registry, identity.organisationId, params.id);
-        return { status: 200, body: showDataStream(document, await findProgress(registry, document)) };
+        const progress = await findProgress(registry, document);
+        return { status: 200, body: showDataStream(document, progress, nodes().stuck) };
       },
     }),
     defineRoute({

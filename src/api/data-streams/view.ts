@@ -38,8 +38,30 @@ export function streamStatus(
   return status;
 }
 
-/** A data stream as the API shows it; secrets masked. */
-export function showDataStream(stream: DataStreamDocument, progress: ProgressDocument | undefined) {
+/**
+ * Says so in plain words when no node runs the data stream's partition, which lasts longer than a change of nodes takes.
+ * @param stuck the partitions without a holder
+ */
+export function statusOfHeld(
+  stream: DataStreamDocument,
+  progress: ProgressDocument | undefined,
+  stuck: readonly number[],
+): StreamStatus {
+  const status = streamStatus(stream, progress);
+  const isAtWork = status.state === 'running' || status.state === 'pending';
+  if (!isAtWork || !stuck.includes(stream.partition)) return status;
+  return {
+    ...status,
+    message: `${status.message} At the moment no node of simstream runs this data stream. Its records wait; none is lost.`,
+  };
+}
+
+/** A data stream as the API shows it; secrets masked. `stuck`: the partitions without a holder. */
+export function showDataStream(
+  stream: DataStreamDocument,
+  progress: ProgressDocument | undefined,
+  stuck: readonly number[],
+) {
   const retrying = progress?.retrying;
   return {
     id: stream.id,
@@ -53,7 +75,7 @@ export function showDataStream(stream: DataStreamDocument, progress: ProgressDoc
     filters: showNumbers(stream.filters),
     data_stream_type: KINDS[stream.kind],
     relation_resolution: { id: stream.relation, description: RELATIONS[stream.relation] },
-    status: showStatus(streamStatus(stream, progress)),
+    status: showStatus(statusOfHeld(stream, progress, stuck)),
     ...(stream.continueFrom === undefined ? {} : { continue_from: stream.continueFrom }),
     ...(stream.takenOverBy === undefined ? {} : { taken_over_by: stream.takenOverBy }),
     ...(stream.delivery === undefined ? {} : { delivery: showDelivery(stream.delivery) }),

@@ -12,10 +12,11 @@ import {
 } from '../../registry/data-stream.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { nullable } from '../data-streams/schema.ts';
-import { iso, showProgress, showStatus, streamStatus } from '../data-streams/view.ts';
+import { iso, showProgress, showStatus, statusOfHeld, streamStatus } from '../data-streams/view.ts';
 import { defineRoute, type Route } from '../route.ts';
+import type { NodesParts } from './nodes.ts';
 
-export interface OperatorDataStreamParts {
+export interface OperatorDataStreamParts extends NodesParts {
   readonly registry: Registry;
   readonly clock: Pick<Clock, 'now'>;
 }
@@ -119,7 +120,7 @@ export function operatorDataStreamRoutes(parts: OperatorDataStreamParts): Route[
           looked++;
           last = key;
           if (state === undefined || streamStatus(document, progress?.document).state === state)
-            found.push(show(document, progress?.document, parts.clock.now()));
+            found.push(show(document, progress?.document, parts));
           await slices.add(DOCUMENT_BYTES);
         }
         return { status: 200, body: { data_streams: found, next: null } };
@@ -134,7 +135,11 @@ async function* listFrom(registry: Registry, organisation: number | undefined, a
     yield { key, document: STREAM.parse(value) };
 }
 
-function show(stream: DataStreamDocument, progress: ProgressDocument | undefined, now: number) {
+function show(
+  stream: DataStreamDocument,
+  progress: ProgressDocument | undefined,
+  { clock, nodes }: Pick<OperatorDataStreamParts, 'clock' | 'nodes'>,
+) {
   const oldest = progress?.pending ? progress.oldestPendingAt : null;
   const error = progress?.lastError;
   return {
@@ -144,8 +149,8 @@ function show(stream: DataStreamDocument, progress: ProgressDocument | undefined
     data_stream_type: stream.kind,
     connection_type: stream.connectionType,
     target: stream.target,
-    status: showStatus(streamStatus(stream, progress)),
-    lag_seconds: oldest === null || oldest === undefined ? null : Math.max(0, now - oldest) / 1_000,
+    status: showStatus(statusOfHeld(stream, progress, nodes().stuck)),
+    lag_seconds: oldest === null || oldest === undefined ? null : Math.max(0, clock.now() - oldest) / 1_000,
     progress: showProgress(progress),
     last_error: error ? { code: error.code, message: error.message, at: iso(error.at) } : null,
   };
