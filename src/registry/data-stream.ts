@@ -1,5 +1,6 @@
 import { comparePositions, type Position } from '../log/log.ts';
 import type { Format } from '../records/formats.ts';
+import type { UsageTotals } from '../records/usage-sums.ts';
 import { documentKind } from './documents.ts';
 import { type Json, registryKey } from './registry.ts';
 
@@ -129,8 +130,26 @@ export interface ProgressDocument {
   readonly trial?: NextTrial | null;
   /** Records that expired unseen, by hour of arrival (ms of its start), newest last, at most EXPIRED_HOURS. */
   readonly expiredHours: readonly { readonly hour: number; readonly records: number }[];
+  /** The hours of the ledger that are not closed, oldest first: see delivery/stream/hours.ts. */
+  readonly hours?: readonly HourRow[];
+  /** The hours before this one are closed, ms since the epoch. */
+  readonly hoursFrom?: number;
+  /** What waits, by the hour of its arrival: flat triples of the start of an hour, records that pass the filter, and all. */
+  readonly waitingHours?: readonly number[];
   /** Blocks that could not be read: how many of their records were the stream's is not known. */
   readonly unreadableBlocks?: number;
+}
+
+/** What has become of the records that arrived in one hour. */
+export interface HourRow {
+  /** Its start, ms since the epoch. */
+  readonly hour: number;
+  readonly delivered: number;
+  readonly filtered: number;
+  readonly quarantined: number;
+  readonly expired: number;
+  /** Of usage: sums over the delivered records. */
+  readonly usage?: UsageTotals;
 }
 
 /** What of a block was delivered, quarantined or expired behind the cursor. */

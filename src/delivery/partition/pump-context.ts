@@ -1,6 +1,7 @@
 import { type DataStreamDocument, streamKey } from '../../registry/data-stream.ts';
 import type { Stored } from '../../registry/documents.ts';
 import { addStateChange } from '../../registry/history.ts';
+import { storeHours } from '../ledger/store.ts';
 import type { QuarantineStore } from '../quarantine/store.ts';
 import type { StreamContext, StreamSummary } from '../stream/stream-context.ts';
 import type { Stream } from './partition-stream.ts';
@@ -45,6 +46,8 @@ export function pumpContext(around: Surroundings, stream: Stream): StreamContext
       if (outcome.type === 'stored') telemetry.recordsQuarantined(summary, records.length, records[0]?.cause);
       return outcome;
     },
+    keepHours: (summary, hours) =>
+      storeHours(context.registry, summary, context.epoch, hours).catch(() => false),
     expired: (summary, records) => telemetry.recordsExpired(summary, records),
     stepped: context.stepped,
     attempted: (attempt) => telemetry.attempted(attempt),

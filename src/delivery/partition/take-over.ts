@@ -105,7 +105,7 @@ async function handOver(
 ): Promise<TakenOver> {
   const ended = (await PROGRESS.get(registry, progressKey(old)))?.document;
   if (!ended) return { type: 'none' };
-  const { cursor, done, selecting, pending, waiting, countedTo, oldestPendingAt } = ended;
+  const { cursor, done, selecting, pending, waiting, waitingHours, countedTo, oldestPendingAt } = ended;
   const progress: ProgressDocument = {
     epoch,
     generation: stream.generation,
@@ -117,6 +117,7 @@ async function handOver(
     counters: { delivered: 0, filtered: 0, quarantined: 0, expired: 0 },
     pending,
     ...(waiting === undefined ? {} : { waiting }),
+    ...(waitingHours === undefined ? {} : { waitingHours }),
     countedTo,
     oldestPendingAt,
     lastDeliveredAt: null,

@@ -7,11 +7,20 @@ import { inFlightOf, isIdle, type State } from './state.ts';
 export function check(state: State): void {
   const { ledger, window, again, flight, progress, ahead, phase } = state;
   if (phase === 'loading' || phase === 'ended') return;
-  const pending = ledger.open + ahead.passed;
+  const pending = ledger.open + ahead.counts.passed;
   const taken = claimed(state).reduce((sum, chunk) => sum + countOf(chunk), window.count);
   ledger.balance(progress.cursor);
   expect(ledger.open === taken, `${ledger.open} records are open, ${taken} are taken`);
-  expect(ahead.passed >= 0 && ahead.covered >= 0, 'less than nothing lies ahead');
+  const inside = ledger.waiting();
+  expect(
+    inside.passed === ledger.open,
+    `${inside.passed} records are open by their hours, of ${ledger.open}`,
+  );
+  expect(
+    inside.covered === ledger.inside,
+    `${inside.covered} are inside by their hours, of ${ledger.inside}`,
+  );
+  expect(ahead.counts.passed >= 0 && ahead.counts.covered >= 0, 'less than nothing lies ahead');
   expect(!isIdle(state) || pending === 0, `caught up with ${pending} records pending`);
   expect(comparePositions(progress.cursor, state.readAt) <= 0, 'the cursor is behind what was read');
   expect(phase === 'running' || window.count === 0, `records are held while ${phase}`);

@@ -6,7 +6,7 @@ import type { State } from './state.ts';
 
 /** Records that pass the filter and have no fate. Exact for all that was read, M6. */
 function pendingOf(state: State): number {
-  return state.ledger.open + state.ahead.passed;
+  return state.ledger.open + state.ahead.counts.passed;
 }
 
 /** The first record that has no fate, M3. */
@@ -32,7 +32,7 @@ export function oldestOf(state: State): number | null {
   for (const { sent } of state.flight.values())
     oldest = Math.min(oldest, (sent[0] as Chunk[number]).arrivedAt);
   if (oldest !== Number.POSITIVE_INFINITY) return oldest;
-  return state.ahead.passed > 0 ? state.ahead.oldest : null;
+  return state.ahead.counts.passed > 0 ? state.ahead.oldest : null;
 }
 
 /** Chunks that are taken: what of a block is in them is not taken again. */
@@ -53,14 +53,24 @@ export function settle(state: State): void {
     progress.cursor = cursor;
     state.dirty = true;
   }
-  if (!ledger.empty) progress.filtered += ledger.pass(cursor);
+  if (!ledger.empty)
+    ledger.pass(cursor, (records, arrivedAt) => progress.count('filtered', records, arrivedAt));
+}
+
+/** What waits, by the hour of its arrival. */
+function waitingHours({ progress, ledger, ahead }: State): readonly number[] {
+  if (progress.waiting === 0) return [];
+  const waiting = ledger.waiting();
+  waiting.addAll(ahead.counts);
+  return waiting.toDocument();
 }
 
 /** Brings what is derived up to date, before it is committed or shown. */
 export function refresh(state: State): void {
   const { progress, ledger, ahead } = state;
   progress.pending = pendingOf(state);
-  progress.waiting = Math.max(progress.pending, ledger.inside + ahead.covered);
+  progress.waiting = Math.max(progress.pending, ledger.inside + ahead.counts.covered);
+  if (progress.hours) progress.waitingHours = waitingHours(state);
   progress.oldestPendingAt = progress.pending > 0 ? oldestOf(state) : null;
   progress.done = ledger.toCommit();
   // What is ahead was counted with another filter: the next holder must not take it for the truth.

@@ -5,6 +5,7 @@ import { passingPayload } from '../../records/leased-block.ts';
 import { type Chunk, countOf, deliveryId, firstOf, lastOf } from './chunk.ts';
 import { DAMAGED } from './outcomes.ts';
 import { nameOf, type StreamSummary } from './stream-context.ts';
+import type { Summed } from './summed.ts';
 
 /** A request as it is handed to the destination. */
 interface Delivery {
@@ -13,6 +14,8 @@ interface Delivery {
   /** Lanes of the stream: see `deliveryId`. */
   readonly slots: number;
   readonly notes?: Notes;
+  /** Sums up what is sent. */
+  readonly summed?: Summed | undefined;
 }
 
 /** What became of a delivery; `gone`: the log no longer has a block of it. */
@@ -72,6 +75,7 @@ async function makeBatch(delivery: Delivery, readAgain: ReadAgain): Promise<Batc
     bytes += (block.ends[to - 1] as number) - (block.starts[from] as number);
     segments.push({ block, from, to });
   }
+  delivery.summed?.begin(segments);
   return { ...describe(delivery), bytes, segments };
 }
 
@@ -79,10 +83,13 @@ function makeFile(delivery: Delivery, readAgain: ReadAgain): RecordFile {
   return {
     ...describe(delivery),
     async *segments() {
+      delivery.summed?.begin([]);
       let again: StoredBlock | undefined;
       for (const { sequence, from, to } of delivery.chunk) {
         if (again?.sequence !== sequence) again = await readAgain(sequence);
-        yield { block: blockOf(again, sequence), from, to };
+        const segment = { block: blockOf(again, sequence), from, to };
+        delivery.summed?.add(segment);
+        yield segment;
       }
     },
   };

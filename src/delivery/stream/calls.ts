@@ -12,6 +12,7 @@ import { countBlocks, type LogView, readBlocks } from './log-calls.ts';
 import { NotedRequests } from './noted-requests.ts';
 import { DAMAGED } from './outcomes.ts';
 import { nameOf, type QuarantinedRecord, type StreamContext, type StreamSummary } from './stream-context.ts';
+import { Summed } from './summed.ts';
 import { takingOf } from './taking.ts';
 
 /** An open destination, and what is under way with it. */
@@ -106,6 +107,9 @@ export class Calls {
         break;
       case 'commit_now':
         this.own(this.#commitNow(effect.request));
+        break;
+      case 'keep_hours':
+        this.own(this.#keepHours(effect));
         break;
       case 'quarantine':
         this.own(this.#quarantine(effect.request, effect.chunk, effect.refused));
@@ -203,7 +207,15 @@ export class Calls {
       (await log.read(partition, sequence, { blocks: 1, bytes: 1 }))[0];
     const fault = (message: string) => this.#context.fault(message, stream);
     const notes = this.#noted.begin(started);
-    const outcome = await deliver(destination, { stream, chunk, slots, notes }, readAgain, signal, fault);
+    const summing = stream.kind === 'usage' && !stream.job;
+    const summed = summing ? new Summed() : undefined;
+    const outcome = await deliver(
+      destination,
+      { stream, chunk, slots, notes, summed },
+      readAgain,
+      signal,
+      fault,
+    );
     this.#sending.delete(request);
     // What was cut short has no outcome that says anything about the destination, but that it took the records.
     if (outcome.type !== 'gone' && (!signal.aborted || outcome.type === 'delivered'))
@@ -220,12 +232,17 @@ export class Calls {
         outcome,
         exchange: notes.exchange,
       });
-    this.#feed({ type: 'answered', request, outcome });
+    this.#feed({ type: 'answered', request, outcome, usage: summed?.of(outcome) });
   }
 
   async #commitNow(request: number): Promise<void> {
     const durable = await this.#context.committed();
     this.#feed({ type: durable ? 'committed' : 'not_committed', request });
+  }
+
+  async #keepHours({ before, hours }: Extract<Effect, { type: 'keep_hours' }>): Promise<void> {
+    const kept = await this.#context.keepHours(this.#stream(), hours);
+    this.#feed({ type: 'hours_kept', before, kept });
   }
 
   async #quarantine(request: number, chunk: Chunk, refused: readonly Refused[]): Promise<void> {

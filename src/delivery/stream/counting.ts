@@ -1,6 +1,7 @@
 import { claimed } from './accounts.ts';
 import type { Counted } from './events.ts';
-import type { Counting, State, Step } from './state.ts';
+import { HourCounts } from './hours.ts';
+import { type Counting, noneAhead, type State, type Step } from './state.ts';
 import { type Except, NOTHING } from './unfated.ts';
 
 /**
@@ -21,26 +22,27 @@ export function addAhead(
   const { progress, ahead, counting } = state;
   if (sequence < progress.countedTo || sequence < state.readAt.sequence) return;
   progress.countedTo = sequence + 1;
-  if (ahead.passed === 0 && passed > 0) ahead.oldest = arrivedAt;
-  ahead.passed += passed;
-  ahead.covered += covered;
-  if (!counting) return;
-  counting.passed += passed;
-  counting.covered += covered;
+  if (ahead.counts.passed === 0 && passed > 0) ahead.oldest = arrivedAt;
+  ahead.counts.add(arrivedAt, passed, covered);
+  counting?.counts.add(arrivedAt, passed, covered);
 }
 
 /** R2. All that could be read has been read: what is left of the estimate went with a gap, and no count has to find it. */
 export function nothingAhead(state: State, step: Step): void {
   const { counting } = state;
   state.counting = undefined;
-  if (counting?.lostFrom !== undefined)
-    countLost(state, step, lostOf(counting, 0), counting.blocks, counting.damaged, true);
-  state.ahead = { passed: 0, covered: 0, oldest: null, exact: true };
+  if (counting?.lostFrom !== undefined) {
+    const before = counting.lostFrom.plus(counting.counts);
+    countLost(state, step, allOf(state, step, before), counting.blocks, counting.damaged, true);
+  }
+  state.ahead = noneAhead();
 }
 
-/** What a gap has taken. @param left what was found of what lay ahead before it */
-function lostOf({ lostFrom = 0, passed }: Counting, left: number): number {
-  return Math.max(0, lostFrom + passed - left);
+/** Records that a gap has taken, by the hour of their arrival. */
+type Lost = readonly { readonly hour: number; readonly records: number }[];
+
+function allOf({ ahead }: State, { at }: Step, counts: HourCounts): Lost {
+  return counts.spread(counts.passed, new HourCounts(), ahead.oldest ?? at.now);
 }
 
 /** The blocks from `readAt` up to `to` cannot be had: what of them was the stream's is found out by counting the rest. */
@@ -58,10 +60,18 @@ export function lose(state: State, step: Step, to: number, fault?: string): void
     if (counting?.lostFrom !== undefined) {
       counting.blocks += blocks;
       counting.damaged ||= damaged;
-    } else countLost(state, step, ahead.exact ? ahead.passed : 0, blocks, damaged, ahead.exact);
+    } else
+      countLost(
+        state,
+        step,
+        ahead.exact ? allOf(state, step, ahead.counts) : [],
+        blocks,
+        damaged,
+        ahead.exact,
+      );
     nothingAhead(state, step);
-  } else if (!ahead.exact) countLost(state, step, 0, blocks, damaged, false);
-  else if (counting?.lostFrom === undefined) startCounting(state, step, ahead.passed, blocks, damaged);
+  } else if (!ahead.exact) countLost(state, step, [], blocks, damaged, false);
+  else if (counting?.lostFrom === undefined) startCounting(state, step, ahead.counts.copy(), blocks, damaged);
   // A count under way that looks for what was lost may have seen this gap or not.
   else counting.shaken = true;
 }
@@ -70,14 +80,14 @@ export function lose(state: State, step: Step, to: number, fault?: string): void
 export function startCounting(
   state: State,
   step: Step,
-  lostFrom: number | undefined,
+  lostFrom: HourCounts | undefined,
   blocks = 0,
   damaged = false,
 ): void {
   const { readAt, progress } = state;
   if (readAt.sequence >= progress.countedTo) return;
   const ticket = ++state.countTicket;
-  state.counting = { ticket, lostFrom, blocks, damaged, passed: 0, covered: 0, shaken: false };
+  state.counting = { ticket, lostFrom, blocks, damaged, counts: new HourCounts(), shaken: false };
   const { sequence } = readAt;
   step.effects.push({
     type: 'count',
@@ -105,36 +115,35 @@ export function counted(state: State, step: Step, ticket: number, result: Counte
     return;
   }
   if (counting.lostFrom !== undefined) {
-    const lost = Math.max(0, counting.lostFrom - result.passed);
+    const records = Math.max(0, counting.lostFrom.passed - result.counts.passed);
+    const lost = counting.lostFrom.spread(records, result.counts, ahead.oldest ?? step.at.now);
     countLost(state, step, lost, counting.blocks, counting.damaged, true);
   }
-  ahead.passed = Math.max(0, result.passed + counting.passed);
-  ahead.covered = Math.max(ahead.passed, result.covered + counting.covered);
+  ahead.counts = result.counts.plus(counting.counts);
   ahead.oldest = result.oldest ?? ahead.oldest;
   ahead.exact = true;
 }
 
 /** What was counted may have gone meanwhile, and been accounted for: only a new count tells. */
-function countAgain(state: State, step: Step, { lostFrom, passed, blocks, damaged }: Counting): void {
-  const left = lostFrom === undefined ? undefined : Math.max(0, lostFrom + passed);
-  startCounting(state, step, left, blocks, damaged);
+function countAgain(state: State, step: Step, { lostFrom, counts, blocks, damaged }: Counting): void {
+  startCounting(state, step, lostFrom?.plus(counts), blocks, damaged);
 }
 
 function countLost(
   state: State,
   step: Step,
-  records: number,
+  lost: Lost,
   blocks: number,
   damaged: boolean,
   known: boolean,
 ): void {
-  const { progress, ahead } = state;
+  const { progress } = state;
   const { now } = step.at;
-  const arrivedAt = ahead.oldest ?? now;
+  const records = lost.reduce((sum, part) => sum + part.records, 0);
   // Other streams' records: nothing of this one was in it.
   if (known && records === 0) return;
-  if (damaged || !known) progress.unreadable(blocks, records, arrivedAt, now);
-  else progress.expire(records, arrivedAt, now);
+  for (const part of lost) progress.expire(part.records, part.hour, now);
+  if (damaged || !known) progress.unreadable(blocks, records, now);
   state.dirty = true;
   if (records > 0) step.effects.push({ type: 'expired', records });
 }

@@ -184,6 +184,8 @@ export class StreamDriver {
       progress = committed
         ? Progress.from(committed, this.offeredFrom)
         : new Progress(start, generation, this.#context.clock.now());
+      // The ledger is about the stream: what a job delivers again is in its own counters.
+      if (this.#stream.job) progress.hours = undefined;
     }
     this.#loop.calls.document = document;
     const wanted = { ...wantedOf(this.#stream), revision };

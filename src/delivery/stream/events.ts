@@ -1,8 +1,10 @@
 import type { Cause, Outcome } from '../../destinations/contract.ts';
 import type { Selection } from '../../filters/selection.ts';
 import type { Block } from '../../records/block.ts';
-import type { StreamState } from '../../registry/data-stream.ts';
+import type { UsageSums } from '../../records/usage-sums.ts';
+import type { HourRow, StreamState } from '../../registry/data-stream.ts';
 import type { Chunk } from './chunk.ts';
+import type { HourCounts } from './hours.ts';
 import type { Progress } from './progress.ts';
 import type { Taking } from './taking.ts';
 import type { Except } from './unfated.ts';
@@ -45,9 +47,8 @@ export interface ReadBlock {
 
 /** What was counted without taking it. */
 export interface Counted {
-  /** Records without a fate: those that pass the filter, and all of the stream's kind and organisations. */
-  readonly passed: number;
-  readonly covered: number;
+  /** Records without a fate. */
+  readonly counts: HourCounts;
   /** Arrival of the first that passes, ms since the epoch. */
   readonly oldest: number | null;
 }
@@ -89,7 +90,11 @@ export type Event =
       readonly type: 'answered';
       readonly request: number;
       readonly outcome: Outcome | { readonly type: 'gone'; readonly sequence: number };
+      /** Of usage: sums over the records that were taken, by the arrival of their blocks. */
+      readonly usage?: ReadonlyMap<number, UsageSums> | undefined;
     }
+  /** The answer to `keep_hours`. */
+  | { readonly type: 'hours_kept'; readonly before: number; readonly kept: boolean }
   /** The answer to `commit_now`. */
   | { readonly type: 'committed'; readonly request: number }
   | { readonly type: 'not_committed'; readonly request: number }
@@ -156,6 +161,8 @@ export type Effect =
       readonly chunk: Chunk;
       readonly refused: readonly Refused[];
     }
+  /** Store closed hours of the ledger: H2 of hours.ts. */
+  | { readonly type: 'keep_hours'; readonly before: number; readonly hours: readonly HourRow[] }
   | {
       readonly type: 'state';
       readonly state: StreamState;

@@ -8,7 +8,7 @@ import type { Entry, Request, State, Step } from './state.ts';
 export function fate(state: State, chunk: Chunk, which: 'delivered' | 'quarantined'): void {
   if (chunk.length === 0) return;
   state.ledger.fate(chunk);
-  state.progress[which] += countOf(chunk);
+  for (const { from, to, arrivedAt } of chunk) state.progress.count(which, to - from, arrivedAt);
 }
 
 export function expirePart(

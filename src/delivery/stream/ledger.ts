@@ -1,11 +1,14 @@
 import { comparePositions, type Position } from '../../log/log.ts';
 import type { DoneBlock } from '../../registry/data-stream.ts';
 import type { Chunk } from './chunk.ts';
+import { HourCounts, hourOf } from './hours.ts';
 import { addRange, dropBelow, dropFrom, lengthOf, type Ranges } from './ranges.ts';
 
 /** What has become of the records that one block has for the stream, from the cursor on. */
 interface Account {
   readonly sequence: number;
+  /** ms since the epoch; 0: it is not known before the block is read again. */
+  arrivedAt: number;
   /** It is to be read (again), from some index on: what of it does not pass there is not known. */
   unread: boolean;
   /** Records that were taken from the log and have no fate. */
@@ -70,7 +73,7 @@ export class Ledger {
       const done = [...ranges];
       if (sequence === cursor.sequence) dropBelow(done, cursor.index);
       if (done.length === 0) continue;
-      this.#accounts.push({ sequence, unread: true, open: 0, skipped: [], beyond: 0, done });
+      this.#accounts.push({ sequence, arrivedAt: 0, unread: true, open: 0, skipped: [], beyond: 0, done });
       this.#ranges += done.length >>> 1;
     }
   }
@@ -92,30 +95,32 @@ export class Ledger {
    * A block was read; it lies behind all that were read before.
    * @param open records that were taken of it now
    * @param skipped ranges of those that did not pass and have no fate
+   * @param arrivedAt ms since the epoch
    */
-  read(sequence: number, open: number, skipped: ArrayLike<number>): void {
+  read(sequence: number, open: number, skipped: ArrayLike<number>, arrivedAt: number): void {
     this.#inside += open + lengthOf(skipped);
     const known = this.#find(sequence);
     if (known) {
       known.unread = false;
+      known.arrivedAt = arrivedAt;
       known.open += open;
       known.skipped = known.skipped.concat(Array.from(skipped));
-    } else this.#insert(sequence, open, Array.from(skipped), 0);
+    } else this.#insert({ sequence, arrivedAt, open, skipped: Array.from(skipped), beyond: 0 });
   }
 
   /** A block was read of which nothing passes, and nothing has a fate; it lies behind all that were read before. */
-  skip(sequence: number, records: number): void {
+  skip(sequence: number, records: number, arrivedAt: number): void {
     this.#inside += records;
     const last = this.#accounts[this.#accounts.length - 1];
-    if (last && !last.unread) last.beyond += records;
-    else this.#insert(sequence, 0, [], records);
+    if (last && !last.unread && hourOf(last.arrivedAt) === hourOf(arrivedAt)) last.beyond += records;
+    else this.#insert({ sequence, arrivedAt, open: 0, skipped: [], beyond: records });
   }
 
-  #insert(sequence: number, open: number, skipped: Ranges, beyond: number): void {
-    const account: Account = { sequence, unread: false, open, skipped, beyond, done: [] };
+  #insert(read: Omit<Account, 'unread' | 'done'>): void {
+    const account: Account = { ...read, unread: false, done: [] };
     // Blocks that were committed as done in part may lie behind this one.
     let at = this.#accounts.length;
-    while (at > 0 && (this.#accounts[at - 1] as Account).sequence > sequence) at--;
+    while (at > 0 && (this.#accounts[at - 1] as Account).sequence > account.sequence) at--;
     this.#accounts.splice(at, 0, account);
   }
 
@@ -139,8 +144,11 @@ export class Ledger {
     }
   }
 
-  /** L2: the cursor has moved here. @returns how many records that did not pass it has passed */
-  pass(cursor: Position): number {
+  /**
+   * L2: the cursor has moved here.
+   * @param count told of the records that did not pass and that it has passed, with the arrival of their blocks
+   */
+  pass(cursor: Position, count: (records: number, arrivedAt: number) => void): void {
     let filtered = 0;
     let closed = 0;
     for (const account of this.#accounts) {
@@ -148,18 +156,21 @@ export class Ledger {
       const { done, skipped } = account;
       this.#ranges -= done.length >>> 1;
       if (account.sequence === cursor.sequence) {
-        filtered += dropBelow(skipped, cursor.index);
+        const passed = dropBelow(skipped, cursor.index);
+        count(passed, account.arrivedAt);
+        filtered += passed;
         dropBelow(done, cursor.index);
         this.#ranges += done.length >>> 1;
         break;
       }
       if (account.open > 0) throw new Error(`the cursor passes block ${account.sequence} with open records`);
-      filtered += lengthOf(skipped) + account.beyond;
+      const passed = lengthOf(skipped) + account.beyond;
+      count(passed, account.arrivedAt);
+      filtered += passed;
       closed++;
     }
     if (closed > 0) this.#accounts.splice(0, closed);
     this.#inside -= filtered;
-    return filtered;
   }
 
   /**
@@ -167,26 +178,43 @@ export class Ledger {
    * taken.
    * @returns the records that are now unread
    */
-  unread(place: Position, claimed: readonly Chunk[]): number {
-    const before = this.#inside;
+  unread(place: Position, claimed: readonly Chunk[]): HourCounts {
+    const back = new HourCounts();
     for (const account of this.#accounts) {
       if (account.sequence < place.sequence) continue;
       const skipped = dropFrom(account.skipped, account.sequence === place.sequence ? place.index : 0);
-      this.#inside -= account.open + skipped + account.beyond;
+      const covered = account.open + skipped + account.beyond;
+      back.add(account.arrivedAt, account.open, covered);
+      this.#inside -= covered;
       account.unread = true;
       account.open = 0;
       account.beyond = 0;
     }
     for (const { sequence, from, to } of claimed.flat()) {
       if (sequence < place.sequence) continue;
-      (this.#find(sequence) as Account).open += to - from;
+      const account = this.#find(sequence) as Account;
+      account.open += to - from;
+      back.add(account.arrivedAt, from - to, from - to);
       this.#inside += to - from;
     }
     this.#accounts = this.#accounts.filter(
       ({ sequence, open, done, skipped }) =>
         sequence < place.sequence || open > 0 || done.length > 0 || skipped.length > 0,
     );
-    return before - this.#inside;
+    return back;
+  }
+
+  /** The records from the cursor on that were read and have no fate, by the hour of their arrival. */
+  waiting(): HourCounts {
+    const waiting = new HourCounts();
+    for (const { arrivedAt, open, skipped, beyond } of this.#accounts)
+      waiting.add(arrivedAt, open, open + lengthOf(skipped) + beyond);
+    return waiting;
+  }
+
+  /** When the first block with an account arrived; 0: that is not known; Infinity: none has one. */
+  get firstArrival(): number {
+    return this.#accounts[0]?.arrivedAt ?? Number.POSITIVE_INFINITY;
   }
 
   /** @throws Error when what is remembered contradicts itself; for tests and the simulation */

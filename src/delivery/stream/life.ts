@@ -1,6 +1,5 @@
 import type { Selection } from '../../filters/selection.ts';
 import type { Block } from '../../records/block.ts';
-import { countOf } from './chunk.ts';
 import { addAhead, lose, startCounting } from './counting.ts';
 import type { Event, Wanted } from './events.ts';
 import { endWaiting, forgive, letGo, trouble } from './failing.ts';
@@ -40,8 +39,7 @@ function begin(state: State, step: Step): void {
   const { progress, wanted, ledger, ahead } = state;
   state.readAt = progress.cursor;
   ledger.restore(progress.done, progress.cursor);
-  ahead.passed = progress.pending;
-  ahead.covered = Math.max(progress.pending, progress.waiting);
+  ahead.counts = progress.waitingCounts(step.at.now);
   ahead.oldest = progress.oldestPendingAt;
   const known = progress.selecting === undefined || progress.selecting === wanted.selecting;
   ahead.exact &&= known || progress.countedTo <= progress.cursor.sequence;
@@ -233,7 +231,7 @@ function end(state: State, step: Step, done = false): void {
 export function unreadable(state: State, step: Step, sequence: number): void {
   if (state.live && sequence >= state.readAt.sequence) {
     state.readAt = { sequence: sequence + 1, index: 0 };
-    state.progress.unreadable(1, 0, step.at.now, step.at.now);
+    state.progress.unreadable(1, 0, step.at.now);
     state.dirty = true;
   } else if (sequence >= state.progress.countedTo || state.phase === 'loading') state.ahead.exact = false;
 }
@@ -276,7 +274,7 @@ export function expire(
     const expired = entry.chunk.filter((span) => span.sequence <= sequence);
     if (expired.length === 0) continue;
     ledger.fate(expired);
-    count(countOf(expired), (expired[0] as (typeof expired)[number]).arrivedAt);
+    for (const part of expired) count(part.to - part.from, part.arrivedAt);
   }
   state.again = state.again
     .map((entry) => ({ ...entry, chunk: entry.chunk.filter((span) => span.sequence > sequence) }))

@@ -2,6 +2,7 @@ import type { Selection } from '../../filters/selection.ts';
 import type { StoredBlock } from '../../log/log.ts';
 import type { Block } from '../../records/block.ts';
 import type { Effect, Event, ReadBlock } from './events.ts';
+import { HourCounts } from './hours.ts';
 import { lengthOf } from './ranges.ts';
 import type { StreamContext, StreamSummary } from './stream-context.ts';
 import { NOTHING, unfatedOf } from './unfated.ts';
@@ -49,8 +50,7 @@ export async function countBlocks(
   stop: AbortSignal,
 ): Promise<void> {
   const { log, partition, clock } = view.context;
-  let passed = 0;
-  let covered = 0;
+  const counts = new HourCounts();
   let oldest: number | null = null;
   let next = from;
   while (next < before && !stop.aborted) {
@@ -69,10 +69,9 @@ export async function countBlocks(
       if (!selection) continue;
       const { passing, skipped } = unfatedOf(selection, block.count, except.get(sequence) ?? NOTHING);
       const count = lengthOf(passing);
-      passed += count;
-      covered += count + lengthOf(skipped);
+      counts.add(block.arrivedAt, count, count + lengthOf(skipped));
       if (count > 0) oldest ??= block.arrivedAt;
     }
   }
-  if (!stop.aborted) view.feed({ type: 'counted', ticket, counted: { passed, covered, oldest } });
+  if (!stop.aborted) view.feed({ type: 'counted', ticket, counted: { counts, oldest } });
 }

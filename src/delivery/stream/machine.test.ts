@@ -7,6 +7,7 @@ import { layOut } from '../../records/record-index.fixture.ts';
 import { check } from './accounts.fixture.ts';
 import type { Effect, Event, EventType } from './events.ts';
 import { HeldBlocks } from './held-blocks.ts';
+import { HourCounts } from './hours.ts';
 import { step, TABLE } from './machine.ts';
 import { Progress } from './progress.ts';
 import { DEFAULT_RETRY } from './retry.ts';
@@ -186,7 +187,9 @@ function eventOf(type: EventType, rig: Rig, request: number): Event {
     case 'not_read':
       return { type, ticket, message: 'closed' };
     case 'counted':
-      return { type, ticket: countTicket, counted: { passed: 0, covered: 0, oldest: null } };
+      return { type, ticket: countTicket, counted: { counts: new HourCounts(), oldest: null } };
+    case 'hours_kept':
+      return { type, before: 0, kept: true };
     case 'opened':
       return { type, ticket: openTicket, gathering: BATCH };
     case 'not_opened':

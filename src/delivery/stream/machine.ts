@@ -1,6 +1,7 @@
 import { settle } from './accounts.ts';
 import { counted } from './counting.ts';
 import type { Effect, Event, EventType, Moment } from './events.ts';
+import { hoursKept, keepHours } from './keeping.ts';
 import {
   changed,
   cutLate,
@@ -69,6 +70,7 @@ export const TABLE: Readonly<Record<EventType, Readonly<Record<Phase, Meaning>>>
   quarantined: row('impossible', 'handled', 'handled', 'handled', 'handled', 'late'),
   not_quarantined: row('impossible', 'handled', 'handled', 'handled', 'handled', 'late'),
   quarantine_full: row('impossible', 'handled', 'handled', 'handled', 'handled', 'late'),
+  hours_kept: row('impossible', 'handled', 'handled', 'handled', 'handled', 'late'),
   // Before the documents are read nothing is known of the stream: the gap is met, and counted, when it reads the log.
   expire: row('late', 'handled', 'handled', 'handled', 'handled', 'late'),
   due: row('impossible', 'handled', 'late', 'handled', 'late', 'late'),
@@ -130,7 +132,7 @@ function handle(state: State, now: Step, event: Event): void {
       granted(state, now, event.request);
       break;
     case 'answered':
-      answered(state, now, event.request, event.outcome);
+      answered(state, now, event.request, event.outcome, event.usage);
       break;
     case 'committed':
       committed(state, now, event.request);
@@ -146,6 +148,9 @@ function handle(state: State, now: Step, event: Event): void {
       break;
     case 'quarantine_full':
       quarantineFull(state, now, event.request, event.message);
+      break;
+    case 'hours_kept':
+      hoursKept(state, now, event.before, event.kept);
       break;
     case 'expire':
       expire(state, now, event.sequence, event.block, event.selection);
@@ -178,6 +183,7 @@ function goOn(state: State, now: Step): void {
   if (state.phase !== 'loading' && state.phase !== 'ended') {
     settle(state);
     say(state, now);
+    if (state.dirty) keepHours(state, now);
     endIfDone(state, now);
   }
   wake(state, now);

@@ -2,7 +2,7 @@ import type { Cause, Outcome, RecordFailure } from '../../destinations/contract.
 import { comparePositions } from '../../log/log.ts';
 import { countOf, lastOf, pick } from './chunk.ts';
 import { slotsIn } from './entries.ts';
-import type { Refused } from './events.ts';
+import type { Event, Refused } from './events.ts';
 import { fail, giveUp, trouble } from './failing.ts';
 import { backAgain, expirePart, fate, keep, putRest } from './fates.ts';
 import { refuse } from './refusals.ts';
@@ -16,15 +16,18 @@ export const DAMAGED = 'stored_block_damaged';
 /** A failure that an answer made quick is not taken for one of size before it came so often in a row. */
 const SAME_TRIES = 3;
 
+type Usage = Extract<Event, { type: 'answered' }>['usage'];
 type Answer = Outcome | { readonly type: 'gone'; readonly sequence: number };
 
 /** What became of a request. */
-export function answered(state: State, step: Step, id: number, outcome: Answer): void {
+export function answered(state: State, step: Step, id: number, outcome: Answer, usage?: Usage): void {
   const request = state.flight.get(id);
   if (request?.stage !== 'sent') return;
   state.flight.delete(id);
   step.effects.push({ type: 'free_memory', request: id });
   state.dirty = true;
+  // With the fates of the same records below: what was taken of a request is delivered, whatever else becomes of it.
+  for (const [arrivedAt, sums] of usage ?? []) state.progress.hours?.addUsage(sums, arrivedAt);
   if (request.cancelled && outcome.type !== 'gone') cutShort(state, step, withoutProbe(request), outcome);
   else if (request.entry.isProbe) probeAnswered(state, step, withoutProbe(request), outcome);
   else if (!trialRefused(state, step, request, outcome)) conclude(state, step, request, outcome);

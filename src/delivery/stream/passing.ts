@@ -31,14 +31,14 @@ function passBlock(
   const { ledger, progress } = state;
   const except = exceptOf(state, sequence);
   if (except === NOTHING && selection.count === 0) {
-    if (ledger.empty) progress.filtered += selection.filtered;
-    else ledger.skip(sequence, selection.filtered);
+    if (ledger.empty) progress.count('filtered', selection.filtered, block.arrivedAt);
+    else ledger.skip(sequence, selection.filtered, block.arrivedAt);
     passed(state, step, sequence, 0, selection.filtered, block.arrivedAt);
     return selection.runs;
   }
   const { passing, skipped } = unfatedOf(selection, block.count, except);
   const taken = lengthOf(passing);
-  ledger.read(sequence, taken, skipped);
+  ledger.read(sequence, taken, skipped, block.arrivedAt);
   passed(state, step, sequence, taken, taken + lengthOf(skipped), block.arrivedAt);
   return passing;
 }
@@ -56,12 +56,10 @@ export function passed(
   state.readAt = { sequence: sequence + 1, index: 0 };
   state.dirty = true;
   if (sequence >= progress.countedTo) return;
-  ahead.passed = Math.max(0, ahead.passed - taken);
-  ahead.covered = Math.max(0, ahead.covered - covered);
-  if (arrivedAt !== undefined && ahead.oldest !== null) ahead.oldest = Math.max(ahead.oldest, arrivedAt);
-  if (counting) {
-    counting.passed -= taken;
-    counting.covered -= covered;
+  if (arrivedAt !== undefined) {
+    ahead.counts.take(arrivedAt, taken, covered);
+    if (ahead.oldest !== null) ahead.oldest = Math.max(ahead.oldest, arrivedAt);
+    counting?.counts.add(arrivedAt, -taken, -covered);
   }
   if (sequence + 1 >= progress.countedTo) nothingAhead(state, step);
 }

@@ -9,6 +9,7 @@ import {
   type StreamState,
   type StreamStatus,
 } from '../../registry/data-stream.ts';
+import { type Fate, HourCounts, HourRows } from './hours.ts';
 
 const HOUR = 3_600_000;
 
@@ -35,6 +36,10 @@ export class Progress {
   /** In Error: the next trial; null: only a person can end the Error. undefined: it is not in Error. */
   trial: NextTrial | null | undefined;
   expiredHours: { hour: number; records: number }[] = [];
+  /** The ledger; undefined: of a job beside the live one, which has none. */
+  hours: HourRows | undefined = new HourRows();
+  /** What waits, by hour; see the document. */
+  waitingHours: readonly number[] = [];
   unreadableBlocks = 0;
   /** Whether it is to be committed once it has caught up: as committed last, and for a new stream. */
   committedDetached = true;
@@ -64,6 +69,7 @@ export class Progress {
     progress.retrying = document.retrying;
     progress.trial = document.trial;
     progress.expiredHours = document.expiredHours.map((entry) => ({ ...entry }));
+    progress.hours = new HourRows(document.hours, document.hoursFrom);
     progress.unreadableBlocks = document.unreadableBlocks ?? 0;
     // A document which says that something waits is written again as soon as nothing does.
     progress.committedDetached = document.detached || document.pending > 0;
@@ -79,6 +85,7 @@ export class Progress {
     if (document.detached) {
       progress.pending = document.pending;
       progress.waiting = document.waiting ?? document.pending;
+      progress.waitingHours = document.waitingHours ?? [];
       progress.countedTo = Math.max(document.countedTo, document.cursor.sequence);
       progress.oldestPendingAt = document.oldestPendingAt;
     } else progress.countedTo = document.cursor.sequence;
@@ -98,10 +105,24 @@ export class Progress {
     return changed;
   }
 
+  /** Counts records that have their fate. @param arrivedAt ms since the epoch */
+  count(fate: Fate, records: number, arrivedAt: number): void {
+    this[fate] += records;
+    this.hours?.count(fate, records, arrivedAt);
+  }
+
+  /** What waits, as it was committed. @param now the hour of what an older version has counted without one */
+  waitingCounts(now: number): HourCounts {
+    const counts = HourCounts.of(this.waitingHours);
+    const waiting = Math.max(this.pending, this.waiting);
+    counts.add(this.oldestPendingAt ?? now, this.pending - counts.passed, waiting - counts.covered);
+    return counts;
+  }
+
   /** Counts records that the retention took before they were delivered, under the hour in which they arrived. */
   expire(records: number, arrivedAt: number, now: number): void {
     if (records === 0) return;
-    this.expired += records;
+    this.count('expired', records, arrivedAt);
     const hour = Math.floor(arrivedAt / HOUR) * HOUR;
     const last = this.expiredHours[this.expiredHours.length - 1];
     if (last && last.hour >= hour) last.records += records;
@@ -110,10 +131,9 @@ export class Progress {
     this.lastError = { code: 'expired', message: this.#expiryMessage(), at: now };
   }
 
-  /** Notes blocks that cannot be read, and records of them where their number is known; they count as expired. */
-  unreadable(blocks: number, records: number, arrivedAt: number, now: number): void {
+  /** Notes blocks that cannot be read. @param records of them, which count as expired; 0: their number is not known */
+  unreadable(blocks: number, records: number, now: number): void {
     this.unreadableBlocks += blocks;
-    if (records > 0) this.expire(records, arrivedAt, now);
     const lost = records > 0 ? `${records} records` : 'An unknown number of records';
     const message =
       `${lost} cannot be delivered: ${this.unreadableBlocks} blocks of the record log are missing or ` +
@@ -153,6 +173,9 @@ export class Progress {
       retrying: this.retrying,
       ...(this.trial === undefined ? {} : { trial: this.trial }),
       expiredHours: this.expiredHours.map((entry) => ({ ...entry })),
+      ...(this.hours && this.hours.size > 0 ? { hours: this.hours.toDocument() } : {}),
+      ...(this.hours && this.hours.from > 0 ? { hoursFrom: this.hours.from } : {}),
+      ...(this.waitingHours.length > 0 ? { waitingHours: this.waitingHours } : {}),
       ...(this.unreadableBlocks > 0 ? { unreadableBlocks: this.unreadableBlocks } : {}),
     };
   }

@@ -15,8 +15,6 @@ export function release(state: State): void {
     behind(state);
     return;
   }
-  ahead.passed += window.count;
-  if (state.counting) state.counting.passed += window.count;
   ahead.oldest = oldest.arrivedAt;
   window.clear();
   progress.countedTo = Math.max(progress.countedTo, state.readAt.sequence);
@@ -35,8 +33,6 @@ export function reselect(state: State): void {
     inFlight += countOf(stage === 'quarantining' ? sent : entry.chunk);
   const dropped = state.ledger.open - inFlight;
   if (dropped > 0) ahead.oldest = oldestOf(state);
-  ahead.passed += dropped;
-  if (state.counting) state.counting.passed += dropped;
   window.clear();
   state.again = [];
   state.fileDueAt = undefined;
@@ -47,9 +43,9 @@ export function reselect(state: State): void {
 function putBackTo(state: State, position: Position): void {
   const { ahead, ledger, counting } = state;
   state.readAt = position;
-  const covered = ledger.unread(position, claimed(state));
-  ahead.covered += covered;
-  if (counting) counting.covered += covered;
+  const back = ledger.unread(position, claimed(state));
+  ahead.counts.addAll(back);
+  counting?.counts.addAll(back);
   behind(state);
 }
 

@@ -4,7 +4,7 @@ import { addAhead, lose } from './counting.ts';
 import { heldSlots } from './entries.ts';
 import type { ReadBlock } from './events.ts';
 import { accept, passed } from './passing.ts';
-import { beyondOf, inFlightOf, type State, type Step, slotsOf } from './state.ts';
+import { beyondOf, inFlightOf, noneAhead, type State, type Step, slotsOf } from './state.ts';
 
 /**
  * Where a stream's records come from, in order and without a gap.
@@ -76,7 +76,7 @@ export function readOn(state: State, step: Step): void {
   if (reachedEnd(state)) return;
   if (readAt.sequence >= step.at.dispatched) {
     state.live = true;
-    state.ahead = { passed: 0, covered: 0, oldest: null, exact: true };
+    state.ahead = noneAhead();
     // A stream that has caught up is committed as such, so that its partition's watermark speaks for it.
     if (state.progress.committedDetached) state.dirty = true;
     return;

@@ -4,6 +4,7 @@ import type { Json } from '../../registry/registry.ts';
 import type { Chunk } from './chunk.ts';
 import type { Effect, Moment, Refused, Wanted } from './events.ts';
 import type { HeldBlocks } from './held-blocks.ts';
+import { HourCounts } from './hours.ts';
 import { SLOTS } from './lanes.ts';
 import { Ledger } from './ledger.ts';
 import type { Progress } from './progress.ts';
@@ -84,24 +85,26 @@ export interface Request {
 
 /** An estimate of what lies between the place up to which the log was read and `progress.countedTo`. */
 interface Ahead {
-  passed: number;
-  covered: number;
+  counts: HourCounts;
   /** No later than the arrival of the first that passes. */
   oldest: number | null;
   /** Whether it was counted with the current filter, block by block. */
   exact: boolean;
 }
 
+export function noneAhead(): Ahead {
+  return { counts: new HourCounts(), oldest: null, exact: true };
+}
+
 /** A count under way. */
 export interface Counting {
   readonly ticket: number;
   /** What was ahead before a gap was met: what is not counted of it is lost. undefined: no gap. */
-  readonly lostFrom: number | undefined;
+  readonly lostFrom: HourCounts | undefined;
   blocks: number;
   damaged: boolean;
   /** What was read of it, or came to it, since it began. */
-  passed: number;
-  covered: number;
+  readonly counts: HourCounts;
   /** Blocks that it is about went meanwhile: whether it counted them is not known. */
   shaken: boolean;
 }
@@ -175,6 +178,9 @@ export interface State {
   trial: boolean;
   /** When the next trial begins, monotonic ms; Infinity: none is planned. */
   trialAt: number;
+  /** Closed hours are being stored (H2 of hours.ts), and when it is tried again after a failure, monotonic ms. */
+  keeping: boolean;
+  keepAfter: number;
   /** What waits is to give its memory back when the event is handled. */
   lettingGo: boolean;
   /** Something that is committed changed in this step. */
@@ -215,7 +221,7 @@ export function beginState({ settings, job, memory, wanted, progress, offeredFro
     readTicket: 0,
     window: new Window(1, true, memory),
     ledger: new Ledger(),
-    ahead: { passed: 0, covered: 0, oldest: null, exact: true },
+    ahead: noneAhead(),
     counting: undefined,
     countTicket: 0,
     gathering: undefined,
@@ -239,6 +245,8 @@ export function beginState({ settings, job, memory, wanted, progress, offeredFro
     wakeAt: Number.POSITIVE_INFINITY,
     trial: false,
     trialAt: Number.POSITIVE_INFINITY,
+    keeping: false,
+    keepAfter: 0,
     lettingGo: false,
     dirty: false,
   };

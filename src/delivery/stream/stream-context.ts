@@ -4,7 +4,7 @@ import type { Permit } from '../../lib/permit.ts';
 import type { Shares } from '../../lib/shares.ts';
 import type { Position, RecordLog } from '../../log/log.ts';
 import type { Block } from '../../records/block.ts';
-import type { DataStreamDocument, ReplayDocument } from '../../registry/data-stream.ts';
+import type { DataStreamDocument, HourRow, ReplayDocument } from '../../registry/data-stream.ts';
 import type { Json } from '../../registry/registry.ts';
 import type { StreamDocuments } from '../partition/stream-documents.ts';
 import { QUARANTINE_LIMITS, type QuarantineLimits, type QuarantineOutcome } from '../quarantine/store.ts';
@@ -118,6 +118,8 @@ export interface StreamContext {
   readonly budgets: MemoryBudgets;
   /** Asks for a commit of the stream's progress soon. */
   changed(): void;
+  /** Stores closed hours of the ledger; resolves with whether they are durable. */
+  keepHours(stream: StreamSummary, hours: readonly HourRow[]): Promise<boolean>;
   /** Resolves with whether the stream's progress up to now is durable. */
   committed(): Promise<boolean>;
   /**

@@ -1,0 +1,110 @@
+import { plainNumber } from './fields.ts';
+
+/**
+ * An exact sum of the decimal numbers in records: costs have ten decimals, and a month of them must add up to the last one.
+ *
+ *  - Most numbers have at most 15 digits and ten decimals: they are added as whole multiples of 10^-10, in a double while the
+ *    sum stays below 2^53 and is therefore exact, else in a BigInt.
+ *  - Every other number goes through its text.
+ */
+const DECIMALS = 10;
+/** A double has all whole numbers up to here; two of at most half of it add up exactly. */
+const HALF_EXACT = 2 ** 52;
+/** Digits that fit a double together. */
+const MOST_DIGITS = 15;
+/** Numbers with more digits than this before or behind the point are no volume and no cost: they are left out. */
+const LONGEST = 64;
+const POWERS = Array.from({ length: DECIMALS + 1 }, (_, exponent) => 10 ** exponent);
+
+const MINUS = 0x2d;
+const POINT = 0x2e;
+const ZERO = 0x30;
+const NINE = 0x39;
+
+export class DecimalSum {
+  /** Multiples of 10^-DECIMALS, less than 2^52 in size. */
+  #small = 0;
+  /** Multiples of 10^-scale. */
+  #large = 0n;
+  #scale = DECIMALS;
+
+  /** @param text as `text` gives it */
+  static of(text: string): DecimalSum {
+    const sum = new DecimalSum();
+    const bytes = Buffer.from(text);
+    sum.addAt(bytes, 0, bytes.length);
+    return sum;
+  }
+
+  /** Adds the JSON number in these bytes; anything else (null) adds nothing. */
+  addAt(bytes: Uint8Array, from: number, to: number): void {
+    let at = from;
+    const negative = bytes[at] === MINUS;
+    if (negative) at++;
+    let digits = 0;
+    let value = 0;
+    let point = -1;
+    for (; at < to; at++) {
+      const byte = bytes[at] as number;
+      if (byte >= ZERO && byte <= NINE) {
+        value = value * 10 + (byte - ZERO);
+        if (value > 0) digits++;
+      } else if (byte === POINT && point < 0) point = at;
+      else break;
+    }
+    const decimals = point < 0 ? 0 : at - point - 1;
+    if (at === to && at > from && digits <= MOST_DIGITS && decimals <= DECIMALS) {
+      const units = value * (POWERS[DECIMALS - decimals] as number);
+      if (units < HALF_EXACT) {
+        this.#addSmall(negative ? -units : units);
+        return;
+      }
+    }
+    this.#addText(Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString('latin1'));
+  }
+
+  add(other: DecimalSum): void {
+    this.#addSmall(other.#small);
+    this.#addLarge(other.#large, other.#scale);
+  }
+
+  /** In plain notation, without zeros at its end. */
+  get text(): string {
+    this.#settle();
+    const negative = this.#large < 0n;
+    const digits = (negative ? -this.#large : this.#large).toString().padStart(this.#scale + 1, '0');
+    const whole = digits.slice(0, digits.length - this.#scale);
+    const fraction = digits.slice(digits.length - this.#scale).replace(/0+$/, '');
+    return `${negative ? '-' : ''}${whole}${fraction ? `.${fraction}` : ''}`;
+  }
+
+  #addSmall(units: number): void {
+    this.#small += units;
+    if (this.#small >= HALF_EXACT || this.#small <= -HALF_EXACT) this.#settle();
+  }
+
+  #settle(): void {
+    if (this.#small === 0) return;
+    const units = BigInt(this.#small);
+    this.#small = 0;
+    this.#addLarge(units, DECIMALS);
+  }
+
+  #addLarge(units: bigint, scale: number): void {
+    if (units === 0n) return;
+    if (scale > this.#scale) {
+      this.#large *= 10n ** BigInt(scale - this.#scale);
+      this.#scale = scale;
+    }
+    this.#large += units * 10n ** BigInt(this.#scale - scale);
+  }
+
+  #addText(literal: string): void {
+    const match = /^(-?)(\d+)(?:\.(\d+))?$/.exec(plainNumber(literal));
+    if (!match) return;
+    const [, sign = '', whole = '', fraction = ''] = match;
+    if (whole.length > LONGEST || fraction.length > LONGEST) return;
+    const units = BigInt(whole + fraction);
+    this.#addLarge(sign ? -units : units, fraction.length);
+  }
+}
