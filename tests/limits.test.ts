@@ -22,6 +22,7 @@ import {
 import { APPLICATION_TOKEN_SECONDS, REFRESH_TOKEN_SECONDS, USER_TOKEN_SECONDS } from '../src/auth/tokens.ts';
 import { MOST_USERS } from '../src/auth/users.ts';
 import { SETTINGS, variableOf } from '../src/config/config.ts';
+import { LEDGER_DAYS } from '../src/delivery/ledger/document.ts';
 import { QUARANTINE_LIMITS } from '../src/delivery/quarantine/store.ts';
 import { ATTEMPTS } from '../src/delivery/watching/activity.ts';
 import { PER_STREAM } from '../src/delivery/watching/kept-exchanges.ts';
@@ -130,6 +131,7 @@ const ROWS: readonly (string | Row)[] = [
   ['changes of state that are kept', String(HISTORY_LENGTH), 'the oldest are dropped'],
   ['attempts that are kept', String(ATTEMPTS), 'the oldest are dropped'],
   ['attempts of a stream whose request and answer are kept', String(PER_STREAM), 'the oldest are dropped'],
+  ['the ledger of a stream', `${LEDGER_DAYS} days`, 'older hours are removed'],
   ['hours of expired records that are kept', String(EXPIRED_HOURS), 'the oldest are dropped'],
   [
     'quarantined records of a stream',

@@ -71,6 +71,7 @@ export const ROUTE_RULES: Readonly<Record<string, Callers>> = {
   GetDataStreamSeries: 'members',
   ListDataStreamSeries: 'members',
   TailDataStream: 'members',
+  GetDataStreamLedger: 'members',
   ListQuarantinedRecords: 'members',
   ListQuarantineGroups: 'members',
   ResendQuarantinedRecords: 'writers',

@@ -1,6 +1,7 @@
 import { type ApplicationTokenParts, applicationTokenRoutes } from './application-token.ts';
 import { type AuthenticateParts, authenticateRoutes } from './authenticate.ts';
 import { type DataStreamActivityParts, dataStreamActivityRoutes } from './data-streams/activity.ts';
+import { ledgerRoutes } from './data-streams/ledger.ts';
 import { eventTypeRoutes, sampleRecordRoute } from './data-streams/lookups.ts';
 import { type NotificationParts, notificationRoutes } from './data-streams/notification.ts';
 import { type PreviewParts, previewRoute } from './data-streams/preview.ts';
@@ -55,6 +56,7 @@ export function apiRoutes(parts: ApiParts): Route[] {
     ...v1DataStreamRoutes(parts),
     ...replayRoutes(parts),
     ...dataStreamActivityRoutes(parts),
+    ...ledgerRoutes(parts),
     testRecordRoute(parts),
     previewRoute(parts),
     ...notificationRoutes(parts),

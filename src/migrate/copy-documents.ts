@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { LEDGER } from '../delivery/ledger/document.ts';
 import { moveChunk, QUARANTINE, quarantineKey, readPlace } from '../delivery/quarantine/document.ts';
 import { START_EPOCH, START_EPOCH_KEY } from '../leases/start-epoch.ts';
 import { PROGRESS, STREAM, streamKey, WATERMARK } from '../registry/data-stream.ts';
@@ -127,6 +128,8 @@ async function atTarget(
       const moved = { sequence: map.sequence(watermark.sequence), epoch: 0 };
       return { key, value: WATERMARK.encode({ ...watermark, ...moved }) };
     }
+    case LEDGER.prefix:
+      return { key, value: LEDGER.encode({ ...LEDGER.parse(value), epoch: 0 }) };
     case QUARANTINE.prefix:
       return quarantineAtTarget({ key, value }, source, positions);
     default:

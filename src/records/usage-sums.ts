@@ -9,7 +9,7 @@ export interface UsageTotals {
   readonly cost: readonly CostTotal[];
 }
 
-export interface CostTotal {
+interface CostTotal {
   /** Its code, e.g. EUR; empty: the records name none. */
   readonly currency: string;
   /** Its description, e.g. Data; else its id. */

@@ -1,7 +1,14 @@
+import { LEDGER } from '../../src/delivery/ledger/document.ts';
+import { mergeHours } from '../../src/delivery/ledger/store.ts';
 import { positionsIn } from '../../src/delivery/quarantine/quarantine.fixture.ts';
 import type { Batch, Outcome, RecordFile } from '../../src/destinations/contract.ts';
 import { comparePositions, type Position } from '../../src/log/log.ts';
-import type { DataStreamDocument, DoneBlock, ProgressDocument } from '../../src/registry/data-stream.ts';
+import type {
+  DataStreamDocument,
+  DoneBlock,
+  HourRow,
+  ProgressDocument,
+} from '../../src/registry/data-stream.ts';
 import type { Change } from '../../src/registry/registry.ts';
 import type { Traits } from './matching.ts';
 import type { Taking } from './receiver.ts';
@@ -46,6 +53,8 @@ export interface StreamModel {
   readonly replays: Map<string, ReplayModel>;
   /** Where it took over from another stream. */
   beginsAt: Place | undefined;
+  /** Closed hours of the ledger, by the start of the hour. */
+  readonly closed: Map<number, HourRow>;
 }
 
 /** What is before the cursor or in `done` has a fate. */
@@ -171,6 +180,7 @@ export class Model {
     else if (kind === 'progress')
       this.#progressed(key, third, name, value as unknown as ProgressDocument | undefined);
     else if (kind === 'watermark') this.#claimed(Number(first), value as { sequence: number; epoch: number });
+    else if (kind === 'ledger' && value !== undefined) this.#closed(key, LEDGER.parse(value).hours);
     else if (kind === 'quarantine' && value !== undefined) {
       const quarantined = this.streams.get(second)?.quarantined;
       for (const { sequence, index } of positionsIn(third, value)) quarantined?.add(`${sequence}-${index}`);
@@ -203,6 +213,7 @@ export class Model {
         told: new Map(),
         replays: new Map(),
         beginsAt: undefined,
+        closed: new Map(),
       });
     }
   }
@@ -230,6 +241,7 @@ export class Model {
     if (!stream.progress && continueFrom !== undefined)
       stream.beginsAt = { cursor: document.cursor, done: document.done ?? [] };
     this.#checkProgress(key, id, stream.progress, document);
+    this.#checkLedger(stream, document);
     const { cursor } = document;
     stream.progress = document;
     const last = stream.passed.at(-1);
@@ -260,6 +272,26 @@ export class Model {
         if (value < before.counters[name as keyof typeof counters])
           this.#violated('accounts', `${id}: ${name} went back to ${value}`);
     if (pending < 0 || !Number.isInteger(pending)) this.#violated('accounts', `${id}: pending is ${pending}`);
+  }
+
+  #closed(key: string, hours: readonly HourRow[]): void {
+    const stream = this.streams.get(key.split('.')[4] ?? '');
+    for (const row of hours) stream?.closed.set(row.hour, row);
+  }
+
+  /** The ledger says the same as the counters. */
+  #checkLedger({ id, closed }: StreamModel, document: ProgressDocument): void {
+    const { counters, hours = [], waitingHours = [], pending, waiting = pending } = document;
+    const rows = mergeHours([...closed.values()], hours);
+    for (const fate of ['delivered', 'filtered', 'quarantined', 'expired'] as const) {
+      const sum = rows.reduce((total, row) => total + row[fate], 0);
+      if (sum !== counters[fate])
+        this.#violated('ledger', `${id}: ${counters[fate]} records are ${fate}, ${sum} by hours`);
+    }
+    const sums = [0, 0, 0];
+    for (const [at, value] of waitingHours.entries()) sums[at % 3] = (sums[at % 3] as number) + value;
+    if (sums[1] !== pending || sums[2] !== waiting)
+      this.#violated('ledger', `${id}: ${pending} of ${waiting} wait, ${sums[1]} of ${sums[2]} by hours`);
   }
 
   #claimed(partition: number, watermark: { epoch: number } | undefined): void {

@@ -72,7 +72,7 @@ export async function remove(desk: Desk, id: string): Promise<void> {
   const document = desk.model.streams.get(id)?.wishes.at(-1)?.document;
   if (!document) return;
   if (document.continueFrom !== undefined) await remove(desk, document.continueFrom);
-  await removeStream(desk.registry, document.organisationId, id);
+  await removeStream(desk.registry, document.organisationId, id, BEGINNING + desk.time.now);
 }
 
 /** Creates a stream that goes on where the other one ends. */

@@ -219,7 +219,7 @@ async function mustNotBeTakenOver(registry: Registry, stored: DataStreamDocument
  * handed over waits for that: it takes no longer than a delivery.
  */
 export async function deleteDataStream(
-  { registry, forget }: Pick<CreateParts, 'registry' | 'forget'>,
+  { registry, clock, forget }: Pick<CreateParts, 'registry' | 'clock' | 'forget'>,
   { params: { id }, identity: { organisationId } }: Request,
 ): Promise<Answer> {
   const { document } = await findStream(registry, organisationId, id);
@@ -228,7 +228,7 @@ export async function deleteDataStream(
     const message = `Data stream ${by.document.id} is taking over from this one; try again in a moment.`;
     throw new ApiError('InvalidState', message);
   }
-  await removeStream(registry, organisationId, id);
+  await removeStream(registry, organisationId, id, clock.now());
   await forget?.(organisationId, id);
   return { status: 202 };
 }

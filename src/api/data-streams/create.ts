@@ -181,11 +181,11 @@ async function mustHaveRoom({ registry, mostStreams = MOST_STREAMS }: CreatePart
  * for longer than this takes. Two nodes that take the last place at once may both give it up; then there is room again.
  */
 async function mustStillHaveRoom(
-  { registry, mostStreams = MOST_STREAMS }: CreateParts,
+  { registry, clock, mostStreams = MOST_STREAMS }: CreateParts,
   { organisationId, id }: DataStreamDocument,
 ): Promise<void> {
   if ((await listStreams(registry, organisationId)).length <= mostStreams) return;
-  await removeStream(registry, organisationId, id);
+  await removeStream(registry, organisationId, id, clock.now());
   throw tooMany(mostStreams);
 }
 

@@ -1,3 +1,4 @@
+import { removeLedger } from '../../delivery/ledger/store.ts';
 import { quarantinePrefix } from '../../delivery/quarantine/document.ts';
 import { ApiError } from '../../errors.ts';
 import { noteChange } from '../../lib/call-cost.ts';
@@ -134,8 +135,14 @@ export async function changeStream(
 /**
  * Removes a stream, then everything that belongs to it. Only the first of several calls succeeds; the others get NotFound.
  * The stream goes first: the engine stops, and no reader sees a stream without its history.
+ * @param now ms since the epoch
  */
-export async function removeStream(registry: Registry, organisationId: number, id: string): Promise<void> {
+export async function removeStream(
+  registry: Registry,
+  organisationId: number,
+  id: string,
+  now: number,
+): Promise<void> {
   for (;;) {
     const { document, revision } = await findStream(registry, organisationId, id);
     const outcome = await registry.delete(streamKey(organisationId, id), revision);
@@ -149,6 +156,7 @@ export async function removeStream(registry: Registry, organisationId: number, i
     await registry.delete(noticesKey(document));
     for await (const { key } of registry.list(quarantinePrefix(organisationId, id)))
       await registry.delete(key);
+    await removeLedger(registry, document, now);
     return;
   }
 }

@@ -93,7 +93,7 @@ export async function endPredecessor(
     if (!(error instanceof ApiError) || error.token !== 'NotFound') throw error;
   }
   if (faster !== undefined) {
-    await removeStream(registry, organisationId, id);
+    await removeStream(registry, organisationId, id, at);
     throw takenAlready(continueFrom as string, faster);
   }
   if (!paused) return;

@@ -49,7 +49,7 @@ export async function deleteOrganisation(
   for (const token of tokens) await applicationTokens.remove(id, token.id);
   const streams = await listStreams(registry, id);
   for (const { document } of streams) {
-    await removeStream(registry, id, document.id);
+    await removeStream(registry, id, document.id, clock.now());
     await parts.forget?.(id, document.id);
   }
   wasStored(await registry.delete(notificationKey(id)));

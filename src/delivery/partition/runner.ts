@@ -3,6 +3,7 @@ import { ALWAYS, type Permit } from '../../lib/permit.ts';
 import type { StoredBlock } from '../../log/log.ts';
 import { streamKey, WATERMARK, watermarkKey } from '../../registry/data-stream.ts';
 import type { OrganisationTree } from '../../registry/organisation-tree.ts';
+import { expireLedger } from '../ledger/store.ts';
 import { expireQuarantined } from '../quarantine/reading.ts';
 import type { SideJob } from '../stream/state.ts';
 import { Committer } from './committer.ts';
@@ -13,6 +14,9 @@ import { untilAnswered } from './until-answered.ts';
 
 /** Interval of the search for old blocks. Blocks live for days, so a few minutes more do not matter. */
 const TRIM_INTERVAL_MS = 60_000;
+
+/** How often a partition looks for days of the ledger that are too old: a day more does not matter. */
+const LEDGER_INTERVAL_MS = 24 * 3_600_000;
 
 /** How often the holder of partition 0 removes expired records from the quarantine of all streams; each time it reads all of it. */
 const QUARANTINE_INTERVAL_MS = 3_600_000;
@@ -198,6 +202,7 @@ export class PartitionRunner {
     });
     const quarantineRetentionMs = this.#context.quarantineRetentionMs ?? retentionMs;
     let lookAgainAt = clock.monotonic();
+    let ledgerAt = clock.monotonic();
     while (!stop.aborted) {
       await clock.sleep(TRIM_INTERVAL_MS, stop).catch(() => undefined);
       if (stop.aborted) return;
@@ -207,6 +212,10 @@ export class PartitionRunner {
       this.#streams.stopIdlePumps();
       try {
         await retention.trim(clock.now() - retentionMs, stop);
+        if (clock.monotonic() >= ledgerAt) {
+          await expireLedger(registry, this.#partition, clock.now(), stop);
+          ledgerAt = clock.monotonic() + LEDGER_INTERVAL_MS;
+        }
         if (this.#partition !== 0 || clock.monotonic() < lookAgainAt) continue;
         await expireQuarantined(registry, clock.now() - quarantineRetentionMs, stop);
         lookAgainAt = clock.monotonic() + QUARANTINE_INTERVAL_MS;
