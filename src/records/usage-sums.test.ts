@@ -58,8 +58,8 @@ test('of a name that appears twice the last one counts, as in JSON.parse', () =>
 test('records with ever other names do not make the sums grow without end', () => {
   const records = Array.from({ length: 200 }, (_, at) => record({ currency: { code: `C${at}` } }));
   const { cost } = sumOf(records).totals;
-  assert.ok(cost.length <= 65);
-  assert.equal(cost.find(({ currency }) => currency === 'other')?.amount, '13.6');
+  assert.ok(cost.length <= 33);
+  assert.equal(cost.find(({ currency }) => currency === 'other')?.amount, '16.8');
 });
 
 test('sums that were stored go on', () => {

@@ -21,7 +21,7 @@ interface CostTotal {
  * Pairs of currency and traffic type that are summed up by themselves. A platform has a handful; more come from records with
  * wrong names, and are summed up together.
  */
-const MOST_PAIRS = 64;
+const MOST_PAIRS = 32;
 const OTHER = { currency: 'other', trafficType: 'other' };
 
 interface Cost {

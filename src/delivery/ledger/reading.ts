@@ -13,7 +13,7 @@ export interface LedgerHour extends HourRow {
 }
 
 /** Documents that are read side by side, and then other calls get their turn. */
-const TOGETHER = 10;
+const TOGETHER = 4;
 
 /**
  * The hours of a data stream in which records arrived, oldest first.
