@@ -178,6 +178,7 @@ export function withArrival(encoded: Uint8Array, arrivedAt: number): Uint8Array 
 export function blockInMemory(index: RecordIndex, payload: Uint8Array, arrivedAt: number): Block {
   let heldBytes = payload.length + index.organisations.length * 8;
   for (const { field } of COLUMNS) heldBytes += index[field].byteLength;
+  heldBytes += index.amounts?.byteLength ?? 0;
   return { ...index, arrivedAt, payloadLength: payload.length, heldBytes, payload: () => payload };
 }
 

@@ -6,7 +6,7 @@ function sum(...numbers: readonly string[]): string {
   const total = new DecimalSum();
   for (const number of numbers) {
     const bytes = Buffer.from(`[${number}]`);
-    total.addAt(bytes, 1, bytes.length - 1);
+    total.addFrom(bytes, 1, bytes.length);
   }
   return total.text;
 }

@@ -16,10 +16,18 @@ const MOST_DIGITS = 15;
 const LONGEST = 64;
 const POWERS = Array.from({ length: DECIMALS + 1 }, (_, exponent) => 10 ** exponent);
 
+const PLUS = 0x2b;
 const MINUS = 0x2d;
 const POINT = 0x2e;
 const ZERO = 0x30;
 const NINE = 0x39;
+const LOWER_E = 0x65;
+
+/** Whether a byte belongs to a number, behind its first digits. */
+function continues(byte: number): boolean {
+  if (byte >= ZERO && byte <= NINE) return true;
+  return byte === POINT || byte === MINUS || byte === PLUS || (byte | 0x20) === LOWER_E;
+}
 
 export class DecimalSum {
   /** Multiples of 10^-DECIMALS, less than 2^52 in size. */
@@ -32,35 +40,36 @@ export class DecimalSum {
   static of(text: string): DecimalSum {
     const sum = new DecimalSum();
     const bytes = Buffer.from(text);
-    sum.addAt(bytes, 0, bytes.length);
+    sum.addFrom(bytes, 0, bytes.length);
     return sum;
   }
 
-  /** Adds the JSON number in these bytes; anything else (null) adds nothing. */
-  addAt(bytes: Uint8Array, from: number, to: number): void {
-    let at = from;
-    const negative = bytes[at] === MINUS;
-    if (negative) at++;
-    let digits = 0;
+  /** Adds the JSON number that begins here; anything else (null) adds nothing. @param end of the bytes that may be looked at */
+  addFrom(bytes: Uint8Array, from: number, end: number): void {
+    const negative = bytes[from] === MINUS;
+    const first = negative ? from + 1 : from;
+    let at = first;
     let value = 0;
-    let point = -1;
-    for (; at < to; at++) {
-      const byte = bytes[at] as number;
-      if (byte >= ZERO && byte <= NINE) {
-        value = value * 10 + (byte - ZERO);
-        if (value > 0) digits++;
-      } else if (byte === POINT && point < 0) point = at;
+    let point = 0;
+    let byte = 0;
+    for (; at < end; at++) {
+      byte = bytes[at] as number;
+      const digit = byte - ZERO;
+      if (digit >= 0 && digit <= 9) value = value * 10 + digit;
+      else if (byte === POINT) point = at;
       else break;
     }
-    const decimals = point < 0 ? 0 : at - point - 1;
-    if (at === to && at > from && digits <= MOST_DIGITS && decimals <= DECIMALS) {
+    const decimals = point === 0 ? 0 : at - point - 1;
+    // Exact: at most MOST_DIGITS digits and a point, and no exponent behind them.
+    if (at - first <= MOST_DIGITS + 1 && decimals <= DECIMALS && (at === end || (byte | 0x20) !== LOWER_E)) {
       const units = value * (POWERS[DECIMALS - decimals] as number);
       if (units < HALF_EXACT) {
         this.#addSmall(negative ? -units : units);
         return;
       }
     }
-    this.#addText(Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString('latin1'));
+    while (at < end && continues(bytes[at] as number)) at++;
+    this.#addText(Buffer.from(bytes.buffer, bytes.byteOffset + from, at - from).toString('latin1'));
   }
 
   add(other: DecimalSum): void {

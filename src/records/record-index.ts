@@ -1,3 +1,5 @@
+import { AMOUNTS } from './required-fields.ts';
+
 /**
  * The index over the records of a payload: one column per fact that routing, filters or connectors need of each record.
  * Only this file makes an index: from a scan, from a slice, from several blocks, or from one record.
@@ -23,7 +25,15 @@ export interface RecordIndex {
   /** Event type id, and alert as 0 or 1. Empty for usage. */
   readonly eventTypes: Uint32Array;
   readonly alerts: Uint8Array;
+  /**
+   * Of usage, while the block is in the memory of the node that took the records: AMOUNTS places each, within the record, of what
+   * the ledger sums up; see AMOUNT. 0: the record lacks it. The first is NO_PLACES where they are not known. It is not stored.
+   */
+  readonly amounts?: Uint16Array | undefined;
 }
+
+/** No record with a place as far as this says where it is. */
+export const NO_PLACES = 0xffff;
 
 /** The facts of one record in an index. */
 export interface RecordFacts {
@@ -51,6 +61,8 @@ export class RecordIndexBuilder {
   endpointsHigh: Uint32Array;
   eventTypes: Uint32Array;
   alerts: Uint8Array;
+  /** Filled from the first record with known places on. */
+  amounts: Uint16Array | undefined;
   readonly #ordinalOf = new Map<number, number>();
   #lastOrganisation = -1;
   #lastOrdinal = -1;
@@ -95,6 +107,32 @@ export class RecordIndexBuilder {
     }
   }
 
+  /** Keeps where the amounts of the record that was added last begin. @param places in the same bytes as `start`; -1: none */
+  addAmounts(places: Int32Array): void {
+    const record = this.count - 1;
+    const amounts = this.#amountsFor(this.count);
+    const start = this.starts[record] as number;
+    for (let amount = 0, at = record * AMOUNTS; amount < AMOUNTS; amount++, at++) {
+      const place = places[amount] as number;
+      const within = place < 0 ? 0 : place - start;
+      if (within >= NO_PLACES) {
+        amounts[record * AMOUNTS] = NO_PLACES;
+        return;
+      }
+      amounts[at] = within;
+    }
+  }
+
+  /** Room for the amounts of so many records; those that are not known say so. */
+  #amountsFor(count: number): Uint16Array {
+    const { amounts } = this;
+    if (amounts && amounts.length >= count * AMOUNTS) return amounts;
+    const larger = new Uint16Array(Math.max(this.starts.length, count) * AMOUNTS).fill(NO_PLACES);
+    if (amounts) larger.set(amounts);
+    this.amounts = larger;
+    return larger;
+  }
+
   /** Adds one record by its facts. */
   addFacts(
     start: number,
@@ -123,6 +161,8 @@ export class RecordIndexBuilder {
     this.#addOrdinals(source, from, to, begin);
     copyRange(source.endpoints, from, to, this.endpoints, begin);
     if (source.endpointsHigh.length > 0) copyRange(source.endpointsHigh, from, to, this.#highHalves(), begin);
+    if (source.amounts)
+      this.#amountsFor(end).set(source.amounts.subarray(from * AMOUNTS, to * AMOUNTS), begin * AMOUNTS);
     if (this.kind === 'usage') return;
     copyRange(source.eventTypes, from, to, this.eventTypes, begin);
     copyRange(source.alerts, from, to, this.alerts, begin);
@@ -201,6 +241,7 @@ export class RecordIndexBuilder {
         : new Uint32Array(0),
       eventTypes: exactly(this.eventTypes, events),
       alerts: this.alerts.length === events ? this.alerts : this.alerts.slice(0, events),
+      ...(this.amounts ? { amounts: this.#amountsFor(count).slice(0, count * AMOUNTS) } : {}),
     };
   }
 }

@@ -13,7 +13,8 @@ import { type Halves, isRecordId, unsignedAt } from './unsigned.ts';
  * `end_timestamp` is null while a session is open, and `cost` is null if the record was not rated. A record must still have
  * both: a producer that omits them by mistake should learn of it.
  *
- * Both kinds may have endpoint.id. The index keeps it if it is an unsigned 64-bit integer.
+ * Both kinds may have endpoint.id. The index keeps it if it is an unsigned 64-bit integer. Usage records may have currency.code and
+ * traffic_type.description; the index keeps their places, and those of volume and cost, for the sums of the ledger.
  */
 /** Type ids are an open set. The index of a block has 32 bits for an event's type. */
 export const LARGEST_TYPE_ID = 2 ** 32 - 1;
@@ -38,13 +39,18 @@ const EVENT_TYPE = 1 << 14;
 const VOLUME = 1 << 15;
 const ENDPOINT = 1 << 16;
 const ENDPOINT_ID = 1 << 17;
+const CURRENCY = 1 << 18;
+const CURRENCY_CODE = 1 << 19;
+const TRAFFIC_TYPE_DESCRIPTION = 1 << 20;
 
 const VOLUMES = VOLUME_TOTAL | VOLUME_RX | VOLUME_TX;
 export const TIMESTAMPS = TIMESTAMP | START_TIMESTAMP | END_TIMESTAMP;
 const NUMBERS = COST | VOLUMES;
+/** The amounts of NUMBERS, by the number of their bit. */
+const AMOUNT_OF_BIT: Readonly<Record<number, number>> = { 4: 3, 5: 0, 6: 1, 7: 2 };
 /** May be null. */
 const NULLABLE = COST | END_TIMESTAMP;
-export const PARENTS = TRAFFIC_TYPE | ORGANISATION | EVENT_TYPE | VOLUME | ENDPOINT;
+export const PARENTS = TRAFFIC_TYPE | ORGANISATION | EVENT_TYPE | VOLUME | ENDPOINT | CURRENCY;
 /** A missing `alert` is false, so it counts as found from the start. */
 export const EVENT_FIELDS = ID | TIMESTAMP | EVENT_TYPE_ID | ORGANISATION_ID | ALERT;
 export const USAGE_FIELDS =
@@ -52,10 +58,12 @@ export const USAGE_FIELDS =
 
 /** The bits that a repeated field clears. */
 export function cleared(scan: RecordScan, field: number): number {
-  if (field >= ENDPOINT) {
+  if (field === ENDPOINT || field === ENDPOINT_ID) {
     scan.endpoint.low = 0;
     scan.endpoint.high = 0;
   }
+  if (field === CURRENCY || field === CURRENCY_CODE) scan.amounts[AMOUNT.currency] = -1;
+  if (field === TRAFFIC_TYPE || field === TRAFFIC_TYPE_DESCRIPTION) scan.amounts[AMOUNT.trafficType] = -1;
   if (field === VOLUME) return VOLUMES;
   if (field === ORGANISATION) return ORGANISATION_ID;
   if (field === EVENT_TYPE) return EVENT_TYPE_ID;
@@ -75,6 +83,9 @@ const KEYS = {
   rx: Buffer.from('rx'),
   tx: Buffer.from('tx'),
   endpoint: Buffer.from('endpoint'),
+  currency: Buffer.from('currency'),
+  code: Buffer.from('code'),
+  description: Buffer.from('description'),
   timestamp: Buffer.from('timestamp'),
   event_type: Buffer.from('event_type'),
   organisation: Buffer.from('organisation'),
@@ -82,6 +93,18 @@ const KEYS = {
   end_timestamp: Buffer.from('end_timestamp'),
   start_timestamp: Buffer.from('start_timestamp'),
 };
+
+/** Values of a usage record that the ledger sums up, or names sums by. */
+export const AMOUNT = {
+  total: 0,
+  rx: 1,
+  tx: 2,
+  cost: 3,
+  currency: 4,
+  trafficType: 5,
+  trafficTypeId: 6,
+} as const;
+export const AMOUNTS = Object.keys(AMOUNT).length;
 
 /** The facts of one record; reused for the next one. */
 export class RecordScan {
@@ -97,6 +120,11 @@ export class RecordScan {
   alert = 0;
   /** The endpoint's id; 0 if the record has none. */
   readonly endpoint: Halves = { low: 0, high: 0 };
+  /** Of usage: where the values begin that AMOUNT names; -1: the record has none. */
+  readonly amounts = new Int32Array(AMOUNTS).fill(-1);
+  /** Names of amounts that may be missing and have appeared, as bits; and whether one has appeared twice. */
+  #amountNames = 0;
+  amountTwice = false;
   /** How often `endpoint` and `endpoint.id` appear. The shape of a record that repeats one is not learnt. */
   endpointNames = 0;
   endpointIdNames = 0;
@@ -116,11 +144,22 @@ export class RecordScan {
     this.endpoint.high = 0;
     this.endpointNames = 0;
     this.endpointIdNames = 0;
+    this.amounts[AMOUNT.currency] = -1;
+    this.amounts[AMOUNT.trafficType] = -1;
+    this.#amountNames = 0;
+    this.amountTwice = false;
+  }
+
+  /** @returns the field */
+  amountName(field: number): number {
+    if ((this.#amountNames & field) !== 0) this.amountTwice = true;
+    this.#amountNames |= field;
+    return field;
   }
 
   /** Whether the scalars alone suffice to read records of the same shape. */
   get learnable(): boolean {
-    return this.valid && this.endpointNames < 2 && this.endpointIdNames < 2;
+    return this.valid && this.endpointNames < 2 && this.endpointIdNames < 2 && !this.amountTwice;
   }
 }
 
@@ -144,6 +183,7 @@ export function topField(scan: RecordScan, bytes: Uint8Array, from: number, to: 
         scan.endpointNames++;
         return ENDPOINT;
       }
+      if (!scan.events && same(bytes, from, to, KEYS.currency)) return scan.amountName(CURRENCY);
       break;
     case 9:
       if (scan.events && same(bytes, from, to, KEYS.timestamp)) return TIMESTAMP;
@@ -153,7 +193,7 @@ export function topField(scan: RecordScan, bytes: Uint8Array, from: number, to: 
       break;
     case 12:
       if (same(bytes, from, to, KEYS.organisation)) return ORGANISATION;
-      if (!scan.events && same(bytes, from, to, KEYS.traffic_type)) return TRAFFIC_TYPE;
+      if (!scan.events && same(bytes, from, to, KEYS.traffic_type)) return scan.amountName(TRAFFIC_TYPE);
       break;
     case 13:
       if (!scan.events && same(bytes, from, to, KEYS.end_timestamp)) return END_TIMESTAMP;
@@ -178,6 +218,10 @@ export function innerField(
     if (same(bytes, from, to, KEYS.total)) return VOLUME_TOTAL;
     if (same(bytes, from, to, KEYS.rx)) return VOLUME_RX;
     if (same(bytes, from, to, KEYS.tx)) return VOLUME_TX;
+  } else if (parent === CURRENCY) {
+    if (same(bytes, from, to, KEYS.code)) return scan.amountName(CURRENCY_CODE);
+  } else if (parent === TRAFFIC_TYPE && same(bytes, from, to, KEYS.description)) {
+    return scan.amountName(TRAFFIC_TYPE_DESCRIPTION);
   } else if (same(bytes, from, to, KEYS.id)) {
     if (parent === ORGANISATION) return ORGANISATION_ID;
     if (parent === ENDPOINT) {
@@ -204,8 +248,11 @@ export function takeScalar(
   if (field >= ENDPOINT) {
     // Any value is valid, and it replaces the value of an earlier occurrence of the name.
     if (field === ENDPOINT_ID) endpointAt(bytes, from, to, scan.endpoint);
+    else if (field === CURRENCY_CODE) scan.amounts[AMOUNT.currency] = from;
+    else if (field === TRAFFIC_TYPE_DESCRIPTION) scan.amounts[AMOUNT.trafficType] = from;
     return true;
   }
+  if ((field & NUMBERS) !== 0) scan.amounts[AMOUNT_OF_BIT[31 - Math.clz32(field)] as number] = from;
   const first = bytes[from] as number;
   if (first === QUOTE) return (field & TIMESTAMPS) !== 0 && isTimestampAt(bytes, from + 1, to - 1);
   if (first > LARGEST_NUMBER_START) {
@@ -225,6 +272,7 @@ export function takeScalar(
       scan.eventType = value;
       return value >= 0 && value <= LARGEST_TYPE_ID;
     case TRAFFIC_TYPE_ID:
+      scan.amounts[AMOUNT.trafficTypeId] = from;
       return value >= 0 && value <= LARGEST_TYPE_ID;
     case ALERT:
       scan.alert = value;

@@ -182,6 +182,7 @@ class BodyScan implements ScannedBody {
     } else if (scan.valid) {
       const { low, high } = scan.endpoint;
       columns.add(start, end, scan.organisation, scan.eventType, scan.alert, low, high);
+      if (!scan.events) columns.addAmounts(scan.amounts);
     } else if (scan.unusual) {
       const examined = examineRecord(kind, this.#bytes.subarray(start, end));
       if (examined.type === 'invalid') this.#reject(() => examined.fault);

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { NO_PLACES, RecordIndexBuilder } from './record-index.ts';
+import { RecordReader } from './record-reader.ts';
+import { AMOUNTS } from './required-fields.ts';
+import { scanBody } from './scan.ts';
 import { UsageSums } from './usage-sums.ts';
 
 const record = (change: object) =>
@@ -70,3 +74,56 @@ test('sums that were stored go on', () => {
     sumOf([record({}), record({}), record({ currency: { code: 'USD' } })]).totals,
   );
 });
+
+const rest =
+  '"id":7,"start_timestamp":"2026-01-31T08:00:00Z","end_timestamp":null,"organisation":{"id":1},"volume":{"total":0.3,"rx":0.2,"tx":0.1}';
+const ODD: readonly string[] = [
+  `{${rest},"traffic_type":{"id":5,"description":"Data"},"cost":0.1,"currency":{"code":"EUR"}}`,
+  `{${rest},"traffic_type":{"id":5,"description":"Data"},"cost":0.2,"currency":{"code":"USD"}}`,
+  `{ ${rest} , "currency" : { "symbol":"€", "code" : "EUR" } , "cost" : 1e-3 , "traffic_type" : {"id" : 6 } }`,
+  `{${rest},"traffic_type":{"id":5},"cost":null,"currency":null}`,
+  `{${rest},"traffic_type":{"id":5},"cost":3}`,
+  `{${rest},"traffic_type":{"description":null,"id":5},"cost":4,"currency":{"code":null}}`,
+  // Of names that appear twice the last one counts, also when it has nothing.
+  `{${rest},"traffic_type":{"id":5},"cost":5,"cost":6,"currency":{"code":"EUR"},"currency":{}}`,
+  `{${rest},"traffic_type":{"id":5},"cost":5,"cost":7,"currency":{"code":"EUR"},"currency":{}}`,
+  `{${rest},"traffic_type":{"id":5,"description":"Data"},"traffic_type":{"id":6},"cost":8,"currency":{"code":"EUR","code":"USD"}}`,
+  `{${rest},"traffic_type":{"id":5,"description":"Data"},"traffic_type":{"id":6},"cost":9,"currency":{"code":"EUR","code":"USD"}}`,
+  `{${rest},"traffic_type":{"id":5,"description":"D\\u0061ta"},"cost":10,"currency":{"code":"EUR"}}`,
+  `{${rest},"traffic_type":{"id":5,"d\\u0065scription":"SMS"},"c\\u006fst":11,"currency":{"code":"EUR"}}`,
+  `{"long":"${'x'.repeat(70_000)}",${rest},"traffic_type":{"id":5},"cost":12,"currency":{"code":"EUR"}}`,
+  `{${rest},"traffic_type":{"id":5},"cost":13,"currency":{"code":"EUR"},"nested":{"cost":99,"currency":{"code":"XXX"}}}`,
+];
+
+for (const format of ['array', 'ndjson'] as const)
+  test(`the places that ingest has found say the same as the records (${format})`, async () => {
+    const reader = new RecordReader('usage');
+    // Twice: the second time their shapes are known.
+    const texts = [...ODD, ...ODD];
+    const body = Buffer.from(format === 'array' ? `[${texts.join(' , ')}]` : texts.join('\n'));
+    const { columns, invalid } = await scanBody(reader, body, format);
+    assert.equal(invalid, 0);
+    const whole = columns.toIndex();
+    // As a part of another index, behind records without known places.
+    const builder = new RecordIndexBuilder('usage', 1);
+    builder.add(0, 10, 1, 0, 0, 0, 0);
+    builder.addRange(whole, 3, whole.count, 20);
+    const part = builder.toIndex();
+    assert.ok(whole.amounts && part.amounts);
+    for (const [at, text] of texts.entries()) {
+      const bytes = Buffer.from(text);
+      const expected = new UsageSums();
+      expected.addRecord(bytes, 0, bytes.length);
+      for (const [amounts, row] of [
+        [whole.amounts, at],
+        [part.amounts, at - 2],
+      ] as const) {
+        if (row < 1 && amounts === part.amounts) continue;
+        const sums = new UsageSums();
+        sums.addPlaces(bytes, 0, bytes.length, amounts, row);
+        assert.deepEqual(sums.totals, expected.totals, text.slice(0, 300));
+      }
+    }
+    const known = texts.filter((_, at) => whole.amounts?.[at * AMOUNTS] !== NO_PLACES).length;
+    assert.equal(known, texts.length - 4, 'only long records and those with escaped names are read again');
+  });

@@ -1,5 +1,7 @@
 import { DecimalSum } from './decimal-sum.ts';
 import { compileFields, textAt } from './fields.ts';
+import { NO_PLACES } from './record-index.ts';
+import { AMOUNT, AMOUNTS } from './required-fields.ts';
 
 /** Sums over usage records, as they are stored and shown: exact decimals as text. */
 export interface UsageTotals {
@@ -36,6 +38,10 @@ export class UsageSums {
   readonly #rx = new DecimalSum();
   readonly #tx = new DecimalSum();
   readonly #costs = new Map<string, Cost>();
+  /** Of the record that was added last. */
+  #last:
+    | { readonly currency: Uint8Array; readonly traffic: Uint8Array; readonly sum: DecimalSum }
+    | undefined;
 
   static of({ total, rx, tx, cost }: UsageTotals): UsageSums {
     const sums = new UsageSums();
@@ -49,12 +55,40 @@ export class UsageSums {
 
   /** Adds the record from `from` (included) to `to` (excluded). */
   addRecord(bytes: Uint8Array, from: number, to: number): void {
-    const places = FIELDS.read(bytes, from, to);
-    addPlace(this.#total, bytes, places, TOTAL);
-    addPlace(this.#rx, bytes, places, RX);
-    addPlace(this.#tx, bytes, places, TX);
-    if ((places[COST * 2] as number) < 0) return;
-    addPlace(this.#costFor(bytes, places), bytes, places, COST);
+    const found = FIELDS.read(bytes, from, to);
+    for (let amount = 0; amount < AMOUNTS; amount++) places[amount] = found[amount * 2] as number;
+    this.#add(bytes, places, to);
+  }
+
+  /**
+   * Adds a record whose amounts have known places.
+   * @param amounts of an index
+   * @param row of the record in it
+   */
+  addPlaces(bytes: Uint8Array, from: number, to: number, amounts: Uint16Array, row: number): void {
+    const at = row * AMOUNTS;
+    const total = amounts[at] as number;
+    if (total === NO_PLACES) {
+      this.addRecord(bytes, from, to);
+      return;
+    }
+    // What a record must have has a place.
+    this.#total.addFrom(bytes, from + total, to);
+    this.#rx.addFrom(bytes, from + (amounts[at + AMOUNT.rx] as number), to);
+    this.#tx.addFrom(bytes, from + (amounts[at + AMOUNT.tx] as number), to);
+    for (let amount = AMOUNT.currency as number; amount < AMOUNTS; amount++) {
+      const within = amounts[at + amount] as number;
+      places[amount] = within === 0 ? -1 : from + within;
+    }
+    this.#costFor(bytes, places, to).addFrom(bytes, from + (amounts[at + AMOUNT.cost] as number), to);
+  }
+
+  #add(bytes: Uint8Array, at: Int32Array, to: number): void {
+    addPlace(this.#total, bytes, at[AMOUNT.total] as number, to);
+    addPlace(this.#rx, bytes, at[AMOUNT.rx] as number, to);
+    addPlace(this.#tx, bytes, at[AMOUNT.tx] as number, to);
+    const cost = at[AMOUNT.cost] as number;
+    if (cost >= 0) this.#costFor(bytes, at, to).addFrom(bytes, cost, to);
   }
 
   add(other: UsageSums): void {
@@ -71,10 +105,30 @@ export class UsageSums {
     return { total: this.#total.text, rx: this.#rx.text, tx: this.#tx.text, cost };
   }
 
-  #costFor(bytes: Uint8Array, places: Int32Array): DecimalSum {
-    const text = (field: number) =>
-      textAt(bytes, places[field * 2] as number, places[field * 2 + 1] as number)?.slice(0, LONGEST_NAME);
-    return this.#costOf(text(CURRENCY) ?? '', text(TRAFFIC) ?? text(TRAFFIC_ID) ?? '');
+  /** Most records have the names of the record before. */
+  #costFor(bytes: Uint8Array, at: Int32Array, to: number): DecimalSum {
+    const currency = at[AMOUNT.currency] as number;
+    const described = at[AMOUNT.trafficType] as number;
+    const traffic = described < 0 ? (at[AMOUNT.trafficTypeId] as number) : described;
+    const last = this.#last;
+    if (last && isAt(bytes, currency, last.currency) && isAt(bytes, traffic, last.traffic)) return last.sum;
+    const currencyEnd = endOf(bytes, currency, to);
+    let trafficEnd = endOf(bytes, traffic, to);
+    let from = traffic;
+    // A description that is null stands for none.
+    if (textAt(bytes, from, trafficEnd) === undefined) {
+      from = at[AMOUNT.trafficTypeId] as number;
+      trafficEnd = endOf(bytes, from, to);
+    }
+    const name = (begin: number, end: number) => textAt(bytes, begin, end)?.slice(0, LONGEST_NAME) ?? '';
+    const sum = this.#costOf(name(currency, currencyEnd), name(from, trafficEnd));
+    if (from === traffic)
+      this.#last = {
+        currency: literalAt(bytes, currency, currencyEnd),
+        traffic: literalAt(bytes, traffic, trafficEnd),
+        sum,
+      };
+    return sum;
   }
 
   #costOf(currency: string, trafficType: string): DecimalSum {
@@ -93,21 +147,49 @@ export class UsageSums {
 const OTHER_KEY = `${OTHER.currency}\n${OTHER.trafficType}`;
 /** Names are kept with each hour: no code and no description of a real platform is longer. */
 const LONGEST_NAME = 32;
-const PATHS = [
-  'volume.total',
-  'volume.rx',
-  'volume.tx',
-  'cost',
-  'currency.code',
-  'traffic_type.description',
-  'traffic_type.id',
-];
-const [TOTAL, RX, TX, COST, CURRENCY, TRAFFIC, TRAFFIC_ID] = [0, 1, 2, 3, 4, 5, 6] as const;
-const FIELDS = compileFields(PATHS);
+const PATHS: Readonly<Record<keyof typeof AMOUNT, string>> = {
+  total: 'volume.total',
+  rx: 'volume.rx',
+  tx: 'volume.tx',
+  cost: 'cost',
+  currency: 'currency.code',
+  trafficType: 'traffic_type.description',
+  trafficTypeId: 'traffic_type.id',
+};
+const FIELDS = compileFields(Object.values(PATHS));
+/** Of the record that is added. */
+const places = new Int32Array(AMOUNTS);
 
-function addPlace(sum: DecimalSum, bytes: Uint8Array, places: Int32Array, field: number): void {
-  const from = places[field * 2] as number;
-  if (from >= 0) sum.addAt(bytes, from, places[field * 2 + 1] as number);
+function addPlace(sum: DecimalSum, bytes: Uint8Array, from: number, to: number): void {
+  if (from >= 0) sum.addFrom(bytes, from, to);
 }
+
+/** The literal of a scalar with the byte behind it, which ends it; nothing for a missing one. */
+function literalAt(bytes: Uint8Array, from: number, end: number): Uint8Array {
+  return from < 0 ? NO_LITERAL : bytes.slice(from, end + 1);
+}
+
+function isAt(bytes: Uint8Array, from: number, literal: Uint8Array): boolean {
+  if (from < 0 || literal.length === 0) return from < 0 && literal.length === 0;
+  for (let at = 0; at < literal.length; at++) if (bytes[from + at] !== literal[at]) return false;
+  return true;
+}
+
+/** The place behind a scalar that begins at `from`. */
+function endOf(bytes: Uint8Array, from: number, to: number): number {
+  if (from < 0) return from;
+  let at = from + 1;
+  if (bytes[from] === QUOTE) {
+    while (at < to && bytes[at] !== QUOTE) at += bytes[at] === BACKSLASH ? 2 : 1;
+    return at + 1;
+  }
+  while (at < to && !ENDS.has(bytes[at] as number)) at++;
+  return at;
+}
+
+const NO_LITERAL = new Uint8Array(0);
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const ENDS = new Set(Buffer.from(' \t\r\n,]}'));
 
 const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);

@@ -44,6 +44,12 @@ function addSegment(sums: Sums, { block, from, to }: Segment, taken: (index: num
     sums.set(block.arrivedAt, usage);
   }
   const payload = block.payload();
-  for (let index = from; index < to; index++)
-    if (taken(index)) usage.addRecord(payload, block.starts[index] as number, block.ends[index] as number);
+  const { starts, ends, amounts } = block;
+  for (let index = from; index < to; index++) {
+    if (!taken(index)) continue;
+    const start = starts[index] as number;
+    const end = ends[index] as number;
+    if (amounts) usage.addPlaces(payload, start, end, amounts, index);
+    else usage.addRecord(payload, start, end);
+  }
 }
