@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
+import { ASK_EVERY } from './api-client.ts';
 import { FlowWorld } from './flow-world.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -90,6 +91,7 @@ function settled(world: FlowWorld, id: string): Promise<Row[]> {
       return sum((row) => row.records) === world.sent && sum((row) => row.pending) === 0 ? rows : undefined;
     },
     90_000,
+    2 * ASK_EVERY,
   );
 }
 
