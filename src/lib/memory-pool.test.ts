@@ -5,6 +5,9 @@ import { fc } from './property.fixture.ts';
 
 const KIB = 1024;
 
+/** Smaller memory belongs to no pool. */
+const pooled = (size: number) => (size < 16 * KIB ? 0 : size);
+
 describe('a pool of memory', () => {
   test('memory is used again when its last holder has released it', () => {
     const pool = new MemoryPool(2 ** 20, true);
@@ -81,6 +84,8 @@ describe('a pool of memory', () => {
             one?.lease.release();
           }
           assert.ok(pool.freeBytes <= most);
+          const used = held.reduce((sum, { lease }) => sum + pooled(lease.bytes?.buffer.byteLength ?? 0), 0);
+          assert.equal(pool.usedBytes, used);
           for (const { lease, mark } of held) {
             const bytes = lease.bytes as Uint8Array;
             for (const place of [0, bytes.length >> 1, bytes.length - 1])

@@ -18,6 +18,7 @@ export class MemoryPool {
   readonly #poison: boolean;
   readonly #free = new Map<number, ArrayBuffer[]>();
   #freeBytes = 0;
+  #usedBytes = 0;
 
   /** @param poison overwrites memory when it becomes free: for tests */
   constructor(mostFree: number, poison = false) {
@@ -30,6 +31,11 @@ export class MemoryPool {
     return this.#freeBytes;
   }
 
+  /** Bytes of buffers that have a lease, and were not given up. */
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
   /** A lease of `length` bytes, whose content is undefined. The caller is its holder. */
   take(length: number): Lease {
     if (length < SMALLEST) return new Lease(Buffer.allocUnsafeSlow(length), undefined);
@@ -37,7 +43,11 @@ export class MemoryPool {
     const free = this.#free.get(size)?.pop();
     if (free) this.#freeBytes -= size;
     const buffer = free ?? Buffer.allocUnsafeSlow(size).buffer;
-    return new Lease(new Uint8Array(buffer, 0, length), () => this.#takeBack(buffer));
+    this.#usedBytes += size;
+    return new Lease(new Uint8Array(buffer, 0, length), (again) => {
+      this.#usedBytes -= size;
+      if (again) this.#takeBack(buffer);
+    });
   }
 
   #takeBack(buffer: ArrayBuffer): void {
@@ -68,13 +78,13 @@ function sizeFor(length: number): number {
 /** The right to use some memory of a pool; see there. */
 export class Lease {
   #bytes: Uint8Array | undefined;
-  #takeBack: (() => void) | undefined;
+  #end: ((again: boolean) => void) | undefined;
   #holders = 1;
 
-  /** @param takeBack called once when the lease is over; undefined: the memory belongs to no pool */
-  constructor(bytes: Uint8Array, takeBack: (() => void) | undefined) {
+  /** @param end called once: `again` when the lease is over, not when it is given up; undefined: the memory is of no pool */
+  constructor(bytes: Uint8Array, end: ((again: boolean) => void) | undefined) {
     this.#bytes = bytes;
-    this.#takeBack = takeBack;
+    this.#end = end;
   }
 
   /** undefined: the lease is over. */
@@ -92,14 +102,15 @@ export class Lease {
   release(): void {
     if (this.#holders === 0) throw new Error('a lease is released once more than it has holders');
     this.#holders--;
-    if (this.#holders > 0 || !this.#takeBack) return;
+    if (this.#holders > 0 || !this.#end) return;
     this.#bytes = undefined;
-    this.#takeBack();
+    this.#end(true);
   }
 
   /** M4: the bytes stay what they are for ever. */
   giveUp(): void {
-    this.#takeBack = undefined;
+    this.#end?.(false);
+    this.#end = undefined;
   }
 
   /** Uses only the beginning from now on. */

@@ -126,6 +126,13 @@ function appParts(parts: NodeParts, demo: boolean): AppParts {
   });
   const authorizeOperator = createAuthorizeOperator(operatorToken);
   const ingest = createIngest({ log, tree, clock, telemetry });
+  const { memory } = ingest;
+  telemetry.observe({
+    name: 'simstream_body_memory_bytes',
+    help: 'Bytes of memory for bodies and blocks that is used again, by state',
+    label: 'state',
+    read: () => ({ used: memory.usedBytes, free: memory.freeBytes }),
+  });
   const mappings = mappingsOf(config);
   return {
     routes: apiRoutes({
