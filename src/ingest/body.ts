@@ -63,8 +63,9 @@ export async function readRecordsBody(
   const length = headers['content-length'] === undefined ? undefined : Number(headers['content-length']);
   if (length !== undefined && length > limit) throw tooLarge(limit);
   const ticket = admission.open();
+  let lease: Lease | undefined;
   try {
-    const { bytes: sent, lease } = await readUpload(stream, {
+    const upload = await readUpload(stream, {
       length,
       limit,
       clock,
@@ -74,6 +75,8 @@ export async function readRecordsBody(
       },
       tooLarge: () => tooLarge(limit),
     });
+    const sent = upload.bytes;
+    lease = upload.lease;
     ticket.resize(sent.length);
     if (encoding === 'identity') return { body: sent, lease, form, ticket };
     const body = await unpack(encoding, sent, limit, (bytes) => {
@@ -84,6 +87,8 @@ export async function readRecordsBody(
     ticket.resize(body.length);
     return { body, lease: undefined, form, ticket };
   } catch (error) {
+    // What could not be unpacked may still be read by another thread.
+    lease?.giveUp();
     ticket.release();
     throw error;
   }

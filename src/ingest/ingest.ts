@@ -129,13 +129,16 @@ export function createIngest(options: IngestOptions): Ingest {
     clock,
     memory,
     accept: async (request) => {
-      if (request.ticket) return await process(request);
-      const ticket = admission.take(request.body.length);
-      if (!ticket) return busyWith(admission);
+      const ticket = request.ticket ? undefined : admission.take(request.body.length);
+      if (!request.ticket && !ticket) return busyWith(admission);
       try {
         return await process(request);
+      } catch (error) {
+        // Nobody knows who still uses it.
+        request.lease?.giveUp();
+        throw error;
       } finally {
-        ticket.release();
+        ticket?.release();
       }
     },
   };

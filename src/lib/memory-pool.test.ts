@@ -58,6 +58,8 @@ describe('a pool of memory', () => {
     const lease = new MemoryPool(2 ** 20).take(100 * KIB);
     lease.release();
     assert.throws(() => lease.release(), /once more/);
+    lease.giveUp();
+    assert.equal(lease.bytes, undefined);
     assert.throws(() => lease.retain(), /over/);
   });
 

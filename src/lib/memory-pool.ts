@@ -102,12 +102,14 @@ export class Lease {
   release(): void {
     if (this.#holders === 0) throw new Error('a lease is released once more than it has holders');
     this.#holders--;
-    if (this.#holders > 0 || !this.#end) return;
+    const end = this.#end;
+    if (this.#holders > 0 || !end) return;
     this.#bytes = undefined;
-    this.#end(true);
+    this.#end = undefined;
+    end(true);
   }
 
-  /** M4: the bytes stay what they are for ever. */
+  /** M4: the bytes stay what they are for ever. Nothing happens where the lease is over. */
   giveUp(): void {
     this.#end?.(false);
     this.#end = undefined;
