@@ -11,7 +11,16 @@ import type { Random } from '../lib/clock.ts';
 export const PORTAL_DIRECTORY = fileURLToPath(new URL('../../dist/portal', import.meta.url));
 
 /** Addresses that the portal routes itself: each serves the same page. The API and the inbox keep their own addresses. */
-const VIEWS = ['/', '/data-streams', '/data-streams/*', '/records', '/api-access', '/account', '/users'];
+const VIEWS = [
+  '/',
+  '/data-streams',
+  '/data-streams/*',
+  '/records',
+  '/api-access',
+  '/account',
+  '/users',
+  '/notifications',
+];
 /** Addresses for programs: an unknown one gets the API's error. */
 const FOR_PROGRAMS = /^\/(api|operator|assets|metrics|healthz|readyz)(\/|$)/;
 

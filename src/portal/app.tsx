@@ -22,6 +22,7 @@ import { Unreachable } from './views/unreachable.tsx';
 const Create = lazy(() => import('./views/create.tsx'));
 const Details = lazy(() => import('./views/details.tsx'));
 const Records = lazy(() => import('./views/records.tsx'));
+const Notifications = lazy(() => import('./views/notifications.tsx'));
 const Users = lazy(() => import('./views/users.tsx'));
 const Account = lazy(() => import('./views/account.tsx'));
 const ApiAccess = lazy(() => import('./views/api-access.tsx'));
@@ -155,6 +156,7 @@ function View({ changePassword }: Pick<SignedInProps, 'changePassword'>) {
   if (pathname === '/data-streams/new') return <Create />;
   if (pathname === '/records') return <Records />;
   if (pathname === '/api-access') return <ApiAccess />;
+  if (pathname === '/notifications') return <Notifications />;
   if (pathname === '/users') return <Users />;
   if (pathname === '/account') return <Account changePassword={changePassword} />;
   const [, id] = /^\/data-streams\/([A-Za-z0-9_-]{1,64})$/.exec(pathname) ?? [];

@@ -9,8 +9,8 @@ import { PORTAL_DIRECTORY, portalFiles } from '../../src/node/portal-files.ts';
 
 /** Kilobytes of JavaScript, compressed, before the first view shows. */
 const FIRST_LOAD = 250_000;
-/** The same for somebody who opens every view. */
-const ALL_VIEWS = 275_000;
+/** The same for somebody who opens every view; each view is loaded when it is opened first. */
+const ALL_VIEWS = 295_000;
 
 describe('the built portal', () => {
   before(buildPortal);
@@ -49,6 +49,7 @@ describe('the built portal', () => {
         '/api-access',
         '/account',
         '/users',
+        '/notifications',
       ].map((url) => app.inject({ url })),
     );
     const policies = new Set<string>();

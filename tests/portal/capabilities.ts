@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
+import { Webhook } from 'standardwebhooks';
 import { buildPortal } from '../../scripts/build-portal.ts';
 import { chromiumFor } from '../support/browser.ts';
 import { go } from '../support/portal-views.ts';
@@ -211,6 +212,37 @@ export function capabilityTests(): void {
       await page.getByRole('region', { name: 'Replays' }).waitFor({ state: 'detached' });
       const { text } = await world.api.call('GET', `/api/v2/data_stream/${id}/replay`, token);
       assert.deepEqual(JSON.parse(text), []);
+    });
+
+    test('notifications: a receiver is set, tested and removed', async (t) => {
+      if (!browser) return t.skip();
+      await go(page, '/notifications');
+      await page.getByText('No receiver is set').waitFor();
+      const url = page.getByLabel('URL');
+      await url.fill('nowhere');
+      await page.getByRole('button', { name: 'Save' }).click();
+      await page.locator('.mantine-InputWrapper-error').first().waitFor();
+      await url.fill(`${world.receiver.url}/told`);
+      await page.getByRole('button', { name: 'Generate' }).click();
+      const secret = await page.getByRole('textbox', { name: 'Signing secret' }).inputValue();
+      await page.getByRole('switch', { name: 'Quarantine' }).press('Space');
+      await page.getByRole('button', { name: 'Save' }).click();
+      await page.getByText('Set on').waitFor();
+      await page.getByRole('button', { name: 'Show as API call' }).last().click();
+      const call = await page.getByRole('dialog').getByRole('region', { name: 'API call' }).innerText();
+      assert.match(call, /"signing_secret": "<signing_secret>"/);
+      await page.keyboard.press('Escape');
+      assert.ok(!(await page.content()).includes(secret));
+      await page.getByRole('button', { name: 'Send test message' }).click();
+      await page.getByText('The test message was taken').waitFor();
+      const told = world.received.filter(({ path }) => path === '/told');
+      assert.equal(told.length, 1);
+      const headers = told[0]?.headers as Record<string, string>;
+      assert.ok(new Webhook(secret).verify(String(told[0]?.body), headers));
+      const stored = await world.api.call('GET', '/api/v2/data_stream/notification', token);
+      assert.deepEqual(JSON.parse(stored.text).events.includes('quarantine'), false);
+      await page.getByRole('button', { name: 'Remove' }).click();
+      await page.getByText('No receiver is set').waitFor();
     });
 
     test('another connection type: each record arrives at the old or the new destination, once', async (t) => {

@@ -222,6 +222,14 @@ export function views({ running, failed, quarantined, paused }: Populated): View
       },
     },
     {
+      name: 'notifications',
+      open: async (page) => {
+        await go(page, '/notifications');
+        await heading(page, 'Notifications');
+        await page.getByText('No receiver is set').waitFor();
+      },
+    },
+    {
       name: 'users',
       open: async (page) => {
         await go(page, '/users');

@@ -49,7 +49,7 @@ export function ReplayForm({ stream, draft, change, close }: Props) {
   const others = count.problem ? unshown(count.problem, FIELDS) : [];
   const isMessage = count.problem && (others.length > 0 || Object.keys(count.problem.fields).length === 0);
   return (
-    <Paper withBorder p="md" component="section" aria-label="Deliver records again">
+    <Paper withBorder p="md" mb="md" component="section" aria-label="Deliver records again">
       <form
         noValidate
         onSubmit={(event) => {
@@ -62,8 +62,8 @@ export function ReplayForm({ stream, draft, change, close }: Props) {
             Deliver records again
           </Title>
           <Text size="sm">
-            Drag over the chart of delivered records below, or give the times. They are times of arrival, in{' '}
-            {zoneName()}.
+            Mark a range with the mouse on the chart of delivered records below, or give the times. They are
+            times of arrival, in {zoneName()}.
           </Text>
           <Range draft={draft} set={set} problem={count.problem} />
           <details>

@@ -14,7 +14,8 @@ import { attempt } from '../parts/stream-actions.ts';
 const REFRESH = { running: 2000, resting: 30_000 };
 
 /** The replays of a stream, each with its progress; nothing where there are none. */
-export function Replays({ stream: { id } }: { readonly stream: DataStream }) {
+export function Replays({ stream }: { readonly stream: DataStream }) {
+  const { id } = stream;
   const replays = useRead(
     ['replays', id],
     (signal) => read(api.GET('/api/v2/data_stream/{id}/replay', { params: { path: { id } }, signal })),
@@ -33,7 +34,7 @@ export function Replays({ stream: { id } }: { readonly stream: DataStream }) {
           Replays
         </Title>
         {replays.data.map((replay) => (
-          <OneReplay key={replay.id} stream={id} replay={replay} />
+          <OneReplay key={replay.id} stream={stream} replay={replay} />
         ))}
       </Stack>
     </Paper>
@@ -48,10 +49,10 @@ const COLORS: Readonly<Record<number, string>> = {
   [FINISHED]: GOOD,
 };
 
-function OneReplay({ stream, replay }: { readonly stream: string; readonly replay: Replay }) {
+function OneReplay({ stream, replay }: { readonly stream: DataStream; readonly replay: Replay }) {
   const { canWrite } = useSession();
   const [asked, setAsked] = useState(false);
-  const { busy, patch, remove } = useActions(stream, replay);
+  const { busy, patch, remove } = useActions(stream.id, replay);
   const { status, from, until } = replay;
   const finished = status.id === FINISHED;
   const stopped = status.id === STATUS.paused || status.id === STATUS.error;
@@ -73,7 +74,8 @@ function OneReplay({ stream, replay }: { readonly stream: string; readonly repla
       )}
       {canWrite && (
         <Group gap="xs">
-          {!finished && (
+          {/* It goes on with its data stream, not without. */}
+          {!finished && stream.status.id !== STATUS.paused && (
             <Button
               size="xs"
               variant="default"

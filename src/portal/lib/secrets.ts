@@ -19,14 +19,14 @@ export function withoutSecrets(
   return { ...(body as object), destination: { ...destination, credentials: Object.fromEntries(shown) } };
 }
 
-/** Of logins: the password of the reader, and a code that lets in. */
-const OWN = new Set(['password', 'current_password', 'code']);
+/** The password of the reader, a code that lets in, and what signs notifications. */
+const OWN = new Set(['password', 'current_password', 'code', 'signing_secret']);
 
 function withoutCredentials(body: unknown): unknown {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return body;
   const shown = Object.entries(body).map(([name, value]) => [
     name,
-    OWN.has(name) ? placeholder(name) : value,
+    OWN.has(name) ? placeholder(name) : shownValue(name, value, name === 'url' ? 'url' : undefined),
   ]);
   return Object.fromEntries(shown);
 }

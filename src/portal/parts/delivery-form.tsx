@@ -14,7 +14,7 @@ export function DeliveryForm({
 }) {
   const { ordering, limits } = values;
   return (
-    <Stack>
+    <Stack maw={560}>
       <Radio.Group
         label="Order of the records"
         value={ordering}

@@ -47,6 +47,9 @@ export function Header({ signOut }: { readonly signOut: () => void }) {
           <Menu.Item component="a" {...linkTo('/account')}>
             My account
           </Menu.Item>
+          <Menu.Item component="a" {...linkTo('/notifications')}>
+            Notifications
+          </Menu.Item>
           <Menu.Item component="a" {...linkTo('/users')}>
             Users
           </Menu.Item>

@@ -33,7 +33,7 @@ export function PreviewPane({ body }: { readonly body: Body | undefined }) {
   if (preview.data && preview.data !== last) setLast(preview.data);
   const shown = preview.data ?? (preview.problem ? undefined : last);
   return (
-    <Paper withBorder p="md" component="section" aria-label="Preview">
+    <Paper withBorder p="md" component="section" aria-label="Preview" className="preview">
       <Stack gap="sm">
         <Title order={2} size="h4">
           Preview

@@ -20,7 +20,7 @@ export function PrivacyForm({
     { list: 'hash', label: 'Fields to replace by a hash', example: 'sim.iccid' },
   ] as const;
   return (
-    <Stack>
+    <Stack maw={560}>
       {lists.map(({ list, label, example }) => (
         <TagsInput
           key={list}

@@ -46,11 +46,7 @@ export default function Users() {
   return (
     <Stack gap="lg">
       <Heading title="Users" />
-      {isAdministrator ? (
-        <NewUser />
-      ) : (
-        <Text>The people of your organisation. Administrators add, change and remove them.</Text>
-      )}
+      <Text>The people of your organisation. Administrators add, change and remove them.</Text>
       <Paper withBorder p="lg" component="section" aria-label="Users of the organisation">
         {users.data ? (
           <UserTable users={users.data} />
@@ -60,6 +56,7 @@ export default function Users() {
           <Loading what="the users" retry={users.reload} />
         )}
       </Paper>
+      {isAdministrator && <NewUser />}
     </Stack>
   );
 }
