@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { TestWorld } from '../src/delivery/world.fixture.ts';
+import { s3 } from '../src/destinations/aws/s3.ts';
+import { configureDestination } from '../src/destinations/configure.ts';
+import type { FileDestination } from '../src/destinations/contract.ts';
+import { testEnvironment } from '../src/destinations/vendor.fixture.ts';
+import type { ProgressDocument } from '../src/registry/data-stream.ts';
 import { createApiClient, usageWebhook } from './support/api-client.ts';
+import { TestS3 } from './support/aws-s3.ts';
+import { BASE_KEYS, TestSts } from './support/aws-sts.ts';
 import { OPERATOR_TOKEN, startNode } from './support/node-process.ts';
 import { startReceiver } from './support/receiver.ts';
 import { smallDisk } from './support/small-disk.ts';
@@ -9,6 +17,9 @@ import { waitFor } from './support/wait-for.ts';
 /* A disk that is really full, where this user may mount one. */
 
 const ORGANISATION = 70412;
+/** Records of a file that is too large to be kept in memory. */
+const FILE = 50_000;
+const ROLE = 'arn:aws:iam::123456789012:role/simstream';
 const NO_DISK = 'this user may not mount a file system';
 const ENVIRONMENT = { SIMSTREAM_VERIFY_DESTINATIONS: 'false' };
 const WITHIN_MS = 60_000;
@@ -82,6 +93,71 @@ test('a full disk: records are refused, the node says so and is not ready; with 
   );
   const { code } = await node.stop();
   assert.equal(code, 0, node.output());
+});
+
+test('files with a full scratch directory: the operator must act, nobody else is blamed, and the file is stored once there is room', {
+  timeout: 120_000,
+}, async (t) => {
+  const disk = smallDisk(t, 8);
+  if (!disk) return t.skip(NO_DISK);
+  const sts = await TestSts.start(t, [{ arn: ROLE, externalId: 'org-70412' }]);
+  const peer = await TestS3.start(t, sts);
+  await peer.createBucket('records');
+  const variables = {
+    AWS_ACCESS_KEY_ID: BASE_KEYS.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: BASE_KEYS.secretAccessKey,
+    AWS_ENDPOINT_URL_STS: sts.url,
+    AWS_ENDPOINT_URL_S3: peer.url,
+  };
+  const scratchDirectory = disk.path;
+  const environment = { ...testEnvironment(t, variables, Date.UTC(2026, 5, 1)), scratchDirectory };
+  const fields = { region: 'eu-west-1', bucket_name: 'records', role_arn: ROLE, flush_size: FILE };
+  const result = configureDestination(s3, fields);
+  assert.ok(result.type === 'configured');
+  const { configured } = result;
+  const bucket = (await configured.open(environment)) as FileDestination;
+  let under = 0;
+  const destination: FileDestination = {
+    ...bucket,
+    store: async (file, signal) => {
+      under++;
+      return bucket.store(file, signal).finally(() => under--);
+    },
+  };
+  const world = new TestWorld({ gathering: configured.gathering, destination });
+  await world.organisation(1);
+  await world.start();
+  await world.stream('s', () => ({ type: 'delivered' }));
+
+  disk.fill();
+  for (let from = 0; from < FILE; from += 5_000)
+    await world.append(
+      'usage',
+      Array.from({ length: 5_000 }, (_, n) => ({ id: from + n, organisation: 1 })),
+    );
+  const until = async (what: string, is: (progress: ProgressDocument) => boolean) =>
+    waitFor(
+      what,
+      async () => {
+        if (under === 0) await world.clock.advance(1_000);
+        const progress = await world.progress('s');
+        return is(progress) ? progress : undefined;
+      },
+      WITHIN_MS,
+    );
+  const { lastError, status } = await until('it failed', (progress) => progress.lastError !== null);
+  assert.equal(status.state, 'running');
+  assert.match(status.message, /operator/i);
+  assert.doesNotMatch(`${lastError?.message}`, /AWS|S3|bucket/);
+  assert.ok(
+    world.faults.some((fault) => /its disk is full/.test(fault)),
+    `${world.faults}`,
+  );
+
+  disk.empty();
+  await until('it is stored', ({ counters }) => counters.delivered === FILE);
+  assert.equal((await peer.objects('records')).length, 1);
+  await world.stop();
 });
 
 function record(id: number) {
