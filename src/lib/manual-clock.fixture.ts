@@ -1,29 +1,21 @@
 import type { Clock, Random } from './clock.ts';
-
-interface Timer {
-  readonly at: number;
-  readonly order: number;
-  readonly run: () => void;
-}
+import { sleepBy, Timers } from './timers.fixture.ts';
 
 /**
  * A clock that stands still until `advance` moves it. Timers run in order of their due time. Between two timers, pending
  * promises and I/O callbacks get a turn, so that code that a timer wakes can set its own timers.
  */
 export class ManualClock implements Clock {
-  #now: number;
-  readonly #origin: number;
+  readonly #timers = new Timers();
+  readonly #start: number;
   #jumped = 0;
-  #order = 0;
-  readonly #timers = new Set<Timer>();
 
   constructor(start = Date.UTC(2026, 0, 1)) {
-    this.#now = start;
-    this.#origin = start;
+    this.#start = start;
   }
 
   now(): number {
-    return this.#now + this.#jumped;
+    return this.#start + this.#timers.now + this.#jumped;
   }
 
   /** Sets the wall clock, as a person might; intervals are not affected. */
@@ -32,57 +24,26 @@ export class ManualClock implements Clock {
   }
 
   monotonic(): number {
-    return this.#now - this.#origin;
+    return this.#timers.now;
   }
 
   after(milliseconds: number, run: () => void): () => void {
-    const timer: Timer = { at: this.#now + Math.max(0, milliseconds), order: this.#order++, run };
-    this.#timers.add(timer);
-    return () => this.#timers.delete(timer);
+    return this.#timers.after(milliseconds, run);
   }
 
   sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason as Error);
-      const cancel = this.after(milliseconds, () => {
-        signal?.removeEventListener('abort', onAbort);
-        resolve();
-      });
-      const onAbort = () => {
-        cancel();
-        reject(signal?.reason as Error);
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
-    });
+    return sleepBy((...timer) => this.after(...timer), milliseconds, signal);
   }
 
   /** How many timers and sleeps are waiting. */
   get waiting(): number {
-    return this.#timers.size;
+    return this.#timers.waiting;
   }
 
   /** Advances time by `milliseconds`, runs the timers that fall due, then lets pending promises settle. */
   async advance(milliseconds: number): Promise<void> {
-    const target = this.#now + milliseconds;
+    await this.#timers.advanceTo(this.#timers.now + milliseconds, settle);
     await settle();
-    for (let next = this.#next(target); next; next = this.#next(target)) {
-      this.#timers.delete(next);
-      this.#now = Math.max(this.#now, next.at);
-      next.run();
-      await settle();
-    }
-    this.#now = target;
-    await settle();
-  }
-
-  #next(until: number): Timer | undefined {
-    let first: Timer | undefined;
-    for (const timer of this.#timers) {
-      if (timer.at > until) continue;
-      if (!first || timer.at < first.at || (timer.at === first.at && timer.order < first.order))
-        first = timer;
-    }
-    return first;
   }
 }
 

@@ -1,10 +1,5 @@
 import type { Clock } from '../../src/lib/clock.ts';
-
-interface Timer {
-  readonly at: number;
-  readonly order: number;
-  run: (() => void) | undefined;
-}
+import { sleepBy, Timers } from '../../src/lib/timers.fixture.ts';
 
 /** When a simulation begins, ms since the epoch. */
 export const BEGINNING = Date.UTC(2026, 0, 1);
@@ -17,19 +12,16 @@ const MOST_TURNS = 20_000;
  * and then jumps to the next timer: so an idle hour costs nothing.
  */
 export class SimulatedTime {
-  now = 0;
-  #order = 0;
-  /** Timers that have fired in this millisecond. */
+  readonly #timers = new Timers();
+  /** Timers that have run in this millisecond. */
   #turns = 0;
-  /** A binary heap by (at, order). */
-  readonly #heap: Timer[] = [];
+
+  get now(): number {
+    return this.#timers.now;
+  }
 
   after(milliseconds: number, run: () => void): () => void {
-    const timer: Timer = { at: this.now + Math.max(0, milliseconds), order: this.#order++, run };
-    this.#push(timer);
-    return () => {
-      timer.run = undefined;
-    };
+    return this.#timers.after(milliseconds, run);
   }
 
   sleep(milliseconds: number): Promise<void> {
@@ -37,50 +29,13 @@ export class SimulatedTime {
   }
 
   /** Lets the world go on until `until`; afterwards nothing can go on without time. */
-  async advanceTo(until: number): Promise<void> {
-    await settle();
-    for (let next = this.#heap[0]; next && next.at <= until; next = this.#heap[0]) {
-      this.#pop();
-      if (!next.run) continue;
-      this.#turns = next.at > this.now ? 0 : this.#turns + 1;
+  advanceTo(until: number): Promise<void> {
+    return this.#timers.advanceTo(until, settle, (at) => {
+      this.#turns = at > this.now ? 0 : this.#turns + 1;
       if (this.#turns > MOST_TURNS) throw new Error('something spins: time does not go on');
-      this.now = Math.max(this.now, next.at);
-      next.run();
-      await settle();
-    }
-    this.now = Math.max(this.now, until);
-  }
-
-  #push(timer: Timer): void {
-    const heap = this.#heap;
-    let at = heap.push(timer) - 1;
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if (!isBefore(timer, heap[parent] as Timer)) break;
-      heap[at] = heap[parent] as Timer;
-      at = parent;
-    }
-    heap[at] = timer;
-  }
-
-  #pop(): void {
-    const heap = this.#heap;
-    const last = heap.pop() as Timer;
-    if (heap.length === 0) return;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && isBefore(heap[child + 1] as Timer, heap[child] as Timer)) child++;
-      if (!isBefore(heap[child] as Timer, last)) break;
-      heap[at] = heap[child] as Timer;
-      at = child;
-    }
-    heap[at] = last;
+    });
   }
 }
-
-const isBefore = (a: Timer, b: Timer) => a.at < b.at || (a.at === b.at && a.order < b.order);
 
 /**
  * Gives every promise and every immediate callback its turn. There is no I/O in a simulated world, and immediate callbacks
@@ -183,17 +138,6 @@ export class NodeClock implements Clock {
   }
 
   sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason as Error);
-      const cancel = this.after(milliseconds, () => {
-        signal?.removeEventListener('abort', onAbort);
-        resolve();
-      });
-      const onAbort = () => {
-        cancel();
-        reject(signal?.reason as Error);
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
-    });
+    return sleepBy((...timer) => this.after(...timer), milliseconds, signal);
   }
 }
