@@ -86,7 +86,7 @@ test('SIGTERM at any moment of a start ends it, and the next start needs no help
   const first = await startNode({ dataDirectory, environment: ENVIRONMENT });
   await first.stop();
   assert.match(first.output(), /other users of this machine may enter .* \(mode 755\)/);
-  for (const part of [0.3, 0.6, 0.9]) {
+  for (const part of [0.4, 0.8]) {
     const stop = new AbortController();
     const timer = setTimeout(() => stop.abort(), first.startedInMs * part);
     const start = {

@@ -76,6 +76,42 @@ describe('a receiver that can take 20 records a request gets requests that it ca
     });
 });
 
+describe('a receiver that can take 8,000 bytes a request gets small and large records as it can take them, when it says so by', () => {
+  const LIMIT = 8_000;
+  const RECORDS = 6_000;
+  const ways = TOO_MUCH.filter(([name]) => /^4|timeout/.test(name));
+  for (const [name, outcome, takesMs] of ways)
+    test(name, async () => {
+      const w = await world({ gathering: { by: 'batch', records: 3_000, bytes: 2 ** 22 } });
+      const taken: number[][] = [];
+      let refused = 0;
+      const peer: Peer = async (got, batch) => {
+        if (batch.bytes > LIMIT) {
+          refused++;
+          await w.clock.sleep(takesMs);
+          return outcome;
+        }
+        await w.clock.sleep(20);
+        taken.push([...got]);
+        return { type: 'delivered' };
+      };
+      await w.stream('a', peer, { desired: 'paused' });
+      const large = 'x'.repeat(2_000);
+      for (let from = 1; from <= RECORDS; from += 250)
+        await w.append(
+          'usage',
+          usage(from, from + 249).map((record) => (from === 2_001 ? { ...record, pad: large } : record)),
+        );
+      await w.change('a', { desired: 'running' });
+      await w.clock.advance(20 * MINUTE);
+      const requests = taken.map((got) => got.length).join(' ');
+      assert.deepEqual(taken.flat(), ids(1, RECORDS), requests);
+      assert.deepEqual(await w.quarantined('a'), []);
+      assert.ok(refused <= 40, `${refused} requests were refused`);
+      assert.ok((taken.at(-2)?.length ?? 0) >= 100, `the small ones go one by one: ${requests}`);
+    });
+});
+
 test('a single record that is too large is quarantined, and nothing about the size of requests is learnt from it', async () => {
   const w = await world({ gathering: { by: 'batch', records: 3_000, bytes: 2 ** 22 } });
   const sizes: number[] = [];

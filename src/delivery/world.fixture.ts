@@ -48,6 +48,8 @@ export interface TestRecord {
   readonly eventType?: number;
   readonly alert?: boolean;
   readonly endpoint?: { readonly id: number };
+  /** Makes it larger. */
+  readonly pad?: string;
 }
 
 /**
