@@ -1,5 +1,5 @@
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
-import { nextSlice } from '../lib/slices.ts';
+import { nextSlice, Slices } from '../lib/slices.ts';
 import { recordBytes } from '../records/block.ts';
 import { compileFields, decimal, textAt } from '../records/fields.ts';
 import type { RecordKind } from '../records/record-index.ts';
@@ -81,7 +81,7 @@ function columnsOf(kind: RecordKind, hashed: readonly string[]): Column[] {
   });
 }
 
-/** Records of a row group. It is encoded at once, in some 30 ms; larger ones make smaller files, and longer pauses. */
+/** Records of a row group. It is encoded at once, in some 40 ms; larger ones make smaller files, and longer pauses. */
 const ROWS = 2_000;
 
 /** The bytes of a file, row group by row group: no more than one is in memory. */
@@ -89,10 +89,13 @@ export async function* parquetFile(file: RecordFile, createdBy: string): AsyncGe
   const columns = columnsOf(file.kind, file.hashed ?? []);
   const output = new Output();
   const writer = new ParquetWriter({ writer: output, schema: schemaOf(columns), createdBy });
+  const slices = new Slices();
   let rows = new Rows(columns);
   for await (const { block, from, to } of file.segments()) {
     for (let at = from; at < to; at++) {
-      rows.add(recordBytes(block, at));
+      const record = recordBytes(block, at);
+      rows.add(record);
+      await slices.add(record.length);
       if (rows.count < ROWS) continue;
       writer.write({ columnData: rows.columns(), rowGroupSize: ROWS });
       rows = new Rows(columns);
