@@ -12,6 +12,7 @@ export interface ImportFlags {
   readonly url: string;
   readonly operatorToken?: string;
   readonly invalid?: 'skip';
+  readonly json?: true;
 }
 
 /** Records that a dry run shows. */

@@ -51,6 +51,7 @@ export function addImport(program: Command, console: Console, done: (code: numbe
         'skip',
       ]),
     )
+    .option('--json', 'print one JSON object per file')
     .action(async (files: string[], flags: ImportFlags) => done(await importFiles(files, flags, console)));
 }
 
@@ -74,9 +75,11 @@ async function importFiles(files: readonly string[], flags: ImportFlags, console
   for (const file of files) {
     const digest = statePath === undefined || file === '-' ? undefined : await digestOf(open(file));
     if (typeof digest === 'string' && state.files.includes(digest)) {
-      console.print(`${file}: nothing imported, because an earlier import had the whole file`);
+      if (flags.json) console.print(JSON.stringify({ file, imported_before: true }));
+      else console.print(`${file}: nothing imported, because an earlier import had the whole file`);
       continue;
     }
+    const records: string[] = [];
     const outcome = await importRecords({
       kind,
       portions: mapping ? mappedPortions(mapping, open(file), state.sessions) : portionsOf(open(file)),
@@ -86,20 +89,14 @@ async function importFiles(files: readonly string[], flags: ImportFlags, console
       post:
         shown === undefined
           ? (portion, key) => post({ ...flags, kind }, token, portion, key)
-          : dryPost(kind, shown, console.print),
+          : dryPost(kind, shown, flags.json ? (text) => records.push(text) : console.print),
       progress: ({ waiting }) => {
         if (waiting !== undefined) console.printError(`${file}: waiting: ${waiting}`);
       },
     });
-    for (const { line, path, message } of outcome.faults) {
-      console.printError(`${file}:${line}: ${path ? `${path}: ` : ''}${message}`);
-    }
-    console.print(`${file}: ${shown === undefined ? summaryOf(outcome) : drySummaryOf(outcome)}`);
-    if (outcome.failure !== undefined) {
-      console.printError(`${file}: stopped: ${outcome.failure}`);
-      if (shown === undefined) console.printError(adviceFor(outcome));
-      return 1;
-    }
+    if (flags.json) console.print(jsonOf(file, outcome, shown === undefined ? undefined : records));
+    else report(file, outcome, shown !== undefined, console);
+    if (outcome.failure !== undefined) return 1;
     faulty ||= shown !== undefined && outcome.skipped > 0;
     if (statePath === undefined || !mapping || shown !== undefined) continue;
     state = { ...state, files: digest === undefined ? state.files : [...state.files, digest] };
@@ -108,8 +105,26 @@ async function importFiles(files: readonly string[], flags: ImportFlags, console
   return faulty ? 1 : 0;
 }
 
+function report(file: string, outcome: ImportOutcome, dry: boolean, console: Console): void {
+  for (const { line, path, message } of outcome.faults) {
+    console.printError(`${file}:${line}: ${path ? `${path}: ` : ''}${message}`);
+  }
+  console.print(`${file}: ${dry ? drySummaryOf(outcome) : summaryOf(outcome)}`);
+  if (outcome.failure === undefined) return;
+  console.printError(`${file}: stopped: ${outcome.failure}`);
+  if (!dry) console.printError(adviceFor(outcome));
+}
+
+/** @param records that a dry run shows, as they would be sent */
+function jsonOf(file: string, outcome: ImportOutcome, records: readonly string[] | undefined): string {
+  const { stored, repeated, skipped, leftOut, faults, failure = null } = outcome;
+  const counts = records ? { valid: stored } : { imported: stored, repeated };
+  const text = JSON.stringify({ file, ...counts, invalid: skipped, left_out: leftOut, faults, failure });
+  return records ? `${text.slice(0, -1)},"records":[${records.join(',')}]}` : text;
+}
+
 /** In place of sending: checks the records as a node would, and shows the first of them. */
-function dryPost(kind: RecordKind, shown: number, print: (text: string) => void) {
+function dryPost(kind: RecordKind, shown: number, print: (text: string) => unknown) {
   const reader = new RecordReader(kind);
   let left = shown;
   return async ({ body, lines }: Portion): Promise<PostAnswer> => {

@@ -456,6 +456,15 @@ describe('import with a mapping', () => {
       1,
     );
     assert.match(stage.err, /stopped: 2 of 3 records cannot be mapped/);
+    stage.out = '';
+    assert.equal(await stage.run('import', '--mapping', mapping, '--dry-run', '1', '--json', file), 1);
+    const dry = JSON.parse(stage.out);
+    assert.deepEqual([dry.valid, dry.invalid, dry.left_out, dry.failure], [1, 2, 0, null]);
+    assert.deepEqual(dry.records[0].volume, { rx: 0.000002, tx: 0.000001, total: 0.000003 });
+    assert.deepEqual(
+      dry.faults.map(({ line }: { line: number }) => line),
+      [3, 5],
+    );
     assert.equal(node.bodies.length, 0);
     assert.equal(
       await stage.run(

@@ -20,6 +20,7 @@ import {
   formatUtc,
 } from '../../src/portal/lib/format.ts';
 import { formatJson } from '../../src/portal/lib/json.ts';
+import { withLongNumbers } from '../../src/portal/lib/long-numbers.ts';
 import { faultAt, problemOf, unshown } from '../../src/portal/lib/problem.ts';
 import { initialValues, ofFormat, toCredentials } from '../../src/portal/lib/schema.ts';
 import { withoutSecrets } from '../../src/portal/lib/secrets.ts';
@@ -401,5 +402,23 @@ test('buckets of a series fall into their slots up to now', () => {
   assert.deepEqual(
     slots.flatMap((slot, index) => (slot ? [index] : [])),
     [0, 59],
+  );
+});
+
+test('ids of 64 bits in filters are not rounded on their way through the portal', async () => {
+  const answer = (text: string) =>
+    new Response(text, {
+      status: 200,
+      headers: { 'content-type': 'application/json; charset=utf-8', link: 'next' },
+    });
+  const text =
+    '{"filters":[{"field":"id","value":[18446744073709551615,3,0.5]}],"created":"2026-03-17T06:02:48.118Z"}';
+  const read = await withLongNumbers('/api/v2/data_stream/0011aaff', answer(text));
+  assert.deepEqual([read.status, read.headers.get('link')], [200, 'next']);
+  assert.deepEqual((await read.json()).filters[0].value, ['18446744073709551615', 3, 0.5]);
+  const record = '{"id":18446744073709551615}';
+  assert.equal(
+    await (await withLongNumbers('/api/v2/data_stream/0011aaff/tail', answer(record))).text(),
+    record,
   );
 });

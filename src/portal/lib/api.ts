@@ -2,6 +2,7 @@ import createClient from 'openapi-fetch';
 import type { components, paths } from '../generated/api.ts';
 import { type LoggedCall, logCall } from './call-log.ts';
 import { currentLogin, LoginEnded } from './login.ts';
+import { withLongNumbers } from './long-numbers.ts';
 import { pace } from './pace.ts';
 import { CallFailed, problemOf } from './problem.ts';
 import { type CredentialSchema, credentialSchema } from './schema.ts';
@@ -22,33 +23,6 @@ export const api = createClient<paths>({
     pace,
   }),
 });
-
-/** Data streams and replays, which have filters. */
-const WITH_FILTERS = /^\/api\/v2\/data_stream(\/[0-9a-f]{8}(\/replay.*)?)?$/;
-/** A number that JavaScript may round. Other texts of digits only cost a second look. */
-const LONG_NUMBER = /[\d.]{16}|\d[eE][+-]?\d{3}/;
-
-/**
- * The answer with numbers that JavaScript would round as texts. The filters of a data stream may have ids of 64 bits: the form
- * shows them as they are, and sends no other number back.
- */
-async function withLongNumbers(path: string, answer: Response): Promise<Response> {
-  if (!WITH_FILTERS.test(path) || !answer.headers.get('content-type')?.startsWith('application/json'))
-    return answer;
-  const text = await answer.text();
-  return new Response(LONG_NUMBER.test(text) ? JSON.stringify(JSON.parse(text, keepDigits)) : text, answer);
-}
-
-function keepDigits(
-  _: string,
-  value: unknown,
-  ...[context]: readonly { readonly source?: string }[]
-): unknown {
-  const source = context?.source;
-  const rounded =
-    typeof value === 'number' && source !== undefined && !Number.isSafeInteger(value) && /^\d+$/.test(source);
-  return rounded ? source : value;
-}
 
 let schemas: ReadonlyMap<string, CredentialSchema> = new Map();
 
