@@ -63,6 +63,7 @@ test('a record that is no JSON is a fault of its own; a document that goes on in
     ['[]x', /behind the end of the list/],
     ['5', /must be an object/],
     ['{"a":1} 5', /an object, in braces, must follow/],
+    [`{"a":${'['.repeat(128)}${']'.repeat(128)}}`, /nested more than 128 levels deep/],
     [`{"a":"${'x'.repeat(2 ** 20)}"}`, /more than 1048576 bytes/],
   ];
   for (const [document, message] of cases)

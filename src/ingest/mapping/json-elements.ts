@@ -78,8 +78,10 @@ export class JsonElements {
       return false;
     }
     if (byte === QUOTE) this.#text = true;
-    else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) this.#depth++;
-    else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) return --this.#depth === 0;
+    else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+      if (++this.#depth > DEEPEST)
+        this.fault = `line ${this.#startLine}: an object is nested more than ${DEEPEST} levels deep`;
+    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) return --this.#depth === 0;
     return false;
   }
 
@@ -122,6 +124,8 @@ export class JsonElements {
   }
 }
 
+/** Twice as deep as a record may be, and shallow enough for code that recurses over values. */
+const DEEPEST = 128;
 const LINE_FEED = 0x0a;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
