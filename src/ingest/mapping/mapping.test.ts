@@ -326,10 +326,14 @@ describe('counters that grow through a session', () => {
 
   test('a repeated or older report adds nothing, and a counter that began again counts from 0', () => {
     const sessions = new Sessions();
-    const slices = [report('a', 5, 100), report('a', 5, 100), report('a', 3, 60), report('a', 9, 30)].map(
-      (each) => slice(map(each, sessions)),
-    );
-    assert.deepEqual(slices, ['05 05 100 0', 'left out', 'left out', '05 09 30 0']);
+    const slices = [
+      report('a', 5, 100),
+      report('a', 5, 100),
+      report('a', 5, 60),
+      report('a', 3, 60),
+      report('a', 9, 30),
+    ].map((each) => slice(map(each, sessions)));
+    assert.deepEqual(slices, ['05 05 100 0', 'left out', 'left out', 'left out', '05 09 30 0']);
   });
 
   test('a later run goes on where the one before ended', () => {
