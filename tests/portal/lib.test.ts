@@ -415,7 +415,7 @@ test('ids of 64 bits in filters are not rounded on their way through the portal'
     '{"filters":[{"field":"id","value":[18446744073709551615,3,0.5]}],"created":"2026-03-17T06:02:48.118Z"}';
   const read = await withLongNumbers('/api/v2/data_stream/0011aaff', answer(text));
   assert.deepEqual([read.status, read.headers.get('link')], [200, 'next']);
-  assert.deepEqual((await read.json()).filters[0].value, ['18446744073709551615', 3, 0.5]);
+  assert.match(await read.text(), /"value":\["18446744073709551615",3,0\.5\]/);
   const record = '{"id":18446744073709551615}';
   assert.equal(
     await (await withLongNumbers('/api/v2/data_stream/0011aaff/tail', answer(record))).text(),
