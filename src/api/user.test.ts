@@ -88,7 +88,8 @@ describe('users of the own organisation', () => {
   test('an administrator stays one, so that the organisation keeps one', async () => {
     const { call, idOf, token } = await setUp();
     const own = `${USERS}/${await idOf(ADA.username)}`;
-    for (const body of [{ status: { id: 2 } }, { roles: [{ id: 3 }] }]) {
+    // A session alone must not be enough to take over the user for good.
+    for (const body of [{ status: { id: 2 } }, { roles: [{ id: 3 }] }, { password: PASSWORD }]) {
       assert.equal((await call('PATCH', own, { token, body })).status, 409);
     }
     assert.equal((await call('PUT', `${own}/role/2`, { token })).status, 409);

@@ -54,6 +54,8 @@ const PATH = '/api/v1/user';
 const OWN =
   'An administrator cannot suspend or delete themselves or give up the role: another administrator must do it.';
 
+const OWN_PASSWORD = `Your own password needs the present one: PATCH ${PATH}/my.`;
+
 /** Users of the caller's organisation, as emnify's `/api/v1/user`. Administrators who have signed in change them. */
 export function userRoutes({ users }: UserParts): Route[] {
   const mustFind = async ({ organisationId }: Identity, id: string) => {
@@ -63,6 +65,8 @@ export function userRoutes({ users }: UserParts): Route[] {
   };
   const change = async (identity: Identity, id: string, changes: Parameters<Users['change']>[1]) => {
     const user = await mustFind(identity, id);
+    if (changes.sha1Hex !== undefined && isOwn(identity, user))
+      throw new ApiError('InvalidState', OWN_PASSWORD);
     const losesRights = changes.status === 'disabled' || (changes.role ?? user.role) !== user.role;
     if (losesRights && isOwn(identity, user)) throw new ApiError('InvalidState', OWN);
     if (!(await users.change(user.username, changes))) throw new ApiError('NotFound');
