@@ -17,8 +17,10 @@ export interface Trial {
   readonly silenceMs: number;
   /** From the end of the fault until every node held its share and every replica was up to date, ms. */
   readonly calmMs: number;
-  /** What must not be: records out of order, repeated long after, no calm. */
-  readonly faults: readonly string[];
+  /** Records that came out of order, or again long after. */
+  readonly disorder: readonly string[];
+  /** Why the cluster did not become calm; undefined: it did. */
+  readonly restless: string | undefined;
 }
 
 const CALM_WITHIN_MS = 90_000;
@@ -41,14 +43,14 @@ export async function tryFaults(world: HostsWorld, faults: Faults, lastsMs: numb
   await Promise.all(faults.map(({ fault, victim }) => fault.end?.(world, victim)));
 
   const healed = performance.now();
-  const found: string[] = [];
-  await world.cluster.calm().catch((error: unknown) => found.push(String(error)));
+  const restless = await world.cluster.calm().then(() => undefined, String);
   const calmMs = performance.now() - healed;
   const { counts } = load;
   const arrived = () => load.missing(counts) === 0 || undefined;
   await waitFor('all has arrived', arrived, CALM_WITHIN_MS, 50).catch(() => undefined);
-  for (const [stream, arrivals] of load.arrivals.entries())
-    for (const fault of arrivals.faults.splice(0)) found.push(`stream ${stream}: ${fault}`);
+  const disorder = load.arrivals.flatMap((arrivals, stream) =>
+    arrivals.faults.splice(0).map((fault) => `stream ${stream}: ${fault}`),
+  );
   return {
     name: faults.map(({ fault }) => fault.name).join('; '),
     acknowledged: load.acknowledged - before.acknowledged,
@@ -57,6 +59,7 @@ export async function tryFaults(world: HostsWorld, faults: Faults, lastsMs: numb
     ingestMs: load.slowestMs,
     silenceMs: Math.max(...load.arrivals.map(({ longestSilence }) => longestSilence)),
     calmMs,
-    faults: found,
+    disorder,
+    restless,
   };
 }
