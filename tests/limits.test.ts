@@ -8,6 +8,7 @@ import { MOST_STREAMS } from '../src/api/data-streams/create.ts';
 import { VERIFY_TIMEOUT_MS } from '../src/api/data-streams/destination.ts';
 import { MOST_REPLAYS, REPLAYS_KEPT } from '../src/api/data-streams/replay.ts';
 import { LONGEST_NAME } from '../src/api/data-streams/schema.ts';
+import { HOLD_MS, REFUSALS_AT_ONCE } from '../src/api/held-refusals.ts';
 import { DEFAULT_PER_PAGE, MOST_LIST_BYTES, PageQuery } from '../src/api/pagination.ts';
 import { DEEPEST_BODY } from '../src/api/validation.ts';
 import { MOST_TOKENS } from '../src/auth/application-tokens.ts';
@@ -85,6 +86,11 @@ const ROWS: readonly (string | Row)[] = [
     `${bytes(traffic * 1024)} a second, ${bytes(traffic * 1024 * BUDGET_SECONDS)} at once`,
     '429',
     'rateTraffic',
+  ],
+  [
+    'answers with 429 to an organisation',
+    `${REFUSALS_AT_ONCE} a second`,
+    `each comes ${seconds(HOLD_MS)} later`,
   ],
   [
     'calls of `/api/v1/authenticate` from an address',

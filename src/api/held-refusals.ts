@@ -1,8 +1,8 @@
 import type { Clock } from '../lib/clock.ts';
 
 /** Refusals that an organisation gets at once in a second: more than a client has that waits when it is told to. */
-const AT_ONCE = 20;
-const HOLD_MS = 1_000;
+export const REFUSALS_AT_ONCE = 20;
+export const HOLD_MS = 1_000;
 /** Refusals of an organisation that wait at a time, of a few KiB each; further ones do not wait. */
 const MOST_HELD = 200;
 
@@ -25,7 +25,7 @@ export function createHeldRefusals(clock: Clock): (organisationId: number) => Pr
     const count = (refused.get(organisationId) ?? 0) + 1;
     refused.set(organisationId, count);
     const waiting = held.get(organisationId) ?? 0;
-    if (count <= AT_ONCE || waiting >= MOST_HELD) return;
+    if (count <= REFUSALS_AT_ONCE || waiting >= MOST_HELD) return;
     held.set(organisationId, waiting + 1);
     await new Promise<void>((resolve) => clock.after(HOLD_MS, resolve));
     const left = (held.get(organisationId) as number) - 1;
