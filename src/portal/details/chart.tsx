@@ -154,12 +154,13 @@ function optionsOf(
   const style = getComputedStyle(element);
   const colour = (name: string) => style.getPropertyValue(name).trim();
   const forced = window.matchMedia('(forced-colors: active)').matches;
-  const line = forced ? 'GrayText' : colour('--portal-line');
+  // The system's grey may be a loud colour: thin dots of its text colour stay behind the figures.
+  const line = forced ? 'CanvasText' : colour('--portal-line');
   const text = forced ? 'CanvasText' : colour('--mantine-color-dimmed');
   const ink = forced ? 'Highlight' : colour(bad ? '--portal-chart-bad' : '--portal-chart');
   const axis: uPlot.Axis = {
     stroke: text,
-    grid: { stroke: line, width: 1 },
+    grid: { stroke: line, width: 1, ...(forced ? { dash: [1, 5] } : {}) },
     ticks: { stroke: line, width: 1, size: 4 },
     font: `12px ${style.fontFamily}`,
   };
