@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { fc } from '../../src/lib/property.fixture.ts';
 import { deliveryOf, deliveryValues, describeDelivery, LIMITS } from '../../src/portal/lib/delivery.ts';
+import { addDecimals, daysOf, explainLedger, sumOf } from '../../src/portal/lib/ledger.ts';
 import { elementsOf, readPreview, totals } from '../../src/portal/lib/preview.ts';
 import { rangeOfSlots, replayBody, replayProgress } from '../../src/portal/lib/replays.ts';
 import { bodyOf, readDraft, successorOf, writeDraft } from '../../src/portal/lib/wizard.ts';
@@ -102,6 +103,64 @@ describe('order and pace', () => {
       }),
       'In order for each endpoint, up to 4 requests at the same time; at most 1 record a second; 100 records a request, or what came in 1 min',
     );
+  });
+});
+
+describe('the ledger', () => {
+  const hour = (at: string, records: number, more: object = {}) => ({
+    hour: at,
+    records,
+    filtered: 0,
+    delivered: records,
+    quarantined: 0,
+    expired: 0,
+    pending: 0,
+    ...more,
+  });
+
+  test('decimals add up exactly', () => {
+    const digits = fc.bigInt({ min: -(10n ** 20n), max: 10n ** 20n });
+    const places = fc.integer({ min: 0, max: 10 });
+    const textOf = (value: bigint, count: number) => {
+      const text = (value < 0n ? -value : value).toString().padStart(count + 1, '0');
+      const point = text.length - count;
+      return `${value < 0n ? '-' : ''}${text.slice(0, point)}${count > 0 ? `.${text.slice(point)}` : ''}`;
+    };
+    fc.assert(
+      fc.property(digits, places, digits, places, (a, m, b, n) => {
+        const sum = a * 10n ** BigInt(10 - m) + b * 10n ** BigInt(10 - n);
+        const found = addDecimals(textOf(a, m), textOf(b, n));
+        assert.equal(addDecimals(found, '0'), found);
+        assert.equal(addDecimals(found, textOf(-sum, 10)).replace('-', ''), '0');
+      }),
+    );
+    assert.equal(addDecimals('0.1', '0.2'), '0.3');
+    assert.equal(addDecimals('12345678901234567890.5', '-0.5'), '12345678901234567890');
+  });
+
+  test('is summed up by day, cost by currency and traffic type', () => {
+    const part = (amount: string) => ({ currency: 'EUR', traffic_type: 'Data', amount });
+    const sum = sumOf([
+      hour('2026-01-31T08:00:00Z', 2, { volume_total: '1.5', cost: [part('0.1')] }),
+      hour('2026-01-31T09:00:00Z', 3, { volume_total: '2.25', cost: [part('0.2')] }),
+    ]);
+    assert.deepEqual([sum.records, sum.delivered, sum.volume_total, sum.cost], [5, 5, '3.75', [part('0.3')]]);
+    const days = daysOf([hour('2026-01-29T12:00:00Z', 1), hour('2026-01-31T12:00:00Z', 1)]);
+    assert.deepEqual(
+      days.map(({ first }) => first),
+      ['2026-01-31T12:00:00Z', '2026-01-29T12:00:00Z'],
+    );
+  });
+
+  test('says in plain words what does not add up yet', () => {
+    const of = (more: object) => explainLedger(hour('', 10, more));
+    assert.deepEqual(of({}), {
+      settled: true,
+      words: '10 records arrived, 10 of them were delivered. It adds up.',
+    });
+    assert.match(of({ delivered: 8, pending: 2 }).words, /2 still wait/);
+    assert.match(of({ delivered: 8, quarantined: 1, expired: 1 }).words, /1 were refused.*1 expired/);
+    assert.match(of({ delivered: 8 }).words, /different moments/);
   });
 });
 

@@ -117,6 +117,7 @@ export function views({ running, failed, quarantined, paused }: Populated): View
     tab('attempts', 'Attempts', (page) => page.getByRole('table').waitFor()),
     tab('tail', 'Live tail', (page) => page.locator('.tail summary').first().click()),
     tab('quarantine', 'Quarantine', (page) => page.getByText(/Nothing here|Send again/).waitFor()),
+    tab('ledger', 'Ledger', (page) => page.getByText('It adds up').waitFor()),
     tab('settings', 'Settings', (page) => page.getByRole('button', { name: 'Save destination' }).waitFor()),
     {
       name: 'details-error',

@@ -2,6 +2,7 @@ import { Button, Group, Stack, Text } from '@mantine/core';
 import { useState } from 'react';
 import type { paths } from '../generated/api.ts';
 import { api, type QuarantineGroup, readPage } from '../lib/api.ts';
+import { download } from '../lib/download.ts';
 import { formatCount } from '../lib/format.ts';
 import { formatJson } from '../lib/json.ts';
 import { notifyFailure } from '../lib/notices.ts';
@@ -42,7 +43,12 @@ export function QuarantinedRecords({
   const save = async () => {
     setBusy(true);
     try {
-      download(name, await readGroup(id, group.group, MOST_DOWNLOADED));
+      download(
+        `quarantine-${name}`,
+        'ndjson',
+        'application/x-ndjson',
+        linesOf(await readGroup(id, group.group, MOST_DOWNLOADED)),
+      );
     } catch (error) {
       notifyFailure(error);
     }
@@ -104,12 +110,5 @@ async function readGroup(id: string, group: string, count: number): Promise<read
 }
 
 /** The records as they came in, one per line. */
-function download(name: string, records: readonly { readonly record: string }[]): void {
-  const lines = records.map(({ record }) => `${record.replaceAll(/[\r\n]+/g, ' ')}\n`);
-  const url = URL.createObjectURL(new Blob(lines, { type: 'application/x-ndjson' }));
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = `quarantine-${name.replaceAll(/[^\w-]+/g, '-')}.ndjson`;
-  link.click();
-  URL.revokeObjectURL(url);
-}
+const linesOf = (records: readonly { readonly record: string }[]) =>
+  records.map(({ record }) => `${record.replaceAll(/[\r\n]+/g, ' ')}\n`);

@@ -1,6 +1,7 @@
 import { Anchor, Button, Group, Stack, Switch, Tabs, Text } from '@mantine/core';
 import { useState } from 'react';
 import { Attempts } from '../details/attempts.tsx';
+import { Ledger } from '../details/ledger.tsx';
 import { Overview } from '../details/overview.tsx';
 import { Quarantine } from '../details/quarantine.tsx';
 import { Settings } from '../details/settings.tsx';
@@ -20,7 +21,7 @@ import { restartStream, switchStream } from '../parts/stream-actions.ts';
 import { TestRecordButton, TestRecordResult, useTestRecord } from '../parts/synthetic-record.tsx';
 
 const REFRESH = 2000;
-const TABS = ['overview', 'attempts', 'tail', 'quarantine', 'settings'] as const;
+const TABS = ['overview', 'attempts', 'tail', 'quarantine', 'ledger', 'settings'] as const;
 type Tab = (typeof TABS)[number];
 
 /** One data stream: its state, its deliveries and its settings. */
@@ -94,6 +95,7 @@ export default function Details({ id }: { readonly id: string }) {
           <Tabs.Tab value="quarantine">
             Quarantine{quarantined > 0 ? ` (${formatCount(quarantined)})` : ''}
           </Tabs.Tab>
+          <Tabs.Tab value="ledger">Ledger</Tabs.Tab>
           {canWrite && <Tabs.Tab value="settings">Settings</Tabs.Tab>}
         </Tabs.List>
         <Tabs.Panel value="overview">
@@ -107,6 +109,9 @@ export default function Details({ id }: { readonly id: string }) {
         </Tabs.Panel>
         <Tabs.Panel value="quarantine">
           <Quarantine id={id} name={streamName(data)} />
+        </Tabs.Panel>
+        <Tabs.Panel value="ledger">
+          <Ledger stream={data} />
         </Tabs.Panel>
         {canWrite && (
           <Tabs.Panel value="settings">
