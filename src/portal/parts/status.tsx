@@ -32,6 +32,6 @@ export function nextStep(stream: DataStream): string | undefined {
   if (stream.status.id !== STATUS.error) return undefined;
   const fix = 'Fix the cause at the destination, or change the destination in the settings of the stream.';
   return stream.auto_restart
-    ? `${fix} The stream tries again by itself; to save the wait, restart it. Its records are kept until then.`
+    ? `${fix} The stream tries again by itself; to save the wait, restart the stream. Its records are kept until then.`
     : `${fix} Then restart the stream. Its records are kept until then.`;
 }
