@@ -35,15 +35,15 @@ export function offered(
   block: Block,
   selection: Selection,
 ): void {
+  if (sequence >= beyondOf(state)) {
+    // Between what was read and this block lies nothing for the stream: the end of the range is reached.
+    if (state.live) state.readAt = { sequence, index: 0 };
+    return;
+  }
   if (state.phase === 'loading') {
     if (state.early.length < MOST_EARLY)
       state.early.push(sequence, selection.count, selection.count + selection.filtered, block.arrivedAt);
     else state.ahead.exact = false;
-    return;
-  }
-  if (sequence >= beyondOf(state)) {
-    // Between what was read and this block lies nothing for the stream: the end of the range is reached.
-    if (state.live) state.readAt = { sequence, index: 0 };
     return;
   }
   const { progress } = state;
