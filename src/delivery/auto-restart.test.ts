@@ -340,7 +340,7 @@ test("simstream's own faults do not make the pauses longer, and are not taken fo
 test('with lanes a trial is one request, and throttling of it is no reason to leave Error', async () => {
   const gathering = {
     by: 'batch',
-    records: 100,
+    records: 5,
     bytes: 2 ** 20,
     lanes: { by: 'endpoint', inFlight: 4 },
   } as const;

@@ -5,6 +5,7 @@ import { streamKey } from '../../registry/data-stream.ts';
 import { type Peer, TestWorld } from '../world.fixture.ts';
 
 const SECOND = 1_000;
+const HOUR = 3_600_000;
 const usage = (from: number, to: number) =>
   Array.from({ length: to - from + 1 }, (_, index) => ({
     id: from + index,
@@ -48,6 +49,20 @@ describe('a data stream begins where another one ends', () => {
     assert.deepEqual(next, ids(11, 20));
     assert.equal((await w.progress('next')).counters.delivered, 10);
     assert.equal((await w.progress('old')).pending, 10, 'its records wait, as of any paused stream');
+  });
+
+  test('what waits keeps the hours in which it arrived, for the ledger of the new one', async () => {
+    const { w, next } = await delivering();
+    await w.change('old', { desired: 'paused' });
+    const hour = Math.floor(w.clock.now() / HOUR) * HOUR;
+    await w.append('usage', usage(11, 13));
+    await w.clock.advance(HOUR);
+    await w.append('usage', usage(14, 18));
+    await w.clock.advance(10 * SECOND);
+    const wanted = { continueFrom: 'old', desired: 'paused', start: { sequence: 1, index: 0 } } as const;
+    await w.stream('next', takes(next), wanted);
+    await w.clock.advance(10 * SECOND);
+    assert.deepEqual((await w.progress('next')).waitingHours, [hour, 3, 3, hour + HOUR, 5, 5]);
   });
 
   test('what is in flight ends first: no record comes twice, none is left out', async () => {
