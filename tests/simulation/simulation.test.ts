@@ -5,7 +5,7 @@ import { command } from './shrink.ts';
 import { World } from './world.ts';
 
 /** As many as a quiet machine runs in half a minute; `npm run simulate` tries others. */
-const SEEDS = [4, 5, 10, 11, 12, 14, 16, 18, 19, 20, 21, 23, 25];
+const SEEDS = [4, 5, 10, 12, 16, 19, 21, 25];
 const HOURS = 3;
 
 describe('a simulated installation keeps what is promised', () => {
