@@ -93,7 +93,7 @@ export function keyboardTests(): void {
 
       await page.getByRole('heading', { name: 'By keyboard' }).waitFor();
       await tabTo('tab', 'Overview');
-      await press('ArrowRight', 'ArrowRight', 'ArrowRight', 'ArrowRight');
+      await press(...Array.from({ length: 5 }, () => 'ArrowRight'));
       await page.getByRole('tab', { name: 'Settings', selected: true }).waitFor();
       await tabTo('textbox', 'Name');
       await press('End');
