@@ -8,7 +8,7 @@ import { removeDirectory, temporaryDirectory } from './support/owned.ts';
 
 const PASSWORD = 'correct horse battery';
 
-test('what the page of the API fills in works when it is executed', { timeout: 120_000 }, async (t) => {
+test('what the page of the API fills in works when it is executed', { timeout: 300_000 }, async (t) => {
   const browser = await chromiumFor(t);
   if (!browser) return;
   const dataDirectory = temporaryDirectory();

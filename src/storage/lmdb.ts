@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
-import { stat, statfs } from 'node:fs/promises';
+import { existsSync, statfsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Database, open, type RootDatabase } from 'lmdb';
@@ -71,6 +71,12 @@ const PAGE_SIZE = 16_384;
  * old maps for a while, so that resident memory would count the same pages twice.
  */
 const MAP_SIZE = 2 ** 40;
+/**
+ * A write is refused before the disk is full. LMDB (lmdb-js 3.5.6) writes the report of a disk without room past the end of its
+ * memory (100 bytes in mdb_page_flush), and the process may crash. The room is that of the values, twice; of two pages for each
+ * changed key, which LMDB copies; and of what other programs may write at the same moment.
+ */
+const ROOM = { forOthers: 4 * 2 ** 20, ofValues: 2, ofKey: 2 * PAGE_SIZE };
 const AFTER_LOSS =
   'what it held is gone when this process ends: stop all nodes of this directory, and restore it from a backup';
 /** A killed reader (a tool that inspected the store) pins old pages until its entry is removed. */
@@ -125,6 +131,7 @@ export async function openLmdb(directory: string, options: LmdbOptions): Promise
       if (closing !== undefined) throw new StoreFailure('the store is closed');
       const fault = fileFault();
       if (fault !== undefined) throw new StoreFailure(`${fault} while it was in use`);
+      requireRoom(directory, changes);
       try {
         await environment.batch(() => {
           for (const { table, key, value } of changes) {
@@ -214,13 +221,27 @@ async function storeFailure(directory: string, error: unknown): Promise<StoreFai
     Promise.resolve(commitError).catch((reason: unknown) => reason),
     nextTurn().then(() => error),
   ]);
-  const { bavail, bsize } = await statfs(directory);
-  const free = Math.floor((bavail * bsize) / 2 ** 20);
   const message = cause instanceof Error ? cause.message : String(cause);
   return new StoreFailure(
-    `the store in ${directory} cannot write: ${message} (${free} MiB free on its disk)`,
-    {
-      cause,
-    },
+    `the store in ${directory} cannot write: ${message} (${inMiB(freeBytesOf(directory))} MiB free on its disk)`,
+    { cause },
   );
 }
+
+/** @throws StoreFailure when a write could meet a full disk, see ROOM */
+function requireRoom(directory: string, changes: readonly TableChange[]): void {
+  const values = changes.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
+  const needed = ROOM.forOthers + ROOM.ofValues * values + ROOM.ofKey * changes.length;
+  const free = freeBytesOf(directory);
+  if (free >= needed) return;
+  const room = `${inMiB(free)} MiB free on its disk, ${Math.ceil(needed / 2 ** 20)} MiB are needed`;
+  throw new StoreFailure(`the store in ${directory} cannot write: no space left (${room})`);
+}
+
+function freeBytesOf(directory: string): number {
+  const { bavail, bsize, blocks } = statfsSync(directory);
+  // Some file systems do not say how large they are.
+  return blocks === 0 ? Number.POSITIVE_INFINITY : bavail * bsize;
+}
+
+const inMiB = (bytes: number) => Math.floor(bytes / 2 ** 20);

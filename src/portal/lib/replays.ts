@@ -42,8 +42,8 @@ export function replayProgress({ progress }: Pick<Replay, 'progress'>): {
 }
 
 /**
- * The slots of a chart that a marked range touches, from the beginning of the first to the end of the last, but not
- * beyond now.
+ * The slots of a chart that a marked range touches, from the beginning of the first to the end of the last. The end of the
+ * chart is now: nobody can mark the last second of it.
  * @param marked milliseconds since the epoch, as `now`
  */
 export function rangeOfSlots(
@@ -53,7 +53,10 @@ export function rangeOfSlots(
 ): TimeRange {
   const from = Math.floor(marked.from / step) * step;
   const until = Math.max(Math.ceil(marked.until / step) * step, from + step);
-  return { from: new Date(from).toISOString(), until: until > now ? '' : new Date(until).toISOString() };
+  return {
+    from: new Date(from).toISOString(),
+    until: until > now - step / 2 ? '' : new Date(until).toISOString(),
+  };
 }
 
 /** The last `seconds` before `now`. */
