@@ -1,4 +1,5 @@
 import type { Outcome, Segment } from '../../destinations/contract.ts';
+import { passingPayload } from '../../records/leased-block.ts';
 import { UsageSums } from '../../records/usage-sums.ts';
 
 type Sums = Map<number, UsageSums>;
@@ -43,7 +44,7 @@ function addSegment(sums: Sums, { block, from, to }: Segment, taken: (index: num
     usage = new UsageSums();
     sums.set(block.arrivedAt, usage);
   }
-  const payload = block.payload();
+  const payload = passingPayload(block);
   const { starts, ends, amounts } = block;
   for (let index = from; index < to; index++) {
     if (!taken(index)) continue;
