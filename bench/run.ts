@@ -80,19 +80,14 @@ async function run(names: readonly string[], options: Options): Promise<void> {
   if (faults.length > 0) process.exitCode = 1;
 }
 
-/** A scenario with a place of its own (`<!-- results noisy -->`) is written there, the others are together. */
+/** Each scenario has a place of its own in the page (`<!-- results noisy -->`), so that a run replaces only what it has measured. */
 function writeDocs(machine: string, tables: ReadonlyMap<string, string>): void {
   let text = readFileSync(DOCS, 'utf8');
-  const others: string[] = [];
-  const put = (place: string, content: readonly string[]) => {
-    const between = new RegExp(`(<!-- ${place} -->\\n).*(<!-- /${place} -->)`, 's');
-    if (!between.test(text)) return false;
-    const written = [machine, ...content].join('\n\n');
-    text = text.replace(between, (_, start, end) => `${start}\`\`\`\n${written}\n\`\`\`\n${end}`);
-    return true;
-  };
-  for (const [name, table] of tables) if (!put(`results ${name}`, [table])) others.push(table);
-  if (others.length > 0) put('results', others);
+  for (const [name, table] of tables) {
+    const between = new RegExp(`(<!-- results ${name} -->\\n).*(<!-- /results ${name} -->)`, 's');
+    if (!between.test(text)) throw new Error(`docs/benchmarks.md has no place for the results of ${name}.`);
+    text = text.replace(between, (_, start, end) => `${start}\`\`\`\n${machine}\n\n${table}\n\`\`\`\n${end}`);
+  }
   writeFileSync(DOCS, text);
 }
 
