@@ -59,10 +59,11 @@ export function natsReader({ nats, recent, inFlight }: ReaderParts): NatsReader 
     if (hit) return { stored: { sequence, block: hit.block }, length: hit.storedLength };
     const { stream } = partition;
     const what = `block ${sequence} of ${stream} cannot be read`;
-    // Any replica may answer. A replica that lags does not have the block yet, so the leader decides.
-    const message =
-      (await nats.ask(what, () => nats.manager.direct.getMessage(stream, { seq: sequence }))) ??
-      (await nats.ask(what, () => nats.manager.streams.getMessage(stream, { seq: sequence })));
+    // Only the leader is asked where there are replicas: one may lag, or have another block there (nats-agreement.ts). A direct
+    // read, which any replica answers, is cheaper.
+    const { direct, streams } = nats.manager;
+    const reader = nats.replicas > 1 ? streams : direct;
+    const message = await nats.ask(what, () => reader.getMessage(stream, { seq: sequence }));
     if (message) {
       const found = decoded(sequence, message.data);
       const { block } = found.stored;

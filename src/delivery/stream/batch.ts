@@ -2,7 +2,7 @@ import type { Batch, Destination, Notes, Outcome, RecordFile, Segment } from '..
 import type { StoredBlock } from '../../log/log.ts';
 import { BlockFault } from '../../records/block.ts';
 import { passingPayload } from '../../records/leased-block.ts';
-import { type Chunk, countOf, deliveryId, firstOf, lastOf } from './chunk.ts';
+import { type Chunk, countOf, deliveryId, firstOf, lastOf, type Span } from './chunk.ts';
 import { DAMAGED } from './outcomes.ts';
 import { nameOf, type StreamSummary } from './stream-context.ts';
 import type { Summed } from './summed.ts';
@@ -21,8 +21,8 @@ interface Delivery {
 /** What became of a delivery; `gone`: the log no longer has a block of it. */
 type Delivered = Outcome | { readonly type: 'gone'; readonly sequence: number };
 
-/** Reads one block of the stream's partition again. */
-type ReadAgain = (sequence: number) => Promise<StoredBlock | undefined>;
+/** Reads the block of a span again (same-block.ts). */
+type ReadAgain = (span: Span) => Promise<StoredBlock | undefined>;
 
 /** A block that the retention took while it waited. */
 class BlockGone extends Error {
@@ -67,8 +67,9 @@ async function makeBatch(delivery: Delivery, readAgain: ReadAgain): Promise<Batc
   const segments: Segment[] = [];
   let bytes = 0;
   let again: StoredBlock | undefined;
-  for (const { sequence, block: held, from, to } of delivery.chunk) {
-    if (!held && again?.sequence !== sequence) again = await readAgain(sequence);
+  for (const span of delivery.chunk) {
+    const { sequence, block: held, from, to } = span;
+    if (!held && again?.sequence !== sequence) again = await readAgain(span);
     const block = held ?? blockOf(again, sequence);
     // Decompresses and checks what was read from the store; a damaged block throws here, not in the connector.
     passingPayload(block);
@@ -85,8 +86,9 @@ function makeFile(delivery: Delivery, readAgain: ReadAgain): RecordFile {
     async *segments() {
       delivery.summed?.begin([]);
       let again: StoredBlock | undefined;
-      for (const { sequence, from, to } of delivery.chunk) {
-        if (again?.sequence !== sequence) again = await readAgain(sequence);
+      for (const span of delivery.chunk) {
+        const { sequence, from, to } = span;
+        if (again?.sequence !== sequence) again = await readAgain(span);
         const segment = { block: blockOf(again, sequence), from, to };
         delivery.summed?.add(segment);
         yield segment;

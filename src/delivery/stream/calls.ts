@@ -5,12 +5,13 @@ import { comparePositions } from '../../log/log.ts';
 import { type Block, recordBytes } from '../../records/block.ts';
 import type { DataStreamDocument } from '../../registry/data-stream.ts';
 import { blockOf, deliver } from './batch.ts';
-import { bytesOf, type Chunk, countOf, deliveryId, recordAt } from './chunk.ts';
+import { bytesOf, type Chunk, countOf, deliveryId, recordAt, type Span } from './chunk.ts';
 import type { Effect, Event, Refused } from './events.ts';
 import { SLOTS } from './lanes.ts';
 import { countBlocks, type LogView, readBlocks } from './log-calls.ts';
 import { NotedRequests } from './noted-requests.ts';
 import { DAMAGED } from './outcomes.ts';
+import { readSame } from './same-block.ts';
 import { nameOf, type QuarantinedRecord, type StreamContext, type StreamSummary } from './stream-context.ts';
 import { Summed } from './summed.ts';
 import { takingOf } from './taking.ts';
@@ -203,8 +204,7 @@ export class Calls {
     const startedAt = clock.now();
     const started = clock.monotonic();
     const connectionType = (this.document as DataStreamDocument).connectionType;
-    const readAgain = async (sequence: number) =>
-      (await log.read(partition, sequence, { blocks: 1, bytes: 1 }))[0];
+    const readAgain = (span: Span) => readSame(log, partition, span);
     const fault = (message: string) => this.#context.fault(message, stream);
     const notes = this.#noted.begin(started);
     const summing = stream.kind === 'usage' && !stream.job;
@@ -270,7 +270,7 @@ export class Calls {
   /** The bytes of a refused record, read again where they are not in memory. */
   async #bytesOf(span: Chunk[number], at: number): Promise<Uint8Array> {
     const { log, partition } = this.#context;
-    const [stored] = span.block ? [] : await log.read(partition, span.sequence, { blocks: 1, bytes: 1 });
+    const stored = span.block ? undefined : await readSame(log, partition, span);
     return recordBytes(span.block ?? blockOf(stored, span.sequence), at);
   }
 }

@@ -1,10 +1,13 @@
 import type { Position } from '../../log/log.ts';
 import type { Block } from '../../records/block.ts';
+import { markOf } from './same-block.ts';
 
 /** Some neighbouring records of a block: what a request is made of. `block` is missing where it is read again for the send. */
 export interface Span {
   readonly sequence: number;
   readonly block: Block | undefined;
+  /** Of a block that is read again: what it must be (same-block.ts). */
+  readonly mark?: number | undefined;
   /** Indexes within the block: `from` (included) to `to` (excluded). */
   readonly from: number;
   readonly to: number;
@@ -109,7 +112,7 @@ export function pick(chunk: Chunk, indexes: readonly number[]): Span[] {
 
 /** The chunk without its blocks: it takes no memory until it is sent. */
 export function strip(chunk: Chunk): Span[] {
-  return chunk.map((span) => (span.block ? { ...span, block: undefined } : span));
+  return chunk.map((span) => (span.block ? { ...span, block: undefined, mark: markOf(span.block) } : span));
 }
 
 function cut(span: Span, from: number, to: number): Span {

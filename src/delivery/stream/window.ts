@@ -3,6 +3,7 @@ import type { Block } from '../../records/block.ts';
 import type { Span } from './chunk.ts';
 import type { HeldBlocks } from './held-blocks.ts';
 import { slotRuns } from './lanes.ts';
+import { markOf } from './same-block.ts';
 
 /** The records of one block that wait in one lane: pairs of indexes, of which those before `at` are taken. */
 interface Waiting {
@@ -13,6 +14,8 @@ interface Waiting {
   readonly ends: Uint32Array | undefined;
   /** Shared by the lanes that wait for records of the block; undefined where the block is read again for the send. */
   hold: Hold | undefined;
+  /** Of a block that is read again. */
+  mark: number | undefined;
   /** Of its records, those taken since included. */
   readonly bytes: number;
   run: number;
@@ -152,6 +155,7 @@ export class Window {
       starts: this.#keepBlocks ? starts : undefined,
       ends: this.#keepBlocks ? ends : undefined,
       hold,
+      mark: hold ? undefined : markOf(block),
       bytes,
       run: 0,
       at: runs[0] as number,
@@ -167,6 +171,7 @@ export class Window {
     for (let at = lane.head; at < lane.queue.length; at++) {
       const waiting = lane.queue[at] as Waiting;
       if (!waiting.hold) continue;
+      waiting.mark = markOf(waiting.hold.block);
       this.#release(waiting.hold);
       waiting.hold = undefined;
       this.#held += WAITING_BYTES;
@@ -198,9 +203,9 @@ export class Window {
       const waiting = headOf(lane);
       const to = furthest(waiting, room, spans.length === 0, until);
       if (to <= waiting.at) return;
-      const { sequence, arrivedAt, hold, at: from } = waiting;
+      const { sequence, arrivedAt, hold, mark, at: from } = waiting;
       const bytes = spanBytes(waiting, from, to);
-      spans.push({ sequence, block: hold?.block, from, to, arrivedAt, bytes, slot: lane.slot });
+      spans.push({ sequence, block: hold?.block, mark, from, to, arrivedAt, bytes, slot: lane.slot });
       room.records -= to - from;
       room.bytes -= bytes;
       lane.count -= to - from;
