@@ -59,6 +59,33 @@ test('a range is delivered again and ends by itself; the live job is not touched
   assert.deepEqual(await w.progress('a', 1, 'again'), own);
 });
 
+test('a range that ends with blocks that hold nothing for the stream ends when they are stored', async () => {
+  for (const [sequence, index, seconds] of [
+    [13, 0, 0],
+    [12, 1, 0],
+    // Long enough that the job is put away as one that has nothing to do.
+    [13, 0, 150],
+  ] as const) {
+    const { w, replayed } = await delivered();
+    await w.organisation(2);
+    const end = w.beside('a', job({ from: { sequence: 10, index: 0 }, until: { sequence, index } }));
+    let ended = false;
+    void end.then(() => {
+      ended = true;
+    });
+    await w.clock.advance(SECOND);
+    assert.equal(ended, false, 'a block of the range is still to come');
+    await w.clock.advance(seconds * SECOND);
+    await w.append('usage', [{ id: 1, organisation: 2 }]);
+    await w.append('usage', [{ id: 2, organisation: 2 }]);
+    await w.clock.advance(SECOND);
+    assert.equal(ended, true);
+    assert.equal(await end, true);
+    assert.deepEqual(replayed, ids(91, 100));
+    assert.equal((await w.progress('a', 1, 'again')).pending, 0);
+  }
+});
+
 test('while it waits for its own pauses, records of the live job go out as they come', async () => {
   const { w, live, replayed } = await delivered();
   const end = w.beside(

@@ -217,6 +217,32 @@ describe('another filter in the middle of a block', () => {
     });
 });
 
+describe('what a stream that had caught up did not want', () => {
+  for (const between of ['nothing', 'a pause', 'a failure'])
+    test(`stays so when the relation changes, with ${between} before`, async () => {
+      const w = await world();
+      await w.organisation(2, 1, 1);
+      const { peer, state } = recorder();
+      await w.stream('a', peer);
+      await w.append('usage', usage(1, 3));
+      await w.clock.advance(SECOND);
+      await w.append('usage', [{ id: 11, organisation: 2 }]);
+      await w.clock.advance(SECOND);
+      if (between === 'a pause') await w.change('a', { desired: 'paused' });
+      if (between === 'a failure') {
+        w.peer('a', () => ({ type: 'retry', cause: { code: 'http_503', message: '503' } }));
+        await w.append('usage', usage(4, 4));
+        await w.clock.advance(SECOND);
+        w.peer('a', peer);
+      }
+      await w.change('a', { relation: 3, desired: 'running', generation: 2 });
+      await w.append('usage', [{ id: 12, organisation: 2 }]);
+      await w.clock.advance(10 * SECOND);
+      assert.deepEqual(state.taken, between === 'a failure' ? [1, 2, 3, 4, 12] : [1, 2, 3, 12]);
+      assert.equal((await w.progress('a')).pending, 0);
+    });
+});
+
 describe('what waits', () => {
   test('and is of another organisation since the relation changed: nothing waits, also after a take-over', async () => {
     const w = await world({ gathering: { by: 'file', records: 100, intervalMs: HOUR } });

@@ -1,6 +1,7 @@
 import type { Permit } from '../lib/permit.ts';
 import type { Contact } from './contact.ts';
 import type { LossReason } from './nodes.ts';
+import type { Stuck } from './stuck.ts';
 
 /**
  * A partition that runs on this node.
@@ -17,6 +18,8 @@ export class HeldLease {
   sureIn: number;
   /** Why it must end, and since when (monotonic). */
   ending: { readonly reason: LossReason; readonly since: number } | undefined;
+  /** Once its run is overdue. */
+  stuck: Stuck | undefined;
   readonly #contact: Contact;
   readonly #waiting = new Set<() => void>();
   /** Somebody asked for the permit in vain, and waits. */

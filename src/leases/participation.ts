@@ -10,6 +10,7 @@ import { HeldLease } from './held.ts';
 import { NodeReport } from './node-report.ts';
 import type { LeaseTelemetry, NodeDescription, NodesSnapshot } from './nodes.ts';
 import { Observation } from './observation.ts';
+import { Stuck } from './stuck.ts';
 import { GONE, type LeaseTiming } from './timing.ts';
 import { type KnownLease, LEASE, type LeaseDocument, LeasesView, leaseKey } from './view.ts';
 import { Waits } from './waits.ts';
@@ -35,8 +36,8 @@ type Run = (partition: number, epoch: number, signal: AbortSignal, permit: Permi
 const AGAIN_MS = 1_000;
 /** A heartbeat that was not stored by then is late. */
 const MISSING_BEATS = 1.5;
-/** So many times `handoverMs` after it was ended a run will never end. */
-const STUCK_RUNS = 3;
+/** A run that is overdue for so many times `handoverMs`, with nothing that keeps it from ending, will never end. */
+const STUCK_RUNS = 2;
 /** A node that stops tries for this long to release its leases while the storage does not answer. */
 const FAREWELL_MS = 3_000;
 
@@ -53,7 +54,7 @@ const FAREWELL_MS = 3_000;
  *  L5  What the watch reports is compared with the storage's leader (see observation.ts).
  *  L6  A run sends only with its permit (see held.ts).
  *  L7  Every wait ends. A call to the storage without an outcome is given up (bounded-store.ts). A run that does not end, though
- *      it was told to, ends the participation: the node's partitions go to nodes that work.
+ *      it was told to and the storage answers (stuck.ts), ends the participation: the node's partitions go to nodes that work.
  */
 export class Participation {
   readonly #context: ParticipationContext;
@@ -155,13 +156,19 @@ export class Participation {
   }
 
   #finished(): boolean {
-    if (!this.#leaving || this.#held.size > 0) return false;
+    if (!this.#leaving || [...this.#held.values()].some((held) => !this.#isGivenUp(held))) return false;
     this.#farewellUntil ??= this.#context.clock.monotonic() + FAREWELL_MS;
     if (this.#context.clock.monotonic() >= this.#farewellUntil) return true;
     if (this.#writing.size > 0) return false;
     for (let partition = 0; partition < this.#partitions; partition++)
       if (this.#isMine(this.#view.lease(partition))) return false;
     return true;
+  }
+
+  /** L7: after a failure nobody waits for a run that is overdue. */
+  #isGivenUp({ ending }: HeldLease): boolean {
+    if (!this.#failed.signal.aborted || !ending) return false;
+    return this.#context.clock.monotonic() - ending.since >= this.#context.timing.handoverMs;
   }
 
   #notifyChanged(): void {
@@ -234,13 +241,23 @@ export class Participation {
       const { handoverMs } = this.#context.timing;
       const passed = now - held.ending.since;
       const overdue = passed >= handoverMs;
-      // L7
-      if (!this.#leaving && passed >= STUCK_RUNS * handoverMs)
+      if (overdue && !this.#leaving && this.#isStuck(held))
         this.#failed.abort(new Error(`the run of partition ${partition} has not ended for ${passed} ms`));
       // E2: its time has run out. Whatever the run still writes is fenced.
       if (overdue && this.#isMine(lease)) this.#write(partition, () => this.#release(partition));
     } else if (this.#contact.look() === 'granted' && held.sureIn !== this.#contact.term)
       this.#write(partition, () => this.#makeSure(held));
+  }
+
+  /** L7. Only for a run that is overdue. */
+  #isStuck(held: HeldLease): boolean {
+    const { clock, lastEpoch, timing } = this.#context;
+    held.stuck ??= new Stuck({
+      clock,
+      ask: () => lastEpoch(held.partition),
+      failed: (error) => this.#failed.abort(error),
+    });
+    return held.stuck.look(this.#contact.look() === 'granted') >= STUCK_RUNS * timing.handoverMs;
   }
 
   #lookAtOther(partition: number, owner: string | undefined): void {

@@ -113,6 +113,53 @@ describe('sharing among nodes', () => {
     assert.equal(a.hasEnded, true);
   });
 
+  describe('a run that never ends', () => {
+    /** A node whose runs never end has to hand partitions over to another that joins. */
+    const stuck = async (lateMs = 0) => {
+      const { world, nodes } = await running(['a'], { partitions: 4 });
+      const [a] = nodes as [(typeof nodes)[number]];
+      a.endingMs = Number.MAX_SAFE_INTEGER;
+      let failed = '';
+      a.ended = a.ended.catch((error: Error) => {
+        failed = error.message;
+      });
+      world.start('b');
+      await world.clock.advance(5_000);
+      a.lateMs = lateMs;
+      return { world, a, failed: () => failed };
+    };
+
+    test('ends its node a minute after it was told to end', async () => {
+      const { world, failed } = await stuck();
+      await world.clock.advance(50_000);
+      assert.equal(failed(), '');
+      // Its other runs, which do not end either, have their time as well.
+      await world.clock.advance(15_000 + 22_000);
+      assert.match(failed(), /^the run of partition \d+ has not ended for 6\d{4}/);
+    });
+
+    test('ends nothing while the storage is slow, and its node forty seconds after that', async () => {
+      const { world, a, failed } = await stuck(30_000);
+      await world.clock.advance(120_000);
+      assert.equal(failed(), '');
+      a.lateMs = 0;
+      await world.clock.advance(31_000 + 35_000);
+      assert.equal(failed(), '');
+      await world.clock.advance(10_000 + 22_000);
+      assert.match(failed(), /has not ended/);
+    });
+
+    test('is not charged with the time in which the process stood still', async () => {
+      const { world, a, failed } = await stuck();
+      await world.clock.advance(50_000);
+      a.pause();
+      await world.clock.advance(120_000);
+      a.resume();
+      await world.clock.advance(5_000);
+      assert.equal(failed(), '');
+    });
+  });
+
   test('a heartbeat a second is all that is written while nothing changes', async () => {
     const { world } = await running(['a', 'b', 'c'], { partitions: 64 });
     const before = world.writes;

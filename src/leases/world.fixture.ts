@@ -192,6 +192,8 @@ class TestNode {
   readonly skews: { node: string; skewMs: number }[] = [];
   /** How long its runs take to end after they are aborted. */
   endingMs = 20;
+  /** How long the storage of its runs takes to answer. */
+  lateMs = 0;
 
   constructor(world: LeasesWorld, name: string) {
     this.name = name;
@@ -200,7 +202,10 @@ class TestNode {
     this.leases = createSharedLeases({
       store: this.#store(),
       shared: this.shared,
-      lastEpoch: async () => 0,
+      lastEpoch: async () => {
+        await this.#clock().sleep(this.lateMs);
+        return 0;
+      },
       clock: this.#clock(),
       random: seededRandom(Math.floor(world.random.next() * 2 ** 31)),
       node: { name, version: '1.0.0' },

@@ -16,4 +16,5 @@ export const SEEDS_THAT_FAILED: readonly { readonly seed: number; readonly found
   { seed: 90, found: 'records that another relation takes no more were shown as waiting for ever' },
   { seed: 236, found: 'of two damaged blocks the records of the first were counted twice' },
   { seed: 3040, found: 'a replay had come to its end and said for ever that a record waits' },
+  { seed: 1144, found: 'a replay whose last blocks held nothing for its stream never came to its end' },
 ];

@@ -301,8 +301,9 @@ export class World implements Scene {
 
   /** Whether a stream in Error comes out of it by itself within the calm. */
   #triesSoon({ autoRestart }: DataStreamDocument, progress: ProgressDocument | undefined): boolean {
-    const at = progress?.trial?.at ?? Number.POSITIVE_INFINITY;
-    return autoRestart === true && at - (BEGINNING + this.time.now) < SOON_MS;
+    // With nothing to send it finds nothing out.
+    if (autoRestart !== true || !progress || progress.pending === 0) return false;
+    return (progress.trial?.at ?? Number.POSITIVE_INFINITY) - (BEGINNING + this.time.now) < SOON_MS;
   }
 
   /** Stops early when something is violated. */

@@ -184,6 +184,7 @@ export class PartitionRunner {
       for (const { pump } of this.#streams.active) pump?.unreadable(sequence);
     }
     this.#dispatched = sequence + 1;
+    this.#streams.handedOut(this.#dispatched);
     this.#committer?.moved();
   }
 

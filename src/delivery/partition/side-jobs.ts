@@ -1,5 +1,5 @@
 import { type ProgressDocument, type ReplayDocument, replayEnded } from '../../registry/data-stream.ts';
-import type { SideJob } from '../stream/state.ts';
+import { beyond, type SideJob } from '../stream/state.ts';
 import { besideLive } from '../stream/wanted.ts';
 import { type Beside, newStream, type Stream } from './partition-stream.ts';
 import type { Pumps } from './pumps.ts';
@@ -11,6 +11,10 @@ export class SideJobs {
   readonly #context: StreamsContext;
   readonly #pumps: Pumps;
   readonly #routing: Routing<Stream>;
+  /** Jobs whose range ends at or behind the runner's place, each with the first block that is no part of it. */
+  readonly #open = new Map<Stream, number>();
+  /** The least of them: most blocks end no range. */
+  #nextEnd = Number.POSITIVE_INFINITY;
 
   constructor(context: StreamsContext, pumps: Pumps, routing: Routing<Stream>) {
     this.#context = context;
@@ -53,17 +57,37 @@ export class SideJobs {
     return this.#begin(of, job, false);
   }
 
+  /**
+   * The runner has handed out all blocks before this one. A job that is live hears of the end of its range: the blocks there may
+   * hold nothing for it, and then nothing else would tell it.
+   */
+  handedOut(next: number): void {
+    if (next < this.#nextEnd) return;
+    for (const [stream, end] of this.#open) {
+      if (end > next) continue;
+      this.#open.delete(stream);
+      if (stream.pump) stream.pump.rangeHandedOut();
+      else this.#pumps.start(stream);
+    }
+    this.#nextEnd = Math.min(Number.POSITIVE_INFINITY, ...this.#open.values());
+  }
+
   #begin(of: Stream, job: SideJob, isReplay: boolean): Promise<boolean> {
     if (this.#pumps.ending) return Promise.resolve(false);
     return new Promise((resolve) => {
       const stream = newStream(besideLive(of.summary, job), of);
       const end = (done: boolean) => {
         of.beside.delete(job.name);
+        this.#open.delete(stream);
         this.#routing.remove(stream);
         resolve(done);
       };
       of.beside.set(job.name, { stream, job, isReplay, end });
       this.#routing.add(stream);
+      if (job.until) {
+        this.#open.set(stream, beyond(job.until));
+        this.#nextEnd = Math.min(this.#nextEnd, beyond(job.until));
+      }
       this.#pumps.start(stream);
     });
   }

@@ -167,6 +167,11 @@ export class PartitionStreams {
     stream.pump?.offer(sequence, block);
   }
 
+  /** The runner has handed out all blocks before this one. */
+  handedOut(next: number): void {
+    this.#sideJobs.handedOut(next);
+  }
+
   /** Ends pumps that had nothing to do for a while. */
   stopIdlePumps(): void {
     this.#pumps.stopIdle();

@@ -130,6 +130,11 @@ export class StreamDriver {
     this.#loop.dispatch({ type: 'unreadable', sequence });
   }
 
+  /** The runner has handed out the last block of the job's range. */
+  rangeHandedOut(): void {
+    this.#loop.dispatch({ type: 'range_handed_out' });
+  }
+
   /** The stream's document changed. */
   update(stream: StreamSummary): void {
     if (stream.revision < this.#stream.revision) return;

@@ -78,6 +78,8 @@ export type Event =
     }
   /** The runner met a block that it cannot read. */
   | { readonly type: 'unreadable'; readonly sequence: number }
+  /** The runner has handed out the last block of the range of a job. */
+  | { readonly type: 'range_handed_out' }
   /** The answer to `read`: blocks in order; a sequence that is missing is no longer in the log. */
   | { readonly type: 'read'; readonly ticket: number; readonly blocks: readonly ReadBlock[] }
   | { readonly type: 'not_read'; readonly ticket: number; readonly message: string }

@@ -201,6 +201,7 @@ function eventOf(type: EventType, rig: Rig, request: number): Event {
       return { type, request, message: 'full' };
     case 'expire':
       return { type, sequence: 1, block: blockOf(10), selection: select(blockOf(10)) };
+    case 'range_handed_out':
     case 'deleted':
     case 'due':
     case 'stop':

@@ -16,7 +16,7 @@ import {
   unreadable,
 } from './life.ts';
 import { answered } from './outcomes.ts';
-import { offered, read, readOn } from './reading.ts';
+import { offered, passHandedOut, read, readOn } from './reading.ts';
 import { release } from './reading-again.ts';
 import { notQuarantined, quarantined, quarantineFull } from './refusals.ts';
 import { committed, granted, notCommitted, notOpened, opened, sendWhatCan } from './sending.ts';
@@ -58,6 +58,8 @@ export const TABLE: Readonly<Record<EventType, Readonly<Record<Phase, Meaning>>>
   deleted: row('handled', 'handled', 'handled', 'handled', 'handled', 'late'),
   offered: row('handled', 'handled', 'handled', 'handled', 'handled', 'late'),
   unreadable: row('handled', 'handled', 'handled', 'handled', 'late', 'late'),
+  // A job that does not run, or whose documents are not read yet, reads the log up to the end of its range later.
+  range_handed_out: row('late', 'handled', 'late', 'late', 'late', 'late'),
   read: row('impossible', 'handled', 'late', 'late', 'late', 'late'),
   not_read: row('impossible', 'handled', 'late', 'late', 'late', 'late'),
   counted: row('impossible', 'handled', 'handled', 'handled', 'late', 'late'),
@@ -85,6 +87,8 @@ export function step(state: State, event: Event, at: Moment): Effect[] {
   const now: Step = { at, effects: [] };
   if (meaning === 'late') late(event, now);
   else {
+    // The block in `offered` is handed out by that event.
+    if (event.type !== 'offered') passHandedOut(state, now);
     handle(state, now, event);
     goOn(state, now);
   }
@@ -112,6 +116,9 @@ function handle(state: State, now: Step, event: Event): void {
       break;
     case 'unreadable':
       unreadable(state, now, event.sequence);
+      break;
+    case 'range_handed_out':
+      // It has been passed by now (passHandedOut).
       break;
     case 'read':
       read(state, now, event.ticket, event.blocks);

@@ -15,7 +15,8 @@ import { beyondOf, inFlightOf, noneAhead, type State, type Step, slotsOf } from 
  *  live → behind    what waits takes more memory than `liveBytes`, or that of all streams is full, or what waits was put back
  *  behind → live    `readAt` has reached what the runner hands out next, in one step: no block is missed or taken twice
  *
- *  R1  `readAt` is the place behind the last record that was put into the window, passed, or lost.
+ *  R1  `readAt` is the place behind the last record that was put into the window, passed, or lost. What was handed out and not
+ *      offered to a live stream held nothing for it: it is passed, so that another filter or relation does not reach back to it.
  *  R2  See counting.ts.
  */
 
@@ -59,6 +60,14 @@ export function offered(
     state.live = false;
   }
   addAhead(state, sequence, selection.count, selection.count + selection.filtered, block.arrivedAt);
+}
+
+/** R1. Before each event: what is live has come to the runner's place. */
+export function passHandedOut(state: State, { at }: Step): void {
+  const sequence = Math.min(at.dispatched, beyondOf(state));
+  if (!state.live || sequence <= state.readAt.sequence) return;
+  state.readAt = { sequence, index: 0 };
+  state.progress.countedTo = Math.max(state.progress.countedTo, sequence);
 }
 
 /** Whether a block of `weight` may be taken into memory as well; the first one always may. A file holds no blocks. */

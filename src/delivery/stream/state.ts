@@ -254,7 +254,12 @@ export function beginState({ settings, job, memory, wanted, progress, offeredFro
 
 /** The first block that is no part of the job; Infinity: it has no end. */
 export function beyondOf({ job: { until } }: State): number {
-  return until ? until.sequence + (until.index > 0 ? 1 : 0) : Number.POSITIVE_INFINITY;
+  return until ? beyond(until) : Number.POSITIVE_INFINITY;
+}
+
+/** The first block that is no part of a range that ends here. */
+export function beyond(until: Position): number {
+  return until.sequence + (until.index > 0 ? 1 : 0);
 }
 
 export function slotsOf({ gathering }: State): number {
