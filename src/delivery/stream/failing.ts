@@ -67,6 +67,20 @@ export function forgive(state: State): void {
   state.again = state.again.map((entry) => ({ ...entry, notBefore: 0, run: undefined }));
 }
 
+/**
+ * Nothing waits any more, by a filter or the retention: nothing is tried again, and people do not read that it is. A failure
+ * goes on with the next record that the destination does not take; the time without records is not charged to it.
+ */
+export function nothingToTry(state: State): void {
+  const { run, progress } = state;
+  if (run?.lastAt !== undefined) state.run = { ...run, lastAt: undefined };
+  state.refusing = undefined;
+  state.trouble = undefined;
+  if (progress.retrying === null) return;
+  progress.retrying = null;
+  state.dirty = true;
+}
+
 /** M1: whatever is waited for is tried now. */
 export function endWaiting(state: State): void {
   state.waitUntil = 0;

@@ -150,10 +150,8 @@ function destinationChanged(state: State, step: Step, elsewhere: boolean): void 
   state.openTicket++;
   state.gathering = undefined;
   state.size = newSize();
-  state.run = undefined;
-  state.trouble = undefined;
-  state.progress.retrying = null;
-  endWaiting(state);
+  // What the destination before did says nothing about this one: its refusals are looked at twice again.
+  forgive(state);
 }
 
 /** Requests to the destination before have had their time. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Cause, Gathering, Outcome, RecordFailure } from '../../destinations/contract.ts';
 import { compileFilter } from '../../filters/compile.ts';
+import type { Selection } from '../../filters/selection.ts';
 import { type Block, blockInMemory } from '../../records/block.ts';
 import { layOut } from '../../records/record-index.fixture.ts';
 import { check } from './accounts.fixture.ts';
@@ -21,6 +22,10 @@ const BATCH: Gathering = { by: 'batch', records: 100, bytes: 2 ** 20 };
 const LANES: Gathering = { ...BATCH, lanes: { by: 'endpoint', inFlight: 4 } };
 const PHASES: readonly Phase[] = ['loading', 'running', 'paused', 'error', 'stopping', 'ended'];
 const select = (block: Block) => compileFilter([]).select(block, 'all');
+const selectNone = ({ count }: Block): Selection => ({
+  ...{ runs: new Uint32Array(0), count: 0, covered: undefined, bytes: 0 },
+  filtered: count,
+});
 
 /** A block of so many records; with `endpoints`, each record of another one. */
 function blockOf(records: number, endpoints = false): Block {
@@ -42,6 +47,7 @@ class Rig {
   random = 0.5;
   dispatched = 1;
   full = false;
+  passes: (block: Block) => Selection = select;
   #revision = 1;
   readonly #log = new Map<number, Block>();
   readonly state: State;
@@ -76,7 +82,7 @@ class Rig {
   offer(block: Block): Effect[] {
     const sequence = this.dispatched++;
     this.#log.set(sequence, block);
-    return this.step({ type: 'offered', sequence, block, selection: select(block) });
+    return this.step({ type: 'offered', sequence, block, selection: this.passes(block) });
   }
 
   open(gathering = BATCH): Effect[] {
@@ -89,7 +95,7 @@ class Rig {
     if (!reading) return this.effects;
     const blocks = [...this.#log]
       .filter(([sequence]) => sequence >= readAt.sequence)
-      .map(([sequence, block]) => ({ sequence, block, selection: select(block), fault: undefined }));
+      .map(([sequence, block]) => ({ sequence, block, selection: this.passes(block), fault: undefined }));
     return this.step({ type: 'read', ticket: readTicket, blocks });
   }
 
@@ -420,6 +426,50 @@ test('another destination: the one before is closed, its request ends, and the r
   rig.answer(request, { type: 'retry', cause });
   assert.deepEqual([rig.state.progress.delivered, rig.state.progress.lastError], [0, null]);
   assert.deepEqual(recordsOf(rig.sendAgain().chunk), recordsOf([{ from: 0, to: 10 }]));
+});
+
+test('another destination: its refusals are looked at twice, whatever the one before refused', () => {
+  const { rig, request } = Rig.sending(1);
+  rig.answer(request, { type: 'rejected', cause });
+  rig.monotonic += 130 * SECOND;
+  rig.load('elsewhere');
+  rig.serve();
+  const again = rig.sendAgain();
+  assert.ok(!has(rig.answer(again.request, { type: 'rejected', cause }), 'quarantine'));
+  assert.equal(rig.state.refusing?.looks, 1);
+});
+
+describe('nothing waits any more while the stream', () => {
+  const ways: readonly (readonly [string, Outcome])[] = [
+    ['is retrying', { type: 'retry', cause }],
+    ['is refused', { type: 'refused', cause }],
+    ['looks at a refusal again', { type: 'rejected', cause }],
+    ['waits for the operator', { type: 'platform', cause }],
+  ];
+  for (const [way, outcome] of ways)
+    for (const by of ['the retention', 'another filter'])
+      test(`${way}, by ${by}: it says that it delivers, and the next failure begins where that one was`, () => {
+        const { rig, request } = Rig.sending(1);
+        rig.answer(request, outcome);
+        assert.notEqual(rig.state.progress.status.message, 'Delivering.');
+        const { run } = rig.state;
+        if (by === 'the retention')
+          rig.step({ type: 'expire', sequence: 1, block: blockOf(1), selection: select(blockOf(1)) });
+        else rig.passes = selectNone;
+        rig.step({ type: 'changed', wanted: rig.wanted({ selecting: by }) });
+        rig.load();
+        rig.serve();
+        const { progress } = rig.state;
+        assert.deepEqual([progress.status.message, progress.retrying], ['Delivering.', null]);
+
+        rig.passes = select;
+        rig.monotonic += 48 * 3_600 * SECOND;
+        rig.offer(blockOf(1));
+        rig.answer(rig.sendAgain().request, outcome);
+        assert.deepEqual([rig.state.phase, has(rig.effects, 'quarantine')], ['running', false]);
+        assert.equal(rig.state.run?.since, run?.since);
+        assert.equal(rig.state.run?.spentMs, run?.spentMs);
+      });
 });
 
 describe('a destination that is changed while it takes records', () => {

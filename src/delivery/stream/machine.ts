@@ -1,6 +1,7 @@
 import { settle } from './accounts.ts';
 import { counted } from './counting.ts';
 import type { Effect, Event, EventType, Moment } from './events.ts';
+import { nothingToTry } from './failing.ts';
 import { hoursKept, keepHours } from './keeping.ts';
 import {
   changed,
@@ -20,7 +21,7 @@ import { offered, passHandedOut, read, readOn } from './reading.ts';
 import { release } from './reading-again.ts';
 import { notQuarantined, quarantined, quarantineFull } from './refusals.ts';
 import { committed, granted, notCommitted, notOpened, opened, sendWhatCan } from './sending.ts';
-import type { Phase, State, Step } from './state.ts';
+import { nothingWaits, type Phase, type State, type Step } from './state.ts';
 import { tryNow } from './trial.ts';
 import { say } from './words.ts';
 
@@ -189,6 +190,7 @@ function goOn(state: State, now: Step): void {
   sendWhatCan(state, now);
   if (state.phase !== 'loading' && state.phase !== 'ended') {
     settle(state);
+    if (nothingWaits(state) && !state.trial) nothingToTry(state);
     say(state, now);
     if (state.dirty) keepHours(state, now);
     endIfDone(state, now);

@@ -273,7 +273,12 @@ export function inFlightOf({ gathering, trial }: State): number {
 
 /** Caught up, nothing waits, nothing in flight, running: all that is known of it stands in its document. */
 export function isIdle(state: State): boolean {
-  return isLive(state) && state.ledger.empty && state.flight.size === 0;
+  return isLive(state) && nothingWaits(state);
+}
+
+/** Caught up, and nothing is in flight or to be sent. */
+export function nothingWaits({ phase, live, ledger, flight }: State): boolean {
+  return phase === 'running' && live && ledger.empty && flight.size === 0;
 }
 
 /** Fed from the tail, and no failure: then the partition's watermark may say where it is. */
@@ -282,5 +287,7 @@ export function isLive(state: State): boolean {
 }
 
 function isFailing(state: State): boolean {
-  return state.trial || state.run !== undefined || state.trouble !== undefined || state.again.length > 0;
+  return (
+    state.trial || state.progress.retrying !== null || state.trouble !== undefined || state.again.length > 0
+  );
 }

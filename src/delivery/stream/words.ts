@@ -149,9 +149,9 @@ function waitingFor({ trouble, run, refusing, again, progress }: State): {
   readonly cause: string;
 } {
   if (trouble) return { words: WORDS.operator, since: trouble.since, cause: trouble.cause.message };
-  if (run) {
+  if (run && progress.retrying) {
     const words = run.refusedMs === undefined ? WORDS.retrying : WORDS.refused;
-    return { words, since: run.since, cause: progress.retrying?.cause ?? '' };
+    return { words, since: run.since, cause: progress.retrying.cause };
   }
   if (refusing) return { words: WORDS.refusing, since: refusing.since, cause: refusing.cause.message };
   const some = again.find((entry) => entry.run !== undefined)?.run;
