@@ -100,13 +100,25 @@ const MEANINGS: readonly (readonly [RegExp, Meaning])[] = [
     }),
   ],
   [
+    /^HTTPParserError: .*(Content-Length|Transfer-Encoding)/,
+    meaning('retry', 'invalid_answer', (at) => {
+      return `The headers of the answer of ${at} have a malformed or repeated Content-Length or Transfer-Encoding: an answer has one of them, once.`;
+    }),
+  ],
+  [
+    /^HTTPParserError: .*(header|status|\bCR\b|\bLF\b)/i,
+    meaning('retry', 'invalid_answer', (at) => {
+      return `The answer of ${at} is malformed HTTP. Check its status line and its headers, and the proxies on the way.`;
+    }),
+  ],
+  [
     /^UnaskedUpgrade$/,
     meaning('retry', 'invalid_answer', (at) => {
       return `${at} answered 101 Switching Protocols, which simstream did not ask for. Check that the URL is that of an HTTP endpoint, not of a WebSocket.`;
     }),
   ],
   [
-    /^(HPE_|HTTPParserError$)/,
+    /^(HPE_|HTTPParserError\b)/,
     meaning('retry', 'invalid_answer', (at) => `${at} answered with something that is not HTTP.`),
   ],
   [
@@ -142,12 +154,13 @@ export function timedOut(at: string, milliseconds: number): NetworkOutcome {
   return { type: 'retry', cause: { code: 'timeout', message } satisfies Cause };
 }
 
-/** The codes (a parser's error has but a name) of an error, of its causes and of the errors it gathers; outermost first. */
+/** The codes (a parser's error has but a name and words) of an error, of its causes and of the errors it gathers; outermost first. */
 function codesOf(error: unknown, depth = 0): string[] {
   if (typeof error !== 'object' || error === null || depth > 4) return [];
-  const { code, name, cause, errors } = error as Record<string, unknown>;
+  const { code, name, message, cause, errors } = error as Record<string, unknown>;
   const inner = [cause, ...(Array.isArray(errors) ? errors : [])].flatMap((one) => codesOf(one, depth + 1));
-  return [...[code, name].filter((one) => typeof one === 'string'), ...inner];
+  const known = name === 'HTTPParserError' ? `${name}: ${/\((.*)\)$/.exec(String(message))?.[1]}` : name;
+  return [...[code, known].filter((one) => typeof one === 'string'), ...inner];
 }
 
 function meaning(type: Meaning['type'], code: string, say: Meaning['say']): Meaning {

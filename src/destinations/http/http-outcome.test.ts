@@ -17,9 +17,10 @@ function outcome(given: HttpAnswer, secrets: string[] = []) {
 describe('what an HTTP answer means', () => {
   const EXPECTED: Record<string, readonly number[]> = {
     delivered: [200, 201, 202, 204, 206, 299],
-    retry: [408, 409, 421, 423, 424, 425, 429, 500, 501, 502, 503, 504, 507, 599],
+    retry: [408, 409, 421, 423, 424, 425, 429, 500, 502, 503, 504, 507, 508, 511, 599, 999],
     refused: [
-      300, 301, 302, 303, 304, 307, 308, 401, 402, 403, 404, 405, 406, 407, 410, 411, 415, 418, 426, 451,
+      300, 301, 302, 303, 304, 307, 308, 401, 402, 403, 404, 405, 406, 407, 410, 411, 415, 418, 426, 431, 451,
+      501, 505,
     ],
     rejected: [400, 422],
     too_large: [413],
@@ -37,6 +38,26 @@ describe('what an HTTP answer means', () => {
       }
     });
   }
+
+  test('a 403 with Retry-After is the refusal of a rate limit, and passes', () => {
+    assert.partialDeepStrictEqual(outcome(answer(403, { 'retry-after': '7' })), {
+      ...{ type: 'retry', throttled: true, afterMs: 7_000 },
+    });
+    assert.equal(outcome(answer(403, { 'retry-after': 'soon' })).type, 'refused');
+    assert.equal(outcome(answer(401, { 'retry-after': '7' })).type, 'refused');
+  });
+
+  test('a 400 of a server that expects TLS refuses the URL, and no records', () => {
+    for (const words of [
+      '<html><h1>400 Bad Request</h1><center>The plain HTTP request was sent to HTTPS port</center></html>',
+      'Client sent an HTTP request to an HTTPS server.\n',
+      "<p>Reason: You're speaking plain HTTP to an SSL-enabled server port.</p>",
+    ]) {
+      const result = outcome(answer(400, {}, words));
+      assert.ok('cause' in result && result.type === 'refused');
+      assert.match(result.cause.message, /The URL must begin with https\.$/);
+    }
+  });
 
   test('a redirect names the host that it leads to, and nothing else of the location', () => {
     const to = (location: string) => {
@@ -85,6 +106,7 @@ describe('Retry-After', () => {
     assert.equal(retryAfterMs(' 1.5 ', NOW), 1_500);
     assert.equal(retryAfterMs('3601', NOW), 3_600_000);
     assert.equal(retryAfterMs('9999999999', NOW), 3_600_000);
+    assert.equal(retryAfterMs('9'.repeat(400), NOW), 3_600_000);
   });
 
   test('as a date, at most an hour, never before now', () => {

@@ -10,11 +10,19 @@ import type { HttpAnswer } from './http-exchange.ts';
  *   3xx                                refused: redirects are never followed
  *   400 422                            rejected: some record is not acceptable, the engine finds it
  *   401 403 404 410, and other 4xx     refused: a person must act. An unexpected status must not quarantine records
+ *   501 505                            refused: the receiver cannot do it at all, and waiting changes nothing
  *   413                                too_large
  *   408 409 421 423 424 425 429 5xx    retry: the state of the receiver, which passes (409 conflict, 421 wrong
  *                                      connection, 423 locked, 424 a dependency failed)
+ *
+ * Two answers mean something else than their status: a 403 with `Retry-After` is the refusal of a rate limit, and passes; a 400
+ * of a server that expects TLS says nothing about records.
  */
 const RETRIED = new Set([408, 409, 421, 423, 424, 425, 429]);
+const NEVER = new Set([501, 505]);
+/** What nginx, Apache, Go, Node.js and AWS say to plain HTTP at a port for TLS. */
+const EXPECTS_TLS =
+  /plain HTTP request was sent to HTTPS|HTTP request to an HTTPS server|speaking plain HTTP/i;
 /** A Retry-After beyond an hour is cut to an hour: the receiver may recover long before. */
 const LONGEST_PAUSE_MS = 3_600_000;
 /** Characters of the answer's text that a message shows. */
@@ -35,21 +43,27 @@ export function outcomeOfAnswer(answer: HttpAnswer, context: AnswerContext): Out
   if (status >= 300 && status < 400) return { type: 'refused', cause: redirectCause(answer, context) };
   const cause = answerCause(answer, context);
   if (status === 413) return { type: 'too_large', cause };
+  if (status === 400 && EXPECTS_TLS.test(answer.text)) return { type: 'refused', cause };
   if (status === 400 || status === 422) return { type: 'rejected', cause };
-  if (status < 500 && !RETRIED.has(status)) return { type: 'refused', cause };
   const afterMs = retryAfterMs(answer.header('retry-after'), context.now);
+  const throttled = status === 429 || (status === 403 && afterMs !== undefined);
+  if (!throttled && (NEVER.has(status) || (status < 500 && !RETRIED.has(status))))
+    return { type: 'refused', cause };
   return {
     type: 'retry',
     cause,
     ...(afterMs === undefined ? {} : { afterMs }),
-    ...(status === 429 ? { throttled: true } : {}),
+    ...(throttled ? { throttled } : {}),
   };
 }
 
 /** Host, status and what the answer says of itself: `example.com answered 503 Service Unavailable: “maintenance”`. */
 function answerCause(answer: HttpAnswer, { at, secrets }: AnswerContext): Cause {
   const text = plainText(answer.text, secrets);
-  const hint = HINTS[answer.status];
+  const hint =
+    answer.status === 400 && EXPECTS_TLS.test(answer.text)
+      ? 'The URL must begin with https.'
+      : HINTS[answer.status];
   const message = `${at} answered ${named(answer.status)}${text ? `: “${text}”` : '.'}${hint ? ` ${hint}` : ''}`;
   return { code: `http_${answer.status}`, message, remoteStatus: answer.status };
 }
@@ -60,7 +74,11 @@ const HINTS: Readonly<Record<number, string>> = {
   403: 'Check the credentials and what they permit.',
   404: 'Check the path of the URL.',
   405: 'Check the method.',
+  407: 'A proxy before the receiver asks for credentials of its own.',
   410: 'The receiver was removed permanently.',
+  415: 'Check the format of the data stream, and its Content-Type header if it has one.',
+  431: 'Send fewer or shorter headers.',
+  501: 'Check the method.',
 };
 
 function redirectCause(answer: HttpAnswer, { at }: AnswerContext): Cause {
@@ -68,7 +86,11 @@ function redirectCause(answer: HttpAnswer, { at }: AnswerContext): Cause {
   const target =
     location && URL.canParse(location, `http://${at}`) ? new URL(location, `http://${at}`) : undefined;
   const to = target?.host ? ` to ${clean(target.host)}` : '';
-  const message = `${at} answered ${named(answer.status)} and redirects${to}. Redirects are not followed: enter the final URL.`;
+  // Of these two no other URL is the answer.
+  const message =
+    answer.status === 304 || answer.status === 305
+      ? `${at} answered ${named(answer.status)}, which is no answer to records. Check the URL.`
+      : `${at} answered ${named(answer.status)} and redirects${to}. Redirects are not followed: enter the final URL.`;
   return { code: `http_${answer.status}`, message, remoteStatus: answer.status };
 }
 
@@ -83,7 +105,7 @@ function named(status: number): string {
  */
 export function retryAfterMs(value: string | undefined, now: number): number | undefined {
   const text = value?.trim() ?? '';
-  if (/^\d{1,10}(\.\d{1,3})?$/.test(text)) return Math.min(Number(text) * 1000, LONGEST_PAUSE_MS);
+  if (/^\d+(\.\d+)?$/.test(text)) return Math.min(Number(text) * 1000, LONGEST_PAUSE_MS);
   if (!/^[A-Z][a-z]{2,8},? /.test(text)) return undefined;
   const date = Date.parse(text);
   return Number.isNaN(date) ? undefined : Math.min(Math.max(0, date - now), LONGEST_PAUSE_MS);

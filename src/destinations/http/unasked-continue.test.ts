@@ -82,6 +82,19 @@ describe('answers that come before the answer', () => {
       'HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n',
       /101 Switching Protocols/,
     ],
+    [
+      'two lengths',
+      'HTTP/1.1 200 OK\r\ncontent-length: 0\r\ncontent-length: 5\r\n\r\n',
+      /repeated Content-Length/,
+    ],
+    [
+      'a negative length',
+      'HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n',
+      /malformed or repeated Content-Length/,
+    ],
+    ['a blank in a name of its headers', 'HTTP/1.1 200 OK\r\nx y: z\r\n\r\n', /malformed HTTP.*headers/],
+    ['bare line feeds', 'HTTP/1.1 200 OK\ncontent-length: 0\n\n', /malformed HTTP/],
+    ['a status of four digits', 'HTTP/1.1 2000 OK\r\n\r\n', /malformed HTTP.*status line/],
     ['another protocol', 'SSH-2.0-OpenSSH_9.2\r\n', /not HTTP/],
   ] as const) {
     test(`an answer with ${name} is named for what it is`, async (t) => {
