@@ -171,6 +171,9 @@ describe('bodies', () => {
       ['{"number":10}', 422, 1404],
       ['{"number":0,"text":0}', 422, 1400],
       ['{"number":1}', 415, 9002, { 'content-type': 'text/plain' }],
+      ['{"number":1}', 415, 9002, { ...json, 'content-encoding': 'gzip' }],
+      ['{"numbr":1}', 422, 1400],
+      ['{"number":1,"txt":"a"}', 422, 1406],
       ['number=1', 415, 9002, { 'content-type': 'application/x-www-form-urlencoded' }],
       [`{"number":1,"text":"${'x'.repeat(2 ** 20)}"}`, 413, 9001],
     ];

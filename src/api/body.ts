@@ -25,6 +25,10 @@ export function readJsonBodies(app: FastifyInstance): void {
         'Send the body as JSON, with Content-Type: application/json.',
       );
     }
+    const encoding = request.headers['content-encoding'] ?? 'identity';
+    if (encoding.toLowerCase() !== 'identity') {
+      throw new ApiError('UnsupportedMediaType', 'Send the body as it is, without Content-Encoding.');
+    }
     const read = () => withoutNulls(parseJson(bytes));
     return request.cost ? onBehalfOf(request.cost, read) : read();
   });

@@ -26,7 +26,7 @@ export interface Route {
   readonly changesOwnLogin?: boolean;
   readonly params?: TObject;
   readonly query?: TObject;
-  /** Schema of the JSON body. Members that are null are removed before validation; unknown ones are ignored. */
+  /** Schema of the JSON body. Members that are null are removed before validation; unknown ones are ignored, see misspelt.ts. */
   readonly body?: TSchema;
   /** Named examples of the body. The page that tries the API fills in the first one, so it must work. */
   readonly bodyExamples?: BodyExamples;

@@ -2,6 +2,7 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import type { TSchema } from 'typebox';
 import { ApiError, type FieldFault, faultsToError } from '../errors.ts';
 import { tokenOf, withFormats } from '../lib/schema-errors.ts';
+import { misspeltMembers } from './misspelt.ts';
 
 /** As many faults as one answer lists. */
 const MOST_FAULTS = 20;
@@ -24,8 +25,11 @@ export function createValidator(schema: TSchema, from: 'body' | 'text'): Validat
   let validate: ValidateFunction | undefined;
   return (value) => {
     validate ??= (from === 'body' ? bodies : texts).compile(schema);
-    if (validate(value)) return;
-    throw faultsToError(toFaults(validate.errors ?? []));
+    const valid = validate(value);
+    const misspelt = misspeltMembers(schema, value);
+    if (valid && misspelt.length === 0) return;
+    const faults = [...misspelt, ...(valid ? [] : toFaults(validate.errors ?? []))];
+    throw faultsToError(faults.slice(0, MOST_FAULTS));
   };
 }
 
@@ -33,19 +37,39 @@ export function createValidator(schema: TSchema, from: 'body' | 'text'): Validat
 function toFaults(errors: readonly ErrorObject[]): FieldFault[] {
   const faults = new Map<string, FieldFault>();
   for (const error of errors) {
-    const fault = toFault(error);
-    // For a union ajv reports a fault per alternative, and last that none fits. The last one is the clearest.
     const isUnion = error.keyword === 'anyOf' || error.keyword === 'oneOf';
+    const fault = isUnion ? unionFault(error, errors) : toFault(error);
     if (isUnion || !faults.has(fault.path)) faults.set(fault.path, fault);
     if (faults.size >= MOST_FAULTS) break;
   }
   return [...faults.values()];
 }
 
+/** For a union ajv reports a fault per alternative, and last that none fits: people read which alternatives there are. */
+function unionFault(error: ErrorObject, errors: readonly ErrorObject[]): FieldFault {
+  const path = error.instancePath;
+  const own = errors.filter(({ instancePath }) => instancePath === path);
+  const values = own.filter(({ keyword }) => keyword === 'const').map(({ params }) => params.allowedValue);
+  const types = own.filter(({ keyword }) => keyword === 'type').map(({ params }) => params.type);
+  if (values.length > 0)
+    return { token: 'OutOfRange', path, message: `must be one of ${[...new Set(values)].join(', ')}` };
+  if (types.length > 0)
+    return {
+      token: 'InvalidFormat',
+      path,
+      message: `must be of type ${[...new Set(types.flat())].join(' or ')}`,
+    };
+  return toFault(error);
+}
+
 function toFault({ keyword, instancePath, params, message }: ErrorObject): FieldFault {
   if (keyword === 'required') {
     const { missingProperty } = params as { missingProperty: string };
     return { token: 'Required', path: `${instancePath}/${missingProperty}`, message: 'is missing' };
+  }
+  if (keyword === 'additionalProperties') {
+    const { additionalProperty } = params as { additionalProperty: string };
+    return { token: 'NotAllowed', path: `${instancePath}/${additionalProperty}`, message: 'is unknown' };
   }
   return { token: tokenOf(keyword), path: instancePath, message: inWords(keyword, params, message) };
 }

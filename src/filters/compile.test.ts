@@ -135,7 +135,7 @@ describe('reading filters', () => {
       assert.deepEqual(parsed.meaning, means);
       assert.equal(passing(sent), passing(means));
     }
-    assert.deepEqual(valid([{ ...alert, or: null, op: null, id: 'x' }]), [alert], 'nulls and strangers go');
+    assert.deepEqual(valid([{ ...alert, or: null, op: null, id: 'x' }]), [alert], 'nulls and labels go');
     assert.deepEqual(valid(null), []);
     assert.deepEqual(valid(undefined), []);
     assert.equal(Object.is((valid([types(-0)])[0] as { value: number[] }).value[0], 0), true);
@@ -151,6 +151,10 @@ describe('reading filters', () => {
       'InvalidFormat /filters/0',
       'InvalidFormat /filters/1',
       'InvalidFormat /filters/2',
+    ]);
+    assert.deepEqual(faults([{ ...alert, operator: 'ne' }, { all: [{ ...alert, opp: 'ne' }] }]), [
+      'NotAllowed /filters/0/operator',
+      'NotAllowed /filters/1/all/0/opp',
     ]);
     assert.deepEqual(faults([{ value: [1] }]), ['Required /filters/0/field']);
     assert.deepEqual(faults([{ field: 'alert' }]), ['Required /filters/0/value']);

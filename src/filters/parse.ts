@@ -8,7 +8,7 @@ import type { FilterElement, TopElement } from './syntax.ts';
 type ParsedFilters =
   | {
       readonly type: 'valid';
-      /** As they were sent, without members that no filter has: what a stream's document keeps. */
+      /** As they were sent, without labels: what a stream's document keeps. */
       readonly filters: Json[];
       /** The same in the form of syntax.ts: what is evaluated. */
       readonly meaning: readonly TopElement[];
@@ -20,6 +20,10 @@ export const DEEPEST_GROUP = 8;
 /** Elements and groups of one stream together. */
 export const MOST_ELEMENTS = 200;
 const GROUPS = ['all', 'any', 'not', 'or'] as const;
+/** Another member was meant to change what the filter says, and a stream must not deliver more or less than was meant. */
+const MEMBERS: readonly string[] = ['field', 'op', 'value', ...GROUPS];
+/** What clients keep with a filter for themselves. It is dropped. */
+const LABELS: readonly string[] = ['id', 'name', 'description'];
 
 /**
  * Reads `filters` of a request's body, leniently where the meaning is plain: integers or their digits, a scalar or an
@@ -67,6 +71,12 @@ class FilterReader {
     const object = raw as Readonly<Record<string, unknown>>;
     const given = (name: string) => Object.hasOwn(object, name) && object[name] != null;
     const groups = GROUPS.filter(given);
+    const other = Object.keys(object).find(
+      (name) => !MEMBERS.includes(name) && !LABELS.includes(name) && object[name] != null,
+    );
+    if (other !== undefined) {
+      return faults.add('NotAllowed', `${path}/${other}`, `is unknown; a filter has ${MEMBERS.join(', ')}`);
+    }
     const [group] = groups;
     if (group === undefined) return this.#conditions.read(object, path);
     if (groups.length > 1 || given('field')) {

@@ -9,6 +9,9 @@ import type { Json } from '../../registry/registry.ts';
 /** Filters of a stream, as JSON: room for a thousand values of some dozen characters each. */
 export const LARGEST_FILTERS = 64 * 2 ** 10;
 
+/** More than any object of a body has; an answer lists no more faults. */
+const MOST_MEMBERS = 20;
+
 /** Reads the fields of a data stream's body that the schema cannot check alone; faults are collected. */
 export class FieldReader {
   readonly faults: FieldFault[] = [];
@@ -16,6 +19,14 @@ export class FieldReader {
   fault(token: ErrorToken, path: string, message: string): undefined {
     this.faults.push({ token, path, message });
     return undefined;
+  }
+
+  /** An object that answers never show with other members: any other one was meant to do something. */
+  members(given: object | undefined, path: string, known: readonly string[]): void {
+    for (const name of Object.keys(given ?? {}).slice(0, MOST_MEMBERS)) {
+      if (!known.includes(name))
+        this.fault('NotAllowed', `${path}/${name}`, `is unknown; there are ${known.join(', ')}`);
+    }
   }
 
   kind(given: GivenId): RecordKind | undefined {

@@ -24,7 +24,7 @@ import {
   type PreparedDestination,
   prepareDestination,
 } from './destination.ts';
-import type { DataStreamSchemas } from './schema.ts';
+import { type DataStreamSchemas, Delivery } from './schema.ts';
 import { changeStream, findProgress, findStream, lookUpStream, removeStream } from './store.ts';
 import { successorOf } from './take-over.ts';
 import { iso, streamStatus } from './view.ts';
@@ -104,6 +104,7 @@ function readChanges(
     body.destination && !isAsShown(body.destination, stored)
       ? prepareDestination(parts, body.destination, reader, stored)
       : undefined;
+  reader.members(body.delivery, '/delivery', Object.keys(Delivery.properties));
   if (!kind || !relation || !desired || reader.faults.length > 0) throw faultsToError(reader.faults);
   const { name, delivery, auto_restart: autoRestart } = body;
   const wished = wish !== undefined;

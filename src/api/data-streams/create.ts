@@ -17,7 +17,7 @@ import {
   type PreparedDestination,
   prepareDestination,
 } from './destination.ts';
-import type { DataStreamSchemas } from './schema.ts';
+import { type DataStreamSchemas, Delivery } from './schema.ts';
 import { findStream, insertStream, listStreams, removeStream } from './store.ts';
 import { endPredecessor, findPredecessor, placeOf } from './take-over.ts';
 import { iso } from './view.ts';
@@ -110,6 +110,7 @@ function readNewStream(parts: CreateParts, body: TestBody, stored?: DataStreamDo
   const desired = body.status ? reader.desired(body.status) : 'running';
   const filters = reader.filters(body.filters, kind ?? 'event');
   const privacy = reader.privacy(body.privacy);
+  reader.members(body.delivery, '/delivery', Object.keys(Delivery.properties));
   const { start_from } = body;
   const startFrom =
     start_from === undefined ? undefined : reader.startFrom(start_from, parts.clock.now(), parts.retentionMs);

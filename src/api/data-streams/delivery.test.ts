@@ -23,6 +23,33 @@ test('what is given is kept, changed field by field, and taken away by 0', async
   assert.equal(await read(id), undefined);
 });
 
+test('an unknown member of delivery or destination is refused by name, at creation and change', async () => {
+  const { destination } = STREAM;
+  const id = await api.create();
+  const bodies: readonly (readonly [object, string])[] = [
+    [{ delivery: { max_rps: 5 } }, '/delivery/max_rps'],
+    [{ delivery: { max_records_per_sec: 5 } }, '/delivery/max_records_per_sec'],
+    [{ destination: { ...destination, size: 5 } }, '/destination/size'],
+    [{ filtrs: [] }, '/filtrs'],
+  ];
+  for (const [change, path] of bodies) {
+    const created = await api.call('POST', PATH, { body: { ...STREAM, ...change } });
+    const patched = await api.call('PATCH', `${PATH}/${id}`, { body: change });
+    const [own] = created.body.errors;
+    assert.deepEqual([created.status, own.error_token, own.path], [422, 'NotAllowed', path]);
+    assert.deepEqual([patched.status, patched.body.errors[0].path], [422, path]);
+  }
+});
+
+test('a replay with an end that is not understood does not begin', async () => {
+  const id = await api.create();
+  for (const end of ['to', 'untill', 'end']) {
+    const body = { from: 'earliest', [end]: '2026-01-01T00:00:00Z' };
+    const { status, body: answer } = await api.call('POST', `${PATH}/${id}/replay`, { body });
+    assert.deepEqual([status, answer.errors[0].path], [422, `/${end}`]);
+  }
+});
+
 test('what is sent back changes nothing', async () => {
   const id = await api.create({ ...STREAM, delivery: { min_records: 10, max_wait_ms: 500 } });
   const before = await api.document(id);

@@ -64,6 +64,7 @@ export function prepareDestination(
     const known = [...destinationTypes.keys()].join(', ');
     return reader.fault('OutOfRange', '/destination/connection_type', `must be one of ${known}`);
   }
+  reader.members(given, '/destination', ['connection_type', 'credentials', 'format', 'target']);
   const before = stored?.connectionType === type.connectionType ? openStored(sealer, stored) : undefined;
   const result = configureDestination(type, given.credentials, given.format, before);
   if (result.type === 'invalid') {

@@ -65,13 +65,14 @@ const ReplayBody = Type.Object(
     max_records_per_second: Pace,
     dry_run: Type.Optional(Type.Boolean({ description: 'Only count the records.' })),
   },
-  { 'x-component': 'CreateReplay' },
+  { 'x-component': 'CreateReplay', additionalProperties: false },
 );
 const ReplayPatch = Type.Object(
   {
     status: Type.Optional(GivenId('1 Running, also out of Error, or 2 Paused.', 2)),
     max_records_per_second: Pace,
   },
+  // A replay that is sent back as it was read shows more.
   { 'x-component': 'PatchReplay' },
 );
 const ReplayView = Type.Object(
