@@ -89,6 +89,8 @@ export function createIngest(options: IngestOptions): Ingest {
   const admission = new Admission(options.bytesInFlight ?? BYTES_IN_FLIGHT);
   const memory = options.memory ?? new MemoryPool(FREE_MEMORY);
   const storing = createStoring(log, clock, memory);
+  const rootOf = (organisation: number) => tree.rootOf(organisation);
+  const partition = (root: number) => partitionOf(root, log.partitions);
   const readers = { usage: new RecordReader('usage'), event: new RecordReader('event') };
 
   const process = async (request: IngestRequest): Promise<IngestOutcome> => {
@@ -110,8 +112,7 @@ export function createIngest(options: IngestOptions): Ingest {
         : { idempotencyKey: `operator ${kind} ${idempotencyKey}`, fingerprint: fingerprintOf(body) };
     await tree.learn(columns.organisations);
     const bytes = body.length;
-    const partition = (organisation: number) => partitionOf(tree.rootOf(organisation), log.partitions);
-    const share = shareOf(scanned, body, format, partition, lease);
+    const share = shareOf(scanned, body, format, rootOf, partition, lease);
     const appended = await storing.store(share, idempotency);
     if (appended.type === 'mismatch') return { type: 'mismatch' };
     if (appended.type === 'unavailable')

@@ -50,7 +50,13 @@ async function share(kind: RecordKind, organisations: readonly number[], first: 
   );
   const body = Buffer.from(`[${records.join()}]`);
   const scanned = await scanBody(new RecordReader(kind), body, 'array');
-  return shareOf(scanned, body, 'array', (organisation) => organisation % 4);
+  return shareOf(
+    scanned,
+    body,
+    'array',
+    (organisation) => organisation,
+    (root) => root % 4,
+  );
 }
 
 function idsIn({ bytes }: NewBlock): number[] {
@@ -81,7 +87,8 @@ describe('storing the records of requests', () => {
     const waited = Array.from({ length: 11 }, (_, i) => (i + 1) * 10);
     assert.deepEqual(
       idsIn(ones as NewBlock),
-      waited.flatMap((id) => [id, id + 2]),
+      [...waited, ...waited.map((id) => id + 2)],
+      'the trees of a partition stand one after the other',
     );
     assert.deepEqual(
       idsIn(twos as NewBlock),

@@ -16,8 +16,8 @@ import { groupShares, type PartitionRecords, type Share, usualGroupBytes } from 
  *      `atomic` every request has: a fault of one partition must not concern requests that have no records for it.
  *  S3  While a pack is under way, requests gather for the next one. A second pack is begun beside it only when it is large:
  *      then one is compressed while the other one is written. No request waits for a timer, or for another request to come.
- *  S4  In a block, the requests are in the order in which they came. Two packs may be stored in another order: a producer that
- *      needs an order waits for the answer to its earlier request.
+ *  S4  In a block, the records of each organisation tree are in the order in which the requests came. Two packs may be stored in
+ *      another order: a producer that needs an order waits for the answer to its earlier request.
  */
 interface Storing {
   /** Resolves when the records are durable, or when nothing of them is stored. Owns the share's body from now on, and is the holder of its lease. */

@@ -2,14 +2,15 @@ import { AMOUNTS } from './required-fields.ts';
 
 /**
  * The index over the records of a payload: one column per fact that routing, filters or connectors need of each record.
- * Only this file makes an index: from a scan, from a slice, from several blocks, or from one record.
+ * This file makes indexes that grow: from a scan, from a slice, from several blocks, or from one record. index-writer.ts makes
+ * those of a known length.
  */
 export type RecordKind = 'usage' | 'event';
 
 export interface RecordIndex {
   readonly kind: RecordKind;
   readonly count: number;
-  /** Distinct organisation ids in order of first appearance. */
+  /** Distinct organisation ids. */
   readonly organisations: ArrayLike<number>;
   /** Offset of each record's first byte in the payload, and of the byte after its last. */
   readonly starts: Uint32Array;
