@@ -30,6 +30,10 @@ export interface Shape {
 export type Target = Pick<Load, 'origin' | 'path' | 'token' | 'organisationId' | 'organisations' | 'kind'>;
 
 interface Hooks {
+  /** Of the sink, from a request to its answer, ms. */
+  readonly answersAfterMs?: number;
+  /** Records of different devices may come in any order. */
+  readonly anyOrder?: boolean;
   started?(): void;
   arrived?(): void;
 }
@@ -60,7 +64,7 @@ export async function startRig(): Promise<Rig> {
   const sinkUrl = await sink.call.url();
   let nextNumber = 0;
 
-  const expect = (load: Load, path: string, order: boolean, arrivals: boolean) =>
+  const expect = (load: Load, path: string, order: boolean, arrivals: boolean, answersAfterMs?: number) =>
     sink.call.expect({
       path,
       organisationId: load.organisationId,
@@ -71,6 +75,7 @@ export async function startRig(): Promise<Rig> {
       batch: load.batch,
       lanes: order ? load.connections : 0,
       arrivals,
+      answersAfterMs,
     });
 
   return {
@@ -84,7 +89,8 @@ export async function startRig(): Promise<Rig> {
 
     drive: async (load, path, hooks = {}) => {
       // Streams of different organisations deliver beside each other.
-      await expect(load, path, load.organisations === undefined, false);
+      const order = load.organisations === undefined && !hooks.anyOrder;
+      await expect(load, path, order, false, hooks.answersAfterMs);
       await producer.call.prepare(load);
       hooks.started?.();
       const arriving = sink.call.settled({ path, stalledMs: STALLED_MS }).then(() => hooks.arrived?.());

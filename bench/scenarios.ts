@@ -4,6 +4,7 @@ import { clusterIdle } from './scenarios/cluster-idle.ts';
 import { connectors } from './scenarios/connectors.ts';
 import { fanOut } from './scenarios/fan-out.ts';
 import { idle } from './scenarios/idle.ts';
+import { lanes } from './scenarios/lanes.ts';
 import { latency } from './scenarios/latency.ts';
 import { million } from './scenarios/million.ts';
 import { noisy } from './scenarios/noisy.ts';
@@ -18,6 +19,7 @@ export const SCENARIOS: readonly Scenario[] = [
   organisations,
   fanOut,
   single,
+  lanes,
   million,
   idle,
   connectors,

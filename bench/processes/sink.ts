@@ -14,6 +14,8 @@ interface Desk {
   firstAt: number;
   lastAt: number;
   waiting: (() => void) | undefined;
+  /** From a request to its answer, ms; 0: at once. */
+  readonly answersAfterMs: number;
 }
 
 const desks = new Map<string, Desk>();
@@ -37,8 +39,12 @@ function answer(request: IncomingMessage, response: ServerResponse, body: Buffer
     desk.lastAt = at;
     if (desk.reconciliation.complete) desk.waiting?.();
   }
-  response.writeHead(request.method === 'POST' ? 202 : 200, { 'content-type': 'application/json' });
-  response.end('{}');
+  const send = () => {
+    response.writeHead(request.method === 'POST' ? 202 : 200, { 'content-type': 'application/json' });
+    response.end('{}');
+  };
+  if (desk?.answersAfterMs) setTimeout(send, desk.answersAfterMs);
+  else send();
 }
 
 interface Desired extends Expected {
@@ -46,16 +52,17 @@ interface Desired extends Expected {
   readonly organisationId: number;
   readonly organisations: number | undefined;
   readonly kind: NumberedKind;
+  readonly answersAfterMs?: number | undefined;
 }
 
 const handlers = {
   url: () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
 
   /** Opens a desk for records that will arrive at a path, and forgets earlier records of that path. */
-  expect: ({ path, organisationId, organisations, kind, ...expected }: Desired) => {
+  expect: ({ path, organisationId, organisations, kind, answersAfterMs = 0, ...expected }: Desired) => {
     const records = numberedRecords(kind, organisationId, organisations);
     const reconciliation = new Reconciliation(records, expected);
-    desks.set(path, { reconciliation, firstAt: 0, lastAt: 0, waiting: undefined });
+    desks.set(path, { reconciliation, firstAt: 0, lastAt: 0, waiting: undefined, answersAfterMs });
   },
 
   /** Resolves with true when all records have arrived, with false when no new one arrived for `stalledMs`. */

@@ -140,6 +140,7 @@ export class TestWorld {
           attempted: (attempt) => this.attempts.push(attempt),
           stateChanged: (stream, state) => this.states.push({ stream: stream.id, state }),
           sampled: () => {},
+          concurrencyLowered: () => {},
           recordsExpired: (stream, records) => this.expired.push({ stream: stream.id, records }),
           committed: () => undefined,
           recordsQuarantined: (...told) => this.#telemetry.recordsQuarantined?.(...told),

@@ -15,6 +15,7 @@ export function observeDelivery(telemetry: Telemetry, activity: Activity): Deliv
     stateChanged: (stream, state, message) =>
       telemetry.streamStateChanged({ ...refOf(stream), state, message }),
     recordsExpired: (stream, records) => telemetry.recordsExpired({ ...refOf(stream), records }),
+    concurrencyLowered: (reason) => telemetry.concurrencyLowered({ reason }),
     recordsQuarantined: (stream, records, cause) =>
       telemetry.recordsQuarantined({
         ...refOf(stream),

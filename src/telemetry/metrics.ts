@@ -122,6 +122,11 @@ export function createMetrics(registry: Registry, version: string) {
       'simstream_records_expired_total',
       'Records that a data stream missed because the retention ended',
     ),
+    concurrencyLowered: counter(
+      'simstream_concurrency_lowered_total',
+      'Times that a data stream began to send fewer requests at a time, because its destination refused or slowed down',
+      'reason',
+    ),
     recordsQuarantined: counter('simstream_records_quarantined_total', 'Records quarantined', 'cause'),
     cursorsCommitted: counter(
       'simstream_cursors_committed_total',

@@ -61,6 +61,7 @@ describe('metrics', () => {
       telemetry.deliveryAttempted({ ...ATTEMPT, ...stream, outcome: 'retry', causeCode: `code${index}` });
       telemetry.streamStateChanged({ ...stream, state: 'error', message: 'gone' });
       telemetry.recordsExpired({ ...stream, records: 1 });
+      telemetry.concurrencyLowered({ reason: 'slow' });
       telemetry.recordsQuarantined({ ...stream, records: 1, causeCode: `code${index}`, message: 'bad' });
     }
     const text = await telemetry.metrics();

@@ -22,6 +22,7 @@ export interface Telemetry {
   deliveryAttempted(event: DeliveryAttempt): void;
   streamStateChanged(event: StreamRef & { state: string; message: string }): void;
   recordsExpired(event: StreamRef & { records: number }): void;
+  concurrencyLowered(event: { reason: 'refused' | 'slow' }): void;
   recordsQuarantined(event: StreamRef & { records: number; causeCode: string; message: string }): void;
   cursorsCommitted(event: {
     cursors: number;
@@ -188,6 +189,7 @@ function events(metrics: Metrics, logger: Logger, repeated: RepeatedLines): Even
       const text = 'records expired before they were delivered';
       repeated.write(`expired ${event.streamId}`, 'warn', fields, text);
     },
+    concurrencyLowered: (event) => metrics.concurrencyLowered.inc(event),
     recordsQuarantined: (event) => {
       metrics.recordsQuarantined.inc(
         { cause: metrics.bounded('cause', causeLabel(event.causeCode)) },

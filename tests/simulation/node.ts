@@ -194,6 +194,7 @@ export class SimulatedNode {
       sampled: () => {},
       committed: () => {},
       stateChanged: (stream, state, message) => tell(`${this.name} ${stream.id} is ${state}: ${message}`),
+      concurrencyLowered: (by) => tell(`${this.name}: fewer requests at a time: ${by}`),
       recordsExpired: (stream, records) => tell(`${this.name} ${stream.id}: ${records} records expired`),
       recordsQuarantined: (stream, records, cause) =>
         tell(`${this.name} ${stream.id}: ${records} records quarantined (${cause?.code})`),

@@ -49,6 +49,7 @@ export function pumpContext(around: Surroundings, stream: Stream): StreamContext
     keepHours: (summary, hours) =>
       storeHours(context.registry, summary, context.epoch, hours).catch(() => false),
     expired: (summary, records) => telemetry.recordsExpired(summary, records),
+    lowered: (by) => telemetry.concurrencyLowered(by),
     stepped: context.stepped,
     attempted: (attempt) => telemetry.attempted(attempt),
     stateChanged: (summary, change) => stateChanged(around, summary, change),

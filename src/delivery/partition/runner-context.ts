@@ -5,6 +5,7 @@ import type { RecordLog } from '../../log/log.ts';
 import type { DataStreamDocument, StreamState } from '../../registry/data-stream.ts';
 import type { OrganisationTree } from '../../registry/organisation-tree.ts';
 import type { Registry, WriteOutcome } from '../../registry/registry.ts';
+import type { Limiting } from '../stream/concurrency.ts';
 import type { Progress } from '../stream/progress.ts';
 import type {
   Attempt,
@@ -71,6 +72,8 @@ export interface DeliveryTelemetry {
   /** How many records of a stream wait, from time to time. */
   sampled(stream: StreamSummary, pending: number): void;
   recordsExpired(stream: StreamSummary, records: number): void;
+  /** A stream sends fewer requests at a time from now on. */
+  concurrencyLowered(by: Limiting): void;
   recordsQuarantined(stream: StreamSummary, records: number, cause: Cause | undefined): void;
   /** Cursors were written together, each with its outcome; an empty list: only the watermark was written. */
   committed(cursors: readonly WriteOutcome[], durationMs: number): void;

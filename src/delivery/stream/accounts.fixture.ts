@@ -1,7 +1,7 @@
 import { comparePositions } from '../../log/log.ts';
 import { claimed } from './accounts.ts';
 import { countOf } from './chunk.ts';
-import { inFlightOf, isIdle, type State } from './state.ts';
+import { isIdle, type State } from './state.ts';
 
 /** @throws Error when the accounts do not balance; after each step. */
 export function check(state: State): void {
@@ -29,7 +29,7 @@ export function check(state: State): void {
   expect(phase !== 'running' || state.trial || shown === 'running', `it runs, and people see ${shown}`);
   expect(
     [...flight.values()].filter(({ stage, cancelled }) => stage !== 'quarantining' && !cancelled).length <=
-      inFlightOf(state) + 1,
+      (state.concurrency?.most ?? 1) + 1,
     'more is in flight than the connector takes',
   );
   const spans = claimed(state)

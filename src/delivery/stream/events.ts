@@ -4,6 +4,7 @@ import type { Block } from '../../records/block.ts';
 import type { UsageSums } from '../../records/usage-sums.ts';
 import type { HourRow, StreamState } from '../../registry/data-stream.ts';
 import type { Chunk } from './chunk.ts';
+import type { Limiting } from './concurrency.ts';
 import type { HourCounts } from './hours.ts';
 import type { Progress } from './progress.ts';
 import type { Taking } from './taking.ts';
@@ -176,6 +177,8 @@ export type Effect =
   /** Something of simstream's own is wrong: for the operator. */
   | { readonly type: 'fault'; readonly message: string }
   | { readonly type: 'expired'; readonly records: number }
+  /** Fewer requests at a time from now on, because of what the destination did. */
+  | { readonly type: 'lowered'; readonly by: Limiting }
   /** Wake with `due` at this monotonic time; replaces the time before. */
   | { readonly type: 'wake_at'; readonly at: number }
   /** Nothing follows: the stream was deleted, has stopped, or has reached the end of its range. */

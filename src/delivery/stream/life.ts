@@ -149,6 +149,7 @@ function destinationChanged(state: State, step: Step, elsewhere: boolean): void 
   state.open = 'closed';
   state.openTicket++;
   state.gathering = undefined;
+  state.concurrency = undefined;
   state.size = newSize();
   // What the destination before did says nothing about this one: its refusals are looked at twice again.
   forgive(state);

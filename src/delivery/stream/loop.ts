@@ -117,6 +117,9 @@ export class MachineLoop {
       case 'expired':
         context.expired(this.#loop.stream(), effect.records);
         break;
+      case 'lowered':
+        context.lowered(effect.by);
+        break;
       case 'wake_at':
         this.#wakeAt(effect.at);
         break;

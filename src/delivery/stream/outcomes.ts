@@ -1,6 +1,7 @@
 import type { Cause, Outcome, RecordFailure } from '../../destinations/contract.ts';
 import { comparePositions } from '../../log/log.ts';
 import { countOf, lastOf, pick } from './chunk.ts';
+import { isOldNews, refusedOne, tookOne } from './concurrency.ts';
 import { slotsIn } from './entries.ts';
 import type { Event, Refused } from './events.ts';
 import { fail, giveUp, trouble } from './failing.ts';
@@ -88,6 +89,7 @@ function conclude(state: State, step: Step, request: Request, outcome: Answer): 
     case 'delivered':
       fate(state, request.sent, 'delivered');
       succeeded(state, step, request);
+      learnTaken(state, step, request);
       sizeSucceeded(state.size, countOf(request.sent), mostOf(state));
       putRest(state, step, request);
       return;
@@ -168,9 +170,20 @@ function failed(
   outcome: Extract<Outcome, { type: 'retry' | 'refused' }>,
 ): void {
   const { cause } = outcome;
-  if (outcome.type === 'retry' && outcome.throttled && mayBeOfItsLanes(state, request)) {
-    holdUpLanes(state, step, request, cause, outcome.afterMs ?? 0);
-    return;
+  if (outcome.type === 'retry') {
+    const afterMs = outcome.afterMs ?? 0;
+    const old = state.concurrency !== undefined && isOldNews(state.concurrency, request.id);
+    learnRefused(state, step, request, cause);
+    if (outcome.throttled && mayBeOfItsLanes(state, request, old)) {
+      holdUpLanes(state, step, request, cause, afterMs);
+      return;
+    }
+    if (old && state.run) {
+      // It was in flight when another one failed: all of them are one failure.
+      backAgain(state, step, request);
+      state.waitUntil = Math.max(state.waitUntil, step.at.monotonic + afterMs);
+      return;
+    }
   }
   const changed = learnSize(state, request, outcome);
   if (state.gathering?.by === 'batch') state.progress.boundary = lastOf(request.entry.chunk);
@@ -242,7 +255,10 @@ function partly(
   const count = countOf(sent);
   for (let index = 0; index < count; index++) if (!left.has(index)) taken.push(index);
   fate(state, pick(sent, taken), 'delivered');
-  if (taken.length > 0) succeeded(state, step, request);
+  if (taken.length > 0) {
+    succeeded(state, step, request);
+    learnTaken(state, step, request);
+  }
   const again = sorted.filter(({ verdict }) => verdict === 'retry');
   const rejected = sorted.filter(({ verdict }) => verdict === 'reject');
   putRest(state, step, request);
@@ -291,8 +307,9 @@ function retryPart(
   // Nothing was taken of a request that holds more than what failed before: that is the destination's as a whole,
   // unless it said that it is asked too often.
   const whole =
-    !someTaken && request.entry.run === undefined && !(throttled && mayBeOfItsLanes(state, request));
+    !someTaken && request.entry.run === undefined && !(throttled && mayBeOfItsLanes(state, request, false));
   if (slotsOf(state) === 1 || whole || state.trial || state.phase !== 'running') {
+    if (whole) learnRefused(state, step, request, cause);
     backAgain(state, step, part);
     fail(state, step, cause, { refused: false, atLeastMs: afterMs, smaller: false });
     return;
@@ -300,14 +317,31 @@ function retryPart(
   holdUpLanes(state, step, part, cause, afterMs);
 }
 
+/** The destination took a request, or a part of it: what that says about how many it takes at a time. */
+function learnTaken({ concurrency, nextRequest }: State, step: Step, { id, sent, sentAt }: Request): void {
+  if (!concurrency) return;
+  const { now, monotonic } = step.at;
+  const answer = { now, ms: monotonic - sentAt, records: countOf(sent) };
+  if (tookOne(concurrency, id, nextRequest, answer)) step.effects.push({ type: 'lowered', by: 'slow' });
+}
+
+/** The destination did not take a request as a whole: perhaps because there were too many. */
+function learnRefused({ concurrency, nextRequest }: State, step: Step, { id }: Request, cause: Cause): void {
+  if (!concurrency) return;
+  const refused = { now: step.at.now, cause: cause.message };
+  if (refusedOne(concurrency, id, nextRequest, refused))
+    step.effects.push({ type: 'lowered', by: 'refused' });
+}
+
 /**
  * Whether a request that was throttled as a whole holds up its own lanes alone. The next one, with nothing taken since, says
  * that the destination as a whole is asked too often: so that costs one request more, and not one for each lane.
+ * @param old it was sent before the stream was limited to fewer requests at a time: that is the answer to it
  */
-function mayBeOfItsLanes(state: State, { entry }: Request): boolean {
+function mayBeOfItsLanes(state: State, { entry }: Request, old: boolean): boolean {
   if (slotsOf(state) === 1 || state.trial || state.phase !== 'running') return false;
   // Its lanes alone were held up before, and still are.
-  if (entry.run) return true;
+  if (entry.run || old) return true;
   if (state.throttledAt === state.successes) return false;
   state.throttledAt = state.successes;
   return true;

@@ -1,6 +1,7 @@
 import type { Cause } from '../../destinations/contract.ts';
 import { comparePositions, type Position } from '../../log/log.ts';
 import { bytesOf, countOf, lastOf, slice } from './chunk.ts';
+import { began, newConcurrency } from './concurrency.ts';
 import { newEntry, putBack, slotsIn } from './entries.ts';
 import type { Actor } from './events.ts';
 import { fail, trouble } from './failing.ts';
@@ -141,6 +142,7 @@ function begin(state: State, step: Step, entry: Entry): void {
     entry,
     sent,
     tries: tries + 1,
+    sentAt: 0,
     stage: 'asking',
     expiredThrough: -1,
     cancelled: false,
@@ -148,6 +150,7 @@ function begin(state: State, step: Step, entry: Entry): void {
     rejected: 0,
   };
   state.flight.set(id, request);
+  if (state.concurrency) began(state.concurrency, state.flight.size);
   pace(state, step, Math.min(count, most));
   if (state.gathering?.by === 'file' && !isSame(state.progress.boundary, lastOf(sent))) {
     state.progress.boundary = lastOf(sent);
@@ -223,6 +226,7 @@ export function granted(state: State, step: Step, id: number): void {
     return;
   }
   request.stage = 'sent';
+  request.sentAt = step.at.monotonic;
   step.effects.push({ type: 'send', request: id, chunk: request.sent, tries: request.tries });
 }
 
@@ -243,6 +247,9 @@ export function opened(state: State, ticket: number, gathering: Taking): void {
   if (ticket !== state.openTicket || state.open !== 'opening') return;
   state.open = 'open';
   state.gathering = gathering;
+  const most = gathering.by === 'batch' ? gathering.lanes?.inFlight : undefined;
+  if (state.concurrency?.most !== most)
+    state.concurrency = most === undefined ? undefined : newConcurrency(most, state.nextRequest);
   const keepBlocks = gathering.by === 'batch';
   if (state.window.keepsBlocks === keepBlocks && state.window.slots === slotsOf(state)) return;
   reselect(state);

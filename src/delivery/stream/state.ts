@@ -2,6 +2,7 @@ import type { Cause } from '../../destinations/contract.ts';
 import type { Position } from '../../log/log.ts';
 import type { Json } from '../../registry/registry.ts';
 import type { Chunk } from './chunk.ts';
+import type { Concurrency } from './concurrency.ts';
 import type { Effect, Moment, Refused, Wanted } from './events.ts';
 import type { HeldBlocks } from './held-blocks.ts';
 import { HourCounts } from './hours.ts';
@@ -73,6 +74,8 @@ export interface Request {
   readonly entry: Entry;
   readonly sent: Chunk;
   readonly tries: number;
+  /** Monotonic ms; 0: not yet. */
+  sentAt: number;
   stage: 'committing' | 'asking' | 'sent' | 'quarantining';
   /** The retention has taken the blocks up to this sequence: what of them is not taken now has expired. */
   expiredThrough: number;
@@ -144,6 +147,8 @@ export interface State {
   again: Entry[];
   readonly flight: Map<number, Request>;
   nextRequest: number;
+  /** Of a stream with lanes, once its destination was opened. */
+  concurrency: Concurrency | undefined;
   size: Size;
   /** Failures of whole requests: the destination's. */
   run: FailureRun | undefined;
@@ -230,6 +235,7 @@ export function beginState({ settings, job, memory, wanted, progress, offeredFro
     again: [],
     flight: new Map(),
     nextRequest: 1,
+    concurrency: undefined,
     size: newSize(),
     run: undefined,
     probed: false,
@@ -266,9 +272,9 @@ export function slotsOf({ gathering }: State): number {
   return gathering?.by === 'batch' && gathering.lanes ? SLOTS : 1;
 }
 
-export function inFlightOf({ gathering, trial }: State): number {
-  if (trial) return 1;
-  return gathering?.by === 'batch' && gathering.lanes ? gathering.lanes.inFlight : 1;
+/** While a destination fails as a whole, one request asks whether it is back. */
+export function inFlightOf({ concurrency, trial, run }: State): number {
+  return !concurrency || trial || run ? 1 : concurrency.limit;
 }
 
 /** Caught up, nothing waits, nothing in flight, running: all that is known of it stands in its document. */

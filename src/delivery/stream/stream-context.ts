@@ -8,6 +8,7 @@ import type { DataStreamDocument, HourRow, ReplayDocument } from '../../registry
 import type { Json } from '../../registry/registry.ts';
 import type { StreamDocuments } from '../partition/stream-documents.ts';
 import { QUARANTINE_LIMITS, type QuarantineLimits, type QuarantineOutcome } from '../quarantine/store.ts';
+import type { Limiting } from './concurrency.ts';
 import type { Actor, Effect, Event } from './events.ts';
 import type { HeldBlocks } from './held-blocks.ts';
 import type { RetryPolicy } from './retry.ts';
@@ -131,6 +132,8 @@ export interface StreamContext {
   stateChanged(stream: StreamSummary, change: StateEffect): void;
   /** The retention took records, or they were lost. */
   expired(stream: StreamSummary, records: number): void;
+  /** A stream sends fewer requests at a time from now on. */
+  lowered(by: Limiting): void;
   /** A block that could not be read, or a platform fault; never the customer's. */
   fault(message: string, stream: StreamSummary): void;
   /** Told of each step, for simulation and tests. */

@@ -46,6 +46,14 @@ export const WORDS = {
     next: 'As above, for these records alone.',
     say: (since, cause) => `Retrying some records since ${since}, others are delivered: ${cause}`,
   },
+  slowed: {
+    state: 'running',
+    actor: 'receiver',
+    when: 'Of a stream in order of devices: the destination takes fewer requests at a time than `max_in_flight`. It answers 429 or fails with more of them, or only answers later.',
+    next: 'Delivery goes on with as many requests as the destination takes. More are tried now and then.',
+    say: (since, cause) =>
+      `Delivering with fewer requests at a time than allowed since ${since}: ${cause || 'with more of them the destination only answers later.'}`,
+  },
   refused: {
     state: 'running',
     actor: 'customer',
@@ -143,11 +151,12 @@ export function say(state: State, step: Step): void {
   state.dirty = true;
 }
 
-function waitingFor({ trouble, run, refusing, again, progress }: State): {
+function waitingFor(state: State): {
   readonly words: Words & { readonly actor: NonNullable<StreamStatus['actor']> };
   readonly since?: number;
   readonly cause: string;
 } {
+  const { trouble, run, refusing, again, progress, concurrency } = state;
   if (trouble) return { words: WORDS.operator, since: trouble.since, cause: trouble.cause.message };
   if (run && progress.retrying) {
     const words = run.refusedMs === undefined ? WORDS.retrying : WORDS.refused;
@@ -156,5 +165,8 @@ function waitingFor({ trouble, run, refusing, again, progress }: State): {
   if (refusing) return { words: WORDS.refusing, since: refusing.since, cause: refusing.cause.message };
   const some = again.find((entry) => entry.run !== undefined)?.run;
   if (some) return { words: WORDS.retryingSome, since: some.since, cause: progress.lastError?.message ?? '' };
+  const limited = concurrency?.limited;
+  if (limited && (state.window.count > 0 || state.flight.size > 0))
+    return { words: WORDS.slowed, since: limited.since, cause: limited.cause };
   return { words: WORDS.running, cause: '' };
 }
