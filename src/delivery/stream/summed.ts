@@ -1,4 +1,5 @@
 import type { Outcome, Segment } from '../../destinations/contract.ts';
+import type { Block } from '../../records/block.ts';
 import { passingPayload } from '../../records/leased-block.ts';
 import { UsageSums } from '../../records/usage-sums.ts';
 
@@ -19,35 +20,79 @@ export class Summed {
 
   /** More of a file. */
   add(segment: Segment): void {
-    addSegment(this.#written, segment, () => true);
+    addSegment(usageOf(this.#written, segment), segment);
   }
 
   /** @returns undefined: nothing was taken */
   of(outcome: Outcome | { readonly type: 'gone' }): Sums | undefined {
     if (outcome.type === 'delivered' && this.#sent.length === 0) return this.#written;
     if (outcome.type !== 'delivered' && outcome.type !== 'partial') return undefined;
-    const left = new Set(outcome.type === 'partial' ? outcome.failures.map(({ index }) => index) : []);
+    const left = outcome.type === 'partial' ? new Set(outcome.failures.map(({ index }) => index)) : undefined;
     const sums: Sums = new Map();
     let first = 0;
     for (const segment of this.#sent) {
       const before = first - segment.from;
-      addSegment(sums, segment, (index) => !left.has(before + index));
+      const usage = usageOf(sums, segment);
+      if (!left) addSegment(usage, segment);
+      else addTaken(usage, segment, (index) => !left.has(before + index));
       first += segment.to - segment.from;
     }
     return sums;
   }
 }
 
-function addSegment(sums: Sums, { block, from, to }: Segment, taken: (index: number) => boolean): void {
+function usageOf(sums: Sums, { block }: Segment): UsageSums {
   let usage = sums.get(block.arrivedAt);
   if (!usage) {
     usage = new UsageSums();
     sums.set(block.arrivedAt, usage);
   }
+  return usage;
+}
+
+/** Sums of neighbouring records of a block, which are not changed any more. */
+interface Known {
+  readonly from: number;
+  readonly to: number;
+  readonly sums: UsageSums;
+}
+
+/**
+ * What was summed of a block last, as long as the block is in memory: the streams of an organisation get the same records, and
+ * a hundred of them would sum them up a hundred times.
+ */
+const known = new WeakMap<Block, Known[]>();
+/** Parts of a block that are remembered: streams of different sizes cut it in different places. */
+const MOST_KNOWN = 4;
+/** Fewer records are summed as quickly as they are found. */
+const WORTH_KNOWING = 16;
+
+function addSegment(usage: UsageSums, segment: Segment): void {
+  if (segment.to - segment.from < WORTH_KNOWING) addTaken(usage, segment);
+  else usage.add(sumsOf(segment));
+}
+
+function sumsOf(segment: Segment): UsageSums {
+  const { block, from, to } = segment;
+  let parts = known.get(block);
+  if (!parts) {
+    parts = [];
+    known.set(block, parts);
+  }
+  const found = parts.find((part) => part.from === from && part.to === to);
+  if (found) return found.sums;
+  const sums = new UsageSums();
+  addTaken(sums, segment);
+  if (parts.length >= MOST_KNOWN) parts.shift();
+  parts.push({ from, to, sums });
+  return sums;
+}
+
+function addTaken(usage: UsageSums, { block, from, to }: Segment, taken?: (index: number) => boolean): void {
   const payload = passingPayload(block);
   const { starts, ends, amounts } = block;
   for (let index = from; index < to; index++) {
-    if (!taken(index)) continue;
+    if (taken && !taken(index)) continue;
     const start = starts[index] as number;
     const end = ends[index] as number;
     if (amounts) usage.addPlaces(payload, start, end, amounts, index);

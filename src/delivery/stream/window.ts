@@ -45,6 +45,9 @@ interface Limits {
 
 /** Bytes of memory of what waits of a block that is not in memory: an estimate, so that even those are bounded. */
 const WAITING_BYTES = 64;
+/** Up to so many records are found one by one. */
+const FEW = 4;
+const ANY = () => true;
 
 /**
  * The records of one data stream that were read from the log and wait to be taken, lane by lane and in order: whole blocks
@@ -108,14 +111,10 @@ export class Window {
 
   /** The first record that waits, and when it arrived; undefined when none does. */
   get oldest(): { readonly position: Position; readonly arrivedAt: number } | undefined {
-    let oldest: Waiting | undefined;
-    for (const lane of this.#lanes) {
-      const head = lane.count > 0 ? headOf(lane) : undefined;
-      if (head && (!oldest || comparePlaces(head, oldest) < 0)) oldest = head;
-    }
-    return (
-      oldest && { position: { sequence: oldest.sequence, index: oldest.at }, arrivedAt: oldest.arrivedAt }
-    );
+    const lane = this.#oldestOf(ANY);
+    if (!lane) return undefined;
+    const { sequence, at, arrivedAt } = headOf(lane);
+    return { position: { sequence, index: at }, arrivedAt };
   }
 
   /**
@@ -189,13 +188,39 @@ export class Window {
       if (free(0)) this.#takeFrom(this.#lanes[0] as Lane, room, limits.until, spans);
       return spans;
     }
-    const lanes = this.#lanes.filter((lane) => lane.count > 0 && free(lane.slot));
-    lanes.sort((a, b) => comparePlaces(headOf(a), headOf(b)));
-    for (const lane of lanes) {
-      if (room.records < 1 || room.bytes < 1) break;
-      this.#takeFrom(lane, room, limits.until, spans);
+    if (limits.records <= FEW) this.#takeOneByOne(room, limits.until, free, spans);
+    else {
+      const lanes = this.#lanes.filter((lane) => lane.count > 0 && free(lane.slot));
+      lanes.sort((a, b) => comparePlaces(headOf(a), headOf(b)));
+      for (const lane of lanes) {
+        if (room.records < 1 || room.bytes < 1) break;
+        this.#takeFrom(lane, room, limits.until, spans);
+      }
     }
     return spans.sort((a, b) => a.sequence - b.sequence || a.from - b.from);
+  }
+
+  /** The same for few records: to put hundreds of lanes in order for one record costs more than all else that it needs. */
+  #takeOneByOne(
+    room: Room,
+    until: Position | undefined,
+    free: (slot: number) => boolean,
+    spans: Span[],
+  ): void {
+    while (room.records > 0 && room.bytes > 0) {
+      const lane = this.#oldestOf(free);
+      const { length } = spans;
+      if (lane) this.#takeFrom(lane, room, until, spans);
+      if (spans.length === length) return;
+    }
+  }
+
+  #oldestOf(free: (slot: number) => boolean): Lane | undefined {
+    let oldest: Lane | undefined;
+    for (const lane of this.#lanes)
+      if (lane.count > 0 && (!oldest || comparePlaces(headOf(lane), headOf(oldest)) < 0) && free(lane.slot))
+        oldest = lane;
+    return oldest;
   }
 
   #takeFrom(lane: Lane, room: Room, until: Position | undefined, spans: Span[]): void {
