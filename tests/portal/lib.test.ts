@@ -21,7 +21,7 @@ import {
 } from '../../src/portal/lib/format.ts';
 import { formatJson } from '../../src/portal/lib/json.ts';
 import { withLongNumbers } from '../../src/portal/lib/long-numbers.ts';
-import { faultAt, problemOf, unshown } from '../../src/portal/lib/problem.ts';
+import { faultAt, problemOf, restOf } from '../../src/portal/lib/problem.ts';
 import { initialValues, ofFormat, toCredentials } from '../../src/portal/lib/schema.ts';
 import { withoutSecrets } from '../../src/portal/lib/secrets.ts';
 import { slotsOf } from '../../src/portal/lib/series.ts';
@@ -269,9 +269,15 @@ test('faults find their fields', () => {
   assert.equal(faultAt(problem, '/destination/credentials/url'), 'Is no URL');
   assert.equal(faultAt(problem, '/destination/credentials/headers'), 'Line 2: Has no colon');
   assert.equal(faultAt(problem, '/name'), undefined);
-  assert.deepEqual(unshown(problem, ['/destination/credentials/url', '/destination/credentials/headers']), [
-    'Refused',
-  ]);
+  const fields = ['/destination/credentials/url', '/destination/credentials/headers'];
+  assert.equal(restOf(problem, fields)?.message, 'Refused');
+  assert.equal(restOf(problem, [...fields, '/destination']), undefined, 'the fields show all of it');
+  assert.equal(restOf(problemOf(503, { message: 'Busy.' }), fields)?.message, 'Busy.');
+  assert.equal(
+    restOf(problemOf(422, { errors: [{ path: '/name', message: 'is long' }] }), fields)?.message,
+    '/name: Is long',
+  );
+  assert.equal(restOf(undefined, fields), undefined);
 });
 
 const schema = {

@@ -1,4 +1,4 @@
-import { Badge, SegmentedControl, Stack, Text } from '@mantine/core';
+import { SegmentedControl, Stack, Text } from '@mantine/core';
 import { useState } from 'react';
 import { api, type DataStream, read } from '../lib/api.ts';
 import { type Attempt, type Delivery, foldAttempts, isSplit } from '../lib/attempts.ts';
@@ -6,9 +6,11 @@ import { BAD, GOOD, POOR } from '../lib/colors.ts';
 import { formatBytes, formatCount, formatDuration, formatNumberOf, UNKNOWN } from '../lib/format.ts';
 import { useRead } from '../lib/query.ts';
 import { STATUS } from '../lib/streams.ts';
+import { Chip } from '../parts/chip.tsx';
 import { DataTable } from '../parts/data-table.tsx';
 import { ShowExchange } from '../parts/exchange.tsx';
-import { Failed, Loading, Message, Time } from '../parts/show.tsx';
+import { Reading } from '../parts/reading.tsx';
+import { Message, Time } from '../parts/show.tsx';
 
 const SHOWN = [
   { value: 'all', label: 'All' },
@@ -18,24 +20,34 @@ const SHOWN = [
 
 /** The last deliveries, newest first, each with the attempts that it took. */
 export function Attempts({ stream }: { readonly stream: DataStream }) {
-  const { id, status } = stream;
-  const [shown, setShown] = useState('all');
+  const { id } = stream;
   const attempts = useRead(
     ['attempts', id],
     (signal) => read(api.GET('/api/v2/data_stream/{id}/attempt', { params: { path: { id } }, signal })),
     2000,
   );
-  if (!attempts.data) {
-    return attempts.problem ? (
-      <Failed problem={attempts.problem} retry={() => void attempts.reload()} />
-    ) : (
-      <Loading what="attempts" retry={attempts.reload} />
-    );
-  }
-  if (attempts.data.length === 0) {
-    return <Text>Nothing has been sent yet. Deliveries appear here as records arrive.</Text>;
-  }
-  const deliveries = foldAttempts(attempts.data, status.id === STATUS.error);
+  return (
+    <Reading of={attempts} what="attempts">
+      {(data) =>
+        data.length === 0 ? (
+          <Text>Nothing has been sent yet. Deliveries appear here as records arrive.</Text>
+        ) : (
+          <Deliveries stream={stream} attempts={data} />
+        )
+      }
+    </Reading>
+  );
+}
+
+function Deliveries({
+  stream: { id, status },
+  attempts,
+}: {
+  readonly stream: DataStream;
+  readonly attempts: readonly Attempt[];
+}) {
+  const [shown, setShown] = useState('all');
+  const deliveries = foldAttempts(attempts, status.id === STATUS.error);
   const rows = deliveries.filter(
     ({ end }) => shown === 'all' || (end === 'delivered') === (shown === 'good'),
   );
@@ -59,7 +71,7 @@ export function Attempts({ stream }: { readonly stream: DataStream }) {
           keyOf={({ key }) => key}
           columns={[
             { name: 'When', cell: ({ at }) => <Time at={at} /> },
-            { name: 'Outcome', cell: ({ end }) => <Chip color={ENDS[end][1]} text={ENDS[end][0]} /> },
+            { name: 'Outcome', cell: ({ end }) => <Chip color={ENDS[end][1]}>{ENDS[end][0]}</Chip> },
             { name: 'Records', cell: ({ records }) => formatCount(records), right: true },
             { name: 'Size', cell: ({ bytes }) => formatBytes(bytes), right: true },
             { name: 'Took', cell: ({ duration }) => formatDuration(duration), right: true },
@@ -69,7 +81,7 @@ export function Attempts({ stream }: { readonly stream: DataStream }) {
         />
       )}
       <Text size="sm" c="dimmed">
-        {formatNumberOf(attempts.data.length, 'request')} in{' '}
+        {formatNumberOf(attempts.length, 'request')} in{' '}
         {formatNumberOf(deliveries.length, 'delivery', 'deliveries')}: the node keeps the last 50.
       </Text>
     </Stack>
@@ -132,11 +144,3 @@ const WORDS: Readonly<Record<string, string>> = {
 
 const wordOf = (attempt: Attempt) =>
   isSplit(attempt) ? 'Refused as a whole, was split' : (WORDS[attempt.outcome] ?? attempt.outcome);
-
-function Chip({ text, color }: { readonly text: string; readonly color: string }) {
-  return (
-    <Badge color={color} variant="filled" radius="sm" tt="none" className="chip">
-      {text}
-    </Badge>
-  );
-}

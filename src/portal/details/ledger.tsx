@@ -16,7 +16,8 @@ import { notifyFailure } from '../lib/notices.ts';
 import { useRead } from '../lib/query.ts';
 import { streamName } from '../lib/streams.ts';
 import { DataTable } from '../parts/data-table.tsx';
-import { Failed, Loading, Time } from '../parts/show.tsx';
+import { Reading } from '../parts/reading.tsx';
+import { Time } from '../parts/show.tsx';
 
 const REFRESH = 10_000;
 const RANGES = [
@@ -75,13 +76,9 @@ export function Ledger({ stream }: { readonly stream: DataStream }) {
           </Button>
         </Group>
       </Group>
-      {ledger.data ? (
-        <Days days={daysOf(ledger.data)} sum={sumOf(ledger.data)} />
-      ) : ledger.problem ? (
-        <Failed problem={ledger.problem} retry={() => void ledger.reload()} />
-      ) : (
-        <Loading what="the ledger" retry={ledger.reload} />
-      )}
+      <Reading of={ledger} what="the ledger">
+        {(hours) => <Days days={daysOf(hours)} sum={sumOf(hours)} />}
+      </Reading>
       <Text size="sm" c="dimmed">
         Records count in the hour in which they arrived. Sums are of delivered records, and exact.
       </Text>

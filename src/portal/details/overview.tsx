@@ -13,7 +13,8 @@ import type { CredentialSchema } from '../lib/schema.ts';
 import { useSession } from '../lib/session.ts';
 import { visible } from '../lib/text.ts';
 import { DataTable } from '../parts/data-table.tsx';
-import { Ago, Copy, Fact, Failed, Loading, Message, Time } from '../parts/show.tsx';
+import { Reading } from '../parts/reading.tsx';
+import { Ago, Copy, Fact, Message, Time } from '../parts/show.tsx';
 import { Charts } from './charts.tsx';
 import { ReplayForm } from './replay-form.tsx';
 import { Replays } from './replays.tsx';
@@ -153,26 +154,25 @@ function History({ id }: { readonly id: string }) {
       <Title order={2} size="h4" mb="sm">
         State history
       </Title>
-      {!history.data &&
-        (history.problem ? (
-          <Failed problem={history.problem} retry={() => void history.reload()} />
-        ) : (
-          <Loading what="the history" retry={history.reload} />
-        ))}
-      {history.data?.length === 0 && <Text>{UNKNOWN}</Text>}
-      {history.data && history.data.length > 0 && (
-        <DataTable
-          label="Changes of state"
-          rows={history.data}
-          keyOf={({ at, message }) => `${at} ${message}`}
-          columns={[
-            { name: 'When', cell: ({ at }) => <Time at={at} /> },
-            { name: 'State', cell: ({ status }) => status.description },
-            { name: 'What happened', cell: ({ message }) => <Message text={message} /> },
-            { name: 'By', cell: ({ actor }) => <bdi>{nameOfActor(actor)}</bdi> },
-          ]}
-        />
-      )}
+      <Reading of={history} what="the history">
+        {(changes) =>
+          changes.length === 0 ? (
+            <Text>{UNKNOWN}</Text>
+          ) : (
+            <DataTable
+              label="Changes of state"
+              rows={changes}
+              keyOf={({ at, message }) => `${at} ${message}`}
+              columns={[
+                { name: 'When', cell: ({ at }) => <Time at={at} /> },
+                { name: 'State', cell: ({ status }) => status.description },
+                { name: 'What happened', cell: ({ message }) => <Message text={message} /> },
+                { name: 'By', cell: ({ actor }) => <bdi>{nameOfActor(actor)}</bdi> },
+              ]}
+            />
+          )
+        }
+      </Reading>
     </Paper>
   );
 }

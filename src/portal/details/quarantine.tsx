@@ -1,4 +1,4 @@
-import { Button, Group, Modal, Paper, Stack, Text, Title } from '@mantine/core';
+import { Button, Group, Paper, Stack, Text, Title } from '@mantine/core';
 import { useState } from 'react';
 import { api, perform, type QuarantineGroup, read } from '../lib/api.ts';
 import { formatCount, formatNumberOf } from '../lib/format.ts';
@@ -6,7 +6,9 @@ import { formatJson } from '../lib/json.ts';
 import { notify, notifyFailure } from '../lib/notices.ts';
 import { change, useRead } from '../lib/query.ts';
 import { useSession } from '../lib/session.ts';
-import { Code, Failed, Loading, Message, Time } from '../parts/show.tsx';
+import { Confirm } from '../parts/confirm.tsx';
+import { Reading } from '../parts/reading.tsx';
+import { Code, Message, Time } from '../parts/show.tsx';
 import { QuarantinedRecords } from './quarantined-records.tsx';
 
 /** Counting reads the whole quarantine, which changes seldom. */
@@ -22,33 +24,31 @@ export function Quarantine({ id, name }: { readonly id: string; readonly name: s
       read(api.GET('/api/v2/data_stream/{id}/quarantine/group', { params: { path: { id } }, signal })),
     REFRESH,
   );
-  if (!groups.data) {
-    return groups.problem ? (
-      <Failed problem={groups.problem} retry={() => void groups.reload()} />
-    ) : (
-      <Loading what="the quarantine" retry={groups.reload} />
-    );
-  }
-  if (groups.data.groups.length === 0) {
-    return <Text>Nothing here. The destination has taken every record that is still kept.</Text>;
-  }
   return (
-    <Stack>
-      <Text>
-        The destination refused {groups.data.more && 'more than '}
-        {formatNumberOf(groups.data.records, 'record')}. They are grouped by the reason. Fix the cause and
-        send them again, or remove them.
-      </Text>
-      {groups.data.groups.map((group) => (
-        <GroupCard key={group.group} id={id} name={name} group={group} />
-      ))}
-      {groups.data.more && (
-        <Text size="sm" c="dimmed">
-          There are more records than are counted here; the counts are of the oldest{' '}
-          {formatCount(groups.data.records)}.
-        </Text>
-      )}
-    </Stack>
+    <Reading of={groups} what="the quarantine">
+      {(data) =>
+        data.groups.length === 0 ? (
+          <Text>Nothing here. The destination has taken every record that is still kept.</Text>
+        ) : (
+          <Stack>
+            <Text>
+              The destination refused {data.more && 'more than '}
+              {formatNumberOf(data.records, 'record')}. They are grouped by the reason. Fix the cause and send
+              them again, or remove them.
+            </Text>
+            {data.groups.map((group) => (
+              <GroupCard key={group.group} id={id} name={name} group={group} />
+            ))}
+            {data.more && (
+              <Text size="sm" c="dimmed">
+                There are more records than are counted here; the counts are of the oldest{' '}
+                {formatCount(data.records)}.
+              </Text>
+            )}
+          </Stack>
+        )
+      }
+    </Reading>
   );
 }
 
@@ -110,26 +110,19 @@ function GroupCard({ id, name, group }: GroupProps) {
         </Group>
         {open && <QuarantinedRecords id={id} name={name} group={group} />}
       </Stack>
-      <Modal
+      <Confirm
         opened={doomed}
-        onClose={() => setDoomed(false)}
         title="Remove quarantined records?"
-        closeButtonProps={{ 'aria-label': 'Close' }}
+        keep="Keep them"
+        act="Remove"
+        close={() => setDoomed(false)}
+        run={() => run(discard)}
+        busy={busy}
       >
-        <Stack>
-          <Text className="wrap">
-            {count} will be removed for good, and never delivered: <Message text={group.message} />
-          </Text>
-          <Group justify="flex-end">
-            <Button variant="default" onClick={() => setDoomed(false)} data-autofocus>
-              Keep them
-            </Button>
-            <Button color="red.9" loading={busy} onClick={() => void run(discard)}>
-              Remove
-            </Button>
-          </Group>
-        </Stack>
-      </Modal>
+        <Text className="wrap">
+          {count} will be removed for good, and never delivered: <Message text={group.message} />
+        </Text>
+      </Confirm>
     </Paper>
   );
 }

@@ -8,7 +8,8 @@ import { formatJson } from '../lib/json.ts';
 import { notifyFailure } from '../lib/notices.ts';
 import { useRead } from '../lib/query.ts';
 import { DataTable } from '../parts/data-table.tsx';
-import { Code, Failed, Loading, Message, Time } from '../parts/show.tsx';
+import { Reading } from '../parts/reading.tsx';
+import { Code, Message, Time } from '../parts/show.tsx';
 
 type QuarantinedRecord =
   paths['/api/v2/data_stream/{id}/quarantine']['get']['responses'][200]['content']['application/json'][number];
@@ -33,13 +34,6 @@ export function QuarantinedRecords({
   const [count, setCount] = useState(PAGE);
   const [busy, setBusy] = useState(false);
   const records = useRead(['quarantine', id, group.group, count], () => readGroup(id, group.group, count));
-  if (!records.data) {
-    return records.problem ? (
-      <Failed problem={records.problem} retry={() => void records.reload()} />
-    ) : (
-      <Loading what="the records" retry={records.reload} />
-    );
-  }
   const save = async () => {
     setBusy(true);
     try {
@@ -55,41 +49,45 @@ export function QuarantinedRecords({
     setBusy(false);
   };
   return (
-    <Stack gap="sm">
-      <DataTable
-        label="Quarantined records"
-        rows={records.data}
-        keyOf={(record) => record.id}
-        columns={[
-          { name: 'Arrived', cell: (record) => <Time at={record.arrived_at} /> },
-          { name: 'Quarantined', cell: (record) => <Time at={record.at} /> },
-          {
-            name: 'Record',
-            cell: (record) => (
-              <details>
-                <summary>
-                  <Message text={record.message} />
-                </summary>
-                <Code text={formatJson(record.record)} label={`Record ${record.id}`} />
-              </details>
-            ),
-          },
-        ]}
-      />
-      <Group gap="xs">
-        {records.data.length < group.records && (
-          <Button size="xs" variant="default" onClick={() => setCount(count * 2)}>
-            Show more
-          </Button>
-        )}
-        <Button size="xs" variant="default" loading={busy} onClick={() => void save()}>
-          Download all
-        </Button>
-        <Text size="sm" c="dimmed">
-          The oldest {formatCount(records.data.length)} of {formatCount(group.records)} are shown.
-        </Text>
-      </Group>
-    </Stack>
+    <Reading of={records} what="the records">
+      {(data) => (
+        <Stack gap="sm">
+          <DataTable
+            label="Quarantined records"
+            rows={data}
+            keyOf={(record) => record.id}
+            columns={[
+              { name: 'Arrived', cell: (record) => <Time at={record.arrived_at} /> },
+              { name: 'Quarantined', cell: (record) => <Time at={record.at} /> },
+              {
+                name: 'Record',
+                cell: (record) => (
+                  <details>
+                    <summary>
+                      <Message text={record.message} />
+                    </summary>
+                    <Code text={formatJson(record.record)} label={`Record ${record.id}`} />
+                  </details>
+                ),
+              },
+            ]}
+          />
+          <Group gap="xs">
+            {data.length < group.records && (
+              <Button size="xs" variant="default" onClick={() => setCount(count * 2)}>
+                Show more
+              </Button>
+            )}
+            <Button size="xs" variant="default" loading={busy} onClick={() => void save()}>
+              Download all
+            </Button>
+            <Text size="sm" c="dimmed">
+              The oldest {formatCount(data.length)} of {formatCount(group.records)} are shown.
+            </Text>
+          </Group>
+        </Stack>
+      )}
+    </Reading>
   );
 }
 

@@ -1,15 +1,16 @@
-import { Button, Group, Modal, NumberInput, Paper, Stack, Text, TextInput, Title } from '@mantine/core';
+import { Button, Group, NumberInput, Paper, Stack, Text, TextInput, Title } from '@mantine/core';
 import { useState } from 'react';
 import { api, type DataStream, perform, read } from '../lib/api.ts';
 import { isValidChoice } from '../lib/filters.ts';
 import { formatCount, formatNumberOf, zoneName } from '../lib/format.ts';
-import { faultAt, type Problem, unshown } from '../lib/problem.ts';
+import { faultAt, type Problem, restOf } from '../lib/problem.ts';
 import { useRead } from '../lib/query.ts';
 import { lastRange, type ReplayDraft, replayBody, type TimeRange } from '../lib/replays.ts';
 import { useSettled } from '../lib/settled.ts';
 import { fromLocalInput, toLocalInput } from '../lib/start.ts';
 import { kindOfRecords } from '../lib/streams.ts';
 import { visible } from '../lib/text.ts';
+import { Confirm } from '../parts/confirm.tsx';
 import { FilterForm } from '../parts/filter-form.tsx';
 import { Failed, Time } from '../parts/show.tsx';
 import { attempt } from '../parts/stream-actions.ts';
@@ -46,8 +47,7 @@ export function ReplayForm({ stream, draft, change, close }: Props) {
     setAsked(false);
     if (done) close();
   };
-  const others = count.problem ? unshown(count.problem, FIELDS) : [];
-  const isMessage = count.problem && (others.length > 0 || Object.keys(count.problem.fields).length === 0);
+  const rest = restOf(count.problem, FIELDS);
   return (
     <Paper withBorder p="md" mb="md" component="section" aria-label="Deliver records again">
       <form
@@ -87,9 +87,7 @@ export function ReplayForm({ stream, draft, change, close }: Props) {
               />
             </Stack>
           </details>
-          {isMessage && count.problem && (
-            <Failed problem={{ ...count.problem, message: others.join(' ') || count.problem.message }} />
-          )}
+          {rest && <Failed problem={rest} />}
           <Text role="status" size="sm">
             {count.words}
           </Text>
@@ -103,31 +101,25 @@ export function ReplayForm({ stream, draft, change, close }: Props) {
           </Group>
         </Stack>
       </form>
-      <Modal
+      <Confirm
         opened={asked}
-        onClose={() => setAsked(false)}
         title="Deliver these records again?"
-        closeButtonProps={{ 'aria-label': 'Close' }}
+        keep="Not now"
+        act="Deliver again"
+        close={() => setAsked(false)}
+        run={start}
+        busy={busy}
+        final={false}
       >
-        <Stack>
-          <Text className="wrap">
-            {count.words} They go to <bdi>{visible(stream.destination.target)}</bdi>
-            <RangeWords {...draft} />.
-          </Text>
-          <Text size="sm">
-            Records that the receiver has already come a second time, with the same ids. New records are
-            delivered meanwhile as always. You can pause and cancel at any time.
-          </Text>
-          <Group justify="flex-end">
-            <Button variant="default" onClick={() => setAsked(false)} data-autofocus>
-              Not now
-            </Button>
-            <Button loading={busy} onClick={() => void start()}>
-              Deliver again
-            </Button>
-          </Group>
-        </Stack>
-      </Modal>
+        <Text className="wrap">
+          {count.words} They go to <bdi>{visible(stream.destination.target)}</bdi>
+          <RangeWords {...draft} />.
+        </Text>
+        <Text size="sm">
+          Records that the receiver has already come a second time, with the same ids. New records are
+          delivered meanwhile as always. You can pause and cancel at any time.
+        </Text>
+      </Confirm>
     </Paper>
   );
 }

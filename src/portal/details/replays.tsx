@@ -1,4 +1,4 @@
-import { Badge, Button, Group, Modal, Paper, Stack, Text, Title } from '@mantine/core';
+import { Button, Group, Paper, Stack, Text, Title } from '@mantine/core';
 import { useState } from 'react';
 import { api, type DataStream, perform, read } from '../lib/api.ts';
 import { BAD, GOOD, NEUTRAL, RUNNING } from '../lib/colors.ts';
@@ -7,6 +7,8 @@ import { useRead } from '../lib/query.ts';
 import { FINISHED, type Replay, replayProgress } from '../lib/replays.ts';
 import { useSession } from '../lib/session.ts';
 import { STATUS } from '../lib/streams.ts';
+import { Chip } from '../parts/chip.tsx';
+import { Confirm } from '../parts/confirm.tsx';
 import { Failed, Message, Time } from '../parts/show.tsx';
 import { attempt } from '../parts/stream-actions.ts';
 
@@ -62,9 +64,7 @@ function OneReplay({ stream, replay }: { readonly stream: DataStream; readonly r
         <Text>
           <Time at={from} /> to <Time at={until} />
         </Text>
-        <Badge color={COLORS[status.id] ?? NEUTRAL} variant="filled" radius="sm" tt="none" className="chip">
-          {status.description}
-        </Badge>
+        <Chip color={COLORS[status.id] ?? NEUTRAL}>{status.description}</Chip>
       </Group>
       <Figures replay={replay} />
       {!finished && status.id !== STATUS.running && (
@@ -95,27 +95,20 @@ function OneReplay({ stream, replay }: { readonly stream: DataStream; readonly r
           </Button>
         </Group>
       )}
-      <Modal
+      <Confirm
         opened={asked}
-        onClose={() => setAsked(false)}
         title="Cancel this replay?"
-        closeButtonProps={{ 'aria-label': 'Close' }}
+        keep="Let it go on"
+        act="Cancel the replay"
+        close={() => setAsked(false)}
+        run={remove}
+        busy={busy}
       >
-        <Stack>
-          <Text>
-            {formatNumberOf(replay.progress.pending, 'record')} will not be delivered again. What was
-            delivered stays at the destination, and the data stream goes on.
-          </Text>
-          <Group justify="flex-end">
-            <Button variant="default" onClick={() => setAsked(false)} data-autofocus>
-              Let it go on
-            </Button>
-            <Button color="red.9" loading={busy} onClick={() => void remove()}>
-              Cancel the replay
-            </Button>
-          </Group>
-        </Stack>
-      </Modal>
+        <Text>
+          {formatNumberOf(replay.progress.pending, 'record')} will not be delivered again. What was delivered
+          stays at the destination, and the data stream goes on.
+        </Text>
+      </Confirm>
     </article>
   );
 }

@@ -1,11 +1,40 @@
 import { useRef, useState } from 'react';
 import type { components, paths } from '../generated/api.ts';
-import { api, perform } from './api.ts';
+import { api, type ConnectionType, perform } from './api.ts';
 import { type Problem, problemFrom } from './problem.ts';
+import { credentialSchema, type FormValues, initialValues, toCredentials } from './schema.ts';
 
 type TestBody = components['schemas']['TestDataStream'];
 export type TestAnswer =
   paths['/api/v2/data_stream/test']['post']['responses'][200]['content']['application/json'];
+
+/** The form of a destination, as it stands. */
+export interface HeldDestination {
+  readonly values: FormValues;
+  readonly format: string;
+}
+type Stored = components['schemas']['DataStream']['destination'];
+
+/** The form at first. @param stored the destination of the stream that is changed, if it has this connection type */
+export function heldDestination(type: ConnectionType, stored?: Stored): HeldDestination {
+  return {
+    values: initialValues(credentialSchema(type), credentialsOf(stored)),
+    format: stored?.format ?? type.formats[0] ?? 'Json',
+  };
+}
+
+/** The credentials of a call. @param stored as for `heldDestination` */
+export function givenCredentials(type: ConnectionType, held: HeldDestination, stored?: Stored) {
+  return toCredentials(credentialSchema(type), held.values, held.format, credentialsOf(stored));
+}
+
+const credentialsOf = (stored?: Stored) => (stored?.credentials ?? {}) as Readonly<Record<string, unknown>>;
+
+/** Where the form shows faults: JSON pointers into the body of a call. */
+export function fieldsOfDestination(type: ConnectionType): string[] {
+  const names = Object.keys(credentialSchema(type).properties);
+  return [...names.map((name) => `/destination/credentials/${name}`), '/destination/format'];
+}
 
 /**
  *     untested ──test──▶ testing ──answer──▶ tested, or failed
@@ -18,7 +47,7 @@ type State =
   | { readonly is: 'tested'; readonly of: string; readonly answer: TestAnswer }
   | { readonly is: 'failed'; readonly of: string; readonly problem: Problem };
 
-interface ConnectionTest {
+export interface ConnectionTest {
   readonly testing: boolean;
   /** The result of the test, for the present values of the form. */
   readonly answer: TestAnswer | undefined;

@@ -5,6 +5,8 @@ interface Form {
   readonly busy: boolean;
   /** Of the last try. */
   readonly problem: Problem | undefined;
+  /** The input is another one now, and so the problem is gone. */
+  clear(): void;
   submit(run: () => Promise<unknown>): (event: FormEvent) => Promise<void>;
 }
 
@@ -23,5 +25,5 @@ export function useForm(): Form {
     }
     setBusy(false);
   };
-  return { busy, problem, submit };
+  return { busy, problem, clear: () => setProblem(undefined), submit };
 }

@@ -67,10 +67,18 @@ export function retryDelayOf({ retryAfter }: Problem, failed: number): number {
 }
 
 /** Faults that no field of the form shows. */
-export function unshown(problem: Problem, shown: readonly string[]): string[] {
+function unshown(problem: Problem, shown: readonly string[]): string[] {
   return Object.entries(problem.fields)
     .filter(([path]) => !shown.some((field) => path === field || path.startsWith(`${field}/`)))
     .map(([path, message]) => (path === '/destination' ? message : `${path}: ${message}`));
+}
+
+/** The part of a problem that no field of the form shows; undefined if the fields show all of it. */
+export function restOf(problem: Problem | undefined, shown: readonly string[]): Problem | undefined {
+  if (!problem) return undefined;
+  const others = unshown(problem, shown);
+  if (others.length === 0 && Object.keys(problem.fields).length > 0) return undefined;
+  return { ...problem, message: others.join(' ') || problem.message };
 }
 
 /** The fault of a field, or of something inside it: entry 2 of a list, for example. */

@@ -4,7 +4,7 @@ import { currentLogin } from './login.ts';
 import { pace } from './pace.ts';
 import { type Problem, problemFrom } from './problem.ts';
 
-interface Read<T> {
+export interface Read<T> {
   readonly data: T | undefined;
   /** The error of the last try; earlier data stays in `data`. */
   readonly problem: Problem | undefined;

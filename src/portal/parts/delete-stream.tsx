@@ -1,9 +1,10 @@
-import { Button, Group, Modal, Stack, Text } from '@mantine/core';
+import { Text } from '@mantine/core';
 import { useState } from 'react';
 import type { DataStream } from '../lib/api.ts';
 import { formatCount } from '../lib/format.ts';
 import { streamName } from '../lib/streams.ts';
 import { visible } from '../lib/text.ts';
+import { Confirm } from './confirm.tsx';
 import { deleteStream } from './stream-actions.ts';
 
 /** Asks before a stream is deleted. It names the stream and the data that is lost with it. */
@@ -27,14 +28,17 @@ export function DeleteStream({
     deleted();
   };
   return (
-    <Modal
+    <Confirm
       opened={stream !== undefined}
-      onClose={close}
       title="Delete data stream?"
-      closeButtonProps={{ 'aria-label': 'Close' }}
+      keep="Keep it"
+      act="Delete"
+      close={close}
+      run={remove}
+      busy={busy}
     >
       {stream && (
-        <Stack>
+        <>
           <Text className="wrap">
             <strong>
               <bdi>{streamName(stream)}</bdi>
@@ -42,17 +46,9 @@ export function DeleteStream({
             to <bdi>{visible(stream.destination.target)}</bdi> will be deleted for good.
           </Text>
           <Text>{lossOf(stream)}</Text>
-          <Group justify="flex-end">
-            <Button variant="default" onClick={close} data-autofocus>
-              Keep it
-            </Button>
-            <Button color="red.9" loading={busy} onClick={remove}>
-              Delete
-            </Button>
-          </Group>
-        </Stack>
+        </>
       )}
-    </Modal>
+    </Confirm>
   );
 }
 

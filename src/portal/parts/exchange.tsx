@@ -5,7 +5,8 @@ import { api, read } from '../lib/api.ts';
 import { formatJson } from '../lib/json.ts';
 import { useRead } from '../lib/query.ts';
 import { visible } from '../lib/text.ts';
-import { Code, Failed, Loading } from './show.tsx';
+import { Reading } from './reading.tsx';
+import { Code } from './show.tsx';
 
 type Exchange = components['schemas']['Exchange'];
 type Part = Pick<Exchange['request'], 'headers' | 'body' | 'body_cut'>;
@@ -89,16 +90,16 @@ function Fetched({ stream, attempt }: { readonly stream: string; readonly attemp
       }),
     ),
   );
-  if (exchange.data) {
-    return (
-      <Stack>
-        <ExchangeView exchange={exchange.data} />
-        <Text size="sm" c="dimmed">
-          Values that may be secret are masked, and long bodies are cut.
-        </Text>
-      </Stack>
-    );
-  }
-  if (exchange.problem) return <Failed problem={exchange.problem} title="The request cannot be shown" />;
-  return <Loading what="the request" retry={exchange.reload} />;
+  return (
+    <Reading of={exchange} what="the request" title="The request cannot be shown">
+      {(data) => (
+        <Stack>
+          <ExchangeView exchange={data} />
+          <Text size="sm" c="dimmed">
+            Values that may be secret are masked, and long bodies are cut.
+          </Text>
+        </Stack>
+      )}
+    </Reading>
+  );
 }

@@ -1,28 +1,21 @@
-import { Button, Group, Modal, Stack, Text } from '@mantine/core';
+import { Text } from '@mantine/core';
 import { router } from '../lib/address.ts';
 import { useStore } from '../lib/store.ts';
+import { Confirm } from './confirm.tsx';
 
 /** Asks before input is lost that is not saved. */
 export function LeaveDialog() {
   const question = useStore(router.question);
   return (
-    <Modal
+    <Confirm
       opened={question !== undefined}
-      onClose={() => question?.stay()}
       title="Leave without saving?"
-      closeButtonProps={{ 'aria-label': 'Close' }}
+      keep="Stay"
+      act="Leave"
+      close={() => question?.stay()}
+      run={() => question?.leave()}
     >
-      <Stack>
-        <Text>What you typed here is not saved. If you leave, it is lost.</Text>
-        <Group justify="flex-end">
-          <Button variant="default" onClick={() => question?.stay()} data-autofocus>
-            Stay
-          </Button>
-          <Button color="red.9" onClick={() => question?.leave()}>
-            Leave
-          </Button>
-        </Group>
-      </Stack>
-    </Modal>
+      <Text>What you typed here is not saved. If you leave, it is lost.</Text>
+    </Confirm>
   );
 }

@@ -1,27 +1,13 @@
-import {
-  Button,
-  Group,
-  MultiSelect,
-  NumberInput,
-  PasswordInput,
-  Select,
-  Stack,
-  Switch,
-  Text,
-  Textarea,
-  TextInput,
-} from '@mantine/core';
-import { useState } from 'react';
+import { MultiSelect, NumberInput, Select, Stack, Switch, Textarea, TextInput } from '@mantine/core';
 import { faultAt, type Problem } from '../lib/problem.ts';
 import {
   type CredentialSchema,
   type FieldValue,
   type FormValues,
   fieldKind,
-  newSigningSecret,
   type PropertySchema,
 } from '../lib/schema.ts';
-import { Copy } from './show.tsx';
+import { SecretField } from './secret-field.tsx';
 
 /** A form of the credentials of any connection type, made from their schema alone. */
 export function SchemaForm({
@@ -78,7 +64,7 @@ function Field({ name, property, required, value, error, set }: FieldProps) {
   switch (fieldKind(property)) {
     case 'secret':
       return (
-        <Secret common={common} value={text} canGenerate={property['x-generate'] === 'whsec'} set={set} />
+        <SecretField {...common} value={text} set={set} canGenerate={property['x-generate'] === 'whsec'} />
       );
     case 'number':
       return (
@@ -150,55 +136,6 @@ function Field({ name, property, required, value, error, set }: FieldProps) {
         />
       );
   }
-}
-
-/** A secret, which can be made up here where the other side takes any; then it has to be copied to that side. */
-function Secret({
-  common,
-  value,
-  canGenerate,
-  set,
-}: {
-  readonly common: { readonly label: string };
-  readonly value: string;
-  readonly canGenerate: boolean;
-  readonly set: (value: string) => void;
-}) {
-  const [made, setMade] = useState<string>();
-  return (
-    <Stack gap={6}>
-      <PasswordInput
-        {...common}
-        value={value}
-        autoComplete="new-password"
-        onChange={(event) => set(event.currentTarget.value)}
-        visibilityToggleButtonProps={{ 'aria-label': `Show or hide ${common.label}`, tabIndex: 0 }}
-      />
-      {canGenerate && (
-        <Group gap="xs">
-          <Button
-            size="xs"
-            variant="default"
-            onClick={() => {
-              const secret = newSigningSecret((bytes) => crypto.getRandomValues(bytes));
-              setMade(secret);
-              set(secret);
-            }}
-          >
-            Generate
-          </Button>
-          {made !== undefined && made === value && (
-            <>
-              <Copy text={made} label={`Copy ${common.label}`} />
-              <Text size="sm" role="status">
-                Copy it to your receiver now: it is not shown again.
-              </Text>
-            </>
-          )}
-        </Group>
-      )}
-    </Stack>
-  );
 }
 
 /** Help and range in one. */

@@ -7,7 +7,8 @@ import { notify } from '../lib/notices.ts';
 import { faultAt } from '../lib/problem.ts';
 import { change, useRead } from '../lib/query.ts';
 import { NewKey, type NewMfaKey } from './new-mfa-key.tsx';
-import { Failed, Loading, Time } from './show.tsx';
+import { Reading } from './reading.tsx';
+import { Failed, Time } from './show.tsx';
 
 const readUser = () => read(api.GET('/api/v1/user/my'));
 type MfaKey = Awaited<ReturnType<typeof readUser>>['mfa'][number];
@@ -26,13 +27,9 @@ export function SecondFactor() {
         <Text size="sm">
           With a second factor, a login needs the password and a code from an authenticator app on your phone.
         </Text>
-        {user.data ? (
-          <OfUser mfaKey={user.data.mfa.find(({ status }) => status.id === 1)} />
-        ) : user.problem ? (
-          <Failed problem={user.problem} retry={() => void user.reload()} />
-        ) : (
-          <Loading what="your account" retry={user.reload} />
-        )}
+        <Reading of={user} what="your account">
+          {({ mfa }) => <OfUser mfaKey={mfa.find(({ status }) => status.id === 1)} />}
+        </Reading>
       </Stack>
     </Paper>
   );

@@ -1,8 +1,8 @@
-import { Badge } from '@mantine/core';
 import type { DataStream } from '../lib/api.ts';
 import { BAD, GOOD, NEUTRAL, POOR, RUNNING } from '../lib/colors.ts';
 import { formatCount } from '../lib/format.ts';
 import { kindOf, STATUS, type StreamKind } from '../lib/streams.ts';
+import { Chip } from './chip.tsx';
 
 const COLORS: Readonly<Record<StreamKind, string>> = {
   error: BAD,
@@ -20,11 +20,7 @@ export function StatusChip({ stream }: { readonly stream: DataStream }) {
     ...(status.id === STATUS.running && retrying ? ['retrying'] : []),
     ...(progress.quarantined > 0 ? [`${formatCount(progress.quarantined)} quarantined`] : []),
   ];
-  return (
-    <Badge color={COLORS[kindOf(stream)]} variant="filled" radius="sm" tt="none" className="chip">
-      {[status.description, ...notes].join(', ')}
-    </Badge>
-  );
+  return <Chip color={COLORS[kindOf(stream)]}>{[status.description, ...notes].join(', ')}</Chip>;
 }
 
 /** The actions of a person. */

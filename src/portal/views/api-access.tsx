@@ -1,31 +1,23 @@
-import {
-  Alert,
-  Anchor,
-  Badge,
-  Button,
-  Group,
-  Modal,
-  Paper,
-  Stack,
-  Text,
-  TextInput,
-  Title,
-} from '@mantine/core';
-import { type FormEvent, useState } from 'react';
+import { Alert, Anchor, Button, Group, Modal, Paper, Stack, Text, TextInput, Title } from '@mantine/core';
+import { useState } from 'react';
 import { api, perform, read } from '../lib/api.ts';
 import { type LoggedCall, useCalls } from '../lib/call-log.ts';
 import { GOOD, NEUTRAL } from '../lib/colors.ts';
+import { useForm } from '../lib/form.ts';
 import { UNKNOWN, zoneName } from '../lib/format.ts';
 import { notify } from '../lib/notices.ts';
-import { faultAt, type Problem, problemFrom, unshown } from '../lib/problem.ts';
+import { faultAt, restOf } from '../lib/problem.ts';
 import { change, useRead } from '../lib/query.ts';
 import { useSession } from '../lib/session.ts';
 import { endOfDay, today } from '../lib/start.ts';
 import { visible } from '../lib/text.ts';
+import { Chip } from '../parts/chip.tsx';
+import { Confirm } from '../parts/confirm.tsx';
 import { DataTable } from '../parts/data-table.tsx';
 import { Heading } from '../parts/heading.tsx';
 import { CallModal } from '../parts/notices.tsx';
-import { CodeBlock, Failed, Loading, Time } from '../parts/show.tsx';
+import { Reading } from '../parts/reading.tsx';
+import { CodeBlock, Failed, Time } from '../parts/show.tsx';
 import { attempt } from '../parts/stream-actions.ts';
 
 /** For programs: tokens, the calls that were just made here, and where all calls are described. */
@@ -56,14 +48,15 @@ export default function ApiAccess() {
           ) : (
             <Text size="sm">Your role can look at tokens, but not create or revoke any.</Text>
           )}
-          {!tokens.data &&
-            (tokens.problem ? (
-              <Failed problem={tokens.problem} retry={() => void tokens.reload()} />
-            ) : (
-              <Loading what="tokens" retry={tokens.reload} />
-            ))}
-          {tokens.data?.length === 0 && <Text size="sm">There are no application tokens yet.</Text>}
-          {tokens.data && tokens.data.length > 0 && <TokenTable tokens={tokens.data} />}
+          <Reading of={tokens} what="tokens">
+            {(data) =>
+              data.length === 0 ? (
+                <Text size="sm">There are no application tokens yet.</Text>
+              ) : (
+                <TokenTable tokens={data} />
+              )
+            }
+          </Reading>
         </Stack>
       </Paper>
       <Paper withBorder p="lg" component="section" aria-label="First steps">
@@ -81,46 +74,35 @@ function NewToken() {
   const [description, setDescription] = useState('');
   const [expiry, setExpiry] = useState('');
   const [ip, setIp] = useState('');
-  const [problem, setProblem] = useState<Problem>();
-  const [busy, setBusy] = useState(false);
+  const { problem, busy, submit } = useForm();
   const [token, setToken] = useState<string>();
   const [asked, setAsked] = useState(false);
   const close = () => {
     setToken(undefined);
     setAsked(false);
   };
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
-    setProblem(undefined);
+  const create = submit(async () => {
     const body = {
       ...(description.trim() ? { description: description.trim() } : {}),
       ...(expiry ? { expiry_date: endOfDay(expiry) } : {}),
       ...(ip.trim() ? { ip: ip.trim() } : {}),
     };
-    try {
-      const path = '/api/v1/application_token';
-      await change(
-        async () => {
-          const { data, logged } = await perform('POST', path, body, api.POST(path, { body }));
-          setToken(data.application_token);
-          setDescription('');
-          setExpiry('');
-          setIp('');
-          notify({ text: 'The token is created.', tone: 'done', call: logged });
-        },
-        ...TOKENS,
-      );
-    } catch (error) {
-      setProblem(problemFrom(error));
-    }
-    setBusy(false);
-  };
-  const shown = ['/description', '/expiry_date', '/ip'];
-  const isMessage =
-    problem && (Object.keys(problem.fields).length === 0 || unshown(problem, shown).length > 0);
+    const path = '/api/v1/application_token';
+    await change(
+      async () => {
+        const { data, logged } = await perform('POST', path, body, api.POST(path, { body }));
+        setToken(data.application_token);
+        setDescription('');
+        setExpiry('');
+        setIp('');
+        notify({ text: 'The token is created.', tone: 'done', call: logged });
+      },
+      ...TOKENS,
+    );
+  });
+  const rest = restOf(problem, ['/description', '/expiry_date', '/ip']);
   return (
-    <form onSubmit={submit} aria-label="New application token">
+    <form onSubmit={create} aria-label="New application token">
       <Stack gap="sm">
         <Group align="flex-start" gap="sm">
           <TextInput
@@ -149,7 +131,7 @@ function NewToken() {
             onChange={(event) => setIp(event.currentTarget.value)}
           />
         </Group>
-        {isMessage && <Failed problem={problem} />}
+        {rest && <Failed problem={rest} />}
         <Group>
           <Button type="submit" loading={busy}>
             Create token
@@ -208,17 +190,7 @@ function TokenTable({ tokens }: { readonly tokens: Tokens }) {
           { name: 'Description', cell: (token) => <bdi>{visible(token.description ?? UNKNOWN)}</bdi> },
           {
             name: 'Status',
-            cell: ({ status }) => (
-              <Badge
-                color={status.id === 0 ? GOOD : NEUTRAL}
-                variant="filled"
-                radius="sm"
-                tt="none"
-                className="chip"
-              >
-                {status.description}
-              </Badge>
-            ),
+            cell: ({ status }) => <Chip color={status.id === 0 ? GOOD : NEUTRAL}>{status.description}</Chip>,
           },
           { name: 'Created', cell: ({ created }) => <Time at={created} /> },
           { name: 'Expires', cell: (token) => <Time at={token.expiry_date} /> },
@@ -241,27 +213,19 @@ function TokenTable({ tokens }: { readonly tokens: Tokens }) {
           },
         ]}
       />
-      <Modal
+      <Confirm
         opened={doomed !== undefined}
-        onClose={() => setDoomed(undefined)}
         title="Revoke application token?"
-        closeButtonProps={{ 'aria-label': 'Close' }}
+        keep="Keep it"
+        act="Revoke"
+        close={() => setDoomed(undefined)}
+        run={() => doomed && revoke(doomed.id)}
       >
-        <Stack>
-          <Text className="wrap">
-            Token {doomed?.id} {doomed?.description ? `(${visible(doomed.description)}) ` : ''}stops working
-            at once, and for good.
-          </Text>
-          <Group justify="flex-end">
-            <Button variant="default" onClick={() => setDoomed(undefined)} data-autofocus>
-              Keep it
-            </Button>
-            <Button color="red.9" onClick={() => doomed && void revoke(doomed.id)}>
-              Revoke
-            </Button>
-          </Group>
-        </Stack>
-      </Modal>
+        <Text className="wrap">
+          Token {doomed?.id} {doomed?.description ? `(${visible(doomed.description)}) ` : ''}stops working at
+          once, and for good.
+        </Text>
+      </Confirm>
     </>
   );
 }

@@ -1,32 +1,32 @@
-import { Anchor, Button, Group, Paper, Select, Stack, Stepper, Text } from '@mantine/core';
+import { Anchor, Button, Group, Paper, Stack, Stepper, Text } from '@mantine/core';
 import { useEffect, useRef, useState } from 'react';
 import { linkTo, navigate, router, useAddress, useStillHere, useUnsaved } from '../lib/address.ts';
 import { api, type ConnectionType, perform, read } from '../lib/api.ts';
-import { useConnectionTest } from '../lib/destination.ts';
+import {
+  fieldsOfDestination,
+  givenCredentials,
+  heldDestination,
+  useConnectionTest,
+} from '../lib/destination.ts';
 import { isValidChoice } from '../lib/filters.ts';
 import { focusFirstFault, useFocusOnStep } from '../lib/focus.ts';
 import { notify } from '../lib/notices.ts';
 import { givenOptions, USUAL_OPTIONS } from '../lib/options.ts';
-import { faultAt, type Problem, problemFrom, unshown } from '../lib/problem.ts';
+import { type Problem, problemFrom, restOf } from '../lib/problem.ts';
 import { change } from '../lib/query.ts';
 import { useConnectionTypes } from '../lib/reads.ts';
 import { HOME } from '../lib/router.ts';
-import {
-  type CredentialSchema,
-  credentialSchema,
-  initialValues,
-  ofFormat,
-  toCredentials,
-} from '../lib/schema.ts';
+import { credentialSchema } from '../lib/schema.ts';
 import { useSession } from '../lib/session.ts';
 import { bodyOf, type Draft, readDraft, sourceOf, writeDraft } from '../lib/wizard.ts';
 import { ConnectionResult } from '../parts/connection-result.tsx';
+import { DestinationForm, TestButton } from '../parts/destination-form.tsx';
 import { Heading } from '../parts/heading.tsx';
 import { OptionsForm } from '../parts/options-form.tsx';
 import { PreviewPane } from '../parts/preview.tsx';
-import { SchemaForm } from '../parts/schema-form.tsx';
+import { Reading } from '../parts/reading.tsx';
 import { SetupGuide } from '../parts/setup-guide.tsx';
-import { Failed, Loading } from '../parts/show.tsx';
+import { Failed } from '../parts/show.tsx';
 import { isReady, SourceForm } from '../parts/source-form.tsx';
 import { Tiles } from '../parts/tiles.tsx';
 
@@ -43,19 +43,7 @@ export default function Create() {
       </Stack>
     );
   }
-  if (!types.data) {
-    return (
-      <Stack>
-        <Heading title="Add new data stream" />
-        {types.problem ? (
-          <Failed problem={types.problem} retry={() => void types.reload()} />
-        ) : (
-          <Loading what="connection types" retry={types.reload} />
-        )}
-      </Stack>
-    );
-  }
-  const type = types.data.find(({ id }) => id === draft.type);
+  const type = types.data?.find(({ id }) => id === draft.type);
   return (
     <Stack>
       <div>
@@ -67,27 +55,29 @@ export default function Create() {
           title={type ? `New data stream: ${type.description}` : 'Add new data stream'}
         />
       </div>
-      {type ? (
-        <Flow key={type.id} type={type} draft={draft} />
-      ) : (
-        <>
-          <Text>
-            Where should the records go?
-            {draft.start.from === 'stream' &&
-              ` The new data stream takes over from data stream ${draft.start.id}; it may go elsewhere.`}
-          </Text>
-          <Tiles types={types.data} linkOf={(id) => writeDraft({ ...draft, type: id })} />
-        </>
-      )}
+      <Reading of={types} what="connection types">
+        {(all) =>
+          type ? (
+            <Flow key={type.id} type={type} draft={draft} />
+          ) : (
+            <>
+              <Text>
+                Where should the records go?
+                {draft.start.from === 'stream' &&
+                  ` The new data stream takes over from data stream ${draft.start.id}; it may go elsewhere.`}
+              </Text>
+              <Tiles types={all} linkOf={(id) => writeDraft({ ...draft, type: id })} />
+            </>
+          )
+        }
+      </Reading>
     </Stack>
   );
 }
 
 function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: Draft }) {
-  const schema = credentialSchema(type);
-  const [initial] = useState(() => initialValues(schema));
-  const [values, setValues] = useState(initial);
-  const [format, setFormat] = useState(type.formats[0] ?? 'Json');
+  const [initial] = useState(() => heldDestination(type));
+  const [held, setHeld] = useState(initial);
   const [options, setOptions] = useState(USUAL_OPTIONS);
   const [problem, setProblem] = useState<Problem>();
   const [creating, setCreating] = useState(false);
@@ -95,20 +85,21 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
   const place = useRef<HTMLDivElement>(null);
   // Both steps are one form, with all changes of the source.
   const saved = useUnsaved(
-    JSON.stringify([values, options]) !== JSON.stringify([initial, USUAL_OPTIONS]),
+    JSON.stringify([held, options]) !== JSON.stringify([initial, USUAL_OPTIONS]),
     (to) => to.pathname === '/data-streams/new' && to.searchParams.get('type') === type.id,
   );
   useFocusOnStep(place, draft.step);
 
+  const credentials = givenCredentials(type, held);
   const body = async () =>
     bodyOf(
       draft,
-      toCredentials(schema, values, format),
-      format,
+      credentials,
+      held.format,
       { now: Date.now(), retention: await retentionFor(draft) },
       givenOptions(options),
     );
-  const tested = useConnectionTest({ values, format }, body);
+  const tested = useConnectionTest(held, body);
   const edit = (part: Partial<Draft>) => {
     setProblem(undefined);
     router.amend(writeDraft({ ...draft, ...part }));
@@ -153,9 +144,8 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
     setCreating(false);
   };
   const fault = problem ?? tested.problem;
-  const credentials = toCredentials(schema, values, format);
   // The request is shown once the form has what the connection type needs.
-  const isFilled = (schema.required ?? []).every((name) => credentials[name] !== undefined);
+  const isFilled = (credentialSchema(type).required ?? []).every((name) => credentials[name] !== undefined);
   const { privacy: hidden } = givenOptions(options);
   const privacy = hidden === undefined ? {} : { privacy: hidden };
   const source = isValidChoice(draft.choice) ? sourceOf(draft) : undefined;
@@ -165,7 +155,7 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
       ? {
           ...source,
           ...privacy,
-          destination: bodyOf(draft, credentials, format, { now: 0, retention: 0 }).destination,
+          destination: bodyOf(draft, credentials, held.format, { now: 0, retention: 0 }).destination,
         }
       : { ...source, ...privacy });
 
@@ -206,25 +196,15 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
           >
             <Paper withBorder p="lg">
               <Stack>
-                <SchemaForm
-                  schema={ofFormat(schema, format)}
-                  values={values}
+                <DestinationForm
+                  type={type}
+                  held={held}
                   change={(changed) => {
                     setProblem(undefined);
-                    setValues(changed);
+                    setHeld(changed);
                   }}
                   problem={fault}
                 />
-                {type.formats.length > 1 && (
-                  <Select
-                    label="Format"
-                    data={[...type.formats]}
-                    value={format}
-                    allowDeselect={false}
-                    error={faultAt(fault, '/destination/format') ?? null}
-                    onChange={(chosen) => setFormat(chosen ?? format)}
-                  />
-                )}
                 <OptionsForm
                   kind={draft.kind}
                   options={options}
@@ -235,23 +215,13 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
                   problem={fault}
                 />
                 <ConnectionResult answer={problem ? undefined : tested.answer} />
-                <Faults problem={fault} schema={schema} />
+                <Faults problem={fault} type={type} />
                 <Group justify="space-between">
                   <Button variant="default" onClick={() => goTo('source')}>
                     Back
                   </Button>
                   <Group>
-                    <Button
-                      variant="default"
-                      loading={tested.testing}
-                      disabled={creating}
-                      onClick={() => {
-                        setProblem(undefined);
-                        void tested.test();
-                      }}
-                    >
-                      Test connection
-                    </Button>
+                    <TestButton tested={tested} start={() => setProblem(undefined)} disabled={creating} />
                     <Button type="submit" loading={creating} disabled={tested.testing}>
                       Create
                     </Button>
@@ -270,24 +240,11 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
   );
 }
 
-function Faults({
-  problem,
-  schema,
-}: {
-  readonly problem: Problem | undefined;
-  readonly schema: CredentialSchema;
-}) {
+function Faults({ problem, type }: { readonly problem: Problem | undefined; readonly type: ConnectionType }) {
   if (!problem) return null;
-  const fields = Object.keys(schema.properties).map((name) => `/destination/credentials/${name}`);
-  const others = unshown(problem, [...fields, '/destination/format', '/delivery', '/privacy']);
-  const count = Object.keys(problem.fields).length;
-  const message =
-    count === 0
-      ? problem.message
-      : others.length > 0
-        ? others.join(' ')
-        : 'See the fields that are marked above.';
-  return <Failed problem={{ ...problem, message }} title="The data stream cannot be created like this" />;
+  const shown = [...fieldsOfDestination(type), '/delivery', '/privacy'];
+  const rest = restOf(problem, shown) ?? { ...problem, message: 'See the fields that are marked above.' };
+  return <Failed problem={rest} title="The data stream cannot be created like this" />;
 }
 
 /** Seconds that records are kept; read only where the start of the stream depends on it. */

@@ -1,29 +1,20 @@
-import {
-  Alert,
-  Button,
-  Group,
-  NumberInput,
-  Paper,
-  PasswordInput,
-  Stack,
-  Switch,
-  Text,
-  TextInput,
-} from '@mantine/core';
-import { type FormEvent, useState } from 'react';
+import { Alert, Button, Group, NumberInput, Paper, Stack, Switch, Text, TextInput } from '@mantine/core';
+import { useState } from 'react';
 import type { components } from '../generated/api.ts';
 import { useUnsaved } from '../lib/address.ts';
 import { api, perform, read } from '../lib/api.ts';
+import { useForm } from '../lib/form.ts';
 import { formatDuration } from '../lib/format.ts';
 import { notify } from '../lib/notices.ts';
 import { EVENT_WORDS, notificationBody, notificationValues } from '../lib/notification.ts';
-import { faultAt, type Problem, problemFrom, unshown } from '../lib/problem.ts';
+import { faultAt, type Problem, problemFrom, restOf } from '../lib/problem.ts';
 import { change, useRead } from '../lib/query.ts';
-import { newSigningSecret } from '../lib/schema.ts';
 import { useSession } from '../lib/session.ts';
 import { ExchangeView } from '../parts/exchange.tsx';
 import { Heading } from '../parts/heading.tsx';
-import { Copy, Failed, Loading, Message, Time } from '../parts/show.tsx';
+import { Reading } from '../parts/reading.tsx';
+import { SecretField } from '../parts/secret-field.tsx';
+import { Failed, Message, Time } from '../parts/show.tsx';
 import { attempt } from '../parts/stream-actions.ts';
 
 type Notification = components['schemas']['Notification'];
@@ -43,13 +34,9 @@ export default function Notifications() {
         data stream and event. The same facts come as events, with type ids from 10001, in data streams of
         events.
       </Text>
-      {stored.data ? (
-        <Receiver key={stored.data.modified} stored={stored.data} />
-      ) : stored.problem ? (
-        <Failed problem={stored.problem} retry={() => void stored.reload()} />
-      ) : (
-        <Loading what="the receiver of notifications" retry={stored.reload} />
-      )}
+      <Reading of={stored} what="the receiver of notifications">
+        {(data) => <Receiver key={data.modified} stored={data} />}
+      </Reading>
     </Stack>
   );
 }
@@ -58,33 +45,23 @@ function Receiver({ stored }: { readonly stored: Notification }) {
   const { canWrite } = useSession();
   const [initial] = useState(() => notificationValues(stored));
   const [values, setValues] = useState(initial);
-  const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<Problem>();
+  const { problem, busy, clear, submit } = useForm();
   const isChanged = JSON.stringify(values) !== JSON.stringify(initial);
   useUnsaved(isChanged);
   const set = (part: Partial<typeof values>) => {
-    setProblem(undefined);
+    clear();
     setValues({ ...values, ...part });
   };
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
-    setProblem(undefined);
+  const save = submit(async () => {
     const body = notificationBody(values, stored);
-    try {
-      const call = () => perform('PUT', PATH, body, api.PUT(PATH, { body }));
-      const { logged } = await change(call, undefined, NAMES);
-      notify({ text: 'The receiver of notifications is changed.', tone: 'done', call: logged });
-    } catch (error) {
-      setProblem(problemFrom(error));
-    }
-    setBusy(false);
-  };
-  const others = problem ? unshown(problem, ['/url', '/signing_secret', '/events', '/lag_minutes']) : [];
-  const isMessage = problem && (others.length > 0 || Object.keys(problem.fields).length === 0);
+    const call = () => perform('PUT', PATH, body, api.PUT(PATH, { body }));
+    const { logged } = await change(call, undefined, NAMES);
+    notify({ text: 'The receiver of notifications is changed.', tone: 'done', call: logged });
+  });
+  const rest = restOf(problem, ['/url', '/signing_secret', '/events', '/lag_minutes']);
   return (
     <Paper withBorder p="lg" component="section" aria-label="Receiver">
-      <form onSubmit={submit} noValidate>
+      <form onSubmit={save} noValidate>
         <fieldset disabled={!canWrite} className="plain">
           <Stack maw={560}>
             <Standing stored={stored} />
@@ -98,10 +75,13 @@ function Receiver({ stored }: { readonly stored: Notification }) {
               error={faultAt(problem, '/url') ?? null}
               onChange={(event) => set({ url: event.currentTarget.value })}
             />
-            <Secret
+            <SecretField
+              label="Signing secret"
+              description="Optional. Your receiver checks with it that a message is from here."
               value={values.secret}
-              error={faultAt(problem, '/signing_secret')}
-              change={(secret) => set({ secret })}
+              error={faultAt(problem, '/signing_secret') ?? null}
+              set={(secret) => set({ secret })}
+              canGenerate
             />
             <fieldset className="plain">
               <Text component="legend" size="sm" fw={500} mb="xs">
@@ -141,9 +121,7 @@ function Receiver({ stored }: { readonly stored: Notification }) {
                 onChange={(lag) => set({ lag })}
               />
             )}
-            {isMessage && problem && (
-              <Failed problem={{ ...problem, message: others.join(' ') || problem.message }} />
-            )}
+            {rest && <Failed problem={rest} />}
             {canWrite && (
               <Group>
                 <Button type="submit" loading={busy}>
@@ -173,52 +151,6 @@ function Standing({ stored }: { readonly stored: Notification }) {
         ? 'No receiver is set. The platform operator is notified in your place.'
         : 'No receiver is set: nobody is notified.'}
     </Text>
-  );
-}
-
-function Secret({
-  value,
-  error,
-  change,
-}: {
-  readonly value: string;
-  readonly error: string | undefined;
-  readonly change: (secret: string) => void;
-}) {
-  const [made, setMade] = useState<string>();
-  return (
-    <Stack gap={6}>
-      <PasswordInput
-        label="Signing secret"
-        description="Optional. Your receiver checks with it that a message is from here."
-        autoComplete="new-password"
-        value={value}
-        error={error ?? null}
-        onChange={(event) => change(event.currentTarget.value)}
-        visibilityToggleButtonProps={{ 'aria-label': 'Show or hide the signing secret', tabIndex: 0 }}
-      />
-      <Group gap="xs">
-        <Button
-          size="xs"
-          variant="default"
-          onClick={() => {
-            const secret = newSigningSecret((bytes) => crypto.getRandomValues(bytes));
-            setMade(secret);
-            change(secret);
-          }}
-        >
-          Generate
-        </Button>
-        {made !== undefined && made === value && (
-          <>
-            <Copy text={made} label="Copy the signing secret" />
-            <Text size="sm" role="status">
-              Copy it to your receiver now: it is not shown again.
-            </Text>
-          </>
-        )}
-      </Group>
-    </Stack>
   );
 }
 

@@ -9,7 +9,8 @@ import { useEventTypes } from '../lib/reads.ts';
 import { DataTable } from '../parts/data-table.tsx';
 import { Heading } from '../parts/heading.tsx';
 import { Marked } from '../parts/marked.tsx';
-import { CodeBlock, Failed, Loading } from '../parts/show.tsx';
+import { Reading } from '../parts/reading.tsx';
+import { CodeBlock } from '../parts/show.tsx';
 
 type EventType = components['schemas']['EventType'];
 
@@ -69,20 +70,18 @@ export default function Records() {
         <Title order={2} size="h4" mb="sm">
           Event types
         </Title>
-        {types.data ? (
-          <Catalogue
-            types={types.data}
-            show={(id) => {
-              setKind('2');
-              setTypeId(id);
-              window.scrollTo(0, 0);
-            }}
-          />
-        ) : types.problem ? (
-          <Failed problem={types.problem} retry={() => void types.reload()} />
-        ) : (
-          <Loading what="the event types" retry={types.reload} />
-        )}
+        <Reading of={types} what="the event types">
+          {(data) => (
+            <Catalogue
+              types={data}
+              show={(id) => {
+                setKind('2');
+                setTypeId(id);
+                window.scrollTo(0, 0);
+              }}
+            />
+          )}
+        </Reading>
       </Paper>
     </Stack>
   );
@@ -99,9 +98,11 @@ function Sample({ kind, typeId }: { readonly kind: 1 | 2; readonly typeId: numbe
       }),
     ),
   );
-  if (sample.data !== undefined) return <CodeBlock text={formatJson(sample.data)} label="Sample record" />;
-  if (sample.problem) return <Failed problem={sample.problem} retry={() => void sample.reload()} />;
-  return <Loading what="the sample" retry={sample.reload} />;
+  return (
+    <Reading of={sample} what="the sample">
+      {(data) => <CodeBlock text={formatJson(data)} label="Sample record" />}
+    </Reading>
+  );
 }
 
 function Catalogue({

@@ -1,5 +1,4 @@
 import {
-  Badge,
   Button,
   Group,
   Modal,
@@ -16,15 +15,19 @@ import type { components, paths } from '../generated/api.ts';
 import { api, perform, read } from '../lib/api.ts';
 import { GOOD, NEUTRAL } from '../lib/colors.ts';
 import { digestOf } from '../lib/digest.ts';
+import { useForm } from '../lib/form.ts';
 import { notify } from '../lib/notices.ts';
 import { passwordFault, SHORTEST_PASSWORD } from '../lib/password.ts';
-import { faultAt, type Problem, problemFrom, unshown } from '../lib/problem.ts';
+import { faultAt, restOf } from '../lib/problem.ts';
 import { change, useRead } from '../lib/query.ts';
 import { useSession } from '../lib/session.ts';
 import { visible } from '../lib/text.ts';
+import { Chip } from '../parts/chip.tsx';
+import { Confirm } from '../parts/confirm.tsx';
 import { DataTable } from '../parts/data-table.tsx';
 import { Heading } from '../parts/heading.tsx';
-import { Failed, Loading, Time } from '../parts/show.tsx';
+import { Reading } from '../parts/reading.tsx';
+import { Failed, Time } from '../parts/show.tsx';
 import { attempt } from '../parts/stream-actions.ts';
 
 type User = components['schemas']['User'];
@@ -48,13 +51,9 @@ export default function Users() {
       <Heading title="Users" />
       <Text>The people of your organisation. Administrators add, change and remove them.</Text>
       <Paper withBorder p="lg" component="section" aria-label="Users of the organisation">
-        {users.data ? (
-          <UserTable users={users.data} />
-        ) : users.problem ? (
-          <Failed problem={users.problem} retry={() => void users.reload()} />
-        ) : (
-          <Loading what="the users" retry={users.reload} />
-        )}
+        <Reading of={users} what="the users">
+          {(data) => <UserTable users={data} />}
+        </Reading>
       </Paper>
       {isAdministrator && <NewUser />}
     </Stack>
@@ -65,21 +64,17 @@ const EMPTY = { username: '', name: '', password: '', role: '2' };
 
 function NewUser() {
   const [values, setValues] = useState(EMPTY);
-  const [busy, setBusy] = useState(false);
   const [checked, setChecked] = useState(false);
-  const [problem, setProblem] = useState<Problem>();
+  const { problem, busy, clear, submit } = useForm();
   const set = (part: Partial<typeof EMPTY>) => {
     setValues({ ...values, ...part });
-    setProblem(undefined);
+    clear();
   };
   const username = values.username.trim();
   const fault = passwordFault(values.password);
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
+  const add = submit(async () => {
     setChecked(true);
     if (username === '' || fault !== null) return;
-    setBusy(true);
-    setProblem(undefined);
     const name = values.name.trim();
     const body = {
       username,
@@ -87,25 +82,19 @@ function NewUser() {
       roles: [{ id: Number(values.role) }],
       ...(name === '' ? {} : { name }),
     };
-    try {
-      const call = () => perform('POST', '/api/v1/user', body, api.POST('/api/v1/user', { body }));
-      const { logged } = await change(call, undefined, NAMES);
-      notify({ text: `${visible(username)} can sign in now.`, tone: 'done', call: logged });
-      setValues(EMPTY);
-      setChecked(false);
-    } catch (error) {
-      setProblem(problemFrom(error));
-    }
-    setBusy(false);
-  };
-  const others = problem ? unshown(problem, ['/username', '/name', '/password', '/roles']) : [];
-  const isMessage = problem && (others.length > 0 || Object.keys(problem.fields).length === 0);
+    const call = () => perform('POST', '/api/v1/user', body, api.POST('/api/v1/user', { body }));
+    const { logged } = await change(call, undefined, NAMES);
+    notify({ text: `${visible(username)} can sign in now.`, tone: 'done', call: logged });
+    setValues(EMPTY);
+    setChecked(false);
+  });
+  const rest = restOf(problem, ['/username', '/name', '/password', '/roles']);
   return (
     <Paper withBorder p="lg" component="section" aria-label="New user">
       <Title order={2} size="h4" mb="sm">
         New user
       </Title>
-      <form onSubmit={submit} noValidate>
+      <form onSubmit={add} noValidate>
         <Stack maw={420}>
           <TextInput
             label="Username"
@@ -141,12 +130,7 @@ function NewUser() {
             error={faultAt(problem, '/roles') ?? null}
             onChange={(role) => set({ role: role ?? values.role })}
           />
-          {isMessage && problem && (
-            <Failed
-              problem={{ ...problem, message: others.join(' ') || problem.message }}
-              title="The user is not added"
-            />
-          )}
+          {rest && <Failed problem={rest} title="The user is not added" />}
           <Group>
             <Button type="submit" loading={busy}>
               Add user
@@ -183,15 +167,7 @@ function UserTable({ users }: { readonly users: readonly User[] }) {
           {
             name: 'Status',
             cell: ({ status }) => (
-              <Badge
-                color={status.id === ACTIVE ? GOOD : NEUTRAL}
-                variant="filled"
-                radius="sm"
-                tt="none"
-                className="chip"
-              >
-                {status.description}
-              </Badge>
+              <Chip color={status.id === ACTIVE ? GOOD : NEUTRAL}>{status.description}</Chip>
             ),
           },
           { name: 'Since', cell: ({ created }) => <Time at={created} /> },
@@ -227,33 +203,22 @@ function UserTable({ users }: { readonly users: readonly User[] }) {
           />
         )}
       </Modal>
-      <Modal
+      <Confirm
         opened={doomed !== undefined}
-        onClose={() => setDoomed(undefined)}
         title="Remove user?"
-        closeButtonProps={{ 'aria-label': 'Close' }}
+        keep="Keep"
+        act="Remove"
+        close={() => setDoomed(undefined)}
+        run={async () => {
+          if (doomed) await removeUser(doomed);
+          setDoomed(undefined);
+        }}
       >
-        <Stack>
-          <Text className="wrap">
-            <bdi>{visible(doomed?.username ?? '')}</bdi> is signed out everywhere and cannot sign in any more.
-            Data streams and application tokens stay.
-          </Text>
-          <Group justify="flex-end">
-            <Button variant="default" onClick={() => setDoomed(undefined)} data-autofocus>
-              Keep
-            </Button>
-            <Button
-              color="red.9"
-              onClick={async () => {
-                if (doomed) await removeUser(doomed);
-                setDoomed(undefined);
-              }}
-            >
-              Remove
-            </Button>
-          </Group>
-        </Stack>
-      </Modal>
+        <Text className="wrap">
+          <bdi>{visible(doomed?.username ?? '')}</bdi> is signed out everywhere and cannot sign in any more.
+          Data streams and application tokens stay.
+        </Text>
+      </Confirm>
     </>
   );
 }
