@@ -183,6 +183,12 @@ export interface ShownBody {
 export const TEST_MARK = 'Simstream-Test';
 
 export interface Batch extends Delivery {
+  /**
+   * The records before this delivery that the stream has given to this destination, or is about to: of the block that arrived
+   * last first, back to those that arrived at `since`, ms since the epoch. For a connector whose requests depend on earlier ones,
+   * which another process may have made. Some may have been quarantined. Missing: the records are no part of a stream's flow.
+   */
+  readonly earlier?: (since: number) => AsyncIterable<Segment>;
   /** Bytes of the records, separators not counted. */
   readonly bytes: number;
   /** The records, in order. */

@@ -81,7 +81,9 @@ function privateDestination(
         bytes += segment.block.payloadLength;
       }
       if (bytes > most && batch.count > 1) return TOO_LARGE;
-      return destination.send({ ...batch, bytes, segments }, signal);
+      const { earlier } = batch;
+      const before = earlier ? { earlier: (since: number) => records.runs(earlier(since)) } : {};
+      return destination.send({ ...batch, ...before, bytes, segments }, signal);
     },
   };
 }

@@ -45,6 +45,8 @@ export interface DataStreamDocument {
   readonly privacy?: RecordPrivacy;
   /** Ranges that are delivered again beside the live flow, oldest first; finished ones stay until there are newer ones. */
   readonly replays?: readonly ReplayDocument[];
+  /** When destination, selection or privacy were last changed, UTC, ISO 8601; missing: never, or by an older version. */
+  readonly wayChanged?: string;
   /** Partition of the log that holds its organisation tree's records. */
   readonly partition: number;
   /** UTC, ISO 8601. */
@@ -259,6 +261,19 @@ export const STREAM = documentKind<DataStreamDocument>({ prefix: 'stream' });
 export const PROGRESS = documentKind<ProgressDocument>({ prefix: 'progress' });
 export const HISTORY = documentKind<readonly StateChange[]>({ prefix: 'history' });
 export const WATERMARK = documentKind<WatermarkDocument>({ prefix: 'watermark' });
+
+/**
+ * From when on all records that arrive go this way, ms since the epoch; undefined: all that the stream delivers. Earlier ones may
+ * have gone to another destination, or to the stream before.
+ */
+export function deliversSince({
+  wayChanged,
+  continueFrom,
+  created,
+}: Pick<DataStreamDocument, 'wayChanged' | 'continueFrom' | 'created'>): number | undefined {
+  const time = wayChanged ?? (continueFrom === undefined ? undefined : created);
+  return time === undefined ? undefined : Date.parse(time);
+}
 
 export const streamKey = (organisationId: number, id: string) =>
   registryKey(STREAM.prefix, organisationId, id);

@@ -70,7 +70,8 @@ export async function patchDataStream(
     const next = applyChanges(parts, stored, changes, restarted && changes.desired === 'running');
     entries = historyOf(stored, next, changes, restarted);
     if (isDeepStrictEqual(stored, next)) return undefined;
-    return { ...next, modified: iso(clock.now()) };
+    const now = iso(clock.now());
+    return { ...next, ...(isSameWay(stored, next) ? {} : { wayChanged: now }), modified: now };
   });
   for (const change of entries) {
     const at = clock.now();
@@ -152,6 +153,18 @@ function applyChanges(
     ...(moved ? destinationFields(destination, sealer, stored.organisationId, stored.id) : {}),
     generation: stored.generation + (moved || resumed || restarted ? 1 : 0),
   };
+}
+
+/** Whether the same records go to the same place in the same form. */
+function isSameWay(before: DataStreamDocument, after: DataStreamDocument): boolean {
+  const way = ({ sealedCredentials, kind, relation, filters, privacy }: DataStreamDocument) => [
+    sealedCredentials,
+    kind,
+    relation,
+    filters,
+    privacy,
+  ];
+  return isDeepStrictEqual(way(before), way(after));
 }
 
 /** The entries of the history that a change makes. */

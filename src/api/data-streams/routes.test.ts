@@ -342,6 +342,12 @@ describe('patch', () => {
       { connectionType: 'Bucket', generation: 2, format: 'Csv' },
     );
     assert.equal(api.verification.asked.length, 2);
+    const changedAt = new Date(api.clock.now()).toISOString();
+    await api.clock.advance(1000);
+    await patch(id, { name: 'Renamed', status: { id: 2 } });
+    assert.equal((await api.document(id))?.wayChanged, changedAt, 'its records go the same way as before');
+    await patch(id, { filters: [{ field: 'alert', value: true }] });
+    assert.notEqual((await api.document(id))?.wayChanged, changedAt);
     api.verification.verdict = { type: 'failed', cause: { code: 'dns_error', message: 'No such host.' } };
     const before = await api.everything();
     assert.deepEqual(codes(await patch(id, { name: 'x', destination: LETTERBOX })), [422, 1002]);

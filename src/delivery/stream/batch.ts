@@ -14,6 +14,8 @@ interface Delivery {
   /** Lanes of the stream: see `deliveryId`. */
   readonly slots: number;
   readonly notes?: Notes;
+  /** See Batch.earlier. */
+  readonly earlier?: Batch['earlier'];
   /** Sums up what is sent. */
   readonly summed?: Summed | undefined;
 }
@@ -77,7 +79,8 @@ async function makeBatch(delivery: Delivery, readAgain: ReadAgain): Promise<Batc
     segments.push({ block, from, to });
   }
   delivery.summed?.begin(segments);
-  return { ...describe(delivery), bytes, segments };
+  const { earlier } = delivery;
+  return { ...describe(delivery), ...(earlier ? { earlier } : {}), bytes, segments };
 }
 
 function makeFile(delivery: Delivery, readAgain: ReadAgain): RecordFile {

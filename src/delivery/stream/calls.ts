@@ -5,7 +5,8 @@ import { comparePositions } from '../../log/log.ts';
 import { type Block, recordBytes } from '../../records/block.ts';
 import type { DataStreamDocument } from '../../registry/data-stream.ts';
 import { blockOf, deliver } from './batch.ts';
-import { bytesOf, type Chunk, countOf, deliveryId, recordAt, type Span } from './chunk.ts';
+import { bytesOf, type Chunk, countOf, deliveryId, firstOf, recordAt, type Span } from './chunk.ts';
+import { earlierRecords } from './earlier.ts';
 import type { Effect, Event, Refused } from './events.ts';
 import { SLOTS } from './lanes.ts';
 import { countBlocks, type LogView, readBlocks } from './log-calls.ts';
@@ -203,15 +204,17 @@ export class Calls {
     const stream = this.#stream();
     const startedAt = clock.now();
     const started = clock.monotonic();
-    const connectionType = (this.document as DataStreamDocument).connectionType;
+    const document = this.document as DataStreamDocument;
+    const { connectionType } = document;
     const readAgain = (span: Span) => readSame(log, partition, span);
     const fault = (message: string) => this.#context.fault(message, stream);
     const notes = this.#noted.begin(started);
     const summing = stream.kind === 'usage' && !stream.job;
     const summed = summing ? new Summed() : undefined;
+    const earlier = (since: number) => earlierRecords(this.#context, stream, document, firstOf(chunk), since);
     const outcome = await deliver(
       destination,
-      { stream, chunk, slots, notes, summed },
+      { stream, chunk, slots, notes, earlier, summed },
       readAgain,
       signal,
       fault,

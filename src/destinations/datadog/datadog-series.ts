@@ -2,7 +2,15 @@ import { compileFields, decimal, isNumber, textAt } from '../../records/fields.t
 import { recordTime } from '../../records/record-time.ts';
 import { type ByteText, bytesOf, byteText, toByteText } from '../byte-text.ts';
 import type { Cause } from '../contract.ts';
-import { add, type Contribution, type HeldPoint, type HeldSums, newPoint, type Value } from './held-sums.ts';
+import {
+  add,
+  type Contribution,
+  type HeldPoint,
+  type HeldSums,
+  newPoint,
+  type Times,
+  type Value,
+} from './held-sums.ts';
 
 /** The measurement of one usage record, or its fault. */
 type Reading =
@@ -31,7 +39,7 @@ export interface Measurement {
   readonly cost: string | undefined;
 }
 
-interface SeriesOptions {
+export interface SeriesOptions {
   /** Also messages, as `endpoint.sms`. */
   readonly includeSms: boolean;
   /** Points of any age. */
@@ -249,8 +257,8 @@ function metrics(names: Partial<Record<Value, string>>): { value: Value; head: s
 /** A call of the series intake. */
 interface SeriesCall {
   readonly body: Buffer;
-  /** To be called once Datadog took it. @param now milliseconds since the epoch */
-  taken(now: number): void;
+  /** To be called once Datadog took it. */
+  taken(times: Times): void;
 }
 
 /**
@@ -262,10 +270,17 @@ export function seriesCall(measurements: readonly Measurement[], held: HeldSums)
   const groups = groupsOf(measurements);
   return {
     body: bodyOf(groups, held),
-    taken: (now) => {
-      for (const group of groups) held.take(keyOf(group), contributionsOf(group), now);
-    },
+    taken: (times) => holdGroups(groups, held, times),
   };
+}
+
+/** Datadog has these from an earlier process. */
+export function holdMeasurements(measurements: readonly Measurement[], held: HeldSums, times: Times): void {
+  holdGroups(groupsOf(measurements), held, times);
+}
+
+function holdGroups(groups: readonly Group[], held: HeldSums, times: Times): void {
+  for (const group of groups) held.take(keyOf(group), contributionsOf(group), times);
 }
 
 function groupsOf(measurements: readonly Measurement[]): Group[] {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { batchOfTexts } from '../batches.fixture.ts';
-import type { Outcome, RecordFailure } from '../contract.ts';
+import type { Batch, Outcome, RecordFailure } from '../contract.ts';
 import {
   openBatches,
   startVendor,
@@ -211,6 +211,50 @@ describe('Datadog: usage as metrics', () => {
     const again = await openBatches(datadog, defaults, environment);
     await again.send(batchOfTexts('usage', [second(5)]), AbortSignal.timeout(5000));
     assert.deepEqual(held(peer.requests).volume, 7.634358);
+  });
+
+  test('the sums go on in another process, with what the stream delivered before', async (t) => {
+    const { peer, send } = await start(t);
+    const first = [usage(1), usage(2)];
+    await send('usage', first);
+    // After a crash nobody knows what became of the last request: it is sent again.
+    const elsewhere = testEnvironment(t, { DD_URL: peer.url }, NOW);
+    const destination = await openBatches(datadog, defaults, elsewhere);
+    const asked: number[] = [];
+    const batch = (...records: string[]): Batch => ({
+      ...batchOfTexts('usage', records),
+      earlier: async function* (since) {
+        asked.push(since);
+        yield* batchOfTexts('usage', [usage(0)]).segments;
+        yield* batchOfTexts('usage', first).segments;
+      },
+    });
+    const signal = AbortSignal.timeout(5000);
+    peer.next.push('close');
+    assert.equal((await destination.send(batch(usage(2), usage(3)), signal)).type, 'retry');
+    await destination.send(batch(usage(2), usage(3)), signal);
+    await destination.send(batch(usage(4)), signal);
+    const { volume } = held(peer.requests);
+    assert.equal(volume, 0.67179, 'each of five records once');
+    assert.equal(asked.length, 1, 'it is read once');
+    assert.equal(asked[0], batch(usage(4)).firstArrivedAt - 15 * 60_000);
+  });
+
+  test('a record log that cannot be read is asked again, and nothing is sent before', async (t) => {
+    const { peer, send, destination } = await start(t);
+    await send('usage', [usage(1)]);
+    const requests = peer.requests.length;
+    const batch = batchOfTexts('usage', [usage(2)]);
+    const signal = AbortSignal.timeout(5000);
+    let tries = 0;
+    const earlier: Batch['earlier'] = async function* () {
+      if (++tries === 1) throw new Error('the record log cannot be read');
+      yield* batchOfTexts('usage', [usage(1)]).segments;
+    };
+    await assert.rejects(destination.send({ ...batch, earlier }, signal), /cannot be read/);
+    assert.equal(peer.requests.length, requests);
+    await destination.send({ ...batch, earlier }, signal);
+    assert.equal(held(peer.requests).volume, 0.268716);
   });
 
   test('500 devices with two sessions that are cut on the hour: no megabyte and no cent is missing', async (t) => {

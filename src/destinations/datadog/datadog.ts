@@ -8,7 +8,6 @@ import {
   type Cause,
   type DestinationEnvironment,
   defineDestination,
-  type Notes,
   type Outcome,
   type RecordFailure,
 } from '../contract.ts';
@@ -19,8 +18,15 @@ import { isForeign } from '../reasons.ts';
 import { recordAgain } from '../record-again.ts';
 import { verdictOf } from '../verify.ts';
 import { type LogEntry, logBytes, logsBody, readEvent } from './datadog-logs.ts';
-import { type Measurement, readUsage, seriesBytes, seriesCall } from './datadog-series.ts';
-import { type HeldSums, heldPointsOf } from './held-sums.ts';
+import {
+  type Measurement,
+  readUsage,
+  type SeriesOptions,
+  seriesBytes,
+  seriesCall,
+} from './datadog-series.ts';
+import { type HeldSums, heldPointsOf, type Times } from './held-sums.ts';
+import { createHistory } from './history.ts';
 
 /**
  * Datadog: usage records as metrics (`POST /api/v2/series`), events as logs (`POST /api/v2/logs`), which is Datadog's only
@@ -123,6 +129,7 @@ type Failure = Exclude<Outcome, { type: 'delivered' } | { type: 'partial' }>;
 function openDatadog(settings: Settings, environment: DestinationEnvironment): BatchDestination {
   const addresses = addressesOf(settings, environment);
   const held = heldPointsOf(environment).ofStream(environment.streamId);
+  const history = createHistory(optionsOf(settings), held, environment.clock);
   const key = ['dd-api-key', settings.api_key, 'accept', 'application/json'];
 
   /** Makes a call. Returns its failure, or undefined if Datadog accepted it. */
@@ -143,8 +150,8 @@ function openDatadog(settings: Settings, environment: DestinationEnvironment): B
   const sendPart = async (
     part: Part,
     url: string,
+    { notes, firstArrivedAt: arrivedAt }: Batch,
     signal: AbortSignal,
-    notes?: Notes,
   ): Promise<Failure | undefined> => {
     const made = part.make();
     const body = await compress(made.body, { level: GZIP_LEVEL });
@@ -154,7 +161,7 @@ function openDatadog(settings: Settings, environment: DestinationEnvironment): B
     }
     const noting = notes && { notes, secrets: [settings.api_key], plain: made.body };
     const failure = await call(url, body, signal, noting);
-    if (!failure) made.taken?.(environment.clock.now());
+    if (!failure) made.taken?.({ now: environment.clock.now(), arrivedAt });
     return failure;
   };
 
@@ -162,13 +169,14 @@ function openDatadog(settings: Settings, environment: DestinationEnvironment): B
     takes: 'batches',
     verify: async (signal) => verdictOf(await call(addresses.validate, undefined, signal)),
     send: async (batch, signal) => {
+      if (batch.kind === 'usage') await history.read(batch, signal);
       const { parts, rejected } =
         batch.kind === 'usage'
           ? usageParts(batch, settings, held, environment.clock.now())
           : eventParts(batch, environment.clock.now());
       const url = batch.kind === 'usage' ? addresses.series : addresses.logs;
       for (const [sent, part] of parts.entries()) {
-        const failure = await sendPart(part, url, signal, batch.notes);
+        const failure = await sendPart(part, url, batch, signal);
         if (failure)
           return interrupted(
             failure,
@@ -192,7 +200,7 @@ const GZIP_LEVEL = 3;
 interface Part {
   readonly indexes: readonly number[];
   readonly limits: typeof SERIES_LIMITS;
-  make(): { readonly body: Buffer; taken?(now: number): void };
+  make(): { readonly body: Buffer; taken?(times: Times): void };
 }
 
 interface Parts {
@@ -200,10 +208,14 @@ interface Parts {
   readonly rejected: readonly RecordFailure[];
 }
 
+const optionsOf = (settings: Settings): SeriesOptions => ({
+  includeSms: settings.include_sms,
+  historical: settings.historical_metrics,
+});
+
 function usageParts(batch: Batch, settings: Settings, held: HeldSums, now: number): Parts {
-  const options = { includeSms: settings.include_sms, historical: settings.historical_metrics };
   const read = (record: Uint8Array) => {
-    const reading = readUsage(record, options, now);
+    const reading = readUsage(record, optionsOf(settings), now);
     return reading.type === 'measured' ? { type: 'entry' as const, entry: reading.measurement } : reading;
   };
   return split<Measurement>(batch, read, seriesBytes, SERIES_LIMITS, (all) => seriesCall(all, held));

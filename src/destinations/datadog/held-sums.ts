@@ -8,7 +8,8 @@ import type { DestinationEnvironment } from '../contract.ts';
  *
  *  H1  A record counts once, by its id, however often it is sent.
  *  H2  A sum contains only records of accepted requests. A request whose answer was lost is sent again with the same sum.
- *  H3  Memory is bounded: by time, and by the number of points of a process.
+ *  H3  Memory is bounded: a stream's by time while it delivers, and all of a process by the number of points.
+ *  H4  What another process delivered is read from the record log, once for each opening of a destination.
  */
 export type Value = 'total' | 'tx' | 'rx' | 'cost';
 
@@ -34,64 +35,90 @@ export interface Contribution {
   readonly cost?: string | undefined;
 }
 
-/** Sessions of one device that were cut in the same second reach simstream within minutes of each other. */
-const HELD_MS = 15 * 60_000;
+/** Sessions of one device that were cut in the same second reach simstream within minutes of each other, ms. */
+export const HELD_MS = 15 * 60_000;
 /** About 300 bytes each: 60 MB in a process, whatever the number of streams. */
 const MOST_POINTS = 200_000;
+/** Each record makes two points: that of the volume and that of the cost. */
+export const MOST_RECORDS_READ = MOST_POINTS / 2;
 
-interface Entry {
-  readonly series: Map<string, HeldPoint[]>;
+/** When records were taken by Datadog, and when they arrived at simstream; ms since the epoch. */
+export interface Times {
+  readonly now: number;
+  readonly arrivedAt: number;
+}
+
+interface Entry extends Times {
+  readonly of: HeldSums;
   readonly key: string;
   readonly point: HeldPoint;
-  readonly at: number;
+  dropped: boolean;
+}
+
+/** Dropped entries that a queue may have. */
+const SPARE = 1_000;
+
+/** Entries, the oldest first. */
+class Queue {
+  #entries: Entry[] = [];
+  #first = 0;
+
+  /** @param left how many entries of the queue are not dropped, this one included */
+  push(entry: Entry, left: number): void {
+    this.#entries.push(entry);
+    // One old entry must not keep all that were dropped behind it.
+    if (this.#entries.length < SPARE + 2 * left) return;
+    this.#entries = this.#entries.filter(({ dropped }) => !dropped);
+    this.#first = 0;
+  }
+
+  /** The oldest entry that was not dropped. */
+  first(): Entry | undefined {
+    while (this.#entries[this.#first]?.dropped) this.#first++;
+    return this.#entries[this.#first];
+  }
 }
 
 /** The points of all streams of a process. */
 export class HeldPoints {
   readonly #streams = new Map<string, HeldSums>();
-  /** Ordered by age; the points before `#first` were removed. */
-  #queue: Entry[] = [];
-  #first = 0;
+  readonly #all = new Queue();
   readonly #most: number;
+  #count = 0;
 
   constructor(most = MOST_POINTS) {
     this.#most = most;
   }
 
   ofStream(streamId: string): HeldSums {
-    const held = this.#streams.get(streamId) ?? new HeldSums((entry) => this.#keep(entry));
+    const held = this.#streams.get(streamId) ?? new HeldSums(this);
     this.#streams.set(streamId, held);
     return held;
   }
 
-  #keep(entry: Entry): void {
-    this.#queue.push(entry);
-    while (this.#queue.length - this.#first > this.#most || this.#isOld(entry.at)) this.#dropFirst();
-    if (this.#first < this.#queue.length / 2) return;
-    this.#queue = this.#queue.slice(this.#first);
-    this.#first = 0;
+  keep(entry: Entry): void {
+    this.#count++;
+    this.#all.push(entry, this.#count);
+    if (this.#count > this.#most) this.drop(this.#all.first());
   }
 
-  #isOld(now: number): boolean {
-    const [oldest] = this.#queue.slice(this.#first, this.#first + 1);
-    return oldest !== undefined && oldest.at < now - HELD_MS;
-  }
-
-  #dropFirst(): void {
-    const { series, key, point } = this.#queue[this.#first++] as Entry;
-    const left = series.get(key)?.filter((one) => one !== point) ?? [];
-    if (left.length > 0) series.set(key, left);
-    else series.delete(key);
+  drop(entry: Entry | undefined): void {
+    if (!entry) return;
+    entry.dropped = true;
+    this.#count--;
+    entry.of.forget(entry);
   }
 }
 
 /** The points of one stream, by kind of metric and tags. */
 export class HeldSums {
   readonly #series = new Map<string, HeldPoint[]>();
-  readonly #keep: (entry: Entry) => void;
+  readonly #own = new Queue();
+  #count = 0;
+  readonly #all: HeldPoints;
 
-  constructor(keep: (entry: Entry) => void = () => {}) {
-    this.#keep = keep;
+  constructor(all = new HeldPoints()) {
+    this.#all = all;
   }
 
   /** Datadog's points of a series, by its kind and tags; undefined: none that could be overwritten. */
@@ -99,18 +126,37 @@ export class HeldSums {
     return this.#series.get(key);
   }
 
-  /** Datadog accepted these. @param now milliseconds since the epoch */
-  take(key: string, contributions: readonly Contribution[], now: number): void {
+  /** Datadog accepted these. */
+  take(key: string, contributions: readonly Contribution[], times: Times): void {
+    this.#dropOld(times);
     const points = this.#series.get(key) ?? [];
-    if (points.length === 0) this.#series.set(key, points);
     for (const contribution of contributions) {
       const held = points.find(({ timestamp }) => timestamp === contribution.timestamp);
       const point = held ?? newPoint(contribution);
       add(point, contribution);
       if (held) continue;
       points.push(point);
-      this.#keep({ series: this.#series, key, point, at: now });
+      // The bound may just have dropped the last one.
+      if (points.length === 1) this.#series.set(key, points);
+      const entry = { ...times, of: this, key, point, dropped: false };
+      this.#own.push(entry, ++this.#count);
+      this.#all.keep(entry);
     }
+  }
+
+  /** After an outage records go out long after they arrived, and one after another: then their arrival counts. */
+  #dropOld({ now, arrivedAt }: Times): void {
+    const isOld = (entry: Entry) => entry.now < now - HELD_MS && entry.arrivedAt < arrivedAt - HELD_MS;
+    for (let entry = this.#own.first(); entry && isOld(entry); entry = this.#own.first())
+      this.#all.drop(entry);
+  }
+
+  /** For `HeldPoints` alone. */
+  forget({ key, point }: Entry): void {
+    this.#count--;
+    const points = this.#series.get(key) ?? [];
+    points.splice(points.indexOf(point), 1);
+    if (points.length === 0) this.#series.delete(key);
   }
 }
 
