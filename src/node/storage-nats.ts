@@ -1,6 +1,6 @@
 import type { Config } from '../config/config.ts';
 import { createClusterClock } from '../leases/cluster-clock.ts';
-import type { NodeDescription } from '../leases/nodes.ts';
+import type { NodeDescription, NodesSnapshot } from '../leases/nodes.ts';
 import { createSharedLeases } from '../leases/shared.ts';
 import { createNatsLog } from '../log/nats.ts';
 import { WATERMARK, watermarkKey } from '../registry/data-stream.ts';
@@ -8,6 +8,7 @@ import { createNatsRegistry } from '../registry/nats.ts';
 import { openStoreVersion } from '../registry/store-version.ts';
 import { openNats } from '../storage/nats.ts';
 import { createNatsCalls } from '../storage/nats-calls.ts';
+import { guardReplicas } from '../storage/nats-guard.ts';
 import type { NodeStorage, StorageParts } from './storage-port.ts';
 
 /** Begins the names of streams, buckets and subjects. */
@@ -34,27 +35,43 @@ export async function openDistributed(
       clock: shared,
       retentionMs: retention,
     });
+    const leases = createSharedLeases({
+      store: await createNatsRegistry(nats, { prefix: `${PREFIX}-leases` }),
+      lastEpoch: async (partition) =>
+        (await WATERMARK.get(registry, watermarkKey(partition)))?.document.epoch ?? 0,
+      ...parts,
+      shared,
+      node,
+      storageGone: () => nats.gone(),
+    });
+    const closing = new AbortController();
+    const guarding = guardReplicas(
+      nats,
+      { prefix: PREFIX, isInCharge: () => isFirst(leases.nodes.snapshot()), report: waiting },
+      closing.signal,
+    );
     return {
       log,
       registry,
-      leases: createSharedLeases({
-        store: await createNatsRegistry(nats, { prefix: `${PREFIX}-leases` }),
-        lastEpoch: async (partition) =>
-          (await WATERMARK.get(registry, watermarkKey(partition)))?.document.epoch ?? 0,
-        ...parts,
-        shared,
-        node,
-        storageGone: () => nats.gone(),
-      }),
+      leases,
       calls: createNatsCalls(nats, PREFIX),
       clock: shared,
       version,
       connected: () => nats.connected(),
       lost: undefined,
-      close: () => nats.close(),
+      close: async () => {
+        closing.abort();
+        await nats.close();
+        await guarding;
+      },
     };
   } catch (error) {
     await nats.close();
     throw error;
   }
+}
+
+/** One of the nodes that are alive looks after what they share: the first by name. */
+function isFirst({ nodes, quorum }: NodesSnapshot): boolean {
+  return quorum && nodes.find(({ state }) => state === 'alive')?.self === true;
 }

@@ -1,25 +1,9 @@
-import { AckPolicy, type ConsumerMessages, DeliverPolicy, type JsMsg } from '@nats-io/jetstream';
-import { nanos } from '@nats-io/transport-node';
+import type { ConsumerMessages, JsMsg } from '@nats-io/jetstream';
 import type { Nats } from './nats.ts';
 import { agreesWithLeader } from './nats-agreement.ts';
+import { type FollowOptions, type OpenedConsumer, openConsumer } from './nats-consumer.ts';
 import { Place } from './nats-place.ts';
 import { MESSAGE_ID } from './nats-publish.ts';
-
-interface FollowOptions {
-  readonly stream: string;
-  /** Only messages of these subjects. */
-  readonly filter?: string;
-  /** From the first sequence; or the last message of each subject, then every later one; or from a time of storing (ms). */
-  readonly start:
-    | { readonly sequence: number }
-    | { readonly lastPerSubject: true }
-    | { readonly time: number };
-  readonly headersOnly?: boolean;
-  /** The greatest sequence that this process knows to be stored, from elsewhere; such knowledge costs no request. */
-  readonly known?: () => number;
-  /** Most messages that are fetched ahead of `onMessage`. */
-  readonly ahead: number;
-}
 
 /**
  * @param sequence under which it is handed over: the message's own, except as P2 says (nats-place.ts)
@@ -27,23 +11,9 @@ interface FollowOptions {
  */
 type OnMessage = (message: JsMsg, sequence: number, isCopy: boolean) => void | Promise<void>;
 
-interface OpenedConsumer {
-  readonly messages: ConsumerMessages;
-  readonly name: string;
-}
-
 /** While messages arrive, one of them is compared with the leader's this often. */
 const AGREES_EVERY_MS = 10_000;
-/**
- * How often an idle consumer sends a sign of life; after two missing signs it is replaced. Each consumer of each node costs
- * the servers this much while nothing happens. A consumer that is gone while messages are stored is noticed earlier (F2).
- */
-const HEARTBEAT_MS = 5_000;
-const PULL_EXPIRES_MS = 20_000;
-/** The server removes a consumer that no client pulls from. */
-const FORGOTTEN_AFTER_MS = 60_000;
 const AGAIN_AFTER_MS = 200;
-const OPENED_WITHIN_MS = 5_000;
 /** While nothing arrives, a follower checks whether it missed something: first after this long, then less and less often. */
 const CHECK = { firstMs: 2_000, mostMs: 30_000 };
 
@@ -60,7 +30,7 @@ const LOST = new Set([
 /**
  * Hands over the messages of a stream in the order of their sequences, none twice, and waits for more. The server pushes
  * them, so nothing polls. The next message is handed over when the promise of the one before has resolved. The consumer
- * lives in the memory of one server, which reads its own replica of the stream.
+ * lives in the memory of one server, which reads its own replica of the stream: of the leader's, if it can be had (F4).
  *
  *  F1  When the consumer or the connection is lost, a new consumer starts after the last message seen.
  *  F2  A silent consumer proves nothing: a message can be lost between two servers, and a replica that lags behind, or
@@ -68,6 +38,8 @@ const LOST = new Set([
  *      stream's leader, and in a new consumer if there is more than this one has shown.
  *  F3  The first message of a consumer, and one every ten seconds, is compared with the leader's message of that sequence.
  *      A consumer on a replica that differs is replaced; the next one may be on another.
+ *  F4  Positions are the leader's sequences, and a replica may count differently. So a consumer is made again until it is on the
+ *      leader's server, and replaced when another server leads.
  *
  * Ends when `signal` aborts; rejects with what `onMessage` throws.
  */
@@ -90,7 +62,7 @@ export async function followStream(
 async function followConsumer(
   nats: Nats,
   options: FollowOptions,
-  { messages, name }: OpenedConsumer,
+  { messages, name, on }: OpenedConsumer,
   place: Place,
   onMessage: OnMessage,
   signal: AbortSignal,
@@ -105,10 +77,11 @@ async function followConsumer(
   signal.addEventListener('abort', stop, { once: true });
   if (signal.aborted) stop();
   void stopWhenLost(messages, stop);
-  const following: Following = { name, messages, place, busy: false, stop };
+  const following: Following = { name, on, messages, place, busy: false, stop };
   void stopWhenSilent(nats, options, following, over.signal);
-  /** F3 */
-  const check = async (message: JsMsg) => {
+  /** F3, F4 */
+  const check = async (message: JsMsg, isFirst: boolean) => {
+    if (!isFirst && (await hasMoved(nats, stream, on).catch(() => false))) return stop();
     if ((await agreesWithLeader(nats, stream, message)) !== false || over.signal.aborted) return;
     nats.replicaDiffers(stream, message.seq);
     place.differs();
@@ -122,7 +95,7 @@ async function followConsumer(
       if (signal.aborted || message.info.deliverySequence !== ++delivered) break;
       const now = nats.clock.monotonic();
       if (!headersOnly && (checkedAt === undefined || now - checkedAt >= AGREES_EVERY_MS)) {
-        const checking = check(message);
+        const checking = check(message, checkedAt === undefined);
         if (checkedAt === undefined) await checking;
         checkedAt = now;
         if (over.signal.aborted) break;
@@ -162,6 +135,7 @@ async function stopWhenLost(messages: ConsumerMessages, stop: () => void): Promi
 
 interface Following {
   readonly name: string;
+  readonly on: string | undefined;
   readonly messages: ConsumerMessages;
   readonly place: Place;
   /** A message is being handled. */
@@ -176,7 +150,7 @@ async function stopWhenSilent(
   following: Following,
   over: AbortSignal,
 ): Promise<void> {
-  const { name, messages, place, stop } = following;
+  const { name, on, messages, place, stop } = following;
   let before = -1;
   let pause = CHECK.firstMs;
   let suspected = false;
@@ -187,7 +161,10 @@ async function stopWhenSilent(
     const isIdle = received === before && !following.busy && messages.getProcessed() === received;
     before = received;
     const isBehind =
-      isIdle && (await hasMore(nats, options, name, received, place.seen).catch(() => undefined));
+      isIdle &&
+      (await hasMore(nats, options, name, received, place.seen)
+        .then(async (more) => more || hasMoved(nats, options.stream, on))
+        .catch(() => undefined));
     if (over.aborted) return;
     if (isBehind && suspected && messages.getReceived() === received) return stop();
     suspected = isBehind ?? suspected;
@@ -227,41 +204,9 @@ async function hasMore(
   return (await manager.consumers.info(stream, consumer)).delivered.consumer_seq > received;
 }
 
-async function openConsumer(
-  nats: Nats,
-  options: FollowOptions,
-  resume: number | undefined,
-): Promise<OpenedConsumer> {
-  const { stream, filter, headersOnly = false, ahead } = options;
-  const config = {
-    ...startOf(options.start, resume),
-    ...(filter === undefined ? {} : { filter_subject: filter }),
-    ack_policy: AckPolicy.None,
-    headers_only: headersOnly,
-    inactive_threshold: nanos(FORGOTTEN_AFTER_MS),
-    mem_storage: true,
-    num_replicas: 1,
-  };
-  const info = await nats.ask(
-    `${stream} cannot be followed`,
-    () => nats.manager.consumers.add(stream, config),
-    OPENED_WITHIN_MS,
-  );
-  const messages = await nats.jetstream.consumers.getConsumerFromInfo(info).consume({
-    // Not `max_bytes`: server 2.9 skips a message when the bytes do not add up, and then stalls.
-    max_messages: ahead,
-    expires: PULL_EXPIRES_MS,
-    idle_heartbeat: HEARTBEAT_MS,
-  });
-  return { messages, name: info.name };
-}
-
-function startOf(start: FollowOptions['start'], resume: number | undefined) {
-  // Streams that are followed by their last messages keep one a subject: the messages that remain come after the last one.
-  if (resume !== undefined)
-    return { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(1, resume) };
-  if ('time' in start) {
-    return { deliver_policy: DeliverPolicy.StartTime, opt_start_time: new Date(start.time).toISOString() };
-  }
-  return { deliver_policy: DeliverPolicy.LastPerSubject };
+/** F4 */
+async function hasMoved(nats: Nats, stream: string, on: string | undefined): Promise<boolean> {
+  if (nats.replicas === 1 || on === undefined) return false;
+  const leader = (await nats.manager.streams.info(stream)).cluster?.leader;
+  return Boolean(leader) && leader !== on;
 }

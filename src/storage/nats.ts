@@ -40,6 +40,8 @@ export interface Nats {
   gone(): Promise<boolean>;
   /** A replica of a stream has another message under this sequence than its leader. */
   replicaDiffers(stream: string, sequence: number): void;
+  /** Calls back with the stream whenever that happened; returns a function that ends it. */
+  onReplicaDiffers(listener: (stream: string) => void): () => void;
   /** Calls back whenever the connection is up again after a loss; returns a function that ends it. */
   onReconnect(listener: () => void): () => void;
   /** A text that was never returned before. */
@@ -143,6 +145,7 @@ function shareConnection(
     if (servers().length > 1) void connection.reconnect().catch(() => undefined);
   });
   link.onReconnect(() => quorum.reconnected());
+  const differs = new Set<(stream: string) => void>();
 
   return {
     connection,
@@ -156,11 +159,17 @@ function shareConnection(
     ensureStream: (config) => ensureStream(manager, ask, { num_replicas: replicas, ...config }),
     connected: link.connected,
     gone: async () => !link.connected() && allRefuse(servers()),
-    replicaDiffers: (stream, sequence) =>
+    replicaDiffers: (stream, sequence) => {
       fault?.(
         `a replica of the stream ${stream} differs from its leader at message ${sequence}; simstream reads another one. ` +
           'See "Replicas that differ" in docs/guarantees.md',
-      ),
+      );
+      for (const listener of [...differs]) listener(stream);
+    },
+    onReplicaDiffers: (listener) => {
+      differs.add(listener);
+      return () => differs.delete(listener);
+    },
     onReconnect: link.onReconnect,
     uniqueId: () => nuid.next(),
     close: async () => {

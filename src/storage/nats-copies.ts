@@ -1,0 +1,146 @@
+import {
+  AckPolicy,
+  type Consumer,
+  type ConsumerConfig,
+  type ConsumerInfo,
+  DeliverPolicy,
+  type JsMsg,
+} from '@nats-io/jetstream';
+import { nanos } from '@nats-io/transport-node';
+import type { Nats } from './nats.ts';
+import { MESSAGE_ID } from './nats-publish.ts';
+
+/** What one server's replica of a stream holds. */
+export interface Copy {
+  readonly server: string;
+  /** By sequence, ascending. */
+  readonly messages: ReadonlyMap<number, Identity>;
+}
+
+/** Two messages are the same if all of it is equal, on whatever replica and under whatever sequence. */
+export interface Identity {
+  readonly subject: string;
+  /** JetStream's message id; without one the time of storing in its place, which the stream's leader sets for all replicas. */
+  readonly id: string;
+}
+
+/** Servers place a consumer of one replica at random: so many tries find each of three servers all but surely. */
+const MOST_TRIES = 40;
+const CONSUMER_FORGOTTEN_MS = 30_000;
+const FETCH = { together: 1_000, expiresMs: 10_000 };
+
+type Pinned = Pick<Nats, 'manager' | 'jetstream'>;
+
+/**
+ * Reads the headers of the messages from `from` on as each server's replica has them; the last one of `servers` is read last.
+ * @returns undefined when one of them could not be read now
+ */
+export async function readCopies(
+  nats: Pinned,
+  stream: string,
+  servers: readonly string[],
+  from: number,
+): Promise<Copy[] | undefined> {
+  const copies: Copy[] = [];
+  for (const server of servers) {
+    const messages = new Map<number, Identity>();
+    const found = await readPinned(nats, stream, server, { from, headersOnly: true }, (message) => {
+      messages.set(message.seq, identityOf(message));
+      return true;
+    });
+    if (!found) return undefined;
+    copies.push({ server, messages });
+  }
+  return copies;
+}
+
+/**
+ * Hands over messages of one server's replica until `onMessage` returns false or there are no more.
+ * @returns false: no consumer could be had on that server
+ */
+export async function readPinned(
+  nats: Pinned,
+  stream: string,
+  server: string,
+  { from, headersOnly }: { from: number; headersOnly: boolean },
+  onMessage: (message: JsMsg) => boolean,
+): Promise<boolean> {
+  const info = await consumerOn(nats.manager, stream, server, {
+    deliver_policy: DeliverPolicy.StartSequence,
+    opt_start_seq: Math.max(1, from),
+    headers_only: headersOnly,
+    ack_policy: AckPolicy.None,
+    mem_storage: true,
+    num_replicas: 1,
+    inactive_threshold: nanos(CONSUMER_FORGOTTEN_MS),
+  });
+  if (!info) return false;
+  try {
+    await readAll(nats.jetstream.consumers.getConsumerFromInfo(info), info.num_pending, onMessage);
+    return true;
+  } finally {
+    void nats.manager.consumers.delete(stream, info.name).catch(() => undefined);
+  }
+}
+
+async function readAll(
+  consumer: Consumer,
+  pending: number,
+  onMessage: (message: JsMsg) => boolean,
+): Promise<void> {
+  for (let left = pending; left > 0; ) {
+    const before = left;
+    const batch = await consumer.fetch({
+      max_messages: Math.min(FETCH.together, left),
+      expires: FETCH.expiresMs,
+    });
+    for await (const message of batch) {
+      left--;
+      if (!onMessage(message)) return;
+    }
+    if (left === before) throw new Error('a replica did not give its messages');
+  }
+}
+
+/**
+ * Makes a consumer of one replica on a server. Servers cannot be told where: so it is made again until it is there.
+ * @returns undefined: it was elsewhere each time
+ */
+async function consumerOn(
+  manager: Pinned['manager'],
+  stream: string,
+  server: string,
+  config: Partial<ConsumerConfig>,
+): Promise<ConsumerInfo | undefined> {
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
+    const info = await manager.consumers.add(stream, config);
+    if (placeOf(info) === server) return info;
+    await manager.consumers.delete(stream, info.name);
+  }
+  return undefined;
+}
+
+/** The server that a consumer of one replica is on; undefined where there is one server only. */
+export function placeOf(info: ConsumerInfo): string | undefined {
+  return info.cluster?.leader;
+}
+
+function identityOf({ subject, headers, time }: JsMsg): Identity {
+  return { subject, id: headers?.get(MESSAGE_ID) || `at ${time.getTime()}` };
+}
+
+/** Whether two replicas have another message under the same sequence. What only one of them has any more says nothing. */
+export function differ(a: Copy, b: Copy): boolean {
+  for (const [sequence, { subject, id }] of a.messages) {
+    const other = b.messages.get(sequence);
+    if (other && (other.subject !== subject || other.id !== id)) return true;
+  }
+  return false;
+}
+
+/** Sequences, in `other`, of the messages that `leader` does not have under any sequence. */
+export function lackedBy(leader: Copy, other: Copy): number[] {
+  const nameOf = ({ subject, id }: Identity) => `${subject} ${id}`;
+  const present = new Set([...leader.messages.values()].map(nameOf));
+  return [...other.messages].filter(([, one]) => !present.has(nameOf(one))).map(([sequence]) => sequence);
+}
