@@ -18,7 +18,7 @@ export interface Copy {
 }
 
 /** Two messages are the same if all of it is equal, on whatever replica and under whatever sequence. */
-export interface Identity {
+interface Identity {
   readonly subject: string;
   /** JetStream's message id; without one the time of storing in its place, which the stream's leader sets for all replicas. */
   readonly id: string;

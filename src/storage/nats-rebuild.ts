@@ -11,7 +11,7 @@ import { MESSAGE_ID } from './nats-publish.ts';
  *  R2  A replica is removed and added again. Two others hold every message meanwhile, and take new ones.
  *  R3  A stream that lacks a replica gets it back, whoever died in between.
  */
-export type Comparison =
+type Comparison =
   | { readonly type: 'same'; readonly upTo: number }
   | { readonly type: 'rebuilt'; readonly servers: readonly string[]; readonly saved: number }
   /** It cannot be compared now. */
