@@ -10,6 +10,7 @@ import { blockInMemory } from '../src/records/block.ts';
 import { type Column, CSV_COLUMNS, CSV_EXTRAS, csvTable, EXTRA_COLUMNS } from '../src/records/csv.ts';
 import { EVENT_TYPES } from '../src/records/event-types.ts';
 import { RECORD_EXAMPLES } from '../src/records/examples.ts';
+import { RECORD_KINDS } from '../src/records/kinds.ts';
 import { RecordReader } from '../src/records/record-reader.ts';
 import { scanBody } from '../src/records/scan.ts';
 import { RECORD_FIELDS, TYPES } from '../src/records/schema.ts';
@@ -96,7 +97,7 @@ describe('docs/csv.md', () => {
   const form = ({ decimals, json }: Column) => (json ? 'JSON' : decimals ? `${decimals} decimals` : '');
   const compare = (name: string, ...rows: string[]) => compareTable('docs/csv.md', name, rows.join('\n'));
 
-  for (const kind of ['usage', 'event'] as const) {
+  for (const kind of RECORD_KINDS) {
     test(`lists the columns of ${kind} files`, () => {
       const rows = CSV_COLUMNS[kind].map(
         (column, at) => `| ${at + 1} | \`${column.name}\` | ${fields(column)} | ${form(column)} |`,
@@ -128,7 +129,7 @@ describe('docs/records.md', () => {
     );
   });
 
-  for (const kind of ['usage', 'event'] as const) {
+  for (const kind of RECORD_KINDS) {
     test(`lists the fields of ${kind} records`, () => {
       const rows = RECORD_FIELDS[kind].map(({ path, type, mandatory, nullable, unit, meaning }) => {
         const text = `${meaning}${unit ? ` In ${unit}.` : ''}`;

@@ -10,6 +10,7 @@ import { waitFor } from './support/wait-for.ts';
 const FILES = [
   { path: 'usage', type: 1, samples: ['usage-samples'] },
   { path: 'events', type: 2, samples: ['event-samples', 'event-samples-stream-form'] },
+  { path: 'sms', type: 4, samples: ['sms-samples'] },
 ] as const;
 
 test('every sample record is accepted, and delivered byte for byte, in order', {

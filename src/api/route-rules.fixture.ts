@@ -100,6 +100,7 @@ export const ROUTE_RULES: Readonly<Record<string, Callers>> = {
   ListNodes: 'operator',
   IngestUsageRecords: 'operator',
   IngestEvents: 'operator',
+  IngestSmsRecords: 'operator',
 };
 
 /** Paths beside the route table. Everybody may read them: they have nothing of any organisation. */

@@ -1,11 +1,11 @@
 import { variableOf } from '../config/config.ts';
 import { loadMapping } from '../ingest/mapping/load.ts';
 import type { Mapping } from '../ingest/mapping/map-record.ts';
-import type { RecordKind } from '../records/block.ts';
+import { KINDS, kindNamed, type RecordKind } from '../records/kinds.ts';
 import type { Console } from './node.ts';
 
 export interface ImportFlags {
-  readonly kind?: 'usage' | 'events' | 'event';
+  readonly kind?: string;
   readonly mapping?: string;
   readonly state?: string;
   readonly dryRun?: string | true;
@@ -47,11 +47,11 @@ export function planOf(
           mistake: `The operator token is missing: --operator-token or ${variableOf('operatorToken')}.`,
         }
       : undefined;
-  const given = flags.kind && (flags.kind === 'usage' ? 'usage' : 'event');
+  const given = flags.kind === undefined ? undefined : kindNamed(flags.kind);
   if (flags.mapping === undefined) {
     if (flags.state !== undefined) return { mistake: '--state belongs to --mapping.' };
     if (!given)
-      return { mistake: 'Say what the records are: --kind usage or events, or --mapping with a file.' };
+      return { mistake: 'Say what the records are: --kind usage, events or sms, or --mapping with a file.' };
     if (missing) return missing;
     return { kind: given, mapping: undefined, statePath: undefined, shown, token };
   }
@@ -60,7 +60,7 @@ export function planOf(
   const { mapping } = loaded;
   if (given && given !== mapping.kind)
     return {
-      mistake: `--kind is ${flags.kind}, but the mapping makes ${mapping.kind === 'usage' ? 'usage' : 'events'}.`,
+      mistake: `--kind is ${flags.kind}, but the mapping makes ${KINDS[mapping.kind].name}.`,
     };
   if (mapping.cumulative && flags.state === undefined)
     return {

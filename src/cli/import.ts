@@ -15,7 +15,7 @@ import { digestOf, type ImportState, loadImportState, saveImportState } from '..
 import { mappedPortions } from '../ingest/mapped-portions.ts';
 import { Sessions } from '../ingest/mapping/sessions.ts';
 import { systemClock, systemRandom } from '../lib/system-clock.ts';
-import type { RecordKind } from '../records/block.ts';
+import { KIND_NAMES, KINDS, type RecordKind } from '../records/kinds.ts';
 import { RecordReader } from '../records/record-reader.ts';
 import { scanBody } from '../records/scan.ts';
 import { EXIT_MISTAKE } from './config-options.ts';
@@ -31,13 +31,7 @@ export function addImport(program: Command, console: Console, done: (code: numbe
       'Import records into a running node, from files with one JSON record per line, or with --mapping from CSV or JSON of another platform (.gz and .zst are unpacked).',
     )
     .argument('<files...>', 'files, in this order; - for standard input')
-    .addOption(
-      new Option('--kind <kind>', 'kind of the records: usage or events').choices([
-        'usage',
-        'events',
-        'event',
-      ]),
-    )
+    .addOption(new Option('--kind <kind>', 'kind of the records: usage, events or sms').choices(KIND_NAMES))
     .option('--mapping <file>', 'mapping of the records of another platform')
     .option('--state <file>', 'where a mapping of cumulative counters keeps the sessions between imports')
     .option(
@@ -193,8 +187,7 @@ async function post(
   portion: Portion,
   key: string,
 ): Promise<PostAnswer> {
-  const path = flags.kind === 'usage' ? 'usage' : 'events';
-  const url = new URL(`/operator/v1/records/${path}`, flags.url);
+  const url = new URL(`/operator/v1/records/${KINDS[flags.kind].name}`, flags.url);
   if (flags.invalid) url.searchParams.set('invalid', flags.invalid);
   let answer: HttpAnswer;
   try {

@@ -10,6 +10,7 @@ import { countDocuments, type DocumentCounts } from '../migrate/copy-documents.t
 import { type MigrationOutcome, migrate } from '../migrate/migrate.ts';
 import { leaseEpoch, type MigrationSource, readSource, secretFault, survey } from '../migrate/source.ts';
 import { admit, type RecordCounts } from '../migrate/target.ts';
+import { KINDS, RECORD_KINDS, type RecordKind } from '../records/kinds.ts';
 import { EXIT_MISTAKE } from './config-options.ts';
 import type { Console } from './node.ts';
 import { count, type ProgressLine, progressLine } from './progress-line.ts';
@@ -199,17 +200,19 @@ function reportCounts(
   documents: DocumentCounts,
   console: Console,
 ): void {
-  for (const [partition, { usage, event, damaged }] of partitions.entries()) {
-    if (usage + event > 0)
-      console.print(`  partition ${partition}: ${count(usage)} usage records, ${count(event)} events`);
+  const inWords = (countOf: (kind: RecordKind) => number) =>
+    RECORD_KINDS.map((kind) => `${count(countOf(kind))} ${KINDS[kind].words}`).join(', ');
+  for (const [partition, { damaged, ...counts }] of partitions.entries()) {
+    if (RECORD_KINDS.some((kind) => counts[kind] > 0))
+      console.print(`  partition ${partition}: ${inWords((kind) => counts[kind])}`);
     if (damaged > 0) {
       console.printError(
         `  partition ${partition}: ${count(damaged)} blocks are damaged at the source; their records are lost`,
       );
     }
   }
-  const total = (kind: 'usage' | 'event') => count(partitions.reduce((sum, counts) => sum + counts[kind], 0));
-  console.print(`  in all: ${total('usage')} usage records, ${total('event')} events`);
+  const total = (kind: RecordKind) => partitions.reduce((sum, counts) => sum + counts[kind], 0);
+  console.print(`  in all: ${inWords(total)}`);
   for (const [prefix, number] of Object.entries(documents))
     console.print(`  documents ${prefix}: ${count(number)}`);
 }

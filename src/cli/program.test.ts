@@ -346,7 +346,7 @@ describe('import', () => {
       1,
     );
     assert.match(stage.err, /operator token is missing/);
-    assert.match(stage.err, /Say what the records are: --kind usage or events, or --mapping/);
+    assert.match(stage.err, /Say what the records are: --kind usage, events or sms, or --mapping/);
     assert.match(stage.err, /stopped: ENOENT/);
   });
 });

@@ -4,11 +4,12 @@ import { pipeline } from 'node:stream/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { simulateRecords } from '../ingest/simulator/sample.ts';
 import { systemClock, systemRandom } from '../lib/system-clock.ts';
+import { KIND_NAMES, kindNamed, type RecordKind } from '../records/kinds.ts';
 import { EXIT_MISTAKE } from './config-options.ts';
 import type { Console } from './node.ts';
 
 interface SimulateFlags {
-  readonly kind: 'usage' | 'events' | 'event';
+  readonly kind: string;
   readonly records: number;
   readonly organisation: number;
   readonly output?: string;
@@ -25,8 +26,8 @@ export function addSimulate(program: Command, console: Console, done: (code: num
       'Write records of a simulated fleet from the last 24 hours, one JSON record per line, to try simstream with.',
     )
     .addOption(
-      new Option('--kind <kind>', 'kind of the records: usage or events')
-        .choices(['usage', 'events', 'event'])
+      new Option('--kind <kind>', 'kind of the records: usage, events or sms')
+        .choices(KIND_NAMES)
         .makeOptionMandatory(),
     )
     .option('--records <number>', 'number of records', integerUpTo(MOST_RECORDS), 1000)
@@ -43,7 +44,7 @@ export function addSimulate(program: Command, console: Console, done: (code: num
 async function simulate(flags: SimulateFlags, console: Console): Promise<number> {
   const { records, organisation: id, output } = flags;
   const texts = simulateRecords({
-    kind: flags.kind === 'usage' ? 'usage' : 'event',
+    kind: kindNamed(flags.kind) as RecordKind,
     records,
     organisation: { id, name: `Organisation ${id}` },
     random: systemRandom,

@@ -3,7 +3,7 @@ import { callNode, type HttpAnswer, messageOf } from '../cli/http-client.ts';
 import { type Acceptance, feedFleet } from '../ingest/simulator/feed.ts';
 import { createFleet } from '../ingest/simulator/fleet.ts';
 import type { Clock, Random } from '../lib/clock.ts';
-import type { RecordKind } from '../records/block.ts';
+import { KINDS, type RecordKind } from '../records/kinds.ts';
 import { demoBanner } from './banner.ts';
 import { type DemoState, loadDemoState, saveDemoState } from './demo-state.ts';
 
@@ -177,7 +177,7 @@ async function handIn(
   try {
     answer = await callNode({
       method: 'POST',
-      url: `${operatorUrl}/operator/v1/records/${kind === 'usage' ? 'usage' : 'events'}`,
+      url: `${operatorUrl}/operator/v1/records/${KINDS[kind].name}`,
       token: operatorToken,
       lines: records.join('\n'),
       idempotencyKey: key,

@@ -23,6 +23,8 @@ export function sampleRecord(kind: RecordKind, n: number): string {
     const severity = '"event_severity":{"id":0,"description":"INFO"}';
     return `{"id":${id},"timestamp":"2026-01-01T00:00:00Z","alert":false,"description":"New PDP context",${type},${severity},${organisation},${endpoint},${sim},"detail":null}`;
   }
+  if (kind === 'sms')
+    return `{"id":${id},"submit_date":"2026-01-01T00:00:00Z",${organisation},${endpoint},"dest_address":"338","payload":"Tür auf"}`;
   const time = '"start_timestamp":"2025-12-31T23:59:15Z","end_timestamp":"2026-01-01T00:00:00.118Z"';
   const operator = '"operator":{"id":318,"name":"Lusocel Móvel","country":{"id":177,"name":"Portugal"}}';
   return `{"id":${id},"traffic_type":{"id":5,"description":"Data"},${time},${organisation},${endpoint},${sim},${operator},"volume":{"total":0.134358,"rx":0.10124,"tx":0.033118},"cost":0.0013435812,"currency":{"id":1,"code":"EUR"}}`;
@@ -30,7 +32,9 @@ export function sampleRecord(kind: RecordKind, n: number): string {
 
 /** The ids of sample records in a text that holds them unchanged, in order. */
 export function sampleIdsIn(text: string): string[] {
-  return [...text.matchAll(/\{"id":(\d+),"(?:traffic_type|timestamp)"/g)].map((match) => match[1] as string);
+  return [...text.matchAll(/\{"id":(\d+),"(?:traffic_type|timestamp|submit_date)"/g)].map(
+    (match) => match[1] as string,
+  );
 }
 
 export interface BatchOptions {

@@ -1,5 +1,6 @@
 import { type Block, recordBytes } from '../records/block.ts';
 import { compileFields, textAt } from '../records/fields.ts';
+import { KINDS } from '../records/kinds.ts';
 import { endpointIdOf, organisationOf } from '../records/record-index.ts';
 import { recordTime } from '../records/record-time.ts';
 
@@ -7,10 +8,10 @@ import { recordTime } from '../records/record-time.ts';
  * Records as CloudEvents 1.0 in the JSON format (structured mode). `data` is the record, byte by byte.
  *
  *   id       the record's id: a repetition has the same
- *   source   /organisations/<id>/usage or /organisations/<id>/events; with `id` it names one record
- *   type     simstream.usage, or simstream.event.<id of the event type>
+ *   source   /organisations/<id>/usage, …/events or …/sms; with `id` it names one record
+ *   type     simstream.usage, simstream.sms, or simstream.event.<id of the event type>
  *   subject  the endpoint's id; missing where the record has none
- *   time     when it happened: of usage the end of the slice, or its start while the session is open
+ *   time     when it happened: of an SMS when it was sent, of usage the end of the slice, or its start while the session is open
  */
 export const CLOUD_EVENT_TYPE = 'application/cloudevents+json';
 export const CLOUD_EVENT_BATCH_TYPE = 'application/cloudevents-batch+json';
@@ -24,6 +25,7 @@ const TEST = ',"simstreamtest":true';
 const FIELDS = {
   usage: compileFields(['id', 'end_timestamp', 'start_timestamp']),
   event: compileFields(['id', 'timestamp']),
+  sms: compileFields(['id', 'submit_date']),
 };
 
 /** @param test the record is a synthetic one, which gets an extension attribute */
@@ -34,8 +36,8 @@ export function cloudEvent(block: Block, at: number, test?: true): Buffer {
   const id = text(0) ?? '';
   const time = recordTime(text(1)) ?? recordTime(places.length > 4 ? text(2) : undefined);
   const events = block.kind === 'event';
-  const source = `/organisations/${organisationOf(block, at)}/${events ? 'events' : 'usage'}`;
-  const type = events ? `simstream.event.${block.eventTypes[at]}` : 'simstream.usage';
+  const source = `/organisations/${organisationOf(block, at)}/${KINDS[block.kind].name}`;
+  const type = events ? `simstream.event.${block.eventTypes[at]}` : `simstream.${block.kind}`;
   const subject = endpointIdOf(block, at);
   const head =
     `{"specversion":"1.0","id":${JSON.stringify(id)},"source":"${source}","type":"${type}"` +

@@ -21,6 +21,8 @@ export interface DestinationType {
   readonly setup: readonly SetupStep[];
   /** What it can carry, of records/formats.ts; the first is the default. */
   readonly formats: readonly Format[];
+  /** The kinds of records that it can carry; missing: all. */
+  readonly kinds?: readonly RecordKind[];
   /**
    * The schema of `destination.credentials`: the one source of validation, OpenAPI, lookup, form, masking and docs.
    * Each property has `title` and `description`; `default`, `minimum`, `maximum`, `enum`, `examples` where they apply.

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { sendTestRecord, type TestRecordResult } from '../delivery/watching/synthetic-record.ts';
 import { ManualClock, seededRandom } from '../lib/manual-clock.fixture.ts';
-import type { RecordKind } from '../records/block.ts';
+import { RECORD_KINDS, type RecordKind } from '../records/kinds.ts';
 import { type BatchOptions, sampleBatch, sampleFile, sampleId } from './batches.fixture.ts';
 import { configureDestination } from './configure.ts';
 import type {
@@ -73,7 +73,7 @@ const CASES = {
 interface DestinationHarness {
   readonly type: DestinationType;
   readonly format?: Format;
-  /** Kinds of record that it delivers; default both. */
+  /** Kinds of record that it delivers in this harness; default all that the type carries. */
   readonly kinds?: readonly RecordKind[];
   /** What this kind of destination cannot do, each with the reason. */
   readonly deviations?: { readonly [name in keyof typeof CASES]?: string };
@@ -87,7 +87,7 @@ interface DestinationHarness {
  * time stands still unless a test moves it, so that nothing depends on a real timeout.
  */
 export function testDestination(name: string, harness: DestinationHarness): void {
-  const { type, kinds = ['usage', 'event'], deviations = {}, most = 40 } = harness;
+  const { type, kinds = harness.type.kinds ?? RECORD_KINDS, deviations = {}, most = 40 } = harness;
   const [kind] = kinds as [RecordKind];
   const unless = (reason: string | undefined) => (reason === undefined ? {} : { skip: reason });
 

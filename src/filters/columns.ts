@@ -9,7 +9,7 @@ import { type ValueTest, valueTest } from './value-test.ts';
 export function columnJudge(element: PlainElement): Judge<RecordIndex, number> | undefined {
   if (!isPath(element)) {
     const judge = typeJudge(element, new Set());
-    // No type is negative. Usage records have neither type nor alert.
+    // No type is negative. Other records than events have neither type nor alert.
     return (index, at) => judge(index.eventTypes[at] ?? -1, index.alerts[at] === 1);
   }
   const number = COLUMNS.get(element.field);

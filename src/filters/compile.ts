@@ -40,7 +40,7 @@ const ACCEPT_ALL = compiled(undefined);
 /** @param filters of a stream's document, in any form that `parseFilters` takes; an empty list accepts everything */
 export function compileFilter(filters: readonly Json[]): CompiledFilter {
   if (filters.length === 0) return ACCEPT_ALL;
-  // What a usage record may be filtered by, an event may be too.
+  // What other records may be filtered by, an event may be too.
   const parsed = parseFilters(filters, 'event');
   if (parsed.type === 'invalid') {
     const [fault] = parsed.faults;
@@ -125,7 +125,7 @@ class Selecting {
     let at = this.#at;
     for (; at < covered && left > 0; at++) {
       const index = candidates ? (candidates[at] as number) : at;
-      // Usage records have neither type nor alert.
+      // Other records have neither type nor alert.
       let truth = events
         ? decisionOn(table, eventTypes[index] as number, alerts[index] as number)
         : ((table.unnamed & 3) as Truth);

@@ -1,4 +1,4 @@
-import type { RecordKind } from '../records/block.ts';
+import { KINDS, type RecordKind } from '../records/kinds.ts';
 import type { Json } from '../registry/registry.ts';
 import type { Faults, Read } from './faults.ts';
 import { isSentNumber } from './sent-number.ts';
@@ -65,8 +65,8 @@ export class ConditionReader {
   /** The two fields that the index of a block knows by name. */
   #named(field: 'event_type_id' | 'alert', object: FilterObject, path: string) {
     const { op, not } = operation(object.op);
-    if (this.#kind === 'usage') {
-      const message = `is no field of usage records: only events have ${field === 'alert' ? 'an alert' : 'a type'}`;
+    if (this.#kind !== 'event') {
+      const message = `is no field of ${KINDS[this.#kind].words}: only events have ${field === 'alert' ? 'an alert' : 'a type'}`;
       return this.#faults.add('NotAllowed', `${path}/field`, message);
     }
     if (op !== 'in') {

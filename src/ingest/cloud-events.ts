@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { RecordKind } from '../records/kinds.ts';
 import type { Conversion } from './convert.ts';
 import { scalarText, type Value } from './mapping/exact.ts';
 import { LARGEST_INPUT, parseElement, UnreadableInput } from './mapping/inputs.ts';
@@ -7,7 +8,7 @@ import { hashOf, type Input } from './mapping/source.ts';
 
 /**
  * CloudEvents 1.0 over HTTP. The data of a CloudEvent is a record, and keeps its bytes. Where the record has no id, it gets
- * one of the attributes `source` and `id`, which together are unique; where an event has no timestamp, it gets `time`.
+ * one of the attributes `source` and `id`, which together are unique; where an event has no timestamp, or an SMS no submit_date, it gets `time`.
  *
  *   structured  one CloudEvent in the body       application/cloudevents+json
  *   batch       a list of them                   application/cloudevents-batch+json
@@ -22,6 +23,13 @@ export const CLOUD_EVENT_TYPES: ReadonlySet<string> = new Set([
 const LARGEST_ENVELOPED = 2 * LARGEST_INPUT;
 const ATTRIBUTES = ['specversion', 'id', 'source', 'type'] as const;
 
+/** The field that `time` stands for: usage has a beginning and an end. */
+const MOMENTS: Readonly<Record<RecordKind, string | undefined>> = {
+  usage: undefined,
+  event: 'timestamp',
+  sms: 'submit_date',
+};
+
 interface Attributes {
   readonly source: string;
   readonly id: string;
@@ -30,7 +38,7 @@ interface Attributes {
 
 /** Structured mode, and batches of it. @throws UnreadableInput */
 export async function* fromCloudEvents(
-  kind: 'usage' | 'event',
+  kind: RecordKind,
   chunks: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Conversion> {
   const elements = new JsonElements(LARGEST_ENVELOPED);
@@ -46,11 +54,7 @@ export async function* fromCloudEvents(
 export const isBinary = (headers: IncomingHttpHeaders): boolean => headers['ce-specversion'] !== undefined;
 
 /** Binary mode: a record, whose attributes stand in headers. */
-export function fromBinary(
-  kind: 'usage' | 'event',
-  headers: IncomingHttpHeaders,
-  body: Uint8Array,
-): Conversion {
+export function fromBinary(kind: RecordKind, headers: IncomingHttpHeaders, body: Uint8Array): Conversion {
   const attribute = (name: string) => {
     const value = headers[`ce-${name}`];
     return typeof value === 'string' ? decodeHeader(value) : undefined;
@@ -64,7 +68,7 @@ export function fromBinary(
   return { type: 'record', text: completed(kind, parsed.text.trim(), parsed.value, attributes) };
 }
 
-function fromEnvelope(kind: 'usage' | 'event', bytes: Uint8Array): Conversion {
+function fromEnvelope(kind: RecordKind, bytes: Uint8Array): Conversion {
   const parsed = parseElement(bytes);
   if ('fault' in parsed) return fault('', parsed.fault);
   const { value: envelope, text } = parsed;
@@ -102,16 +106,12 @@ const isObject = (value: Value | undefined): value is Input =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** The record's own text on one line, with what it lacks in front. */
-function completed(
-  kind: 'usage' | 'event',
-  text: string,
-  record: Input,
-  { source, id, time }: Attributes,
-): string {
+function completed(kind: RecordKind, text: string, record: Input, { source, id, time }: Attributes): string {
   const members: string[] = [];
   if (record.id === undefined) members.push(`"id":${hashOf([source, id])}`);
-  if (kind === 'event' && record.timestamp === undefined && time !== undefined)
-    members.push(`"timestamp":${JSON.stringify(time)}`);
+  const moment = MOMENTS[kind];
+  if (moment !== undefined && record[moment] === undefined && time !== undefined)
+    members.push(`"${moment}":${JSON.stringify(time)}`);
   // Between values JSON has line feeds only as white space, and in texts it has none.
   const line = /[\n\r]/.test(text) ? text.replaceAll(/[\n\r]/g, ' ') : text;
   if (members.length === 0) return line;

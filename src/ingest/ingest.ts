@@ -3,7 +3,7 @@ import type { Clock } from '../lib/clock.ts';
 import { working } from '../lib/loop-watch.ts';
 import { type Lease, MemoryPool } from '../lib/memory-pool.ts';
 import type { RecordLog } from '../log/log.ts';
-import type { RecordKind } from '../records/block.ts';
+import { byKind, type RecordKind } from '../records/kinds.ts';
 import { RecordReader } from '../records/record-reader.ts';
 import { type BodyFormat, MOST_REJECTED, type RecordFault, scanBody } from '../records/scan.ts';
 import { partitionOf } from '../registry/organisation.ts';
@@ -91,7 +91,7 @@ export function createIngest(options: IngestOptions): Ingest {
   const storing = createStoring(log, clock, memory);
   const rootOf = (organisation: number) => tree.rootOf(organisation);
   const partition = (root: number) => partitionOf(root, log.partitions);
-  const readers = { usage: new RecordReader('usage'), event: new RecordReader('event') };
+  const readers = byKind((kind) => new RecordReader(kind));
 
   const process = async (request: IngestRequest): Promise<IngestOutcome> => {
     const { kind, body, format, lease, skipInvalid, idempotencyKey } = request;

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { ApiError } from '../errors.ts';
 import { nextSlice } from '../lib/slices.ts';
-import type { RecordKind } from '../records/block.ts';
+import { KINDS, type RecordKind } from '../records/kinds.ts';
 import type { Ticket } from './admission.ts';
 import type { BodyForm } from './body.ts';
 import { fromBinary, fromCloudEvents } from './cloud-events.ts';
@@ -70,7 +70,7 @@ function mappingOf(
   }
   if (mapping.kind !== kind)
     throw refuse(
-      `The mapping ${name} makes ${mapping.kind === 'usage' ? 'usage records' : 'events'}: send it to /operator/v1/records/${mapping.kind === 'usage' ? 'usage' : 'events'}.`,
+      `The mapping ${name} makes ${KINDS[mapping.kind].words}: send it to /operator/v1/records/${KINDS[mapping.kind].name}.`,
     );
   if (mapping.format !== format) throw refuse(`The mapping ${name} reads ${mapping.format}, not ${format}.`);
   if (mapping.cumulative)

@@ -23,7 +23,7 @@ const record = fc.record({
 
 const source = fc
   .record({
-    kind: fc.constantFrom<RecordIndex['kind']>('usage', 'event'),
+    kind: fc.constantFrom<RecordIndex['kind']>('usage', 'event', 'sms'),
     records: fc.array(record, { minLength: 1, maxLength: 40 }),
     separator: fc.constantFrom(',', ' ,\n'),
   })

@@ -1,6 +1,7 @@
 import { StoreUnavailable } from '../errors.ts';
 import type { RecordLog, StoredBlock } from '../log/log.ts';
 import { BlockFault } from '../records/block.ts';
+import { KINDS, RECORD_KINDS } from '../records/kinds.ts';
 import type { Patience } from './patience.ts';
 import type { Split } from './position-map.ts';
 import { isSame, type Piece, piecesOf } from './source-blocks.ts';
@@ -127,8 +128,8 @@ export async function checkPartition(copy: PartitionCopy): Promise<CheckedPartit
   const { next } = await patience(() => target.log.extent(partition));
   const stored = readBack(copy, start, Math.max(next, start));
   const range = { partition, from: start, end, mostBytes: migration.mostBytes, arrivedAt: 0 };
-  const read = { usage: 0, event: 0 };
-  const found = { usage: 0, event: 0 };
+  const read = { usage: 0, event: 0, sms: 0 };
+  const found = { usage: 0, event: 0, sms: 0 };
   const splits: Split[] = [];
   let damaged = 0;
   let different: number | undefined;
@@ -167,9 +168,9 @@ function requireEqual(
   found: RecordCounts,
   different: number | undefined,
 ): void {
-  const faults = (['usage', 'event'] as const)
-    .filter((kind) => read[kind] !== found[kind])
-    .map((kind) => `${read[kind]} ${kind} records at the source, ${found[kind]} at the target`);
+  const faults = RECORD_KINDS.filter((kind) => read[kind] !== found[kind]).map(
+    (kind) => `${read[kind]} ${KINDS[kind].words} at the source, ${found[kind]} at the target`,
+  );
   if (different !== undefined) faults.push(`block ${different} of the source is not the same at the target`);
   if (faults.length > 0) throw new Difference(`partition ${partition}: ${faults.join('; ')}`);
 }

@@ -124,7 +124,7 @@ export async function survey(
   const partitions = [];
   let done = 0;
   for (const [partition, { next }] of extents.entries()) {
-    const counts = { usage: 0, event: 0, blocks: 0, damaged: 0 };
+    const counts = { usage: 0, event: 0, sms: 0, blocks: 0, damaged: 0 };
     for (let from = starts[partition] as number; from < next && !signal.aborted; ) {
       const read = await log.read(partition, from, READ);
       for (const { block, sequence } of read) {

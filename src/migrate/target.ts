@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../lib/clock.ts';
 import type { RecordLog } from '../log/log.ts';
+import type { RecordKind } from '../records/kinds.ts';
 import { documentKind } from '../registry/documents.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type Patience, requireStored } from './patience.ts';
@@ -53,10 +54,7 @@ export interface CheckedPartition extends RecordCounts {
   readonly splits: readonly Split[];
 }
 
-export interface RecordCounts {
-  readonly usage: number;
-  readonly event: number;
-}
+export type RecordCounts = Readonly<Record<RecordKind, number>>;
 
 /** One document, with the prefix as its key. */
 export const MIGRATION = documentKind<MigrationDocument>({ prefix: 'migration' });

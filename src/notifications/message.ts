@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { EVENT_TYPES } from '../records/event-types.ts';
+import { STREAM_TYPES } from '../records/kinds.ts';
 import {
   type DataStreamDocument,
   type LastError,
@@ -28,8 +29,6 @@ export interface Subject {
   readonly pending: number;
   readonly oldestPendingAt: number | null;
 }
-
-const KINDS = { usage: { id: 1, description: 'Usage' }, event: { id: 2, description: 'Events' } };
 
 /** The body of a webhook in the form of Standard Webhooks: `type`, `timestamp`, `data`. */
 export function webhookText(news: News, subject: Subject, now: number): string {
@@ -80,7 +79,7 @@ function dataOf(news: News, subject: Subject) {
     data_stream: {
       id: stream.id,
       ...(stream.name === undefined ? {} : { name: stream.name }),
-      data_stream_type: KINDS[stream.kind],
+      data_stream_type: STREAM_TYPES[stream.kind],
     },
     message: messageOf(news, subject),
     status: {

@@ -11,6 +11,7 @@ export const KEPT_FIELDS: readonly string[] = [
   'timestamp',
   'start_timestamp',
   'end_timestamp',
+  'submit_date',
 ];
 
 type Parsed =

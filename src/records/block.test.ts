@@ -33,7 +33,7 @@ interface Given {
 /** Blocks with random records; `repeat` makes them long enough to be compressed. */
 const block = fc
   .record({
-    kind: fc.constantFrom<RecordIndex['kind']>('usage', 'event'),
+    kind: fc.constantFrom<RecordIndex['kind']>('usage', 'event', 'sms'),
     records: fc.array(
       fc.record({
         text: fc.string({ unit: anyCharacter, maxLength: 40 }),

@@ -1,5 +1,6 @@
 import { crc32, zstdCompressSync } from 'node:zlib';
 import { COMPRESSION, compressed } from './compressor.ts';
+import { KINDS } from './kinds.ts';
 import type { RecordIndex } from './record-index.ts';
 
 export type { RecordIndex, RecordKind } from './record-index.ts';
@@ -8,7 +9,7 @@ export type { RecordIndex, RecordKind } from './record-index.ts';
  * A block: records of one or several ingest requests that belong to one partition, with an index over them.
  *
  *   block    = header table organisations columns stored
- *   header   = magic:u32 "SSB1" · version:u8 · kind:u8 (1 usage, 2 event) · codec:u8 (0 plain, 1 zstd) · tableLength:u8
+ *   header   = magic:u32 "SSB1" · version:u8 · kind:u8 (1 usage, 2 event, 3 SMS) · codec:u8 (0 plain, 1 zstd) · tableLength:u8
  *              · count:u32 · organisationCount:u32 · payloadLength:u32 · storedLength:u32
  *              · arrivedAt:f64 (ms since the epoch) · payloadCrc:u32 · indexCrc:u32            (40 bytes)
  *   table    = ( name:u8 · width:u8 ) × tableLength, then zeros up to a multiple of 8
@@ -129,7 +130,7 @@ function assemble(
   const bytes = Buffer.allocUnsafeSlow(indexLength + storedLength);
   bytes.writeUInt32LE(BLOCK_MAGIC, 0);
   bytes[4] = BLOCK_VERSION;
-  bytes[5] = kind === 'usage' ? 1 : 2;
+  bytes[5] = KINDS[kind].block;
   bytes[6] = codec;
   bytes[7] = columns.length;
   bytes.writeUInt32LE(count, 8);

@@ -3,7 +3,7 @@ import { beginsFormula, type CsvDialect, STANDARD_CSV, textOfCell, timeOfCell } 
 import { compileFields, decimal, textAt } from './fields.ts';
 
 /**
- * Records as CSV, in the columns that emnify's S3 files have. The tables below are a contract with every reader of the
+ * Records as CSV, in the columns that emnify's S3 files have; SMS, which emnify does not have, in the order of the schema. The tables below are a contract with every reader of the
  * files: the irregular names stay, and only an option adds a column.
  *
  *   file   = header row …
@@ -119,16 +119,39 @@ const EVENT_COLUMNS: readonly Column[] = [
   column('user_name', 'user.name'),
 ];
 
+const SMS_COLUMNS: readonly Column[] = [
+  column('id'),
+  time('submit_date'),
+  time('final_date'),
+  column('organisation_id', 'organisation.id'),
+  column('organisation_name', 'organisation.name'),
+  column('endpoint_id', 'endpoint.id'),
+  column('endpoint_name', 'endpoint.name'),
+  column('source_address'),
+  column('dest_address'),
+  column('status_id', 'status.id'),
+  column('status', 'status.status'),
+  column('payload'),
+  column('dcs'),
+  column('pid'),
+  column('multi_part_identifier', 'multi_part_info.identifier'),
+  column('multi_part_number', 'multi_part_info.partno'),
+  column('multi_part_total', 'multi_part_info.total'),
+  { name: 'detail', paths: ['detail'], json: true },
+];
+
 /** The columns that every file of a kind of records has, in order; docs/csv.md shows them. */
 export const CSV_COLUMNS: Readonly<Record<RecordKind, readonly Column[]>> = {
   usage: USAGE_COLUMNS,
   event: EVENT_COLUMNS,
+  sms: SMS_COLUMNS,
 };
 
 export const CSV_EXTRAS: Readonly<Record<RecordKind, Record<ExtraColumn, Column | undefined>>> = {
   usage: { session_id: column('session_id'), imsi_id: column('imsi_id') },
   // The events of a session carry its id in their detail; their imsi_id is among the fixed columns.
   event: { session_id: column('session_id', 'detail.session_id'), imsi_id: undefined },
+  sms: { session_id: undefined, imsi_id: undefined },
 };
 
 /** @param extra columns to append; a column that the kind already has is not repeated */

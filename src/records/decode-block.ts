@@ -1,6 +1,7 @@
 import { crc32, zstdDecompressSync } from 'node:zlib';
 import { BLOCK_HEADER, BLOCK_MAGIC, BLOCK_VERSION, type Block, BlockFault, tableBytes } from './block.ts';
 import { type EndpointColumns, readEndpoints } from './endpoints.ts';
+import { KINDS, RECORD_KINDS } from './kinds.ts';
 import type { RecordIndex } from './record-index.ts';
 import { Unpacked } from './unpacked.ts';
 
@@ -80,17 +81,16 @@ function openBlock(bytes: Buffer): Opened {
   const version = bytes[4] as number;
   if (version < 1 || version > BLOCK_VERSION)
     throw new BlockFault(`this program does not know block version ${version}`);
-  const kindByte = bytes[5] as number;
+  const kind = RECORD_KINDS.find((each) => KINDS[each].block === bytes[5]);
   const codec = bytes[6] as number;
   const count = bytes.readUInt32LE(8);
   const organisationCount = bytes.readUInt32LE(12);
   const headerIsSound =
-    (kindByte === 1 || kindByte === 2) &&
     codec <= 1 &&
     count <= MOST_RECORDS &&
     organisationCount <= MOST_RECORDS &&
     (bytes[7] as number) <= (version === 1 ? 1 : MOST_COLUMNS);
-  if (!headerIsSound) throw new BlockFault('the header of the block is damaged');
+  if (!kind || !headerIsSound) throw new BlockFault('the header of the block is damaged');
   const columns = version === 1 ? firstColumns(bytes) : readTable(bytes);
   const widths = columns.reduce((sum, { width }) => sum + width, 0);
   const tableLength = version === 1 ? 0 : tableBytes(columns.length);
@@ -104,7 +104,7 @@ function openBlock(bytes: Buffer): Opened {
   index.fill(0, 36, 40);
   if (crc32(index) !== bytes.readUInt32LE(36))
     throw new BlockFault('the index of the block does not match its checksum');
-  return { version, kind: kindByte === 1 ? 'usage' : 'event', index, columns, count, organisationCount };
+  return { version, kind, index, columns, count, organisationCount };
 }
 
 function readTable(bytes: Buffer): Opened['columns'] {

@@ -1,5 +1,6 @@
 import { endpointAt } from './endpoints.ts';
-import type { RecordFacts, RecordKind } from './record-index.ts';
+import { byKind, type RecordKind } from './kinds.ts';
+import type { RecordFacts } from './record-index.ts';
 import { LARGEST_TYPE_ID } from './required-fields.ts';
 import { type FieldType, RECORD_FIELDS, type RecordField } from './schema.ts';
 import { isTimestampAt } from './timestamp.ts';
@@ -60,7 +61,7 @@ const CHECKS: Partial<Record<FieldType, Check>> = {
 
 interface Rule extends Check, Pick<RecordField, 'path' | 'mandatory' | 'nullable'> {}
 
-const RULES: Record<RecordKind, readonly Rule[]> = { usage: rulesOf('usage'), event: rulesOf('event') };
+const RULES = byKind<readonly Rule[]>(rulesOf);
 
 /** Mandatory fields, and alert, which filters use. */
 function rulesOf(kind: RecordKind): Rule[] {

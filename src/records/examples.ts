@@ -34,4 +34,15 @@ export const RECORD_EXAMPLES: Readonly<Record<RecordKind, string>> = {
   "imsi": {"id": 3019973, "imsi": "901430100004410", "import_date": "2025-09-01T10:00:00Z"},
   "detail": {"session_id": "0f0c4fb0-6d5e-4b0e-9a51-7a5f5f4b9a10", "pdp_context": {"apn": "iot", "rat_type": 6}}
 }`,
+  sms: `{
+  "id": 9143314661424824978,
+  "submit_date": "2026-03-17T06:02:48Z",
+  "organisation": {"id": 70412, "name": "Nordlicht Metering"},
+  "endpoint": {"id": 41806233, "name": "Meter 0017"},
+  "source_address": "882285100004410",
+  "dest_address": "338",
+  "payload": "level=42;battery=3.61",
+  "dcs": 0,
+  "pid": 0
+}`,
 };

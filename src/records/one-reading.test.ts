@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fc } from '../lib/property.fixture.ts';
-import type { RecordKind } from './block.ts';
 import { readEndpoints } from './endpoints.ts';
 import { examineRecord } from './examine.ts';
 import { compileFields, fieldText, textAt } from './fields.ts';
+import { byKind, RECORD_KINDS, type RecordKind } from './kinds.ts';
 import { endpointIdOf } from './record-index.ts';
 import { RecordReader } from './record-reader.ts';
-import { EVENT, USAGE } from './records.fixture.ts';
+import { MEMBERS } from './records.fixture.ts';
 import { scanBody } from './scan.ts';
 
 /**
@@ -39,9 +39,7 @@ const scalar = (name: string, value: fc.Arbitrary<string>) =>
   fc.tuple(key(name), value).map(([own, literal]) => `"${own}":${literal}`);
 
 function recordOf(kind: RecordKind) {
-  const base = Object.entries(kind === 'usage' ? USAGE : EVENT).map(
-    ([name, literal]) => `"${name}":${literal}`,
-  );
+  const base = Object.entries(MEMBERS[kind]).map(([name, literal]) => `"${name}":${literal}`);
   const again = fc.oneof(
     withId('organisation'),
     withId('endpoint'),
@@ -63,8 +61,8 @@ interface Parsed {
 }
 
 test('ingest, its index, by which records are routed and filtered, and the fields of connectors read a record alike', async () => {
-  const readers = { usage: new RecordReader('usage'), event: new RecordReader('event') };
-  const record = fc.oneof(recordOf('usage'), recordOf('event'));
+  const readers = byKind((kind) => new RecordReader(kind));
+  const record = fc.oneof(...RECORD_KINDS.map(recordOf));
   const wanted = ['id', 'organisation.id', 'endpoint.id', 'event_type.id', 'alert'];
   const fields = compileFields(wanted);
   let twice = 0;

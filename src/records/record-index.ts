@@ -1,12 +1,13 @@
+import type { RecordKind } from './kinds.ts';
 import { AMOUNTS } from './required-fields.ts';
+
+export type { RecordKind } from './kinds.ts';
 
 /**
  * The index over the records of a payload: one column per fact that routing, filters or connectors need of each record.
  * This file makes indexes that grow: from a scan, from a slice, from several blocks, or from one record. index-writer.ts makes
  * those of a known length.
  */
-export type RecordKind = 'usage' | 'event';
-
 export interface RecordIndex {
   readonly kind: RecordKind;
   readonly count: number;
@@ -23,7 +24,7 @@ export interface RecordIndex {
    */
   readonly endpoints: Uint32Array;
   readonly endpointsHigh: Uint32Array;
-  /** Event type id, and alert as 0 or 1. Empty for usage. */
+  /** Event type id, and alert as 0 or 1. Empty for other kinds than events. */
   readonly eventTypes: Uint32Array;
   readonly alerts: Uint8Array;
   /**
@@ -164,7 +165,7 @@ export class RecordIndexBuilder {
     if (source.endpointsHigh.length > 0) copyRange(source.endpointsHigh, from, to, this.#highHalves(), begin);
     if (source.amounts)
       this.#amountsFor(end).set(source.amounts.subarray(from * AMOUNTS, to * AMOUNTS), begin * AMOUNTS);
-    if (this.kind === 'usage') return;
+    if (this.kind !== 'event') return;
     copyRange(source.eventTypes, from, to, this.eventTypes, begin);
     copyRange(source.alerts, from, to, this.alerts, begin);
   }
@@ -328,7 +329,7 @@ export function endpointIdOf(index: RecordIndex, at: number): string {
 export function factsOf(index: RecordIndex, at: number): RecordFacts {
   const organisation = organisationOf(index, at);
   const endpoint = BigInt(endpointIdOf(index, at));
-  if (index.kind === 'usage') return { organisation, endpoint };
+  if (index.kind !== 'event') return { organisation, endpoint };
   const alert = index.alerts[at] === 1 ? 1 : 0;
   return { organisation, endpoint, eventType: index.eventTypes[at] as number, alert };
 }

@@ -16,7 +16,7 @@ export class RecordReader {
 
   constructor(kind: RecordKind) {
     this.kind = kind;
-    this.scan = new RecordScan(kind === 'event');
+    this.scan = new RecordScan(kind);
   }
 
   /**

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { RecordKind } from './kinds.ts';
 
 /** Records for tests. */
 
@@ -21,6 +22,21 @@ export const EVENT = {
   detail: '{"id":318,"organisation":{"id":9},"mnc":[{"id":1440,"mnc":"17"}]}',
 };
 
+const SMS = {
+  id: '731904455127948',
+  submit_date: '"2025-03-17 05:41:48"',
+  organisation: '{"id":70412,"name":"Nordlicht Metering"}',
+  status: '{"status":"DELIVERED","id":4}',
+  detail: '{"sms":{"id":"551734281731175386"}}',
+};
+
+/** The members of a record of each kind, as literals. */
+export const MEMBERS: Readonly<Record<RecordKind, Readonly<Record<string, string>>>> = {
+  usage: USAGE,
+  event: EVENT,
+  sms: SMS,
+};
+
 /** The text of a record whose members have these literals. undefined omits a member. */
 export function recordText(members: { readonly [name: string]: string | undefined }): string {
   const parts = Object.entries(members).filter(([, literal]) => literal !== undefined);
@@ -36,6 +52,7 @@ export const SAMPLES = [
   { file: 'usage-samples.ndjson', kind: 'usage' },
   { file: 'event-samples.ndjson', kind: 'event' },
   { file: 'event-samples-stream-form.ndjson', kind: 'event' },
+  { file: 'sms-samples.ndjson', kind: 'sms' },
 ] as const;
 
 export function sampleLines(file: string): string[] {

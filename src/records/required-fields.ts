@@ -1,4 +1,5 @@
 import { endpointAt } from './endpoints.ts';
+import type { RecordKind } from './kinds.ts';
 import { BACKSLASH, LOWER_N, LOWER_T, QUOTE } from './scalars.ts';
 import { isTimestampAt } from './timestamp.ts';
 import { type Halves, isRecordId, unsignedAt } from './unsigned.ts';
@@ -9,11 +10,12 @@ import { type Halves, isRecordId, unsignedAt } from './unsigned.ts';
  *
  *   usage: id, traffic_type.id, start_timestamp, end_timestamp, organisation.id, volume.total, volume.rx, volume.tx, cost
  *   event: id, timestamp, event_type.id, organisation.id; alert may be missing or null, which is false
+ *   SMS:   id, submit_date, organisation.id
  *
  * `end_timestamp` is null while a session is open, and `cost` is null if the record was not rated. A record must still have
  * both: a producer that omits them by mistake should learn of it.
  *
- * Both kinds may have endpoint.id. The index keeps it if it is an unsigned 64-bit integer. Usage records may have currency.code and
+ * All kinds may have endpoint.id. The index keeps it if it is an unsigned 64-bit integer. Usage records may have currency.code and
  * traffic_type.description; the index keeps their places, and those of volume and cost, for the sums of the ledger.
  */
 /** Type ids are an open set. The index of a block has 32 bits for an event's type. */
@@ -22,6 +24,7 @@ export const LARGEST_TYPE_ID = 2 ** 32 - 1;
 // Fields, by the values that they take. Parents have an object with fields.
 export const NONE = 0;
 const ID = 1 << 0;
+/** `timestamp` of an event, `submit_date` of an SMS. */
 const TIMESTAMP = 1 << 1;
 const START_TIMESTAMP = 1 << 2;
 const END_TIMESTAMP = 1 << 3;
@@ -32,7 +35,7 @@ const VOLUME_TX = 1 << 7;
 const TRAFFIC_TYPE_ID = 1 << 8;
 const ORGANISATION_ID = 1 << 9;
 const EVENT_TYPE_ID = 1 << 10;
-export const ALERT = 1 << 11;
+const ALERT = 1 << 11;
 const TRAFFIC_TYPE = 1 << 12;
 const ORGANISATION = 1 << 13;
 const EVENT_TYPE = 1 << 14;
@@ -52,9 +55,11 @@ const AMOUNT_OF_BIT: Readonly<Record<number, number>> = { 4: 3, 5: 0, 6: 1, 7: 2
 const NULLABLE = COST | END_TIMESTAMP;
 export const PARENTS = TRAFFIC_TYPE | ORGANISATION | EVENT_TYPE | VOLUME | ENDPOINT | CURRENCY;
 /** A missing `alert` is false, so it counts as found from the start. */
-export const EVENT_FIELDS = ID | TIMESTAMP | EVENT_TYPE_ID | ORGANISATION_ID | ALERT;
-export const USAGE_FIELDS =
-  ID | TRAFFIC_TYPE_ID | START_TIMESTAMP | END_TIMESTAMP | ORGANISATION_ID | VOLUMES | COST;
+const REQUIRED: Readonly<Record<RecordKind, number>> = {
+  usage: ID | TRAFFIC_TYPE_ID | START_TIMESTAMP | END_TIMESTAMP | ORGANISATION_ID | VOLUMES | COST,
+  event: ID | TIMESTAMP | EVENT_TYPE_ID | ORGANISATION_ID | ALERT,
+  sms: ID | TIMESTAMP | ORGANISATION_ID,
+};
 
 /** The bits that a repeated field clears. */
 export function cleared(scan: RecordScan, field: number): number {
@@ -87,6 +92,7 @@ const KEYS = {
   code: Buffer.from('code'),
   description: Buffer.from('description'),
   timestamp: Buffer.from('timestamp'),
+  submit_date: Buffer.from('submit_date'),
   event_type: Buffer.from('event_type'),
   organisation: Buffer.from('organisation'),
   traffic_type: Buffer.from('traffic_type'),
@@ -109,6 +115,10 @@ export const AMOUNTS = Object.keys(AMOUNT).length;
 /** The facts of one record; reused for the next one. */
 export class RecordScan {
   readonly events: boolean;
+  readonly usage: boolean;
+  /** The fields that a record must have, and those that count as found before it is read. */
+  readonly required: number;
+  readonly given: number;
   /** Whether it is an object with all required fields. */
   valid = false;
   /** A name or a timestamp contains an escape, which only `examine.ts` can judge: `valid` is then false. */
@@ -133,8 +143,11 @@ export class RecordScan {
   /** Whether the fault is too deep nesting of objects and arrays. */
   tooDeep = false;
 
-  constructor(events: boolean) {
-    this.events = events;
+  constructor(kind: RecordKind) {
+    this.events = kind === 'event';
+    this.usage = kind === 'usage';
+    this.required = REQUIRED[kind];
+    this.given = this.events ? ALERT : NONE;
   }
 
   /** Resets the facts before a record is read: optional fields get their defaults. */
@@ -170,20 +183,20 @@ export function topField(scan: RecordScan, bytes: Uint8Array, from: number, to: 
       if (same(bytes, from, to, KEYS.id)) return ID;
       break;
     case 4:
-      if (!scan.events && same(bytes, from, to, KEYS.cost)) return COST;
+      if (scan.usage && same(bytes, from, to, KEYS.cost)) return COST;
       break;
     case 5:
       if (scan.events && same(bytes, from, to, KEYS.alert)) return ALERT;
       break;
     case 6:
-      if (!scan.events && same(bytes, from, to, KEYS.volume)) return VOLUME;
+      if (scan.usage && same(bytes, from, to, KEYS.volume)) return VOLUME;
       break;
     case 8:
       if (same(bytes, from, to, KEYS.endpoint)) {
         scan.endpointNames++;
         return ENDPOINT;
       }
-      if (!scan.events && same(bytes, from, to, KEYS.currency)) return scan.amountName(CURRENCY);
+      if (scan.usage && same(bytes, from, to, KEYS.currency)) return scan.amountName(CURRENCY);
       break;
     case 9:
       if (scan.events && same(bytes, from, to, KEYS.timestamp)) return TIMESTAMP;
@@ -191,15 +204,18 @@ export function topField(scan: RecordScan, bytes: Uint8Array, from: number, to: 
     case 10:
       if (scan.events && same(bytes, from, to, KEYS.event_type)) return EVENT_TYPE;
       break;
+    case 11:
+      if (!scan.events && !scan.usage && same(bytes, from, to, KEYS.submit_date)) return TIMESTAMP;
+      break;
     case 12:
       if (same(bytes, from, to, KEYS.organisation)) return ORGANISATION;
-      if (!scan.events && same(bytes, from, to, KEYS.traffic_type)) return scan.amountName(TRAFFIC_TYPE);
+      if (scan.usage && same(bytes, from, to, KEYS.traffic_type)) return scan.amountName(TRAFFIC_TYPE);
       break;
     case 13:
-      if (!scan.events && same(bytes, from, to, KEYS.end_timestamp)) return END_TIMESTAMP;
+      if (scan.usage && same(bytes, from, to, KEYS.end_timestamp)) return END_TIMESTAMP;
       break;
     case 15:
-      if (!scan.events && same(bytes, from, to, KEYS.start_timestamp)) return START_TIMESTAMP;
+      if (scan.usage && same(bytes, from, to, KEYS.start_timestamp)) return START_TIMESTAMP;
       break;
   }
   if (hasEscape(bytes, from, to)) scan.unusual = true;

@@ -1,7 +1,5 @@
 import {
-  ALERT,
   cleared,
-  EVENT_FIELDS,
   hasEscape,
   innerField,
   NONE,
@@ -10,7 +8,6 @@ import {
   TIMESTAMPS,
   takeScalar,
   topField,
-  USAGE_FIELDS,
 } from './required-fields.ts';
 import {
   afterScalar,
@@ -75,7 +72,7 @@ export function scanValue(
   /** The field whose members are in the object at depth 2. */
   let parent = NONE;
   let field = NONE;
-  let found = scan.events ? ALERT : NONE;
+  let found = scan.given;
   scan.faultAt = -1;
   scan.tooDeep = false;
   scan.unusual = false;
@@ -132,8 +129,7 @@ export function scanValue(
         container = containers[depth] as number;
       }
       if (depth === 0) {
-        const required = scan.events ? EVENT_FIELDS : USAGE_FIELDS;
-        scan.valid = (found & required) === required && bytes[from] === OPEN_BRACE && !scan.unusual;
+        scan.valid = (found & scan.required) === scan.required && bytes[from] === OPEN_BRACE && !scan.unusual;
         places.count = place;
         return at;
       }

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { anyCharacter } from '../lib/any-character.fixture.ts';
 import { fc } from '../lib/property.fixture.ts';
-import type { RecordKind } from './block.ts';
 import { examineRecord } from './examine.ts';
+import { byKind, RECORD_KINDS, type RecordKind } from './kinds.ts';
 import { endpointIdOf } from './record-index.ts';
 import { RecordReader } from './record-reader.ts';
-import { eventText, SAMPLES, sampleLines, usageText } from './records.fixture.ts';
+import { MEMBERS, SAMPLES, sampleLines, recordText as textOfMembers, usageText } from './records.fixture.ts';
 import { RecordScan } from './required-fields.ts';
 import { scanBody } from './scan.ts';
 import { newPlaces, scanValue } from './scan-value.ts';
@@ -19,7 +19,7 @@ function depthOf(value: unknown): number {
 
 function scanText(text: string | Uint8Array, lineFeeds = true) {
   const bytes = Buffer.from(text);
-  const scan = new RecordScan(false);
+  const scan = new RecordScan('usage');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   return scanValue(scan, newPlaces(), bytes, view, 0, bytes.length, lineFeeds);
 }
@@ -184,6 +184,7 @@ const name = fc.constantFrom(
   'start_timestamp',
   'end_timestamp',
   'timestamp',
+  'submit_date',
   'organisation',
   'event_type',
   'endpoint',
@@ -201,7 +202,7 @@ const name = fc.constantFrom(
 /** A record with members added before and behind those that it must have. */
 const recordText = fc
   .record({
-    kind: fc.constantFrom<RecordKind>('usage', 'event'),
+    kind: fc.constantFrom(...RECORD_KINDS),
     before: fc.array(fc.tuple(name, literal), { maxLength: 3 }),
     behind: fc.array(fc.tuple(name, literal), { maxLength: 3 }),
     replaced: fc.tuple(name, literal),
@@ -209,7 +210,7 @@ const recordText = fc
   })
   .map(({ kind, before, behind, replaced, replace }) => {
     const members = replace ? { [replaced[0]]: replaced[1] } : {};
-    const valid = kind === 'usage' ? usageText(members) : eventText(members);
+    const valid = textOfMembers({ ...MEMBERS[kind], ...members });
     const print = (pairs: [string, string][]) => pairs.map(([key, value]) => `"${key}":${value}`);
     return { kind, text: `{${[...print(before), valid.slice(1, -1), ...print(behind)].join()}}` };
   });
@@ -225,7 +226,7 @@ function endpointOf(text: string): string {
 
 describe('the fields of a record', () => {
   /** What was read, by the reader of many records, by one for this record alone, and by JSON.parse. */
-  const readers = { usage: new RecordReader('usage'), event: new RecordReader('event') };
+  const readers = byKind((kind) => new RecordReader(kind));
   async function compare(kind: RecordKind, text: string) {
     const bytes = Buffer.from(text);
     const examined = examineRecord(kind, bytes);
@@ -290,7 +291,7 @@ describe('the fields of a record', () => {
 });
 
 test('garbage never throws, and every record of it is counted', async () => {
-  const readers = { usage: new RecordReader('usage'), event: new RecordReader('event') };
+  const readers = byKind((kind) => new RecordReader(kind));
   const garbage = fc.oneof(
     fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
     fc
@@ -308,7 +309,7 @@ test('garbage never throws, and every record of it is counted', async () => {
   await fc.assert(
     fc.asyncProperty(
       garbage,
-      fc.constantFrom<RecordKind>('usage', 'event'),
+      fc.constantFrom(...RECORD_KINDS),
       fc.constantFrom('array' as const, 'ndjson' as const),
       async (bytes, kind, format) => {
         const before = Buffer.from(bytes);

@@ -86,6 +86,31 @@ const SIM: readonly RecordField[] = [
   optional('sim.production_date', 'timestamp', 'When the SIM was made.'),
 ];
 
+/** What a platform sends when a device has sent a short message, and when one to a device has arrived or failed. */
+const SMS_FIELDS: readonly RecordField[] = [
+  mandatory(
+    'id',
+    'record id',
+    'The record. If you already have an SMS record with this id, it is a repetition: drop it.',
+  ),
+  mandatory('submit_date', 'timestamp', 'When the message was sent.'),
+  optional('final_date', 'timestamp', 'Delivery report: when the message was delivered or given up.'),
+  ...ORGANISATION,
+  ...ENDPOINT,
+  ...SIM,
+  optional('status.id', 'type id', 'Delivery report: what became of the message; 4 is delivered.'),
+  optional('status.status', 'text', 'Delivery report: `DELIVERED`, `FAILED` or `EXPIRED`.'),
+  optional('source_address', 'text', 'Message of a device: its telephone number.'),
+  optional('dest_address', 'text', 'Message of a device: the number to which it sent the message.'),
+  optional('payload', 'text', 'Message of a device: the text, or binary data in the coding that `dcs` says.'),
+  optional('dcs', 'integer', 'Message of a device: the data coding scheme of the payload.'),
+  optional('pid', 'integer', 'Message of a device: the protocol identifier.'),
+  optional('multi_part_info.identifier', 'integer', 'A long message: the number that its parts share.'),
+  optional('multi_part_info.partno', 'integer', 'A long message: which part this is, from 1.'),
+  optional('multi_part_info.total', 'integer', 'A long message: the number of its parts.'),
+  optional('detail', 'object', 'Further data; of a delivery report the id of the message in `sms.id`.'),
+];
+
 export const RECORD_FIELDS: Readonly<Record<RecordKind, readonly RecordField[]>> = {
   usage: [
     mandatory(
@@ -177,6 +202,7 @@ export const RECORD_FIELDS: Readonly<Record<RecordKind, readonly RecordField[]>>
     optional('imsi.import_date', 'timestamp', 'When the platform imported it.'),
     optional('detail', 'object', 'Further data of this type of event.'),
   ],
+  sms: SMS_FIELDS,
 };
 
 /** One tree of the objects that have fields, for example `operator.country`, with their fields. */

@@ -33,6 +33,10 @@ export function testRecord(
       detail: null,
     });
   }
+  if (kind === 'sms') {
+    const { sim: _, ...rest } = common;
+    return JSON.stringify({ ...example, ...rest, submit_date: at, payload: 'A test record of simstream.' });
+  }
   return JSON.stringify({
     ...example,
     ...common,

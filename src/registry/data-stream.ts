@@ -1,5 +1,6 @@
 import { comparePositions, type Position } from '../log/log.ts';
 import type { Format } from '../records/formats.ts';
+import type { RecordKind } from '../records/kinds.ts';
 import type { UsageTotals } from '../records/usage-sums.ts';
 import { documentKind } from './documents.ts';
 import { type Json, registryKey } from './registry.ts';
@@ -12,7 +13,7 @@ export interface DataStreamDocument {
   readonly id: string;
   readonly organisationId: number;
   readonly name?: string;
-  readonly kind: 'usage' | 'event';
+  readonly kind: RecordKind;
   /** Which records it gets over the tree of organisations: 1 Own, 2 Children, 3 Both. */
   readonly relation: 1 | 2 | 3;
   readonly connectionType: string;

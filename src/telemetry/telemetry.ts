@@ -3,6 +3,7 @@ import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Clock } from '../lib/clock.ts';
 import { redactText } from '../lib/redact.ts';
 import { systemClock } from '../lib/system-clock.ts';
+import type { RecordKind } from '../records/kinds.ts';
 import { createMetrics, KNOWN_CAUSES, type Metrics } from './metrics.ts';
 import { RepeatedLines } from './repeated-lines.ts';
 
@@ -58,7 +59,7 @@ export interface Telemetry {
   readonly metricsContentType: string;
 }
 
-type Kind = 'usage' | 'event';
+type Kind = RecordKind;
 
 interface StreamRef {
   readonly streamId: string;

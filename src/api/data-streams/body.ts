@@ -2,7 +2,7 @@ import type { ErrorToken, FieldFault } from '../../errors.ts';
 import { parseFilters } from '../../filters/parse.ts';
 import { parseTime } from '../../lib/time.ts';
 import { parsePrivacy } from '../../privacy/parse.ts';
-import type { RecordKind } from '../../records/block.ts';
+import { KINDS, RECORD_KINDS, type RecordKind, TYPES_IN_WORDS } from '../../records/kinds.ts';
 import type { RecordPrivacy } from '../../registry/data-stream.ts';
 import type { Json } from '../../registry/registry.ts';
 
@@ -30,8 +30,9 @@ export class FieldReader {
   }
 
   kind(given: GivenId): RecordKind | undefined {
-    const id = this.#id(given, '/data_stream_type/id', [1, 2], '1 Usage or 2 Events');
-    return id && (id === 1 ? 'usage' : 'event');
+    const ids = RECORD_KINDS.map((kind) => KINDS[kind].typeId);
+    const id = this.#id(given, '/data_stream_type/id', ids, TYPES_IN_WORDS);
+    return RECORD_KINDS.find((kind) => KINDS[kind].typeId === id);
   }
 
   relation(given: GivenId): 1 | 2 | 3 | undefined {

@@ -21,6 +21,7 @@ import {
   destinationFields,
   isAsShown,
   mustBeReachable,
+  mustCarry,
   type PreparedDestination,
   prepareDestination,
 } from './destination.ts';
@@ -106,6 +107,8 @@ function readChanges(
       ? prepareDestination(parts, body.destination, reader, stored)
       : undefined;
   reader.members(body.delivery, '/delivery', Object.keys(Delivery.properties));
+  const type = destination?.type ?? parts.destinationTypes.get(stored.connectionType);
+  if (type) mustCarry(type, kind, reader);
   if (!kind || !relation || !desired || reader.faults.length > 0) throw faultsToError(reader.faults);
   const { name, delivery, auto_restart: autoRestart } = body;
   const wished = wish !== undefined;

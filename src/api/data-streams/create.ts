@@ -14,6 +14,7 @@ import {
   type DestinationParts,
   destinationFields,
   mustBeReachable,
+  mustCarry,
   type PreparedDestination,
   prepareDestination,
 } from './destination.ts';
@@ -118,6 +119,7 @@ function readNewStream(parts: CreateParts, body: TestBody, stored?: DataStreamDo
   if (continueFrom !== undefined && start_from !== undefined)
     reader.fault('NotAllowed', '/start_from', 'cannot be given together with continue_from');
   const destination = prepareDestination(parts, body.destination, reader, stored);
+  if (destination) mustCarry(destination.type, kind, reader);
   if (!kind || !relation || !desired || !destination || reader.faults.length > 0) {
     throw faultsToError(reader.faults);
   }

@@ -11,6 +11,7 @@ import type {
 import { maskCredentials } from '../../destinations/masking.ts';
 import { ApiError, ERRORS } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { KINDS, type RecordKind } from '../../records/kinds.ts';
 import { type DataStreamDocument, streamKey } from '../../registry/data-stream.ts';
 import { jsonForm } from '../../registry/documents.ts';
 import type { FieldReader } from './body.ts';
@@ -51,6 +52,18 @@ export interface PreparedDestination {
  * shorter than a person waits before closing the page.
  */
 export const VERIFY_TIMEOUT_MS = 20_000;
+
+/** Adds a fault if a connection type cannot carry a kind of records. */
+export function mustCarry(
+  { kinds, title }: Pick<DestinationType, 'kinds' | 'title'>,
+  kind: RecordKind | undefined,
+  reader: FieldReader,
+): void {
+  if (!kind || !kinds || kinds.includes(kind)) return;
+  const words = kinds.map((each) => KINDS[each].words).join(' and ');
+  const message = `${title} takes ${words}, no ${KINDS[kind].words}: choose another connection type`;
+  reader.fault('NotAllowed', '/destination/connection_type', message);
+}
 
 /** Reads and checks `destination` of a body; undefined with faults in `reader`. */
 export function prepareDestination(

@@ -4,6 +4,7 @@ import { type LedgerHour, readLedger } from '../../delivery/ledger/reading.ts';
 import { ApiError } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { beginsFormula } from '../../records/csv-dialect.ts';
+import type { RecordKind } from '../../records/kinds.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { ALL_OR_PAGES, answerPage, PAGE_HEADERS, PageQuery, pageOf } from '../pagination.ts';
 import { type Answer, defineRoute, type Route } from '../route.ts';
@@ -141,10 +142,10 @@ function rangeOf(
   return { from: begin, until: Math.max(begin + 1, Math.min(until, now + HOUR)) };
 }
 
-function show({ hour, usage, ...row }: LedgerHour, kind: 'usage' | 'event'): Row {
+function show({ hour, usage, ...row }: LedgerHour, kind: RecordKind): Row {
   const { records, filtered, delivered, quarantined, expired, pending } = row;
   const counts = { hour: iso(hour), records, filtered, delivered, quarantined, expired, pending };
-  if (kind === 'event') return counts;
+  if (kind !== 'usage') return counts;
   const { total = '0', rx = '0', tx = '0', cost = [] } = usage ?? {};
   return {
     ...counts,

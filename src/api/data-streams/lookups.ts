@@ -2,12 +2,13 @@ import { Type } from 'typebox';
 import type { DestinationType } from '../../destinations/contract.ts';
 import { EVENT_TYPES } from '../../records/event-types.ts';
 import { RECORD_EXAMPLES } from '../../records/examples.ts';
+import { RECORD_KINDS, STREAM_TYPES, TYPES_IN_WORDS } from '../../records/kinds.ts';
 import { sampleEvent } from '../../records/sample-event.ts';
 import { RECORD_FIELDS } from '../../records/schema.ts';
 import { STATUS_DESCRIPTIONS, STATUS_IDS, type StreamState } from '../../registry/data-stream.ts';
-import { recordSchema } from '../operator/record-schemas.ts';
+import { anyRecordSchema } from '../operator/record-schemas.ts';
 import { defineRoute, type Route } from '../route.ts';
-import { credentialsSchema, KINDS, nullable } from './schema.ts';
+import { credentialsSchema, nullable } from './schema.ts';
 
 const Entry = Type.Object(
   { id: Type.Integer(), description: Type.String() },
@@ -61,7 +62,7 @@ const FilterField = Type.Object(
   {
     id: Type.String({ description: 'The value of `field`. Any other path of a record may be used too.' }),
     description: Type.String(),
-    data_stream_types: Type.Array(Type.Integer(), { description: 'Of which streams: 1 Usage, 2 Events.' }),
+    data_stream_types: Type.Array(Type.Integer(), { description: `Of which streams: ${TYPES_IN_WORDS}.` }),
   },
   { 'x-component': 'FilterField' },
 );
@@ -75,11 +76,11 @@ const FILTER_FIELDS = [
 
 function fieldsOfRecords() {
   const fields = new Map<string, { id: string; description: string; data_stream_types: number[] }>();
-  for (const kind of ['usage', 'event'] as const) {
+  for (const kind of RECORD_KINDS) {
     for (const { path, meaning } of RECORD_FIELDS[kind]) {
       if (path === 'alert') continue;
       const field = fields.get(path) ?? { id: path, description: meaning, data_stream_types: [] };
-      field.data_stream_types.push(KINDS[kind].id);
+      field.data_stream_types.push(STREAM_TYPES[kind].id);
       fields.set(path, field);
     }
   }
@@ -99,7 +100,13 @@ export function dataStreamLookupRoutes(types: ReadonlyMap<string, DestinationTyp
   });
   return [
     lookup('status', 'GetDataStreamerStatuses', 'The statuses of a data stream', Entry, statuses),
-    lookup('type', 'GetDataStreamerDataStreamType', 'The types of data streams', Entry, Object.values(KINDS)),
+    lookup(
+      'type',
+      'GetDataStreamerDataStreamType',
+      'The types of data streams',
+      Entry,
+      Object.values(STREAM_TYPES),
+    ),
     lookup(
       'connection_type',
       'GetDataStreamerConnectionType',
@@ -173,7 +180,11 @@ export function sampleRecordRoute(): Route {
       'For building a receiver before the first record comes. Nothing of it belongs to a real device.',
     access: 'read',
     query: Type.Object({
-      data_stream_type: Type.Integer({ enum: [1, 2], description: '1 Usage or 2 Events.', examples: [2] }),
+      data_stream_type: Type.Integer({
+        enum: Object.values(STREAM_TYPES).map(({ id }) => id),
+        description: `${TYPES_IN_WORDS}.`,
+        examples: [2],
+      }),
       event_type_id: Type.Optional(
         Type.Integer({
           minimum: 0,
@@ -187,16 +198,21 @@ export function sampleRecordRoute(): Route {
     responses: {
       200: {
         description: 'The record in the form of a webhook.',
-        schema: Type.Unsafe<unknown>({ 'x-any-of': [recordSchema('usage'), recordSchema('event')] }),
+        schema: anyRecordSchema(),
         contentType: 'application/json',
       },
     },
     handler: ({ query: { data_stream_type, event_type_id = 3 } }) => ({
       status: 200,
       headers: { 'content-type': 'application/json; charset=utf-8' },
-      body: data_stream_type === 1 ? RECORD_EXAMPLES.usage : sampleEvent(event_type_id),
+      body: sampleOf(data_stream_type, event_type_id),
     }),
   });
+}
+
+function sampleOf(typeId: number, eventType: number): string {
+  const kind = RECORD_KINDS.find((each) => STREAM_TYPES[each].id === typeId) ?? 'event';
+  return kind === 'event' ? sampleEvent(eventType) : RECORD_EXAMPLES[kind];
 }
 
 /** Ids of types have 32 bits. */

@@ -5,11 +5,11 @@ import type { Configured, Exchange } from '../../destinations/contract.ts';
 import { faultsToError } from '../../errors.ts';
 import type { Block } from '../../records/block.ts';
 import type { RecordPrivacy } from '../../registry/data-stream.ts';
-import { recordSchema } from '../operator/record-schemas.ts';
+import { anyRecordSchema } from '../operator/record-schemas.ts';
 import { defineRoute, type Route, type RouteRequest } from '../route.ts';
 import { FieldReader } from './body.ts';
 import type { CreateParts } from './create.ts';
-import { prepareDestination } from './destination.ts';
+import { mustCarry, prepareDestination } from './destination.ts';
 import { createExamples } from './examples.ts';
 import { ExchangeSchema, showExchange } from './exchange.ts';
 import { type DataStreamSchemas, dataStreamSchemas, nullable } from './schema.ts';
@@ -48,10 +48,9 @@ const Result = Type.Object(
       description:
         'False: there were too many records to look at all of them. The oldest hours are missing or not complete.',
     }),
-    samples: Type.Array(
-      Type.Unsafe<unknown>({ 'x-any-of': [recordSchema('usage'), recordSchema('event')] }),
-      { description: 'Up to 20 records that pass, newest first, as a destination gets them' },
-    ),
+    samples: Type.Array(anyRecordSchema(), {
+      description: 'Up to 20 records that pass, newest first, as a destination gets them',
+    }),
     sample_request: nullable(
       Type.Object(
         { request: ExchangeSchema.properties.request },
@@ -100,6 +99,7 @@ async function preview(
   const relation = body.relation_resolution ? reader.relation(body.relation_resolution) : 1;
   const filters = reader.filters(body.filters, kind ?? 'event');
   const destination = body.destination && prepareDestination(parts, body.destination, reader, stored);
+  if (destination) mustCarry(destination.type, kind, reader);
   if (!kind || !relation || reader.faults.length > 0) throw faultsToError(reader.faults);
   const found = await parts.preview({ organisationId, kind, relation, filters, privacy }, signal);
   const { hours, complete, samples, newest } = found;

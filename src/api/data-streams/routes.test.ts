@@ -603,6 +603,7 @@ describe('lookups', () => {
     assert.deepEqual(await lookup('v2/data_stream/type'), [
       { id: 1, description: 'Usage' },
       { id: 2, description: 'Events' },
+      { id: 4, description: 'SMS' },
     ]);
     const fields = await lookup('v2/data_stream/filter_field_type');
     assert.deepEqual(
@@ -611,7 +612,7 @@ describe('lookups', () => {
     );
     const typesOf = (field: string) =>
       fields.find(({ id }: { id: string }) => id === field)?.data_stream_types;
-    assert.deepEqual(['alert', 'volume.total', 'endpoint.tags'].map(typesOf), [[2], [1], [1, 2]]);
+    assert.deepEqual(['alert', 'volume.total', 'endpoint.tags'].map(typesOf), [[2], [1], [1, 2, 4]]);
   });
 
   test('connection types carry what a form needs', async () => {

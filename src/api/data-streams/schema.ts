@@ -1,5 +1,6 @@
 import { type TObject, type TSchema, Type } from 'typebox';
 import type { DestinationType } from '../../destinations/contract.ts';
+import { TYPES_IN_WORDS } from '../../records/kinds.ts';
 import type { DocumentKeywords } from '../openapi-components.ts';
 
 /** The schemas of a data stream in requests and answers. Names and values are emnify's; additions say so. */
@@ -8,10 +9,6 @@ import type { DocumentKeywords } from '../openapi-components.ts';
 export const LONGEST_NAME = 500;
 
 export const RELATIONS = { 1: 'Own', 2: 'Children', 3: 'Both' } as const;
-export const KINDS = {
-  usage: { id: 1, description: 'Usage' },
-  event: { id: 2, description: 'Events' },
-} as const;
 
 export const DataStreamParameters = Type.Object({
   id: Type.String({ description: 'Id of the data stream.', examples: ['5f3a9c1e'] }),
@@ -136,7 +133,7 @@ const bodyFields = {
   status: Type.Optional(GivenId('1 Running or 2 Paused. A paused stream keeps its records for later.', 1)),
 };
 
-const TypeField = GivenId('1 Usage or 2 Events.', 2);
+const TypeField = GivenId(`${TYPES_IN_WORDS}.`, 2);
 
 export interface DataStreamSchemas {
   readonly create: ReturnType<typeof createSchema>;
@@ -362,7 +359,7 @@ function viewSchema(types: readonly DestinationType[]): TSchema {
         target: Type.String({ description: 'The address of the destination, without secrets.' }),
       }),
       filters: Filters,
-      data_stream_type: ShownId('1 Usage, 2 Events.'),
+      data_stream_type: ShownId(`${TYPES_IN_WORDS}.`),
       relation_resolution: ShownId('1 Own, 2 Children, 3 Both.'),
       status: StatusView,
       continue_from: Type.Optional(

@@ -1,7 +1,7 @@
 import { ApiError } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { comparePositions, type Position } from '../../log/log.ts';
-import type { RecordKind } from '../../records/block.ts';
+import { KINDS, type RecordKind } from '../../records/kinds.ts';
 import {
   type DataStreamDocument,
   takenOver,
@@ -39,8 +39,7 @@ export async function findPredecessor(
     throw new ApiError('InvalidReference', message);
   }
   if (old.kind !== kind) {
-    const words = { usage: 'usage data', event: 'events' };
-    const message = `/continue_from: data stream ${id} delivers ${words[old.kind]}, and the new one ${words[kind]}.`;
+    const message = `/continue_from: data stream ${id} delivers ${KINDS[old.kind].words}, and the new one ${KINDS[kind].words}.`;
     throw new ApiError('NotAllowed', message);
   }
   const successor = await successorOf(registry, old);

@@ -1,4 +1,5 @@
 import { showNumbers } from '../../filters/sent-number.ts';
+import { STREAM_TYPES } from '../../records/kinds.ts';
 import {
   type DataStreamDocument,
   type LastError,
@@ -10,7 +11,7 @@ import {
   takenOverMessage,
 } from '../../registry/data-stream.ts';
 import { showDelivery } from './delivery.ts';
-import { KINDS, RELATIONS } from './schema.ts';
+import { RELATIONS } from './schema.ts';
 
 /**
  * The state of a data stream as people see it. A wish of a user shows at once; the engine's state shows once it has
@@ -73,7 +74,7 @@ export function showDataStream(
       target: stream.target,
     },
     filters: showNumbers(stream.filters),
-    data_stream_type: KINDS[stream.kind],
+    data_stream_type: STREAM_TYPES[stream.kind],
     relation_resolution: { id: stream.relation, description: RELATIONS[stream.relation] },
     status: showStatus(statusOfHeld(stream, progress, stuck)),
     ...(stream.continueFrom === undefined ? {} : { continue_from: stream.continueFrom }),

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { Clock } from '../../lib/clock.ts';
 import { Slices } from '../../lib/slices.ts';
+import { RECORD_KINDS } from '../../records/kinds.ts';
 import {
   type DataStreamDocument,
   PROGRESS,
@@ -60,7 +61,7 @@ const DataStreamOfAll = Type.Object(
     id: Type.String(),
     organisation_id: Type.Integer(),
     name: nullable(Type.String()),
-    data_stream_type: Type.Union([Type.Literal('usage'), Type.Literal('event')]),
+    data_stream_type: Type.Union(RECORD_KINDS.map((kind) => Type.Literal(kind))),
     connection_type: Type.String(),
     target: Type.String({ description: 'Where it delivers to, without secrets.' }),
     status: Type.Object({

@@ -1,5 +1,6 @@
-import type { TSchema } from 'typebox';
+import { type TSchema, Type } from 'typebox';
 import { RECORD_EXAMPLES } from '../../records/examples.ts';
+import { RECORD_KINDS, type RecordKind } from '../../records/kinds.ts';
 import { type FieldTree, type FieldType, fieldTree, type RecordField, TYPES } from '../../records/schema.ts';
 import type { BodyExamples } from '../route.ts';
 
@@ -19,18 +20,23 @@ const FORMS: Readonly<Record<FieldType, object>> = {
   object: { type: ['object', 'string'] },
 };
 
-const COMPONENTS = { usage: 'UsageRecord', event: 'Event' } as const;
-type Kind = keyof typeof COMPONENTS;
+const COMPONENTS = { usage: 'UsageRecord', event: 'Event', sms: 'SmsRecord' } as const;
 
-const DESCRIPTIONS: Readonly<Record<Kind, string>> = {
+const DESCRIPTIONS: Readonly<Record<RecordKind, string>> = {
   usage: 'How much a device moved in a slice of a session, or a short message.',
   event: 'Something that happened to a device, a SIM, an organisation or a user.',
+  sms: 'A short message that a device sent, or the delivery report of one that was sent to it.',
+};
+const SUMMARIES: Readonly<Record<RecordKind, string>> = {
+  usage: 'A slice of a data session',
+  event: 'A data session was opened',
+  sms: 'A device sent a short message',
 };
 const COMPATIBILITY =
   'Producers add fields without notice, and nothing else of a record is checked than its mandatory fields: ignore what you do not know. A record is delivered with the bytes that were sent in.';
 
 /** The schema of a record: mandatory fields are checked, the others describe what producers send. */
-export function recordSchema(kind: Kind): TSchema {
+export function recordSchema(kind: RecordKind): TSchema {
   return {
     ...objectOf(fieldTree(kind)),
     description: `${DESCRIPTIONS[kind]} ${COMPATIBILITY}`,
@@ -67,10 +73,14 @@ function isMandatory(each: RecordField | FieldTree): boolean {
   return 'fields' in each ? [...each.fields.values()].some(isMandatory) : each.mandatory === true;
 }
 
+/** The schema of a record of any kind. */
+export const anyRecordSchema = (): TSchema =>
+  Type.Unsafe<unknown>({ 'x-any-of': RECORD_KINDS.map(recordSchema) });
+
 /** Bodies of the calls that take records: an array, and one record a line. */
-export function recordBodies(kind: Kind) {
+export function recordBodies(kind: RecordKind) {
   const schema = recordSchema(kind);
-  const summary = kind === 'usage' ? 'A slice of a data session' : 'A data session was opened';
+  const summary = SUMMARIES[kind];
   // An example of JSON becomes a value of JavaScript, which cannot hold ids of 64 bits: it has a smaller one.
   const record = { ...(JSON.parse(RECORD_EXAMPLES[kind]) as object), id: 731904455758751 };
   const array: BodyExamples = { 'One record': { summary, value: [record] } };

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { RecordsAnswer, RecordsCall } from '../../ingest/http.ts';
+import { KINDS, RECORD_KINDS, type RecordKind } from '../../records/kinds.ts';
 import { defineRoute, type Route } from '../route.ts';
 import { recordBodies } from './record-schemas.ts';
 
@@ -44,20 +45,21 @@ const HEADERS = {
   [REPLAYED]: '`true`: the same request was stored before under its Idempotency-Key; nothing was stored now.',
 };
 
-const CALLS = [
-  ['usage', '/operator/v1/records/usage', 'IngestUsageRecords', 'usage records'],
-  ['event', '/operator/v1/records/events', 'IngestEvents', 'events'],
-] as const;
+const OPERATIONS: Readonly<Record<RecordKind, string>> = {
+  usage: 'IngestUsageRecords',
+  event: 'IngestEvents',
+  sms: 'IngestSmsRecords',
+};
 
-/** The one way in for records: `POST /operator/v1/records/usage` and `…/events`. */
+/** The one way in for records: `POST /operator/v1/records/usage`, `…/events` and `…/sms`. */
 export function recordsRoutes({ takeRecords }: RecordsParts): Route[] {
-  return CALLS.map(([kind, path, operationId, what]) =>
+  return RECORD_KINDS.map((kind) =>
     defineRoute({
       method: 'POST',
-      path,
-      operationId,
+      path: `/operator/v1/records/${KINDS[kind].name}`,
+      operationId: OPERATIONS[kind],
       tags: ['Operator: records'],
-      summary: `Take ${what}`,
+      summary: `Take ${KINDS[kind].words}`,
       description: `The answer comes when all of them are durable. With a header \`Idempotency-Key\` a request that is repeated within 24 h stores nothing twice. Without \`invalid=skip\` a request is taken whole or not at all: if a record is invalid, \`errors\` of the answer lists up to 20 of \`{index, path, message}\`.`,
       access: 'operator',
       query: Query,

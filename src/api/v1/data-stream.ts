@@ -3,10 +3,11 @@ import type { Identity } from '../../auth/identity.ts';
 import { ApiError, faultsToError } from '../../errors.ts';
 import { createKeyedQueue } from '../../lib/keyed-queue.ts';
 import { EVENT_TYPES } from '../../records/event-types.ts';
+import { STREAM_TYPES } from '../../records/kinds.ts';
 import type { DataStreamDocument, ProgressDocument } from '../../registry/data-stream.ts';
 import { deleteDataStream, patchDataStream } from '../data-streams/change.ts';
 import { type CreateParts, createCreation } from '../data-streams/create.ts';
-import { KINDS, nullable } from '../data-streams/schema.ts';
+import { nullable } from '../data-streams/schema.ts';
 import { findProgress, findStream, listProgress, listStreams } from '../data-streams/store.ts';
 import { iso, streamStatus } from '../data-streams/view.ts';
 import { ALL_OR_PAGES, answerPage, PAGE_HEADERS, PageQuery, pageOf } from '../pagination.ts';
@@ -255,7 +256,7 @@ function show(document: DataStreamDocument, progress: ProgressDocument | undefin
   return {
     id: idOfV1(id),
     organisation: { id: organisationId },
-    data_stream_type: KINDS[kind],
+    data_stream_type: STREAM_TYPES[kind],
     ...destinationOfV1(document),
     active: state !== 'paused',
     running: state === 'running',

@@ -1,7 +1,8 @@
-import type { RecordFacts, RecordKind } from '../../records/record-index.ts';
+import { byKind, type RecordKind } from '../../records/kinds.ts';
+import type { RecordFacts } from '../../records/record-index.ts';
 import { RecordReader } from '../../records/record-reader.ts';
 
-const READERS = { usage: new RecordReader('usage'), event: new RecordReader('event') };
+const READERS = byKind((kind) => new RecordReader(kind));
 
 /**
  * The index facts of a record, read from its bytes as ingest does. Ingest has validated the bytes. If they are missing
@@ -15,5 +16,5 @@ export function factsIn(kind: RecordKind, bytes: Uint8Array, organisation: numbe
   const { scan } = reader;
   const endpoint = (BigInt(scan.endpoint.high) << 32n) | BigInt(scan.endpoint.low);
   const facts = { organisation: scan.organisation, endpoint };
-  return kind === 'usage' ? facts : { ...facts, eventType: scan.eventType, alert: scan.alert === 1 ? 1 : 0 };
+  return kind === 'event' ? { ...facts, eventType: scan.eventType, alert: scan.alert === 1 ? 1 : 0 } : facts;
 }

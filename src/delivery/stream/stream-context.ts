@@ -4,6 +4,7 @@ import type { Permit } from '../../lib/permit.ts';
 import type { Shares } from '../../lib/shares.ts';
 import type { Position, RecordLog } from '../../log/log.ts';
 import type { Block } from '../../records/block.ts';
+import type { RecordKind } from '../../records/kinds.ts';
 import type { DataStreamDocument, HourRow, ReplayDocument } from '../../registry/data-stream.ts';
 import type { Json } from '../../registry/registry.ts';
 import type { StreamDocuments } from '../partition/stream-documents.ts';
@@ -18,7 +19,7 @@ import type { SideJob, State } from './state.ts';
 export interface StreamSummary {
   readonly id: string;
   readonly organisationId: number;
-  readonly kind: 'usage' | 'event';
+  readonly kind: RecordKind;
   readonly relation: 1 | 2 | 3;
   readonly partition: number;
   readonly desired: 'running' | 'paused';

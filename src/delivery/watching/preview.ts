@@ -4,6 +4,7 @@ import { charged } from '../../lib/call-cost.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Position, RecordLog, StoredBlock } from '../../log/log.ts';
 import { type Block, BlockFault, blockInMemory, recordBytes } from '../../records/block.ts';
+import type { RecordKind } from '../../records/kinds.ts';
 import { factsOf, indexOfOne } from '../../records/record-index.ts';
 import type { OrganisationTree } from '../../registry/organisation-tree.ts';
 import type { Json } from '../../registry/registry.ts';
@@ -16,7 +17,7 @@ import { sendSingle } from './single-record.ts';
 /** A data stream that does not exist: what it would deliver of the records that are there. */
 export interface PreviewStream {
   readonly organisationId: number;
-  readonly kind: 'usage' | 'event';
+  readonly kind: RecordKind;
   readonly relation: 1 | 2 | 3;
   readonly filters: readonly Json[];
 }

@@ -1,3 +1,4 @@
+import { KINDS } from '../../records/kinds.ts';
 import type { RecordFile } from '../contract.ts';
 
 /**
@@ -9,7 +10,7 @@ import type { RecordFile } from '../contract.ts';
  * The prefix depends only on the file's first record, so that a file that is stored again gets the same name.
  */
 const PLACEHOLDERS: Readonly<Record<string, (file: RecordFile, time: string) => string>> = {
-  kind: ({ kind }) => (kind === 'usage' ? 'usage' : 'events'),
+  kind: ({ kind }) => KINDS[kind].name,
   yyyy: (_, time) => time.slice(0, 4),
   mm: (_, time) => time.slice(5, 7),
   dd: (_, time) => time.slice(8, 10),

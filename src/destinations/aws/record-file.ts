@@ -1,6 +1,7 @@
 import type { Block } from '../../records/block.ts';
 import { csvTable, type ExtraColumn } from '../../records/csv.ts';
 import type { CsvDialect } from '../../records/csv-dialect.ts';
+import { KINDS } from '../../records/kinds.ts';
 import { VERSION } from '../../version.ts';
 import type { Format, RecordFile } from '../contract.ts';
 import { recordLines } from '../record-lines.ts';
@@ -40,16 +41,21 @@ const PIECE = 256 * 1024;
  * The key of a file's object, a function of the file's first record alone, so that a file that is stored again overwrites
  * itself. Names of one stream sort by time of arrival, and within a second by position.
  *
- *   key   = prefix ("events" | "cdr") "_" YYYYMMDD "_" HHmmss "_" stream id ["_replay-" replay id] "_" place (".csv" | ".ndjson" | ".parquet") [".gz"]
+ *   key   = prefix ("events" / "cdr" / "sms") "_" YYYYMMDD "_" HHmmss "_" stream id ["_replay-" replay id] "_" place (".csv" | ".ndjson" | ".parquet") [".gz"]
  *   place = sequence "-" index / "test"                                     (a test record has no place)
  */
 export function keyOf(file: RecordFile, { format, gzip, prefix }: FileForm): string {
   const time = new Date(file.firstArrivedAt).toISOString().replace(/[-:]/g, '');
-  const kind = file.kind === 'usage' ? 'cdr' : 'events';
   const sequence = String(file.first.sequence).padStart(12, '0');
   const index = String(file.first.index).padStart(6, '0');
   const place = file.test ? 'test' : `${sequence}-${index}`;
-  const name = [kind, time.slice(0, 8), time.slice(9, 15), ...streamAndReplay(file), place].join('_');
+  const name = [
+    KINDS[file.kind].file,
+    time.slice(0, 8),
+    time.slice(9, 15),
+    ...streamAndReplay(file),
+    place,
+  ].join('_');
   return `${prefixOf(prefix, file)}${name}${EXTENSIONS[format]}${gzip ? '.gz' : ''}`;
 }
 

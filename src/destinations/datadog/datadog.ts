@@ -92,6 +92,8 @@ export const datadog = defineDestination({
     { text: 'Choose the region whose site is in the address of your Datadog.' },
   ],
   formats: ['Json'],
+  // The intake has neither metrics nor a form of log for messages.
+  kinds: ['usage', 'event'],
   credentials,
   configure(settings) {
     // A key that cannot be in a header would fail at every send.

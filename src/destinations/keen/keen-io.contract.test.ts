@@ -12,7 +12,7 @@ const failed = (name: string) => ({ success: false, error: { name, description: 
 
 /** The ids of the records of a batch, as digits. */
 function idsIn(body: Buffer): string[] {
-  return [...body.toString().matchAll(/"id":(\d+),"(?:traffic_type|timestamp)"/g)].map(
+  return [...body.toString().matchAll(/"id":(\d+),"(?:traffic_type|timestamp|submit_date)"/g)].map(
     (match) => match[1] as string,
   );
 }

@@ -158,11 +158,12 @@ function bodyOf(collection: string, records: readonly (readonly Uint8Array[])[])
 }
 
 /**
- * A record's own time, by kind: the event's moment, or the end of the slice, as in Datadog's metrics; its start while the
+ * A record's own time, by kind: the event's moment, the one at which an SMS was sent, or the end of the slice, as in Datadog's metrics; its start while the
  * session is open.
  */
 const READERS = {
   event: compileFields(['keen', 'timestamp']),
+  sms: compileFields(['keen', 'submit_date']),
   usage: compileFields(['keen', 'end_timestamp', 'start_timestamp']),
 };
 

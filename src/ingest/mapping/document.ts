@@ -1,7 +1,7 @@
 import { Ajv } from 'ajv';
 import { type Static, Type } from 'typebox';
 import { withFormats } from '../../lib/schema-errors.ts';
-import type { RecordKind } from '../../records/block.ts';
+import { KINDS, kindNamed, RECORD_KINDS, type RecordKind } from '../../records/kinds.ts';
 import { RECORD_FIELDS } from '../../records/schema.ts';
 import { UNITS } from './units.ts';
 
@@ -40,7 +40,7 @@ const Match = Type.Object({ from: Path, is: Type.Array(Type.String(), { minItems
 const Document = Type.Object(
   {
     description: Type.Optional(Type.String()),
-    kind: Type.Union([Type.Literal('usage'), Type.Literal('events')]),
+    kind: Type.Union(RECORD_KINDS.map((kind) => Type.Literal(KINDS[kind].name))),
     format: Type.Union([Type.Literal('csv'), Type.Literal('json')]),
     csv: Type.Optional(
       Type.Object(
@@ -82,8 +82,6 @@ interface MappingFault {
 
 const validate = withFormats(new Ajv({ allErrors: true, strict: false })).compile(Document);
 
-const recordKindOf = (kind: MappingDocument['kind']): RecordKind => (kind === 'usage' ? 'usage' : 'event');
-
 /** Checks the form of a mapping, and that it makes whole records. */
 export function readMappingDocument(
   value: unknown,
@@ -92,7 +90,7 @@ export function readMappingDocument(
   | { readonly type: 'invalid'; readonly faults: readonly MappingFault[] } {
   if (!validate(value)) return { type: 'invalid', faults: formFaults(value) };
   const document = value as MappingDocument;
-  const kind = recordKindOf(document.kind);
+  const kind = kindNamed(document.kind) as RecordKind;
   const faults = [...meaningFaults(document, kind)];
   return faults.length > 0 ? { type: 'invalid', faults } : { type: 'valid', document, kind };
 }

@@ -33,9 +33,10 @@ export async function feedFleet(options: FeedOptions, signal: AbortSignal): Prom
   const { fleet, clock } = options;
   while (!signal.aborted) {
     const until = Math.min(clock.now(), fleet.now + LONGEST_STEP);
-    const { usage, events } = fleet.next(until);
+    const { usage, events, sms } = fleet.next(until);
     await handIn(options, 'usage', usage, until, signal);
     await handIn(options, 'event', events, until, signal);
+    await handIn(options, 'sms', sms, until, signal);
     if (until >= clock.now() - INTERVAL) await pause(clock, INTERVAL, signal);
   }
 }

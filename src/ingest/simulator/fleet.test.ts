@@ -289,15 +289,20 @@ describe('a fleet', () => {
   test('is the same for the same random numbers, and however often it is asked', () => {
     const whole = createTestFleet().next(START + HOUR);
     const other = createTestFleet();
-    const parts = { usage: [] as string[], events: [] as string[] };
+    const parts = { usage: [] as string[], events: [] as string[], sms: [] as string[] };
     for (let at = START; at <= START + HOUR; at += 7000) {
-      const { usage, events } = other.next(Math.min(at, START + HOUR));
+      const { usage, events, sms } = other.next(Math.min(at, START + HOUR));
       parts.usage.push(...usage);
       parts.events.push(...events);
+      parts.sms.push(...sms);
     }
     const rest = other.next(START + HOUR);
     assert.deepEqual(
-      { usage: [...parts.usage, ...rest.usage], events: [...parts.events, ...rest.events] },
+      {
+        usage: [...parts.usage, ...rest.usage],
+        events: [...parts.events, ...rest.events],
+        sms: [...parts.sms, ...rest.sms],
+      },
       whole,
     );
     assert.notDeepEqual(createTestFleet({ random: seededRandom(8) }).next(START + HOUR), whole);

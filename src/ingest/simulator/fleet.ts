@@ -9,6 +9,7 @@ import type { Surroundings } from './surroundings.ts';
 interface FleetRecords {
   readonly usage: readonly string[];
   readonly events: readonly string[];
+  readonly sms: readonly string[];
 }
 
 export interface Fleet {
@@ -50,11 +51,13 @@ export function createFleet(options: FleetOptions): Fleet {
   let now = startAt - (options.warmUp ?? 0);
   let usage: string[] = [];
   let events: string[] = [];
+  let sms: string[] = [];
   let numbers = 0;
   // Ids grow with time, so that a fleet that starts later never gives one again: usage ids are a bit below 2^53 in this
   // century's twenties, event ids above it, where a double can no longer hold them.
   const usageIds = idsByTime(12n);
   const eventIds = idsByTime(13n);
+  const smsIds = idsByTime(12n);
 
   const surroundings: Surroundings = {
     random,
@@ -67,6 +70,9 @@ export function createFleet(options: FleetOptions): Fleet {
     },
     emitEvent: (device, content) => {
       if (now >= startAt) events.push(event(device, eventIds(now), now, content));
+    },
+    emitSms: (text) => {
+      if (now >= startAt) sms.push(text(smsIds(now)));
     },
     number: () => numbers++,
   };
@@ -95,9 +101,10 @@ export function createFleet(options: FleetOptions): Fleet {
     },
     next: (until) => {
       live(until);
-      const records = { usage, events };
+      const records = { usage, events, sms };
       usage = [];
       events = [];
+      sms = [];
       return records;
     },
   };

@@ -7,6 +7,7 @@ import {
   type EventContent,
   networkDetail,
   openedDetail,
+  smsRecord,
   smsUsage,
 } from './records.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -57,7 +58,7 @@ const QUOTA_AFTER = [3 * MINUTE, 25 * MINUTE] as const;
 
 export function createLife(
   device: Device,
-  { random, now, later, emitUsage, emitEvent, number }: Surroundings,
+  { random, now, later, emitUsage, emitSms, emitEvent, number }: Surroundings,
 ): Life {
   const { profile } = device;
   let network: Operator | undefined;
@@ -271,6 +272,7 @@ export function createLife(
     later(400 + random.next() * 2000, () => {
       const to = now();
       emitUsage((id) => smsUsage(device, operator, { id, from, to, byDevice, sessionId }));
+      emitSms((id) => smsRecord(device, { id, from, to, byDevice }));
     });
   };
 

@@ -58,6 +58,35 @@ export function smsUsage(
   });
 }
 
+/** A message that a device sends: its level of charge, as a battery of its age has it. */
+const payloadOf = (id: bigint) => `battery=${(3 + Number(id % 700n) / 1000).toFixed(2)}`;
+/** The number to which devices send. */
+const SERVICE_NUMBER = '338';
+/** The answer of the network to nearly all messages; one in fifty expires because its device is out of reach. */
+const DELIVERED = { status: 'DELIVERED', id: 4 };
+const EXPIRED = { status: 'EXPIRED', id: 6 };
+
+/** The same short message as an SMS record: what the device sent, or the report on what was sent to it. */
+export function smsRecord(
+  { organisation, endpoint, sim }: Device,
+  { id, from, to, byDevice }: { id: bigint; from: number; to: number; byDevice: boolean },
+): string {
+  const common = { id: exact(String(id)), submit_date: seconds(from) };
+  const whose = { organisation: { id: organisation.id }, endpoint: { id: endpoint.id, name: endpoint.name } };
+  if (byDevice) {
+    const addresses = { source_address: sim.msisdn, dest_address: SERVICE_NUMBER };
+    return JSON.stringify({ ...common, pid: 0, ...whose, ...addresses, dcs: 0, payload: payloadOf(id) });
+  }
+  const status = id % 50n === 0n ? EXPIRED : DELIVERED;
+  return JSON.stringify({
+    ...common,
+    final_date: seconds(to),
+    ...whose,
+    status,
+    detail: { sms: { id: String(id) } },
+  });
+}
+
 function usage(
   { organisation, endpoint, sim, imsi, profile }: Device,
   { id: operatorId, name, mnc, country }: Operator,

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../../lib/manual-clock.fixture.ts';
+import { RECORD_KINDS } from '../../records/kinds.ts';
 import { RecordReader } from '../../records/record-reader.ts';
 import { scanBody } from '../../records/scan.ts';
 import { simulateRecords } from './sample.ts';
 
 const NOW = Date.UTC(2026, 2, 17);
 
-for (const kind of ['usage', 'event'] as const) {
+for (const kind of RECORD_KINDS) {
   for (const records of [1, 100, 3000]) {
     test(`${records} ${kind} records: as many, valid, of the organisation, of the day before`, async () => {
       const organisation = { id: 70412, name: 'Nordlicht' };
@@ -20,8 +21,8 @@ for (const kind of ['usage', 'event'] as const) {
       );
       assert.deepEqual([columns.count, invalid, columns.organisations], [records, 0, [70412]]);
       for (const text of texts) {
-        const { timestamp, end_timestamp } = JSON.parse(text);
-        const time = Date.parse(timestamp ?? end_timestamp);
+        const { timestamp, end_timestamp, submit_date } = JSON.parse(text);
+        const time = Date.parse(timestamp ?? end_timestamp ?? submit_date);
         assert.ok(time >= NOW - 86_400_000 - 60_000 && time <= NOW, text);
       }
     });

@@ -9,6 +9,7 @@ export interface Surroundings {
   /** Runs `run` after `delay` milliseconds; never, if the delay is infinite. */
   later(delay: number, run: () => void): void;
   emitUsage(text: (id: bigint) => string): void;
+  emitSms(text: (id: bigint) => string): void;
   emitEvent(device: Device, content: EventContent): void;
   /** A number that no other call gave. */
   number(): number;

@@ -11,6 +11,7 @@ import { useConnectionTypes, useEventTypes } from '../lib/reads.ts';
 import { lastRange, type ReplayDraft } from '../lib/replays.ts';
 import type { CredentialSchema } from '../lib/schema.ts';
 import { useSession } from '../lib/session.ts';
+import { kindOfRecords, RECORDS_IN_WORDS } from '../lib/streams.ts';
 import { visible } from '../lib/text.ts';
 import { DataTable } from '../parts/data-table.tsx';
 import { Reading } from '../parts/reading.tsx';
@@ -96,11 +97,7 @@ function Setup({ stream }: { readonly stream: DataStream }) {
   const schema = type?.schema as CredentialSchema | undefined;
   const nameOf = (type: number) => types.data?.find(({ id }) => id === type)?.description ?? `Type ${type}`;
   const { destination, data_stream_type, relation_resolution } = stream;
-  const filters = describeFilters(
-    stream.filters,
-    nameOf,
-    data_stream_type.id === 1 ? 'usage data' : 'events',
-  );
+  const filters = describeFilters(stream.filters, nameOf, RECORDS_IN_WORDS[kindOfRecords(stream)]);
   return (
     <Paper withBorder p="md" component="section" aria-label="Configuration">
       <Title order={2} size="h4" mb="sm">

@@ -1,5 +1,7 @@
+import type { RecordsKind } from './streams.ts';
+
 /** The fields of records that people name most; any other path may be typed. */
-export const FIELDS: Readonly<Record<'usage' | 'events', readonly string[]>> = {
+export const FIELDS: Readonly<Record<RecordsKind, readonly string[]>> = {
   usage: [
     'volume.total',
     'volume.rx',
@@ -29,5 +31,14 @@ export const FIELDS: Readonly<Record<'usage' | 'events', readonly string[]>> = {
     'organisation.id',
     'detail.pdp_context.apn',
     'detail.pdp_context.rat_type',
+  ],
+  sms: [
+    'status.status',
+    'source_address',
+    'dest_address',
+    'payload',
+    'endpoint.id',
+    'endpoint.name',
+    'organisation.id',
   ],
 };

@@ -8,6 +8,7 @@ import {
   normalFilter,
   treeOf,
 } from './filter-tree.ts';
+import type { RecordsKind } from './streams.ts';
 
 /** The events that a stream takes, in the form's terms; `custom` holds all other filters of the API, as JSON. */
 export type Choice =
@@ -78,8 +79,9 @@ export function groupsFrom(choice: Choice, first = NEW_RULE): Choice {
   return { which: 'groups', root };
 }
 
-/** What is left of the choice for usage data, which has neither types nor alerts. */
-export function usageChoice(choice: Choice): Choice {
+/** What is left of the choice for a kind of records: only events have types and alerts. */
+export function choiceFor(kind: RecordsKind, choice: Choice): Choice {
+  if (kind === 'events') return choice;
   return choice.which === 'groups' || choice.which === 'custom' ? choice : { which: 'all' };
 }
 

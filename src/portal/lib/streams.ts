@@ -29,10 +29,22 @@ export function kindOf({ status, retrying, progress }: Looked): StreamKind {
 }
 
 /** What a stream delivers, in the form's terms. */
-export function kindOfRecords({
-  data_stream_type,
-}: Pick<DataStream, 'data_stream_type'>): 'usage' | 'events' {
-  return data_stream_type.id === 1 ? 'usage' : 'events';
+export type RecordsKind = 'usage' | 'events' | 'sms';
+/** The ids of the API. */
+export const TYPE_IDS: Readonly<Record<RecordsKind, number>> = { usage: 1, events: 2, sms: 4 };
+export const RECORDS_IN_WORDS: Readonly<Record<RecordsKind, string>> = {
+  usage: 'usage data',
+  events: 'events',
+  sms: 'SMS',
+};
+const RECORDS_KINDS = Object.keys(TYPE_IDS) as RecordsKind[];
+
+/** The kind of this name; usage data if there is none. */
+export const readKind = (name: string | null): RecordsKind =>
+  RECORDS_KINDS.find((kind) => kind === name) ?? 'usage';
+
+export function kindOfRecords({ data_stream_type }: Pick<DataStream, 'data_stream_type'>): RecordsKind {
+  return RECORDS_KINDS.find((kind) => TYPE_IDS[kind] === data_stream_type.id) ?? 'events';
 }
 
 export function streamName({ name, id }: Pick<DataStream, 'name' | 'id'>): string {

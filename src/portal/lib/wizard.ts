@@ -1,14 +1,15 @@
 import type { components } from '../generated/api.ts';
 import { elementOf, ruleOf } from './filter-tree.ts';
-import { type Alerts, type Choice, fromFilters, groupsFrom, toFilters, usageChoice } from './filters.ts';
+import { type Alerts, type Choice, choiceFor, fromFilters, groupsFrom, toFilters } from './filters.ts';
 import { continueFrom, readStart, type Start, startFrom, writeStart } from './start.ts';
+import { kindOfRecords, type RecordsKind, readKind, TYPE_IDS } from './streams.ts';
 
 /** The part of a new stream in the address: all but the destination's own fields, which may hold secrets. */
 export interface Draft {
   readonly type: string | undefined;
   readonly step: 'source' | 'destination';
   readonly name: string;
-  readonly kind: 'usage' | 'events';
+  readonly kind: RecordsKind;
   readonly relation: 1 | 2 | 3;
   readonly choice: Choice;
   readonly start: Start;
@@ -20,7 +21,7 @@ export function readDraft(search: URLSearchParams): Draft {
     type: search.get('type') ?? undefined,
     step: search.get('step') === 'destination' ? 'destination' : 'source',
     name: search.get('name') ?? '',
-    kind: search.get('kind') === 'events' ? 'events' : 'usage',
+    kind: readKind(search.get('kind')),
     relation: relation === 2 || relation === 3 ? relation : 1,
     choice: readChoice(search),
     start: readStart(search.get('from')),
@@ -74,13 +75,13 @@ function readGroups(text: string): Choice {
 
 /** A new stream that delivers the same records as another one, and begins where that one ends. */
 export function successorOf(stream: components['schemas']['DataStream']): Draft {
-  const { id, name, filters, relation_resolution, data_stream_type } = stream;
+  const { id, name, filters, relation_resolution } = stream;
   const relation = relation_resolution.id;
   return {
     type: undefined,
     step: 'source',
     name: name ? `${name} (new)` : '',
-    kind: data_stream_type.id === 1 ? 'usage' : 'events',
+    kind: kindOfRecords(stream),
     relation: relation === 2 || relation === 3 ? relation : 1,
     choice: fromFilters(filters),
     start: { from: 'stream', id },
@@ -93,9 +94,9 @@ type Source = Pick<CreateDataStream, 'data_stream_type' | 'relation_resolution' 
 /** The records that a draft means: the part of the body that a preview takes too. */
 export function sourceOf({ kind, relation, choice }: Draft): Source {
   return {
-    data_stream_type: { id: kind === 'usage' ? 1 : 2 },
+    data_stream_type: { id: TYPE_IDS[kind] },
     relation_resolution: { id: relation },
-    filters: toFilters(kind === 'usage' ? usageChoice(choice) : choice) as NonNullable<Source['filters']>,
+    filters: toFilters(choiceFor(kind, choice)) as NonNullable<Source['filters']>,
   };
 }
 

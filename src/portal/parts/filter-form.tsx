@@ -3,16 +3,17 @@ import { NEW_FIELD_RULE, NEW_RULE } from '../lib/filter-tree.ts';
 import { type Alerts, type Choice, groupsFrom, jsonFault, toFilters } from '../lib/filters.ts';
 import { faultAt, type Problem } from '../lib/problem.ts';
 import { useEventTypes } from '../lib/reads.ts';
+import { RECORDS_IN_WORDS, type RecordsKind } from '../lib/streams.ts';
 import { FilterGroups, TypesSelect } from './filter-groups.tsx';
 
-/** Chooses which records a stream delivers. Usage data has neither types nor alerts. */
+/** Chooses which records a stream delivers. Only events have types and alerts. */
 export function FilterForm({
   kind,
   choice,
   change,
   problem,
 }: {
-  readonly kind: 'usage' | 'events';
+  readonly kind: RecordsKind;
   readonly choice: Choice;
   readonly change: (choice: Choice) => void;
   readonly problem?: Problem | undefined;
@@ -22,7 +23,7 @@ export function FilterForm({
   const select = (which: string) => {
     if (which === 'all' || which === 'alerts') change({ which });
     else if (which === 'groups') change(groupsFrom(choice, events ? NEW_RULE : NEW_FIELD_RULE));
-    else if (which === 'custom') change({ which, text: textOf(choice, events) });
+    else if (which === 'custom') change({ which, text: textOf(choice, kind) });
     else {
       const kept = 'types' in choice ? choice : { types: [], alerts: 'any' as const };
       change({ types: kept.types, alerts: kept.alerts, which: which as 'only' | 'except' });
@@ -36,13 +37,13 @@ export function FilterForm({
   return (
     <Stack>
       <Radio.Group
-        label={events ? 'Which events' : 'Which usage data'}
+        label={`Which ${RECORDS_IN_WORDS[kind]}`}
         value={choice.which}
         onChange={select}
         error={choice.which === 'all' || choice.which === 'alerts' ? (fault ?? null) : null}
       >
         <Stack gap="xs" mt="xs">
-          <Radio value="all" label={events ? 'All events' : 'All usage data'} />
+          <Radio value="all" label={`All ${RECORDS_IN_WORDS[kind]}`} />
           {events && (
             <>
               <Radio value="only" label="Only chosen event types" />
@@ -107,16 +108,20 @@ export function FilterForm({
   );
 }
 
-function textOf(choice: Choice, events: boolean): string {
-  const filters = choice.which === 'custom' ? [] : (toFilters(choice) as unknown[]);
-  const usage = [{ field: 'volume.total', op: 'gt', value: 0.5 }];
-  const example = [
+const EXAMPLES: Readonly<Record<RecordsKind, readonly unknown[]>> = {
+  usage: [{ field: 'volume.total', op: 'gt', value: 0.5 }],
+  events: [
     {
       any: [
         { field: 'event_type_id', value: [3, 5] },
         { field: 'alert', value: true },
       ],
     },
-  ];
-  return JSON.stringify(filters.length > 0 ? filters : events ? example : usage, null, 2);
+  ],
+  sms: [{ field: 'status.status', op: 'ne', value: 'DELIVERED' }],
+};
+
+function textOf(choice: Choice, kind: RecordsKind): string {
+  const filters = choice.which === 'custom' ? [] : (toFilters(choice) as unknown[]);
+  return JSON.stringify(filters.length > 0 ? filters : EXAMPLES[kind], null, 2);
 }

@@ -20,6 +20,7 @@ import {
   OP_WORDS,
   type Rule,
 } from '../lib/filter-tree.ts';
+import type { RecordsKind } from '../lib/streams.ts';
 
 /** Groups that may be added inside each other; the API takes more, which people can no longer read. */
 const DEEPEST = 3;
@@ -38,7 +39,7 @@ const KINDS = [
   { value: 'field', label: 'A field' },
 ];
 const OPS = Object.entries(OP_WORDS).map(([value, label]) => ({ value, label }));
-type Kind = 'usage' | 'events';
+type Kind = RecordsKind;
 
 interface EventTypeChoice {
   readonly value: string;
@@ -71,7 +72,7 @@ interface GroupProps {
 }
 
 function GroupEditor({ group, change, types, kind, place, depth }: GroupProps) {
-  const added = kind === 'usage' ? NEW_FIELD_RULE : NEW_RULE;
+  const added = kind === 'events' ? NEW_RULE : NEW_FIELD_RULE;
   const set = (rules: readonly Rule[]) => change({ ...group, rules });
   const name = place === '' ? 'Filter' : `Group ${place}`;
   return (
@@ -154,7 +155,7 @@ function Condition({
   readonly kind: Kind;
   readonly place: string;
 }) {
-  if (records === 'usage' && rule.is === 'field')
+  if (records !== 'events' && rule.is === 'field')
     return <FieldCondition rule={rule} change={change} kind={records} place={place} />;
   const kind = kindOf(rule);
   const select = (next: string | null) => {

@@ -1,6 +1,7 @@
 import { Stack } from '@mantine/core';
 import type { StreamOptions } from '../lib/options.ts';
 import type { Problem } from '../lib/problem.ts';
+import type { RecordsKind } from '../lib/streams.ts';
 import { DeliveryForm, RestartSwitch } from './delivery-form.tsx';
 import { PrivacyForm } from './privacy-form.tsx';
 
@@ -11,7 +12,7 @@ export function OptionsForm({
   change,
   problem,
 }: {
-  readonly kind: 'usage' | 'events';
+  readonly kind: RecordsKind;
   readonly options: StreamOptions;
   readonly change: (options: StreamOptions) => void;
   readonly problem: Problem | undefined;

@@ -2,6 +2,7 @@ import { Stack, TagsInput, Text } from '@mantine/core';
 import { FIELDS } from '../lib/fields.ts';
 import type { PrivacyValues } from '../lib/privacy.ts';
 import { faultAt, type Problem } from '../lib/problem.ts';
+import type { RecordsKind } from '../lib/streams.ts';
 
 /** Chooses the fields of records that the receiver does not get. */
 export function PrivacyForm({
@@ -10,7 +11,7 @@ export function PrivacyForm({
   change,
   problem,
 }: {
-  readonly kind: 'usage' | 'events';
+  readonly kind: RecordsKind;
   readonly values: PrivacyValues;
   readonly change: (values: PrivacyValues) => void;
   readonly problem?: Problem | undefined;

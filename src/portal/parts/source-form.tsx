@@ -1,5 +1,5 @@
 import { Button, Group, Paper, Radio, Select, Stack, TextInput } from '@mantine/core';
-import { isValidChoice, usageChoice } from '../lib/filters.ts';
+import { choiceFor, isValidChoice } from '../lib/filters.ts';
 import { faultAt, type Problem } from '../lib/problem.ts';
 import { isValidStart } from '../lib/start.ts';
 import type { Draft } from '../lib/wizard.ts';
@@ -8,7 +8,7 @@ import { StartForm } from './start-form.tsx';
 
 /** The source is complete. */
 export const isReady = ({ kind, choice, start }: Draft) =>
-  isValidStart(start) && (kind === 'usage' || isValidChoice(choice));
+  isValidStart(start) && isValidChoice(choiceFor(kind, choice));
 
 const OF = [
   { value: '1', label: 'This organisation' },
@@ -53,7 +53,7 @@ export function SourceForm({
             onChange={(kind) =>
               change({
                 kind: kind as Draft['kind'],
-                // A stream of the other kind cannot go on there.
+                // A stream of another kind cannot go on there.
                 ...(draft.start.from === 'stream' ? { start: { from: 'now' } } : {}),
               })
             }
@@ -66,12 +66,13 @@ export function SourceForm({
                 description="Volume and cost of data and SMS, per SIM"
               />
               <Radio value="events" label="Events" description="What happens to SIMs, endpoints and users" />
+              <Radio value="sms" label="SMS" description="What devices send, and reports on what they get" />
             </Stack>
           </Radio.Group>
           {draft.kind && (
             <FilterForm
               kind={draft.kind}
-              choice={draft.kind === 'usage' ? usageChoice(draft.choice) : draft.choice}
+              choice={choiceFor(draft.kind, draft.choice)}
               change={(choice) => change({ choice })}
               problem={problem}
             />

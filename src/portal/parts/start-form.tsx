@@ -2,7 +2,7 @@ import { Select, Stack, Text, TextInput } from '@mantine/core';
 import { formatDuration, formatUtc, zoneName } from '../lib/format.ts';
 import { usePlatform, useStreams } from '../lib/reads.ts';
 import { fromLocalInput, LASTS, type Start, startFrom, toLocalInput } from '../lib/start.ts';
-import { kindOfRecords, streamName } from '../lib/streams.ts';
+import { kindOfRecords, type RecordsKind, streamName } from '../lib/streams.ts';
 
 /** Where a new stream begins. */
 export function StartForm({
@@ -11,7 +11,7 @@ export function StartForm({
   change,
   fault,
 }: {
-  readonly kind: 'usage' | 'events';
+  readonly kind: RecordsKind;
   readonly start: Start;
   readonly change: (start: Start) => void;
   readonly fault: string | undefined;
@@ -73,7 +73,7 @@ function Predecessor({
   change,
   fault,
 }: {
-  readonly kind: 'usage' | 'events';
+  readonly kind: RecordsKind;
   readonly id: string;
   readonly change: (start: Start) => void;
   readonly fault: string | undefined;

@@ -17,6 +17,7 @@ type EventType = components['schemas']['EventType'];
 const KINDS = [
   { value: '2', label: 'Event' },
   { value: '1', label: 'Usage' },
+  { value: '4', label: 'SMS' },
 ];
 const FIRST_TYPE = 3;
 
@@ -63,7 +64,7 @@ export default function Records() {
               />
             )}
           </Group>
-          <Sample kind={kind === '1' ? 1 : 2} typeId={typeId} />
+          <Sample kind={Number(kind) as 1 | 2 | 4} typeId={typeId} />
         </Stack>
       </Paper>
       <Paper withBorder p="md" component="section" aria-label="Event types">
@@ -87,8 +88,8 @@ export default function Records() {
   );
 }
 
-function Sample({ kind, typeId }: { readonly kind: 1 | 2; readonly typeId: number }) {
-  const sample = useRead(['sample', kind, kind === 1 ? 0 : typeId], (signal) =>
+function Sample({ kind, typeId }: { readonly kind: 1 | 2 | 4; readonly typeId: number }) {
+  const sample = useRead(['sample', kind, kind === 2 ? typeId : 0], (signal) =>
     read(
       api.GET('/api/v2/data_stream/sample_record', {
         params: { query: { data_stream_type: kind, ...(kind === 2 ? { event_type_id: typeId } : {}) } },
