@@ -33,8 +33,9 @@ interface CommitterContext {
   committed(cursors: readonly WriteOutcome[], durationMs: number): void;
 }
 
-/** While streams are busy their cursors are committed this often, not more: a few commits a second. */
+/** While streams are busy their cursors are committed this often, and not much more: a few commits a second. */
 const BUSY_INTERVAL_MS = 100;
+const LEAST_INTERVAL_MS = BUSY_INTERVAL_MS / 2;
 /** For the watermark alone, when no stream moved: it only saves a restart from reading old blocks in vain. */
 const WATERMARK_INTERVAL_MS = 5_000;
 
@@ -105,7 +106,7 @@ export class Committer {
       await this.#wakeup.wait(ended);
       const durable = await this.flush(stop);
       if (stop.aborted && durable) continue;
-      await clock.sleep(BUSY_INTERVAL_MS, stop.aborted ? ended : stop).catch(() => undefined);
+      await clock.sleep(untilNext(clock.monotonic()), stop.aborted ? ended : stop).catch(() => undefined);
     }
     this.#cancelTick?.();
   }
@@ -256,4 +257,13 @@ export class Committer {
       return true;
     }
   }
+}
+
+/**
+ * Milliseconds until the next commit. All partitions of a node commit at the same moments, so that the store writes them together:
+ * each commit of its own would change the same few pages again.
+ */
+function untilNext(now: number): number {
+  const left = BUSY_INTERVAL_MS - (now % BUSY_INTERVAL_MS);
+  return Math.ceil(left < LEAST_INTERVAL_MS ? left + BUSY_INTERVAL_MS : left);
 }

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { type Duplex, Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../../lib/clock.ts';
+import { Turns } from '../../lib/turns.ts';
 import { lengthOf } from '../batch.ts';
 import type { DestinationEnvironment } from '../contract.ts';
 import { cancelled, type NetworkOutcome, networkFault, timedOut } from '../network-fault.ts';
@@ -65,6 +66,8 @@ export function exchange(
 }
 
 const NOTHING = () => {};
+/** Of all receivers: while a busy node reads requests between them, larger requests to the receivers gather. */
+const ANSWERS = new Turns();
 
 /**
  * A request under way, and undici's handler of it: with one object, one signal and no stream, an exchange costs a
@@ -154,7 +157,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#settle();
     // undici frees the connection in the next turn of the event loop, which it asks for after this call; who sends again
     // before would open a second one.
-    queueMicrotask(() => setImmediate(() => this.#answer()));
+    queueMicrotask(() => ANSWERS.next(() => this.#answer()));
   }
 
   onResponseError(_: unknown, error: Error): void {

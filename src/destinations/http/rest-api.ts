@@ -1,7 +1,8 @@
 import { type Static, Type } from 'typebox';
 import { VERSION } from '../../version.ts';
-import { holdPayloads } from '../batch.ts';
+import { holdPayloads, joined } from '../batch.ts';
 import {
+  type Batch,
   type BatchDestination,
   type ConfigurationFault,
   type DestinationEnvironment,
@@ -142,8 +143,7 @@ function openWebhook(webhook: Webhook, environment: DestinationEnvironment): Bat
     takes: 'batches',
     verify: (signal) => probe(url, at, environment, signal),
     async send(batch, signal) {
-      const body = webhook.body.of(batch);
-      const letGo = body.length > 1 ? holdPayloads(batch.segments) : () => {};
+      const { parts: body, letGo } = inMemory(webhook.body.of(batch), batch.segments);
       const timestamp = Math.floor(clock.now() / 1000);
       const headers = [
         ...webhook.headers,
@@ -161,6 +161,28 @@ function openWebhook(webhook: Webhook, environment: DestinationEnvironment): Bat
     },
     // Connections belong to the egress, which other streams to the same host use too; idle ones close by themselves.
     close: () => Promise.resolve(),
+  };
+}
+
+/**
+ * A body as it is sent, and its memory, which stays what it is until `letGo`.
+ * @returns `letGo` is called once, as that of `holdPayloads`
+ */
+function inMemory(
+  parts: readonly Uint8Array[],
+  segments: Batch['segments'],
+): { readonly parts: readonly Uint8Array[]; letGo(unused: boolean): void } {
+  if (parts.length === 1) return { parts, letGo: () => {} };
+  const copy = joined(parts);
+  if (!copy) return { parts, letGo: holdPayloads(segments) };
+  const { buffer, byteOffset, byteLength } = copy.bytes as Uint8Array;
+  return {
+    // undici takes over a Buffer as it is, so that `isSent` knows it again.
+    parts: [Buffer.from(buffer, byteOffset, byteLength)],
+    letGo: (unused) => {
+      if (!unused) copy.giveUp();
+      copy.release();
+    },
   };
 }
 

@@ -7,11 +7,14 @@ import { MemoryPool } from '../../lib/memory-pool.ts';
 import { encodeBlock } from '../../records/block.ts';
 import { leasedBlock } from '../../records/leased-block.ts';
 import { layOut } from '../../records/record-index.fixture.ts';
+import { joined } from '../batch.ts';
 import { sampleBatch } from '../batches.fixture.ts';
 import type { BatchDestination } from '../contract.ts';
 import { createEgress } from '../egress.ts';
+import { exchange } from './http-exchange.ts';
 import { startHttpPeer } from './peer.fixture.ts';
 import { restApi } from './rest-api.ts';
+import { isSent } from './sent-bodies.ts';
 
 /** A batch of one block in a pool's memory, which the test alone holds. */
 async function leasedBatch(bytes: number) {
@@ -94,6 +97,45 @@ describe('the memory of a webhook’s body', () => {
     lease.release();
     for (let n = 0; n < 2; n++) assert.equal((await destination.send(batch, signal)).type, 'delivered');
     assert.ok(peer.requests[1]?.body.equals(Buffer.from(`[${payload}]`)));
+  });
+
+  test('is a copy where the records lie apart, which is known by the same rule', async (t) => {
+    const early = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => {
+        socket.pause();
+        socket.write('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n');
+      });
+      t.after(() => socket.destroy());
+    }).listen(0, '127.0.0.1');
+    await once(early, 'listening');
+    t.after(() => early.close());
+    const peer = await startHttpPeer();
+    t.after(() => peer.stop());
+    const egress = createEgress({ allow: '127.0.0.0/8' });
+    t.after(() => egress.close());
+    for (const [port, sent] of [
+      [(early.address() as AddressInfo).port, false],
+      [peer.port, true],
+    ] as const) {
+      const parts = Array.from({ length: 4_000 }, (_, n) => Buffer.alloc(8 * 1024, n));
+      const copy = joined(parts)?.bytes as Uint8Array;
+      assert.ok(Buffer.concat(parts).equals(copy));
+      const body = [Buffer.from(copy.buffer, copy.byteOffset, copy.byteLength)];
+      const call = { method: 'POST', url: new URL(`http://127.0.0.1:${port}/`), headers: [], body } as const;
+      const result = await exchange(call, 'the peer', { egress, clock: new ManualClock() }, signal);
+      assert.equal(result.type, 'answer');
+      assert.equal(isSent(body), sent);
+    }
+    assert.ok(peer.requests[0]?.body.length === 4_000 * 8 * 1024);
+  });
+
+  test('is copied where it is small or lies in many small pieces, and is sent as views where it is large', () => {
+    const views = (count: number, bytes: number) =>
+      joined(Array.from({ length: count }, () => new Uint8Array(bytes)));
+    assert.ok(views(3, 1_000));
+    assert.ok(views(1_000, 1_000));
+    assert.equal(views(40, 100_000), undefined);
   });
 
   test('is given up when the request is broken off', async (t) => {

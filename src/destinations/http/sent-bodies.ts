@@ -17,15 +17,15 @@ interface SendingHeaders {
 subscribe('undici:client:sendHeaders', (message) => {
   const { request, socket } = message as SendingHeaders;
   const { body } = request;
-  if (Array.isArray(body)) sockets.set(body, sockets.has(body) ? 'several' : socket);
+  if (Array.isArray(body) || Buffer.isBuffer(body)) sockets.set(body, sockets.has(body) ? 'several' : socket);
 });
 
 /**
  * Whether all parts of a body have been written, or will never be: for a request that was answered to its end. undici closes
  * the connection if such a request was not handed over to the socket as a whole.
- * @param body the array that undici got; its parts were not written one by one
+ * @param body the parts that undici got, as an array or, if there is only one, as a Buffer
  */
 export function isSent(body: readonly Uint8Array[]): boolean {
-  const socket = sockets.get(body);
+  const socket = sockets.get(body.length === 1 ? (body[0] as Uint8Array) : body);
   return socket !== undefined && socket !== 'several' && socket.writableLength === 0;
 }

@@ -12,7 +12,7 @@ export interface WebhookBody {
   readonly contentType: string;
   /** The most bytes that a record takes beside its own. */
   readonly around: number;
-  /** The parts of the body, in order. One alone is a copy; several may be views of the payloads, see `holdPayloads`. */
+  /** The parts of the body, in order. One alone is a copy; several may be views of the payloads, see `holdPayloads` and `joined`. */
   of(batch: Batch): readonly Uint8Array[];
 }
 
