@@ -30,7 +30,7 @@ export interface DocumentKind<T extends object> extends JsonForm<T> {
   list(registry: Registry, ...tokens: readonly (string | number)[]): AsyncIterable<Stored<T>>;
   put(registry: Registry, key: string, document: T, expected?: number): Promise<WriteOutcome>;
   /** For `Registry.putMany`. */
-  write(key: string, document: T, expected?: number): Write;
+  write(key: string, document: T, expected?: number, options?: Pick<Write, 'afterAll'>): Write;
 }
 
 export function jsonForm<T extends object>(name: string, complete?: (stored: T) => T): JsonForm<T> {
@@ -68,10 +68,11 @@ export function documentKind<T extends object>({
         yield { key, document: parse(value), revision };
     },
     put: (registry, key, document, expected) => registry.put(key, encode(document), expected),
-    write: (key, document, expected) => ({
+    write: (key, document, expected, options = {}) => ({
       key,
       value: encode(document),
       ...(expected === undefined ? {} : { expected }),
+      ...options,
     }),
   };
 }

@@ -46,6 +46,7 @@ interface Command {
   readonly key: string;
   readonly text: string | undefined;
   readonly expected: number | undefined;
+  readonly afterAll?: boolean | undefined;
 }
 
 interface Watcher {
@@ -71,17 +72,23 @@ export function createEmbeddedRegistry(store: DocumentStore): Registry {
       if (change) return change.text === undefined ? 0 : change.revision;
       return store.get(key)?.revision ?? 0;
     };
-    const outcomes = group.map((commands) =>
-      commands.map(({ key, text, expected }): WriteOutcome => {
-        const present = current(key);
-        if (expected !== undefined && expected !== present) return { type: 'conflict' };
-        if (text === undefined && present === 0) return { type: 'stored', revision: 0 };
-        revision++;
-        changes.delete(key);
-        changes.set(key, { key, text, revision });
-        return { type: 'stored', revision };
-      }),
-    );
+    const decide = ({ key, text, expected }: Command): WriteOutcome => {
+      const present = current(key);
+      if (expected !== undefined && expected !== present) return { type: 'conflict' };
+      if (text === undefined && present === 0) return { type: 'stored', revision: 0 };
+      revision++;
+      changes.delete(key);
+      changes.set(key, { key, text, revision });
+      return { type: 'stored', revision };
+    };
+    const outcomes = group.map((commands) => {
+      let failed: WriteOutcome | undefined;
+      return commands.map((command) => {
+        const outcome = (command.afterAll && failed) || decide(command);
+        if (outcome.type !== 'stored') failed ??= outcome;
+        return outcome;
+      });
+    });
     if (changes.size > 0) {
       try {
         await store.write([...changes.values()], revision);
@@ -189,7 +196,9 @@ export function createEmbeddedRegistry(store: DocumentStore): Registry {
     delete: (key, expected) => submitOne({ key, text: undefined, expected }),
     putMany: async (many) => {
       if (many.length === 0) return [];
-      return submit(many.map(({ key, value, expected }) => ({ key, text: toText(value), expected })));
+      return submit(
+        many.map(({ key, value, expected, afterAll }) => ({ key, text: toText(value), expected, afterAll })),
+      );
     },
     watch,
   };

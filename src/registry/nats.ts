@@ -41,8 +41,8 @@ export async function createNatsRegistry(nats: Nats, options: NatsRegistryOption
 }
 
 /**
- * Writes run side by side, but a write waits for the answer to an earlier write of its key, and the last write of all
- * waits for every other one: it may rely on what was written before it.
+ * Writes run side by side, but a write waits for the answer to an earlier write of its key, and a write that relies on
+ * all before it waits for every other one.
  */
 async function putInOrder(
   writes: readonly Write[],
@@ -57,7 +57,14 @@ async function putInOrder(
       break;
     }
     const group = writes.slice(at, end);
-    outcomes.push(...(await Promise.all(group.map(({ key, value, expected }) => put(key, value, expected)))));
+    const refused = outcomes.find(({ type }) => type !== 'stored');
+    outcomes.push(
+      ...(await Promise.all(
+        group.map(({ key, value, expected, afterAll }) =>
+          afterAll && refused ? refused : put(key, value, expected),
+        ),
+      )),
+    );
     at = end;
   }
   return outcomes;
@@ -67,8 +74,8 @@ function endOfGroup(writes: readonly Write[], start: number): number {
   const keys = new Set<string>();
   let end = start;
   while (end < writes.length && end - start < TOGETHER) {
-    const { key } = writes[end] as Write;
-    if (keys.has(key) || (end === writes.length - 1 && end > start)) break;
+    const { key, afterAll } = writes[end] as Write;
+    if (keys.has(key) || (afterAll && end > start)) break;
     keys.add(key);
     end++;
   }

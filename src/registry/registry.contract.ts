@@ -171,6 +171,31 @@ const documentTests: RegistryTests = {
     assert.deepEqual(await registry.putMany([]), []);
   },
 
+  'a write after all others is stored only if every one of them is': async (world) => {
+    const registry = await world.open();
+    const revision = await stored(registry, 'a', 1);
+    const outcomes = await registry.putMany([
+      { key: 'b', value: 1 },
+      { key: 'a', value: 2, expected: revision + 1_000 },
+      { key: 'c', value: 1 },
+      { key: 'last', value: 1, afterAll: true },
+    ]);
+    assert.deepEqual(
+      outcomes.map(({ type }) => type),
+      ['stored', 'conflict', 'stored', 'conflict'],
+    );
+    assert.equal(await registry.get('last'), undefined);
+    const again = await registry.putMany([
+      { key: 'a', value: 2, expected: revision },
+      { key: 'last', value: 1, afterAll: true },
+    ]);
+    assert.deepEqual(
+      again.map(({ type }) => type),
+      ['stored', 'stored'],
+    );
+    assert.equal((await registry.get('last'))?.value, 1);
+  },
+
   'a list holds what is below a prefix, in the order of keys': async (world) => {
     const registry = await world.open();
     const keys = ['stream', 'stream.704', 'stream.704.b', 'stream.704.a', 'stream.704.a.x', 'stream.704-1.a'];

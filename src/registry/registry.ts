@@ -29,7 +29,8 @@ export interface Registry {
   delete(key: string, expected?: number): Promise<WriteOutcome>;
 
   /**
-   * Writes many documents in the given order, in as few round trips as the adapter can; each on its own terms (R3).
+   * Writes many documents in the given order, in as few round trips as the adapter can; each on its own terms (R3). The
+   * outcome of a write that is not tried because of `afterAll` is that of the first one before it that was not stored.
    * Embedded, all of them become durable together; distributed, one after the other.
    */
   putMany(writes: readonly Write[]): Promise<WriteOutcome[]>;
@@ -70,6 +71,8 @@ export interface Write {
   readonly key: string;
   readonly value: Json;
   readonly expected?: number;
+  /** It relies on all writes before it in the same call: if one of them is not stored, it is not stored either. */
+  readonly afterAll?: boolean;
 }
 
 export type WriteOutcome =

@@ -138,10 +138,12 @@ export class Link {
     }
     // Distributed, they are stored one after the other, and a crash may come between two of them.
     const outcomes: WriteOutcome[] = [];
-    for (const { key, value, expected } of writes) {
+    for (const { key, value, expected, afterAll } of writes) {
       const before = outcomes.at(-1);
+      const refused = outcomes.find(({ type }) => type !== 'stored');
       // As on NATS: what comes behind a write that was not answered may rely on it, and is not tried.
       if (before?.type === 'unavailable') outcomes.push(before);
+      else if (afterAll && refused) outcomes.push(refused);
       else outcomes.push(await write(() => target().put(key, value, expected)));
     }
     return outcomes;

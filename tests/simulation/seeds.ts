@@ -17,4 +17,6 @@ export const SEEDS_THAT_FAILED: readonly { readonly seed: number; readonly found
   { seed: 236, found: 'of two damaged blocks the records of the first were counted twice' },
   { seed: 3040, found: 'a replay had come to its end and said for ever that a record waits' },
   { seed: 1144, found: 'a replay whose last blocks held nothing for its stream never came to its end' },
+  { seed: 1089, found: 'a watermark was stored although a document that it relies on was not' },
+  { seed: 1264, found: 'by hours more records waited than were counted as waiting' },
 ];

@@ -61,6 +61,27 @@ async function setUp(
 const written = (registry: Registry, epoch: number, sequence: number) =>
   registry.put(progressKey(STREAM), { epoch, cursor: { sequence, index: 0 } } as Json);
 
+test('the watermark stays when a document that it relies on meets a conflict', async () => {
+  const registry = createMemoryRegistry();
+  const { stream, progress, commit, stored, watermark } = await setUp(registry, {
+    progress: 0,
+    watermark: 0,
+  });
+  Object.assign(stream.pump as object, { live: true });
+  await commit();
+  assert.equal(await watermark(), 3);
+  // An earlier write of this holder was stored, and its answer was lost.
+  await written(registry, EPOCH, 3);
+  progress.cursor = { sequence: 8, index: 0 };
+  Object.assign(stream.pump as object, { place: progress.cursor });
+  await commit();
+  assert.deepEqual((await stored())?.cursor, { sequence: 3, index: 0 });
+  assert.equal(await watermark(), 3, 'whoever took over now would count nothing of 3 to 8');
+  await commit();
+  assert.deepEqual((await stored())?.cursor, { sequence: 8, index: 0 });
+  assert.equal(await watermark(), 8);
+});
+
 describe('what is there when a commit meets another revision than it expects', () => {
   test('a greater epoch: another node holds the partition, and nothing of it is written over', async () => {
     const registry = createMemoryRegistry();

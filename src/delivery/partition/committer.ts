@@ -47,7 +47,8 @@ const WATERMARK_INTERVAL_MS = 5_000;
  *      cursor is at or before the watermark written with it.
  *  W2  Documents are stored before the watermark that relies on them. This includes the documents of streams that were
  *      behind at the takeover: the previous holder might still write that they had caught up. The watermark stays until
- *      this holder knows of every stream whether it was behind.
+ *      this holder knows of every stream whether it was behind. A document that meets a conflict is not stored: then the
+ *      watermark that was written with it is not stored either.
  *  W3  Every write expects the revision that this holder wrote or read. On a conflict, the epoch of the stored document
  *      decides: with a greater one, another node holds the partition (fenced); with the same one, it is an earlier write
  *      whose answer was lost; with a smaller one, the previous holder wrote it after this one had read it. In the last two
@@ -145,7 +146,7 @@ export class Committer {
     if (moved && due) {
       const document = { sequence: watermark, epoch: this.#context.epoch };
       const key = watermarkKey(this.#context.partition);
-      writes.push(WATERMARK.write(key, document, this.#watermarkRevision));
+      writes.push(WATERMARK.write(key, document, this.#watermarkRevision, { afterAll: true }));
     }
     let durable = true;
     const stored = new Set<Committed>();

@@ -1,5 +1,6 @@
 import { comparePositions, type Position } from '../../log/log.ts';
 import { type Chunk, firstOf } from './chunk.ts';
+import { HourCounts } from './hours.ts';
 import type { State } from './state.ts';
 
 /** What follows from the state of a machine: where its cursor is, what is pending. */
@@ -57,20 +58,17 @@ export function settle(state: State): void {
     ledger.pass(cursor, (records, arrivedAt) => progress.count('filtered', records, arrivedAt));
 }
 
-/** What waits, by the hour of its arrival. */
-function waitingHours({ progress, ledger, ahead }: State): readonly number[] {
-  if (progress.waiting === 0) return [];
-  const waiting = ledger.waiting();
-  waiting.addAll(ahead.counts);
-  return waiting.toDocument();
-}
-
 /** Brings what is derived up to date, before it is committed or shown. */
 export function refresh(state: State): void {
   const { progress, ledger, ahead } = state;
   progress.pending = pendingOf(state);
   progress.waiting = Math.max(progress.pending, ledger.inside + ahead.counts.covered);
-  if (progress.hours) progress.waitingHours = waitingHours(state);
+  if (progress.hours) {
+    // By hours an estimate may have more records that pass than records: it is made right in each hour, and so in the sum.
+    const byHours = progress.waiting === 0 ? new HourCounts() : ledger.waiting().plus(ahead.counts);
+    progress.waiting = byHours.covered;
+    progress.waitingHours = byHours.toDocument();
+  }
   progress.oldestPendingAt = progress.pending > 0 ? oldestOf(state) : null;
   progress.done = ledger.toCommit();
   // What is ahead was counted with another filter: the next holder must not take it for the truth.
