@@ -243,6 +243,35 @@ describe('what a stream that had caught up did not want', () => {
     });
 });
 
+test('records taken with an earlier filter go back, and one of them does not pass now: a gap took none of them', async () => {
+  const w = await world();
+  const { peer, requests } = hanging();
+  const types = (...value: number[]) => [{ field: 'event_type_id', value }];
+  await w.stream('a', peer, { kind: 'event', filters: types(1, 2) });
+  await w.append('event', [
+    { id: 0, organisation: 1, eventType: 1 },
+    { id: 1, organisation: 1, eventType: 2 },
+  ]);
+  await w.clock.advance(SECOND);
+  await w.change('a', { filters: types(1) });
+  await w.clock.advance(SECOND);
+  requests[0]?.answer(fault('http_503', 503));
+  await settle();
+  await w.change('a', { desired: 'paused' });
+  await w.append('event', [{ id: 2, organisation: 1, eventType: 3 }]);
+  await w.clock.advance(SECOND);
+  await w.crash();
+  w.damageIndex(2);
+  await w.start();
+  const { peer: other, state } = recorder();
+  w.peer('a', other);
+  await w.change('a', { desired: 'running' });
+  await w.clock.advance(10 * SECOND);
+  assert.deepEqual(state.taken, [0]);
+  const { counters, pending } = await w.progress('a');
+  assert.deepEqual([counters.delivered, counters.expired, pending], [1, 0, 0]);
+});
+
 describe('what waits', () => {
   test('and is of another organisation since the relation changed: nothing waits, also after a take-over', async () => {
     const w = await world({ gathering: { by: 'file', records: 100, intervalMs: HOUR } });

@@ -1,7 +1,7 @@
 import { comparePositions, type Position } from '../../log/log.ts';
 import { type Chunk, firstOf } from './chunk.ts';
 import { HourCounts } from './hours.ts';
-import type { State } from './state.ts';
+import type { Entry, State } from './state.ts';
 
 /** What follows from the state of a machine: where its cursor is, what is pending. */
 
@@ -44,6 +44,11 @@ export function claimed(state: State): Chunk[] {
   return chunks;
 }
 
+/** Whether records of the entry were taken with another selection than the current one, which perhaps would not take them. */
+export function isTakenOtherwise({ wanted }: State, entry: Entry): boolean {
+  return entry.selecting !== wanted.selecting;
+}
+
 /** At the end of each step, and before records are read again: the cursor follows the first open record, and the accounts before it close. */
 export function settle(state: State): void {
   const { progress, ledger } = state;
@@ -71,6 +76,8 @@ export function refresh(state: State): void {
   }
   progress.oldestPendingAt = progress.pending > 0 ? oldestOf(state) : null;
   progress.done = ledger.toCommit();
-  // What is ahead was counted with another filter: the next holder must not take it for the truth.
-  progress.selecting = ahead.exact ? state.wanted.selecting : '';
+  // Something was counted or taken with another filter: the next holder must not take the sum for the truth.
+  const entries = [...state.again, ...[...state.flight.values()].map(({ entry }) => entry)];
+  const isExact = ahead.exact && !entries.some((entry) => isTakenOtherwise(state, entry));
+  progress.selecting = isExact ? state.wanted.selecting : '';
 }

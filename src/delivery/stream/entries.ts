@@ -3,9 +3,10 @@ import { type Chunk, countOf, firstOf, strip } from './chunk.ts';
 import type { Entry, State } from './state.ts';
 
 /** Records that go out for the first time. */
-export function newEntry(chunk: Chunk): Entry {
+export function newEntry(chunk: Chunk, selecting: string): Entry {
   return {
     chunk,
+    selecting,
     notBefore: 0,
     run: undefined,
     refusedAt: undefined,

@@ -98,14 +98,12 @@ export function changed(state: State, step: Step, wanted: Wanted): void {
 /** The filter that is current when a record is taken applies: what waits is counted again. */
 function selectAnew(state: State, step: Step): void {
   withdraw(state, step, false);
-  reselect(state);
   const { progress } = state;
-  progress.boundary = null;
-  progress.selecting = state.wanted.selecting;
   // Blocks that held nothing for the stream were not offered: they may hold something now.
   progress.countedTo = Math.max(progress.countedTo, Math.min(step.at.dispatched, beyondOf(state)));
-  state.ahead.exact = false;
-  startCounting(state, step, undefined);
+  reselect(state, step, true);
+  progress.boundary = null;
+  progress.selecting = state.wanted.selecting;
 }
 
 /** Brings the state in line with what people want. */
@@ -143,7 +141,7 @@ function destinationChanged(state: State, step: Step, elsewhere: boolean): void 
     request.cancelled = true;
     state.cutAt = Math.min(state.cutAt, step.at.monotonic + LAST_ANSWER_MS);
   }
-  reselect(state);
+  reselect(state, step);
   state.progress.boundary = null;
   if (state.open !== 'closed') step.effects.push({ type: 'close' });
   state.open = 'closed';

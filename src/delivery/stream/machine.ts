@@ -131,7 +131,7 @@ function handle(state: State, now: Step, event: Event): void {
       counted(state, now, event.ticket, event.counted);
       break;
     case 'opened':
-      opened(state, event.ticket, event.gathering);
+      opened(state, now, event.ticket, event.gathering);
       break;
     case 'not_opened':
       notOpened(state, now, event.ticket, event.cause, event.actor);

@@ -1,7 +1,8 @@
 import type { Position } from '../../log/log.ts';
-import { claimed, oldestOf, settle } from './accounts.ts';
+import { claimed, isTakenOtherwise, oldestOf, settle } from './accounts.ts';
 import { countOf, strip } from './chunk.ts';
-import type { State } from './state.ts';
+import { startCounting } from './counting.ts';
+import type { State, Step } from './state.ts';
 
 /** Records that were read and are not done go back to the log: they are read again. */
 
@@ -24,8 +25,10 @@ export function release(state: State): void {
 /**
  * All that is not in flight is read again from the cursor, because other records pass now, or the destination takes them
  * otherwise. What has a fate keeps it.
+ * @param otherwise other records pass now: only a new count tells how many. It is so too when a record goes back that was taken
+ *   with an earlier selection
  */
-export function reselect(state: State): void {
+export function reselect(state: State, step: Step, otherwise = false): void {
   const { window, progress, ahead, flight } = state;
   settle(state);
   let inFlight = 0;
@@ -33,11 +36,15 @@ export function reselect(state: State): void {
     inFlight += countOf(stage === 'quarantining' ? sent : entry.chunk);
   const dropped = state.ledger.open - inFlight;
   if (dropped > 0) ahead.oldest = oldestOf(state);
+  const recount = otherwise || state.again.some((entry) => isTakenOtherwise(state, entry));
   window.clear();
   state.again = [];
   state.fileDueAt = undefined;
   progress.countedTo = Math.max(progress.countedTo, state.readAt.sequence);
   putBackTo(state, progress.cursor);
+  if (!recount) return;
+  ahead.exact = false;
+  startCounting(state, step, undefined);
 }
 
 function putBackTo(state: State, position: Position): void {

@@ -115,7 +115,7 @@ function takeNew(state: State, step: Step, free: (slot: number) => boolean): Ent
   );
   if (chunk.length === 0) return undefined;
   state.fileDueAt = undefined;
-  return newEntry(chunk);
+  return newEntry(chunk, state.wanted.selecting);
 }
 
 /** Due by its number of records, or the interval after its first record arrived, measured by the monotonic clock. */
@@ -243,7 +243,7 @@ export function withdraw(state: State, step: Step, keepBlocks: boolean): void {
 /**
  * The destination is open. Where it takes records otherwise than the one before (files, lanes), what waits is read again.
  */
-export function opened(state: State, ticket: number, gathering: Taking): void {
+export function opened(state: State, step: Step, ticket: number, gathering: Taking): void {
   if (ticket !== state.openTicket || state.open !== 'opening') return;
   state.open = 'open';
   state.gathering = gathering;
@@ -252,7 +252,7 @@ export function opened(state: State, ticket: number, gathering: Taking): void {
     state.concurrency = most === undefined ? undefined : newConcurrency(most, state.nextRequest);
   const keepBlocks = gathering.by === 'batch';
   if (state.window.keepsBlocks === keepBlocks && state.window.slots === slotsOf(state)) return;
-  reselect(state);
+  reselect(state, step);
   state.window = new Window(slotsOf(state), keepBlocks, state.memory);
 }
 

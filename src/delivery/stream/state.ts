@@ -53,6 +53,8 @@ interface MachineSettings {
 /** Records that were taken and are to be sent before anything else of their lanes. */
 export interface Entry {
   readonly chunk: Chunk;
+  /** The selection with which these records were taken (`Wanted.selecting`): what is taken keeps it. */
+  readonly selecting: string;
   /** Not before this monotonic time. */
   readonly notBefore: number;
   /** Failures of these records alone, while other lanes go on. */
