@@ -287,6 +287,34 @@ describe('what waits', () => {
     assert.equal((await w.progress('a')).pending, 0);
   });
 
+  for (const then of ['the destination changes', 'another node takes over'])
+    test(`is counted with the present filter though it was in flight with another one, when ${then}`, async () => {
+      const w = await world();
+      const filters = [{ field: 'event_type_id', value: [1] }];
+      await w.stream('a', () => fault('http_503', 503), { kind: 'event' });
+      await w.append(
+        'event',
+        [1, 2].map((eventType, id) => ({ id, organisation: 1, eventType })),
+      );
+      let answer = (_: Outcome) => {};
+      w.peer('a', () => new Promise((resolve) => (answer = resolve)));
+      await w.clock.advance(5 * SECOND);
+      await w.change('a', { filters });
+      answer(fault('http_503', 503));
+      await w.clock.advance(SECOND);
+      await w.change('a', { desired: 'paused' });
+      answer(fault('http_503', 503));
+      await w.clock.advance(SECOND);
+      if (then === 'the destination changes') await w.change('a', { sealedCredentials: 'others' });
+      else {
+        await w.crash();
+        await w.start();
+      }
+      await w.clock.advance(SECOND);
+      const { pending, waiting } = await w.progress('a');
+      assert.deepEqual([pending, waiting], [1, 2]);
+    });
+
   test('is counted anew when the filter was changed while no node held the partition', async () => {
     const w = await world();
     const { peer } = recorder();
