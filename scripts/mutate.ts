@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { ACCOUNT_MUTATIONS } from '../tests/simulation/account-mutations.ts';
 import { MUTATIONS, type Mutation } from '../tests/simulation/mutations.ts';
 import { STREAM_MUTATIONS } from '../tests/simulation/stream-mutations.ts';
 
@@ -32,16 +33,21 @@ const { values } = parseArgs({
 });
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-/** A fault may make a test wait for ever: longer than this, and it counts as noticed. */
-const LONGEST_MS = 240_000;
+/**
+ * A fault may make a test wait for ever. So a run may take so many times as long as the same run without a fault, and ten seconds
+ * more: how busy the machine is matters to both.
+ */
+const LONGEST = { times: 5, plusMs: 10_000 };
 /** All files in one process: starting one for each costs more than the tests. */
-const TESTED = ['--test', '--test-isolation=none', '--test-timeout=60000'];
+const TESTED = ['--test', '--test-isolation=none', '--test-reporter=tap'];
+/** The first test that fails is enough. */
+const FAILED_TEST = /^\s*not ok /m;
 const LEFT_OUT = new Set(['node_modules', '.git']);
 
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };
-const chosen = [...MUTATIONS, ...STREAM_MUTATIONS]
+const chosen = [...MUTATIONS, ...STREAM_MUTATIONS, ...ACCOUNT_MUTATIONS]
   .filter(({ name, file }) => `${name} ${file}`.includes(values.only))
   .slice(Number(values.from) - 1);
 
@@ -74,14 +80,14 @@ async function mutate(): Promise<void> {
       filter: (path) => !LEFT_OUT.has(relative(ROOT, path).split('/')[0] ?? ''),
     });
     symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
-    const counts = { tests: 0, simulation: 0, nobody: 0 };
+    const counts = { tests: 0, simulation: 0, 'no end': 0, nobody: 0 };
     for (const mutation of chosen) {
       const by = await noticed(copy, mutation);
       for (const name of by.length > 0 ? by : (['nobody'] as const)) counts[name]++;
       say(`${by.join(' and ') || 'NOBODY'}\t${mutation.kind}\t${mutation.name}`);
     }
     say(
-      `${chosen.length} mutations: noticed by unit tests ${counts.tests}, by the simulation ${counts.simulation}, by nobody ${counts.nobody}`,
+      `${chosen.length} mutations: noticed by unit tests ${counts.tests}, by the simulation ${counts.simulation}, because a run did not end ${counts['no end']}, by nobody ${counts.nobody}`,
     );
     if (counts.nobody > 0) process.exitCode = 1;
   } finally {
@@ -89,27 +95,33 @@ async function mutate(): Promise<void> {
   }
 }
 
-async function noticed(copy: string, mutation: Mutation): Promise<('tests' | 'simulation')[]> {
+type Noticed = 'tests' | 'simulation' | 'no end';
+
+async function noticed(copy: string, mutation: Mutation): Promise<Noticed[]> {
   const why = fits(copy, mutation);
   if (why) throw new Error(`${mutation.name}: ${why} in ${mutation.file}`);
   const path = join(copy, mutation.file);
   const before = readFileSync(path, 'utf8');
-  // As a function, so that `$` in the text is nothing special.
-  writeFileSync(
-    path,
-    before.replace(mutation.search, () => mutation.replace),
-  );
+  const { seeds, hours } = values;
+  const runs: { readonly by: Noticed; readonly args: readonly string[] }[] = [
+    ...testsFor(copy, mutation).map((files) => ({ by: 'tests' as const, args: [...TESTED, ...files] })),
+    { by: 'simulation', args: ['scripts/simulate.ts', '--seeds', seeds, '--hours', hours, '--no-shrink'] },
+  ];
+  const by = new Set<Noticed>();
   try {
-    const by: ('tests' | 'simulation')[] = [];
-    for (const files of testsFor(copy, mutation)) {
-      if (by.length > 0 || files.length === 0 || !(await fails(copy, [...TESTED, ...files]))) continue;
-      by.push('tests');
+    for (const run of runs) {
+      if (by.size > 0 && !(values.all && run.by === 'simulation')) continue;
+      writeFileSync(path, before);
+      const longest = await limitOf(copy, run.args);
+      // As a function, so that `$` in the text is nothing special.
+      writeFileSync(
+        path,
+        before.replace(mutation.search, () => mutation.replace),
+      );
+      const outcome = await outcomeOf(copy, run.args, longest);
+      if (outcome !== 'passes') by.add(outcome === 'fails' ? run.by : 'no end');
     }
-    if (by.length > 0 && !values.all) return by;
-    const { seeds, hours } = values;
-    const simulation = ['scripts/simulate.ts', '--seeds', seeds, '--hours', hours, '--no-shrink'];
-    if (await fails(copy, simulation)) by.push('simulation');
-    return by;
+    return [...by];
   } finally {
     writeFileSync(path, before);
   }
@@ -119,18 +131,47 @@ async function noticed(copy: string, mutation: Mutation): Promise<('tests' | 'si
 function testsFor(copy: string, { kind, file }: Mutation): string[][] {
   const isNear = (test: string) => dirname(test) === dirname(file);
   const tests = globSync(`src/${kind}/**/*.test.ts`, { cwd: copy }).sort();
-  return [tests.filter(isNear), tests.filter((test) => !isNear(test))];
+  const groups = [tests.filter(isNear), tests.filter((test) => !isNear(test))];
+  return groups.filter((files) => files.length > 0);
 }
 
-/** Whether the program with these arguments fails, or does not end in time. */
-function fails(cwd: string, args: readonly string[]): Promise<boolean> {
+const measured = new Map<string, number>();
+
+/** How long a run with a fault may take, ms. Without one it has to pass: otherwise it would notice every fault. */
+async function limitOf(copy: string, args: readonly string[]): Promise<number> {
+  const key = args.join(' ');
+  let took = measured.get(key);
+  if (took === undefined) {
+    const begun = performance.now();
+    const outcome = await outcomeOf(copy, args, Number.POSITIVE_INFINITY);
+    if (outcome !== 'passes') throw new Error(`without a fault this ${outcome}: ${key}`);
+    took = performance.now() - begun;
+    measured.set(key, took);
+  }
+  return LONGEST.times * took + LONGEST.plusMs;
+}
+
+/** @param longestMs Infinity: without a limit */
+function outcomeOf(
+  cwd: string,
+  args: readonly string[],
+  longestMs: number,
+): Promise<'passes' | 'fails' | 'does not end'> {
   return new Promise((resolve, reject) => {
-    const child: ChildProcess = spawn(process.execPath, args, { cwd, stdio: 'ignore' });
-    const timer = setTimeout(() => child.kill('SIGKILL'), LONGEST_MS);
+    const child: ChildProcess = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'ignore'] });
+    let late = false;
+    const end = () => {
+      late = true;
+      child.kill('SIGKILL');
+    };
+    const timer = longestMs === Number.POSITIVE_INFINITY ? undefined : setTimeout(end, longestMs);
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      if (FAILED_TEST.test(text)) child.kill('SIGKILL');
+    });
     child.on('error', reject);
     child.on('exit', (code) => {
       clearTimeout(timer);
-      resolve(code !== 0);
+      resolve(late ? 'does not end' : code === 0 ? 'passes' : 'fails');
     });
   });
 }

@@ -2,7 +2,7 @@
 export interface Mutation {
   readonly name: string;
   /** The folder of src/ whose unit tests should notice it. */
-  readonly kind: 'delivery' | 'leases' | 'log' | 'registry' | 'ingest';
+  readonly kind: 'delivery' | 'leases' | 'log' | 'registry' | 'lib';
   readonly file: string;
   /** Stands in the file exactly once. */
   readonly search: string;
@@ -16,7 +16,7 @@ const contact = 'src/leases/contact.ts';
 const log = 'src/log/embedded-log.ts';
 const registry = 'src/registry/embedded-registry.ts';
 
-/** `npm run mutate` tries them, and those of stream-mutations.ts; `--list` says which no longer fit the program. */
+/** `npm run mutate` tries them, and those of stream-mutations.ts and account-mutations.ts; `--list` says which no longer fit the program. */
 export const MUTATIONS: readonly Mutation[] = [
   of(
     'delivery',

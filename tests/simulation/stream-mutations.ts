@@ -183,8 +183,8 @@ const FAULTS: readonly (readonly [file: string, name: string, search: string, re
   [
     stream('ledger'),
     'what did not pass before the cursor is not counted',
-    'filtered += dropBelow(skipped, cursor.index);',
-    'dropBelow(skipped, cursor.index);',
+    'count(passed, account.arrivedAt);\n        filtered += passed;\n        dropBelow',
+    'filtered += passed;\n        dropBelow',
   ],
   [
     stream('life'),
@@ -207,7 +207,7 @@ const FAULTS: readonly (readonly [file: string, name: string, search: string, re
   [
     stream('counting'),
     'records in a gap are not counted',
-    'else progress.expire(records, arrivedAt, now);',
+    'for (const part of lost) progress.expire(part.records, part.hour, now);',
     '',
   ],
   [
