@@ -124,8 +124,8 @@ const DELIVERY: readonly Fault[] = [
   [
     stream('stream-context'),
     'a replay has the delivery ids of its stream',
-    'return job ? `${id}.${job.name}` : id;',
-    'return job ? id : id;',
+    'return job ?',
+    'return job && !id ?',
   ],
   // What is ahead
   [
