@@ -44,6 +44,9 @@ const TESTED = ['--test', '--test-isolation=none', '--test-reporter=tap'];
 const FAILED_TEST = /^\s*not ok /m;
 const LEFT_OUT = new Set(['node_modules', '.git']);
 
+/** How long runs took without a fault, ms. */
+const measured = new Map<string, number>();
+
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };
@@ -134,8 +137,6 @@ function testsFor(copy: string, { kind, file }: Mutation): string[][] {
   const groups = [tests.filter(isNear), tests.filter((test) => !isNear(test))];
   return groups.filter((files) => files.length > 0);
 }
-
-const measured = new Map<string, number>();
 
 /** How long a run with a fault may take, ms. Without one it has to pass: otherwise it would notice every fault. */
 async function limitOf(copy: string, args: readonly string[]): Promise<number> {

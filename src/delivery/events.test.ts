@@ -142,6 +142,31 @@ describe('the retention', () => {
     assert.match(lastError?.message ?? '', /^70 records that arrived in the hour/);
   });
 
+  test('a gap that the holder before has left, whose accounts were not durable, is counted when the next block goes', async () => {
+    const w = await world({ retentionMs: 600 * SECOND });
+    const { peer, state } = recorder();
+    await w.stream('a', peer, { desired: 'paused' });
+    for (let block = 0; block < 4; block++) {
+      await w.append('usage', usage(10 * block, 10 * block + 2));
+      await w.clock.advance(100 * SECOND);
+    }
+    assert.equal((await w.progress('a')).pending, 12);
+    const stored = w.registry.putMany;
+    w.registry.putMany = () => new Promise(() => {});
+    await w.clock.advance(380 * SECOND);
+    assert.equal((await w.log.extent(0)).first, 3, 'two blocks went');
+    w.registry.putMany = stored;
+    await w.crash();
+    await w.start();
+    await w.clock.advance(100 * SECOND);
+    assert.equal((await w.log.extent(0)).first, 4, 'another one went');
+    await w.change('a', { desired: 'running' });
+    await w.clock.advance(10 * SECOND);
+    assert.deepEqual(state.taken, [30, 31, 32]);
+    const { counters, pending } = await w.progress('a');
+    assert.deepEqual([counters.delivered, counters.expired, pending], [3, 9, 0]);
+  });
+
   test('all of it is gone', async () => {
     const w = await world();
     const { peer } = recorder();

@@ -278,7 +278,10 @@ export function expire(
     .filter(({ chunk }) => chunk.length > 0);
   for (const request of flight.values()) request.expiredThrough = Math.max(request.expiredThrough, sequence);
   if (lost > 0) step.effects.push({ type: 'expired', records: lost });
-  if (block) expireUnread(state, step, sequence, block, selection);
-  else if (sequence >= state.readAt.sequence)
+  if (block) {
+    // The holder before had removed what lies between, and its accounts did not become durable: a gap like any other.
+    if (sequence > state.readAt.sequence) lose(state, step, sequence);
+    expireUnread(state, step, sequence, block, selection);
+  } else if (sequence >= state.readAt.sequence)
     lose(state, step, sequence + 1, 'it cannot be read, and is due');
 }

@@ -234,6 +234,23 @@ describe('each event in each phase', () => {
       });
 });
 
+test('a holder that is behind the one before it: what that one had counted is not shown twice', () => {
+  const rig = new Rig();
+  const progress = new Progress({ sequence: 1, index: 0 }, 1, 0);
+  Object.assign(progress, { countedTo: 5, pending: 3, waiting: 3, selecting: 'another filter' });
+  const loaded = { wanted: rig.wanted(), destination: '', progress };
+  const count = find(rig.step({ type: 'loaded', ...loaded }), 'count');
+  assert.deepEqual([count.from, count.before, rig.dispatched], [1, 5, 1]);
+  const counts = new HourCounts();
+  counts.add(0, 14, 14);
+  rig.step({ type: 'counted', ticket: count.ticket, counted: { counts, oldest: 0 } });
+  assert.ok(rig.state.live);
+  rig.offer(blockOf(10));
+  rig.open();
+  rig.answer(rig.grant(), { type: 'delivered' });
+  assert.deepEqual([rig.state.progress.delivered, rig.state.ahead.counts.passed], [10, 0]);
+});
+
 describe('when it is tried again', () => {
   test('a part is tried again no sooner than the destination said', () => {
     const { rig, request } = Rig.sending();

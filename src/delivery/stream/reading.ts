@@ -84,8 +84,12 @@ export function readOn(state: State, step: Step): void {
   const { readAt } = state;
   if (reachedEnd(state)) return;
   if (readAt.sequence >= step.at.dispatched) {
+    // The holder before had seen more than this one has handed out. Its count ends first: later it would be about blocks that
+    // are handed out by then.
+    if (state.counting) return;
     state.live = true;
     state.ahead = noneAhead();
+    state.progress.countedTo = Math.min(state.progress.countedTo, readAt.sequence);
     // A stream that has caught up is committed as such, so that its partition's watermark speaks for it.
     if (state.progress.committedDetached) state.dirty = true;
     return;
