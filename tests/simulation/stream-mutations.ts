@@ -58,8 +58,8 @@ const FAULTS: readonly (readonly [file: string, name: string, search: string, re
   [
     stream('outcomes'),
     'what was taken of a partial answer is sent again',
-    "fate(state, pick(sent, taken), 'delivered');\n  if (taken.length > 0) succeeded(state, step, request);\n  const again",
-    'backAgain(state, step, { ...request, entry: { ...request.entry, chunk: pick(sent, taken) } });\n  const again',
+    "fate(state, pick(sent, taken), 'delivered');\n  if (taken.length > 0) {\n    succeeded(state, step, request);\n    learnTaken",
+    'backAgain(state, step, { ...request, entry: { ...request.entry, chunk: pick(sent, taken) } });\n  if (taken.length > 0) {\n    learnTaken',
   ],
   [
     stream('refusals'),
