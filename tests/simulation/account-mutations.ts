@@ -49,12 +49,6 @@ const DELIVERY: readonly Fault[] = [
   ],
   [
     partition('take-over'),
-    'a stream that takes over does not know the hours of what waits',
-    '...(waitingHours === undefined ? {} : { waitingHours }),',
-    '',
-  ],
-  [
-    partition('take-over'),
     'a stream that takes over delivers again what was done beyond the cursor',
     '...(done === undefined ? {} : { done }),',
     '',
@@ -87,8 +81,14 @@ const DELIVERY: readonly Fault[] = [
   [
     stream('state'),
     'a trial sends in all lanes',
-    'if (trial) return 1;',
-    'if (trial && !gathering) return 1;',
+    'return !concurrency || trial || run ? 1',
+    'return !concurrency || (trial && !concurrency) || run ? 1',
+  ],
+  [
+    stream('concurrency'),
+    'a destination that takes fewer at a time is asked as often as before',
+    'if (isOldNews(concurrency, request)) return false;',
+    'if (request > 0) return false;',
   ],
   [
     stream('machine'),
@@ -135,10 +135,10 @@ const DELIVERY: readonly Fault[] = [
     '',
   ],
   [
-    stream('life'),
+    stream('reading-again'),
     'what was in flight with another filter counts as if it had passed the present one',
-    'state.mixed = state.flight.size > 0;',
-    '',
+    'const recount = otherwise || state.again.some((entry) => isTakenOtherwise(state, entry));',
+    'const recount = otherwise;',
   ],
   [
     stream('held-blocks'),
