@@ -10,7 +10,7 @@ import {
 import { removeDirectory, temporaryDirectory } from '../tests/support/owned.ts';
 import { waitFor } from '../tests/support/wait-for.ts';
 import type { NumberedKind } from './numbered-records.ts';
-import { cpuTime, type MemoryPeaks, watchMemory } from './process-usage.ts';
+import { cpuByThread, cpuTime, type MemoryPeaks, watchMemory } from './process-usage.ts';
 import type { Drive, Rig, Shape, Target } from './rig.ts';
 
 /** A node with one organisation, for measurements. */
@@ -161,6 +161,8 @@ export interface NodeDrive extends Drive {
   readonly cpuMicros: number;
   /** CPU of the main thread only. */
   readonly mainThreadMicros: number;
+  /** The same by what the threads do. */
+  readonly threadMicros: ReadonlyMap<string, number>;
   readonly memory: MemoryPeaks;
 }
 
@@ -175,14 +177,19 @@ export async function driveNode(
   const deliveredBefore = await stream.delivered();
   const stopWatching = watchMemory(node.pid);
   const before = cpuTime(node.pid);
+  const threadsBefore = cpuByThread(node.pid);
   try {
     const drive = await rig.drive(load, stream.sinkPath);
     const faults = await stream.settled(deliveredBefore + shape.records);
     const after = cpuTime(node.pid);
+    const threads = [...cpuByThread(node.pid)].map(
+      ([name, micros]) => [name, (micros - (threadsBefore.get(name) ?? 0)) / shape.records] as const,
+    );
     return {
       ...drive,
       faults: [...drive.faults, ...faults],
       cpuMicros: (after.total - before.total) / shape.records,
+      threadMicros: new Map(threads),
       mainThreadMicros: (after.main - before.main) / shape.records,
       memory: stopWatching(),
     };

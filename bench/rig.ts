@@ -7,6 +7,8 @@ import type { Reconciled } from './reconciliation.ts';
 /** The two ends of every measurement, each a process of its own, for as long as the bench runs. */
 export interface Rig {
   readonly sinkUrl: string;
+  /** Of the same sink over TLS. */
+  secureSinkUrl(key: string, cert: string): Promise<string>;
   /** Where to send which records: a number of a record is never used twice. */
   allot(shape: Shape, target: Target): Load;
   /**
@@ -80,6 +82,7 @@ export async function startRig(): Promise<Rig> {
 
   return {
     sinkUrl,
+    secureSinkUrl: (key, cert) => sink.call.secureUrl({ key, cert }),
 
     allot: (shape, target) => {
       const first = nextNumber;

@@ -12,6 +12,7 @@ interface Options {
   readonly json?: string;
   readonly quick?: boolean;
   readonly writeDocs?: boolean;
+  readonly before?: string;
 }
 
 const RESULTS = fileURLToPath(new URL('results/', import.meta.url));
@@ -31,7 +32,11 @@ await new Command('npm run bench --')
   )
   .option('--json <file>', 'also write the figures to this file (they are always kept in bench/results/)')
   .option('--quick', 'small numbers, to see that everything works; the figures mean little')
-  .option('--write-docs', 'put the tables into docs/benchmarks.md, in place of those of an earlier run')
+  .option('--write-docs', 'put the tables and plots into docs/, in place of those of an earlier run')
+  .option(
+    '--before <file>',
+    'figures of an earlier run (of --json), which plots show beside those of this one',
+  )
   .addHelpText(
     'after',
     `\nScenarios:\n${SCENARIOS.map(({ name, description }) => `  ${name.padEnd(12)}${description}`).join('\n')}`,
@@ -43,6 +48,7 @@ async function run(names: readonly string[], options: Options): Promise<void> {
   const scenarios = SCENARIOS.filter(({ name }) => names.length === 0 || names.includes(name));
   const machine = describeMachine();
   const results: { [name: string]: ScenarioResult } = {};
+  const before = options.before === undefined ? {} : readResults(options.before);
   const tables = new Map<string, string>();
   print(renderMachine(machine));
 
@@ -54,9 +60,15 @@ async function run(names: readonly string[], options: Options): Promise<void> {
         rig,
         records: options.records,
         quick: options.quick ?? false,
+        before: before[scenario.name]?.figures,
         say: (text) => process.stderr.write(`  … ${scenario.name}: ${text}\n`),
       });
-      results[scenario.name] = result;
+      const { plots = [], ...figures } = result;
+      results[scenario.name] = figures;
+      for (const { name, svg } of plots) {
+        keep(join(RESULTS, `${name}.svg`), svg);
+        if (options.writeDocs) keep(join(dirname(DOCS), 'images', `bench-${name}.svg`), svg);
+      }
       const table = renderTable(scenario.name, result);
       tables.set(scenario.name, table);
       print(`\n${table}`);
@@ -68,16 +80,23 @@ async function run(names: readonly string[], options: Options): Promise<void> {
   if (options.writeDocs) writeDocs(renderMachine(machine), tables);
   const json = `${JSON.stringify({ machine, options, results }, null, 2)}\n`;
   const kept = join(RESULTS, `${machine.date.replaceAll(/[:.]/g, '-')}.json`);
-  for (const file of options.json === undefined ? [kept] : [kept, options.json]) {
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, json);
-  }
+  for (const file of options.json === undefined ? [kept] : [kept, options.json]) keep(file, json);
   const faults = Object.values(results).flatMap((result) => result.faults);
   const missed = Object.values(results).flatMap((result) =>
     result.figures.filter((each) => isMet(each) === false),
   );
   if (missed.length > 0) print(`\nMissed: ${missed.map(({ name }) => name.trim()).join('; ')}.`);
   if (faults.length > 0) process.exitCode = 1;
+}
+
+function keep(file: string, text: string): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
+}
+
+/** The results of a run, as `--json` wrote them. */
+function readResults(file: string): { readonly [name: string]: ScenarioResult | undefined } {
+  return (JSON.parse(readFileSync(file, 'utf8')) as { results: { [name: string]: ScenarioResult } }).results;
 }
 
 /** Each scenario has a place of its own in the page (`<!-- results noisy -->`), so that a run replaces only what it has measured. */

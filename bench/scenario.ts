@@ -1,3 +1,4 @@
+import type { Plot } from './plots.ts';
 import type { Rig } from './rig.ts';
 
 /** One question that the bench answers. To add one: a file in scenarios/, and a line in scenarios.ts. */
@@ -14,6 +15,8 @@ interface ScenarioContext {
   readonly records: number | undefined;
   /** `--quick`: small numbers, to check that everything works; the figures mean little. */
   readonly quick: boolean;
+  /** The figures of this scenario in an earlier run, to be shown beside those of this one; see `--before`. */
+  readonly before: readonly Figure[] | undefined;
   /** Reports the current step. */
   say(text: string): void;
 }
@@ -26,6 +29,8 @@ export interface ScenarioResult {
   readonly holds: string;
   /** Faults: lost, duplicated, reordered or damaged records, wrong counters. Empty: none. */
   readonly faults: readonly string[];
+  /** Shown beside the figures. */
+  readonly plots?: readonly Plot[];
 }
 
 export interface Figure {

@@ -1,4 +1,5 @@
 import type { Scenario } from './scenario.ts';
+import { beside } from './scenarios/beside.ts';
 import { cluster } from './scenarios/cluster.ts';
 import { clusterIdle } from './scenarios/cluster-idle.ts';
 import { connectors } from './scenarios/connectors.ts';
@@ -11,6 +12,7 @@ import { noisy } from './scenarios/noisy.ts';
 import { organisations } from './scenarios/organisations.ts';
 import { single } from './scenarios/single.ts';
 import { throughput } from './scenarios/throughput.ts';
+import { tls } from './scenarios/tls.ts';
 
 /** One line each, in the order in which they run: `latency` first, before other scenarios have filled the disk's buffers. */
 export const SCENARIOS: readonly Scenario[] = [
@@ -20,6 +22,8 @@ export const SCENARIOS: readonly Scenario[] = [
   fanOut,
   single,
   lanes,
+  tls,
+  beside,
   million,
   idle,
   connectors,

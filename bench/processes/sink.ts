@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { type NumberedKind, numberedRecords } from '../numbered-records.ts';
 import { type Expected, Reconciliation } from '../reconciliation.ts';
@@ -20,11 +21,13 @@ interface Desk {
 
 const desks = new Map<string, Desk>();
 
-const server = createServer((request, response) => {
+function receive(request: IncomingMessage, response: ServerResponse): void {
   const chunks: Buffer[] = [];
   request.on('data', (chunk: Buffer) => chunks.push(chunk));
   request.on('end', () => answer(request, response, Buffer.concat(chunks)));
-});
+}
+
+const server = createServer(receive);
 server.keepAliveTimeout = 60_000;
 server.listen(0, '127.0.0.1');
 await once(server, 'listening');
@@ -57,6 +60,15 @@ interface Desired extends Expected {
 
 const handlers = {
   url: () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+
+  /** The same over TLS, with this certificate. */
+  secureUrl: async (pair: { readonly key: string; readonly cert: string }): Promise<string> => {
+    const secure = createSecureServer(pair, receive);
+    secure.keepAliveTimeout = 60_000;
+    secure.listen(0, '127.0.0.1');
+    await once(secure, 'listening');
+    return `https://127.0.0.1:${(secure.address() as AddressInfo).port}`;
+  },
 
   /** Opens a desk for records that will arrive at a path, and forgets earlier records of that path. */
   expect: ({ path, organisationId, organisations, kind, answersAfterMs = 0, ...expected }: Desired) => {

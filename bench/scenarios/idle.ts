@@ -82,7 +82,7 @@ export const idle: Scenario = {
       const speed = (of: NodeDrive[]) => of.map((each) => each.recordsPerSecond);
       const cpu = (of: NodeDrive[]) => of.map((each) => each.cpuMicros);
       const ratios = speed(drives.crowded).map((each, at) => each / (speed(drives.alone)[at] as number));
-      const peak = (of: NodeDrive[], part: keyof MemoryPeaks) =>
+      const peak = (of: NodeDrive[], part: Exclude<keyof MemoryPeaks, 'samples'>) =>
         Math.max(...of.map((each) => each.memory[part])) / 1e6;
       return {
         title:

@@ -1,4 +1,5 @@
 import { barePipe, createBusyStream, withNode } from '../bench-node.ts';
+import { curves, distribution } from '../plots.ts';
 import type { Paced, Shape, Target } from '../rig.ts';
 import { type Figure, figure, percentile, type Scenario } from '../scenario.ts';
 import { paceDisk } from '../yardsticks.ts';
@@ -50,6 +51,21 @@ export const latency: Scenario = {
           ...figuresOf('disk: append + fdatasync', disk),
           figure('p99 above the bare pipe', 'ms', above, { atMost: 50 }),
         ],
+        plots: [
+          {
+            name: 'latency',
+            svg: curves(
+              'Time of a record from its request to its arrival, 1,000 records/s',
+              { label: 'milliseconds', log: true },
+              { label: '% of the records that take no longer' },
+              [
+                distribution('node', latencies(node)),
+                distribution('bare pipe', latencies(bare)),
+                distribution('disk alone', latencies(disk)),
+              ],
+            ),
+          },
+        ],
         holds: 'no record lost, duplicated or changed',
         faults: [
           ...bare.flatMap(({ faults }) => faults.map((fault) => `bare pipe: ${fault}`)),
@@ -63,6 +79,7 @@ export const latency: Scenario = {
 const at = (share: number) => (rounds: readonly Paced[]) =>
   rounds.map(({ latencies }) => percentile(latencies, share));
 const p99 = at(0.99);
+const latencies = (rounds: readonly Paced[]) => rounds.map((round) => round.latencies);
 
 function figuresOf(name: string, rounds: readonly Paced[]): Figure[] {
   return [

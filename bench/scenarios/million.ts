@@ -1,4 +1,5 @@
 import { createBusyStream, driveNode, withNode } from '../bench-node.ts';
+import { curves } from '../plots.ts';
 import { figure, IN_ORDER, type Scenario } from '../scenario.ts';
 import { BATCH, CONNECTIONS } from './throughput.ts';
 
@@ -27,6 +28,20 @@ export const million: Scenario = {
           figure('peak RSS of the node', 'MB', [memory.resident / 1e6], { atMost: 400 }),
           figure('  anonymous', 'MB', [memory.anonymous / 1e6]),
           figure('  mapped files', 'MB', [memory.file / 1e6]),
+        ],
+        plots: [
+          {
+            name: 'memory',
+            svg: curves(
+              `Memory of a new node while ${shape.records.toLocaleString('en')} records go through it`,
+              { label: 'seconds' },
+              { label: 'MB' },
+              [
+                { name: 'resident', points: memory.samples.map((one) => [one.at, one.resident / 1e6]) },
+                { name: 'anonymous', points: memory.samples.map((one) => [one.at, one.anonymous / 1e6]) },
+              ],
+            ),
+          },
         ],
         holds: IN_ORDER,
         faults: drive.faults,

@@ -1,12 +1,21 @@
 import { usageWebhook } from '../../tests/support/api-client.ts';
-import { barePipe, createBusyStream, createStream, withNode } from '../bench-node.ts';
+import { type BenchNode, barePipe, createBusyStream, createStream, withNode } from '../bench-node.ts';
 import { cpuTime } from '../process-usage.ts';
-import { figure, IN_ORDER, type Scenario } from '../scenario.ts';
+import type { Drive, Rig, Target } from '../rig.ts';
+import { type Figure, figure, IN_ORDER, type Scenario } from '../scenario.ts';
 import { BATCH, CONNECTIONS } from './throughput.ts';
 
 /** Records that travel alone: a receiver that takes one for each request, and a producer that sends one for each request. */
 const WARM_UP = 8_000;
-const ORGANISATION = 1_000_002;
+const FIRST = 1_000_010;
+
+/** Webhooks of size 1, each beside bare undici with as many requests in flight. */
+const CASES = [
+  { name: 'one stream', streams: 1, lanes: 1 },
+  { name: `${CONNECTIONS} streams`, streams: CONNECTIONS, lanes: 1 },
+  { name: `${CONNECTIONS} lanes`, streams: 1, lanes: CONNECTIONS },
+] as const;
+type Case = (typeof CASES)[number];
 
 export const single: Scenario = {
   name: 'single',
@@ -18,57 +27,81 @@ export const single: Scenario = {
     return withNode(async (bench) => {
       const { pid } = bench.node;
       const stream = await createBusyStream(bench, rig, 'single');
-      const path = '/size-1';
-      const alone = await createStream(
-        bench,
-        ORGANISATION,
-        'usage',
-        usageWebhook('size-1', rig.sinkUrl + path, 1),
-      );
+      const loads = [];
+      for (const [at, one] of CASES.entries())
+        loads.push({ ...one, ...(await prepare(bench, rig, FIRST + at * 100, one)) });
       const pipe = barePipe(rig);
       const faults: string[] = [];
-      const bare: number[] = [];
-      const sizeOne: number[] = [];
-      const perDelivery: number[] = [];
+      const measured = new Map<string, Measured[]>(CASES.map(({ name }) => [name, []]));
       const perRequest: number[] = [];
       for (let round = 0; round <= rounds; round++) {
         say(round === 0 ? 'warming up' : `round ${round} of ${rounds}`);
         const size = round === 0 ? WARM_UP / 4 : count;
-        const one = { records: size, batch: 1, connections: 1 };
-        const pipeDrive = await rig.drive(rig.allot(one, pipe), pipe.path);
-        let cpu = cpuTime(pid).total;
-        const batches = { records: size, batch: Math.min(BATCH, size), connections: 1 };
-        const aloneDrive = await rig.drive(rig.allot(batches, alone.target), path);
-        const delivery = (cpuTime(pid).total - cpu) / size;
-        cpu = cpuTime(pid).total;
+        for (const { name, target, path, streams, lanes } of loads) {
+          const alone = { records: size, batch: 1, connections: streams * lanes };
+          const bare = await rig.drive(rig.allot(alone, pipe), pipe.path);
+          const cpu = cpuTime(pid).total;
+          const batches = { records: size, batch: Math.min(BATCH, size), connections: 1 };
+          const drive = await rig.drive(rig.allot(batches, target), path, { anyOrder: lanes > 1 });
+          faults.push(...drive.faults.map((fault) => `${name}: ${fault}`));
+          if (round > 0)
+            measured.get(name)?.push({ bare, drive, cpuMicros: (cpuTime(pid).total - cpu) / size });
+        }
+        const cpu = cpuTime(pid).total;
         const requests = { records: size, batch: 1, connections: CONNECTIONS };
         const requestDrive = await rig.drive(rig.allot(requests, stream.target), stream.sinkPath);
-        faults.push(...aloneDrive.faults, ...requestDrive.faults);
-        if (round === 0) continue;
-        bare.push(pipeDrive.recordsPerSecond);
-        sizeOne.push(aloneDrive.recordsPerSecond);
-        perDelivery.push(delivery);
-        perRequest.push((cpuTime(pid).total - cpu) / size);
+        faults.push(...requestDrive.faults);
+        if (round > 0) perRequest.push((cpuTime(pid).total - cpu) / size);
       }
       return {
         title: `${count.toLocaleString('en')} records, each alone; ${rounds} rounds`,
         figures: [
-          figure('bare undici, one connection', 'requests/s', bare),
-          figure('a webhook of size 1', 'deliveries/s', sizeOne),
-          figure(
-            '  / bare undici',
-            '',
-            sizeOne.map((each, round) => each / (bare[round] as number)),
-            { atLeast: 0.85 },
+          ...CASES.flatMap(({ name }) => rowOf(name, measured.get(name) ?? [])),
+          ...CASES.map(({ name }) =>
+            figure(`${name} / bare undici`, '', (measured.get(name) ?? []).map(shareOfBare), {
+              atLeast: 0.85,
+            }),
           ),
-          figure('  CPU of the node, ingest in thousands', 'µs/delivery', perDelivery),
           figure(`requests of one record, ${CONNECTIONS} connections: CPU`, 'µs/record', perRequest, {
             atMost: 150,
           }),
         ],
-        holds: IN_ORDER,
+        holds: `${IN_ORDER} but those of the lanes`,
         faults,
       };
     });
   },
 };
+
+interface Measured {
+  readonly bare: Drive;
+  readonly drive: Drive;
+  readonly cpuMicros: number;
+}
+
+/** Several streams are of an organisation each, so that each record goes to one of them. */
+async function prepare(bench: BenchNode, rig: Rig, first: number, { streams, lanes }: Case) {
+  const path = `/single-${first}`;
+  const body = usageWebhook('size 1', rig.sinkUrl + path, 1) as object;
+  const delivery = lanes > 1 ? { delivery: { ordering: 'device', max_in_flight: lanes } } : {};
+  let target: Target | undefined;
+  for (let at = 0; at < streams; at++) {
+    const created = await createStream(bench, first + at, 'usage', { ...body, ...delivery });
+    target ??= { ...created.target, ...(streams > 1 ? { organisations: streams } : {}) };
+  }
+  return { target: target as Target, path };
+}
+
+const shareOfBare = ({ bare, drive }: Measured) => drive.recordsPerSecond / bare.recordsPerSecond;
+
+function rowOf(row: string, measured: readonly Measured[]): Figure[] {
+  const column = (name: string, unit: string, pick: (one: Measured) => number) => ({
+    ...figure(name, unit, measured.map(pick)),
+    row,
+  });
+  return [
+    column('bare undici', 'requests/s', ({ bare }) => bare.recordsPerSecond),
+    column('webhooks of size 1', 'deliveries/s', ({ drive }) => drive.recordsPerSecond),
+    column('CPU of the node, its ingest included', 'µs/delivery', ({ cpuMicros }) => cpuMicros),
+  ];
+}

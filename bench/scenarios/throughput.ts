@@ -1,6 +1,7 @@
 import { barePipe, createBusyStream, driveNode, type NodeDrive, withNode } from '../bench-node.ts';
+import { bars, type Plot } from '../plots.ts';
 import type { Drive } from '../rig.ts';
-import { figure, IN_ORDER, type Scenario } from '../scenario.ts';
+import { type Figure, figure, IN_ORDER, median, type Scenario } from '../scenario.ts';
 import { measureYardsticks } from '../yardsticks.ts';
 
 /** Like the producers of a real operator: whole requests, a few connections. */
@@ -13,7 +14,7 @@ export const throughput: Scenario = {
   name: 'throughput',
   description: 'records/s and CPU per record through one stream, beside bare pipe, parse and disk',
 
-  run: async ({ rig, records = 400_000, quick, say }) => {
+  run: async ({ rig, records = 400_000, quick, before, say }) => {
     const shape = {
       records: quick ? Math.min(records, 48_000) : records,
       batch: BATCH,
@@ -44,7 +45,9 @@ export const throughput: Scenario = {
     const parse = yardsticks.parseMicros;
     const pipe = pipes.map((drive) => drive.recordsPerSecond);
     const peak = (pick: (drive: NodeDrive) => number) => Math.max(...of(pick)) / 1e6;
+    const parts = partsOf(nodes);
     return {
+      plots: [cpuPlot(before ?? [], parts)],
       title:
         `${shape.records.toLocaleString('en')} usage records in requests of ${BATCH}, ${CONNECTIONS} connections, ` +
         `ingest to acknowledged delivery, durable; ${rounds} rounds`,
@@ -71,6 +74,7 @@ export const throughput: Scenario = {
           'µs/record',
           of((drive) => drive.mainThreadMicros),
         ),
+        ...parts,
         figure('parse', 'µs/record', [parse]),
         figure(
           'CPU of the node / parse',
@@ -105,3 +109,39 @@ export const throughput: Scenario = {
     };
   },
 };
+
+const PART = '  ';
+
+/** CPU by what the node's threads do. */
+function partsOf(nodes: readonly NodeDrive[]): Figure[] {
+  const names = [...(nodes[0]?.threadMicros.keys() ?? [])];
+  return names.map((name) =>
+    figure(
+      `${PART}${name}`,
+      'µs/record',
+      nodes.map(({ threadMicros }) => threadMicros.get(name) ?? 0),
+    ),
+  );
+}
+
+function cpuPlot(before: readonly Figure[], parts: readonly Figure[]): Plot {
+  const names = new Set(parts.map(({ name }) => name));
+  const rows = [
+    { name: 'before', figures: before.filter(({ name }) => names.has(name)) },
+    { name: 'now', figures: parts },
+  ].filter(({ figures }) => figures.length > 0);
+  return {
+    name: 'cpu',
+    svg: bars(
+      'CPU of the node for a record, from ingest to acknowledged delivery',
+      'µs',
+      rows.map(({ name, figures }) => ({
+        name,
+        parts: figures.map((each) => ({
+          name: each.name.trim(),
+          value: median(each.rounds ?? [each.value]),
+        })),
+      })),
+    ),
+  };
+}
