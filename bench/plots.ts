@@ -2,6 +2,8 @@
 export interface Plot {
   /** Part of the file's name. */
   readonly name: string;
+  /** What it shows, for those who do not see it. */
+  readonly title: string;
   readonly svg: string;
 }
 

@@ -2,10 +2,13 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
+import type { Plot } from './plots.ts';
 import { describeMachine, renderMachine, renderTable } from './report.ts';
 import { startRig } from './rig.ts';
 import { isMet, type ScenarioResult } from './scenario.ts';
 import { SCENARIOS } from './scenarios.ts';
+
+type Tables = Map<string, { readonly table: string; readonly plots: readonly Plot[] }>;
 
 interface Options {
   readonly records?: number;
@@ -49,7 +52,7 @@ async function run(names: readonly string[], options: Options): Promise<void> {
   const machine = describeMachine();
   const results: { [name: string]: ScenarioResult } = {};
   const before = options.before === undefined ? {} : readResults(options.before);
-  const tables = new Map<string, string>();
+  const tables: Tables = new Map();
   print(renderMachine(machine));
 
   for (const scenario of scenarios) {
@@ -70,7 +73,7 @@ async function run(names: readonly string[], options: Options): Promise<void> {
         if (options.writeDocs) keep(join(dirname(DOCS), 'images', `bench-${name}.svg`), svg);
       }
       const table = renderTable(scenario.name, result);
-      tables.set(scenario.name, table);
+      tables.set(scenario.name, { table, plots });
       print(`\n${table}`);
     } finally {
       await rig.end();
@@ -100,12 +103,16 @@ function readResults(file: string): { readonly [name: string]: ScenarioResult | 
 }
 
 /** Each scenario has a place of its own in the page (`<!-- results noisy -->`), so that a run replaces only what it has measured. */
-function writeDocs(machine: string, tables: ReadonlyMap<string, string>): void {
+function writeDocs(machine: string, tables: Tables): void {
   let text = readFileSync(DOCS, 'utf8');
-  for (const [name, table] of tables) {
+  for (const [name, { table, plots }] of tables) {
     const between = new RegExp(`(<!-- results ${name} -->\\n).*(<!-- /results ${name} -->)`, 's');
     if (!between.test(text)) throw new Error(`docs/benchmarks.md has no place for the results of ${name}.`);
-    text = text.replace(between, (_, start, end) => `${start}\`\`\`\n${machine}\n\n${table}\n\`\`\`\n${end}`);
+    const pictures = plots.map((plot) => `\n![${plot.title}](images/bench-${plot.name}.svg)\n`).join('');
+    text = text.replace(
+      between,
+      (_, start, end) => `${start}\`\`\`\n${machine}\n\n${table}\n\`\`\`\n${pictures}${end}`,
+    );
   }
   writeFileSync(DOCS, text);
 }

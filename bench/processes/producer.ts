@@ -113,7 +113,7 @@ async function post(load: Load, client: Client, body: Buffer): Promise<number> {
       body,
     });
     const text = await response.body.text();
-    if (response.statusCode === 202) return pushedBack;
+    if (response.statusCode >= 200 && response.statusCode < 300) return pushedBack;
     if (response.statusCode !== 429 && response.statusCode !== 503) {
       throw new Error(`the receiver answered ${response.statusCode}: ${text.slice(0, 500)}`);
     }

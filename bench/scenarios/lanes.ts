@@ -5,6 +5,8 @@ import { figure, type Scenario } from '../scenario.ts';
 
 /** A webhook of size 1 whose receiver is far away: one request at a time, and as many as there are lanes. */
 const LANES = 16;
+/** Divides the loads of one lane and of all of them. */
+const BATCH = 10;
 const ANSWERS_AFTER_MS = 50;
 const ORGANISATION = 1_000_001;
 
@@ -13,7 +15,7 @@ export const lanes: Scenario = {
   description: `a webhook of size 1 whose answers take ${ANSWERS_AFTER_MS} ms, in order of devices with ${LANES} requests at a time, beside one`,
 
   run: async ({ rig, records = 3_200, quick, say }) => {
-    const count = quick ? Math.min(records, 640) : records;
+    const count = quick ? Math.min(records, 1_600) : records;
     const rounds = quick ? 1 : 3;
     return withNode(async (bench) => {
       const { pid } = bench.node;
@@ -32,7 +34,7 @@ export const lanes: Scenario = {
       for (let round = 0; round <= rounds; round++) {
         say(round === 0 ? 'warming up' : `round ${round} of ${rounds}`);
         const size = round === 0 ? count / 10 : count;
-        const load = (share: number) => ({ records: Math.ceil(size / share), batch: 100, connections: 1 });
+        const load = (share: number) => ({ records: size / share, batch: BATCH, connections: 1 });
         const first = await rig.drive(rig.allot(load(LANES), one.target), '/one-lane', answer);
         const before = cpuTime(pid).total;
         const second = await rig.drive(rig.allot(load(1), many.target), '/lanes', answer);

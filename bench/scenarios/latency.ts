@@ -54,6 +54,7 @@ export const latency: Scenario = {
         plots: [
           {
             name: 'latency',
+            title: 'Distribution of the time of a record, of the node and of its yardsticks',
             svg: curves(
               'Time of a record from its request to its arrival, 1,000 records/s',
               { label: 'milliseconds', log: true },

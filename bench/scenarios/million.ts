@@ -32,6 +32,7 @@ export const million: Scenario = {
         plots: [
           {
             name: 'memory',
+            title: 'Memory of a node over time',
             svg: curves(
               `Memory of a new node while ${shape.records.toLocaleString('en')} records go through it`,
               { label: 'seconds' },

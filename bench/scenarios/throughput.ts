@@ -132,6 +132,7 @@ function cpuPlot(before: readonly Figure[], parts: readonly Figure[]): Plot {
   ].filter(({ figures }) => figures.length > 0);
   return {
     name: 'cpu',
+    title: 'CPU of a record by what the threads do',
     svg: bars(
       'CPU of the node for a record, from ingest to acknowledged delivery',
       'µs',

@@ -68,7 +68,7 @@ export const TEMPLATES = 8_000;
 /** 15 digits, as emnify's ids have. */
 export const FIRST_ID = 700_000_000_000_000;
 const ID_OFFSET = '{"id":'.length;
-const ID_DIGITS = 15;
+export const ID_DIGITS = 15;
 
 const OPEN = Buffer.from('[');
 const COMMA = Buffer.from(',');
