@@ -74,7 +74,7 @@ export interface MemoryPeaks {
   readonly samples: readonly MemorySample[];
 }
 
-export interface MemorySample {
+interface MemorySample {
   /** Seconds since the measurement began. */
   readonly at: number;
   readonly resident: number;

@@ -88,7 +88,10 @@ test('every metric is moved by a node that does a little of everything', { timeo
   try {
     await api.createOrganisation(ORGANISATION, 'Metrics');
     const token = await api.authenticate(ORGANISATION);
-    const busy = await api.createStream(token, usageWebhook('busy', `${receiver.url}/busy`));
+    const busy = await api.createStream(token, {
+      ...(usageWebhook('busy', `${receiver.url}/busy`) as object),
+      delivery: { ordering: 'device', max_in_flight: 4 },
+    });
     const paused = await api.createStream(token, usageWebhook('paused', `${receiver.url}/paused`));
     const set = (id: string, status: number) =>
       api.call('PATCH', `/api/v2/data_stream/${id}`, token, { status: { id: status } });
