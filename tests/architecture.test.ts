@@ -52,7 +52,12 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
   },
   maintenance: { records: 'values', storage: 'values' },
   auth: { registry: 'values' },
-  ingest: { records: 'values', log: 'types', registry: 'values' },
+  ingest: {
+    records: 'values',
+    log: 'types',
+    registry: 'values',
+    'storage/nats-options.ts': 'values',
+  },
   api: {
     auth: 'values',
     registry: 'values',

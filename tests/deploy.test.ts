@@ -57,13 +57,19 @@ const CHANGED: Readonly<Record<SettingName, string | undefined>> = {
   streamsPerOrganisation: '100000',
   notificationUrl: 'https://alerts.example/simstream',
   notificationSecret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
+  sourceNatsUrl: 'nats://source.example:4222',
+  sourceNatsSubjects: 'usage=cdr.usage',
+  sourceNatsRejected: 'cdr.rejected',
+  sourceMqttUrl: 'mqtts://source.example:8883',
+  sourceMqttTopics: 'events=platform/events',
+  sourceMqttRejected: 'platform/rejected',
   logLevel: 'debug',
 };
 const SETTABLE = SETTING_NAMES.filter((name) => CHANGED[name] !== undefined);
 /** In the chart they come from a Secret. */
 const SECRET_SETTINGS: readonly SettingName[] = [
   ...(['secret', 'secretPrevious', 'operatorToken'] as const),
-  ...(['notificationUrl', 'notificationSecret'] as const),
+  ...(['notificationUrl', 'notificationSecret', 'sourceNatsUrl', 'sourceMqttUrl'] as const),
 ];
 const PATHS = operationRoutes({
   readiness: async () => [],

@@ -55,6 +55,9 @@ describe('the defaults', () => {
       egressProxy: 'off',
       cloudGrants: [],
       streamsPerOrganisation: 100,
+      sourceNatsUrl: [],
+      sourceNatsSubjects: [],
+      sourceMqttTopics: [],
       logLevel: 'info',
     });
   });
@@ -68,6 +71,36 @@ describe('a value', () => {
   test('comes from its variable, and its flag goes before it', () => {
     assert.equal(accepted({}, { SIMSTREAM_DATA_DIR: '/a' }).dataDir, '/a');
     assert.equal(accepted({ dataDir: '/b' }, { SIMSTREAM_DATA_DIR: '/a' }).dataDir, '/b');
+  });
+
+  test('of a source is a list, and its settings belong together', () => {
+    const source = {
+      sourceNatsUrl: 'nats://a:4222',
+      sourceNatsSubjects: 'usage=cdr.usage.>, radius-accounting=aaa.*',
+      sourceNatsRejected: 'cdr.rejected',
+    };
+    assert.deepEqual(accepted(source).sourceNatsSubjects, [
+      { holds: 'usage', address: 'cdr.usage.>' },
+      { holds: 'radius-accounting', address: 'aaa.*' },
+    ]);
+    const mistakesOf = (flags: object) => {
+      const outcome = readConfig(flags, {});
+      return 'mistakes' in outcome ? outcome.mistakes.join('\n') : '';
+    };
+    assert.match(
+      mistakesOf({ ...source, sourceNatsRejected: undefined }),
+      /SIMSTREAM_SOURCE_NATS_URL needs SIMSTREAM_SOURCE_NATS_REJECTED/,
+    );
+    assert.match(
+      mistakesOf({ sourceMqttTopics: 'usage=a' }),
+      /SOURCE_MQTT_TOPICS needs SIMSTREAM_SOURCE_MQTT_URL and SIMSTREAM_SOURCE_MQTT_REJECTED/,
+    );
+    for (const wrong of ['cdr.usage', 'usage=', '=cdr', 'usage=a b', 'usage=a,events=a'])
+      assert.match(mistakesOf({ ...source, sourceNatsSubjects: wrong }), /source-nats-subjects/, wrong);
+    assert.match(mistakesOf({ ...source, sourceNatsRejected: 'cdr.*' }), /source-nats-rejected/);
+    const secretive = mistakesOf({ sourceMqttUrl: 'http://user:hunter2@a', sourceMqttTopics: 'usage=a' });
+    assert.match(secretive, /source-mqtt-url/);
+    assert.doesNotMatch(secretive, /hunter2/);
   });
 
   test('of every kind is read', () => {

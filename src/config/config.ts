@@ -7,8 +7,10 @@ import {
   duration,
   grantList,
   type Kind,
+  type SourceAddress,
   secret,
   secretText,
+  sourceList,
   text,
   urlList,
   wholeNumber,
@@ -70,6 +72,13 @@ export interface Config {
   /** The webhook that is notified about organisations without a receiver of their own. */
   readonly notificationUrl: string | undefined;
   readonly notificationSecret: string | undefined;
+  /** Servers of a source; empty: none. */
+  readonly sourceNatsUrl: readonly string[];
+  readonly sourceNatsSubjects: readonly SourceAddress[];
+  readonly sourceNatsRejected: string | undefined;
+  readonly sourceMqttUrl: string | undefined;
+  readonly sourceMqttTopics: readonly SourceAddress[];
+  readonly sourceMqttRejected: string | undefined;
   readonly logLevel: LogLevel;
 }
 
@@ -294,6 +303,39 @@ export const SETTINGS: Settings = {
     default: undefined,
     meaning: 'Signs the messages to `SIMSTREAM_NOTIFICATION_URL` as Standard Webhooks describes.',
   },
+  sourceNatsUrl: {
+    kind: urlList('nats'),
+    default: '',
+    defaultNote: 'unset',
+    meaning: 'NATS servers to fetch records from; may be those of `SIMSTREAM_NATS_URL`.',
+  },
+  sourceNatsSubjects: {
+    kind: sourceList('cdr.usage.>'),
+    default: '',
+    defaultNote: 'unset',
+    meaning: 'Subjects of `SIMSTREAM_SOURCE_NATS_URL` with what their messages hold.',
+  },
+  sourceNatsRejected: {
+    kind: text('a subject', /^[^\s*>]{1,255}$/),
+    default: undefined,
+    meaning: 'Subject to which records are published that cannot be stored.',
+  },
+  sourceMqttUrl: {
+    kind: secretText('`mqtt://host:port` or `mqtts://host:port`', /^mqtts?:\/\/[\x21-\x7e]{1,2000}$/),
+    default: undefined,
+    meaning: 'MQTT broker to fetch records from.',
+  },
+  sourceMqttTopics: {
+    kind: sourceList('platform/events/+'),
+    default: '',
+    defaultNote: 'unset',
+    meaning: 'Topics of `SIMSTREAM_SOURCE_MQTT_URL` with what their messages hold.',
+  },
+  sourceMqttRejected: {
+    kind: text('a topic', /^[^\0+#]{1,255}$/),
+    default: undefined,
+    meaning: 'Topic to which records are published that cannot be stored.',
+  },
   logLevel: {
     kind: choice(LOG_LEVELS),
     default: 'info',
@@ -356,6 +398,8 @@ function contradictions(config: Config): string[] {
   if (config.notificationSecret && config.notificationUrl === undefined) {
     mistakes.push(`${variableOf('notificationSecret')} needs ${variableOf('notificationUrl')}`);
   }
+  mistakes.push(...sourceMistakes(config, ['sourceNatsUrl', 'sourceNatsSubjects', 'sourceNatsRejected']));
+  mistakes.push(...sourceMistakes(config, ['sourceMqttUrl', 'sourceMqttTopics', 'sourceMqttRejected']));
   if (config.operatorHost && config.operatorPort === undefined) {
     mistakes.push(`${variableOf('operatorHost')} needs ${variableOf('operatorPort')}`);
   }
@@ -363,6 +407,15 @@ function contradictions(config: Config): string[] {
     mistakes.push(`${variableOf('secretPrevious')} needs ${variableOf('secret')}, the key that replaces it`);
   }
   return mistakes;
+}
+
+/** A source needs all of its settings: without a place for what is rejected, a bad record would be lost or would stop it. */
+function sourceMistakes(config: Config, names: readonly SettingName[]): string[] {
+  const isSet = (name: SettingName) => ![undefined, 0].includes((config[name] as string | undefined)?.length);
+  const missing = names.filter((name) => !isSet(name));
+  if (missing.length === 0 || missing.length === names.length) return [];
+  const [given] = names.filter(isSet) as [SettingName];
+  return [`${variableOf(given)} needs ${missing.map(variableOf).join(' and ')}`];
 }
 
 /** A shorter token can be guessed over a network in reasonable time. */

@@ -109,6 +109,30 @@ export function urlList(scheme: string): Kind<readonly string[]> {
   };
 }
 
+/** A subject or topic, and what its messages hold: a kind of records, or the name of a mapping. */
+export interface SourceAddress {
+  readonly holds: string;
+  readonly address: string;
+}
+
+/** `what=address`, separated by commas. */
+export function sourceList(example: string): Kind<readonly SourceAddress[]> {
+  const allowed = `\`what=address\`, several separated by commas, e.g. \`usage=${example}\`; what is \`usage\`, \`events\`, \`sms\` or the name of a mapping`;
+  return {
+    allowed,
+    read: (text) => {
+      const value: SourceAddress[] = [];
+      for (const part of splitList(text)) {
+        const [, holds, address] = /^([\w.-]+)=(\S+)$/.exec(part) ?? [];
+        if (holds === undefined || address === undefined) return refuse(part, allowed);
+        if (value.some((one) => one.address === address)) return { fault: `names ${address} twice` };
+        value.push({ holds, address });
+      }
+      return { value };
+    },
+  };
+}
+
 /** `organisation=resource`, separated by commas: a role of AWS, or a project or topic of Google Cloud. */
 export function grantList(): Kind<readonly { organisation: number | '*'; resource: string }[]> {
   const allowed =

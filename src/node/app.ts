@@ -209,7 +209,7 @@ function appParts(parts: NodeParts, demo: boolean): AppParts {
 }
 
 /** @throws Error in words for the operator */
-function mappingsOf({ mappings: directory }: Config) {
+export function mappingsOf({ mappings: directory }: Pick<Config, 'mappings'>) {
   if (directory === undefined) return new Map<string, Mapping>();
   const { mappings, faults } = loadMappings(directory);
   if (faults.length > 0) throw new Error(`SIMSTREAM_MAPPINGS: ${faults.join('; ')}`);

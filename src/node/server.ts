@@ -9,6 +9,7 @@ import { loadOperatorToken, loadSecrets } from '../auth/secret.ts';
 import type { StartServer } from '../cli/node.ts';
 import type { Config } from '../config/config.ts';
 import { runDelivery } from '../delivery/engine.ts';
+import type { HeldPartition } from '../delivery/partition/runner-context.ts';
 import { loadStreamDirectory, type StreamDirectory } from '../delivery/partition/stream-directory.ts';
 import { DEFAULT_RETRY } from '../delivery/stream/retry.ts';
 import { DEFAULT_SETTINGS } from '../delivery/stream/stream-context.ts';
@@ -34,6 +35,7 @@ import { observeDelivery } from './delivery-observer.ts';
 import { createNotifications } from './notifications.ts';
 import { observeLog } from './observed-log.ts';
 import { requireSecret } from './secret-check.ts';
+import { sourcesOf } from './sources.ts';
 import { openStorage } from './storage.ts';
 import type { NodeStorage } from './storage-port.ts';
 import { updateCredentials } from './stored-credentials.ts';
@@ -108,7 +110,11 @@ export const startServer: StartServer = async (
     observeCluster(telemetry, storage.leases.nodes);
     closing.defer(watchLoop((blocked) => telemetry.loopBlocked(blocked)));
     const ingest = createIngest({ log: storage.log, tree: parts.tree, clock, telemetry });
-    const beside = await createNotifications(parts, ingest, stop.signal);
+    const notifying = await createNotifications(parts, ingest, stop.signal);
+    const reading = sourcesOf(parts, ingest);
+    const beside = async (held: HeldPartition, until: AbortSignal) => {
+      await Promise.all([notifying(held, until), reading(held.partition, until)]);
+    };
     startDelivery(parts, { directory, leases: shared.leases, beside }, delivery, stop.signal);
     const updating = updateCredentials(parts, stop.signal);
     const gauges = createStreamGauges({
@@ -247,7 +253,7 @@ interface DeliveryParts {
   readonly directory: StreamDirectory;
   readonly leases: SharedActivity['leases'];
   /** Runs beside each partition. */
-  readonly beside: Awaited<ReturnType<typeof createNotifications>>;
+  readonly beside: (held: HeldPartition, stop: AbortSignal) => Promise<void>;
 }
 
 /** Starts delivery. If a bug ends it, the node reports that it is not ready, so that it is restarted. */

@@ -75,6 +75,12 @@ export function createMetrics(registry: Registry, version: string) {
       'kind',
       'reason',
     ),
+    sourceMessages: counter('simstream_source_messages_total', 'Messages of sources that are done', 'source'),
+    sourceRejected: counter(
+      'simstream_source_rejected_total',
+      'Records and whole messages of sources that were kept aside because they cannot be stored',
+      'source',
+    ),
     blocksAppended: counter('simstream_blocks_appended_total', 'Blocks stored in the record log'),
     appendedBytes: counter('simstream_appended_bytes_total', 'Bytes stored in the record log'),
     appendDuration: histogram('simstream_append_duration_seconds', 'Time until a block is durable', SECONDS),

@@ -17,6 +17,10 @@ export interface Telemetry {
   recordsIngested(event: { kind: Kind; records: number; bytes: number; durationMs: number }): void;
   /** An ingest request was refused as a whole; `reason` is an error token of errors.ts. */
   ingestRefused(event: { kind: Kind; reason: string; faults?: number }): void;
+  /** Messages of a source are done: `rejected` records, or whole messages, of them were kept aside. */
+  messagesTaken(event: { source: string; messages: number; rejected: number }): void;
+  /** A source cannot go on at the moment. */
+  sourceWaits(event: { source: string; message: string }): void;
   /** The record log stored a block. `bytes`: as stored. */
   blockAppended(event: { partition: number; records: number; bytes: number; durationMs: number }): void;
   blocksTrimmed(event: { partition: number; blocks: number }): void;
@@ -150,6 +154,24 @@ function events(metrics: Metrics, logger: Logger, repeated: RepeatedLines): Even
         'info',
         fields,
         `ingest refused: ${event.reason}`,
+      );
+    },
+    messagesTaken: ({ source, messages, rejected }) => {
+      const label = { source: metrics.bounded('source', source) };
+      metrics.sourceMessages.inc(label, messages);
+      metrics.sourceRejected.inc(label, rejected);
+      if (rejected === 0) return;
+      const fields = { event: 'source.rejected', source, records: rejected };
+      const text = `${source}: ${rejected} records cannot be stored and were kept aside`;
+      repeated.write(`source rejected ${source}`, 'warn', fields, text);
+    },
+    sourceWaits: ({ source, message }) => {
+      const fields = { event: 'source.waiting', source };
+      repeated.write(
+        `source waits ${source} ${message}`,
+        'warn',
+        fields,
+        redactText(`${source}: ${message}`),
       );
     },
     blockAppended: (event) => {

@@ -1,0 +1,174 @@
+import type { Clock } from '../../lib/clock.ts';
+import type { RecordKind } from '../../records/kinds.ts';
+import type { Ingest } from '../ingest.ts';
+import { writeExact } from '../mapping/exact.ts';
+import { LARGEST_INPUT, readInputs, UnreadableInput } from '../mapping/inputs.ts';
+import { JsonElements } from '../mapping/json-elements.ts';
+import type { Mapping } from '../mapping/map-record.ts';
+
+/**
+ * Stores the records of messages from a source. A message holds one record, a list, or one record a line; with a mapping,
+ * records of another platform in the form that the mapping reads.
+ *
+ *  T1  A message is done when its valid records are durable and the invalid ones are kept aside. Only then may it be
+ *      acknowledged. Nothing else but the stop ends the wait for that.
+ *  T2  Messages that are taken together are stored in their order.
+ *  T3  A message that cannot be read to its end is kept aside as a whole, and none of its records is stored.
+ */
+export interface Message {
+  readonly payload: Uint8Array;
+  /** Its origin, for people: `stream CDR, message 17`. */
+  readonly place: string;
+}
+
+/** A record, or a whole message, that cannot be stored. */
+export interface Rejected {
+  readonly place: string;
+  /** JSON pointer into the record; empty: the record as a whole. */
+  readonly path: string;
+  readonly message: string;
+  /** The record or the message as it came. */
+  readonly text: string;
+}
+
+export interface TakeParts {
+  readonly ingest: Pick<Ingest, 'accept'>;
+  readonly kind: RecordKind;
+  readonly mapping: Mapping | undefined;
+  readonly clock: Pick<Clock, 'sleep'>;
+  /** Keeps what cannot be stored aside; resolves when it is safe there. */
+  reject(rejected: readonly Rejected[]): Promise<void>;
+  taken(event: { readonly messages: number; readonly rejected: number }): void;
+  /** What is waited for, for people; called again and again while it lasts. */
+  waiting(message: string): void;
+}
+
+/** A record on one line of the body. */
+interface Line {
+  readonly bytes: Buffer;
+  readonly message: Message;
+}
+
+/** @throws the reason of `signal` when it aborts: then nobody may acknowledge the messages */
+export async function takeMessages(
+  parts: TakeParts,
+  messages: readonly Message[],
+  signal: AbortSignal,
+): Promise<void> {
+  const rejected: Rejected[] = [];
+  const lines: Line[] = [];
+  for (const message of messages) {
+    const read = await linesOf(parts.mapping, message);
+    if (!Array.isArray(read)) rejected.push(read);
+    else
+      for (const one of read) {
+        if ('bytes' in one) lines.push(one);
+        else rejected.push(one);
+      }
+  }
+  rejected.push(...(await store(parts, lines, signal)));
+  if (rejected.length > 0) await keepAside(parts, rejected, signal);
+  parts.taken({ messages: messages.length, rejected: rejected.length });
+}
+
+/** The records of a message; or why it cannot be read to its end. */
+async function linesOf(
+  mapping: Mapping | undefined,
+  message: Message,
+): Promise<(Line | Rejected)[] | Rejected> {
+  const { payload, place } = message;
+  const whole = (fault: string): Rejected => ({ place, path: '', message: fault, text: textOf(payload) });
+  if (!mapping) {
+    const elements = new JsonElements(LARGEST_INPUT);
+    const found = elements.add(payload).map(({ bytes }) => ({ bytes: onOneLine(bytes), message }));
+    elements.end();
+    if (elements.fault !== undefined) return whole(elements.fault);
+    return found.length > 0 ? found : whole('the message has no record');
+  }
+  const lines: (Line | Rejected)[] = [];
+  try {
+    for await (const read of readInputs(mapping, once(payload))) {
+      if ('fault' in read) {
+        lines.push(whole(read.fault));
+        continue;
+      }
+      const mapped = mapping.map(read.input);
+      if (mapped.type === 'record') lines.push({ bytes: Buffer.from(mapped.text), message });
+      else if (mapped.type === 'fault')
+        lines.push({ place, path: mapped.path, message: mapped.message, text: writeExact(read.input) });
+    }
+  } catch (error) {
+    if (error instanceof UnreadableInput) return whole(error.message);
+    throw error;
+  }
+  return lines;
+}
+
+/** Between the values of JSON, line feeds are white space, and texts have none. */
+function onOneLine(bytes: Buffer): Buffer {
+  for (let at = bytes.indexOf(LINE_FEED); at >= 0; at = bytes.indexOf(LINE_FEED, at + 1)) bytes[at] = SPACE;
+  return bytes;
+}
+
+/** Stores what is valid, however long that takes. @returns the others */
+async function store(parts: TakeParts, lines: readonly Line[], signal: AbortSignal): Promise<Rejected[]> {
+  if (lines.length === 0) return [];
+  for (;;) {
+    signal.throwIfAborted();
+    const body = Buffer.concat(lines.flatMap(({ bytes }) => [bytes, END]));
+    const { kind, ingest, clock } = parts;
+    const outcome = await ingest.accept({ kind, body, format: 'ndjson', skipInvalid: true });
+    switch (outcome.type) {
+      case 'accepted': {
+        const faults = new Map(outcome.faults.map((fault) => [fault.index, fault]));
+        return outcome.indexes.map((index) => {
+          const { bytes, message } = lines[index] as Line;
+          const fault = faults.get(index) ?? { path: '', message: 'is not valid' };
+          return { place: message.place, path: fault.path, message: fault.message, text: textOf(bytes) };
+        });
+      }
+      case 'busy':
+        parts.waiting(outcome.cause);
+        await clock.sleep(outcome.retryAfter * 1000, signal);
+        break;
+      default: {
+        // There are too many invalid records to name them all.
+        const half = Math.ceil(lines.length / 2);
+        const first = await store(parts, lines.slice(0, half), signal);
+        return [...first, ...(await store(parts, lines.slice(half), signal))];
+      }
+    }
+  }
+}
+
+async function keepAside(
+  { reject, waiting, clock }: TakeParts,
+  rejected: readonly Rejected[],
+  signal: AbortSignal,
+): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    signal.throwIfAborted();
+    try {
+      return await reject(rejected);
+    } catch (error) {
+      waiting(`invalid records cannot be kept aside: ${error instanceof Error ? error.message : error}`);
+      await clock.sleep(Math.min(1000 * 2 ** tries, LONGEST_PAUSE_MS), signal);
+    }
+  }
+}
+
+/** What is kept aside, as the body of a message: `place`, `path`, `message`, and the record as text. */
+export function rejectedText(source: string, { place, path, message, text }: Rejected): string {
+  return JSON.stringify({ source, place, path, message, record: text });
+}
+
+const LONGEST_PAUSE_MS = 30_000;
+const LINE_FEED = 0x0a;
+const SPACE = 0x20;
+const END = Buffer.from('\n');
+
+const textOf = (bytes: Uint8Array) => Buffer.from(bytes).toString('utf8');
+
+async function* once(payload: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield payload;
+}

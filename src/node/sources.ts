@@ -1,0 +1,36 @@
+import type { Ingest } from '../ingest/ingest.ts';
+import { mqttSource } from '../ingest/sources/mqtt-source.ts';
+import { createSources, type WantedSource } from '../ingest/sources/run-sources.ts';
+import { systemRandom } from '../lib/system-clock.ts';
+import { mappingsOf, type NodeParts } from './app.ts';
+
+/** What fetches records from elsewhere, beside the partitions. @throws Error when a setting names what is not there */
+export function sourcesOf({ config, clock, telemetry, storage: { log } }: NodeParts, ingest: Ingest) {
+  const wanted: WantedSource[] = [
+    ...config.sourceNatsSubjects.map(
+      ({ holds, address: subject }): WantedSource => ({
+        name: `nats ${subject}`,
+        holds,
+        source: async (context, signal) => {
+          const { sourceNatsUrl: servers, sourceNatsRejected: rejected = '' } = config;
+          // Nodes without such a source do not load the client.
+          const { natsSource } = await import('../ingest/sources/nats-source.ts');
+          return natsSource({ servers, subject, rejected })(context, signal);
+        },
+      }),
+    ),
+    ...config.sourceMqttTopics.map(
+      ({ holds, address: topic }): WantedSource => ({
+        name: `mqtt ${topic}`,
+        holds,
+        source: mqttSource({
+          url: config.sourceMqttUrl ?? '',
+          topic,
+          rejected: config.sourceMqttRejected ?? '',
+        }),
+      }),
+    ),
+  ];
+  const mappings = mappingsOf(config);
+  return createSources({ ingest, mappings, clock, random: systemRandom, telemetry }, wanted, log.partitions);
+}
