@@ -119,6 +119,8 @@ export function counted(state: State, step: Step, ticket: number, result: Counte
     const lost = counting.lostFrom.spread(records, result.counts, ahead.oldest ?? step.at.now);
     countLost(state, step, lost, counting.blocks, counting.damaged, true);
   }
+  // R2. What was counted at the runner's place itself is handed out next.
+  if (state.live) return;
   ahead.counts = result.counts.plus(counting.counts);
   ahead.oldest = result.oldest ?? ahead.oldest;
   ahead.exact = true;
