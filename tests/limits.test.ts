@@ -21,6 +21,7 @@ import {
   WINDOW_MILLISECONDS,
 } from '../src/auth/rate-limit.ts';
 import { APPLICATION_TOKEN_SECONDS, REFRESH_TOKEN_SECONDS, USER_TOKEN_SECONDS } from '../src/auth/tokens.ts';
+import { MOST_DEVICES, TRUST_DAYS } from '../src/auth/trusted-devices.ts';
 import { MOST_USERS } from '../src/auth/users.ts';
 import { SETTINGS, variableOf } from '../src/config/config.ts';
 import { LEDGER_DAYS } from '../src/delivery/ledger/document.ts';
@@ -117,6 +118,8 @@ const ROWS: readonly (string | Row)[] = [
   ['auth token of an application', `${APPLICATION_TOKEN_SECONDS / 86_400} days`, '401'],
   ['application tokens of an organisation', count(MOST_TOKENS), '422'],
   ['users of an organisation', count(MOST_USERS), '422'],
+  ['trust in a device of a user', `${TRUST_DAYS} days`, 'a login needs a code'],
+  ['trusted devices of a user', String(MOST_DEVICES), 'a new one replaces the oldest'],
   'Data streams',
   ['data streams of an organisation', count(MOST_STREAMS), '422', 'streamsPerOrganisation'],
   ['unfinished replays of a data stream', String(MOST_REPLAYS.stream), '422'],

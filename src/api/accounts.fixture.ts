@@ -18,6 +18,7 @@ import { operatorRoutes } from './operator/routes.ts';
 import { organisationRoutes } from './organisation.ts';
 import type { Route } from './route.ts';
 import { sessionRoutes } from './session.ts';
+import { trustedDeviceRoutes } from './trusted-devices.ts';
 import { userRoutes } from './user.ts';
 
 /** For tests: the routes of accounts over a registry in memory, called without HTTP, with everything checked that a route promises. */
@@ -65,6 +66,7 @@ export async function setUpAccounts(): Promise<AccountsFixture> {
     ...organisationRoutes(accounts),
     ...userRoutes(accounts),
     ...mfaRoutes(accounts),
+    ...trustedDeviceRoutes(accounts),
     ...operatorRoutes({ ...accounts, registry, clock, retentionMs: 7 * 86_400_000 }),
   ];
   const authorizeOperator = createAuthorizeOperator(OPERATOR_TOKEN);
@@ -73,7 +75,7 @@ export async function setUpAccounts(): Promise<AccountsFixture> {
     const authorization = token === undefined ? undefined : `Bearer ${token}`;
     if (route.access === 'public') return undefined;
     if (route.access === 'operator') return authorizeOperator(authorization);
-    const identity = await accounts.authorize(authorization, ip);
+    const identity = await accounts.authorize(authorization, ip, route.setsUpMfa);
     mustBeAllowed(route, identity);
     return identity;
   };

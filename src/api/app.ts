@@ -208,7 +208,7 @@ async function identify(route: Route, request: FastifyRequest, parts: RouteParts
     if (!route.streamBody) parts.admitOperator?.();
     return request.identity;
   }
-  const identity = await parts.authorize(authorization, request.caller);
+  const identity = await parts.authorize(authorization, request.caller, route.setsUpMfa);
   request.identity = identity;
   try {
     parts.admit(identity, route.access === 'read' ? 'read' : 'write');

@@ -1,9 +1,11 @@
-import Type from 'typebox';
+import Type, { type Static } from 'typebox';
 import type { Authentication } from '../auth/authentication.ts';
 import type { RateLimits } from '../auth/rate-limit.ts';
 import { loginOf } from '../auth/tokens.ts';
+import { type NewDevice, TRUST_DAYS } from '../auth/trusted-devices.ts';
 import { ApiError, faultsToError } from '../errors.ts';
 import { type Answer, defineRoute, type Route } from './route.ts';
+import { NewTrustedDevice } from './trusted-devices.ts';
 
 export interface AuthenticateParts {
   readonly authentication: Authentication;
@@ -35,7 +37,12 @@ const Credentials = Type.Object({
       description: 'From a login with a password. No other field may be given.',
     }),
   ),
-  fingerprint: Type.Optional(Type.String({ description: 'Fingerprint of the device; ignored.' })),
+  fingerprint: Type.Optional(
+    Type.String({
+      maxLength: LONGEST_NAME,
+      description: 'With username and password: the fingerprint of a trusted device, which needs no code.',
+    }),
+  ),
   mfa_token: Type.Optional(
     Type.String({
       maxLength: LONGEST_TOKEN,
@@ -49,9 +56,10 @@ const Credentials = Type.Object({
       examples: ['287082'],
     }),
   ),
+  trusted_device: Type.Optional(NewTrustedDevice),
 });
 
-const AuthTokens = Type.Object(
+export const AuthTokens = Type.Object(
   {
     auth_token: Type.Optional(
       Type.String({
@@ -71,6 +79,12 @@ const AuthTokens = Type.Object(
           'Instead of the others, for a user with a second factor: send it with a code within 5 minutes.',
       }),
     ),
+    mfa_setup_token: Type.Optional(
+      Type.String({
+        description:
+          'Instead of the others, for a user without a second factor whose organisation requires one. Bearer token of the two calls that set it up, for 15 minutes: `POST /api/v1/user/mfa` and `PATCH /api/v1/user/mfa/{key_id}`. The second one answers with the tokens of the login.',
+      }),
+    ),
   },
   { 'x-component': 'AuthTokens' },
 );
@@ -86,7 +100,7 @@ export function authenticateRoutes({ authentication, rateLimits }: AuthenticateP
       operationId: 'Authenticate',
       tags: ['Authentication'],
       summary: 'Get an auth token',
-      description: `Takes ${WAYS}. After three failed logins in a row a user is locked for 5 minutes: 401 with the body of TooManyRequests. Wrong codes count too. A user with a second factor gets an mfa_token for the password; that token and a code give the auth token. Devices are not trusted: each login needs a code.`,
+      description: `Takes ${WAYS}. After three failed logins in a row a user is locked for 5 minutes: 401 with the body of TooManyRequests. Wrong codes count too. A user with a second factor gets an mfa_token for the password; that token and a code give the auth token. With \`trusted_device\` beside the code, the device is trusted for ${TRUST_DAYS} days: a login with its \`fingerprint\` and the password needs no code. A user without a second factor whose organisation requires one gets a mfa_setup_token to set it up with.`,
       access: 'public',
       body: Credentials,
       bodyExamples: {
@@ -101,6 +115,14 @@ export function authenticateRoutes({ authentication, rateLimits }: AuthenticateP
         'Second step': {
           summary: 'A person with a second factor, after the password',
           value: { mfa_token: 'the mfa_token of the first step', code: '287082' },
+        },
+        'Trusted device': {
+          summary: 'The second step, after which this device is not asked for a code',
+          value: {
+            mfa_token: 'the mfa_token of the first step',
+            code: '287082',
+            trusted_device: { fingerprint: '0f8e2b1c9d7a4e55b3c6', name: 'My laptop' },
+          },
         },
         'Refresh token': {
           summary: 'Continues a login',
@@ -119,7 +141,7 @@ export function authenticateRoutes({ authentication, rateLimits }: AuthenticateP
       ],
       handler: async ({ body, ip }) => {
         rateLimits.authenticate(ip);
-        const { application_token, username, password, refresh_token, mfa_token, code } = body;
+        const { application_token, username, password, refresh_token, mfa_token, code, fingerprint } = body;
         const byCode = mfa_token !== undefined || code !== undefined;
         const byPassword = username !== undefined || password !== undefined;
         if (
@@ -142,12 +164,15 @@ export function authenticateRoutes({ authentication, rateLimits }: AuthenticateP
         if (byCode) {
           if (mfa_token === undefined) throw required('/mfa_token', SECOND_STEP);
           if (!code) throw required('/code', SECOND_STEP);
-          return session(await authentication.byCode(mfa_token, code));
+          const device = body.trusted_device && deviceOf(body.trusted_device);
+          return session(await authentication.byCode(mfa_token, code, device));
         }
         if (!username) throw required('/username', PAIR);
         if (!password) throw required('/password', PAIR);
-        const tokens = await authentication.byPassword(username, password);
-        return 'mfaToken' in tokens ? { status: 200, body: { mfa_token: tokens.mfaToken } } : session(tokens);
+        const tokens = await authentication.byPassword(username, password, fingerprint);
+        if ('mfaToken' in tokens) return { status: 200, body: { mfa_token: tokens.mfaToken } };
+        if ('setUpToken' in tokens) return { status: 200, body: { mfa_setup_token: tokens.setUpToken } };
+        return session(tokens);
       },
     }),
   ];
@@ -155,6 +180,16 @@ export function authenticateRoutes({ authentication, rateLimits }: AuthenticateP
 
 const SECOND_STEP = 'mfa_token and code belong together';
 const PAIR = 'username and password belong together';
+
+function deviceOf(given: Static<typeof NewTrustedDevice>): NewDevice {
+  const { fingerprint, name, operating_system: operatingSystem, browser } = given;
+  return {
+    fingerprint,
+    ...(name === undefined ? {} : { name }),
+    ...(operatingSystem === undefined ? {} : { operatingSystem }),
+    ...(browser === undefined ? {} : { browser }),
+  };
+}
 
 function session({ authToken, refreshToken }: { authToken: string; refreshToken: string }): Answer {
   const body = { auth_token: authToken, refresh_token: refreshToken };

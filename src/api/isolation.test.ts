@@ -29,6 +29,12 @@ const FOREIGN_KEY = {
   created: '2026-01-01T00:00:00.000Z',
   activated: null,
 };
+const FOREIGN_DEVICE = {
+  id: 88,
+  digest: 'theirs',
+  created: '2026-01-01T00:00:00.000Z',
+  until: '2036-01-01T00:00:00.000Z',
+};
 
 before(async () => {
   api = await setUpApi();
@@ -44,7 +50,7 @@ before(async () => {
   });
   const document = `user.${keyToken(FOREIGN_USER)}`;
   const stored = (await api.registry.get(document))?.value as { readonly [name: string]: Json };
-  await api.registry.put(document, { ...stored, mfa: FOREIGN_KEY });
+  await api.registry.put(document, { ...stored, mfa: FOREIGN_KEY, trustedDevices: [FOREIGN_DEVICE] });
   const replayed = await api.call('POST', `/api/v2/data_stream/${stream}/replay`, {
     token: 'bea',
     body: { from: 'earliest' },
@@ -72,6 +78,7 @@ function foreignValue(parameter: string, path: string): string {
   if (parameter === 'user_id') return foreign.user;
   if (parameter === 'role_id') return '3';
   if (parameter === 'key_id') return String(FOREIGN_KEY.id);
+  if (parameter === 'device_id') return String(FOREIGN_DEVICE.id);
   throw new Error(`a parameter :${parameter} in ${path}: say here what another organisation has of it`);
 }
 const ofCustomers = ({ access }: Route) => access !== 'public' && access !== 'operator';

@@ -4,6 +4,7 @@ import { type Identity, isUser } from '../auth/identity.ts';
 import type { Mfa } from '../auth/mfa.ts';
 import type { UserDocument, Users } from '../auth/users.ts';
 import { ApiError, faultsToError } from '../errors.ts';
+import { AuthTokens } from './authenticate.ts';
 import { defineRoute, type Route } from './route.ts';
 import { Sha1Hex } from './session.ts';
 import { lookup } from './user.ts';
@@ -12,7 +13,7 @@ import { MFA_STATUSES, MFA_TYPE, MfaKeyView, showMfaKey } from './user-view.ts';
 export interface MfaParts {
   readonly users: Pick<Users, 'find' | 'findIn'>;
   readonly mfa: Mfa;
-  readonly authentication: Pick<Authentication, 'confirmPassword' | 'confirmUser'>;
+  readonly authentication: Pick<Authentication, 'confirmPassword' | 'confirmUser' | 'afterSetUp'>;
 }
 
 const PATH = '/api/v1/user';
@@ -51,9 +52,10 @@ export function mfaRoutes({ users, mfa, authentication }: MfaParts): Route[] {
       tags,
       summary: 'Create an MFA key for yourself',
       description:
-        'The key is pending until a code activates it; another pending key of yours is replaced. Only this answer shows the secret and the recovery codes.',
+        'The key is pending until a code activates it; another pending key of yours is replaced. Only this answer shows the secret and the recovery codes. A `mfa_setup_token` of `POST /api/v1/authenticate` is a bearer token for this call.',
       access: 'read',
       changesOwnLogin: true,
+      setsUpMfa: true,
       body: Type.Object({
         type: Type.Optional(Type.Object({ id: Type.Literal(MFA_TYPE.id) })),
         password: Sha1Hex,
@@ -77,19 +79,27 @@ export function mfaRoutes({ users, mfa, authentication }: MfaParts): Route[] {
       tags,
       summary: 'Activate your MFA key',
       description:
-        'With the code that the authenticator app shows now. Each login needs a code from then on; sessions that are open stay open.',
+        'With the code that the authenticator app shows now. Each login needs a code from then on; sessions that are open stay open. With a `mfa_setup_token` as bearer token, the answer has the tokens of the login.',
       access: 'read',
       changesOwnLogin: true,
+      setsUpMfa: true,
       params: KeyParameter,
       body: Type.Object({ status: Type.Optional(Type.Object({ id: Type.Literal(1) })), code: Code }),
       bodyExamples: {
         Activate: { summary: 'With the code of this moment', value: { status: { id: 1 }, code: '287082' } },
       },
-      responses: { 204: { description: 'Active.' } },
+      responses: {
+        200: { description: 'Active, with a `mfa_setup_token`: the login.', schema: AuthTokens },
+        204: { description: 'Active.' },
+      },
       errors: ERRORS,
       handler: async ({ identity, params, body }) => {
         const outcome = await mfa.activate(await ownerOf(identity, params.key_id), body.code);
-        if (outcome === 'activated') return { status: 204 };
+        if (outcome === 'activated') {
+          if (!identity.settingUp) return { status: 204 };
+          const { authToken, refreshToken } = await authentication.afterSetUp(identity);
+          return { status: 200, body: { auth_token: authToken, refresh_token: refreshToken } };
+        }
         if (outcome === 'not-pending') throw new ApiError('InvalidState', 'The key is active already.');
         const message =
           'is not the code of this moment. Check that the clock of the phone is right, and use the next code';

@@ -11,7 +11,13 @@ describe('who am I', () => {
     const { call, login, accounts } = await setUpAccounts();
     const token = await login(ADA);
     const organisation = await call('GET', '/api/v1/organisation/my', { token });
-    assert.deepEqual(organisation.body, { id: 1, name: 'Root', parent_id: null, created });
+    assert.deepEqual(organisation.body, {
+      id: 1,
+      name: 'Root',
+      parent_id: null,
+      created,
+      mfa_required: false,
+    });
     const user = await call('GET', '/api/v1/user/my', { token });
     assert.deepEqual(user.body, {
       id: (await accounts.users.find(ADA.username))?.id,
@@ -31,7 +37,7 @@ describe('who am I', () => {
     const { application_token } = (await operator('POST', '/organisations/2/application_tokens')).body;
     const token = await login({ application_token });
     const organisation = await call('GET', '/api/v1/organisation/my', { token });
-    assert.deepEqual(organisation.body, { id: 2, name: 'Child', parent_id: 1, created });
+    assert.deepEqual(organisation.body, { id: 2, name: 'Child', parent_id: 1, created, mfa_required: false });
     assert.equal((await call('GET', '/api/v1/user/my', { token })).status, 404);
   });
 });

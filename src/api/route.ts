@@ -24,6 +24,8 @@ export interface Route {
   readonly access: Access;
   /** A call that changes nothing but the caller's own session or password: observers may make it too. */
   readonly changesOwnLogin?: boolean;
+  /** A call that a user makes who must set up a second factor before the login: it takes a set-up token too. */
+  readonly setsUpMfa?: boolean;
   readonly params?: TObject;
   readonly query?: TObject;
   /** Schema of the JSON body. Members that are null are removed before validation; unknown ones are ignored, see misspelt.ts. */

@@ -18,6 +18,7 @@ import { type OperatorParts, operatorRoutes } from './operator/routes.ts';
 import { type OrganisationParts, organisationRoutes } from './organisation.ts';
 import type { Route } from './route.ts';
 import { type SessionParts, sessionRoutes } from './session.ts';
+import { type TrustedDeviceParts, trustedDeviceRoutes } from './trusted-devices.ts';
 import { type UserParts, userRoutes } from './user.ts';
 import { v1DataStreamRoutes } from './v1/data-stream.ts';
 
@@ -28,6 +29,7 @@ type ApiParts = AuthenticateParts &
   OrganisationParts &
   UserParts &
   MfaParts &
+  TrustedDeviceParts &
   DataStreamParts &
   ReplayParts &
   DataStreamActivityParts &
@@ -49,6 +51,7 @@ export function apiRoutes(parts: ApiParts): Route[] {
     ...organisationRoutes(parts),
     ...userRoutes(parts),
     ...mfaRoutes(parts),
+    ...trustedDeviceRoutes(parts),
     ...eventTypeRoutes(),
     ...eventRoutes(parts),
     sampleRecordRoute(),

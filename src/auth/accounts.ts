@@ -10,6 +10,7 @@ import { createPasswords, type PasswordCosts } from './passwords.ts';
 import { createSealer } from './seal.ts';
 import type { Secrets } from './secret.ts';
 import { createTokens } from './tokens.ts';
+import { createTrustedDevices, type TrustedDevices } from './trusted-devices.ts';
 import { createUsers, type Users } from './users.ts';
 
 /** All services of this folder over one registry: organisations, users, tokens and logins. */
@@ -20,6 +21,7 @@ export interface Accounts {
   readonly authentication: Authentication;
   readonly authorize: Authorize;
   readonly mfa: Mfa;
+  readonly trustedDevices: TrustedDevices;
   /** Lets a locked user log in again. */
   unlock(username: string): Promise<void>;
 }
@@ -46,6 +48,7 @@ export function createAccounts({
   const tokens = createTokens(secrets, clock);
   const logins = createLogins(registry, users, clock);
   const mfa = createMfa({ registry, sealer: createSealer(secrets, random), clock, random });
+  const trustedDevices = createTrustedDevices(registry, clock, random);
   return {
     organisations,
     users,
@@ -59,8 +62,10 @@ export function createAccounts({
       clock,
       random,
       mfa,
+      trustedDevices,
     }),
     mfa,
+    trustedDevices,
     unlock: (username) => logins.unlock(username),
     authorize: createAuthorize(tokens, { organisations, users, applicationTokens }),
   };

@@ -2,11 +2,12 @@ import { ApiError, faultsToError } from '../errors.ts';
 import type { Clock, Random } from '../lib/clock.ts';
 import type { OrganisationDocument } from '../registry/organisation.ts';
 import type { ApplicationTokenDocument, ApplicationTokens } from './application-tokens.ts';
-import { type Identity, isUser, userOf } from './identity.ts';
+import { type Identity, isUser, needsSecondFactor, userOf } from './identity.ts';
 import type { Logins, Refusal } from './lockout.ts';
 import type { Mfa } from './mfa.ts';
 import type { Organisations } from './organisations.ts';
 import { REFRESH_TOKEN_SECONDS, refusing, type Tokens, type UserSubject } from './tokens.ts';
+import type { NewDevice, TrustedDevices } from './trusted-devices.ts';
 import { hasMfa, type UserDocument, type Users } from './users.ts';
 
 interface SessionTokens {
@@ -19,14 +20,29 @@ interface NeedsCode {
   readonly mfaToken: string;
 }
 
+/** The password was right; the organisation requires a second factor, and the user has none yet. */
+interface NeedsSetUp {
+  readonly setUpToken: string;
+}
+
 /** The ways to get an auth token, and the ways to end one. Each throws ApiError: 401 for wrong credentials, 404 InvalidReference for a deleted organisation. */
 export interface Authentication {
   /** @param ip the caller's address; the application token may be restricted to an address */
   byApplicationToken(applicationToken: string, ip: string): Promise<{ readonly authToken: string }>;
   /** @param sha1Hex SHA-1 of the clear password, 40 hex digits of either case */
-  byPassword(username: string, sha1Hex: string): Promise<SessionTokens | NeedsCode>;
-  /** The second step of a login. @param code of the authenticator app, or a recovery code */
-  byCode(mfaToken: string, code: string): Promise<SessionTokens>;
+  /** @param fingerprint of the device: on a trusted one no code is needed */
+  byPassword(
+    username: string,
+    sha1Hex: string,
+    fingerprint?: string,
+  ): Promise<SessionTokens | NeedsCode | NeedsSetUp>;
+  /**
+   * The second step of a login.
+   * @param code of the authenticator app, or a recovery code @param device to be trusted from now on
+   */
+  byCode(mfaToken: string, code: string, device?: NewDevice): Promise<SessionTokens>;
+  /** The login of a user who has just set up the second factor that the organisation requires. */
+  afterSetUp(identity: Pick<Identity, 'actor'>): Promise<SessionTokens>;
   byRefreshToken(refreshToken: string): Promise<{ readonly authToken: string }>;
   /**
    * Ends one session of a user, or all of them: their auth tokens and refresh tokens are refused from now on.
@@ -58,6 +74,7 @@ interface AuthenticationParts {
   readonly applicationTokens: Pick<ApplicationTokens, 'find' | 'stateOf'>;
   readonly organisations: Pick<Organisations, 'get'>;
   readonly mfa: Pick<Mfa, 'use'>;
+  readonly trustedDevices: Pick<TrustedDevices, 'trust' | 'isTrusted'>;
 }
 
 const SHA1_HEX = /^[0-9a-fA-F]{40}$/;
@@ -128,14 +145,26 @@ export function createAuthentication(parts: AuthenticationParts): Authentication
       });
     },
 
-    byPassword: async (username, sha1Hex) => {
+    byPassword: async (username, sha1Hex, fingerprint) => {
       const user = await checkPassword(username, sha1Hex);
-      if (!hasMfa(user)) return beginSession(user);
-      const subject = subjectOf(user, await organisationOf(user), undefined);
+      const organisation = await organisationOf(user);
+      const subject = subjectOf(user, organisation, undefined);
+      if (!hasMfa(user)) {
+        if (!organisation.mfaRequired) return beginSession(user);
+        return { setUpToken: await tokens.issueSetUpToken(subject) };
+      }
+      if (fingerprint !== undefined && parts.trustedDevices.isTrusted(user, fingerprint))
+        return beginSession(user);
       return { mfaToken: await tokens.issueMfaToken(subject) };
     },
 
-    byCode: async (mfaToken, code) => {
+    afterSetUp: async ({ actor }) => {
+      const user = await users.find(usernameOf(actor));
+      if (!user) throw new ApiError('InvalidToken', 'The user was removed.');
+      return beginSession(user);
+    },
+
+    byCode: async (mfaToken, code, device) => {
       const verified = await tokens.verifyMfaToken(mfaToken);
       if (verified.type === 'invalid') {
         throw new ApiError('InvalidToken', 'The mfa_token is not from this server.');
@@ -152,6 +181,7 @@ export function createAuthentication(parts: AuthenticationParts): Authentication
           );
         }
         await checkCode(user, code);
+        if (device) await parts.trustedDevices.trust(user, device);
         return beginSession(user);
       });
     },
@@ -187,6 +217,7 @@ export function createAuthentication(parts: AuthenticationParts): Authentication
         if (verified.type === 'expired') throw new ApiError('TokenExpired', 'The refresh token has expired.');
         const user = await userOf(verified.subject, users);
         const organisation = await organisationOf(user);
+        if (organisation.mfaRequired && !hasMfa(user)) throw needsSecondFactor();
         return {
           authToken: await tokens.issueAuthToken(subjectOf(user, organisation, verified.subject.session)),
         };

@@ -4,7 +4,7 @@ import type { ApplicationTokens } from './application-tokens.ts';
 import type { Organisations } from './organisations.ts';
 import { digestOf } from './secret.ts';
 import { refusing, type TokenSubject, type Tokens, type UserSubject } from './tokens.ts';
-import type { Role, UserDocument, Users } from './users.ts';
+import { hasMfa, type Role, type UserDocument, type Users } from './users.ts';
 
 /** The caller on behalf of an organisation. Only this decides what the caller may see, never the request. */
 export interface Identity {
@@ -15,6 +15,8 @@ export interface Identity {
   readonly actor: string;
   /** For a user's token: the login that created it. */
   readonly session?: string;
+  /** The token is only good for setting up the second factor that the organisation requires. */
+  readonly settingUp?: true;
 }
 
 /** Whether an actor is a logged-in person, not a program. */
@@ -22,7 +24,12 @@ export function isUser(actor: string): boolean {
   return actor.startsWith('user:');
 }
 
-export type Authorize = (authorization: string | undefined, ip: string) => Promise<Identity>;
+/** @param setsUp a call that sets up a second factor takes a set-up token too */
+export type Authorize = (
+  authorization: string | undefined,
+  ip: string,
+  setsUp?: boolean,
+) => Promise<Identity>;
 export type AuthorizeOperator = (authorization: string | undefined) => void;
 
 /** The data that a call is checked against, beside its token's signature. */
@@ -37,17 +44,24 @@ interface Directory {
  * This is stricter than emnify, whose tokens outlive a revocation.
  * @throws ApiError InvalidToken, TokenExpired (401); Forbidden (403) from an address that the token is not for
  */
-export function createAuthorize(tokens: Pick<Tokens, 'verifyAuthToken'>, directory: Directory): Authorize {
-  return async (authorization, ip) => {
-    const verified = await tokens.verifyAuthToken(bearerOf(authorization));
+export function createAuthorize(
+  tokens: Pick<Tokens, 'verifyAuthToken' | 'verifySetUpToken'>,
+  directory: Directory,
+): Authorize {
+  return async (authorization, ip, setsUp = false) => {
+    const token = bearerOf(authorization);
+    let verified = await tokens.verifyAuthToken(token);
+    const settingUp = setsUp && verified.type === 'invalid';
+    if (settingUp) verified = await tokens.verifySetUpToken(token);
     if (verified.type === 'invalid') throw new ApiError('InvalidToken');
     return refusing(verified.subject, async () => {
       if (verified.type === 'expired') throw new ApiError('TokenExpired');
       const { subject } = verified;
       const organisation = await directory.organisations.get(subject.organisationId);
       if (!organisation) throw new ApiError('InvalidToken', 'The organisation of the token was deleted.');
-      const holder = await holderOf(subject, ip, directory);
-      return { organisationId: organisation.id, organisationName: organisation.name, ...holder };
+      const holder = await holderOf(subject, ip, directory, organisation.mfaRequired === true && !settingUp);
+      const caller = { organisationId: organisation.id, organisationName: organisation.name, ...holder };
+      return settingUp ? { ...caller, settingUp } : caller;
     });
   };
 }
@@ -56,9 +70,11 @@ async function holderOf(
   subject: TokenSubject,
   ip: string,
   { users, applicationTokens }: Directory,
+  needsMfa: boolean,
 ): Promise<Pick<Identity, 'role' | 'actor' | 'session'>> {
   if (subject.type === 'user') {
     const user = await userOf(subject, users);
+    if (needsMfa && !hasMfa(user)) throw needsSecondFactor();
     const session = subject.session === undefined ? {} : { session: subject.session };
     return { role: user.role, actor: `user:${user.username}`, ...session };
   }
@@ -71,6 +87,14 @@ async function holderOf(
     throw new ApiError('Forbidden', 'The application token may not be used from this address.');
   }
   return { role: 'administrator', actor: `application:${subject.applicationId}` };
+}
+
+/** The organisation requires a second factor since the login, or it was removed. */
+export function needsSecondFactor(): ApiError {
+  return new ApiError(
+    'InvalidToken',
+    'Your organisation requires a second factor. Log in with your password: you are asked to set one up.',
+  );
 }
 
 /** The user of a verified token. @throws ApiError InvalidToken if the token no longer holds */

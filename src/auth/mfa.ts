@@ -159,7 +159,8 @@ export function createMfa({ registry, sealer, clock, random }: MfaParts): Mfa {
     remove: async ({ username }, keyId) => {
       let removed = false;
       await changeDocument(USER, registry, userKey(username) as string, (user) => {
-        const { mfa, ...rest } = user;
+        // D2 of trusted-devices.ts.
+        const { mfa, trustedDevices: _, ...rest } = user;
         removed = mfa !== undefined && (keyId === undefined || mfa.id === keyId);
         return removed ? rest : user;
       });

@@ -1,12 +1,15 @@
+import { noteChange } from '../lib/call-cost.ts';
 import type { Clock, Random } from '../lib/clock.ts';
 import { ORGANISATION, type OrganisationDocument, organisationKey } from '../registry/organisation.ts';
 import type { Registry } from '../registry/registry.ts';
-import { randomId, wasStored } from './documents.ts';
+import { changeDocument, randomId, wasStored } from './documents.ts';
 
 /** The organisations of the installation. The operator registers them. */
 export interface Organisations {
   create(organisation: NewOrganisation): Promise<OrganisationCreated>;
   get(id: number): Promise<OrganisationDocument | undefined>;
+  /** Whether its users need a second factor. false if the organisation does not exist. */
+  requireMfa(id: number, required: boolean): Promise<boolean>;
   /** In no particular order. */
   list(): AsyncIterable<OrganisationDocument>;
 }
@@ -44,6 +47,16 @@ export function createOrganisations(registry: Registry, clock: Clock, random: Ra
         if (wasStored(outcome)) return { type: 'created', organisation };
         if (id !== undefined) return { type: 'taken' };
       }
+    },
+    requireMfa: async (id, required) => {
+      let before = false;
+      const changed = await changeDocument(ORGANISATION, registry, organisationKey(id), (organisation) => {
+        const { mfaRequired, ...rest } = organisation;
+        before = mfaRequired === true;
+        return required ? { ...rest, mfaRequired: true as const } : rest;
+      });
+      noteChange({ mfa_required: before }, { mfa_required: required });
+      return changed !== undefined;
     },
     list: async function* () {
       for await (const { document } of ORGANISATION.list(registry)) yield document;

@@ -20,7 +20,14 @@ export interface Secret {
   key(purpose: Purpose, length: number): Buffer;
 }
 
-export type Purpose = 'key id' | 'sealing' | 'auth token' | 'refresh token' | 'mfa token' | 'operator token';
+export type Purpose =
+  | 'key id'
+  | 'sealing'
+  | 'auth token'
+  | 'refresh token'
+  | 'mfa token'
+  | 'set-up token'
+  | 'operator token';
 
 type Loaded<T> = { readonly type: 'loaded' } & T;
 /** What the operator must fix. It never contains the secret. */

@@ -7,7 +7,8 @@ import type { Purpose, Secrets } from './secret.ts';
  * The JSON Web Tokens that customers hold: HS384, claims as emnify's (`esc.org`, `esc.orgName`, and `esc.app` or
  * `esc.user`; `iss`, `aud`, `iat`, `exp` in seconds). An auth token and a refresh token have different keys and
  * audiences, so that neither can replace the other. The token names its holder; every call checks the holder's current
- * rights (identity.ts). An MFA token stands for a password that was right; with a code it becomes a login.
+ * rights (identity.ts). An MFA token stands for a password that was right; with a code it becomes a login. So does a set-up
+ * token, of a user who must set up a second factor first; it is good for the calls that do so.
  */
 export interface Tokens {
   /** For a bearer of the API: 240 minutes for a user; for an application 7 days, or until its own expiry if sooner. */
@@ -16,9 +17,12 @@ export interface Tokens {
   issueRefreshToken(subject: UserSubject): Promise<string>;
   /** 5 minutes. */
   issueMfaToken(subject: UserSubject): Promise<string>;
+  /** 15 minutes. */
+  issueSetUpToken(subject: UserSubject): Promise<string>;
   verifyAuthToken(token: string): Promise<Verified<TokenSubject>>;
   verifyRefreshToken(token: string): Promise<Verified<UserSubject>>;
   verifyMfaToken(token: string): Promise<Verified<UserSubject>>;
+  verifySetUpToken(token: string): Promise<Verified<UserSubject>>;
 }
 
 export interface UserSubject {
@@ -54,6 +58,8 @@ export const APPLICATION_TOKEN_SECONDS = 7 * 86_400;
 export const REFRESH_TOKEN_SECONDS = 30 * 86_400;
 /** Enough to find the phone. */
 const MFA_TOKEN_SECONDS = 300;
+/** Enough to find and install an authenticator app. */
+const SET_UP_TOKEN_SECONDS = 900;
 
 const ALGORITHM = 'HS384';
 const ISSUER = 'simstream';
@@ -61,6 +67,7 @@ const AUDIENCES = {
   'auth token': '/api/v1/authenticate',
   'refresh token': '/api/v1/authenticate/refresh',
   'mfa token': '/api/v1/authenticate/mfa',
+  'set-up token': '/api/v1/user/mfa',
 } as const satisfies Partial<Record<Purpose, string>>;
 
 type TokenPurpose = keyof typeof AUDIENCES;
@@ -74,6 +81,7 @@ export function createTokens(secrets: Secrets, clock: Clock): Tokens {
     'auth token': keys('auth token'),
     'refresh token': keys('refresh token'),
     'mfa token': keys('mfa token'),
+    'set-up token': keys('set-up token'),
   };
 
   const issue = (purpose: TokenPurpose, subject: TokenSubject, expiresAtSeconds: number) =>
@@ -130,9 +138,11 @@ export function createTokens(secrets: Secrets, clock: Clock): Tokens {
     issueRefreshToken: (subject) =>
       issue('refresh token', subject, nowSeconds(clock) + REFRESH_TOKEN_SECONDS),
     issueMfaToken: (subject) => issue('mfa token', subject, nowSeconds(clock) + MFA_TOKEN_SECONDS),
+    issueSetUpToken: (subject) => issue('set-up token', subject, nowSeconds(clock) + SET_UP_TOKEN_SECONDS),
     verifyAuthToken: (token) => verify('auth token', token),
     verifyRefreshToken: (token) => verifyUser('refresh token', token),
     verifyMfaToken: (token) => verifyUser('mfa token', token),
+    verifySetUpToken: (token) => verifyUser('set-up token', token),
   };
 }
 

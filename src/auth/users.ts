@@ -32,6 +32,20 @@ export interface UserDocument {
   readonly created: string;
   /** The second factor, see mfa.ts. */
   readonly mfa?: MfaKey;
+  /** Where no code is asked for, the latest first; see trusted-devices.ts. */
+  readonly trustedDevices?: readonly TrustedDevice[];
+}
+
+export interface TrustedDevice {
+  readonly id: number;
+  /** SHA-256 of the fingerprint, base64url. */
+  readonly digest: string;
+  readonly name?: string;
+  readonly operatingSystem?: string;
+  readonly browser?: string;
+  /** UTC, ISO 8601. */
+  readonly created: string;
+  readonly until: string;
 }
 
 export interface MfaKey {
@@ -133,13 +147,10 @@ export function createUsers(registry: Registry, passwords: Passwords, clock: Clo
     let before: UserDocument | undefined;
     const after = await changeDocument(USER, registry, key, (user) => {
       before = user;
-      return {
-        ...user,
-        ...fields,
-        ...(passwordHash === undefined ? {} : { passwordHash }),
-        credentialsVersion:
-          user.credentialsVersion + (passwordHash !== undefined || fields.status === 'disabled' ? 1 : 0),
-      };
+      const changed = { ...user, ...fields };
+      if (passwordHash === undefined && fields.status !== 'disabled') return changed;
+      const ended = withoutLogins(changed);
+      return passwordHash === undefined ? ended : { ...ended, passwordHash };
     });
     if (before && after) noteChange(ofInterest(before), ofInterest(after));
     return after;
@@ -202,7 +213,7 @@ export function createUsers(registry: Registry, passwords: Passwords, clock: Clo
           return { ...user, endedSessions: Object.fromEntries([...ended, [session, until]]) };
         }
         const { endedSessions: _, ...rest } = user;
-        return { ...rest, credentialsVersion: user.credentialsVersion + 1 };
+        return withoutLogins(rest);
       });
     },
 
@@ -237,6 +248,11 @@ export function createUsers(registry: Registry, passwords: Passwords, clock: Clo
       now.passwordHash === user.passwordHash ? { ...now, passwordHash } : now,
     );
   }
+}
+
+/** All tokens are refused from now on, and no device is trusted any more. */
+function withoutLogins({ trustedDevices: _, ...user }: UserDocument): UserDocument {
+  return { ...user, credentialsVersion: user.credentialsVersion + 1 };
 }
 
 /** What the audit log says of a user. */

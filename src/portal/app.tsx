@@ -3,6 +3,7 @@ import { QueryClientProvider } from '@tanstack/react-query';
 import { lazy, Suspense, useCallback, useEffect, useState } from 'react';
 import { navigate, router, useAddress } from './lib/address.ts';
 import { api, rememberSchemas } from './lib/api.ts';
+import { browserDevice } from './lib/device.ts';
 import { zoneName } from './lib/format.ts';
 import { currentLogin } from './lib/login.ts';
 import type { Problem } from './lib/problem.ts';
@@ -46,6 +47,7 @@ export function App() {
     createSessions({
       api,
       storage: window.sessionStorage,
+      device: browserDevice,
       channel: 'BroadcastChannel' in window ? new BroadcastChannel('simstream') : undefined,
       // Plain HTTP has no crypto.randomUUID.
       name: () => [...crypto.getRandomValues(new Uint32Array(4))].join('-'),

@@ -11,6 +11,8 @@ export interface OrganisationDocument {
   readonly rootId: number;
   /** UTC, ISO 8601. */
   readonly created: string;
+  /** Its users need a second factor. */
+  readonly mfaRequired?: true;
 }
 
 export const ORGANISATION = documentKind<OrganisationDocument>({ prefix: 'organisation' });

@@ -306,6 +306,7 @@ function tab(authenticate: () => Response | Error, more: Partial<SessionParts> =
       setItem: (key, value) => void stored.set(key, value),
       removeItem: (key) => void stored.delete(key),
     },
+    device: { get: () => undefined, make: () => 'fingerprint of this browser' },
     channel: undefined,
     name: () => 'this tab',
     sleep: async () => {},

@@ -371,6 +371,57 @@ export function loginTests(): void {
       await page.getByRole('button', { name: 'Set up', exact: true }).waitFor();
     });
 
+    test('an organisation requires a second factor: it is set up at the login, and a trusted browser is not asked', async (t) => {
+      if (!browser) return t.skip();
+      await world.api.createOrganisation(9, 'Strict Fleet');
+      await world.addUser(9, 'ina');
+      await world.addUser(9, 'leo', 'observer');
+      const textOf = async (name: string) =>
+        (await page.getByRole('region', { name, exact: true }).innerText()).trim();
+      /** Types the code of the key that is shown, and gives the recovery codes. */
+      const activate = async () => {
+        await page.getByRole('img', { name: 'QR code of the key' }).waitFor();
+        const totp = new TOTP({ secret: Secret.fromBase32(await textOf('Key')) });
+        const recovery = (await textOf('Recovery codes')).split('\n');
+        await page.getByRole('textbox', { name: /code that the app shows/i }).fill(totp.generate());
+        await page.getByRole('button', { name: 'Activate' }).click();
+        return recovery;
+      };
+      await fresh('ina');
+      await go(page, '/users');
+      const required = page.getByRole('switch', { name: 'Require a second factor of all users' });
+      await required.click();
+      await page.getByText('Set up your own second factor first').waitFor();
+      await go(page, '/account');
+      await page.getByRole('textbox', { name: 'Your password' }).fill(PASSWORD);
+      await page.getByRole('button', { name: 'Set up', exact: true }).click();
+      await activate();
+      await page.getByText('The second factor is active.').waitFor();
+      await go(page, '/users');
+      await required.click();
+      await page.getByText('Everybody needs a second factor now.').waitFor();
+      await signOut('ina');
+
+      const signInAgain = async () => {
+        await page.getByLabel('Username').fill('leo');
+        await page.getByRole('textbox', { name: 'Password' }).fill(PASSWORD);
+        await page.getByRole('button', { name: 'Sign in' }).click();
+      };
+      await signInAgain();
+      await page.getByRole('heading', { name: 'Set up a second factor' }).waitFor();
+      const [recovery = ''] = await activate();
+      await page.getByRole('heading', { name: 'Data Streams' }).waitFor();
+      await signOut('leo');
+      await signInAgain();
+      await page.getByRole('checkbox', { name: 'Do not ask for a code in this browser for 90 days' }).check();
+      await page.getByRole('textbox', { name: 'Code' }).fill(recovery);
+      await page.getByRole('button', { name: 'Continue' }).click();
+      await page.getByRole('heading', { name: 'Data Streams' }).waitFor();
+      await signOut('leo');
+      await signInAgain();
+      await page.getByRole('heading', { name: 'Data Streams' }).waitFor();
+    });
+
     test('a name that would turn the text around is shown as it is written', async (t) => {
       if (!browser) return t.skip();
       const token = await world.api.authenticate(8);

@@ -41,6 +41,9 @@ export function createSend({ fetch, sleep, pace }: SendParts): (request: Request
       return fetch(new Request(request, { signal: AbortSignal.any([request.signal, timeout]) }));
     }
     const login = currentLogin();
+    // A login that is not complete yet has a token of its own.
+    if (!login && request.headers.has('authorization'))
+      return fetch(new Request(request, { signal: AbortSignal.any([request.signal, timeout]) }));
     if (!login) throw new LoginEnded();
     const signal = AbortSignal.any([request.signal, login.ended, timeout]);
     const attempt = async () => {

@@ -27,9 +27,16 @@ type Resumed =
 
 export interface Sessions {
   /** @throws CallFailed when name or password is wrong, or the node does not answer */
-  signIn(username: string, password: string): Promise<Session | NeedsCode>;
-  /** The second step. @throws CallFailed when the code is wrong, or the node does not answer */
-  confirm(step: NeedsCode, code: string): Promise<Session>;
+  signIn(username: string, password: string): Promise<Session | NeedsCode | NeedsSetUp>;
+  /**
+   * The second step.
+   * @param trust this browser is not asked for a code again @throws CallFailed when the code is wrong, or the node does not answer
+   */
+  confirm(step: NeedsCode, code: string, trust: boolean): Promise<Session>;
+  /** A new second factor of a user who must have one. @throws CallFailed when the node does not answer */
+  setUp(step: NeedsSetUp): Promise<NewMfaKey>;
+  /** Activates it, and signs in. @throws CallFailed when the code is wrong, or the node does not answer */
+  finishSetUp(step: NeedsSetUp, keyId: number, code: string): Promise<Session>;
   /** Goes on with the login of this tab after a reload, or with that of another tab. */
   resume(): Promise<Resumed>;
   /**
@@ -45,6 +52,14 @@ export interface NeedsCode {
   readonly mfaToken: string;
 }
 
+/** The password was right, and the user must set up the second factor that the organisation requires. */
+export interface NeedsSetUp {
+  readonly setUpToken: string;
+  readonly password: string;
+}
+
+export type NewMfaKey = paths['/api/v1/user/mfa']['post']['responses'][200]['content']['application/json'];
+
 /** The parts of the browser and the API that a session needs. */
 export interface SessionParts {
   readonly api: Pick<Client<paths>, 'GET' | 'POST' | 'PATCH'>;
@@ -53,6 +68,12 @@ export interface SessionParts {
     getItem(key: string): string | null;
     setItem(key: string, value: string): void;
     removeItem(key: string): void;
+  };
+  /** Outlives the tab: it has the fingerprint of this browser, once it is trusted. */
+  readonly device: {
+    get(): string | undefined;
+    /** The fingerprint of this browser; made at random at the first time. */
+    make(): string;
   };
   /** To the other tabs; undefined where the browser has none. */
   readonly channel: Channel | undefined;
@@ -156,12 +177,32 @@ export function createSessions(parts: SessionParts): Sessions {
 
   return {
     signIn: async (username, password) => {
-      const body = { username, password: digestOf(password) };
+      const fingerprint = parts.device.get();
+      const known = fingerprint === undefined ? {} : { fingerprint };
+      const body = { username, password: digestOf(password), ...known };
       const tokens = await bodyOf(api.POST('/api/v1/authenticate', { body }));
+      if (tokens.mfa_setup_token !== undefined)
+        return { setUpToken: tokens.mfa_setup_token, password: body.password };
       return tokens.mfa_token === undefined ? enter(tokens) : { mfaToken: tokens.mfa_token };
     },
-    confirm: async ({ mfaToken }, code) =>
-      enter(await bodyOf(api.POST('/api/v1/authenticate', { body: { mfa_token: mfaToken, code } }))),
+    confirm: async ({ mfaToken }, code, trust) => {
+      const device = trust
+        ? { trusted_device: { fingerprint: parts.device.make(), name: 'Browser', browser: browserName() } }
+        : {};
+      const body = { mfa_token: mfaToken, code, ...device };
+      return enter(await bodyOf(api.POST('/api/v1/authenticate', { body })));
+    },
+    setUp: ({ setUpToken, password }) => {
+      const headers = { authorization: `Bearer ${setUpToken}` };
+      return bodyOf(api.POST('/api/v1/user/mfa', { headers, body: { password } }));
+    },
+    finishSetUp: async ({ setUpToken }, keyId, code) => {
+      const headers = { authorization: `Bearer ${setUpToken}` };
+      const params = { path: { key_id: String(keyId) } };
+      const call = api.PATCH('/api/v1/user/mfa/{key_id}', { headers, params, body: { code: code.trim() } });
+      const tokens = await bodyOf<Tokens | undefined>(call);
+      return enter(tokens ?? {});
+    },
     resume: async () => {
       const refreshToken = storage.getItem(KEY) ?? (await peers?.ask())?.refreshToken;
       if (refreshToken === undefined) return { is: 'out', expired: false };
@@ -194,6 +235,11 @@ export function createSessions(parts: SessionParts): Sessions {
       if (identity !== undefined) peers?.signedOut(identity);
     },
   };
+}
+
+/** For the list of trusted devices. */
+function browserName(): string {
+  return globalThis.navigator?.userAgent.slice(0, 200) ?? '';
 }
 
 type Tokens = Pick<components['schemas']['AuthTokens'], 'auth_token' | 'refresh_token'>;

@@ -1,34 +1,23 @@
 import { Alert, Button, Group, Stack, Text, TextInput } from '@mantine/core';
 import encodeQR from 'qr';
 import { useState } from 'react';
-import type { paths } from '../generated/api.ts';
-import { api, perform } from '../lib/api.ts';
 import { useForm } from '../lib/form.ts';
-import { notify } from '../lib/notices.ts';
 import { faultAt } from '../lib/problem.ts';
-import { change } from '../lib/query.ts';
+import type { NewMfaKey } from '../lib/session.ts';
 import { CodeBlock, Failed } from './show.tsx';
 
-export type NewMfaKey = paths['/api/v1/user/mfa']['post']['responses'][200]['content']['application/json'];
+interface NewKeyProps {
+  readonly created: NewMfaKey;
+  /** With the code that the app shows. */
+  readonly activate: (code: string) => Promise<unknown>;
+  readonly close: () => void;
+}
 
 /** A key that was just made: how it comes to the phone, and the code that shows that it is there. */
-export function NewKey({ created, close }: { readonly created: NewMfaKey; readonly close: () => void }) {
+export default function NewKey({ created, activate, close }: NewKeyProps) {
   const form = useForm();
   const [code, setCode] = useState('');
-  const submit = form.submit(() =>
-    change(
-      async () => {
-        const body = { status: { id: 1 as const }, code: code.trim() };
-        const params = { path: { key_id: String(created.id) } };
-        const call = api.PATCH('/api/v1/user/mfa/{key_id}', { params, body });
-        const { logged } = await perform('PATCH', `/api/v1/user/mfa/${created.id}`, body, call);
-        notify({ text: 'The second factor is active.', tone: 'done', call: logged });
-        close();
-      },
-      undefined,
-      ['user'],
-    ),
-  );
+  const submit = form.submit(() => activate(code.trim()));
   return (
     <form onSubmit={submit} aria-label="Activate the second factor">
       <Stack gap="sm" align="flex-start">

@@ -6,7 +6,8 @@ import { useForm } from '../lib/form.ts';
 import { notify } from '../lib/notices.ts';
 import { faultAt } from '../lib/problem.ts';
 import { change, useRead } from '../lib/query.ts';
-import { NewKey, type NewMfaKey } from './new-mfa-key.tsx';
+import type { NewMfaKey } from '../lib/session.ts';
+import NewKey from './new-mfa-key.tsx';
 import { Reading } from './reading.tsx';
 import { Failed, Time } from './show.tsx';
 
@@ -38,7 +39,21 @@ export function SecondFactor() {
 function OfUser({ mfaKey }: { readonly mfaKey: MfaKey | undefined }) {
   const [created, setCreated] = useState<NewMfaKey>();
   if (mfaKey) return <Active mfaKey={mfaKey} />;
-  if (created) return <NewKey created={created} close={() => setCreated(undefined)} />;
+  const close = () => setCreated(undefined);
+  const activate = (code: string) =>
+    change(
+      async () => {
+        const body = { status: { id: 1 as const }, code };
+        const params = { path: { key_id: String(created?.id) } };
+        const call = api.PATCH('/api/v1/user/mfa/{key_id}', { params, body });
+        const { logged } = await perform('PATCH', `/api/v1/user/mfa/${created?.id}`, body, call);
+        notify({ text: 'The second factor is active.', tone: 'done', call: logged });
+        close();
+      },
+      undefined,
+      ['user'],
+    );
+  if (created) return <NewKey created={created} activate={activate} close={close} />;
   return <SetUp created={setCreated} />;
 }
 

@@ -2,6 +2,7 @@ import {
   Alert,
   Button,
   Center,
+  Checkbox,
   Group,
   Paper,
   PasswordInput,
@@ -10,12 +11,14 @@ import {
   TextInput,
   Title,
 } from '@mantine/core';
-import { type FormEvent, useEffect, useRef, useState } from 'react';
+import { type FormEvent, lazy, Suspense, useEffect, useRef, useState } from 'react';
 import icon from '../icon.svg';
 import { type Problem, problemFrom } from '../lib/problem.ts';
-import type { NeedsCode, Session, Sessions } from '../lib/session.ts';
+import type { NeedsCode, NeedsSetUp, NewMfaKey, Session, Sessions } from '../lib/session.ts';
 import { focusNextHeading } from '../parts/heading.tsx';
-import { Failed } from '../parts/show.tsx';
+import { Failed, Loading } from '../parts/show.tsx';
+
+const NewKey = lazy(() => import('../parts/new-mfa-key.tsx'));
 
 const REASONS = {
   new: undefined,
@@ -30,13 +33,15 @@ export function Login({
 }: {
   /** Why the reader is asked to sign in. */
   readonly why: keyof typeof REASONS;
-  readonly sessions: Pick<Sessions, 'signIn' | 'confirm'>;
+  readonly sessions: Pick<Sessions, 'signIn' | 'confirm' | 'setUp' | 'finishSetUp'>;
   readonly entered: (session: Session) => void;
 }) {
   const [username, setUsername] = useState('');
   const [password, setPassword] = useState('');
   const [step, setStep] = useState<NeedsCode>();
   const [code, setCode] = useState('');
+  const [trust, setTrust] = useState(false);
+  const [setUp, setSetUp] = useState<{ readonly step: NeedsSetUp; readonly key: NewMfaKey }>();
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem>();
 
@@ -44,6 +49,7 @@ export function Login({
   const reason = REASONS[why];
   const back = () => {
     setStep(undefined);
+    setSetUp(undefined);
     setCode('');
     setPassword('');
     setProblem(undefined);
@@ -59,15 +65,41 @@ export function Login({
     setBusy(true);
     setProblem(undefined);
     try {
-      const outcome = step ? await sessions.confirm(step, code) : await sessions.signIn(username, password);
-      if (!('mfaToken' in outcome)) return entered(outcome);
-      setStep(outcome);
+      const outcome = step
+        ? await sessions.confirm(step, code, trust)
+        : await sessions.signIn(username, password);
+      if ('setUpToken' in outcome) setSetUp({ step: outcome, key: await sessions.setUp(outcome) });
+      else if ('mfaToken' in outcome) setStep(outcome);
+      else return entered(outcome);
       setBusy(false);
     } catch (error) {
       setProblem(problemFrom(error));
       setBusy(false);
     }
   };
+
+  if (setUp) {
+    const finish = async (given: string) =>
+      entered(await sessions.finishSetUp(setUp.step, setUp.key.id, given));
+    return (
+      <Center component="main" mih="100vh" p="md">
+        <Paper withBorder p="xl" w="100%" maw={560} shadow="sm">
+          <Stack>
+            <Title order={1} size="h2" tabIndex={-1}>
+              Set up a second factor
+            </Title>
+            <Text>
+              Your organisation requires a second factor: from now on a login needs your password and a code
+              from an authenticator app on your phone.
+            </Text>
+            <Suspense fallback={<Loading what="the key" />}>
+              <NewKey created={setUp.key} activate={finish} close={back} />
+            </Suspense>
+          </Stack>
+        </Paper>
+      </Center>
+    );
+  }
 
   return (
     <Center component="main" mih="100vh" p="md">
@@ -89,7 +121,14 @@ export function Login({
               </Alert>
             )}
             {step ? (
-              <CodeInput value={code} change={setCode} />
+              <>
+                <CodeInput value={code} change={setCode} />
+                <Checkbox
+                  label="Do not ask for a code in this browser for 90 days"
+                  checked={trust}
+                  onChange={(event) => setTrust(event.currentTarget.checked)}
+                />
+              </>
             ) : (
               <>
                 <TextInput

@@ -27,6 +27,7 @@ import { Confirm } from '../parts/confirm.tsx';
 import { DataTable } from '../parts/data-table.tsx';
 import { Heading } from '../parts/heading.tsx';
 import { Reading } from '../parts/reading.tsx';
+import { RequireMfa } from '../parts/require-mfa.tsx';
 import { Failed, Time } from '../parts/show.tsx';
 import { attempt } from '../parts/stream-actions.ts';
 
@@ -56,6 +57,7 @@ export default function Users() {
         </Reading>
       </Paper>
       {isAdministrator && <NewUser />}
+      {isAdministrator && <RequireMfa />}
     </Stack>
   );
 }
