@@ -6,16 +6,19 @@ import type {
   Creator,
 } from '../auth/application-tokens.ts';
 import { parseRange } from '../auth/network.ts';
+import type { Organisations } from '../auth/organisations.ts';
 import type { Users } from '../auth/users.ts';
 import { ApiError, type FieldFault, faultsToError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import { parseTime } from '../lib/time.ts';
 import { ALL_OR_PAGES, answerPage, PAGE_HEADERS, PageQuery, pageOf } from './pagination.ts';
 import { type BodyExamples, defineRoute, type Route } from './route.ts';
+import { mustStillExist } from './still-exists.ts';
 
 export interface ApplicationTokenParts {
   readonly applicationTokens: Pick<ApplicationTokens, 'create' | 'list' | 'change' | 'remove'>;
   readonly users: Pick<Users, 'find'>;
+  readonly organisations: Pick<Organisations, 'get'>;
   readonly clock: Clock;
 }
 
@@ -80,7 +83,12 @@ const tags = ['Application token'];
 const PATH = '/api/v1/application_token';
 
 /** `GET`, `POST` and `PATCH /api/v1/application_token`, for the caller's own organisation. */
-export function applicationTokenRoutes({ applicationTokens, users, clock }: ApplicationTokenParts): Route[] {
+export function applicationTokenRoutes({
+  organisations,
+  applicationTokens,
+  users,
+  clock,
+}: ApplicationTokenParts): Route[] {
   return [
     defineRoute({
       method: 'GET',
@@ -125,6 +133,10 @@ export function applicationTokenRoutes({ applicationTokens, users, clock }: Appl
           organisationId: identity.organisationId,
           creator: await creatorOf(identity.actor, users),
         });
+        const { organisationId, id } = document;
+        await mustStillExist(organisations, organisationId, 'member', () =>
+          applicationTokens.remove(organisationId, id),
+        );
         return { status: 200, body: { id: document.id, application_token: token } };
       },
     }),

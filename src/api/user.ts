@@ -1,5 +1,6 @@
 import Type from 'typebox';
 import type { Identity } from '../auth/identity.ts';
+import type { Organisations } from '../auth/organisations.ts';
 import {
   foldUsername,
   LONGEST_USERNAME,
@@ -12,10 +13,12 @@ import { ApiError, faultsToError } from '../errors.ts';
 import { ALL_OR_PAGES, answerPage, PAGE_HEADERS, PageQuery, pageOf } from './pagination.ts';
 import { defineRoute, type Route } from './route.ts';
 import { Sha1Hex } from './session.ts';
+import { mustStillExist } from './still-exists.ts';
 import { ROLES, showUser, USER_STATUSES, UserView } from './user-view.ts';
 
 export interface UserParts {
   readonly users: Pick<Users, 'find' | 'findIn' | 'list' | 'create' | 'change' | 'remove'>;
+  readonly organisations: Pick<Organisations, 'get'>;
 }
 
 export const Username = Type.String({
@@ -57,7 +60,7 @@ const OWN =
 const OWN_PASSWORD = `Your own password needs the present one: PATCH ${PATH}/my.`;
 
 /** Users of the caller's organisation, as emnify's `/api/v1/user`. Administrators who have signed in change them. */
-export function userRoutes({ users }: UserParts): Route[] {
+export function userRoutes({ users, organisations }: UserParts): Route[] {
   const mustFind = async ({ organisationId }: Identity, id: string) => {
     const user = await users.findIn(organisationId, id);
     if (!user) throw new ApiError('NotFound', 'There is no such user in your organisation.');
@@ -135,13 +138,17 @@ export function userRoutes({ users }: UserParts): Route[] {
       },
       errors: ['Duplicated', 'NotAllowed'],
       handler: async ({ identity, body: { username, password, name, roles } }) => {
-        const created = await createUser(users, {
-          organisationId: identity.organisationId,
-          username,
-          sha1Hex: password.toLowerCase(),
-          role: roles === undefined ? 'user' : roleOf(roles[0]?.id),
-          ...(name === undefined ? {} : { name }),
-        });
+        const created = await createUser(
+          { users, organisations },
+          {
+            organisationId: identity.organisationId,
+            username,
+            sha1Hex: password.toLowerCase(),
+            role: roles === undefined ? 'user' : roleOf(roles[0]?.id),
+            ...(name === undefined ? {} : { name }),
+          },
+          'member',
+        );
         return { status: 201, headers: { location: `${PATH}/${created.id}` } };
       },
     }),
@@ -214,10 +221,16 @@ export function userRoutes({ users }: UserParts): Route[] {
   ];
 }
 
-/** @throws ApiError OutOfRange, Duplicated, NotAllowed */
+export interface CreateUserParts {
+  readonly users: Pick<Users, 'create' | 'remove'>;
+  readonly organisations: Pick<Organisations, 'get'>;
+}
+
+/** @throws ApiError OutOfRange, Duplicated, NotAllowed; as mustStillExist */
 export async function createUser(
-  users: Pick<Users, 'create'>,
+  { users, organisations }: CreateUserParts,
   user: Parameters<Users['create']>[0],
+  by: 'member' | 'operator',
 ): Promise<UserDocument> {
   if (Buffer.byteLength(foldUsername(user.username)) > LONGEST_USERNAME) {
     const message = `is longer than ${LONGEST_USERNAME} bytes in UTF-8`;
@@ -229,6 +242,7 @@ export async function createUser(
     const message = `The organisation has ${MOST_USERS} users, which is the limit. Remove users that are no longer needed.`;
     throw new ApiError('NotAllowed', message);
   }
+  await mustStillExist(organisations, user.organisationId, by, () => users.remove(user.username));
   return created;
 }
 

@@ -7,7 +7,12 @@ import { changeDocument, randomId, wasStored } from './documents.ts';
 /** The organisations of the installation. The operator registers them. */
 export interface Organisations {
   create(organisation: NewOrganisation): Promise<OrganisationCreated>;
+  /** undefined: there is none, or it is being deleted. */
   get(id: number): Promise<OrganisationDocument | undefined>;
+  /** The same, also while it is being deleted: a deletion that failed on its way is made again. */
+  getAny(id: number): Promise<OrganisationDocument | undefined>;
+  /** Marks it as being deleted, or takes the mark away. */
+  markDeleting(id: number, deleting: boolean): Promise<void>;
   /** Whether its users need a second factor. false if the organisation does not exist. */
   requireMfa(id: number, required: boolean): Promise<boolean>;
   /** In no particular order. */
@@ -27,10 +32,21 @@ type OrganisationCreated =
   | { readonly type: 'no-parent' };
 
 export function createOrganisations(registry: Registry, clock: Clock, random: Random): Organisations {
-  const get = async (id: number) => (await ORGANISATION.get(registry, organisationKey(id)))?.document;
+  const getAny = async (id: number) => (await ORGANISATION.get(registry, organisationKey(id)))?.document;
+  const get = async (id: number) => {
+    const organisation = await getAny(id);
+    return organisation?.deleting ? undefined : organisation;
+  };
 
   return {
     get,
+    getAny,
+    markDeleting: async (id, deleting) => {
+      await changeDocument(ORGANISATION, registry, organisationKey(id), (organisation) => {
+        const { deleting: _, ...rest } = organisation;
+        return deleting ? { ...rest, deleting: true as const } : rest;
+      });
+    },
     create: async ({ id, name, parentId }) => {
       const parent = parentId === undefined ? undefined : await get(parentId);
       if (parentId !== undefined && !parent) return { type: 'no-parent' };
@@ -44,7 +60,12 @@ export function createOrganisations(registry: Registry, clock: Clock, random: Ra
           created: new Date(clock.now()).toISOString(),
         };
         const outcome = await ORGANISATION.put(registry, organisationKey(own), organisation, 0);
-        if (wasStored(outcome)) return { type: 'created', organisation };
+        if (wasStored(outcome)) {
+          if (!parent || (await get(parent.id))) return { type: 'created', organisation };
+          // The parent was deleted meanwhile.
+          wasStored(await registry.delete(organisationKey(own)));
+          return { type: 'no-parent' };
+        }
         if (id !== undefined) return { type: 'taken' };
       }
     },

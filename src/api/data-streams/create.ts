@@ -1,5 +1,6 @@
 import type { Static } from 'typebox';
 import type { Identity } from '../../auth/identity.ts';
+import type { Organisations } from '../../auth/organisations.ts';
 import { ApiError, faultsToError } from '../../errors.ts';
 import type { Random } from '../../lib/clock.ts';
 import { createKeyedQueue } from '../../lib/keyed-queue.ts';
@@ -8,6 +9,7 @@ import type { RecordKind } from '../../records/block.ts';
 import type { DataStreamDocument, DeliveryWishes, RecordPrivacy } from '../../registry/data-stream.ts';
 import type { Json, Registry } from '../../registry/registry.ts';
 import type { Answer, RouteRequest } from '../route.ts';
+import { mustStillExist } from '../still-exists.ts';
 import { FieldReader } from './body.ts';
 import { changeDelivery } from './delivery.ts';
 import {
@@ -19,12 +21,13 @@ import {
   prepareDestination,
 } from './destination.ts';
 import { type DataStreamSchemas, Delivery } from './schema.ts';
-import { findStream, insertStream, listStreams, removeStream } from './store.ts';
+import { findStream, insertStream, listStreams, lookUpStream, removeStream } from './store.ts';
 import { endPredecessor, findPredecessor, placeOf } from './take-over.ts';
 import { iso } from './view.ts';
 
 export interface CreateParts extends DestinationParts {
   readonly registry: Registry;
+  readonly organisations: Pick<Organisations, 'get'>;
   readonly random: Random;
   /** The position of the organisation's records in the log: from `time` (ms since the epoch) on, or from now. */
   startPosition(
@@ -170,6 +173,10 @@ async function insert(
         : ({ state: 'pending', message: 'Created.' } as const);
     if (!(await insertStream(registry, document, { at, ...change, actor }))) continue;
     await mustStillHaveRoom(parts, document);
+    await mustStillExist(parts.organisations, organisationId, 'member', async () => {
+      const left = await lookUpStream(registry, organisationId, id);
+      if (left) await removeStream(registry, organisationId, id, clock.now());
+    });
     if (old) await endPredecessor(parts, document, actor);
     return document;
   }

@@ -18,6 +18,7 @@ import {
 } from '../../registry/notification.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { defineRoute, EXAMPLE_RECEIVER, type Route, type RouteRequest } from '../route.ts';
+import { mustStillExist } from '../still-exists.ts';
 import type { CreateParts } from './create.ts';
 import { mustBeReachable } from './destination.ts';
 import { nullable } from './schema.ts';
@@ -227,6 +228,7 @@ async function put(parts: NotificationParts, { body, identity, signal }: Request
   if (!wasStored(await NOTIFICATION.put(registry, key, document, stored?.revision ?? 0))) {
     throw new ApiError('InvalidState', 'It was changed by another call at the same time; try again.');
   }
+  await mustStillExist(parts.organisations, organisationId, 'member', () => registry.delete(key));
   return { status: 200, body: await show(parts, organisationId, document) };
 }
 

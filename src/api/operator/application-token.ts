@@ -1,5 +1,6 @@
 import Type from 'typebox';
 import type { ApplicationTokens } from '../../auth/application-tokens.ts';
+import type { Organisations } from '../../auth/organisations.ts';
 import type { Clock } from '../../lib/clock.ts';
 import {
   ApplicationTokenPatch,
@@ -14,13 +15,17 @@ import {
 } from '../application-token.ts';
 import { ALL_OR_PAGES, answerPage, PAGE_HEADERS, PageQuery, pageOf } from '../pagination.ts';
 import { defineRoute, type Route } from '../route.ts';
+import { mustStillExist } from '../still-exists.ts';
 import { type MustExist, ORGANISATIONS_PATH, OrganisationParameter } from './organisation.ts';
 
 const TokenParameters = Type.Object({ id: Type.String(), token_id: Type.String() });
 
 /** Application tokens of an organisation, for the operator. */
 export function operatorApplicationTokenRoutes(
-  applicationTokens: ApplicationTokens,
+  {
+    applicationTokens,
+    organisations,
+  }: { readonly applicationTokens: ApplicationTokens; readonly organisations: Pick<Organisations, 'get'> },
   clock: Clock,
   mustExist: MustExist,
 ): Route[] {
@@ -53,6 +58,8 @@ export function operatorApplicationTokenRoutes(
           organisationId: organisation.id,
           creator: operator,
         });
+        const { id } = organisation;
+        await mustStillExist(organisations, id, 'operator', () => applicationTokens.remove(id, document.id));
         return { status: 201, body: { id: document.id, application_token: token } };
       },
     }),

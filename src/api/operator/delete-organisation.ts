@@ -11,7 +11,7 @@ import { listStreams, removeStream } from '../data-streams/store.ts';
 
 export interface DeleteOrganisationParts {
   readonly registry: Registry;
-  readonly organisations: Pick<Organisations, 'list'>;
+  readonly organisations: Pick<Organisations, 'list' | 'markDeleting'>;
   readonly users: Pick<Users, 'list' | 'remove'>;
   readonly applicationTokens: Pick<ApplicationTokens, 'list' | 'remove'>;
   readonly clock: Clock;
@@ -31,8 +31,8 @@ export interface DeletedOrganisation {
 }
 
 /**
- * Deletes an organisation with its users, application tokens, data streams, their credentials and quarantine. Users and
- * tokens go first, so that nothing is added meanwhile; the organisation goes last, so that an interrupted deletion can be repeated.
+ * Deletes an organisation with its users, application tokens, data streams, their credentials and quarantine. It is marked first,
+ * so that nothing is added meanwhile (still-exists.ts); it goes last, so that an interrupted deletion can be repeated.
  * Records stay in the log until they are older than the retention, but are not read or delivered any more.
  * @throws ApiError InvalidState while it has children; Busy when the registry cannot store it now
  */
@@ -42,7 +42,13 @@ export async function deleteOrganisation(
 ): Promise<DeletedOrganisation> {
   const { registry, users, applicationTokens, clock, retentionMs } = parts;
   const { id } = organisation;
-  await refuseChildren(parts, id);
+  await parts.organisations.markDeleting(id, true);
+  try {
+    await refuseChildren(parts, id);
+  } catch (error) {
+    await parts.organisations.markDeleting(id, false);
+    throw error;
+  }
   const members = await Array.fromAsync(users.list(id));
   for (const { username } of members) await users.remove(username);
   const tokens = await applicationTokens.list(id);

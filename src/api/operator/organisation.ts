@@ -15,9 +15,10 @@ export const OrganisationParameter = Type.Object({
 /** The organisation of a path. @throws ApiError BadRequest, NotFound */
 export type MustExist = (id: string) => Promise<OrganisationDocument>;
 
-export function createMustExist(organisations: Pick<Organisations, 'get'>): MustExist {
+/** @param get organisations that count */
+export function createMustExist(get: Organisations['get']): MustExist {
   return async (id) => {
-    const organisation = await organisations.get(readId(id));
+    const organisation = await get(readId(id));
     if (!organisation) throw new ApiError('NotFound', `Organisation with Id ${id} not found.`);
     return organisation;
   };
@@ -48,6 +49,7 @@ const NewOrganisationBody = Type.Object({
 export function operatorOrganisationRoutes(
   organisations: Organisations,
   mustExist: MustExist,
+  mustBeThere: MustExist,
   remove: (organisation: OrganisationDocument) => Promise<DeletedOrganisation>,
 ): Route[] {
   const tags = ['Operator: organisations'];
@@ -138,7 +140,7 @@ export function operatorOrganisationRoutes(
         },
       },
       errors: ['BadRequest', 'NotFound', 'InvalidState'],
-      handler: async ({ params }) => ({ status: 200, body: await remove(await mustExist(params.id)) }),
+      handler: async ({ params }) => ({ status: 200, body: await remove(await mustBeThere(params.id)) }),
     }),
   ];
 }

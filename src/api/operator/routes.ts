@@ -21,12 +21,13 @@ export interface OperatorParts extends DeleteOrganisationParts {
 /** Organisations and their users and application tokens, for the operator of the installation. */
 export function operatorRoutes(parts: OperatorParts): Route[] {
   const { organisations, users, applicationTokens, clock, unlock, mfa } = parts;
-  const mustExist = createMustExist(organisations);
+  const mustExist = createMustExist(organisations.get);
+  const mustBeThere = createMustExist(organisations.getAny);
   return [
-    ...operatorOrganisationRoutes(organisations, mustExist, (organisation) =>
+    ...operatorOrganisationRoutes(organisations, mustExist, mustBeThere, (organisation) =>
       deleteOrganisation(parts, organisation),
     ),
-    ...operatorUserRoutes(users, unlock, mfa, mustExist),
-    ...operatorApplicationTokenRoutes(applicationTokens, clock, mustExist),
+    ...operatorUserRoutes({ users, organisations }, unlock, mfa, mustExist),
+    ...operatorApplicationTokenRoutes({ applicationTokens, organisations }, clock, mustExist),
   ];
 }

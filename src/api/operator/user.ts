@@ -5,7 +5,7 @@ import { hasMfa, type UserDocument, type Users } from '../../auth/users.ts';
 import { ApiError } from '../../errors.ts';
 import { ALL_OR_PAGES, answerPage, PAGE_HEADERS, PageQuery, pageOf } from '../pagination.ts';
 import { defineRoute, type Route } from '../route.ts';
-import { createUser, Username } from '../user.ts';
+import { type CreateUserParts, createUser, Username } from '../user.ts';
 import { type MustExist, ORGANISATIONS_PATH, OrganisationParameter } from './organisation.ts';
 
 const RoleName = Type.Union([Type.Literal('administrator'), Type.Literal('user'), Type.Literal('observer')], {
@@ -47,7 +47,7 @@ const UserParameters = Type.Object({ id: Type.String(), username: Type.String() 
 
 /** Users of an organisation, for the operator. */
 export function operatorUserRoutes(
-  users: Users,
+  { users, organisations }: CreateUserParts & { readonly users: Users },
   unlock: (username: string) => Promise<void>,
   mfa: Pick<Mfa, 'remove'>,
   mustExist: MustExist,
@@ -83,13 +83,17 @@ export function operatorUserRoutes(
       errors: ['BadRequest', 'NotFound', 'Duplicated', 'NotAllowed'],
       handler: async ({ params, body }) => {
         const organisation = await mustExist(params.id);
-        const user = await createUser(users, {
-          organisationId: organisation.id,
-          username: body.username,
-          sha1Hex: sha1Hex(body.password),
-          ...(body.name === undefined ? {} : { name: body.name }),
-          ...(body.role === undefined ? {} : { role: body.role }),
-        });
+        const user = await createUser(
+          { users, organisations },
+          {
+            organisationId: organisation.id,
+            username: body.username,
+            sha1Hex: sha1Hex(body.password),
+            ...(body.name === undefined ? {} : { name: body.name }),
+            ...(body.role === undefined ? {} : { role: body.role }),
+          },
+          'operator',
+        );
         return { status: 201, body: showUser(user) };
       },
     }),
