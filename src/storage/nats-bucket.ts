@@ -59,6 +59,8 @@ const AHEAD = 500;
 const ASK_EVERY_MS = 1_000;
 /** Up to this many documents are read by key: to make a consumer over 100,000 takes the server 60 ms, to read one 0.3 ms. */
 const READ_ONE_BY_ONE = 256;
+/** A listing that shows nothing for so long has failed: longer than an election, and than the start of a new consumer. */
+const LISTING_SILENT_MS = 20_000;
 const encoder = new TextEncoder();
 
 export async function openBucket(nats: Nats, options: BucketOptions): Promise<Bucket> {
@@ -221,6 +223,7 @@ async function subjectsOf(nats: Nats, stream: string, filter: string): Promise<s
 /**
  * Reads with a consumer. A document that is written during the listing may reach the consumer only after the listing has
  * ended: the leader's list of subjects shows what is missing.
+ * @throws StoreUnavailable when NATS gives nothing for LISTING_SILENT_MS
  */
 async function listMany(
   nats: Nats,
@@ -232,7 +235,16 @@ async function listMany(
 ): Promise<(BucketEntry | undefined)[]> {
   const found = new Map<string, BucketEntry>();
   const stop = new AbortController();
-  await watch((entry) => found.set(subjectOf(entry.key), entry), stop.signal);
+  let shown = -1;
+  const silenceEnds = () => {
+    if (shown === found.size) return stop.abort();
+    shown = found.size;
+    cancel = nats.clock.after(LISTING_SILENT_MS, silenceEnds);
+  };
+  let cancel = () => {};
+  silenceEnds();
+  await watch((entry) => found.set(subjectOf(entry.key), entry), stop.signal).finally(() => cancel());
+  if (stop.signal.aborted) throw new StoreUnavailable(`NATS: ${stream} does not give its documents`);
   stop.abort();
   const entries: (BucketEntry | undefined)[] = [...found.values()];
   for (const subject of await subjectsOf(nats, stream, filter))

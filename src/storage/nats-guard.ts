@@ -1,4 +1,4 @@
-import type { StreamInfo } from '@nats-io/jetstream';
+import { JetStreamError, type StreamInfo } from '@nats-io/jetstream';
 import { Wakeup } from '../lib/wakeup.ts';
 import type { Nats } from './nats.ts';
 import { isTransient, messageOf } from './nats-faults.ts';
@@ -124,7 +124,8 @@ async function compare(nats: Nats, { report }: GuardOptions, info: StreamInfo, o
   const { name } = info.config;
   const outcome = await compareReplicas(nats, name, one.sameUpTo).catch((error: unknown) => {
     // While servers are away they do not answer; the next round compares again.
-    if (!isTransient(error)) report(`replicas of the stream ${name} cannot be compared: ${messageOf(error)}`);
+    if (!isTransient(error) && !(error instanceof JetStreamError))
+      report(`replicas of the stream ${name} cannot be compared: ${messageOf(error)}`);
     return { type: 'later' } as const;
   });
   if (outcome.type === 'later') return false;

@@ -3,7 +3,9 @@ import type { StoredBlock } from '../../log/log.ts';
 import { BlockFault } from '../../records/block.ts';
 import { passingPayload } from '../../records/leased-block.ts';
 import { type Chunk, countOf, deliveryId, firstOf, lastOf, type Span } from './chunk.ts';
+import type { NotThere } from './events.ts';
 import { DAMAGED } from './outcomes.ts';
+import { BlockMoved } from './same-block.ts';
 import { nameOf, type StreamSummary } from './stream-context.ts';
 import type { Summed } from './summed.ts';
 
@@ -20,8 +22,8 @@ interface Delivery {
   readonly summed?: Summed | undefined;
 }
 
-/** What became of a delivery; `gone`: the log no longer has a block of it. */
-type Delivered = Outcome | { readonly type: 'gone'; readonly sequence: number };
+/** What became of a delivery. */
+type Delivered = Outcome | NotThere;
 
 /** Reads the block of a span again (same-block.ts). */
 type ReadAgain = (span: Span) => Promise<StoredBlock | undefined>;
@@ -51,6 +53,10 @@ export async function deliver(
     return await destination.send(await makeBatch(delivery, readAgain), signal);
   } catch (error) {
     if (error instanceof BlockGone) return { type: 'gone', sequence: error.sequence };
+    if (error instanceof BlockMoved) {
+      fault(error.message);
+      return { type: 'moved', sequence: error.sequence };
+    }
     if (error instanceof BlockFault) {
       // The store gave back other bytes than it took: smaller requests find the records, which are quarantined without bytes.
       fault(error.message);

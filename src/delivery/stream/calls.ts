@@ -7,7 +7,7 @@ import type { DataStreamDocument } from '../../registry/data-stream.ts';
 import { blockOf, deliver } from './batch.ts';
 import { bytesOf, type Chunk, countOf, deliveryId, firstOf, recordAt, type Span } from './chunk.ts';
 import { earlierRecords } from './earlier.ts';
-import type { Effect, Event, Refused } from './events.ts';
+import { type Effect, type Event, isNotThere, type Refused } from './events.ts';
 import { SLOTS } from './lanes.ts';
 import { countBlocks, type LogView, readBlocks } from './log-calls.ts';
 import { NotedRequests } from './noted-requests.ts';
@@ -221,7 +221,7 @@ export class Calls {
     );
     this.#sending.delete(request);
     // What was cut short has no outcome that says anything about the destination, but that it took the records.
-    if (outcome.type !== 'gone' && (!signal.aborted || outcome.type === 'delivered'))
+    if (!isNotThere(outcome) && (!signal.aborted || outcome.type === 'delivered'))
       this.#context.attempted({
         stream,
         connectionType,

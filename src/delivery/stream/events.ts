@@ -88,11 +88,10 @@ export type Event =
   | { readonly type: 'opened'; readonly ticket: number; readonly gathering: Taking }
   | { readonly type: 'not_opened'; readonly ticket: number; readonly cause: Cause; readonly actor: Actor }
   | { readonly type: 'granted'; readonly request: number }
-  /** `gone`: the log no longer has the block of this sequence, so nothing was sent. */
   | {
       readonly type: 'answered';
       readonly request: number;
-      readonly outcome: Outcome | { readonly type: 'gone'; readonly sequence: number };
+      readonly outcome: Outcome | NotThere;
       /** Of usage: sums over the records that were taken, by the arrival of their blocks. */
       readonly usage?: ReadonlyMap<number, UsageSums> | undefined;
     }
@@ -119,6 +118,19 @@ export type Event =
   | { readonly type: 'stop' }
   /** What is in flight has had its time. */
   | { readonly type: 'grace_over' };
+
+/**
+ * Nothing was sent. `gone`: the log no longer has the block of this sequence; `moved`: it has another block there
+ * (same-block.ts).
+ */
+export interface NotThere {
+  readonly type: 'gone' | 'moved';
+  readonly sequence: number;
+}
+
+export function isNotThere(outcome: Outcome | NotThere): outcome is NotThere {
+  return outcome.type === 'gone' || outcome.type === 'moved';
+}
 
 export type EventType = Event['type'];
 

@@ -309,6 +309,14 @@ describe('what is committed', () => {
   });
 });
 
+test('a block of a request that the log has elsewhere by now: all of it is read again, and nothing is lost', () => {
+  const { rig, request } = Rig.sending();
+  const { from } = find(rig.answer(request, { type: 'moved', sequence: 1 }), 'read');
+  assert.equal(from, 1);
+  assert.equal(rig.state.progress.status.state, 'running');
+  assert.equal(has(rig.effects, 'expired'), false);
+});
+
 describe('memory that was asked for is given back once', () => {
   const ways: Record<string, (rig: Rig, request: number) => void> = {
     delivered: (rig, request) => rig.answer(request, { type: 'delivered' }),
@@ -318,6 +326,7 @@ describe('memory that was asked for is given back once', () => {
     'too large': (rig, request) => rig.answer(request, { type: 'too_large', cause }),
     "simstream's fault": (rig, request) => rig.answer(request, { type: 'platform', cause }),
     gone: (rig, request) => rig.answer(request, { type: 'gone', sequence: 1 }),
+    moved: (rig, request) => rig.answer(request, { type: 'moved', sequence: 1 }),
     'taken in part': (rig, request) =>
       rig.answer(request, { type: 'partial', failures: failures([1], 'retry') }),
     'taken but for refused ones': (rig, request) =>

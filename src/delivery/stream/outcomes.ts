@@ -3,9 +3,10 @@ import { comparePositions } from '../../log/log.ts';
 import { countOf, lastOf, pick } from './chunk.ts';
 import { isOldNews, refusedOne, tookOne } from './concurrency.ts';
 import { slotsIn } from './entries.ts';
-import type { Event, Refused } from './events.ts';
+import { type Event, isNotThere, type NotThere, type Refused } from './events.ts';
 import { fail, giveUp, trouble } from './failing.ts';
 import { backAgain, expirePart, fate, keep, putRest } from './fates.ts';
+import { reselect } from './reading-again.ts';
 import { refuse } from './refusals.ts';
 import { afterFailure } from './retry.ts';
 import { divisorOf, newSize, sizeFailed, sizeSucceeded } from './size.ts';
@@ -18,7 +19,7 @@ export const DAMAGED = 'stored_block_damaged';
 const SAME_TRIES = 3;
 
 type Usage = Extract<Event, { type: 'answered' }>['usage'];
-type Answer = Outcome | { readonly type: 'gone'; readonly sequence: number };
+type Answer = Outcome | NotThere;
 
 /** What became of a request. */
 export function answered(state: State, step: Step, id: number, outcome: Answer, usage?: Usage): void {
@@ -29,14 +30,14 @@ export function answered(state: State, step: Step, id: number, outcome: Answer, 
   state.dirty = true;
   // With the fates of the same records below: what was taken of a request is delivered, whatever else becomes of it.
   for (const [arrivedAt, sums] of usage ?? []) state.progress.hours?.addUsage(sums, arrivedAt);
-  if (request.cancelled && outcome.type !== 'gone') cutShort(state, step, withoutProbe(request), outcome);
+  if (request.cancelled && !isNotThere(outcome)) cutShort(state, step, withoutProbe(request), outcome);
   else if (request.entry.isProbe) probeAnswered(state, step, withoutProbe(request), outcome);
   else if (!trialRefused(state, step, request, outcome)) conclude(state, step, request, outcome);
 }
 
 /** The answer to a trial is about its records. @returns whether that says that the stream stays in Error */
 function trialRefused(state: State, step: Step, request: Request, outcome: Answer): boolean {
-  if (!state.trial || outcome.type === 'gone' || !judgesRecords(outcome, countOf(request.sent))) return false;
+  if (!state.trial || isNotThere(outcome) || !judgesRecords(outcome, countOf(request.sent))) return false;
   const { cause } =
     outcome.type === 'partial'
       ? (outcome.failures[0] as RecordFailure)
@@ -95,6 +96,12 @@ function conclude(state: State, step: Step, request: Request, outcome: Answer): 
       return;
     case 'partial':
       partly(state, step, request, outcome.failures, outcome.afterMs ?? 0);
+      return;
+    case 'moved':
+      // Nothing was sent. All that is not in flight is read anew, as the log has it now.
+      backAgain(state, step, request);
+      reselect(state);
+      state.progress.boundary = null;
       return;
     case 'gone':
       expirePart(state, step, request.sent, (span) => span.sequence === outcome.sequence);

@@ -24,7 +24,7 @@ export class Summed {
   }
 
   /** @returns undefined: nothing was taken */
-  of(outcome: Outcome | { readonly type: 'gone' }): Sums | undefined {
+  of(outcome: Outcome | { readonly type: 'gone' | 'moved' }): Sums | undefined {
     if (outcome.type === 'delivered' && this.#sent.length === 0) return this.#written;
     if (outcome.type !== 'delivered' && outcome.type !== 'partial') return undefined;
     const left = outcome.type === 'partial' ? new Set(outcome.failures.map(({ index }) => index)) : undefined;
