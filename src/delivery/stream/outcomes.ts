@@ -100,7 +100,7 @@ function conclude(state: State, step: Step, request: Request, outcome: Answer): 
     case 'moved':
       // Nothing was sent. All that is not in flight is read anew, as the log has it now.
       backAgain(state, step, request);
-      reselect(state);
+      reselect(state, step, true);
       state.progress.boundary = null;
       return;
     case 'gone':
