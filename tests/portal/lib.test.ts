@@ -21,6 +21,7 @@ import {
 } from '../../src/portal/lib/format.ts';
 import { formatJson } from '../../src/portal/lib/json.ts';
 import { withLongNumbers } from '../../src/portal/lib/long-numbers.ts';
+import { ALL_EVENTS, eventQuery, listedEvent } from '../../src/portal/lib/event-history.ts';
 import { faultAt, problemOf, restOf } from '../../src/portal/lib/problem.ts';
 import { initialValues, ofFormat, toCredentials } from '../../src/portal/lib/schema.ts';
 import { withoutSecrets } from '../../src/portal/lib/secrets.ts';
@@ -255,6 +256,27 @@ test('numbers and times as people write them; a dash for what is not known', () 
   assert.equal(formatAgo('2026-01-01T23:59:51Z', now), '9 s ago');
   assert.equal(formatAgo('2026-01-01T21:55:00Z', now), '2 h 5 min ago');
   assert.equal(formatUtc('2026-01-02T03:04:05Z'), '02 Jan 2026, 03:04:05 UTC');
+});
+
+test('events are looked for by type, device and time, and read with all their digits', () => {
+  const search = { ...ALL_EVENTS, type: '3', alerts: true, from: '2026-01-31T08:00:00.000Z' };
+  assert.deepEqual(eventQuery(ALL_EVENTS), {});
+  assert.deepEqual(eventQuery(search), { q: 'type:3,alert:true,from:2026-01-31T08:00:00.000Z' });
+  const device = (text: string) =>
+    (JSON.parse(eventQuery({ ...ALL_EVENTS, device: text }).filters ?? '') as [{ any: { field: string }[] }])[0].any;
+  assert.deepEqual(device(' a, b|c ').map(({ field }) => field), ['endpoint.name', 'sim.iccid']);
+  assert.deepEqual(device('8999942310000004410').map(({ field }) => field), ['endpoint.name', 'sim.iccid']);
+  assert.deepEqual(device('4711')[0], { field: 'endpoint.id', value: '4711' });
+  const text = '{"id":9007199254740993,"timestamp":"2026-01-31T08:00:00Z","event_type":{"id":3},"endpoint":null}';
+  assert.deepEqual(listedEvent(text, 7), {
+    key: 7,
+    text,
+    at: '2026-01-31T08:00:00Z',
+    type: '3',
+    severity: '',
+    device: '',
+    description: '',
+  });
 });
 
 test('faults find their fields', () => {

@@ -206,6 +206,16 @@ export function views({ running, failed, quarantined, paused }: Populated): View
       },
     },
     {
+      name: 'records-events',
+      open: async (page) => {
+        await go(page, '/records?tab=events');
+        const history = page.getByRole('region', { name: 'Event history' });
+        await history.getByRole('table', { name: 'Events' }).waitFor();
+        await history.locator('summary').first().click();
+        await history.getByText('event_severity').waitFor();
+      },
+    },
+    {
       name: 'api',
       open: async (page) => {
         await go(page, '/api-access');
@@ -241,8 +251,46 @@ export function views({ running, failed, quarantined, paused }: Populated): View
       },
     },
     {
+      name: 'users-change',
+      open: async (page) => {
+        await go(page, '/users');
+        await page.getByRole('button', { name: 'Change olga' }).click();
+        await page.getByRole('dialog').getByLabel('New password').waitFor();
+      },
+    },
+    {
+      name: 'users-remove',
+      open: async (page) => {
+        await page.keyboard.press('Escape');
+        await page.getByRole('button', { name: 'Remove olga' }).click();
+        await page.getByRole('dialog').getByText('is signed out everywhere').waitFor();
+      },
+    },
+    {
+      name: 'details-replay-question',
+      open: async (page) => {
+        await page.keyboard.press('Escape');
+        await go(page, `/data-streams/${quarantined}`);
+        await page.getByRole('button', { name: 'Deliver records again' }).click();
+        await page.getByText('records would be delivered').waitFor();
+        await page.getByRole('button', { name: 'Deliver again…' }).click();
+        await page.getByRole('dialog').getByText('They go to').waitFor();
+      },
+    },
+    {
+      name: 'details-replay-pace',
+      open: async (page) => {
+        await page.keyboard.press('Escape');
+        await go(page, `/data-streams/${paused}`);
+        await page.getByRole('button', { name: 'Change pace' }).click();
+        await page.getByRole('dialog').getByLabel('Records per second').fill('0');
+        await page.getByText('Give a whole number').waitFor();
+      },
+    },
+    {
       name: 'not-found',
       open: async (page) => {
+        await page.keyboard.press('Escape');
         await go(page, '/data-streams/a/b');
         await heading(page, 'There is nothing here');
       },
@@ -250,55 +298,54 @@ export function views({ running, failed, quarantined, paused }: Populated): View
   ];
 }
 
-/** Calls that a view waits for, by the part of their address that tells them. */
-const WAITED_FOR = {
-  list: '/api/v2/data_stream',
-  'details-overview': '/series',
-  'details-attempts': '/attempt',
-  'details-tail': '/tail',
-  'details-quarantine': '/quarantine/group',
-  api: '/api/v1/application_token',
-} as const;
-const ADDRESSES: Readonly<Record<keyof typeof WAITED_FOR, (stream: string) => string>> = {
-  list: () => '/data-streams',
-  'details-overview': (stream) => `/data-streams/${stream}`,
-  'details-attempts': (stream) => `/data-streams/${stream}?tab=attempts`,
-  'details-tail': (stream) => `/data-streams/${stream}?tab=tail`,
-  'details-quarantine': (stream) => `/data-streams/${stream}?tab=quarantine`,
-  api: () => '/api-access',
+/** Views by the end of the call that each waits for, and where it is. */
+const WAITING: Readonly<Record<string, { readonly call: string; readonly at: (stream: string) => string }>> = {
+  list: { call: '/api/v2/data_stream', at: () => '/data-streams' },
+  'details-overview': { call: '/series', at: (stream) => `/data-streams/${stream}` },
+  'details-attempts': { call: '/attempt', at: (stream) => `/data-streams/${stream}?tab=attempts` },
+  'details-tail': { call: '/tail', at: (stream) => `/data-streams/${stream}?tab=tail` },
+  'details-quarantine': { call: '/quarantine/group', at: (stream) => `/data-streams/${stream}?tab=quarantine` },
+  'details-ledger': { call: '/ledger', at: (stream) => `/data-streams/${stream}?tab=ledger` },
+  records: { call: '/event/type', at: () => '/records' },
+  'records-events': { call: '/api/v1/event', at: () => '/records?tab=events' },
+  api: { call: '/api/v1/application_token', at: () => '/api-access' },
+  notifications: { call: '/notification', at: () => '/notifications' },
+  users: { call: '/api/v1/user', at: () => '/users' },
+  account: { call: '/api/v1/user/my', at: () => '/account' },
 };
 
 /**
- * The views while what they show is being read, and when it cannot be. Each begins with a reload: what was read before
- * would be shown, otherwise.
+ * The views while what they show is being read, and when it cannot be. The first of each begins with a reload: what was read
+ * before would be shown, otherwise.
  */
 export function troubledViews(url: string, { running }: Pick<Populated, 'running'>): View[] {
-  return (Object.keys(WAITED_FOR) as (keyof typeof WAITED_FOR)[]).flatMap((name) =>
-    (['loading', 'failed'] as const).map(
-      (state): View => ({
-        name: `${name}-${state}`,
-        open: async (page) => {
+  const calls = Object.values(WAITING).map(({ call }) => call);
+  return (['loading', 'failed'] as const).flatMap((state) =>
+    Object.entries(WAITING).map(([name, { at }], index): View => ({
+      name: `${name}-${state}`,
+      open: async (page) => {
+        if (index === 0) {
           await page.unrouteAll({ behavior: 'ignoreErrors' });
           // Where nothing is read but who is signed in.
           await page.goto(`${url}/data-streams/a/b`);
           await heading(page, 'There is nothing here');
           await page.route(
-            ({ pathname }) => pathname.endsWith(WAITED_FOR[name]),
+            ({ pathname }) => calls.some((call) => pathname.endsWith(call)),
             (route) =>
               state === 'failed'
                 ? route.fulfill({ status: 503, json: { message: 'The storage cannot be read just now.' } })
                 : undefined,
           );
-          await go(page, ADDRESSES[name](running));
-          await (state === 'failed'
-            ? page.getByText('The storage cannot be read just now.').first().waitFor()
-            : page
-                .getByText(/^Loading (?!the view)/)
-                .first()
-                .waitFor());
-        },
-      }),
-    ),
+        }
+        await go(page, at(running));
+        await (state === 'failed'
+          ? page.getByText('The storage cannot be read just now.').first().waitFor()
+          : page
+              .getByText(/^Loading (?!the view)/)
+              .first()
+              .waitFor());
+      },
+    })),
   );
 }
 

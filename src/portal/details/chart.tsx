@@ -2,10 +2,12 @@ import { useComputedColorScheme } from '@mantine/core';
 import { useEffect, useRef, useState } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { type Reading, readingAt } from '../lib/chart.ts';
+import { describeReading, type Reading, readingAt } from '../lib/chart.ts';
 import { formatTick, formatTime } from '../lib/format.ts';
 import { rangeOfSlots, type TimeRange } from '../lib/replays.ts';
 import type { Slots } from '../lib/series.ts';
+import { ChartKeys } from './chart-keys.tsx';
+import { followTouch } from './chart-touch.ts';
 
 const HEIGHT = 170;
 /** Of an axis of numbers: room for seven letters, 99.9K for example. */
@@ -25,7 +27,7 @@ interface ChartProps {
   /** The sum means something. */
   readonly total?: boolean;
   readonly bad?: boolean;
-  /** A range may be marked with the mouse. */
+  /** A range may be marked: with the mouse, with the keyboard, and with a finger once something is marked. */
   readonly mark?: ((range: TimeRange) => void) | undefined;
   /** The range that is marked. */
   readonly marked?: TimeRange | undefined;
@@ -48,9 +50,10 @@ export function Chart(props: ChartProps) {
       <div role="img" aria-label={summary}>
         <Plot {...props} read={setReading} />
       </div>
+      <ChartKeys {...props} setReading={setReading} />
       <div className="reading" aria-hidden="true">
         {reading
-          ? `${formatTime(iso(reading.from))} to ${formatTime(iso(reading.to)).slice(-8)}: ${reading.value === null ? 'no figure' : format(reading.value)}`
+          ? describeReading(reading, format)
           : 'Point at the chart, or touch it, to read a figure.'}
       </div>
       <figcaption style={{ fontSize: 12 }}>
@@ -94,8 +97,8 @@ function Plot({
   const plot = useRef<uPlot>(undefined);
   const scheme = useComputedColorScheme('light');
   const canMark = rest.mark !== undefined;
-  const latest = useRef({ slots, values, rest, read });
-  latest.current = { slots, values, rest, read };
+  const latest = useRef({ slots, values, rest, read, marked });
+  latest.current = { slots, values, rest, read, marked };
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: colours are read from the page, and change with the scheme
   useEffect(() => {
@@ -113,7 +116,11 @@ function Plot({
     });
     const drawn = new uPlot(options, dataOf(latest.current.slots, latest.current.values), element);
     plot.current = drawn;
-    const stopTouch = followTouch(drawn);
+    // A finger reads the chart. Once the form for a range is open, it marks one.
+    const stopTouch = followTouch(
+      drawn,
+      () => latest.current.rest.mark !== undefined && latest.current.marked !== undefined,
+    );
     const observer = new ResizeObserver(() => drawn.setSize({ width: element.clientWidth, height: HEIGHT }));
     observer.observe(element);
     return () => {
@@ -221,21 +228,4 @@ function showMark(drawn: uPlot, marked: TimeRange | undefined, first: number): v
   const left = marked ? place(marked.from, first) : 0;
   const right = marked ? place(marked.until, Number.MAX_SAFE_INTEGER) : 0;
   drawn.setSelect({ left, width: right - left, top: 0, height }, false);
-}
-
-/** A finger that moves over the chart reads it as a mouse does; up and down it still scrolls the page. */
-function followTouch({ over, setCursor }: uPlot): () => void {
-  const follow = ({ touches }: TouchEvent) => {
-    const [touch] = touches;
-    if (!touch) return;
-    const { left, top } = over.getBoundingClientRect();
-    setCursor({ left: touch.clientX - left, top: touch.clientY - top });
-  };
-  over.style.touchAction = 'pan-y';
-  over.addEventListener('touchstart', follow, { passive: true });
-  over.addEventListener('touchmove', follow, { passive: true });
-  return () => {
-    over.removeEventListener('touchstart', follow);
-    over.removeEventListener('touchmove', follow);
-  };
 }

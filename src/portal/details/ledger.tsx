@@ -2,7 +2,7 @@ import { Alert, Button, Group, SegmentedControl, Stack, Text } from '@mantine/co
 import { useState } from 'react';
 import { api, type DataStream, read } from '../lib/api.ts';
 import { download } from '../lib/download.ts';
-import { formatCount, formatTick } from '../lib/format.ts';
+import { formatCount, formatTick, formatUtc } from '../lib/format.ts';
 import { formatJson } from '../lib/json.ts';
 import {
   daysOf,
@@ -17,7 +17,6 @@ import { useRead } from '../lib/query.ts';
 import { streamName } from '../lib/streams.ts';
 import { DataTable } from '../parts/data-table.tsx';
 import { Reading } from '../parts/reading.tsx';
-import { Time } from '../parts/show.tsx';
 
 const REFRESH = 10_000;
 const RANGES = [
@@ -105,7 +104,7 @@ function Days({ days, sum }: { readonly days: readonly LedgerDay[]; readonly sum
             rows={day.hours}
             keyOf={({ hour }) => hour}
             columns={[
-              { name: 'Hour', cell: ({ hour }) => <Time at={hour} /> },
+              { name: 'Hour', cell: ({ hour }) => <Hour at={hour} /> },
               { name: 'Arrived', cell: ({ records }) => formatCount(records), right: true },
               { name: 'Delivered', cell: ({ delivered }) => formatCount(delivered), right: true },
               { name: 'Filtered', cell: ({ filtered }) => formatCount(filtered), right: true },
@@ -116,7 +115,7 @@ function Days({ days, sum }: { readonly days: readonly LedgerDay[]; readonly sum
                 ? []
                 : [
                     {
-                      name: 'Volume',
+                      name: 'Volume, MB',
                       cell: ({ volume_total }: LedgerSum) => volume_total,
                       right: true,
                     },
@@ -126,7 +125,7 @@ function Days({ days, sum }: { readonly days: readonly LedgerDay[]; readonly sum
           />
           {day.sum.volume_total !== undefined && (
             <Text size="sm">
-              Volume of the day: {day.sum.volume_total} (sent {day.sum.volume_tx}, received{' '}
+              Volume of the day: {day.sum.volume_total} MB (sent {day.sum.volume_tx}, received{' '}
               {day.sum.volume_rx}
               ). Cost: <Cost sum={day.sum} />
             </Text>
@@ -148,4 +147,13 @@ function Cost({ sum: { cost = [] } }: { readonly sum: LedgerSum }) {
 
 function Day({ at }: { readonly at: string }) {
   return <time dateTime={at}>{formatTick(Date.parse(at), 3_600_000)}</time>;
+}
+
+/** The time of day at which the hour begins: the day stands above. */
+function Hour({ at }: { readonly at: string }) {
+  return (
+    <time dateTime={at} title={formatUtc(at)}>
+      {formatTick(Date.parse(at), 0)}
+    </time>
+  );
 }

@@ -62,8 +62,8 @@ export function ReplayForm({ stream, draft, change, close }: Props) {
             Deliver records again
           </Title>
           <Text size="sm">
-            Mark a range with the mouse on the chart of delivered records below, or give the times. They are
-            times of arrival, in {zoneName()}.
+            Mark a range on the chart of delivered records below, with the mouse, a finger, or Shift and the
+            arrow keys. Or give the times. They are times of arrival, in {zoneName()}.
           </Text>
           <Range draft={draft} set={set} problem={count.problem} />
           <details>

@@ -1,10 +1,10 @@
-import { Button, Group, Paper, Stack, Text, Title } from '@mantine/core';
+import { Button, Group, NumberInput, Paper, Stack, Text, Title } from '@mantine/core';
 import { useState } from 'react';
 import { api, type DataStream, perform, read } from '../lib/api.ts';
 import { BAD, GOOD, NEUTRAL, RUNNING } from '../lib/colors.ts';
 import { formatCount, formatNumberOf } from '../lib/format.ts';
 import { useRead } from '../lib/query.ts';
-import { FINISHED, type Replay, replayProgress } from '../lib/replays.ts';
+import { FINISHED, MOST_PACE, type PatchReplay, type Replay, replayProgress } from '../lib/replays.ts';
 import { useSession } from '../lib/session.ts';
 import { STATUS } from '../lib/streams.ts';
 import { Chip } from '../parts/chip.tsx';
@@ -67,7 +67,7 @@ function OneReplay({ stream, replay }: { readonly stream: DataStream; readonly r
         <Chip color={COLORS[status.id] ?? NEUTRAL}>{status.description}</Chip>
       </Group>
       <Figures replay={replay} />
-      {!finished && status.id !== STATUS.running && (
+      {!finished && (
         <Text size="sm" className="wrap">
           <Message text={status.message} />
         </Text>
@@ -80,11 +80,17 @@ function OneReplay({ stream, replay }: { readonly stream: DataStream; readonly r
               size="xs"
               variant="default"
               loading={busy}
-              onClick={() => void patch(stopped ? STATUS.running : STATUS.paused)}
+              onClick={() =>
+                void patch(
+                  { status: { id: stopped ? STATUS.running : STATUS.paused } },
+                  stopped ? 'The replay goes on.' : 'The replay is paused.',
+                )
+              }
             >
               {stopped ? 'Go on' : 'Pause'}
             </Button>
           )}
+          {!finished && <ChangePace replay={replay} busy={busy} patch={patch} />}
           <Button
             size="xs"
             variant="default"
@@ -110,6 +116,65 @@ function OneReplay({ stream, replay }: { readonly stream: DataStream; readonly r
         </Text>
       </Confirm>
     </article>
+  );
+}
+
+/** Another pace for what is left. One that no destination reaches is as fast as it goes. */
+function ChangePace({
+  replay,
+  busy,
+  patch,
+}: {
+  readonly replay: Replay;
+  readonly busy: boolean;
+  readonly patch: (body: PatchReplay, done: string) => Promise<void>;
+}) {
+  const [opened, setOpened] = useState(false);
+  const [pace, setPace] = useState<number | string>('');
+  const wanted = Number(pace);
+  const fault =
+    pace !== '' && Number.isInteger(wanted) && wanted >= 1 && wanted <= MOST_PACE
+      ? null
+      : `Give a whole number from 1 to ${formatCount(MOST_PACE)}`;
+  return (
+    <>
+      <Button
+        size="xs"
+        variant="default"
+        disabled={busy}
+        onClick={() => {
+          setPace(replay.max_records_per_second ?? '');
+          setOpened(true);
+        }}
+      >
+        Change pace
+      </Button>
+      <Confirm
+        opened={opened}
+        title="Change the pace of this replay"
+        keep="Cancel"
+        act="Save pace"
+        close={() => setOpened(false)}
+        busy={busy}
+        final={false}
+        run={async () => {
+          if (fault !== null) return;
+          await patch({ max_records_per_second: wanted }, 'The pace of the replay is changed.');
+          setOpened(false);
+        }}
+      >
+        <NumberInput
+          label="Records per second, at most"
+          description="It holds at once, and for all that is left. The live flow is not slowed down by it."
+          value={pace}
+          allowDecimal={false}
+          clampBehavior="none"
+          hideControls
+          error={pace === '' ? null : fault}
+          onChange={setPace}
+        />
+      </Confirm>
+    </>
   );
 }
 
@@ -150,17 +215,15 @@ function useActions(stream: string, replay: Replay) {
   };
   return {
     busy,
-    patch: (status: number) => {
-      const body = { status: { id: status } };
-      return run(status === STATUS.paused ? 'The replay is paused.' : 'The replay goes on.', () =>
+    patch: (body: PatchReplay, done: string) =>
+      run(done, () =>
         perform(
           'PATCH',
           path,
           body,
           api.PATCH('/api/v2/data_stream/{id}/replay/{replay_id}', { params, body }),
         ),
-      );
-    },
+      ),
     remove: () =>
       run(
         replay.status.id === FINISHED ? 'The replay is removed from the list.' : 'The replay is cancelled.',

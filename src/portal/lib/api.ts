@@ -55,15 +55,16 @@ export async function read<T>(call: Promise<Outcome<T>>): Promise<T> {
   return outcome.data as T;
 }
 
-/** A page of a list, and whether there is another one. @throws CallFailed with the cause in plain words */
+/** A page of a list, whether there is another one, and the place of that where the list has places. @throws CallFailed with the cause in plain words */
 export async function readPage<T>(
   call: Promise<Outcome<T>>,
-): Promise<{ readonly data: T; readonly more: boolean }> {
+): Promise<{ readonly data: T; readonly more: boolean; readonly next: string | undefined }> {
   const outcome = await settle(call);
   if (!outcome.response.ok) throw failureOf(outcome);
   return {
     data: outcome.data as T,
     more: /rel="next"/.test(outcome.response.headers.get('link') ?? ''),
+    next: outcome.response.headers.get('x-next-before') ?? undefined,
   };
 }
 

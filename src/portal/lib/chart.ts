@@ -1,3 +1,5 @@
+import { formatTime } from './format.ts';
+
 /** The value of a chart in one slot of time, and its text. */
 export interface Reading {
   readonly from: number;
@@ -14,6 +16,12 @@ export function readingAt(
   if (slot === null || slot === undefined || slot < 0 || slot >= values.length) return undefined;
   const from = first + slot * step;
   return { from, to: from + step, value: values[slot] ?? null };
+}
+
+/** A reading for people, in their zone. @param format a figure with its unit */
+export function describeReading({ from, to, value }: Reading, format: (value: number) => string): string {
+  const time = (at: number) => formatTime(new Date(at).toISOString());
+  return `${time(from)} to ${time(to).slice(-8)}: ${value === null ? 'no figure' : format(value)}`;
 }
 
 /** How long a slot is, in words that follow a figure: `per minute`. */

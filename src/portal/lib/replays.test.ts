@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { rangeOfSlots } from './replays.ts';
+import { rangeBetween, rangeOfSlots } from './replays.ts';
 
 const MINUTE = 60_000;
 const at = (time: string) => Date.parse(`2026-11-27T${time}Z`);
@@ -16,4 +16,13 @@ test('a range that is marked on the chart is of whole slots, and goes up to now 
     const until = at(now) - 9_000;
     assert.equal(rangeOfSlots(slots, { ...marked, until }, at(now)).until, '', now);
   }
+});
+
+test('a range that is marked with the keyboard goes from one slot to another one, whichever comes first', () => {
+  const slots = { first: at('15:00:00'), step: MINUTE };
+  const range = { from: '2026-11-27T15:03:00.000Z', until: '2026-11-27T15:06:00.000Z' };
+  assert.deepEqual(rangeBetween(slots, [3, 5], at('15:41:05')), range);
+  assert.deepEqual(rangeBetween(slots, [5, 3], at('15:41:05')), range);
+  assert.equal(rangeBetween(slots, [5, 5], at('15:41:05')).from, '2026-11-27T15:05:00.000Z');
+  assert.equal(rangeBetween(slots, [3, 41], at('15:41:05')).until, '', 'up to now');
 });

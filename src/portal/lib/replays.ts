@@ -3,6 +3,10 @@ import { type Choice, toFilters } from './filters.ts';
 
 export type Replay = components['schemas']['Replay'];
 type CreateReplay = components['schemas']['CreateReplay'];
+export type PatchReplay = components['schemas']['PatchReplay'];
+
+/** Records a second: the greatest that the API takes. */
+export const MOST_PACE = 1_000_000;
 
 /** A range of times of arrival, ISO 8601 in UTC; an empty `from` is the oldest kept record, an empty `until` is now. */
 export interface TimeRange {
@@ -57,6 +61,16 @@ export function rangeOfSlots(
     from: new Date(from).toISOString(),
     until: until > now - step / 2 ? '' : new Date(until).toISOString(),
   };
+}
+
+/** The range from one slot to another one, both included, whichever comes first. */
+export function rangeBetween(
+  { first, step }: { readonly first: number; readonly step: number },
+  [one, other]: readonly [number, number],
+  now: number,
+): TimeRange {
+  const from = first + Math.min(one, other) * step;
+  return rangeOfSlots({ step }, { from, until: first + (Math.max(one, other) + 1) * step }, now);
 }
 
 /** The last `seconds` before `now`. */

@@ -26,12 +26,14 @@ export function PrivacyForm({
         <TagsInput
           key={list}
           label={label}
-          placeholder={values[list].length === 0 ? `A path such as ${example}, then Enter` : ''}
+          placeholder={values[list].length === 0 ? `${example}, then Enter` : ''}
           data={[...FIELDS[kind]]}
           acceptValueOnBlur
           clearable
           clearButtonProps={{ 'aria-label': `Clear: ${label}` }}
-          maxDropdownHeight={260}
+          maxDropdownHeight={220}
+          // Below the field it would cover the buttons of the form.
+          comboboxProps={{ position: 'top-start' }}
           value={[...values[list]]}
           error={faultAt(problem, `/privacy/${list}`) ?? null}
           onChange={(paths) => change({ ...values, [list]: paths.map((path) => path.trim()) })}

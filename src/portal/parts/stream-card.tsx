@@ -89,19 +89,13 @@ export const StreamCard = memo(({ stream, typeName, icon, remove }: CardProps) =
   );
 });
 
-function State({ stream: { status, retrying } }: { readonly stream: DataStream }) {
+function State({ stream: { status } }: { readonly stream: DataStream }) {
   // The chip says this already.
-  if (!retrying && status.message === `${status.description}.`) return null;
+  if (status.message === `${status.description}.`) return null;
   const bad = status.id === STATUS.error;
   return (
     <Text size="sm" className="wrap" {...(bad ? { c: 'var(--mantine-color-error)' } : {})}>
-      {retrying ? (
-        <>
-          Retrying since <Ago at={retrying.since} />: <Message text={retrying.message} />
-        </>
-      ) : (
-        <Message text={status.message} />
-      )}
+      <Message text={status.message} />
     </Text>
   );
 }

@@ -8,7 +8,7 @@ import { Settings } from '../details/settings.tsx';
 import { Tail } from '../details/tail.tsx';
 import { linkTo, navigate, useAddress, useStillHere } from '../lib/address.ts';
 import { api, type DataStream, read } from '../lib/api.ts';
-import { formatCount } from '../lib/format.ts';
+import { formatCount, formatNumberOf } from '../lib/format.ts';
 import { useRead } from '../lib/query.ts';
 import { HOME } from '../lib/router.ts';
 import { useSession } from '../lib/session.ts';
@@ -188,16 +188,18 @@ function Head({
           )}
         </Group>
       </Group>
-      <Text className="wrap">
+      <Text className="wrap" {...(retrying ? { c: 'var(--mantine-color-error)' } : {})}>
         <Message text={status.message} />{' '}
-        <Text span c="dimmed" size="sm">
-          (<Ago at={status.since} />)
-        </Text>
+        {!retrying && (
+          <Text span c="dimmed" size="sm">
+            (<Ago at={status.since} />)
+          </Text>
+        )}
       </Text>
       {retrying && (
-        <Text className="wrap" c="var(--mantine-color-error)">
-          Retrying since <Ago at={retrying.since} />, {formatCount(retrying.tries)} tries:{' '}
-          <Message text={retrying.message} />
+        <Text className="wrap">
+          The first failure was <Ago at={retrying.since} />, {formatNumberOf(retrying.tries, 'try', 'tries')}{' '}
+          so far.
           {retrying.next_at !== null && (
             <>
               {' '}

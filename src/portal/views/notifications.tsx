@@ -85,7 +85,7 @@ function Receiver({ stored }: { readonly stored: Notification }) {
             />
             <fieldset className="plain">
               <Text component="legend" size="sm" fw={500} mb="xs">
-                Of what
+                What to be notified of
               </Text>
               <Stack gap="xs">
                 {EVENT_WORDS.map(({ event, label, help }) => (

@@ -1,12 +1,14 @@
-import { Anchor, Group, Paper, SegmentedControl, Select, Stack, Text, TextInput, Title } from '@mantine/core';
+import { Anchor, Group, Paper, SegmentedControl, Select, Stack, Tabs, Text, TextInput, Title } from '@mantine/core';
 import { useState } from 'react';
 import type { components } from '../generated/api.ts';
+import { navigate, useAddress } from '../lib/address.ts';
 import { api, read } from '../lib/api.ts';
 import { formatNumberOf, UNKNOWN } from '../lib/format.ts';
 import { formatJson } from '../lib/json.ts';
 import { useRead } from '../lib/query.ts';
 import { useEventTypes } from '../lib/reads.ts';
 import { DataTable } from '../parts/data-table.tsx';
+import { EventHistory } from '../parts/event-history.tsx';
 import { Heading } from '../parts/heading.tsx';
 import { Marked } from '../parts/marked.tsx';
 import { Reading } from '../parts/reading.tsx';
@@ -21,14 +23,39 @@ const KINDS = [
 ];
 const FIRST_TYPE = 3;
 
-/** A sample of each kind of record, and the catalogue of event types. */
+/** A sample of each kind of record, the catalogue of event types, and the events that are kept. */
 export default function Records() {
+  const address = useAddress();
+  const tab = address.searchParams.get('tab') === 'events' ? 'events' : 'samples';
+  return (
+    <Stack gap="lg">
+      <Heading title="Records" />
+      <Tabs
+        value={tab}
+        onChange={(next) => navigate(next === 'events' ? '/records?tab=events' : '/records', { replace: true })}
+        keepMounted={false}
+      >
+        <Tabs.List mb="md" aria-label="Of records">
+          <Tabs.Tab value="samples">Samples and event types</Tabs.Tab>
+          <Tabs.Tab value="events">Event history</Tabs.Tab>
+        </Tabs.List>
+        <Tabs.Panel value="samples">
+          <Reference />
+        </Tabs.Panel>
+        <Tabs.Panel value="events">
+          <EventHistory />
+        </Tabs.Panel>
+      </Tabs>
+    </Stack>
+  );
+}
+
+function Reference() {
   const types = useEventTypes();
   const [typeId, setTypeId] = useState(FIRST_TYPE);
   const [kind, setKind] = useState('2');
   return (
     <Stack gap="lg">
-      <Heading title="Records" />
       <Text>
         What a data stream delivers, for building a receiver before the first record comes. The reference of
         all fields is in the{' '}
