@@ -9,6 +9,7 @@ import {
   type VendorAnswer,
   type VendorRequest,
 } from '../vendor.fixture.ts';
+import { createEgress } from '../egress.ts';
 import { datadog } from './datadog.ts';
 
 const KEY = '0123456789abcdef0123456789abcdef';
@@ -510,5 +511,23 @@ describe('Datadog: verification and configuration', () => {
     ]);
     const faults = datadog.configure({ ...defaults, api_key: 'a b' }, 'Json');
     assert.ok(Array.isArray(faults) && faults[0]?.path === '/api_key');
+  });
+
+  test('the variables of a container that Datadog instruments move no stream to another site', async (t) => {
+    const asked: string[] = [];
+    const egress = createEgress({
+      allow: '',
+      resolve: (hostname) => {
+        asked.push(hostname);
+        return Promise.resolve([]);
+      },
+    });
+    t.after(() => egress.close());
+    const environment = { ...testEnvironment(t, { DD_SITE: 'datadoghq.eu' }, NOW), egress };
+    for (const region of ['US', 'US3']) {
+      const destination = await openBatches(datadog, { ...defaults, region }, environment);
+      assert.equal((await destination.verify(AbortSignal.timeout(5000))).type, 'failed');
+    }
+    assert.deepEqual([...new Set(asked)], ['api.datadoghq.com', 'api.us3.datadoghq.com']);
   });
 });
