@@ -175,15 +175,55 @@ export function capabilityTests(): void {
       await waitFor('a record that comes again', () => idsAt('/in').length > sent.length || undefined);
       const again = world.received.find(({ headers }) => headers['simstream-replay'] !== undefined);
       assert.ok(again, 'its requests say that they are a replay');
-      const { text } = await world.api.call('GET', `/api/v2/data_stream/${id}/replay`, token);
-      const path = `/api/v2/data_stream/${id}/replay/${(JSON.parse(text) as [{ id: string }])[0].id}`;
-      await world.api.call('PATCH', path, token, { max_records_per_second: 1000 });
+      await replay.getByText('Delivering.', { exact: true }).waitFor();
+      await replay.getByRole('button', { name: 'Change pace' }).click();
+      const pace = page.getByRole('dialog', { name: 'Change the pace' });
+      await pace.getByLabel('Records per second').fill('0');
+      await pace.getByText('Give a whole number').waitFor();
+      await pace.getByLabel('Records per second').fill('1000');
+      await pace.getByRole('button', { name: 'Save pace' }).click();
       await replay.getByText('Finished', { exact: true }).waitFor();
       const twice = idsAt('/in').slice(sent.length);
       assert.equal(twice.length, MANY + 3);
       assert.ok(sent.every((each, index) => twice.includes(each) === (index % 2 === 0)));
       await replay.getByRole('button', { name: 'Remove from the list' }).click();
       await page.getByRole('region', { name: 'Replays' }).waitFor({ state: 'detached' });
+    });
+
+    test('a range is marked on the chart with the keyboard and with a finger', async (t) => {
+      if (!browser) return t.skip();
+      const minutesOf = async () => {
+        const given = JSON.stringify(await form.getByLabel('From').inputValue());
+        return (Date.now() - Number(await page.evaluate(`Date.parse(${given})`))) / 60_000;
+      };
+      const form = page.getByRole('region', { name: 'Deliver records again' });
+      await page.getByRole('slider', { name: /^Read: Delivered/ }).focus();
+      await page.keyboard.press('ArrowLeft');
+      assert.equal(await form.count(), 0, 'without Shift it reads only');
+      for (let step = 0; step < 9; step++) await page.keyboard.press('Shift+ArrowLeft');
+      await form.waitFor();
+      await waitFor('ten slots and the present one', async () => {
+        const minutes = await minutesOf();
+        return (minutes >= 9 && minutes <= 13) || undefined;
+      });
+      // Touch events as a browser makes them; a window of its own with a touch screen would need another login.
+      await page.evaluate(`{
+        const over = document.querySelector('[aria-label^="Delivered: "] .u-over');
+        const { left, top, width } = over.getBoundingClientRect();
+        const send = (type, part) => {
+          const touch = new Touch({ identifier: 1, target: over, clientX: left + width * part, clientY: top + 20 });
+          const touches = type === 'touchend' ? [] : [touch];
+          over.dispatchEvent(new TouchEvent(type, { touches, changedTouches: [touch], bubbles: true }));
+        };
+        send('touchstart', 0.99);
+        for (const part of [0.9, 0.8, 0.67]) send('touchmove', part);
+        send('touchend', 0.67);
+      }`);
+      await waitFor('a third of the hour', async () => {
+        const minutes = await minutesOf();
+        return (minutes >= 15 && minutes <= 25) || undefined;
+      });
+      await form.getByRole('button', { name: 'Close' }).click();
     });
 
     test('a range is marked on the chart; a replay is cancelled', async (t) => {
@@ -214,6 +254,25 @@ export function capabilityTests(): void {
       await page.getByRole('region', { name: 'Replays' }).waitFor({ state: 'detached' });
       const { text } = await world.api.call('GET', `/api/v2/data_stream/${id}/replay`, token);
       assert.deepEqual(JSON.parse(text), []);
+    });
+
+    test('the history of events is searched, read back page by page, and downloaded', async (t) => {
+      if (!browser) return t.skip();
+      await go(page, '/records?tab=events');
+      const history = page.getByRole('region', { name: 'Event history' });
+      await history.getByText('20 events, and there may be older ones.').waitFor();
+      await history.getByRole('combobox', { name: 'Event type' }).fill('(4)');
+      await page.getByRole('option', { name: /\(4\)/ }).click();
+      await history.getByText('20 events, and there may be older ones.').waitFor();
+      await history.getByRole('button', { name: 'Look further back' }).click();
+      await history.getByText(`${MANY} events: all that are kept.`).waitFor();
+      const downloading = page.waitForEvent('download');
+      await history.getByRole('button', { name: 'Download these' }).click();
+      const lines = readFileSync(await (await downloading).path(), 'utf8').trim().split('\n');
+      assert.equal(lines.length, MANY);
+      assert.ok(lines.every((line) => (JSON.parse(line) as { event_type: { id: number } }).event_type.id === 4));
+      await history.getByLabel('Device').fill('nobody');
+      await history.getByText('There are no such events.').waitFor();
     });
 
     test('the ledger says what has become of the records, and is downloaded', async (t) => {

@@ -255,7 +255,7 @@ export function views({ running, failed, quarantined, paused }: Populated): View
       open: async (page) => {
         await go(page, '/users');
         await page.getByRole('button', { name: 'Change olga' }).click();
-        await page.getByRole('dialog').getByLabel('New password').waitFor();
+        await page.getByRole('textbox', { name: 'New password' }).waitFor();
       },
     },
     {

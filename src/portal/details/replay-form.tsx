@@ -116,7 +116,7 @@ export function ReplayForm({ stream, draft, change, close }: Props) {
           <RangeWords {...draft} />.
         </Text>
         <Text size="sm">
-          Records that the receiver has already come a second time, with the same ids. New records are
+          Records that the receiver already has come a second time, with the same ids. New records are
           delivered meanwhile as always. You can pause and cancel at any time.
         </Text>
       </Confirm>

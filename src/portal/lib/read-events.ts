@@ -2,7 +2,8 @@ import { api, readPage } from './api.ts';
 import { type EventSearch, eventQuery, type ListedEvent, listedEvent } from './event-history.ts';
 import { elementsOf } from './preview.ts';
 
-const PER_PAGE = 50;
+/** On a phone each event is as high as a hand. */
+const PER_PAGE = 20;
 
 /**
  * The newest events that are kept.

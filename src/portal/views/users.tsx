@@ -36,7 +36,7 @@ type User = components['schemas']['User'];
 const ROLES = [
   { value: '1', label: 'Administrator: changes data streams and users' },
   { value: '2', label: 'User: changes data streams' },
-  { value: '3', label: 'Observer: looks at everything, and changes nothing' },
+  { value: '3', label: 'Observer: looks, and changes nothing' },
 ];
 const SUSPENDED = 2;
 const ACTIVE = 1;
