@@ -268,9 +268,13 @@ export function capabilityTests(): void {
       await history.getByText(`${MANY} events: all that are kept.`).waitFor();
       const downloading = page.waitForEvent('download');
       await history.getByRole('button', { name: 'Download these' }).click();
-      const lines = readFileSync(await (await downloading).path(), 'utf8').trim().split('\n');
+      const lines = readFileSync(await (await downloading).path(), 'utf8')
+        .trim()
+        .split('\n');
       assert.equal(lines.length, MANY);
-      assert.ok(lines.every((line) => (JSON.parse(line) as { event_type: { id: number } }).event_type.id === 4));
+      assert.ok(
+        lines.every((line) => (JSON.parse(line) as { event_type: { id: number } }).event_type.id === 4),
+      );
       await history.getByLabel('Device').fill('nobody');
       await history.getByText('There are no such events.').waitFor();
     });

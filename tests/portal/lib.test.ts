@@ -4,6 +4,7 @@ import { compileFilter } from '../../src/filters/compile.ts';
 import { parseFilters } from '../../src/filters/parse.ts';
 import { fc } from '../../src/lib/property.fixture.ts';
 import { curlOf } from '../../src/portal/lib/call-log.ts';
+import { ALL_EVENTS, eventQuery, listedEvent } from '../../src/portal/lib/event-history.ts';
 import {
   type FieldOp,
   type GroupRule,
@@ -21,7 +22,6 @@ import {
 } from '../../src/portal/lib/format.ts';
 import { formatJson } from '../../src/portal/lib/json.ts';
 import { withLongNumbers } from '../../src/portal/lib/long-numbers.ts';
-import { ALL_EVENTS, eventQuery, listedEvent } from '../../src/portal/lib/event-history.ts';
 import { faultAt, problemOf, restOf } from '../../src/portal/lib/problem.ts';
 import { initialValues, ofFormat, toCredentials } from '../../src/portal/lib/schema.ts';
 import { withoutSecrets } from '../../src/portal/lib/secrets.ts';
@@ -263,11 +263,20 @@ test('events are looked for by type, device and time, and read with all their di
   assert.deepEqual(eventQuery(ALL_EVENTS), {});
   assert.deepEqual(eventQuery(search), { q: 'type:3,alert:true,from:2026-01-31T08:00:00.000Z' });
   const device = (text: string) =>
-    (JSON.parse(eventQuery({ ...ALL_EVENTS, device: text }).filters ?? '') as [{ any: { field: string }[] }])[0].any;
-  assert.deepEqual(device(' a, b|c ').map(({ field }) => field), ['endpoint.name', 'sim.iccid']);
-  assert.deepEqual(device('8999942310000004410').map(({ field }) => field), ['endpoint.name', 'sim.iccid']);
+    (
+      JSON.parse(eventQuery({ ...ALL_EVENTS, device: text }).filters ?? '') as [{ any: { field: string }[] }]
+    )[0].any;
+  assert.deepEqual(
+    device(' a, b|c ').map(({ field }) => field),
+    ['endpoint.name', 'sim.iccid'],
+  );
+  assert.deepEqual(
+    device('8999942310000004410').map(({ field }) => field),
+    ['endpoint.name', 'sim.iccid'],
+  );
   assert.deepEqual(device('4711')[0], { field: 'endpoint.id', value: '4711' });
-  const text = '{"id":9007199254740993,"timestamp":"2026-01-31T08:00:00Z","event_type":{"id":3},"endpoint":null}';
+  const text =
+    '{"id":9007199254740993,"timestamp":"2026-01-31T08:00:00Z","event_type":{"id":3},"endpoint":null}';
   assert.deepEqual(listedEvent(text, 7), {
     key: 7,
     text,

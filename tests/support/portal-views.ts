@@ -299,20 +299,24 @@ export function views({ running, failed, quarantined, paused }: Populated): View
 }
 
 /** Views by the end of the call that each waits for, and where it is. */
-const WAITING: Readonly<Record<string, { readonly call: string; readonly at: (stream: string) => string }>> = {
-  list: { call: '/api/v2/data_stream', at: () => '/data-streams' },
-  'details-overview': { call: '/series', at: (stream) => `/data-streams/${stream}` },
-  'details-attempts': { call: '/attempt', at: (stream) => `/data-streams/${stream}?tab=attempts` },
-  'details-tail': { call: '/tail', at: (stream) => `/data-streams/${stream}?tab=tail` },
-  'details-quarantine': { call: '/quarantine/group', at: (stream) => `/data-streams/${stream}?tab=quarantine` },
-  'details-ledger': { call: '/ledger', at: (stream) => `/data-streams/${stream}?tab=ledger` },
-  records: { call: '/event/type', at: () => '/records' },
-  'records-events': { call: '/api/v1/event', at: () => '/records?tab=events' },
-  api: { call: '/api/v1/application_token', at: () => '/api-access' },
-  notifications: { call: '/notification', at: () => '/notifications' },
-  users: { call: '/api/v1/user', at: () => '/users' },
-  account: { call: '/api/v1/user/my', at: () => '/account' },
-};
+const WAITING: Readonly<Record<string, { readonly call: string; readonly at: (stream: string) => string }>> =
+  {
+    list: { call: '/api/v2/data_stream', at: () => '/data-streams' },
+    'details-overview': { call: '/series', at: (stream) => `/data-streams/${stream}` },
+    'details-attempts': { call: '/attempt', at: (stream) => `/data-streams/${stream}?tab=attempts` },
+    'details-tail': { call: '/tail', at: (stream) => `/data-streams/${stream}?tab=tail` },
+    'details-quarantine': {
+      call: '/quarantine/group',
+      at: (stream) => `/data-streams/${stream}?tab=quarantine`,
+    },
+    'details-ledger': { call: '/ledger', at: (stream) => `/data-streams/${stream}?tab=ledger` },
+    records: { call: '/event/type', at: () => '/records' },
+    'records-events': { call: '/api/v1/event', at: () => '/records?tab=events' },
+    api: { call: '/api/v1/application_token', at: () => '/api-access' },
+    notifications: { call: '/notification', at: () => '/notifications' },
+    users: { call: '/api/v1/user', at: () => '/users' },
+    account: { call: '/api/v1/user/my', at: () => '/account' },
+  };
 
 /**
  * The views while what they show is being read, and when it cannot be. The first of each begins with a reload: what was read
@@ -321,31 +325,33 @@ const WAITING: Readonly<Record<string, { readonly call: string; readonly at: (st
 export function troubledViews(url: string, { running }: Pick<Populated, 'running'>): View[] {
   const calls = Object.values(WAITING).map(({ call }) => call);
   return (['loading', 'failed'] as const).flatMap((state) =>
-    Object.entries(WAITING).map(([name, { at }], index): View => ({
-      name: `${name}-${state}`,
-      open: async (page) => {
-        if (index === 0) {
-          await page.unrouteAll({ behavior: 'ignoreErrors' });
-          // Where nothing is read but who is signed in.
-          await page.goto(`${url}/data-streams/a/b`);
-          await heading(page, 'There is nothing here');
-          await page.route(
-            ({ pathname }) => calls.some((call) => pathname.endsWith(call)),
-            (route) =>
-              state === 'failed'
-                ? route.fulfill({ status: 503, json: { message: 'The storage cannot be read just now.' } })
-                : undefined,
-          );
-        }
-        await go(page, at(running));
-        await (state === 'failed'
-          ? page.getByText('The storage cannot be read just now.').first().waitFor()
-          : page
-              .getByText(/^Loading (?!the view)/)
-              .first()
-              .waitFor());
-      },
-    })),
+    Object.entries(WAITING).map(
+      ([name, { at }], index): View => ({
+        name: `${name}-${state}`,
+        open: async (page) => {
+          if (index === 0) {
+            await page.unrouteAll({ behavior: 'ignoreErrors' });
+            // Where nothing is read but who is signed in.
+            await page.goto(`${url}/data-streams/a/b`);
+            await heading(page, 'There is nothing here');
+            await page.route(
+              ({ pathname }) => calls.some((call) => pathname.endsWith(call)),
+              (route) =>
+                state === 'failed'
+                  ? route.fulfill({ status: 503, json: { message: 'The storage cannot be read just now.' } })
+                  : undefined,
+            );
+          }
+          await go(page, at(running));
+          await (state === 'failed'
+            ? page.getByText('The storage cannot be read just now.').first().waitFor()
+            : page
+                .getByText(/^Loading (?!the view)/)
+                .first()
+                .waitFor());
+        },
+      }),
+    ),
   );
 }
 

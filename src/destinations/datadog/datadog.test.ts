@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { batchOfTexts } from '../batches.fixture.ts';
 import type { Batch, Outcome, RecordFailure } from '../contract.ts';
+import { createEgress } from '../egress.ts';
 import {
   openBatches,
   startVendor,
@@ -9,7 +10,6 @@ import {
   type VendorAnswer,
   type VendorRequest,
 } from '../vendor.fixture.ts';
-import { createEgress } from '../egress.ts';
 import { datadog } from './datadog.ts';
 
 const KEY = '0123456789abcdef0123456789abcdef';

@@ -52,9 +52,7 @@ export function Chart(props: ChartProps) {
       </div>
       <ChartKeys {...props} setReading={setReading} />
       <div className="reading" aria-hidden="true">
-        {reading
-          ? describeReading(reading, format)
-          : 'Point at the chart, or touch it, to read a figure.'}
+        {reading ? describeReading(reading, format) : 'Point at the chart, or touch it, to read a figure.'}
       </div>
       <figcaption style={{ fontSize: 12 }}>
         <details>

@@ -54,7 +54,9 @@ export interface ListedEvent {
 
 /** Reads an event for the list. Fields may be missing: events come as they were sent in. */
 export function listedEvent(text: string, key: number): ListedEvent {
-  const { timestamp, event_type, event_severity, endpoint, sim, description } = JSON.parse(text) as Partial<Event>;
+  const { timestamp, event_type, event_severity, endpoint, sim, description } = JSON.parse(
+    text,
+  ) as Partial<Event>;
   return {
     key,
     text,

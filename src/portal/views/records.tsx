@@ -1,4 +1,15 @@
-import { Anchor, Group, Paper, SegmentedControl, Select, Stack, Tabs, Text, TextInput, Title } from '@mantine/core';
+import {
+  Anchor,
+  Group,
+  Paper,
+  SegmentedControl,
+  Select,
+  Stack,
+  Tabs,
+  Text,
+  TextInput,
+  Title,
+} from '@mantine/core';
 import { useState } from 'react';
 import type { components } from '../generated/api.ts';
 import { navigate, useAddress } from '../lib/address.ts';
@@ -32,7 +43,9 @@ export default function Records() {
       <Heading title="Records" />
       <Tabs
         value={tab}
-        onChange={(next) => navigate(next === 'events' ? '/records?tab=events' : '/records', { replace: true })}
+        onChange={(next) =>
+          navigate(next === 'events' ? '/records?tab=events' : '/records', { replace: true })
+        }
         keepMounted={false}
       >
         <Tabs.List mb="md" aria-label="Of records">
