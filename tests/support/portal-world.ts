@@ -152,7 +152,7 @@ export async function populate(world: PortalWorld, organisationId: number): Prom
       'a quarantine',
       async () => (await ask(quarantined)).progress.quarantined === QUARANTINED || undefined,
       // One request for each, on a machine that may be busy.
-      60_000,
+      180_000,
     );
     const replay = await world.api.call('POST', `/api/v2/data_stream/${paused}/replay`, token, {
       from: 'earliest',
