@@ -38,6 +38,7 @@ import {
   MOST_VALUES,
 } from '../src/filters/condition.ts';
 import { DEEPEST_GROUP, MOST_ELEMENTS } from '../src/filters/parse.ts';
+import { WAIT_MS } from '../src/ingest/admission.ts';
 import { LARGEST_BODY } from '../src/ingest/body.ts';
 import { BYTES_IN_FLIGHT } from '../src/ingest/ingest.ts';
 import { IDLE_MS, LEAST_RATE } from '../src/ingest/upload.ts';
@@ -161,6 +162,7 @@ const ROWS: readonly (string | Row)[] = [
   ['body, decoded', bytes(LARGEST_BODY), '413'],
   ['record', bytes(LARGEST_RECORD), '422'],
   ['bodies that a node works on at once', bytes(BYTES_IN_FLIGHT), '503'],
+  ['time that a body of more than 1 MiB waits for its turn', seconds(WAIT_MS), '503'],
   ['rate of an upload', `at least ${bytes(LEAST_RATE)} a second`, 'the connection is closed'],
   ['pause in an upload', seconds(IDLE_MS), 'the connection is closed'],
   ['faults that an answer explains', String(MOST_FAULTS), 'the others are counted'],

@@ -1,43 +1,147 @@
+import type { Clock } from '../lib/clock.ts';
+
 /**
- * Bounds the bytes of record bodies that a node holds at once, from the first byte that is read until the answer. A body
- * that does not fit is refused at once: memory stays bounded, and the producer holds the backlog in place of the node.
+ * Bounds the bytes of record bodies that a node holds at once, from the first byte that is read until the answer.
+ *
+ *  A1  All bodies together hold at most `most` bytes, with two exceptions: a body alone is admitted whatever its size, and the
+ *      oldest of the large ones may always grow. So one of them always comes to its end, and all do in turn.
+ *  A2  A small body that does not fit is refused at once: memory stays bounded, and the producer holds the backlog in place of
+ *      the node.
+ *  A3  A large body that does not fit may wait with what it holds. Refused half-way it would be sent again from its beginning, and
+ *      meet others as large as before. The oldest goes on first. Large bodies leave some room to small ones.
+ *  A4  Nothing waits longer than WAIT_MS.
  */
 export class Admission {
   readonly #most: number;
+  readonly #clock: Clock;
+  /** In the order in which they were opened. */
+  readonly #tickets = new Set<Ticket>();
+  readonly #waiting = new Map<Ticket, Waiting>();
   #held = 0;
 
-  /** @param most bytes; a single request is admitted whatever its size */
-  constructor(most: number) {
+  /** @param most bytes */
+  constructor(most: number, clock: Clock) {
     this.#most = most;
+    this.#clock = clock;
   }
 
   get held(): number {
     return this.#held;
   }
 
+  /** Bodies that wait for room. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   /** Admits `bytes`; undefined if there is no room. The caller releases the ticket. */
   take(bytes: number): Ticket | undefined {
     const ticket = this.open();
-    return ticket.resize(bytes) ? ticket : undefined;
+    if (ticket.resize(bytes)) return ticket;
+    ticket.release();
+    return undefined;
   }
 
   /** A ticket for 0 bytes that grows with the bytes that arrive. The caller releases it. */
   open(): Ticket {
-    return new Ticket((change, mine) => {
-      if (change > 0 && this.#held > mine && this.#held + change > this.#most) return false;
-      this.#held += change;
-      return true;
+    const ticket = new Ticket({
+      resize: (bytes) => this.#resize(ticket, bytes),
+      wait: (bytes) => this.#wait(ticket, bytes),
+      shrunk: () => this.#serve(),
+      release: () => this.#release(ticket),
     });
+    this.#tickets.add(ticket);
+    return ticket;
+  }
+
+  #resize(ticket: Ticket, bytes: number): boolean {
+    const change = bytes - ticket.bytes;
+    if (change > 0 && !this.#fits(ticket, bytes)) return false;
+    this.#held += change;
+    return true;
+  }
+
+  /** A1, A3 */
+  #fits(ticket: Ticket, bytes: number): boolean {
+    const others = this.#held - ticket.bytes;
+    if (others === 0) return true;
+    if (bytes <= LARGE) return others + bytes <= this.#most;
+    if (this.#isOldestLarge(ticket)) return true;
+    const wait = this.#waiting.size > (this.#waiting.has(ticket) ? 1 : 0) && !this.#isFirst(ticket);
+    return !wait && others + bytes <= this.#most - Math.min(FOR_SMALL, this.#most / 8);
+  }
+
+  #isOldestLarge(ticket: Ticket): boolean {
+    for (const other of this.#tickets) if (other === ticket || other.bytes > LARGE) return other === ticket;
+    return false;
+  }
+
+  /** Whether no older one waits. */
+  #isFirst(ticket: Ticket): boolean {
+    for (const other of this.#tickets)
+      if (other === ticket || this.#waiting.has(other)) return other === ticket;
+    return false;
+  }
+
+  #wait(ticket: Ticket, bytes: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const cancel = this.#clock.after(WAIT_MS, () => this.#end(ticket, false));
+      this.#waiting.set(ticket, { bytes, cancel, resolve });
+    });
+  }
+
+  #end(ticket: Ticket, admitted: boolean): void {
+    const waiting = this.#waiting.get(ticket);
+    if (!waiting) return;
+    this.#waiting.delete(ticket);
+    waiting.cancel();
+    waiting.resolve(admitted);
+  }
+
+  #release(ticket: Ticket): void {
+    this.#tickets.delete(ticket);
+    this.#end(ticket, false);
+    this.#serve();
+  }
+
+  /** Admits those that wait and fit by now. */
+  #serve(): void {
+    if (this.#waiting.size === 0) return;
+    for (const ticket of this.#tickets) {
+      const waiting = this.#waiting.get(ticket);
+      if (!waiting) continue;
+      if (!ticket.resize(waiting.bytes)) return;
+      this.#end(ticket, true);
+    }
   }
 }
 
+interface Waiting {
+  readonly bytes: number;
+  readonly cancel: () => void;
+  readonly resolve: (admitted: boolean) => void;
+}
+
+interface TicketCalls {
+  resize(bytes: number): boolean;
+  wait(bytes: number): Promise<boolean>;
+  shrunk(): void;
+  release(): void;
+}
+
+/** A request up to this is small: a thousand records. */
+const LARGE = 2 ** 20;
+/** Of the room, for small bodies only: one on each of eight connections. */
+const FOR_SMALL = 8 * 2 ** 20;
+/** Producers give up after 30 s or later. */
+export const WAIT_MS = 25_000;
+
 export class Ticket {
   #bytes = 0;
-  readonly #change: (change: number, mine: number) => boolean;
+  readonly #calls: TicketCalls;
 
-  /** @param change added to the bytes of all tickets; `mine` is this ticket's part */
-  constructor(change: (change: number, mine: number) => boolean) {
-    this.#change = change;
+  constructor(calls: TicketCalls) {
+    this.#calls = calls;
   }
 
   get bytes(): number {
@@ -46,12 +150,21 @@ export class Ticket {
 
   /** Changes the ticket to `bytes`; false if there is no room, and then the ticket does not change. */
   resize(bytes: number): boolean {
-    if (!this.#change(bytes - this.#bytes, this.#bytes)) return false;
+    if (!this.#calls.resize(bytes)) return false;
+    const shrunk = bytes < this.#bytes;
     this.#bytes = bytes;
+    if (shrunk) this.#calls.shrunk();
     return true;
+  }
+
+  /** The same, but a large body waits for room. A promise is false when it waited in vain or was released. */
+  grow(bytes: number): boolean | Promise<boolean> {
+    if (this.resize(bytes)) return true;
+    return bytes > LARGE && this.#calls.wait(bytes);
   }
 
   release(): void {
     this.resize(0);
+    this.#calls.release();
   }
 }

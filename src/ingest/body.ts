@@ -70,17 +70,19 @@ export async function readRecordsBody(
       limit,
       clock,
       memory,
-      letIn: (bytes) => {
-        if (!ticket.resize(bytes)) throw busy(admission);
+      letIn: (bytes) => ticket.grow(bytes),
+      holds: (bytes) => {
+        ticket.resize(bytes);
       },
+      busy: () => busy(admission),
       tooLarge: () => tooLarge(limit),
     });
     const sent = upload.bytes;
     lease = upload.lease;
     ticket.resize(sent.length);
     if (encoding === 'identity') return { body: sent, lease, form, ticket };
-    const body = await unpack(encoding, sent, limit, (bytes) => {
-      if (!ticket.resize(sent.length + bytes)) throw busy(admission);
+    const body = await unpack(encoding, sent, limit, async (bytes) => {
+      if (!(await ticket.grow(sent.length + bytes))) throw busy(admission);
     });
     if (lease) lease.release();
     else freeBytes(sent);
@@ -148,15 +150,15 @@ async function unpack(
   encoding: 'gzip' | 'zstd',
   sent: Uint8Array,
   limit: number,
-  letIn: (bytes: number) => void,
+  letIn: (bytes: number) => Promise<void>,
 ): Promise<Uint8Array> {
   const expected = expectedLength(encoding, sent);
   const most = Math.max(1, Math.min(limit, expected));
-  letIn(most);
+  await letIn(most);
   let decoded = await decodeBody(encoding, sent, most, expected);
   if (decoded.type === 'too-large' && most < limit) {
     // The body is longer than it announced, or than the guess.
-    letIn(limit);
+    await letIn(limit);
     decoded = await decodeBody(encoding, sent, limit, limit);
   }
   if (decoded.type === 'too-large') throw tooLarge(limit);

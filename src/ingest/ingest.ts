@@ -81,12 +81,12 @@ export const BYTES_IN_FLIGHT = 64 * 2 ** 20;
 /** Free memory for the next bodies, beside those that are in use: a request of the largest usual size on each connection. */
 const FREE_MEMORY = 16 * 2 ** 20;
 const WORK = { what: 'ingest' };
-/** Requests take milliseconds, so room is free again long before. */
+/** Requests take milliseconds, so room is free again long before. Large ones that wait for it take about as long each. */
 const RETRY_AFTER_SECONDS = 1;
 
 export function createIngest(options: IngestOptions): Ingest {
   const { log, tree, clock, telemetry } = options;
-  const admission = new Admission(options.bytesInFlight ?? BYTES_IN_FLIGHT);
+  const admission = new Admission(options.bytesInFlight ?? BYTES_IN_FLIGHT, clock);
   const memory = options.memory ?? new MemoryPool(FREE_MEMORY);
   const storing = createStoring(log, clock, memory);
   const rootOf = (organisation: number) => tree.rootOf(organisation);
@@ -148,7 +148,7 @@ export function createIngest(options: IngestOptions): Ingest {
 export function busyWith(admission: Admission): IngestOutcome & { type: 'busy' } {
   const megabytes = Math.ceil(admission.held / 2 ** 20);
   const cause = `The node is working on ${megabytes} MiB of records already.`;
-  return { type: 'busy', retryAfter: RETRY_AFTER_SECONDS, cause };
+  return { type: 'busy', retryAfter: RETRY_AFTER_SECONDS + admission.waiting, cause };
 }
 
 /** Distinguishes two bodies with one key. A producer reuses a key by mistake and not on purpose, so a checksum is enough. */

@@ -12,9 +12,12 @@ interface UploadOptions {
   readonly limit: number;
   readonly clock: Clock;
   readonly memory: MemoryPool;
-  /** Asked for memory before it is used; throws if there is none. */
-  letIn(bytes: number): void;
-  /** The error of a body that is longer than `limit`. */
+  /** Asked for memory before it is used. While a promise is open, nothing more of the body is read. */
+  letIn(bytes: number): boolean | Promise<boolean>;
+  /** Told when less is used again. */
+  holds(bytes: number): void;
+  /** The errors of a body that was not let in, and of one that is longer than `limit`. */
+  busy(): ApiError;
   tooLarge(): ApiError;
 }
 
@@ -44,15 +47,20 @@ interface Upload {
  * Reads a request's body into one buffer. Memory follows the bytes that have arrived, not the announced
  * length: at most three times as much is held. When it throws, the rest of the stream is discarded, so that an answer can
  * reach a client that is still sending.
- * @throws ApiError of `tooLarge` and `letIn`; BadRequest (cut short); and BadRequest with status 408 (too slow)
+ * @throws ApiError of `tooLarge` and `busy`; BadRequest (cut short); and BadRequest with status 408 (too slow)
  */
 export function readUpload(stream: Readable, options: UploadOptions): Promise<Upload> {
-  const { length, clock, tooLarge } = options;
+  const { length, limit, clock, letIn, holds, busy, tooLarge } = options;
   return new Promise((resolve, reject) => {
     const memory = new UploadMemory(options);
     const started = clock.monotonic();
     let lastAt = started;
     let cancelTimer = () => {};
+    let settled = false;
+    /** Since when the body waits for memory; undefined: it does not. */
+    let pausedAt: number | undefined;
+    /** How long it waited in all, which is not the fault of its sender. */
+    let paused = 0;
 
     const fail = (error: ApiError) => {
       settle();
@@ -61,21 +69,34 @@ export function readUpload(stream: Readable, options: UploadOptions): Promise<Up
       reject(error);
     };
     const look = () => {
+      cancelTimer = clock.after(LOOK_MS, look);
+      if (pausedAt !== undefined) return;
       const now = clock.monotonic();
-      const elapsed = now - started;
+      const elapsed = now - started - paused;
       if (now - lastAt >= IDLE_MS) return fail(tooSlow('No byte of the body arrived for 10 s.'));
       const least = ((elapsed - GRACE_MS) / 1000) * LEAST_RATE;
-      if (memory.filled < least) return fail(tooSlow('The body arrives with less than 8 KiB/s.'));
-      cancelTimer = clock.after(LOOK_MS, look);
+      if (memory.filled < least) fail(tooSlow('The body arrives with less than 8 KiB/s.'));
+    };
+    const take = (chunk: Buffer, admitted: boolean) => {
+      if (!admitted) return fail(busy());
+      if (memory.add(chunk)) holds(memory.size);
     };
     const onData = (chunk: Buffer) => {
       lastAt = clock.monotonic();
-      try {
-        if (memory.filled + chunk.length > options.limit) throw tooLarge();
-        memory.add(chunk);
-      } catch (error) {
-        fail(error as ApiError);
-      }
+      if (memory.filled + chunk.length > limit) return fail(tooLarge());
+      const needed = memory.needs(chunk.length);
+      const admitted = needed === undefined || letIn(needed);
+      if (typeof admitted === 'boolean') return take(chunk, admitted);
+      stream.pause();
+      pausedAt = lastAt;
+      admitted.then((later) => {
+        if (settled) return;
+        lastAt = clock.monotonic();
+        paused += lastAt - (pausedAt as number);
+        pausedAt = undefined;
+        take(chunk, later);
+        stream.resume();
+      }, reject);
     };
     const onEnd = () => {
       settle();
@@ -90,6 +111,7 @@ export function readUpload(stream: Readable, options: UploadOptions): Promise<Up
       reject(cutShort());
     };
     const settle = () => {
+      settled = true;
       cancelTimer();
       stream.off('data', onData);
       stream.off('end', onEnd);
@@ -121,33 +143,40 @@ class UploadMemory {
   #copied: Buffer | undefined;
   readonly #length: number | undefined;
   readonly #limit: number;
-  readonly #letIn: (bytes: number) => void;
-
   readonly #memory: MemoryPool;
 
-  constructor({
-    length,
-    limit,
-    memory,
-    letIn,
-  }: Pick<UploadOptions, 'length' | 'limit' | 'memory' | 'letIn'>) {
+  constructor({ length, limit, memory }: Pick<UploadOptions, 'length' | 'limit' | 'memory'>) {
     this.#memory = memory;
     this.#length = length;
     this.#limit = limit;
-    this.#letIn = letIn;
   }
 
-  /** @throws the error of letIn; the chunk is not taken then */
-  add(chunk: Buffer): void {
+  /** Bytes of memory that are held. */
+  get size(): number {
+    return this.#buffer?.length ?? this.filled + this.#chunks.length * CHUNK_OVERHEAD;
+  }
+
+  /** The most bytes that are held while a chunk of this length is added; undefined: no more than now. */
+  needs(length: number): number | undefined {
+    const needed = this.filled + length;
+    if (this.#keepsChunk(needed)) return needed + (this.#chunks.length + 1) * CHUNK_OVERHEAD;
+    if (needed <= (this.#buffer?.length ?? 0)) return undefined;
+    // Both buffers exist while the bytes are copied.
+    return (this.#buffer?.length ?? this.filled) + this.#grownSize(needed);
+  }
+
+  /** @returns whether less is held than while it was added */
+  add(chunk: Buffer): boolean {
     const needed = this.filled + chunk.length;
-    if (this.#buffer === undefined && this.#length !== undefined && needed * 2 < this.#length) {
-      this.#letIn(needed + (this.#chunks.length + 1) * CHUNK_OVERHEAD);
+    if (this.#keepsChunk(needed)) {
       this.#chunks.push(chunk);
       this.filled = needed;
-      return;
+      return false;
     }
-    if (needed > (this.#buffer?.length ?? 0)) this.#grow(needed);
+    const grows = needed > (this.#buffer?.length ?? 0);
+    if (grows) this.#grow(needed);
     this.#copy(chunk);
+    return grows;
   }
 
   whole(): Upload {
@@ -164,14 +193,19 @@ class UploadMemory {
     this.#lease = undefined;
   }
 
+  #keepsChunk(needed: number): boolean {
+    return this.#buffer === undefined && this.#length !== undefined && needed * 2 < this.#length;
+  }
+
+  #grownSize(needed: number): number {
+    const doubled = Math.max(needed, FIRST_STEP, (this.#buffer?.length ?? 0) * 2);
+    return Math.min(this.#limit, Math.max(needed, this.#length ?? doubled));
+  }
+
   #grow(needed: number): void {
     const old = this.#buffer;
-    const doubled = Math.max(needed, FIRST_STEP, (old?.length ?? 0) * 2);
-    const size = Math.min(this.#limit, Math.max(needed, this.#length ?? doubled));
-    // Both buffers exist while the bytes are copied.
-    this.#letIn((old?.length ?? this.filled) + size);
     const before = this.#lease;
-    this.#lease = this.#memory.take(size);
+    this.#lease = this.#memory.take(this.#grownSize(needed));
     const { buffer, byteOffset, length } = this.#lease.bytes as Uint8Array;
     this.#buffer = Buffer.from(buffer, byteOffset, length);
     const chunks = this.#chunks;
@@ -181,7 +215,6 @@ class UploadMemory {
     if (old) this.#copy(old.subarray(0, filled));
     else for (const chunk of chunks) this.#copy(chunk);
     before?.release();
-    this.#letIn(size);
   }
 
   #copy(chunk: Buffer): void {
