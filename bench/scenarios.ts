@@ -6,7 +6,9 @@ import { connectors } from './scenarios/connectors.ts';
 import { fanOut } from './scenarios/fan-out.ts';
 import { idle } from './scenarios/idle.ts';
 import { lanes } from './scenarios/lanes.ts';
+import { large } from './scenarios/large.ts';
 import { latency } from './scenarios/latency.ts';
+import { long } from './scenarios/long.ts';
 import { million } from './scenarios/million.ts';
 import { noisy } from './scenarios/noisy.ts';
 import { organisations } from './scenarios/organisations.ts';
@@ -25,6 +27,8 @@ export const SCENARIOS: readonly Scenario[] = [
   tls,
   beside,
   million,
+  large,
+  long,
   idle,
   connectors,
   noisy,

@@ -8,7 +8,9 @@ import type { Clock } from '../lib/clock.ts';
  *  A2  A small body that does not fit is refused at once: memory stays bounded, and the producer holds the backlog in place of
  *      the node.
  *  A3  A large body that does not fit may wait with what it holds. Refused half-way it would be sent again from its beginning, and
- *      meet others as large as before. The oldest goes on first. Large bodies leave some room to small ones.
+ *      meet others as large as before. The oldest goes on first. A body is large if its length is announced so, or as soon as
+ *      it is.
+ *  A5  Large bodies leave some room to small ones, which those have also while the oldest large one exceeds the bound.
  *  A4  Nothing waits longer than WAIT_MS.
  */
 export class Admission {
@@ -42,9 +44,12 @@ export class Admission {
     return undefined;
   }
 
-  /** A ticket for 0 bytes that grows with the bytes that arrive. The caller releases it. */
-  open(): Ticket {
-    const ticket = new Ticket({
+  /**
+   * A ticket for 0 bytes that grows with the bytes that arrive. The caller releases it.
+   * @param announced the length of the body, if it is known
+   */
+  open(announced = 0): Ticket {
+    const ticket = new Ticket(announced > LARGE, {
       resize: (bytes) => this.#resize(ticket, bytes),
       wait: (bytes) => this.#wait(ticket, bytes),
       shrunk: () => this.#serve(),
@@ -61,14 +66,22 @@ export class Admission {
     return true;
   }
 
-  /** A1, A3 */
+  /** A1, A3, A5 */
   #fits(ticket: Ticket, bytes: number): boolean {
     const others = this.#held - ticket.bytes;
     if (others === 0) return true;
-    if (bytes <= LARGE) return others + bytes <= this.#most;
+    const forSmall = Math.min(FOR_SMALL, this.#most / 8);
+    if (!ticket.isLarge(bytes))
+      return others + bytes <= this.#most || this.#heldBySmall(ticket) + bytes <= forSmall;
     if (this.#isOldestLarge(ticket)) return true;
-    const wait = this.#waiting.size > (this.#waiting.has(ticket) ? 1 : 0) && !this.#isFirst(ticket);
-    return !wait && others + bytes <= this.#most - Math.min(FOR_SMALL, this.#most / 8);
+    return this.#isNext(ticket) && others + bytes <= this.#most - forSmall;
+  }
+
+  /** What small bodies hold beside this one. */
+  #heldBySmall(ticket: Ticket): number {
+    let held = 0;
+    for (const other of this.#tickets) if (other !== ticket && !other.isLarge()) held += other.bytes;
+    return held;
   }
 
   #isOldestLarge(ticket: Ticket): boolean {
@@ -77,7 +90,7 @@ export class Admission {
   }
 
   /** Whether no older one waits. */
-  #isFirst(ticket: Ticket): boolean {
+  #isNext(ticket: Ticket): boolean {
     for (const other of this.#tickets)
       if (other === ticket || this.#waiting.has(other)) return other === ticket;
     return false;
@@ -129,18 +142,20 @@ interface TicketCalls {
   release(): void;
 }
 
-/** A request up to this is small: a thousand records. */
+/** A body up to this is small: a thousand records. */
 const LARGE = 2 ** 20;
-/** Of the room, for small bodies only: one on each of eight connections. */
+/** For small bodies only: one on each of eight connections. */
 const FOR_SMALL = 8 * 2 ** 20;
 /** Producers give up after 30 s or later. */
 export const WAIT_MS = 25_000;
 
 export class Ticket {
   #bytes = 0;
+  readonly #announcedLarge: boolean;
   readonly #calls: TicketCalls;
 
-  constructor(calls: TicketCalls) {
+  constructor(announcedLarge: boolean, calls: TicketCalls) {
+    this.#announcedLarge = announcedLarge;
     this.#calls = calls;
   }
 
@@ -157,10 +172,15 @@ export class Ticket {
     return true;
   }
 
+  /** Whether it is a large body's, with so many bytes. */
+  isLarge(bytes = this.#bytes): boolean {
+    return this.#announcedLarge || bytes > LARGE;
+  }
+
   /** The same, but a large body waits for room. A promise is false when it waited in vain or was released. */
   grow(bytes: number): boolean | Promise<boolean> {
     if (this.resize(bytes)) return true;
-    return bytes > LARGE && this.#calls.wait(bytes);
+    return this.isLarge(bytes) && this.#calls.wait(bytes);
   }
 
   release(): void {

@@ -62,7 +62,7 @@ export async function readRecordsBody(
   const encoding = encodingOf(headers['content-encoding']);
   const length = headers['content-length'] === undefined ? undefined : Number(headers['content-length']);
   if (length !== undefined && length > limit) throw tooLarge(limit);
-  const ticket = admission.open();
+  const ticket = admission.open(length);
   let lease: Lease | undefined;
   try {
     const upload = await readUpload(stream, {

@@ -7,10 +7,12 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import { createAuthorizeOperator } from '../../auth/identity.ts';
+import { WAIT_MS } from '../../ingest/admission.ts';
 import { LARGEST_BODY } from '../../ingest/body.ts';
 import { takeRecords } from '../../ingest/http.ts';
 import { storedRecords, testIngest } from '../../ingest/ingest.fixture.ts';
 import type { Ingest } from '../../ingest/ingest.ts';
+import { IDLE_MS } from '../../ingest/upload.ts';
 import { type ManualClock, seededRandom, settle } from '../../lib/manual-clock.fixture.ts';
 import type { RecordLog } from '../../log/log.ts';
 import { eventText, usageText } from '../../records/records.fixture.ts';
@@ -386,6 +388,40 @@ describe('uploads that stall', () => {
 });
 
 describe('posting records to a node that cannot keep up', () => {
+  test('takes large bodies in turn, where all at the same time have no room', async () => {
+    const served = await serve({ bytesInFlight: 8 * 2 ** 20 });
+    const text = `[${usageText()}]`.padEnd(4 * 2 ** 20);
+    const bodies = [text, text, text, text, new Blob([text]).stream()];
+    const answers = await Promise.all(bodies.map((body) => post(served, body)));
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      bodies.map(() => 202),
+    );
+    assert.deepEqual([served.ingest.admission.held, served.ingest.admission.waiting], [0, 0]);
+    assert.equal((await storedRecords(served.log)).length, bodies.length);
+    await served.app.close();
+  });
+
+  test('lets a large body wait no longer than its sender, and charges it nothing', async () => {
+    const gate = Promise.withResolvers<void>();
+    const served = await serve({ bytesInFlight: 5 * 2 ** 20, sync: () => gate.promise });
+    const { clock, ingest } = served;
+    const text = `[${usageText()}]`.padEnd(3 * 2 ** 20);
+    const first = post(served, text);
+    while (ingest.admission.held < text.length) await settle();
+    const second = post(served, text);
+    while (ingest.admission.waiting === 0) await settle();
+    // Longer than an upload may pause by itself.
+    await clock.advance(IDLE_MS + 2_000);
+    assert.equal(ingest.admission.waiting, 1);
+    await clock.advance(WAIT_MS);
+    assert.equal((await second).status, 503);
+    gate.resolve();
+    assert.equal((await first).status, 202);
+    assert.equal(ingest.admission.held, 0);
+    await served.app.close();
+  });
+
   test('is answered 503 with Retry-After before the body is read', async () => {
     const gate = Promise.withResolvers<void>();
     const text = `[${usageText()}]`;
