@@ -3,11 +3,12 @@ import { after, before, test } from 'node:test';
 import { type ApiFixture, LETTERBOX, OPERATOR_TOKEN, STREAM, setUpApi } from '../src/api/api.fixture.ts';
 import { MOST_LIST_BYTES } from '../src/api/pagination.ts';
 import type { Route } from '../src/api/route.ts';
+import { keptDays, type LedgerOwner, ledgerKey } from '../src/delivery/ledger/document.ts';
 import { QuarantineStore } from '../src/delivery/quarantine/store.ts';
 import { ATTEMPTS, type StreamActivity } from '../src/delivery/watching/activity.ts';
 import { SLICE_BYTES } from '../src/lib/slices.ts';
 import { eventText } from '../src/records/records.fixture.ts';
-import { EXPIRED_HOURS, HISTORY_LENGTH } from '../src/registry/data-stream.ts';
+import { type DataStreamDocument, EXPIRED_HOURS, HISTORY_LENGTH } from '../src/registry/data-stream.ts';
 import { memoryRegistryStorage } from '../src/registry/memory.ts';
 import type { Json, Write } from '../src/registry/registry.ts';
 
@@ -117,6 +118,8 @@ async function fill(): Promise<void> {
     `organisation_user.1.${user(at)}`,
     { username: `user-${at}` },
   ]);
+  const { partition } = (await api.document(stream)) as DataStreamDocument;
+  writes.push(...ledgerDays({ partition, organisationId: 1, id: stream }));
   await api.registry.putMany(writes);
   const quarantine = new QuarantineStore(api.registry, api.clock);
   const records = Array.from({ length: 600 }, (_, sequence) => ({
@@ -130,11 +133,33 @@ async function fill(): Promise<void> {
   await api.create(STREAM, 'bea');
 }
 
+/** All hours of the ledger of the first stream, each with as many sums of cost as an hour may have. */
+function ledgerDays(owner: LedgerOwner): Write[] {
+  const now = api.clock.now();
+  const cost = Array.from({ length: 33 }, (_, at) => ({
+    currency: `C${at}`.padEnd(16, 'x'),
+    trafficType: `Type ${at}`.padEnd(16, 'x'),
+    amount: '99999999999999.0123456789',
+  }));
+  const usage = { total: '999999999.123456', rx: '999999999.123456', tx: '999999999.123456', cost };
+  const counts = { delivered: 99_999_999, filtered: 99_999_999, quarantined: 1, expired: 1 };
+  return keptDays(now).map((day) => {
+    const start = Date.parse(`${day.slice(0, 4)}-${day.slice(4, 6)}-${day.slice(6)}T00:00:00Z`);
+    const hours = Array.from({ length: 24 }, (_, hour) => ({
+      hour: start + hour * 3_600_000,
+      ...counts,
+      usage,
+    }));
+    return { key: ledgerKey(owner, day), value: { epoch: 1, hours } as unknown as Json };
+  });
+}
+
 const QUERIES: Readonly<Record<string, string>> = {
   ListDataStreamSeries: `?range=7d&ids=${Array.from({ length: 50 }, (_, at) => (at + 1).toString(16).padStart(8, '0'))}`,
   GetDataStreamSeries: '?range=7d',
   ListQuarantinedRecords: '?limit=1000&group=0000000000000000',
   TailDataStream: '?limit=200',
+  GetDataStreamLedger: '?from=2000-01-01T00:00:00Z',
 };
 
 function callOf(route: Route) {

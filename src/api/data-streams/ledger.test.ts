@@ -144,3 +144,35 @@ test('a stream that has not run has an empty ledger; one that is deleted leaves 
   assert.equal((await api.call('DELETE', `${PATH}/${id}`)).status, 202);
   assert.equal((await Array.fromAsync(api.registry.list('ledger'))).length, 0);
 });
+
+test('a table of more columns than a person can look at is refused, and an empty range has a head alone', async () => {
+  const many = Array.from({ length: 33 }, (_, at) => at);
+  const rows = Array.from({ length: 160 }, (_, hour) => ({
+    hour: hours(hour),
+    ...NOTHING,
+    usage: {
+      ...usage('1'),
+      cost: many.map((at) => ({ currency: `C${hour}`, trafficType: `T${at}`, amount: '1' })),
+    },
+  }));
+  await keep(rows, []);
+  const csv = { accept: 'text/csv' };
+  const whole = await api.call('GET', `${PATH}/${id}/ledger`, { headers: csv });
+  assert.equal(whole.status, 422);
+  assert.match(whole.text, /160 rows and a column for each of 5280 pairs.*fewer hours/);
+  const from = iso(hours(10));
+  const some = await api.call('GET', `${PATH}/${id}/ledger?from=${from}`, { headers: csv });
+  assert.equal(some.status, 200);
+  assert.equal(some.text.trim().split('\r\n').length, 12);
+  const empty = await api.call(
+    'GET',
+    `${PATH}/${id}/ledger?from=${iso(hours(300))}&until=${iso(hours(290))}`,
+    {
+      headers: csv,
+    },
+  );
+  assert.deepEqual(
+    [empty.status, empty.text],
+    [200, 'hour,records,filtered,delivered,quarantined,expired,pending\r\n'],
+  );
+});

@@ -3,6 +3,7 @@ import { LEDGER_DAYS } from '../../delivery/ledger/document.ts';
 import { type LedgerHour, readLedger } from '../../delivery/ledger/reading.ts';
 import { ApiError } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { Slices } from '../../lib/slices.ts';
 import { beginsFormula } from '../../records/csv-dialect.ts';
 import type { RecordKind } from '../../records/kinds.ts';
 import type { Registry } from '../../registry/registry.ts';
@@ -122,7 +123,7 @@ export function ledgerRoutes({ registry, clock }: LedgerParts): Route[] {
           hours.map((hour) => show(hour, document.kind)),
           query,
         );
-        if (prefersCsv(headers.accept)) return csvAnswer(page.items);
+        if (prefersCsv(headers.accept)) return await csvAnswer(page.items);
         return answerPage(page, `${PATH}/${id}/ledger`, (row) => row);
       },
     }),
@@ -170,23 +171,37 @@ function prefersCsv(accept: string | undefined): boolean {
   return (weights.get('text/csv') ?? 0) > 0 && (weights.get('text/csv') ?? 0) >= json;
 }
 
-function csvAnswer(rows: readonly Row[]): Answer {
+/** The names in records decide how many columns there are. So many cells are some megabytes. */
+const MOST_CELLS = 500_000;
+
+/** @throws ApiError OutOfRange for a table that is too large */
+async function csvAnswer(rows: readonly Row[]): Promise<Answer> {
   const counts = ['hour', 'records', 'filtered', 'delivered', 'quarantined', 'expired', 'pending'] as const;
   const volumes = ['volume_total', 'volume_rx', 'volume_tx'] as const;
   const isUsage = rows.some(({ cost }) => cost !== undefined);
   const named = rows.flatMap(({ cost = [] }) => cost.map((each) => ({ ...each, name: costColumn(each) })));
   const costs = [...new Set(named.map(({ name }) => name))].sort();
-  const lines = rows.map((row) => {
+  const cells = rows.length * (counts.length + volumes.length + costs.length);
+  if (cells > MOST_CELLS) {
+    const message = `from: the table would have ${rows.length} rows and a column for each of ${costs.length} pairs of currency and traffic type; ask for fewer hours, or for JSON`;
+    throw new ApiError('OutOfRange', message);
+  }
+  const slices = new Slices();
+  const lines: string[] = [];
+  for (const row of rows) {
     const amounts = new Map((row.cost ?? []).map((each) => [costColumn(each), each.amount]));
     const sums = isUsage ? volumes.map((column) => row[column] ?? '0') : [];
-    return [
+    const cells = [
       ...counts.map((column) => String(row[column])),
       ...sums,
       ...costs.map((name) => amounts.get(name) ?? '0'),
     ];
-  });
+    const line = `${cells.join(',')}\r\n`;
+    lines.push(line);
+    await slices.add(line.length);
+  }
   const head = [...counts, ...(isUsage ? volumes : []), ...costs.map(cell)];
-  const body = [head, ...lines].map((line) => `${line.join(',')}\r\n`).join('');
+  const body = [`${head.join(',')}\r\n`, ...lines].join('');
   return { status: 200, body, headers: { 'content-type': 'text/csv; charset=utf-8' } };
 }
 

@@ -1,3 +1,4 @@
+import { nextSlice } from '../../lib/slices.ts';
 import type { HourRow } from '../../registry/data-stream.ts';
 import type { Registry } from '../../registry/registry.ts';
 import {
@@ -74,6 +75,8 @@ export async function expireLedger(
 /** Removes the ledger of a data stream. @param now ms since the epoch */
 export async function removeLedger(registry: Registry, owner: LedgerOwner, now: number): Promise<void> {
   for (const day of keptDays(now)) {
+    // A day of many sums has some 100 KB.
+    await nextSlice();
     const key = ledgerKey(owner, day);
     if (await registry.get(key)) await registry.delete(key);
   }
