@@ -21,8 +21,8 @@ export interface OperatorParts extends DeleteOrganisationParts {
 /** Organisations and their users and application tokens, for the operator of the installation. */
 export function operatorRoutes(parts: OperatorParts): Route[] {
   const { organisations, users, applicationTokens, clock, unlock, mfa } = parts;
-  const mustExist = createMustExist(organisations.get);
-  const mustBeThere = createMustExist(organisations.getAny);
+  const mustExist = createMustExist((id) => organisations.get(id));
+  const mustBeThere = createMustExist((id) => organisations.getAny(id));
   return [
     ...operatorOrganisationRoutes(organisations, mustExist, mustBeThere, (organisation) =>
       deleteOrganisation(parts, organisation),
