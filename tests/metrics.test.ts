@@ -29,6 +29,8 @@ const NOT_HERE: Readonly<Record<string, string>> = {
   simstream_telemetry_faults_total: 'a fault of telemetry itself: see telemetry.test.ts',
   simstream_nodes_view_age_seconds: 'a node that is alone sees itself at once',
   simstream_clock_skew_seconds: 'a node that is alone has no other clock',
+  simstream_source_messages_total: 'a node without sources: see sources.test.ts',
+  simstream_source_rejected_total: 'a node without sources: see sources.test.ts',
 };
 
 /** What this node may do or not, and why. */

@@ -42,8 +42,7 @@ test('the secret is rotated: a data stream goes on, and in the end the new one o
     data_stream_type: { id: 1 },
     destination: {
       connection_type: 'RestAPI',
-      credentials: { url: receiver.url, headers: ['Authorization:Bearer of-the-receiver'] },
-      size: 10,
+      credentials: { url: receiver.url, headers: ['Authorization:Bearer of-the-receiver'], size: 10 },
     },
   });
 

@@ -84,7 +84,8 @@ test('a topic of MQTT is a source: nothing acknowledged is lost by kill -9, and 
   assert.equal(kept.get('{"id":103}')?.place, 'topic platform/events/a');
 
   const metrics = await (await fetch(`${node.url}/metrics`, { headers: authorized })).text();
-  assert.match(metrics, /simstream_source_messages_total\{source="mqtt platform\/events\/\+"\} \d+/);
+  assert.match(metrics, /simstream_source_messages_total\{source="mqtt platform\/events\/\+"\} [1-9]/);
+  assert.match(metrics, /simstream_source_rejected_total\{source="mqtt platform\/events\/\+"\} [1-9]/);
 });
 
 const authorized = { authorization: 'Bearer operator-token-of-a-test-0123456789' };

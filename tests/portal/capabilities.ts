@@ -262,7 +262,10 @@ export function capabilityTests(): void {
       const history = page.getByRole('region', { name: 'Event history' });
       await history.getByText('20 events, and there may be older ones.').waitFor();
       await history.getByRole('combobox', { name: 'Event type' }).fill('(4)');
+      // Until they are there, the page shows what was found before.
+      const found = page.waitForResponse(/type(:|%3A)4/);
       await page.getByRole('option', { name: /\(4\)/ }).click();
+      await found;
       await history.getByText('20 events, and there may be older ones.').waitFor();
       await history.getByRole('button', { name: 'Look further back' }).click();
       await history.getByText(`${MANY} events: all that are kept.`).waitFor();
