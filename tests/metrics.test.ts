@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createLogger } from '../src/cli/logger.ts';
-import { readConfig } from '../src/config/config.ts';
+import { readConfig } from '../src/config/read-config.ts';
 import { createSharedLeases } from '../src/leases/shared.ts';
 import type { Clock } from '../src/lib/clock.ts';
 import { systemClock, systemRandom } from '../src/lib/system-clock.ts';

@@ -2,12 +2,12 @@ import { type Command, Option } from 'commander';
 import {
   type Config,
   flagOf,
-  readConfig,
   SETTING_NAMES,
   SETTINGS,
   type SettingName,
   variableOf,
 } from '../config/config.ts';
+import { readConfig } from '../config/read-config.ts';
 import type { Console } from './node.ts';
 
 /** Exit code for a wrong command line or configuration. */

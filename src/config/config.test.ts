@@ -2,15 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { fc } from '../lib/property.fixture.ts';
-import {
-  type Config,
-  configurationTable,
-  flagOf,
-  readConfig,
-  SETTING_NAMES,
-  SETTINGS,
-  variableOf,
-} from './config.ts';
+import { type Config, configurationTable, flagOf, SETTING_NAMES, SETTINGS, variableOf } from './config.ts';
+import { readConfig } from './read-config.ts';
 
 const SECRET = Buffer.alloc(32, 7).toString('base64');
 

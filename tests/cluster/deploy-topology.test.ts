@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { connect } from '@nats-io/transport-node';
-import { readConfig } from '../../src/config/config.ts';
+import { readConfig } from '../../src/config/read-config.ts';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import { openNats } from '../../src/storage/nats.ts';
 import { createApiClient } from '../support/api-client.ts';
