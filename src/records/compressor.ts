@@ -15,12 +15,7 @@ const CHUNK = 64 * 1024;
  * memory: 400 blocks of a second would be reason for ten collections of the whole heap.
  */
 class Context {
-  /** Each write ends a frame: it is one trip to another thread. */
-  readonly #stream: ZstdCompress = createZstdCompress({
-    params: COMPRESSION,
-    chunkSize: CHUNK,
-    flush: constants.ZSTD_e_end,
-  });
+  readonly #stream: ZstdCompress = createZstdCompress({ params: COMPRESSION, chunkSize: CHUNK });
   #parts: Uint8Array[] = [];
 
   constructor() {
@@ -31,8 +26,8 @@ class Context {
   compress(payload: Uint8Array): Promise<readonly Uint8Array[]> {
     return new Promise((resolve, reject) => {
       this.#stream.once('error', reject);
-      this.#stream.write(payload, (error) => {
-        if (error) return;
+      this.#stream.write(payload);
+      this.#stream.flush(constants.ZSTD_e_end, () => {
         this.#stream.off('error', reject);
         const parts = this.#parts;
         this.#parts = [];

@@ -8,6 +8,7 @@ import zlib from 'node:zlib';
 class CompressedAtOnce {
   readonly #options: zlib.ZstdOptions;
   #told: (part: Uint8Array) => void = () => {};
+  #payload: Uint8Array = new Uint8Array();
 
   constructor(options: zlib.ZstdOptions) {
     this.#options = options;
@@ -21,8 +22,12 @@ class CompressedAtOnce {
   off(): void {}
   destroy(): void {}
 
-  write(payload: Uint8Array, done: () => void): void {
-    this.#told(zlib.zstdCompressSync(payload, this.#options));
+  write(payload: Uint8Array): void {
+    this.#payload = payload;
+  }
+
+  flush(_: number, done: () => void): void {
+    this.#told(zlib.zstdCompressSync(this.#payload, this.#options));
     queueMicrotask(done);
   }
 }
