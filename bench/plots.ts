@@ -85,19 +85,22 @@ export function bars(title: string, unit: string, rows: readonly Bar[]): string 
   const sums = rows.map(({ parts }) => parts.reduce((sum, { value }) => sum + value, 0));
   const most = Math.max(...sums) || 1;
   const width = WIDTH - left - RIGHT - 70;
-  const names = [...new Set(rows.flatMap(({ parts }) => parts.map(({ name }) => name)))];
-  const drawn = rows.map(({ name, parts }, row) => {
+  const parts = rows.flatMap((row) => row.parts).filter(({ value }) => value > 0);
+  const names = [...new Set(parts.map(({ name }) => name))];
+  const drawn = rows.map((bar, row) => {
     const y = TOP + row * (BAR_HEIGHT + 12);
     let at = left;
-    const pieces = parts.map((part) => {
-      const length = (part.value / most) * width;
-      const piece = `<rect x="${px(at)}" y="${y}" width="${px(length)}" height="${BAR_HEIGHT}" fill="${colour(names.indexOf(part.name))}"><title>${escaped(part.name)}: ${shown(part.value)} ${escaped(unit)}</title></rect>`;
-      at += length;
-      return piece;
-    });
+    const pieces = bar.parts
+      .filter(({ value }) => value > 0)
+      .map((part) => {
+        const length = (part.value / most) * width;
+        const piece = `<rect x="${px(at)}" y="${y}" width="${px(length)}" height="${BAR_HEIGHT}" fill="${colour(names.indexOf(part.name))}"><title>${escaped(part.name)}: ${shown(part.value)} ${escaped(unit)}</title></rect>`;
+        at += length;
+        return piece;
+      });
     const middle = y + BAR_HEIGHT / 2 + 4;
     return [
-      text(left - 10, middle, name, 'end'),
+      text(left - 10, middle, bar.name, 'end'),
       ...pieces,
       text(at + 8, middle, `${shown(sums[row] as number)} ${unit}`, 'start'),
     ].join('');
@@ -153,7 +156,7 @@ function legend(names: readonly string[], y: number): string {
   return names
     .map((name, at) => {
       const entry = `<rect x="${px(x)}" y="${y - 10}" width="12" height="12" fill="${colour(at)}"/>${text(x + 18, y, name, 'start')}`;
-      x += 36 + name.length * 7;
+      x += 30 + name.length * 6.4;
       return entry;
     })
     .join('');
@@ -164,7 +167,9 @@ function page(title: string, height: number, parts: readonly string[]): string {
     'text{font:13px system-ui,sans-serif;fill:#24292f}.title{font-size:15px;font-weight:600}.grid{stroke:#8884;fill:none}.line{fill:none;stroke-width:2}' +
     '@media(prefers-color-scheme:dark){text{fill:#e6edf3}}';
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escaped(title)}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-labelledby="title desc">`,
+    `<title id="title">${escaped(title)}</title>`,
+    '<desc id="desc">Drawn by the bench; the figures are in the table of its scenario.</desc>',
     `<style>${style}</style>`,
     `<text class="title" x="${LEFT}" y="24">${escaped(title)}</text>`,
     ...parts,
