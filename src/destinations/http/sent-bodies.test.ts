@@ -48,6 +48,21 @@ async function open(t: TestContext, port: number) {
 
 const signal = new AbortController().signal;
 
+/** @returns the port of a receiver that answers before it has read the request */
+async function answersEarly(t: TestContext): Promise<number> {
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => {
+      socket.pause();
+      socket.write('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n');
+    });
+    t.after(() => socket.destroy());
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  return (server.address() as AddressInfo).port;
+}
+
 describe('the memory of a webhook’s body', () => {
   test('is free again once the receiver has it all, and not before', async (t) => {
     const peer = await startHttpPeer();
@@ -68,17 +83,7 @@ describe('the memory of a webhook’s body', () => {
   });
 
   test('is given up when the receiver answers before it has read the request', async (t) => {
-    const server = createServer((socket) => {
-      socket.on('error', () => {});
-      socket.once('data', () => {
-        socket.pause();
-        socket.write('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n');
-      });
-      t.after(() => socket.destroy());
-    }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    t.after(() => server.close());
-    const destination = await open(t, (server.address() as AddressInfo).port);
+    const destination = await open(t, await answersEarly(t));
     // More than the buffers of the sockets hold.
     const { pool, lease, batch } = await leasedBatch(32 * 2 ** 20);
     assert.equal((await destination.send(batch, signal)).type, 'delivered');
@@ -100,22 +105,12 @@ describe('the memory of a webhook’s body', () => {
   });
 
   test('is a copy where the records lie apart, which is known by the same rule', async (t) => {
-    const early = createServer((socket) => {
-      socket.on('error', () => {});
-      socket.once('data', () => {
-        socket.pause();
-        socket.write('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n');
-      });
-      t.after(() => socket.destroy());
-    }).listen(0, '127.0.0.1');
-    await once(early, 'listening');
-    t.after(() => early.close());
     const peer = await startHttpPeer();
     t.after(() => peer.stop());
     const egress = createEgress({ allow: '127.0.0.0/8' });
     t.after(() => egress.close());
     for (const [port, sent] of [
-      [(early.address() as AddressInfo).port, false],
+      [await answersEarly(t), false],
       [peer.port, true],
     ] as const) {
       const parts = Array.from({ length: 4_000 }, (_, n) => Buffer.alloc(8 * 1024, n));
