@@ -41,6 +41,7 @@ import { DEEPEST_GROUP, MOST_ELEMENTS } from '../src/filters/parse.ts';
 import { WAIT_MS } from '../src/ingest/admission.ts';
 import { LARGEST_BODY } from '../src/ingest/body.ts';
 import { BYTES_IN_FLIGHT } from '../src/ingest/ingest.ts';
+import { MOST_COUNTED } from '../src/ingest/mapping/kept-sessions.ts';
 import { IDLE_MS, LEAST_RATE } from '../src/ingest/upload.ts';
 import { IDEMPOTENCY_WINDOW } from '../src/log/log.ts';
 import { APART_MS } from '../src/notifications/told.ts';
@@ -166,6 +167,7 @@ const ROWS: readonly (string | Row)[] = [
   ['rate of an upload', `at least ${bytes(LEAST_RATE)} a second`, 'the connection is closed'],
   ['pause in an upload', seconds(IDLE_MS), 'the connection is closed'],
   ['faults that an answer explains', String(MOST_FAULTS), 'the others are counted'],
+  ['sessions of a request with cumulative counters', count(MOST_COUNTED), '413'],
   ['records that `invalid=skip` skips', count(MOST_REJECTED), '422'],
   [
     'time that an `Idempotency-Key` is remembered',

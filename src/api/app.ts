@@ -73,6 +73,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The call has a JSON body; without it any body is ignored. */
     takesBody?: boolean;
+    /** See route.ts. */
+    nullMembers?: readonly string[];
     /** The body is a stream of records, whose cost ingest bounds by itself. */
     isStream?: boolean;
     /** The route in metrics, for patterns that are unfit as a label. */
@@ -148,7 +150,11 @@ function addRoute(app: FastifyInstance, route: Route, parts: RouteParts): void {
   app.route({
     method: route.method,
     url: route.path,
-    config: { takesBody: route.body !== undefined, isStream: route.streamBody !== undefined },
+    config: {
+      takesBody: route.body !== undefined,
+      isStream: route.streamBody !== undefined,
+      ...(route.nullMembers ? { nullMembers: route.nullMembers } : {}),
+    },
     // Before the body is read: a caller without permission costs no more than its headers.
     onRequest: async (request) => {
       const identity = await known(request, identify(route, request, parts));

@@ -10,7 +10,7 @@ const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
 
 /**
  * Reads JSON bodies. An empty body counts as no body whatever its content type, because generated clients announce JSON for
- * calls without a body. Members that are null are removed.
+ * calls without a body. Members that are null are removed; see `nullMembers` of route.ts.
  */
 export function readJsonBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
@@ -29,7 +29,7 @@ export function readJsonBodies(app: FastifyInstance): void {
     if (encoding.toLowerCase() !== 'identity') {
       throw new ApiError('UnsupportedMediaType', 'Send the body as it is, without Content-Encoding.');
     }
-    const read = () => withoutNulls(parseJson(bytes));
+    const read = () => withoutNulls(parseJson(bytes), request.routeOptions.config.nullMembers);
     return request.cost ? onBehalfOf(request.cost, read) : read();
   });
 }

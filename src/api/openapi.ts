@@ -16,7 +16,7 @@ interface OpenApiDocument {
 const DESCRIPTION = `simstream delivers usage records and events of cellular IoT devices to destinations of your own.
 
 Get an auth token at \`POST /api/v1/authenticate\` and send it with every call: \`Authorization: Bearer <auth_token>\`.
-The organisation is that of the token. Times are UTC. Members that are null count as not given, and members that a call
+The organisation is that of the token. Times are UTC. Members that are null count as not given unless the call says otherwise, and members that a call
 does not know are ignored. Later versions only add: calls, members and values.
 
 An error has a body \`{error_code, error_token, message, errors?}\`. Where several fields are wrong, \`errors\` has one

@@ -30,6 +30,8 @@ export interface Route {
   readonly query?: TObject;
   /** Schema of the JSON body. Members that are null are removed before validation; unknown ones are ignored, see misspelt.ts. */
   readonly body?: TSchema;
+  /** Members of the body for which null means "none", and not "not given". */
+  readonly nullMembers?: readonly string[];
   /** Named examples of the body. The page that tries the API fills in the first one, so it must work. */
   readonly bodyExamples?: BodyExamples;
   /** Only a call with a JSON body may be made without one when this is true; the handler then gets undefined. */

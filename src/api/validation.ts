@@ -85,17 +85,19 @@ function inWords(keyword: string, params: Record<string, unknown>, message: stri
 
 /**
  * A JSON body without the members that are null: null means not given. Items of arrays stay.
+ * @param kept members of the body itself that stay although they are null
  * @throws ApiError BadRequest for a body that is nested too deep
  */
-export function withoutNulls(value: unknown, depth = 0): unknown {
+export function withoutNulls(value: unknown, kept: readonly string[] = [], depth = 0): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (depth >= DEEPEST_BODY) {
     throw new ApiError('BadRequest', `The body is nested more than ${DEEPEST_BODY} levels deep.`);
   }
-  if (Array.isArray(value)) return value.map((item) => withoutNulls(item, depth + 1));
-  const kept: Record<string, unknown> = {};
+  if (Array.isArray(value)) return value.map((item) => withoutNulls(item, [], depth + 1));
+  const result: Record<string, unknown> = {};
   for (const [name, member] of Object.entries(value)) {
-    if (member !== null && name !== '__proto__') kept[name] = withoutNulls(member, depth + 1);
+    if (name === '__proto__' || (member === null && !kept.includes(name))) continue;
+    result[name] = withoutNulls(member, [], depth + 1);
   }
-  return kept;
+  return result;
 }

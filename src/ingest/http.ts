@@ -5,9 +5,11 @@ import type { RecordKind } from '../records/block.ts';
 import { MOST_FAULTS, MOST_REJECTED, type RecordFault } from '../records/scan.ts';
 import { busy, readRecordsBody } from './body.ts';
 import type { Converted } from './convert.ts';
-import type { Ingest, IngestOutcome } from './ingest.ts';
+import { countReports } from './count-reports.ts';
+import type { Ingest, IngestOutcome, IngestRequest } from './ingest.ts';
+import type { KeptSessions } from './mapping/kept-sessions.ts';
 import type { Mapping } from './mapping/map-record.ts';
-import { convertBody } from './other-forms.ts';
+import { type Counting, convertBody, mappingOf, type OtherForm } from './other-forms.ts';
 
 /** A request with records; its body is not read yet. */
 export interface RecordsCall {
@@ -37,6 +39,8 @@ interface RecordsHttpOptions {
   readonly ingest: Ingest;
   /** For records of other platforms, by name. */
   readonly mappings?: ReadonlyMap<string, Mapping>;
+  /** For mappings with cumulative counters; undefined: the node cannot count reports. */
+  readonly kept?: KeptSessions | undefined;
   readonly telemetry?: IngestHttpTelemetry;
 }
 
@@ -60,28 +64,18 @@ export async function takeRecords(options: RecordsHttpOptions, call: RecordsCall
     // What is converted may keep views of the body.
     if (form.type !== 'records') lease?.giveUp();
     try {
-      const converted =
-        form.type === 'records'
-          ? undefined
-          : await convertBody({ kind, form, headers, body, ticket }, options.mappings ?? NO_MAPPINGS, () =>
-              busy(ingest.admission),
-            );
-      if (
-        converted &&
-        converted.failed.length > 0 &&
-        !(skipInvalid && converted.failed.length <= MOST_REJECTED)
-      )
-        throw notConverted(converted);
-      const outcome = await ingest.accept({
-        kind,
-        body: converted?.body ?? body,
-        lease: converted ? undefined : lease,
-        format: form.type === 'records' ? form.format : 'ndjson',
-        skipInvalid,
-        ticket,
-        ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-      });
-      return answerOf(converted ? ofConverted(outcome, converted) : outcome, skipInvalid, converted?.leftOut);
+      const key = idempotencyKey === undefined ? {} : { idempotencyKey };
+      if (form.type === 'records')
+        return answerOf(
+          await ingest.accept({ kind, body, lease, format: form.format, skipInvalid, ticket, ...key }),
+          skipInvalid,
+        );
+      const { outcome, converted } = await acceptOther(
+        options,
+        { kind, form, headers, body, ticket },
+        { skipInvalid, ...key },
+      );
+      return answerOf(ofConverted(outcome, converted), skipInvalid, converted.leftOut);
     } finally {
       ticket.release();
     }
@@ -111,6 +105,39 @@ function idempotencyKeyOf(header: string | string[] | undefined): string | undef
   throw new ApiError(
     'InvalidFormat',
     'The header Idempotency-Key must be 1 to 255 printable ASCII characters.',
+  );
+}
+
+/** @throws ApiError, as takeRecords */
+async function acceptOther(
+  { ingest, kept, mappings = NO_MAPPINGS }: RecordsHttpOptions,
+  sent: OtherForm,
+  own: Pick<IngestRequest, 'skipInvalid' | 'idempotencyKey'>,
+): Promise<{ readonly outcome: IngestOutcome; readonly converted: Converted }> {
+  const { kind, form, ticket } = sent;
+  const { skipInvalid } = own;
+  const convert = async (counting?: Counting) => {
+    const converted = await convertBody(sent, mappings, () => busy(ingest.admission), counting);
+    const { length } = converted.failed;
+    if (length > 0 && !(skipInvalid && length <= MOST_REJECTED)) throw notConverted(converted);
+    return converted;
+  };
+  const mapping = form.type === 'mapping' ? mappingOf(form, kind, mappings) : undefined;
+  if (mapping?.cumulative) {
+    if (!kept) throw cannotCount(mapping.name);
+    const parts = { ingest, kept, mapping, request: { skipInvalid, ticket } };
+    return countReports(parts, (sessions, refused) => convert({ sessions, refused }));
+  }
+  const converted = await convert();
+  const outcome = await ingest.accept({ kind, body: converted.body, format: 'ndjson', ticket, ...own });
+  return { outcome, converted };
+}
+
+function cannotCount(name: string): ApiError {
+  const why = 'Nodes that share NATS do not count the reports of a session together';
+  return new ApiError(
+    'UnsupportedMediaType',
+    `The mapping ${name} has cumulative counters. ${why}: use simstream import --mapping with --state.`,
   );
 }
 

@@ -116,7 +116,7 @@ describe('records of another platform', () => {
       ['other+csv', 'usage', '', /There is no mapping other. There are: acme, json, grows\./],
       ['acme+csv', 'event', '', /makes usage records: send it to \/operator\/v1\/records\/usage/],
       ['acme+json', 'usage', '', /reads csv, not json/],
-      ['grows+csv', 'usage', '', /cumulative counters.*simstream import/],
+      ['grows+csv', 'usage', '', /cumulative counters.*share NATS.*simstream import/],
       ['acme+xml', 'usage', '', /is not supported/],
       ['acme+csv', 'usage', '"', /cannot be read as records/],
     ];

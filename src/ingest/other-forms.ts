@@ -6,19 +6,27 @@ import type { Ticket } from './admission.ts';
 import type { BodyForm } from './body.ts';
 import { fromBinary, fromCloudEvents } from './cloud-events.ts';
 import { type Conversion, type Converted, gather } from './convert.ts';
+import type { RefusedReports } from './count-reports.ts';
 import { readInputs, UnreadableInput } from './mapping/inputs.ts';
+import { type CountedSessions, TooManySessions } from './mapping/kept-sessions.ts';
 import type { Mapping } from './mapping/map-record.ts';
 
 /** Bytes of a body that are read before other work gets its turn: some milliseconds of CSV. */
 const PART = 32 * 1024;
 
-interface OtherForm {
+export interface OtherForm {
   readonly kind: RecordKind;
   readonly form: Exclude<BodyForm, { type: 'records' }>;
   readonly headers: IncomingHttpHeaders;
   readonly body: Uint8Array;
   /** Admits the body; grows by what is made of it. */
   readonly ticket: Ticket;
+}
+
+/** What reports are counted with, where the mapping has cumulative counters. */
+export interface Counting {
+  readonly sessions: CountedSessions;
+  readonly refused: RefusedReports;
 }
 
 /**
@@ -29,6 +37,7 @@ export async function convertBody(
   { kind, form, headers, body, ticket }: OtherForm,
   mappings: ReadonlyMap<string, Mapping>,
   busy: () => ApiError,
+  counting?: Counting,
 ): Promise<Converted> {
   const sent = body.length;
   const grow = (bytes: number) => {
@@ -36,7 +45,7 @@ export async function convertBody(
   };
   const conversions =
     form.type === 'mapping'
-      ? mapped(mappingOf(form, kind, mappings), body)
+      ? mapped(mappingOf(form, kind, mappings), body, counting)
       : form.type === 'binary CloudEvent'
         ? one(fromBinary(kind, headers, body))
         : fromCloudEvents(kind, partsOf(body));
@@ -44,6 +53,8 @@ export async function convertBody(
     const converted = await gather(conversions, grow);
     if (converted) return converted;
   } catch (error) {
+    if (error instanceof TooManySessions)
+      throw new ApiError('PayloadTooLarge', `The body cannot be counted: ${error.message}.`);
     if (!(error instanceof UnreadableInput)) throw error;
     const fault = { index: 0, path: '', message: error.message };
     const message = 'The body cannot be read as records; nothing was stored.';
@@ -55,7 +66,8 @@ export async function convertBody(
   );
 }
 
-function mappingOf(
+/** @throws ApiError UnsupportedMediaType */
+export function mappingOf(
   { name, format }: Extract<BodyForm, { type: 'mapping' }>,
   kind: RecordKind,
   mappings: ReadonlyMap<string, Mapping>,
@@ -73,16 +85,24 @@ function mappingOf(
       `The mapping ${name} makes ${KINDS[mapping.kind].words}: send it to /operator/v1/records/${KINDS[mapping.kind].name}.`,
     );
   if (mapping.format !== format) throw refuse(`The mapping ${name} reads ${mapping.format}, not ${format}.`);
-  if (mapping.cumulative)
-    throw refuse(
-      `The mapping ${name} has cumulative counters, whose reports must be seen in order: use simstream import.`,
-    );
   return mapping;
 }
 
-async function* mapped(mapping: Mapping, body: Uint8Array): AsyncGenerator<Conversion> {
-  for await (const read of readInputs(mapping, partsOf(body)))
-    yield 'fault' in read ? { type: 'fault', path: '', message: read.fault } : mapping.map(read.input);
+async function* mapped(
+  mapping: Mapping,
+  body: Uint8Array,
+  counting: Counting | undefined,
+): AsyncGenerator<Conversion> {
+  let index = 0;
+  for await (const read of readInputs(mapping, partsOf(body))) {
+    const refused = counting?.refused.get(index++);
+    if (refused) yield { type: 'fault', ...refused };
+    else if ('fault' in read) yield { type: 'fault', path: '', message: read.fault };
+    else {
+      await counting?.sessions.load(mapping.sessionOf(read.input));
+      yield mapping.map(read.input, counting?.sessions);
+    }
+  }
 }
 
 async function* one(conversion: Conversion): AsyncGenerator<Conversion> {

@@ -30,6 +30,7 @@ import { createOpener, environmentOf, type SharedEnvironment } from '../destinat
 import { ApiError } from '../errors.ts';
 import { takeRecords } from '../ingest/http.ts';
 import { createIngest } from '../ingest/ingest.ts';
+import type { KeptSessions } from '../ingest/mapping/kept-sessions.ts';
 import { loadMappings } from '../ingest/mapping/load.ts';
 import type { Mapping } from '../ingest/mapping/map-record.ts';
 import type { Nodes } from '../leases/nodes.ts';
@@ -70,6 +71,8 @@ export interface NodeParts {
   readonly egress: SharedEgress;
   readonly activity: Activity;
   readonly audit: Audit;
+  /** The sessions of reports with cumulative counters; undefined with NATS: nodes do not count together. */
+  readonly kept: KeptSessions | undefined;
   /** Of any stream, whichever node runs it. */
   readonly activityOf: SharedActivity['of'];
   readonly exchangeOf: SharedActivity['exchange'];
@@ -183,7 +186,7 @@ function appParts(parts: NodeParts, demo: boolean): AppParts {
       testNotification: (receiver, signal) => testNotification(parts, receiver, signal),
       nodes: () => storage.leases.nodes.snapshot(),
       audit: parts.audit,
-      takeRecords: (call) => takeRecords({ ingest, mappings, telemetry }, call),
+      takeRecords: (call) => takeRecords({ ingest, mappings, kept: parts.kept, telemetry }, call),
     }),
     audit: parts.audit,
     authorize: accounts.authorize,

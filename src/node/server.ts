@@ -18,6 +18,7 @@ import { type SharedActivity, shareActivity } from '../delivery/watching/shared-
 import { createEgress } from '../destinations/egress.ts';
 import { proxyFromEnvironment } from '../destinations/proxy.ts';
 import { createIngest } from '../ingest/ingest.ts';
+import { createKeptSessions } from '../ingest/mapping/kept-sessions.ts';
 import type { Clock } from '../lib/clock.ts';
 import { watchLoop } from '../lib/loop-watch.ts';
 import { makeDirectory, modeForOthers } from '../lib/make-directory.ts';
@@ -98,6 +99,7 @@ export const startServer: StartServer = async (
       egress,
       activity,
       audit,
+      kept: config.natsUrl.length === 0 ? createKeptSessions(storage.registry, clock) : undefined,
       activityOf: shared.of,
       exchangeOf: shared.exchange,
       readiness: () => whatIsMissing(storage, delivery, appends),
@@ -110,6 +112,9 @@ export const startServer: StartServer = async (
     observeCluster(telemetry, storage.leases.nodes);
     closing.defer(watchLoop((blocked) => telemetry.loopBlocked(blocked)));
     const ingest = createIngest({ log: storage.log, tree: parts.tree, clock, telemetry });
+    await parts.kept?.settle((body, idempotencyKey) =>
+      ingest.accept({ kind: 'usage', body, format: 'ndjson', skipInvalid: true, idempotencyKey }),
+    );
     const notifying = await createNotifications(parts, ingest, stop.signal);
     const reading = sourcesOf(parts, ingest);
     const beside = async (held: HeldPartition, until: AbortSignal) => {

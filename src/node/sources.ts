@@ -5,7 +5,7 @@ import { systemRandom } from '../lib/system-clock.ts';
 import { mappingsOf, type NodeParts } from './app.ts';
 
 /** What fetches records from elsewhere, beside the partitions. @throws Error when a setting names what is not there */
-export function sourcesOf({ config, clock, telemetry, storage: { log } }: NodeParts, ingest: Ingest) {
+export function sourcesOf({ config, clock, telemetry, kept, storage: { log } }: NodeParts, ingest: Ingest) {
   const wanted: WantedSource[] = [
     ...config.sourceNatsSubjects.map(
       ({ holds, address: subject }): WantedSource => ({
@@ -32,5 +32,9 @@ export function sourcesOf({ config, clock, telemetry, storage: { log } }: NodePa
     ),
   ];
   const mappings = mappingsOf(config);
-  return createSources({ ingest, mappings, clock, random: systemRandom, telemetry }, wanted, log.partitions);
+  return createSources(
+    { ingest, mappings, kept, clock, random: systemRandom, telemetry },
+    wanted,
+    log.partitions,
+  );
 }

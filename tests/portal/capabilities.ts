@@ -180,7 +180,7 @@ export function capabilityTests(): void {
       const pace = page.getByRole('dialog', { name: 'Change the pace' });
       await pace.getByLabel('Records per second').fill('0');
       await pace.getByText('Give a whole number').waitFor();
-      await pace.getByLabel('Records per second').fill('1000');
+      await pace.getByLabel('Records per second').fill('');
       await pace.getByRole('button', { name: 'Save pace' }).click();
       await replay.getByText('Finished', { exact: true }).waitFor();
       const twice = idsAt('/in').slice(sent.length);

@@ -51,6 +51,11 @@ test('what was created can be read; its status follows the engine', async () => 
   assert.deepEqual([(await read()).status.id, (await read()).max_records_per_second], [2, 7]);
   await api.call('PATCH', path(replay), { body: { status: { id: 1 } } });
   assert.equal((await read()).status.id, 4, 'until the engine follows');
+  assert.equal((await read()).max_records_per_second, 7, 'a pace that is not given stays');
+  const asRead = await api.call('PATCH', path(replay), { body: { ...(await read()), status: { id: 1 } } });
+  assert.deepEqual([asRead.status, (await read()).max_records_per_second], [202, 7]);
+  await api.call('PATCH', path(replay), { body: { max_records_per_second: null } });
+  assert.equal((await read()).max_records_per_second, null, 'null takes it away');
   await finish(replay);
   assert.deepEqual((await read()).status.description, 'Finished');
   assert.equal((await api.call('PATCH', path(replay), { body: { status: { id: 1 } } })).status, 409);

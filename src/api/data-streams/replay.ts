@@ -15,7 +15,16 @@ import type { Json, Registry } from '../../registry/registry.ts';
 import { defineRoute, type Route, type RouteRequest } from '../route.ts';
 import { FieldReader } from './body.ts';
 import { type CreateParts, newId } from './create.ts';
-import { DataStreamParameters, Filters, GivenId, LastError, Progress, StatusView, Time } from './schema.ts';
+import {
+  DataStreamParameters,
+  Filters,
+  GivenId,
+  LastError,
+  nullable,
+  Progress,
+  StatusView,
+  Time,
+} from './schema.ts';
 import { changeStream, findStream, listStreams } from './store.ts';
 import { iso, showLastError, showProgress, showState } from './view.ts';
 
@@ -42,13 +51,7 @@ const ReplayParameters = Type.Object({
   ...DataStreamParameters.properties,
   replay_id: Type.String({ description: 'Id of the replay.', examples: ['c0ffee12'] }),
 });
-const Pace = Type.Optional(
-  Type.Integer({
-    minimum: 1,
-    maximum: 1_000_000,
-    description: 'Default: as fast as the destination takes them.',
-  }),
-);
+const PACE = { minimum: 1, maximum: 1_000_000 };
 const ReplayBody = Type.Object(
   {
     from: Type.String({
@@ -62,7 +65,9 @@ const ReplayBody = Type.Object(
     filters: Type.Optional(
       Type.Unsafe<unknown>({ 'x-any-of': [Filters], description: 'On top of those of the stream.' }),
     ),
-    max_records_per_second: Pace,
+    max_records_per_second: Type.Optional(
+      Type.Integer({ ...PACE, description: 'Default: as fast as the destination takes them.' }),
+    ),
     dry_run: Type.Optional(Type.Boolean({ description: 'Only count the records.' })),
   },
   { 'x-component': 'CreateReplay', additionalProperties: false },
@@ -70,7 +75,9 @@ const ReplayBody = Type.Object(
 const ReplayPatch = Type.Object(
   {
     status: Type.Optional(GivenId('1 Running, also out of Error, or 2 Paused.', 2)),
-    max_records_per_second: Pace,
+    max_records_per_second: Type.Optional(
+      nullable(Type.Integer({ ...PACE, description: 'null: as fast as the destination takes them.' })),
+    ),
   },
   // A replay that is sent back as it was read shows more.
   { 'x-component': 'PatchReplay' },
@@ -165,10 +172,15 @@ export function replayRoutes(parts: ReplayParts): Route[] {
       access: 'write',
       params: ReplayParameters,
       body: ReplayPatch,
+      nullMembers: ['max_records_per_second'],
       bodyExamples: {
         Pause: { summary: 'It keeps its place', value: { status: { id: 2 } } },
         Resume: { summary: 'Goes on where it stopped; also out of Error', value: { status: { id: 1 } } },
         Pace: { summary: 'Another pace', value: { max_records_per_second: 50 } },
+        NoPace: {
+          summary: 'As fast as the destination takes them',
+          value: { max_records_per_second: null },
+        },
       },
       responses: { 202: { description: 'Accepted.' } },
       errors: ['NotFound', 'InvalidState', 'Busy'],
@@ -298,9 +310,11 @@ async function patchReplay(
     if (replayEnded(replay, await progressOf(registry, stored, replay.id)))
       throw new ApiError('InvalidState', `Replay ${replay.id} has finished: create another one.`);
     const pace = body.max_records_per_second;
+    const { recordsPerSecond, ...others } = replay;
+    const wanted = pace === undefined ? recordsPerSecond : (pace ?? undefined);
     const changed: ReplayDocument = {
-      ...replay,
-      ...(pace === undefined ? {} : { recordsPerSecond: pace }),
+      ...others,
+      ...(wanted === undefined ? {} : { recordsPerSecond: wanted }),
       ...(desired === undefined ? {} : { desired }),
       generation: replay.generation + (desired === 'running' ? 1 : 0),
     };

@@ -3,7 +3,7 @@ import { recordTime } from '../../records/record-time.ts';
 import { RECORD_FIELDS } from '../../records/schema.ts';
 import type { MappingDocument, MatchDocument, Source } from './document.ts';
 import { type Decimal, readDecimal, scalarText, type Value, writeExact } from './exact.ts';
-import type { Sessions } from './sessions.ts';
+import type { SessionCounters } from './sessions.ts';
 import { type Input, type Made, type Maker, makerOf, sumOf, valueAt } from './source.ts';
 
 /** A mapping that is ready for records. */
@@ -14,10 +14,12 @@ export interface Mapping {
   readonly csv: NonNullable<MappingDocument['csv']>;
   /** Where the records are in a document; undefined: the document is a record or a list of them. */
   readonly records: string | undefined;
-  /** Whether the reports of a session must be seen in order, so that it works for an import alone. */
+  /** Whether the records are what reports add to the counters of their sessions. */
   readonly cumulative: boolean;
+  /** The session of a report, where the mapping is cumulative; undefined: the report is left out, or is invalid. */
+  sessionOf(input: Input): string | undefined;
   /** @param sessions needed where the mapping is cumulative */
-  map(input: Input, sessions?: Sessions): Mapped;
+  map(input: Input, sessions?: SessionCounters): Mapped;
 }
 
 export type Mapped =
@@ -74,15 +76,16 @@ export function compileMapping(
   const only = (document.only ?? []).map(matcherOf);
   const ends = cumulative?.ends && matcherOf(cumulative.ends);
 
-  const map = (input: Input, sessions?: Sessions): Mapped => {
-    if (!only.every((matches) => matches(input))) return LEFT_OUT;
+  const wanted = (input: Input) => only.every((matches) => matches(input));
+  const map = (input: Input, sessions?: SessionCounters): Mapped => {
+    if (!wanted(input)) return LEFT_OUT;
     const made = new Map<string, Value>();
     for (const [path, make] of fields) {
       const fault = put(made, path, make(input), rules);
       if (fault) return fault;
     }
     if (cumulative) {
-      const changed = toSlice(cumulative, made, input, sessions as Sessions, ends?.(input) === true);
+      const changed = toSlice(cumulative, made, input, sessions as SessionCounters, ends?.(input) === true);
       if (changed) return changed;
     }
     for (const [path, parts] of sums) {
@@ -107,6 +110,7 @@ export function compileMapping(
     csv: document.csv ?? {},
     records: document.records,
     cumulative: cumulative !== undefined,
+    sessionOf: (input) => (cumulative && wanted(input) ? keyOf(cumulative.key, input) : undefined),
     map,
   };
 }
@@ -160,18 +164,25 @@ function matcherOf({ from, is }: MatchDocument): (input: Input) => boolean {
   return (input) => wanted.has(scalarText(valueAt(input, from)) ?? '');
 }
 
+function keyOf(key: readonly string[], input: Input): string | undefined {
+  const texts = key.map((path) => scalarText(valueAt(input, path)));
+  return texts.includes(undefined) ? undefined : JSON.stringify(texts);
+}
+
 /** Changes the totals of a report to what it adds. @returns undefined if there is something to add */
 function toSlice(
   { key, counters }: NonNullable<MappingDocument['cumulative']>,
   made: Map<string, Value>,
   input: Input,
-  sessions: Sessions,
+  sessions: SessionCounters,
   last: boolean,
 ): Mapped | undefined {
   const fault = (path: string, message: string): Mapped => ({ type: 'fault', path: pointer(path), message });
-  const texts = key.map((path) => scalarText(valueAt(input, path)));
-  if (texts.includes(undefined))
-    return fault('', `${key[texts.indexOf(undefined)]}: it is missing, and tells the sessions apart`);
+  const session = keyOf(key, input);
+  if (session === undefined) {
+    const missing = key.find((path) => scalarText(valueAt(input, path)) === undefined);
+    return fault('', `${missing}: it is missing, and tells the sessions apart`);
+  }
   const end = scalarText(made.get('end_timestamp')) ?? scalarText(made.get('start_timestamp'));
   const moment = recordTime(end);
   if (end === undefined || moment === undefined)
@@ -182,7 +193,7 @@ function toSlice(
     if (!total) return fault(counter, 'it is no number');
     totals[counter] = total;
   }
-  const slice = sessions.report(JSON.stringify(texts), totals, moment, end, last);
+  const slice = sessions.report(session, { counters: totals, moment, end, last });
   if (!slice) return LEFT_OUT;
   for (const [counter, added] of Object.entries(slice.added)) made.set(counter, added);
   if (slice.since !== undefined) made.set('start_timestamp', slice.since);

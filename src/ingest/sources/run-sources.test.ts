@@ -14,6 +14,7 @@ function setUp(wanted: readonly WantedSource[], mappings: readonly Partial<Mappi
     ingest,
     clock,
     random: seededRandom(1),
+    kept: undefined,
     mappings: new Map(mappings.map((mapping) => [mapping.name as string, mapping as Mapping])),
     telemetry: {
       messagesTaken: (event: object) => events.push(event),
@@ -62,6 +63,6 @@ test('a source whose messages nobody can read is a mistake that the start names'
   );
   assert.throws(
     () => setUp([source('radius')], [{ name: 'radius', kind: 'usage', cumulative: true }]),
-    /cumulative counters need simstream import/,
+    /share NATS.*Use simstream import --mapping with --state/,
   );
 });

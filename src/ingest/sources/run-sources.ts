@@ -2,6 +2,7 @@ import { backoffDelay } from '../../lib/backoff.ts';
 import type { Clock, Random } from '../../lib/clock.ts';
 import { KINDS, kindNamed, RECORD_KINDS, type RecordKind } from '../../records/kinds.ts';
 import type { Ingest } from '../ingest.ts';
+import type { KeptSessions } from '../mapping/kept-sessions.ts';
 import type { Mapping } from '../mapping/map-record.ts';
 import type { Source } from './source.ts';
 import { takeMessages } from './take-messages.ts';
@@ -18,6 +19,8 @@ export interface WantedSource {
 interface SourcesParts {
   readonly ingest: Pick<Ingest, 'accept'>;
   readonly mappings: ReadonlyMap<string, Mapping>;
+  /** For mappings with cumulative counters; undefined: the node cannot count reports. */
+  readonly kept: KeptSessions | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly telemetry: SourceTelemetry;
@@ -47,14 +50,14 @@ export function createSources(
   wanted: readonly WantedSource[],
   partitions: number,
 ): (partition: number, stop: AbortSignal) => Promise<void> {
-  const sources = wanted.map((one) => ({ ...one, held: heldBy(one, parts.mappings) }));
+  const sources = wanted.map((one) => ({ ...one, held: heldBy(one, parts) }));
   return async (partition, stop) => {
     const own = sources.filter((_, at) => at % partitions === partition);
     await Promise.all(own.map((one) => runSource(parts, one, stop)));
   };
 }
 
-function heldBy({ name, holds }: WantedSource, mappings: SourcesParts['mappings']): Held {
+function heldBy({ name, holds }: WantedSource, { mappings, kept }: SourcesParts): Held {
   const kind = kindNamed(holds);
   if (kind) return { kind, mapping: undefined };
   const mapping = mappings.get(holds);
@@ -65,15 +68,15 @@ function heldBy({ name, holds }: WantedSource, mappings: SourcesParts['mappings'
       `The source ${name} holds ${holds}, which is neither a kind of records (${kinds}) nor a mapping (${known}).`,
     );
   }
-  if (mapping.cumulative)
+  if (mapping.cumulative && !kept)
     throw new Error(
-      `The source ${name} cannot use the mapping ${holds}: cumulative counters need simstream import.`,
+      `The source ${name} cannot use the mapping ${holds}: nodes that share NATS do not count the reports of a session together. Use simstream import --mapping with --state.`,
     );
   return { kind: mapping.kind, mapping };
 }
 
 async function runSource(
-  { ingest, clock, random, telemetry }: SourcesParts,
+  { ingest, kept, clock, random, telemetry }: SourcesParts,
   { name, source, held }: WantedSource & { readonly held: Held },
   stop: AbortSignal,
 ): Promise<void> {
@@ -90,7 +93,7 @@ async function runSource(
           clock,
           waiting,
           take: (messages, reject, signal) =>
-            takeMessages({ ingest, clock, ...held, reject, taken, waiting }, messages, signal),
+            takeMessages({ ingest, kept, clock, ...held, reject, taken, waiting }, messages, signal),
         },
         stop,
       );

@@ -1,5 +1,5 @@
 import type { Clock } from '../../lib/clock.ts';
-import type { Message, Rejected } from './take-messages.ts';
+import type { Message, Rejected } from './message.ts';
 
 /** What a source needs of the node. */
 export interface SourceContext {

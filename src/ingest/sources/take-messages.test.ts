@@ -4,7 +4,8 @@ import { storedRecords, testIngest } from '../ingest.fixture.ts';
 import type { Ingest } from '../ingest.ts';
 import { readMappingDocument } from '../mapping/document.ts';
 import { compileMapping } from '../mapping/map-record.ts';
-import { type Rejected, type TakeParts, takeMessages } from './take-messages.ts';
+import type { Rejected } from './message.ts';
+import { type TakeParts, takeMessages } from './take-messages.ts';
 
 const record = (id: number) =>
   `{"id":${id},"timestamp":"2026-11-27T08:00:00Z","event_type":{"id":1},"organisation":{"id":7}}`;

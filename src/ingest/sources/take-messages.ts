@@ -4,7 +4,10 @@ import type { Ingest } from '../ingest.ts';
 import { writeExact } from '../mapping/exact.ts';
 import { LARGEST_INPUT, readInputs, UnreadableInput } from '../mapping/inputs.ts';
 import { JsonElements } from '../mapping/json-elements.ts';
+import type { KeptSessions } from '../mapping/kept-sessions.ts';
 import type { Mapping } from '../mapping/map-record.ts';
+import type { Message, Rejected } from './message.ts';
+import { takeReports } from './take-reports.ts';
 
 /**
  * Stores the records of messages from a source. A message holds one record, a list, or one record a line; with a mapping,
@@ -15,26 +18,12 @@ import type { Mapping } from '../mapping/map-record.ts';
  *  T2  Messages that are taken together are stored in their order.
  *  T3  A message that cannot be read to its end is kept aside as a whole, and none of its records is stored.
  */
-export interface Message {
-  readonly payload: Uint8Array;
-  /** Its origin, for people: `stream CDR, message 17`. */
-  readonly place: string;
-}
-
-/** A record, or a whole message, that cannot be stored. */
-export interface Rejected {
-  readonly place: string;
-  /** JSON pointer into the record; empty: the record as a whole. */
-  readonly path: string;
-  readonly message: string;
-  /** The record or the message as it came. */
-  readonly text: string;
-}
-
 export interface TakeParts {
   readonly ingest: Pick<Ingest, 'accept'>;
   readonly kind: RecordKind;
   readonly mapping: Mapping | undefined;
+  /** For a mapping with cumulative counters. */
+  readonly kept?: KeptSessions | undefined;
   readonly clock: Pick<Clock, 'sleep'>;
   /** Keeps what cannot be stored aside; resolves when it is safe there. */
   reject(rejected: readonly Rejected[]): Promise<void>;
@@ -55,6 +44,12 @@ export async function takeMessages(
   messages: readonly Message[],
   signal: AbortSignal,
 ): Promise<void> {
+  const { mapping, kept } = parts;
+  if (mapping?.cumulative && kept) {
+    const rejected = await takeReports({ ...parts, mapping, kept }, messages, signal);
+    if (rejected.length > 0) await keepAside(parts, rejected, signal);
+    return parts.taken({ messages: messages.length, rejected: rejected.length });
+  }
   const rejected: Rejected[] = [];
   const lines: Line[] = [];
   for (const message of messages) {

@@ -119,7 +119,7 @@ function OneReplay({ stream, replay }: { readonly stream: DataStream; readonly r
   );
 }
 
-/** Another pace for what is left. One that no destination reaches is as fast as it goes. */
+/** Another pace for what is left. */
 function ChangePace({
   replay,
   busy,
@@ -133,7 +133,7 @@ function ChangePace({
   const [pace, setPace] = useState<number | string>('');
   const wanted = Number(pace);
   const fault =
-    pace !== '' && Number.isInteger(wanted) && wanted >= 1 && wanted <= MOST_PACE
+    pace === '' || (Number.isInteger(wanted) && wanted >= 1 && wanted <= MOST_PACE)
       ? null
       : `Give a whole number from 1 to ${formatCount(MOST_PACE)}`;
   return (
@@ -159,18 +159,21 @@ function ChangePace({
         final={false}
         run={async () => {
           if (fault !== null) return;
-          await patch({ max_records_per_second: wanted }, 'The pace of the replay is changed.');
+          await patch(
+            { max_records_per_second: pace === '' ? null : wanted },
+            'The pace of the replay is changed.',
+          );
           setOpened(false);
         }}
       >
         <NumberInput
           label="Records per second, at most"
-          description="It holds at once, and for all that is left. The live flow is not slowed down by it."
+          description="Empty: as fast as the destination takes them. It holds at once, for all records that are left, and does not slow down the live flow."
           value={pace}
           allowDecimal={false}
           clampBehavior="none"
           hideControls
-          error={pace === '' ? null : fault}
+          error={fault}
           onChange={setPace}
         />
       </Confirm>
