@@ -35,7 +35,7 @@ export interface KeptSessions {
 }
 
 /** Appends a body of records, one a line, under an idempotency key. */
-export type Append = (body: Uint8Array, key: string) => Promise<AppendedRecords>;
+type Append = (body: Uint8Array, key: string) => Promise<AppendedRecords>;
 
 /** `invalid`: nothing is stored. `mismatch`: the key had another body. Others: nobody knows. */
 type AppendedRecords = { readonly type: 'accepted' | 'invalid' | 'mismatch' | 'busy' };
