@@ -17,6 +17,8 @@ interface Arrivals {
 }
 
 interface FlowOptions {
+  /** As those of startNode. */
+  readonly nodeArguments?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   /** Answers a delivery; default: 200 after a millisecond or so. */
   readonly answer?: (request: ReceivedRequest, records: readonly number[]) => Promise<ReceiverAnswer>;
@@ -72,11 +74,12 @@ export class FlowWorld {
 
   /** Starts a node on the same data and port. */
   async restart(): Promise<void> {
-    const { environment } = this.#options;
+    const { environment, nodeArguments } = this.#options;
     this.#node = await startNode({
       dataDirectory: this.#directory,
       port: this.#port,
       ...(environment ? { environment } : {}),
+      ...(nodeArguments ? { nodeArguments } : {}),
     });
     this.api = createApiClient(this.#node.url);
   }
