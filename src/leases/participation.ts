@@ -1,18 +1,19 @@
-import { StoreUnavailable } from '../errors.ts';
 import type { Clock, Random } from '../lib/clock.ts';
 import type { Permit } from '../lib/permit.ts';
 import { Wakeup } from '../lib/wakeup.ts';
-import type { Registry, WriteOutcome } from '../registry/registry.ts';
+import type { Registry } from '../registry/registry.ts';
 import type { ClusterClock } from './cluster-clock.ts';
 import { Contact } from './contact.ts';
+import { GoneQuestion } from './gone-question.ts';
 import { sendHeartbeats } from './heartbeat.ts';
-import { HeldLease } from './held.ts';
+import type { HeldLease } from './held.ts';
+import { LeaseWrites } from './lease-writes.ts';
 import { NodeReport } from './node-report.ts';
 import type { LeaseTelemetry, NodeDescription, NodesSnapshot } from './nodes.ts';
 import { Observation } from './observation.ts';
 import { Stuck } from './stuck.ts';
-import { GONE, type LeaseTiming } from './timing.ts';
-import { type KnownLease, LEASE, type LeaseDocument, LeasesView, leaseKey } from './view.ts';
+import type { LeaseTiming } from './timing.ts';
+import { LeasesView } from './view.ts';
 import { Waits } from './waits.ts';
 
 interface ParticipationContext {
@@ -32,10 +33,6 @@ interface ParticipationContext {
 
 type Run = (partition: number, epoch: number, signal: AbortSignal, permit: Permit) => Promise<void>;
 
-/** Between two tries to write a lease, with jitter. */
-const AGAIN_MS = 1_000;
-/** A heartbeat that was not stored by then is late. */
-const MISSING_BEATS = 1.5;
 /** A run that is overdue for so many times `handoverMs`, with nothing that keeps it from ending, will never end. */
 const STUCK_RUNS = 2;
 /** A node that stops tries for this long to release its leases while the storage does not answer. */
@@ -69,14 +66,11 @@ export class Participation {
   readonly #observation: Observation;
   readonly #report: NodeReport;
   readonly #held = new Map<number, HeldLease>();
-  /** Partitions whose lease is being written. */
-  readonly #writing = new Set<number>();
-  readonly #notBefore = new Map<number, number>();
+  readonly #writes: LeaseWrites;
+  readonly #gone: GoneQuestion;
   readonly #wakeup = new Wakeup();
   readonly #beatNow = new Wakeup();
   readonly #failed = new AbortController();
-  #isAsking = false;
-  #askedAt = Number.NEGATIVE_INFINITY;
   #settledAt = Number.POSITIVE_INFINITY;
   #farewellUntil: number | undefined;
   #alive = 0;
@@ -116,6 +110,36 @@ export class Participation {
       ...(telemetry && { telemetry }),
       isRunning: (partition) => this.#held.has(partition),
       leaving: () => this.#leaving,
+    });
+    this.#gone = new GoneQuestion({
+      clock,
+      timing,
+      contact: this.#contact,
+      storageGone: context.storageGone,
+      wake: () => this.#wakeup.wake(),
+      track: (promise) => this.#track(promise),
+    });
+    this.#writes = new LeaseWrites({
+      store: context.store,
+      lastEpoch: (partition) => context.lastEpoch(partition),
+      clock,
+      node: context.node,
+      ...(telemetry && { telemetry }),
+      session: this.#session,
+      view: this.#view,
+      contact: this.#contact,
+      report: this.#report,
+      waits: this.#waits,
+      isOwner: (partition) => this.#view.owners(partitions)[partition] === this.#session,
+      leaving: () => this.#leaving,
+      readLease: (partition) => this.#observation.readLease(partition),
+      taken: (held) => {
+        this.#held.set(held.partition, held);
+        this.#track(this.#execute(held));
+      },
+      changed: () => this.#notifyChanged(),
+      wake: () => this.#wakeup.wake(),
+      track: (promise) => this.#track(promise),
     });
   }
 
@@ -159,9 +183,9 @@ export class Participation {
     if (!this.#leaving || [...this.#held.values()].some((held) => !this.#isGivenUp(held))) return false;
     this.#farewellUntil ??= this.#context.clock.monotonic() + FAREWELL_MS;
     if (this.#context.clock.monotonic() >= this.#farewellUntil) return true;
-    if (this.#writing.size > 0) return false;
+    if (!this.#writes.none) return false;
     for (let partition = 0; partition < this.#partitions; partition++)
-      if (this.#isMine(this.#view.lease(partition))) return false;
+      if (this.#writes.isOwn(this.#view.lease(partition))) return false;
     return true;
   }
 
@@ -204,7 +228,7 @@ export class Participation {
     if (standing === 'lost') {
       for (const held of this.#held.values()) held.end(this.#contact.paused ? 'paused' : 'no contact', now);
     }
-    this.#askWhetherGone();
+    if (this.#held.size > 0) this.#gone.look();
     for (const held of this.#held.values()) held.wakePermitted();
     if (this.#view.sweep()) this.#notifyChanged();
     this.#report.look();
@@ -213,7 +237,7 @@ export class Participation {
       const held = this.#held.get(partition);
       const owner = owners[partition];
       if (held) this.#lookAtHeld(held, owner);
-      else if (!this.#writing.has(partition)) this.#lookAtOther(partition, owner);
+      else if (!this.#writes.isWriting(partition)) this.#lookAtOther(partition, owner);
     }
     this.#observation.forgetLost();
     if (standing === 'granted' && !this.#leaving) {
@@ -236,7 +260,7 @@ export class Participation {
     if (this.#leaving) held.end('stopped', now);
     else if (owner !== undefined && owner !== this.#session && this.#view.isSteady(owner))
       held.end('moved', now);
-    if (this.#writing.has(partition)) return;
+    if (this.#writes.isWriting(partition)) return;
     if (held.ending) {
       const { handoverMs } = this.#context.timing;
       const passed = now - held.ending.since;
@@ -244,9 +268,9 @@ export class Participation {
       if (overdue && !this.#leaving && this.#isStuck(held))
         this.#failed.abort(new Error(`the run of partition ${partition} has not ended for ${passed} ms`));
       // E2: its time has run out. Whatever the run still writes is fenced.
-      if (overdue && this.#isMine(lease)) this.#write(partition, () => this.#release(partition));
+      if (overdue && this.#writes.isOwn(lease)) this.#writes.release(partition);
     } else if (this.#contact.look() === 'granted' && held.sureIn !== this.#contact.term)
-      this.#write(partition, () => this.#makeSure(held));
+      this.#writes.makeSure(held);
   }
 
   /** L7. Only for a run that is overdue. */
@@ -262,138 +286,17 @@ export class Participation {
 
   #lookAtOther(partition: number, owner: string | undefined): void {
     const lease = this.#view.lease(partition);
-    const isMine = this.#isMine(lease);
-    if (this.#contact.look() !== 'granted' || !this.#isDue(partition)) return;
+    const isMine = this.#writes.isOwn(lease);
+    if (this.#contact.look() !== 'granted' || !this.#writes.isDue(partition)) return;
     if (this.#leaving || (owner !== undefined && owner !== this.#session)) {
-      if (isMine) this.#write(partition, () => this.#release(partition));
+      if (isMine) this.#writes.release(partition);
       return;
     }
     if (owner !== this.#session || this.#context.clock.monotonic() < this.#settledAt) return;
     const holder = lease?.document?.session ?? '';
-    if (isMine) this.#write(partition, () => this.#take(partition, 'self'));
-    else if (holder === '') this.#write(partition, () => this.#take(partition, 'none'));
-    else if (this.#view.isLost(holder)) this.#write(partition, () => this.#take(partition, 'lost'));
-  }
-
-  #isMine(lease: KnownLease | undefined): boolean {
-    return lease?.document?.session === this.#session;
-  }
-
-  #isDue(partition: number): boolean {
-    return (
-      this.#leaving ||
-      this.#context.clock.monotonic() >= (this.#notBefore.get(partition) ?? Number.NEGATIVE_INFINITY)
-    );
-  }
-
-  #postpone(partition: number, milliseconds: number): void {
-    this.#notBefore.set(partition, this.#context.clock.monotonic() + this.#waits.jittered(milliseconds));
-  }
-
-  /** Writes one lease at a time; the outcome is examined afterwards. */
-  #write(partition: number, write: () => Promise<boolean>): void {
-    this.#writing.add(partition);
-    this.#track(
-      write().then(
-        (done) => {
-          this.#writing.delete(partition);
-          if (done) this.#report.written(partition);
-          else this.#postpone(partition, AGAIN_MS);
-          this.#wakeup.wake();
-        },
-        (error: unknown) => {
-          this.#writing.delete(partition);
-          if (!(error instanceof StoreUnavailable)) throw error;
-          this.#report.failed(partition, error.message);
-          this.#postpone(partition, AGAIN_MS);
-        },
-      ),
-    );
-  }
-
-  async #take(partition: number, from: 'none' | 'lost' | 'self'): Promise<boolean> {
-    const { clock, lastEpoch, node, telemetry } = this.#context;
-    const { term } = this.#contact;
-    const lease = this.#view.lease(partition);
-    const last = await lastEpoch(partition);
-    // Another node has written it meanwhile: check again whether this node may still take it.
-    if (this.#view.lease(partition) !== lease) return true;
-    const isOwner = this.#view.owners(this.#partitions)[partition] === this.#session;
-    if (this.#leaving || !isOwner || this.#contact.look() !== 'granted') return true;
-    const epoch = Math.max(lease?.document?.epoch ?? 0, last) + 1;
-    const document = { node: node.name, session: this.#session, epoch, since: clock.now(), renewed: 0 };
-    const outcome = await this.#store(partition, document, lease);
-    if (outcome.type !== 'stored') return false;
-    // L1. If the answer does not count, the document is this node's own, and will be taken again or released.
-    if (this.#leaving || this.#contact.look() !== 'granted' || this.#contact.term !== term) return true;
-    telemetry?.leaseAcquired({ partition, epoch, from });
-    const { revision } = outcome;
-    const held = new HeldLease({ partition, epoch, revision, sureIn: term }, this.#contact);
-    this.#held.set(partition, held);
-    this.#track(this.#execute(held));
-    return true;
-  }
-
-  /** C4: begins soon after a heartbeat is missing, so that the evidence has no gap. */
-  #askWhetherGone(): void {
-    const { clock, timing, storageGone } = this.#context;
-    const now = clock.monotonic();
-    if (!storageGone || this.#isAsking || this.#held.size === 0) return;
-    if (this.#contact.silence < MISSING_BEATS * timing.heartbeatMs || now - this.#askedAt < GONE.askEveryMs)
-      return;
-    this.#isAsking = true;
-    this.#askedAt = now;
-    this.#track(
-      storageGone().then((gone) => {
-        this.#isAsking = false;
-        this.#contact.answered(now, gone);
-        this.#wakeup.wake();
-      }),
-    );
-  }
-
-  /** L4 */
-  async #makeSure(held: HeldLease): Promise<boolean> {
-    const { term } = this.#contact;
-    const lease = this.#view.lease(held.partition);
-    if (!lease?.document) return true;
-    const document = { ...lease.document, renewed: lease.document.renewed + 1 };
-    const outcome = await this.#store(held.partition, document, lease);
-    if (outcome.type !== 'stored') return false;
-    held.revision = outcome.revision;
-    if (this.#contact.look() === 'granted') held.sureIn = term;
-    held.wakePermitted();
-    return true;
-  }
-
-  async #release(partition: number): Promise<boolean> {
-    const lease = this.#view.lease(partition);
-    if (!lease?.document || !this.#isMine(lease)) return true;
-    const document = { ...lease.document, session: '', since: this.#context.clock.now(), renewed: 0 };
-    return (await this.#store(partition, document, lease)).type === 'stored';
-  }
-
-  /** Writes a lease against its known revision; a conflict updates the known state. */
-  async #store(
-    partition: number,
-    document: LeaseDocument,
-    known: KnownLease | undefined,
-  ): Promise<WriteOutcome> {
-    const { store } = this.#context;
-    const outcome = await LEASE.put(
-      store,
-      leaseKey(partition),
-      document,
-      known?.document ? known.revision : 0,
-    );
-    if (outcome.type === 'stored') {
-      this.#view.leaseChanged(partition, document, outcome.revision);
-      this.#notifyChanged();
-    } else if (outcome.type === 'conflict') {
-      this.#report.failed(partition, 'its lease was changed meanwhile');
-      await this.#observation.readLease(partition);
-    } else this.#report.failed(partition, outcome.cause);
-    return outcome;
+    if (isMine) this.#writes.take(partition, 'self');
+    else if (holder === '') this.#writes.take(partition, 'none');
+    else if (this.#view.isLost(holder)) this.#writes.take(partition, 'lost');
   }
 
   async #execute(held: HeldLease): Promise<void> {
@@ -403,7 +306,7 @@ export class Participation {
     } finally {
       this.#held.delete(partition);
       // The run ended because it could not go on. No other node could do better, so try again here.
-      if (!held.ending) this.#postpone(partition, this.#context.timing.restartMs);
+      if (!held.ending) this.#writes.postpone(partition, this.#context.timing.restartMs);
       this.#context.telemetry?.leaseLost({ partition, epoch, reason: held.ending?.reason ?? 'ended' });
       this.#wakeup.wake();
     }
