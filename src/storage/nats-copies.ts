@@ -1,11 +1,4 @@
-import {
-  AckPolicy,
-  type Consumer,
-  type ConsumerConfig,
-  type ConsumerInfo,
-  DeliverPolicy,
-  type JsMsg,
-} from '@nats-io/jetstream';
+import { AckPolicy, type ConsumerInfo, DeliverPolicy, type JsMsg } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
 import type { Nats } from './nats.ts';
 import { MESSAGE_ID } from './nats-publish.ts';
@@ -41,50 +34,55 @@ export async function readCopies(
   servers: readonly string[],
   from: number,
 ): Promise<Copy[] | undefined> {
-  const copies: Copy[] = [];
-  for (const server of servers) {
-    const messages = new Map<number, Identity>();
-    const found = await readPinned(nats, stream, server, { from, headersOnly: true }, (message) => {
-      messages.set(message.seq, identityOf(message));
-      return true;
-    });
-    if (!found) return undefined;
-    copies.push({ server, messages });
+  const consumers = await consumersOn(nats.manager, stream, servers, { from, headersOnly: true });
+  try {
+    const copies: Copy[] = [];
+    for (const server of servers) {
+      const info = consumers.get(server);
+      if (!info) return undefined;
+      const messages = new Map<number, Identity>();
+      await readAll(nats, info, (message) => {
+        messages.set(message.seq, identityOf(message));
+        return true;
+      });
+      copies.push({ server, messages });
+    }
+    return copies;
+  } finally {
+    for (const info of consumers.values()) forget(nats.manager, stream, info);
   }
-  return copies;
 }
 
-/**
- * Hands over messages of one server's replica until `onMessage` returns false or there are no more.
- * @returns false: no consumer could be had on that server
- */
-export async function readPinned(
+/** The message of a sequence as one server's replica has it. */
+export async function readMessage(
   nats: Pinned,
   stream: string,
   server: string,
-  { from, headersOnly }: { from: number; headersOnly: boolean },
-  onMessage: (message: JsMsg) => boolean,
-): Promise<boolean> {
-  const info = await consumerOn(nats.manager, stream, server, {
-    deliver_policy: DeliverPolicy.StartSequence,
-    opt_start_seq: Math.max(1, from),
-    headers_only: headersOnly,
-    ack_policy: AckPolicy.None,
-    mem_storage: true,
-    num_replicas: 1,
-    inactive_threshold: nanos(CONSUMER_FORGOTTEN_MS),
-  });
-  if (!info) return false;
+  sequence: number,
+): Promise<JsMsg | undefined> {
+  const options = { from: sequence, headersOnly: false };
+  const info = (await consumersOn(nats.manager, stream, [server], options)).get(server);
+  if (!info) return undefined;
+  let found: JsMsg | undefined;
   try {
-    if (info.num_pending > 0) await readAll(nats.jetstream.consumers.getConsumerFromInfo(info), onMessage);
-    return true;
+    await readAll(nats, info, (message) => {
+      if (message.seq === sequence) found = message;
+      return false;
+    });
+    return found;
   } finally {
-    void nats.manager.consumers.delete(stream, info.name).catch(() => undefined);
+    forget(nats.manager, stream, info);
   }
 }
 
 /** How many there are changes meanwhile: messages of a bucket are replaced, and those of a log expire. */
-async function readAll(consumer: Consumer, onMessage: (message: JsMsg) => boolean): Promise<void> {
+async function readAll(
+  { jetstream }: Pinned,
+  info: ConsumerInfo,
+  onMessage: (message: JsMsg) => boolean,
+): Promise<void> {
+  if (info.num_pending === 0) return;
+  const consumer = jetstream.consumers.getConsumerFromInfo(info);
   for (let found = 1; found > 0; ) {
     found = 0;
     const batch = await consumer.fetch({ max_messages: FETCH.together, expires: FETCH.expiresMs });
@@ -96,21 +94,36 @@ async function readAll(consumer: Consumer, onMessage: (message: JsMsg) => boolea
 }
 
 /**
- * Makes a consumer of one replica on a server. Servers cannot be told where: so it is made again until it is there.
- * @returns undefined: it was elsewhere each time
+ * Makes a consumer of one replica on each of the servers. They cannot be told where: so consumers are made until there is one on each.
+ * @returns by server; one that was not met is missing
  */
-async function consumerOn(
+async function consumersOn(
   manager: Pinned['manager'],
   stream: string,
-  server: string,
-  config: Partial<ConsumerConfig>,
-): Promise<ConsumerInfo | undefined> {
-  for (let tries = 0; tries < MOST_TRIES; tries++) {
-    const info = await manager.consumers.add(stream, config);
-    if (placeOf(info) === server) return info;
-    await manager.consumers.delete(stream, info.name);
+  servers: readonly string[],
+  { from, headersOnly }: { from: number; headersOnly: boolean },
+): Promise<Map<string, ConsumerInfo>> {
+  const found = new Map<string, ConsumerInfo>();
+  for (let tries = 0; tries < MOST_TRIES && found.size < servers.length; tries++) {
+    const info = await manager.consumers.add(stream, {
+      deliver_policy: DeliverPolicy.StartSequence,
+      opt_start_seq: Math.max(1, from),
+      headers_only: headersOnly,
+      ack_policy: AckPolicy.None,
+      mem_storage: true,
+      num_replicas: 1,
+      inactive_threshold: nanos(CONSUMER_FORGOTTEN_MS),
+    });
+    const server = placeOf(info);
+    if (server && servers.includes(server) && !found.has(server)) found.set(server, info);
+    else forget(manager, stream, info);
   }
-  return undefined;
+  return found;
+}
+
+/** Nobody waits for it: the server would remove the consumer by itself, only later. */
+function forget(manager: Pinned['manager'], stream: string, { name }: ConsumerInfo): void {
+  void manager.consumers.delete(stream, name).catch(() => undefined);
 }
 
 /** The server that a consumer of one replica is on; undefined where there is one server only. */

@@ -27,9 +27,9 @@ const LOOK_EVERY_MS = 10_000;
 const LOOK_SOON_MS = 2_000;
 /** Of a stream that was not compared before, so many messages are: those of the last seconds under load. */
 const LATEST = 2_000;
+/** Streams that are compared at the same time: hundreds of them must not keep the servers busy. */
 const TOGETHER = 4;
-/** Streams that are compared in one round, so that hundreds of them do not keep the servers busy. */
-const MOST_IN_A_ROUND = 16;
+const SEE = 'See "Replicas that differ" in docs/guarantees.md';
 
 /**
  * Looks after the replicas of all streams: those of a stream whose leader changed, or that had a replica which was not up to
@@ -57,15 +57,24 @@ export async function guardReplicas(nats: Nats, options: GuardOptions, signal: A
   });
   const stop = () => wakeup.wake();
   signal.addEventListener('abort', stop, { once: true });
-  let turn = 0;
+  const round: Round = {
+    nats,
+    options,
+    known,
+    comparing: new Map(),
+    turn: 0,
+    full: false,
+    goOn: () => wakeup.wake(),
+  };
   try {
     while (!signal.aborted) {
       let pause = LOOK_EVERY_MS;
       // Who takes charge knows nothing of what happened before: then every stream is compared.
       if (!options.isInCharge()) known.clear();
-      else if (await look(nats, options, known, turn++, signal).catch(() => true)) pause = LOOK_SOON_MS;
+      else if (await look(round).catch(() => true)) pause = LOOK_SOON_MS;
       await wakeup.waitFor(pause, nats.clock);
     }
+    await Promise.all(round.comparing.values());
   } finally {
     forget();
     subscription.unsubscribe();
@@ -73,45 +82,60 @@ export async function guardReplicas(nats: Nats, options: GuardOptions, signal: A
   }
 }
 
+interface Round {
+  readonly nats: Nats;
+  readonly options: GuardOptions;
+  readonly known: Map<string, Known>;
+  /** Streams whose replicas are being compared or copied. */
+  readonly comparing: Map<string, Promise<void>>;
+  turn: number;
+  /** Streams wait until one of those that are being compared is done. */
+  full: boolean;
+  /** There is something to do before the pause ends. */
+  goOn(): void;
+}
+
 /** @returns whether a stream waits to be compared */
-async function look(
-  nats: Nats,
-  options: GuardOptions,
-  known: Map<string, Known>,
-  turn: number,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const due: { readonly info: StreamInfo; readonly one: Known }[] = [];
-  let waits = false;
-  let at = 0;
+async function look(round: Round): Promise<boolean> {
+  const { nats, options, known, comparing } = round;
   const all: StreamInfo[] = [];
   for await (const info of nats.manager.streams.list()) {
     const { name } = info.config;
     if (name.startsWith(`${options.prefix}-log-`) || name.startsWith(`KV_${options.prefix}-`)) all.push(info);
   }
+  const inTurn = all[round.turn++ % Math.max(1, all.length)];
+  let waits = false;
+  round.full = false;
   for (const info of all) {
     const { name } = info.config;
-    const leader = info.cluster?.leader;
-    let one = known.get(name);
-    if (!one) {
-      one = { leader, suspect: true, sameUpTo: Math.max(1, info.state.last_seq - LATEST) };
-      known.set(name, one);
-    }
+    const one = knownOf(known, info);
     const settled = isSettled(info);
-    if (!settled || leader !== one.leader) one.suspect = true;
-    one.leader = leader;
+    if (!settled || info.cluster?.leader !== one.leader) one.suspect = info.state.messages > 0;
+    one.leader = info.cluster?.leader;
+    if (comparing.has(name)) continue;
     if (!settled && isShort(nats, info)) await restoreReplicas(nats, name);
-    const isTurn = at++ === turn % all.length;
-    if (info.state.messages === 0) one.suspect = false;
-    if (one.suspect && (!settled || due.length === MOST_IN_A_ROUND)) waits = true;
-    else if (one.suspect || (isTurn && info.state.last_seq > one.sameUpTo)) due.push({ info, one });
+    if (!one.suspect && (info !== inTurn || info.state.last_seq <= one.sameUpTo)) continue;
+    waits ||= !settled;
+    if (!settled) continue;
+    if (comparing.size >= TOGETHER) round.full = true;
+    else {
+      const done = compare(nats, options, info, one).then((outcome) => {
+        comparing.delete(name);
+        if (outcome === 'rebuilt' || (round.full && outcome !== 'later')) round.goOn();
+      });
+      comparing.set(name, done);
+    }
   }
-  for (let from = 0; from < due.length && !signal.aborted; from += TOGETHER) {
-    const some = due.slice(from, from + TOGETHER);
-    const outcomes = await Promise.all(some.map(({ info, one }) => compare(nats, options, info, one)));
-    waits ||= outcomes.some((done) => !done);
-  }
-  return waits;
+  return waits || comparing.size > 0;
+}
+
+function knownOf(known: Map<string, Known>, { config, cluster, state }: StreamInfo): Known {
+  const before = known.get(config.name);
+  if (before) return before;
+  const sameUpTo = Math.max(1, state.last_seq - LATEST);
+  const one = { leader: cluster?.leader, suspect: state.messages > 0, sameUpTo };
+  known.set(config.name, one);
+  return one;
 }
 
 /** A replica is missing, and it is not one of a server that is away. */
@@ -119,31 +143,40 @@ function isShort({ replicas }: Nats, { cluster }: StreamInfo): boolean {
   return Boolean(cluster?.leader) && (cluster?.replicas?.length ?? 0) + 1 < replicas;
 }
 
-/** @returns whether it is done for now */
-async function compare(nats: Nats, { report }: GuardOptions, info: StreamInfo, one: Known): Promise<boolean> {
+/** A stream whose replicas were copied is compared once more: a copy may have begun before the last of its messages. */
+async function compare(
+  nats: Nats,
+  { report }: GuardOptions,
+  info: StreamInfo,
+  one: Known,
+): Promise<'later' | 'rebuilt' | 'done'> {
   const { name } = info.config;
+  // What happens from now on makes it suspect again.
+  one.suspect = false;
   const outcome = await compareReplicas(nats, name, one.sameUpTo).catch((error: unknown) => {
     // While servers are away they do not answer; the next round compares again.
     if (!isTransient(error) && !(error instanceof JetStreamError))
       report(`replicas of the stream ${name} cannot be compared: ${messageOf(error)}`);
     return { type: 'later' } as const;
   });
-  if (outcome.type === 'later') return false;
-  one.suspect = false;
-  if (outcome.type === 'same') one.sameUpTo = Math.max(1, outcome.upTo);
-  else if (outcome.type === 'rebuilt') {
-    // Compared once more: the copy may have begun before the last of them.
-    one.suspect = true;
-    const saved =
-      outcome.saved > 0 ? `; ${outcome.saved} messages that its leader lacked were stored again` : '';
-    report(
-      `replicas of the stream ${name} differed from its leader and were copied anew, on ${outcome.servers.join(', ')}${saved}. ` +
-        'See "Replicas that differ" in docs/guarantees.md',
-    );
-  } else
-    report(
-      `replicas of the stream ${name} differ and must be repaired by hand: ${outcome.words}. ` +
-        'See "Replicas that differ" in docs/guarantees.md',
-    );
-  return outcome.type !== 'rebuilt';
+  switch (outcome.type) {
+    case 'later':
+      one.suspect = true;
+      return 'later';
+    case 'same':
+      one.sameUpTo = Math.max(1, outcome.upTo);
+      return 'done';
+    case 'rebuilt': {
+      one.suspect = true;
+      const saved =
+        outcome.saved > 0 ? `; ${outcome.saved} messages that its leader lacked were stored again` : '';
+      report(
+        `replicas of the stream ${name} differed from its leader and were copied anew, on ${outcome.servers.join(', ')}${saved}. ${SEE}`,
+      );
+      return 'rebuilt';
+    }
+    case 'unclear':
+      report(`replicas of the stream ${name} differ and must be repaired by hand: ${outcome.words}. ${SEE}`);
+      return 'done';
+  }
 }

@@ -1,6 +1,6 @@
 import type { JsMsg, StreamInfo } from '@nats-io/jetstream';
 import type { Nats } from './nats.ts';
-import { type Copy, differ, lackedBy, readCopies, readPinned } from './nats-copies.ts';
+import { type Copy, differ, lackedBy, readCopies, readMessage } from './nats-copies.ts';
 import { MESSAGE_ID } from './nats-publish.ts';
 
 /**
@@ -108,11 +108,7 @@ async function save(
 ): Promise<number> {
   let saved = 0;
   for (const sequence of sequences) {
-    let found: JsMsg | undefined;
-    await readPinned(nats, stream, server, { from: sequence, headersOnly: false }, (message) => {
-      if (message.seq === sequence) found = message;
-      return false;
-    });
+    const found = await readMessage(nats, stream, server, sequence);
     if (found && (await storeAgain(nats, stream, found))) saved++;
   }
   return saved;

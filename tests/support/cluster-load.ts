@@ -25,6 +25,8 @@ const FIRST_ORGANISATION = 1_000_001;
 /** Longer than a node waits for its storage before it answers 503. */
 const ANSWER_WITHIN_MS = 30_000;
 const BETWEEN_TRIES_MS = 100;
+/** Answers after which a request is made again. */
+const AGAIN = new Set([408, 429, 503]);
 
 /**
  * A steady load on a cluster whose nodes come and go: each organisation sends one request after the other, to the nodes
@@ -158,9 +160,10 @@ export class ClusterLoad {
       const text = await response.body.text();
       const { statusCode } = response;
       if (statusCode === 202) return statusCode;
-      if (statusCode !== 429 && statusCode !== 503)
-        throw new Error(`a node answered ${statusCode} to good records: ${text}`);
-      if (!response.headers['retry-after']) throw new Error(`${statusCode} without Retry-After`);
+      if (!AGAIN.has(statusCode)) throw new Error(`a node answered ${statusCode} to good records: ${text}`);
+      // 408: a busy machine, or one that was suspended, sent the request too slowly.
+      if (statusCode !== 408 && !response.headers['retry-after'])
+        throw new Error(`${statusCode} without Retry-After`);
       this.#count(`${statusCode}`);
       return statusCode;
     } catch (error) {
