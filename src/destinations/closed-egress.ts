@@ -1,4 +1,5 @@
 import { Agent } from 'undici';
+import { Connections } from './connections.ts';
 import type { SharedEgress } from './egress.ts';
 
 /** A way out that lets nothing out: a connector makes its request as always, which then meets no server. */
@@ -10,6 +11,7 @@ export function createClosedEgress(): SharedEgress {
     lookup: (_hostname, _options, callback) => callback(closed(), ''),
     connect: () => Promise.reject(closed()),
     agent,
+    connections: new Connections(),
     of: () => egress,
     get own() {
       return egress;

@@ -4,6 +4,7 @@ import type { Position } from '../log/log.ts';
 import type { Block, RecordKind } from '../records/block.ts';
 import type { Format as RecordFormat } from '../records/formats.ts';
 import type { Egress } from './egress.ts';
+import type { CallsUnderWay } from './under-way.ts';
 
 /**
  * A connector. The engine owns batching, retry, concurrency, metrics and acknowledgement, so a connector sees no cursor, no
@@ -102,6 +103,8 @@ export interface DestinationEnvironment {
   readonly granted?: readonly string[];
   /** The only way out: checks addresses at connect time. */
   readonly egress: Egress;
+  /** Where calls to the destination are found while they last; missing: nobody looks. */
+  readonly underWay?: CallsUnderWay;
   /** The process environment, for the vendors' own variables (`AWS_ENDPOINT_URL_KINESIS`, `DD_URL` …). */
   readonly variables: Readonly<Record<string, string | undefined>>;
   /** The directory for a connector's temporary files; emptied at start. */

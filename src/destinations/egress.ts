@@ -2,6 +2,7 @@ import { isIP, type LookupFunction, type Socket } from 'node:net';
 import { Agent, buildConnector, type Dispatcher } from 'undici';
 import { systemClock } from '../lib/system-clock.ts';
 import { type AddressRule, addressRule } from './addresses.ts';
+import { Connections } from './connections.ts';
 import { withoutContinue } from './http/unasked-continue.ts';
 import type { Address } from './names/address.ts';
 import { askNameServers } from './names/question.ts';
@@ -25,6 +26,8 @@ export interface Egress {
   connect(url: URL): Promise<Socket>;
   /** An undici dispatcher whose connections obey the rule, with keep-alive; never follows redirects. */
   readonly agent: Dispatcher;
+  /** Says what a call waits for. */
+  readonly connections: Connections;
   /** The way out of simstream itself, for calls that belong to no organisation. */
   readonly own: Egress;
 }
@@ -119,7 +122,8 @@ export function createEgress(options: EgressOptions): SharedEgress {
   const ways = new Map<number, Egress>();
   const make = (organisationId: number): Egress => {
     const lookup = checkedLookup(parts, organisationId);
-    const connector = boundedConnector(parts, lookup);
+    const connections = new Connections();
+    const connector = boundedConnector(parts, lookup, connections);
     const agent = new Agent({
       connect: (options, callback) =>
         connector(options, (...result) => {
@@ -135,6 +139,7 @@ export function createEgress(options: EgressOptions): SharedEgress {
       allows: (address) => rule.forbids(address) === undefined,
       lookup,
       agent,
+      connections,
       connect: (url) => connectOnce(connector, url),
       get own() {
         return of(OWN);
@@ -174,7 +179,11 @@ interface Parts {
 }
 
 /** A connector of one organisation: it counts that organisation's sockets, and all. */
-function boundedConnector({ rule, sockets, proxy }: Parts, lookup: LookupFunction): buildConnector.connector {
+function boundedConnector(
+  { rule, sockets, proxy }: Parts,
+  lookup: LookupFunction,
+  connections: Connections,
+): buildConnector.connector {
   const connect = buildConnector({
     timeout: CONNECT_TIMEOUT_MS,
     lookup,
@@ -200,11 +209,24 @@ function boundedConnector({ rule, sockets, proxy }: Parts, lookup: LookupFunctio
     const { protocol } = options;
     const port = Number(options.port || (protocol === 'https:' ? 443 : 80));
     const through = proxy?.for(protocol, literal, port);
-    const closed = count();
+    const release = count();
+    const connection = connections.begin({ protocol, hostname: literal, port: `${port}` }, Boolean(through));
+    const closed = () => {
+      release();
+      connection.closed();
+    };
+    const done: buildConnector.Callback = (...result) => {
+      if (result[1]) connection.opened();
+      callback(...result);
+    };
+    // undici's connector returns the socket that it is connecting; its type does not say so.
+    const begin = (more: { httpSocket?: Socket } = {}) => {
+      const socket = connect({ ...options, hostname: literal, ...more }, done) as unknown as Socket;
+      connection.begun(socket);
+      return socket;
+    };
     if (!through) {
-      // undici's connector returns the socket that it is connecting; its type does not say so.
-      const socket = connect({ ...options, hostname: literal }, callback) as unknown as Socket;
-      socket.once('close', closed);
+      begin().once('close', closed);
       return;
     }
     const tunnel = async (): Promise<Socket> => {
@@ -215,8 +237,11 @@ function boundedConnector({ rule, sockets, proxy }: Parts, lookup: LookupFunctio
     tunnel().then(
       (socket) => {
         socket.once('close', closed);
-        if (protocol !== 'https:') return callback(null, socket);
-        connect({ ...options, hostname: literal, httpSocket: socket }, callback);
+        if (protocol === 'https:') begin({ httpSocket: socket });
+        else {
+          connection.begun(socket);
+          done(null, socket);
+        }
       },
       (error: Error) => {
         closed();

@@ -9,6 +9,7 @@ import type {
 } from './contract.ts';
 import type { SharedEgress } from './egress.ts';
 import { type CloudGrant, grantedTo } from './grants.ts';
+import { type CallsUnderWay, waitsFor } from './under-way.ts';
 
 /** The parts of a stream's document that opening its destination needs. */
 interface StreamToOpen {
@@ -20,7 +21,13 @@ interface StreamToOpen {
 }
 
 type OpenResult =
-  | { readonly type: 'open'; readonly destination: Destination; readonly gathering: Gathering }
+  | {
+      readonly type: 'open';
+      readonly destination: Destination;
+      readonly gathering: Gathering;
+      /** What its oldest call waits for at this moment, in words; undefined: none is under way. */
+      readonly waitsFor?: () => string | undefined;
+    }
   | {
       readonly type: 'failed';
       readonly cause: Cause;
@@ -88,8 +95,11 @@ export function createOpener({ types, unseal, environment }: OpenerParts) {
     }
     try {
       const { organisationId, id: streamId } = stream;
-      const destination = await configured.open(environmentOf(environment, { organisationId, streamId }));
-      return { type: 'open', destination, gathering: configured.gathering };
+      const underWay: CallsUnderWay = new Set();
+      const own = environmentOf(environment, { organisationId, streamId });
+      const destination = await configured.open({ ...own, underWay });
+      const { gathering } = configured;
+      return { type: 'open', destination, gathering, waitsFor: () => waitsFor(underWay) };
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       return failed(

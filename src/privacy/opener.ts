@@ -7,6 +7,7 @@ interface Opened {
   readonly type: 'open';
   readonly destination: Destination;
   readonly gathering: Gathering;
+  readonly waitsFor?: () => string | undefined;
 }
 
 type Failed = {

@@ -21,8 +21,13 @@ import { takingOf } from './taking.ts';
 interface Handle {
   readonly destination: Destination;
   readonly slots: number;
+  readonly waitsFor: () => string | undefined;
   readonly sends: Set<Promise<unknown>>;
 }
+
+const NOT_PERMITTED =
+  'This node has no contact with its storage, and sends nothing that another node may be sending.';
+const NO_MEMORY = 'Other deliveries use all the memory that this node has for records on their way.';
 
 /** Carries out the effects of one machine that take time, and tells what became of each. */
 export class Calls {
@@ -107,6 +112,9 @@ export class Calls {
       case 'cancel':
         this.#sending.get(effect.request)?.abort(new Error(effect.reason));
         break;
+      case 'ask_wait':
+        this.#sayWait(effect.request);
+        break;
       case 'commit_now':
         this.own(this.#commitNow(effect.request));
         break;
@@ -128,10 +136,10 @@ export class Calls {
       this.#feed({ type: 'not_opened', ticket, cause: opening.cause, actor: opening.actor ?? 'customer' });
       return;
     }
-    const { destination } = opening;
+    const { destination, waitsFor = () => undefined } = opening;
     const gathering = takingOf(opening.gathering, this.document?.delivery);
     const slots = gathering.by === 'batch' && gathering.lanes ? SLOTS : 1;
-    const handle: Handle = { destination, slots, sends: new Set() };
+    const handle: Handle = { destination, slots, waitsFor, sends: new Set() };
     // It was changed, or ended, while it was opened.
     if (this.#openTicket !== ticket || this.stop.aborted) {
       this.own(this.#closeHandle(handle));
@@ -175,6 +183,16 @@ export class Calls {
     const waiting = [...this.#unpermitted];
     this.#unpermitted.clear();
     for (const request of waiting) this.#whenPermitted(request);
+  }
+
+  #sayWait(request: number): void {
+    if (this.#sending.has(request)) {
+      const cause = this.#handle?.waitsFor() ?? 'The destination has not yet answered.';
+      this.#feed({ type: 'wait_known', request, actor: 'receiver', cause });
+      return;
+    }
+    const cause = this.#unpermitted.has(request) ? NOT_PERMITTED : NO_MEMORY;
+    this.#feed({ type: 'wait_known', request, actor: 'operator', cause });
   }
 
   #freeMemory(request: number): void {

@@ -95,6 +95,13 @@ export type Event =
       /** Of usage: sums over the records that were taken, by the arrival of their blocks. */
       readonly usage?: ReadonlyMap<number, UsageSums> | undefined;
     }
+  /** The answer to `ask_wait`: what the request waits for, and who must act. */
+  | {
+      readonly type: 'wait_known';
+      readonly request: number;
+      readonly actor: 'receiver' | 'operator';
+      readonly cause: string;
+    }
   /** The answer to `keep_hours`. */
   | { readonly type: 'hours_kept'; readonly before: number; readonly kept: boolean }
   /** The answer to `commit_now`. */
@@ -166,6 +173,8 @@ export type Effect =
   | { readonly type: 'free_memory'; readonly request: number }
   | { readonly type: 'send'; readonly request: number; readonly chunk: Chunk; readonly tries: number }
   | { readonly type: 'cancel'; readonly request: number; readonly reason: string }
+  /** Find out what the request waits for, at once. */
+  | { readonly type: 'ask_wait'; readonly request: number }
   /** Progress changed: commit it soon. */
   | { readonly type: 'commit' }
   /** Commit now, and tell. */

@@ -12,6 +12,7 @@ import { HourCounts } from './hours.ts';
 import { step, TABLE } from './machine.ts';
 import { Progress } from './progress.ts';
 import { DEFAULT_RETRY } from './retry.ts';
+import { SLOW_MS } from './slow.ts';
 import { beginState, LIVE, type Phase, type State } from './state.ts';
 
 /** The machine alone: events in, effects out, the accounts checked after each step. */
@@ -207,6 +208,8 @@ function eventOf(type: EventType, rig: Rig, request: number): Event {
       return { type, request, message: 'full' };
     case 'expire':
       return { type, sequence: 1, block: blockOf(10), selection: select(blockOf(10)) };
+    case 'wait_known':
+      return { type, request, actor: 'receiver', cause: 'It has not answered.' };
     case 'range_handed_out':
     case 'deleted':
     case 'due':
@@ -249,6 +252,67 @@ test('a holder that is behind the one before it: what that one had counted is no
   rig.open();
   rig.answer(rig.grant(), { type: 'delivered' });
   assert.deepEqual([rig.state.progress.delivered, rig.state.ahead.counts.passed], [10, 0]);
+});
+
+describe('a request that takes long', () => {
+  const said = ({ state }: Rig) => state.progress.status.message;
+  const waits = (request: number, words: string) =>
+    ({ type: 'wait_known', request, actor: 'receiver', cause: words }) as const;
+
+  test('says what it waits for and since when; its answer ends that', () => {
+    const { rig, request } = Rig.sending();
+    const since = new Date(rig.monotonic).toISOString();
+    assert.deepEqual([find(rig.due(), 'ask_wait').request, said(rig)], [request, 'Delivering.']);
+    assert.ok(has(rig.step(waits(request, 'It has not answered.')), 'commit'));
+    assert.deepEqual(
+      [said(rig), rig.state.progress.status.actor],
+      [`Waiting since ${since}: It has not answered.`, 'receiver'],
+    );
+    find(rig.due(), 'ask_wait');
+    assert.ok(!has(rig.step(waits(request, 'It has not answered.')), 'commit'), 'the same words');
+    rig.answer(request, { type: 'delivered' });
+    assert.equal(said(rig), 'Delivering.');
+  });
+
+  test('is the oldest one, and the others are measured from their own beginning', () => {
+    const { rig, request } = Rig.sending(10, LANES);
+    rig.monotonic += SECOND;
+    rig.offer(blockOf(3, true));
+    rig.answer(request, { type: 'delivered' });
+    const { request: second } = rig.sendAgain(LANES);
+    assert.ok(!has(rig.due(), 'ask_wait'), 'the second one is half a second old');
+    assert.equal(find(rig.due(), 'ask_wait').request, second);
+    assert.equal(rig.monotonic, (rig.state.flight.get(second)?.begunAt ?? 0) + SLOW_MS);
+  });
+
+  test('that waits for memory is looked at, too', () => {
+    const rig = new Rig();
+    rig.load();
+    rig.offer(blockOf(1));
+    rig.open();
+    rig.serve();
+    const { request } = find(rig.effects, 'ask_memory');
+    assert.equal(find(rig.due(), 'ask_wait').request, request);
+    rig.step({ type: 'wait_known', request, actor: 'operator', cause: 'No memory.' });
+    assert.match(said(rig), /^Waiting for the operator of this simstream since .*: No memory\.$/);
+  });
+
+  test('after a failure people read the failure', () => {
+    const { rig, request } = Rig.sending();
+    rig.answer(request, { type: 'retry', cause });
+    rig.due();
+    const again = rig.sendAgain().request;
+    for (let looks = 0; !has(rig.due(), 'ask_wait'); looks++) assert.ok(looks < 3);
+    rig.step(waits(again, 'It has not answered.'));
+    assert.match(said(rig), /^Retrying since .*: It answered 503\.$/);
+  });
+
+  test('nothing in flight: the timer ends', () => {
+    const { rig, request } = Rig.sending();
+    rig.answer(request, { type: 'delivered' });
+    assert.ok(!has(rig.due(), 'ask_wait'));
+    assert.equal(rig.state.wakeAt, Number.POSITIVE_INFINITY);
+  });
 });
 
 describe('when it is tried again', () => {
@@ -446,7 +510,8 @@ test('another destination: the one before is closed, its request ends, and the r
   const effects = rig.load('elsewhere');
   assert.ok(!has(effects, 'cancel'));
   find(effects, 'close');
-  assert.equal(find(rig.due(), 'cancel').request, request);
+  for (let looks = 0; !has(rig.due(), 'cancel'); looks++) assert.ok(looks < 10);
+  assert.equal(find(rig.effects, 'cancel').request, request);
   rig.serve();
   assert.equal(rig.state.open, 'closed', 'it waits for what the request says of its end');
   rig.answer(request, { type: 'retry', cause });

@@ -21,6 +21,7 @@ import { offered, passHandedOut, read, readOn } from './reading.ts';
 import { release } from './reading-again.ts';
 import { notQuarantined, quarantined, quarantineFull } from './refusals.ts';
 import { committed, granted, notCommitted, notOpened, opened, sendWhatCan } from './sending.ts';
+import { waitKnown, watchSlow } from './slow.ts';
 import { nothingWaits, type Phase, type State, type Step } from './state.ts';
 import { tryNow } from './trial.ts';
 import { say } from './words.ts';
@@ -68,6 +69,7 @@ export const TABLE: Readonly<Record<EventType, Readonly<Record<Phase, Meaning>>>
   not_opened: row('impossible', 'handled', 'late', 'late', 'late', 'late'),
   granted: row('impossible', 'handled', 'late', 'late', 'late', 'late'),
   answered: row('impossible', 'handled', 'handled', 'handled', 'handled', 'late'),
+  wait_known: row('impossible', 'handled', 'late', 'late', 'late', 'late'),
   committed: row('impossible', 'handled', 'late', 'late', 'late', 'late'),
   not_committed: row('impossible', 'handled', 'late', 'late', 'late', 'late'),
   quarantined: row('impossible', 'handled', 'handled', 'handled', 'handled', 'late'),
@@ -142,6 +144,9 @@ function handle(state: State, now: Step, event: Event): void {
     case 'answered':
       answered(state, now, event.request, event.outcome, event.usage);
       break;
+    case 'wait_known':
+      waitKnown(state, now, event.request, event.actor, event.cause);
+      break;
     case 'committed':
       committed(state, now, event.request);
       break;
@@ -191,6 +196,7 @@ function goOn(state: State, now: Step): void {
   if (state.phase !== 'loading' && state.phase !== 'ended') {
     settle(state);
     if (nothingWaits(state) && !state.trial) nothingToTry(state);
+    watchSlow(state, now);
     say(state, now);
     if (state.dirty) keepHours(state, now);
     endIfDone(state, now);
@@ -214,10 +220,12 @@ function nextDue(state: State, { at }: Step): number {
   if (state.phase !== 'running') return Number.POSITIVE_INFINITY;
   const later = (time: number) => (time > at.monotonic ? time : Number.POSITIVE_INFINITY);
   const waiting = Math.max(state.waitUntil, state.pacedUntil);
-  if (waiting > at.monotonic) return Math.min(waiting, state.cutAt);
-  let due = state.fileDueAt === undefined ? state.cutAt : Math.min(state.cutAt, later(state.fileDueAt));
+  const watching = state.flight.size > 0 ? Math.min(state.cutAt, state.lookAt) : state.cutAt;
+  if (waiting > at.monotonic) return Math.min(waiting, watching);
+  let due = state.fileDueAt === undefined ? watching : Math.min(watching, later(state.fileDueAt));
   for (const entry of state.again) due = Math.min(due, later(entry.notBefore));
-  return due;
+  // Q2: where nothing is in flight, its timer goes off once more, which costs less than to cancel it for each request.
+  return due === Number.POSITIVE_INFINITY ? state.lookAt : due;
 }
 
 function row(

@@ -142,6 +142,7 @@ function begin(state: State, step: Step, entry: Entry): void {
     entry,
     sent,
     tries: tries + 1,
+    begunAt: step.at.monotonic,
     sentAt: 0,
     stage: 'asking',
     expiredThrough: -1,

@@ -11,6 +11,7 @@ import { Ledger } from './ledger.ts';
 import type { Progress } from './progress.ts';
 import type { FailureRun, RetryPolicy } from './retry.ts';
 import { newSize, type Size } from './size.ts';
+import type { Slow } from './slow.ts';
 import type { Taking } from './taking.ts';
 import { Window } from './window.ts';
 
@@ -76,6 +77,8 @@ export interface Request {
   readonly entry: Entry;
   readonly sent: Chunk;
   readonly tries: number;
+  /** Monotonic ms. */
+  readonly begunAt: number;
   /** Monotonic ms; 0: not yet. */
   sentAt: number;
   stage: 'committing' | 'asking' | 'sent' | 'quarantining';
@@ -171,6 +174,10 @@ export interface State {
     | undefined;
   /** simstream itself, or the operator's part of it, does not work. */
   trouble: { readonly since: number; readonly tries: number; readonly cause: Cause } | undefined;
+  /** A request takes long. */
+  slow: Slow | undefined;
+  /** When it is looked for a request that takes long, monotonic ms; Infinity: none is under way. */
+  lookAt: number;
   rejectedInRow: number;
   /** `successes` when a request was throttled as a whole, and held up its own lanes alone. */
   throttledAt: number;
@@ -244,6 +251,8 @@ export function beginState({ settings, job, memory, wanted, progress, offeredFro
     waitUntil: 0,
     refusing: undefined,
     trouble: undefined,
+    slow: undefined,
+    lookAt: Number.POSITIVE_INFINITY,
     rejectedInRow: 0,
     throttledAt: -1,
     successes: 0,

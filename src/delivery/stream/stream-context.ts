@@ -98,7 +98,13 @@ export interface MemoryBudgets {
 
 /** What has become of a destination that was to be opened. `actor`: who must act; missing, the customer. */
 export type Opening =
-  | { readonly type: 'open'; readonly destination: Destination; readonly gathering: Gathering }
+  | {
+      readonly type: 'open';
+      readonly destination: Destination;
+      readonly gathering: Gathering;
+      /** What its oldest call waits for at this moment, in words; undefined: none is under way. */
+      readonly waitsFor?: () => string | undefined;
+    }
   | { readonly type: 'failed'; readonly cause: Cause; readonly actor?: Actor };
 
 /** Everything the driver of a stream needs of the world; handed in by the partition runner. */

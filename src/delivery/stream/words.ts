@@ -32,6 +32,13 @@ export const WORDS = {
     next: '',
     say: () => 'Delivering.',
   },
+  waiting: {
+    state: 'running',
+    actor: 'receiver',
+    when: 'A request takes longer than one and a half seconds. The cause says what is missing: the address of the host name, the connection, the TLS handshake, the reading of the request, or the answer.',
+    next: 'The request ends with an answer, or with a failure after 10 s without a connection or about 30 s without an answer. Other requests of the stream wait for it, or for their devices.',
+    say: (since, cause) => `Waiting since ${since}: ${cause}`,
+  },
   retrying: {
     state: 'running',
     actor: 'receiver',
@@ -156,7 +163,7 @@ function waitingFor(state: State): {
   readonly since?: number;
   readonly cause: string;
 } {
-  const { trouble, run, refusing, again, progress, concurrency } = state;
+  const { trouble, run, refusing, again, progress, concurrency, slow } = state;
   if (trouble) return { words: WORDS.operator, since: trouble.since, cause: trouble.cause.message };
   if (run && progress.retrying) {
     const words = run.refusedMs === undefined ? WORDS.retrying : WORDS.refused;
@@ -165,6 +172,10 @@ function waitingFor(state: State): {
   if (refusing) return { words: WORDS.refusing, since: refusing.since, cause: refusing.cause.message };
   const some = again.find((entry) => entry.run !== undefined)?.run;
   if (some) return { words: WORDS.retryingSome, since: some.since, cause: progress.lastError?.message ?? '' };
+  if (slow) {
+    const words = slow.actor === 'operator' ? WORDS.operator : WORDS.waiting;
+    return { words, since: slow.since, cause: slow.cause };
+  }
   const limited = concurrency?.limited;
   if (limited && (state.window.count > 0 || state.flight.size > 0))
     return { words: WORDS.slowed, since: limited.since, cause: limited.cause };

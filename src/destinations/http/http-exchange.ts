@@ -5,7 +5,9 @@ import type { Clock } from '../../lib/clock.ts';
 import { Turns } from '../../lib/turns.ts';
 import { lengthOf } from '../batch.ts';
 import type { DestinationEnvironment } from '../contract.ts';
+import type { Egress } from '../egress.ts';
 import { cancelled, type NetworkOutcome, networkFault, timedOut } from '../network-fault.ts';
+import type { CallsUnderWay, CallUnderWay } from '../under-way.ts';
 import { type Noting, note } from './shown-exchange.ts';
 
 export interface HttpRequest {
@@ -55,13 +57,13 @@ const BODY_MS = 5_000;
 export function exchange(
   call: HttpRequest,
   at: string,
-  { egress, clock }: Pick<DestinationEnvironment, 'egress' | 'clock'>,
+  environment: Pick<DestinationEnvironment, 'egress' | 'clock' | 'underWay'>,
   signal: AbortSignal,
   limits: ExchangeLimits = USUAL_LIMITS,
 ): Promise<HttpResult> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve({ type: 'none', outcome: cancelled(at) });
-    else new Exchange(call, at, clock, signal, limits, resolve).begin(egress.agent);
+    else new Exchange(call, at, environment, signal, limits, resolve).begin();
   });
 }
 
@@ -75,14 +77,16 @@ const ANSWERS = new Turns();
  *
  *   asked → answered (its header is there) → over          asked → over: no answer came
  */
-class Exchange implements Dispatcher.DispatchHandler {
+class Exchange implements Dispatcher.DispatchHandler, CallUnderWay {
   readonly #call: HttpRequest;
-  readonly #at: string;
+  readonly at: string;
   readonly #clock: Clock;
+  readonly #egress: Egress;
+  readonly #underWay: CallsUnderWay | undefined;
   readonly #signal: AbortSignal;
   readonly #limits: ExchangeLimits;
   readonly #resolve: (result: HttpResult) => void;
-  readonly #onAbort = () => this.#end(cancelled(this.#at));
+  readonly #onAbort = () => this.#end(cancelled(this.at));
   #controller: Dispatcher.DispatchController | undefined;
   #cancelTimer = NOTHING;
   #cancelBodyTimer = NOTHING;
@@ -96,31 +100,37 @@ class Exchange implements Dispatcher.DispatchHandler {
   constructor(
     call: HttpRequest,
     at: string,
-    clock: Clock,
+    { clock, egress, underWay }: Pick<DestinationEnvironment, 'egress' | 'clock' | 'underWay'>,
     signal: AbortSignal,
     limits: ExchangeLimits,
     resolve: (result: HttpResult) => void,
   ) {
     this.#call = call;
-    this.#at = at;
+    this.at = at;
     this.#clock = clock;
+    this.#egress = egress;
+    this.#underWay = underWay;
     this.#signal = signal;
     this.#limits = limits;
     this.#resolve = resolve;
   }
 
-  begin(agent: Dispatcher): void {
+  begin(): void {
     const { totalMs } = this.#limits;
     const { url, method, body } = this.#call;
+    this.#underWay?.add(this);
     this.#signal.addEventListener('abort', this.#onAbort, { once: true });
-    this.#cancelTimer = this.#clock.after(totalMs, () => this.#end(timedOut(this.#at, totalMs)));
+    this.#cancelTimer = this.#clock.after(totalMs, () => this.#end(timedOut(this.at, totalMs)));
     // undici hears of it only once it is connected.
     if (body instanceof Readable) body.once('error', (error) => this.onResponseError(undefined, error));
     const address = { origin: url.origin, path: `${url.pathname}${url.search}`, method };
     try {
-      agent.dispatch({ ...address, ...bodyOf(this.#call), headersTimeout: 0, bodyTimeout: 0 }, this);
+      this.#egress.agent.dispatch(
+        { ...address, ...bodyOf(this.#call), headersTimeout: 0, bodyTimeout: 0 },
+        this,
+      );
     } catch (error) {
-      this.#end(networkFault(error, this.#at));
+      this.#end(networkFault(error, this.at));
     }
   }
 
@@ -130,10 +140,18 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.#over) controller.abort(new Error('the request is over'));
   }
 
+  stage(): ReturnType<CallUnderWay['stage']> {
+    const { url, body } = this.#call;
+    if (this.#status > 0) return 'body';
+    if (!this.#controller) return this.#egress.connections.connecting(url);
+    if (body instanceof Readable && !body.readableEnded) return 'reading';
+    return this.#egress.connections.waiting(url);
+  }
+
   /** An answer that changes the protocol, which nobody asked for. */
   onRequestUpgrade(_: unknown, _status: number, _headers: unknown, socket: Duplex): void {
     socket.destroy();
-    this.#end(networkFault({ code: 'UnaskedUpgrade' }, this.#at));
+    this.#end(networkFault({ code: 'UnaskedUpgrade' }, this.at));
   }
 
   onResponseStart(_: unknown, status: number, headers: IncomingHttpHeaders): void {
@@ -161,7 +179,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_: unknown, error: Error): void {
-    this.#end(networkFault(named(error), this.#at));
+    this.#end(networkFault(named(error), this.at));
   }
 
   /**
@@ -177,11 +195,12 @@ class Exchange implements Dispatcher.DispatchHandler {
       return;
     }
     note(this.#call.noting, this.#call, undefined);
-    this.#resolve({ type: 'none', outcome: outcome ?? cancelled(this.#at) });
+    this.#resolve({ type: 'none', outcome: outcome ?? cancelled(this.at) });
   }
 
   #settle(): void {
     this.#over = true;
+    this.#underWay?.delete(this);
     this.#cancelTimer();
     this.#cancelBodyTimer();
     this.#signal.removeEventListener('abort', this.#onAbort);
