@@ -22,7 +22,7 @@ interface Origin {
 /**
  *   name → connection → (handshake) → open        proxy → (handshake) → open        any → closed
  */
-export interface Connection {
+interface Connection {
   /** Its socket is there, and connects. */
   begun(socket: Socket): void;
   /** Requests can be made. */

@@ -11,7 +11,7 @@ interface HangingReceiver {
   readonly words: string;
 }
 
-export interface HangingReceivers {
+interface HangingReceivers {
   readonly receivers: readonly HangingReceiver[];
   /** For `SIMSTREAM_NAME_SERVERS`. */
   readonly nameServer: string;

@@ -11,15 +11,6 @@ import type { State, Step } from './state.ts';
 /** People who look at a stream that hangs see why within two seconds; most receivers answer well before. */
 export const SLOW_MS = 1_500;
 
-/** What the oldest request of a stream waits for. */
-export interface Slow {
-  readonly request: number;
-  /** For people, ms since the epoch. */
-  readonly since: number;
-  readonly actor: Actor;
-  readonly cause: string;
-}
-
 /** Call this after each event. */
 export function watchSlow(state: State, step: Step): void {
   if (state.slow && !state.flight.has(state.slow.request)) state.slow = undefined;

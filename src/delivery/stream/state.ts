@@ -3,7 +3,7 @@ import type { Position } from '../../log/log.ts';
 import type { Json } from '../../registry/registry.ts';
 import type { Chunk } from './chunk.ts';
 import type { Concurrency } from './concurrency.ts';
-import type { Effect, Moment, Refused, Wanted } from './events.ts';
+import type { Actor, Effect, Moment, Refused, Wanted } from './events.ts';
 import type { HeldBlocks } from './held-blocks.ts';
 import { HourCounts } from './hours.ts';
 import { SLOTS } from './lanes.ts';
@@ -11,7 +11,6 @@ import { Ledger } from './ledger.ts';
 import type { Progress } from './progress.ts';
 import type { FailureRun, RetryPolicy } from './retry.ts';
 import { newSize, type Size } from './size.ts';
-import type { Slow } from './slow.ts';
 import type { Taking } from './taking.ts';
 import { Window } from './window.ts';
 
@@ -115,6 +114,15 @@ export interface Counting {
   readonly counts: HourCounts;
   /** Blocks that it is about went meanwhile: whether it counted them is not known. */
   shaken: boolean;
+}
+
+/** What the oldest request of a stream waits for, which takes long. */
+interface Slow {
+  readonly request: number;
+  /** For people, ms since the epoch. */
+  readonly since: number;
+  readonly actor: Actor;
+  readonly cause: string;
 }
 
 export interface State {
