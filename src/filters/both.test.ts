@@ -20,7 +20,7 @@ test('of two filters together the same passes as of a filter for what passes bot
         for (const [at, pass] of passes.entries()) if (pass) runs.add(at);
         return runs.selection(undefined);
       };
-      return { select, selectInSlices: async () => select() };
+      return { readsRecords: false, select, selectInSlices: async () => select() };
     };
     const [one, other] = [passing(), passing()];
     const together = one.map((pass, at) => pass && other[at] === true);

@@ -4,6 +4,7 @@ import type { Selection } from './selection.ts';
 /** Accepts what both filters accept. Each was compiled alone, so that no limit on one list is met by the two together. */
 export function bothFilters(first: CompiledFilter, second: CompiledFilter): CompiledFilter {
   return {
+    readsRecords: first.readsRecords || second.readsRecords,
     select: (block, ordinals) => {
       const one = first.select(block, ordinals);
       if (one.count === 0) return one;

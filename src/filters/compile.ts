@@ -20,6 +20,8 @@ import { isPath, plainElements } from './syntax.ts';
  * So a payload is decompressed only where the index does not settle it.
  */
 export interface CompiledFilter {
+  /** Whether it may have to read records: then judging a large block takes long. */
+  readonly readsRecords: boolean;
   /** @param ordinals the organisations of the block that are wanted, as positions in `block.organisations` */
   select(block: Filtered, ordinals: 'all' | readonly number[]): Selection;
   /** The same in slices of the event loop: reading the fields of the 30,000 records of a large block takes 45 ms. */
@@ -58,6 +60,7 @@ export function compileFilter(filters: readonly Json[]): CompiledFilter {
 
 function compiled(steps: Steps | undefined): CompiledFilter {
   return {
+    readsRecords: steps?.bytes !== undefined,
     select: (block, ordinals) => {
       const begun = begin(block, ordinals, steps);
       if (!(begun instanceof Selecting)) return begun;
@@ -92,7 +95,6 @@ class Selecting {
   readonly #steps: Steps | undefined;
   readonly #runs: Runs;
   readonly #covered: number;
-  #payload: Buffer | undefined | 'damaged';
   #at = 0;
 
   /** @param candidates records of the wanted organisations; undefined: all */
@@ -120,7 +122,8 @@ class Selecting {
     const { table, columns, bytes } = this.#steps;
     const { eventTypes, alerts, starts, ends } = block;
     const events = block.kind === 'event';
-    let payload = this.#payload;
+    // Of this slice: until the next one the memory may get another content (leased-block.ts).
+    let payload: Buffer | 'damaged' | undefined;
     let left = most;
     let at = this.#at;
     for (; at < covered && left > 0; at++) {
@@ -137,7 +140,6 @@ class Selecting {
       }
       if (truth === YES) runs.add(index);
     }
-    this.#payload = payload;
     this.#at = at;
     return at < covered;
   }

@@ -30,6 +30,8 @@ export interface Expiring {
    * @returns false when the stream cannot count it now; the block stays until the next round, but at most PATIENCE_MS
    */
   expire(sequence: number, block: Block | undefined): boolean;
+  /** Before `expire`: judges the records of a block that takes long, in slices. */
+  prepare?(block: Block): Promise<void> | undefined;
 }
 
 /** Blocks per read. Only their indexes are used, so this bounds the memory for stored bytes. */
@@ -58,10 +60,22 @@ export class Retention {
       const stored = await log.read(partition, first, READ);
       const due = duePrefix(stored, cutoff);
       if (due.length === 0 || signal.aborted) return;
+      await this.#prepare(due);
+      if (signal.aborted) return;
       const gone = due.findIndex((one) => !this.#expire(one));
       const last = due[(gone < 0 ? due.length : gone) - 1];
       if (last) await log.trim(partition, last.sequence + 1);
       if (gone >= 0 || due.length < stored.length) return;
+    }
+  }
+
+  async #prepare(due: readonly StoredBlock[]): Promise<void> {
+    for (const { sequence, block } of due) {
+      if (!block) continue;
+      for (const stream of this.#context.streams()) {
+        const { place } = stream;
+        if (!place || place.sequence <= sequence) await stream.prepare?.(block);
+      }
     }
   }
 

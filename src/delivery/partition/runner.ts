@@ -158,9 +158,15 @@ export class PartitionRunner {
   #dispatch(stored: StoredBlock, stop: AbortSignal): void | Promise<void> {
     const organisations = stored.block?.organisations ?? [];
     const { tree } = this.#context;
-    if (!hasUnknown(tree, organisations)) return this.#handOut(stored);
+    if (!hasUnknown(tree, organisations)) return this.#handOutJudged(stored, stop);
     const known = this.#untilAnswered(() => tree.learn(organisations), stop);
-    return known.then(() => {
+    return known.then(() => (stop.aborted ? undefined : this.#handOutJudged(stored, stop)));
+  }
+
+  #handOutJudged(stored: StoredBlock, stop: AbortSignal): void | Promise<void> {
+    const judging = stored.block && this.#streams.prepare(stored.block);
+    if (!judging) return this.#handOut(stored);
+    return judging.then(() => {
       if (!stop.aborted) this.#handOut(stored);
     });
   }

@@ -70,3 +70,27 @@ test('an idle stream is put away only when its progress is durable', async () =>
   await w.clock.advance(5 * MINUTE);
   assert.equal((await w.progress('a')).counters.delivered, 1);
 });
+
+test('a large block whose records a filter reads is judged in slices; a filter that changes meanwhile counts', async () => {
+  const { w, taken } = await partition();
+  const of = (color: string) => [{ field: 'color', value: [color] }];
+  await w.change('a', { filters: of('red') });
+  const records = Array.from({ length: 4_000 }, (_, at) => ({
+    id: at,
+    organisation: 1,
+    color: at % 2 === 0 ? 'red' : 'blue',
+    pad: 'x'.repeat(1_000),
+  }));
+  await w.append('usage', records);
+  await w.change('a', { filters: of('blue') });
+  await w.clock.advance(10_000);
+  assert.deepEqual(
+    taken,
+    records.flatMap(({ id, color }) => (color === 'blue' ? [id] : [])),
+  );
+  await w.append('usage', records);
+  await w.clock.advance(10_000);
+  assert.equal(taken.length, records.length);
+  const { counters, pending } = await w.progress('a');
+  assert.deepEqual([counters.delivered, counters.filtered, pending], [4_000, 4_000, 0]);
+});

@@ -3,6 +3,7 @@ import { PROGRESS, type ProgressDocument, progressKey } from '../../registry/dat
 import type { Write } from '../../registry/registry.ts';
 import { QuarantineStore } from '../quarantine/store.ts';
 import { Progress } from '../stream/progress.ts';
+import { isLarge } from '../stream/selecting.ts';
 import type { SideJob } from '../stream/state.ts';
 import type { StreamSummary } from '../stream/stream-context.ts';
 import { besideLive } from '../stream/wanted.ts';
@@ -143,21 +144,37 @@ export class PartitionStreams {
     }
   }
 
+  /**
+   * To be called before `offer`.
+   * @returns resolves when the streams have judged the block's records in slices; undefined when none of them takes long
+   */
+  prepare(block: Block): Promise<void> | undefined {
+    if (!isLarge(block)) return undefined;
+    return this.#prepare(block);
+  }
+
+  async #prepare(block: Block): Promise<void> {
+    for (const stream of this.#receiversOf(block)) {
+      if (stream.summary.kind !== block.kind) continue;
+      this.#pumps.start(stream);
+      await stream.pump?.prepare(block);
+    }
+  }
+
   /** Hands the runner's current block to the streams that get records of it. */
   offer(sequence: number, block: Block): void {
-    const { organisations, kind } = block;
-    if (organisations.length === 1) {
-      for (const stream of this.#routing.streamsFor(organisations[0] as number))
-        this.#offerTo(stream, sequence, block);
-      return;
-    }
-    const offered = new Set<Stream>();
+    for (const stream of this.#receiversOf(block)) this.#offerTo(stream, sequence, block);
+  }
+
+  #receiversOf({ organisations, kind }: Block): Iterable<Stream> {
+    if (organisations.length === 1) return this.#routing.streamsFor(organisations[0] as number);
+    const receivers = new Set<Stream>();
     for (let ordinal = 0; ordinal < organisations.length; ordinal++) {
       for (const stream of this.#routing.streamsFor(organisations[ordinal] as number)) {
-        if (stream.summary.kind === kind) offered.add(stream);
+        if (stream.summary.kind === kind) receivers.add(stream);
       }
     }
-    for (const stream of offered) this.#offerTo(stream, sequence, block);
+    return receivers;
   }
 
   #offerTo(stream: Stream, sequence: number, block: Block): void {

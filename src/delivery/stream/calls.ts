@@ -1,8 +1,7 @@
 import type { Destination } from '../../destinations/contract.ts';
-import type { Selection } from '../../filters/selection.ts';
 import type { Share } from '../../lib/shares.ts';
 import { comparePositions } from '../../log/log.ts';
-import { type Block, recordBytes } from '../../records/block.ts';
+import { recordBytes } from '../../records/block.ts';
 import type { DataStreamDocument } from '../../registry/data-stream.ts';
 import { blockOf, deliver } from './batch.ts';
 import { bytesOf, type Chunk, countOf, deliveryId, firstOf, recordAt, type Span } from './chunk.ts';
@@ -13,6 +12,7 @@ import { countBlocks, type LogView, readBlocks } from './log-calls.ts';
 import { NotedRequests } from './noted-requests.ts';
 import { DAMAGED } from './outcomes.ts';
 import { readSame } from './same-block.ts';
+import type { Selector } from './selecting.ts';
 import { nameOf, type QuarantinedRecord, type StreamContext, type StreamSummary } from './stream-context.ts';
 import { Summed } from './summed.ts';
 import { takingOf } from './taking.ts';
@@ -50,12 +50,12 @@ export class Calls {
   constructor(
     context: StreamContext,
     stream: () => StreamSummary,
-    select: (block: Block) => Selection | undefined,
+    selector: Selector,
     feed: (event: Event) => void,
   ) {
     this.#context = context;
     this.#stream = stream;
-    this.#view = { context, stream, select, feed };
+    this.#view = { context, selector, feed };
     this.#feed = feed;
     this.#unsubscribe = context.permit.onGranted(() => this.#goOn());
   }

@@ -1,14 +1,13 @@
-import type { CompiledFilter } from '../../filters/compile.ts';
-import type { Selection } from '../../filters/selection.ts';
 import type { Position } from '../../log/log.ts';
 import type { Block } from '../../records/block.ts';
 import type { ProgressDocument } from '../../registry/data-stream.ts';
 import { refresh } from './accounts.ts';
 import { MachineLoop } from './loop.ts';
 import { Progress } from './progress.ts';
+import { Selector } from './selecting.ts';
 import { beginState, isIdle, isLive, LIVE, type State } from './state.ts';
 import type { StreamContext, StreamSummary } from './stream-context.ts';
-import { destinationText, filterOf, wantedOf, withDocument } from './wanted.ts';
+import { destinationText, wantedOf, withDocument } from './wanted.ts';
 
 /**
  * Drives the machine of one data stream: turns what happens around the stream into events for it (loop.ts), and shows others
@@ -22,7 +21,7 @@ export class StreamDriver {
   readonly #committed: ProgressDocument | undefined;
   readonly #state: State;
   readonly #loop: MachineLoop;
-  #filter: CompiledFilter;
+  readonly #selector: Selector;
   #deleted = false;
   /** The first block that `offer` is called with. */
   readonly offeredFrom: number;
@@ -41,7 +40,7 @@ export class StreamDriver {
     this.#context = context;
     this.offeredFrom = offeredFrom;
     this.#committed = committed;
-    this.#filter = filterOf(stream);
+    this.#selector = new Selector(stream, context.coverage);
     this.#state = beginState({
       settings: context.settings,
       job: stream.job ?? LIVE,
@@ -54,7 +53,7 @@ export class StreamDriver {
       context,
       state: this.#state,
       stream: () => this.#stream,
-      select: (block) => this.#select(block),
+      selector: this.#selector,
       load: (stop) => this.#load(stop),
     });
   }
@@ -119,9 +118,14 @@ export class StreamDriver {
     return this.#state.progress.pending;
   }
 
+  /** To be called before `offer` or `expire`; see Selector. */
+  prepare(block: Block): Promise<void> | undefined {
+    return this.#selector.prepare(block);
+  }
+
   /** The runner hands over each block of the stream's kind and organisations as it is stored. */
   offer(sequence: number, block: Block): void {
-    const selection = this.#select(block);
+    const selection = this.#selector.select(block);
     if (selection) this.#loop.dispatch({ type: 'offered', sequence, block, selection });
   }
 
@@ -154,26 +158,16 @@ export class StreamDriver {
    */
   expire(sequence: number, block: Block | undefined): boolean {
     if (this.#state.phase === 'loading') return false;
-    const selection = block?.kind === this.#stream.kind ? this.#select(block) : undefined;
+    const selection = block && this.#selector.select(block);
     this.#loop.dispatch({ type: 'expire', sequence, block, selection });
     return true;
   }
 
   /** Runs until `stop` aborts or the stream is deleted; a delivery in flight then gets the grace time. Never rejects. */
   async run(stop: AbortSignal): Promise<void> {
-    const { clock, settings } = this.#context;
-    let cancelGrace = () => {};
-    const onStop = () => {
-      this.#loop.dispatch({ type: 'stop' });
-      cancelGrace = clock.after(settings.stopGraceMs, () => this.#loop.dispatch({ type: 'grace_over' }));
-    };
-    if (stop.aborted) onStop();
-    else stop.addEventListener('abort', onStop, { once: true });
+    const ended = this.#loop.run(stop);
     if (this.#state.phase === 'loading') this.#loop.calls.own(this.#load(stop));
-    await this.#loop.ended;
-    stop.removeEventListener('abort', onStop);
-    cancelGrace();
-    await this.#loop.close();
+    await ended;
   }
 
   async #load(stop: AbortSignal): Promise<void> {
@@ -198,14 +192,8 @@ export class StreamDriver {
   }
 
   #take(stream: StreamSummary): void {
-    const { filters, job } = this.#stream;
-    if (stream.filters !== filters || stream.job?.also !== job?.also) this.#filter = filterOf(stream);
+    this.#selector.take(stream);
     if (stream.job) this.#state.job = stream.job;
     this.#stream = stream;
-  }
-
-  #select(block: Block): Selection | undefined {
-    const coverage = this.#context.coverage(this.#stream, block);
-    return coverage === undefined ? undefined : this.#filter.select(block, coverage);
   }
 }

@@ -31,7 +31,7 @@ export async function* earlierRecords(
     if (covered === undefined) continue;
     const at = (place: Position | undefined, other: number) =>
       place?.sequence === sequence ? place.index : other;
-    const { runs } = filter.select(block, covered);
+    const { runs } = await filter.selectInSlices(block, covered);
     yield* segmentsOf(block, clip(runs, at(start, 0), at(before, block.count)));
   }
 }

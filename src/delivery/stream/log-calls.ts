@@ -1,17 +1,15 @@
-import type { Selection } from '../../filters/selection.ts';
 import type { StoredBlock } from '../../log/log.ts';
-import type { Block } from '../../records/block.ts';
 import type { Effect, Event, ReadBlock } from './events.ts';
 import { HourCounts } from './hours.ts';
 import { lengthOf } from './ranges.ts';
-import type { StreamContext, StreamSummary } from './stream-context.ts';
+import type { Selector } from './selecting.ts';
+import type { StreamContext } from './stream-context.ts';
 import { NOTHING, unfatedOf } from './unfated.ts';
 
 /** The record log as one stream sees it. */
 export interface LogView {
   readonly context: StreamContext;
-  stream(): StreamSummary;
-  select(block: Block): Selection | undefined;
+  readonly selector: Selector;
   feed(event: Event): void;
 }
 
@@ -34,10 +32,10 @@ export async function readBlocks(
     view.feed({ type: 'not_read', ticket, message });
     return;
   }
-  const { kind } = view.stream();
+  await prepareAll(view, stored);
   const blocks = stored.map((one): ReadBlock => {
     const { sequence, block } = one;
-    const selection = block?.kind === kind ? view.select(block) : undefined;
+    const selection = block && view.selector.select(block);
     return { sequence, block, selection, fault: 'fault' in one ? one.fault : undefined };
   });
   view.feed({ type: 'read', ticket, blocks });
@@ -62,10 +60,11 @@ export async function countBlocks(
       continue;
     }
     if (stored.length === 0) break;
+    await prepareAll(view, stored);
     for (const { sequence, block } of stored) {
       next = sequence + 1;
-      if (sequence >= before || block?.kind !== view.stream().kind) continue;
-      const selection = view.select(block);
+      if (sequence >= before || !block) continue;
+      const selection = view.selector.select(block);
       if (!selection) continue;
       const { passing, skipped } = unfatedOf(selection, block.count, except.get(sequence) ?? NOTHING);
       const count = lengthOf(passing);
@@ -74,4 +73,12 @@ export async function countBlocks(
     }
   }
   if (!stop.aborted) view.feed({ type: 'counted', ticket, counted: { counts, oldest } });
+}
+
+/** Gives the event loop its turns where judging takes long. */
+async function prepareAll({ selector }: LogView, stored: readonly StoredBlock[]): Promise<void> {
+  for (const { block } of stored) {
+    const preparing = block && selector.prepare(block);
+    if (preparing) await preparing;
+  }
 }

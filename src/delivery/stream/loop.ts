@@ -1,9 +1,8 @@
-import type { Selection } from '../../filters/selection.ts';
 import { type Work, working } from '../../lib/loop-watch.ts';
-import type { Block } from '../../records/block.ts';
 import { Calls } from './calls.ts';
 import type { Effect, Event, Moment } from './events.ts';
 import { step } from './machine.ts';
+import type { Selector } from './selecting.ts';
 import type { State } from './state.ts';
 import type { StreamContext, StreamSummary } from './stream-context.ts';
 
@@ -13,7 +12,7 @@ interface Loop {
   readonly state: State;
   /** As it was changed last. */
   stream(): StreamSummary;
-  select(block: Block): Selection | undefined;
+  readonly selector: Selector;
   /** Reads the stream's documents, and dispatches `loaded`. */
   load(stop: AbortSignal): Promise<void>;
 }
@@ -32,8 +31,7 @@ export class MachineLoop {
   #done = false;
   #cancelWake = () => {};
   #end: () => void = () => {};
-  /** Resolves when the machine has ended. */
-  readonly ended = new Promise<void>((resolve) => {
+  readonly #ended = new Promise<void>((resolve) => {
     this.#end = resolve;
   });
 
@@ -44,7 +42,7 @@ export class MachineLoop {
     this.calls = new Calls(
       loop.context,
       () => loop.stream(),
-      (block) => loop.select(block),
+      loop.selector,
       (event) => this.dispatch(event),
     );
   }
@@ -54,8 +52,19 @@ export class MachineLoop {
     return this.#done;
   }
 
-  /** After the end: resolves when nothing is under way any more. */
-  async close(): Promise<void> {
+  /** Resolves when the machine has ended and nothing is under way any more. `stop` ends it, after the grace time. */
+  async run(stop: AbortSignal): Promise<void> {
+    const { clock, settings } = this.#loop.context;
+    let cancelGrace = () => {};
+    const onStop = () => {
+      this.dispatch({ type: 'stop' });
+      cancelGrace = clock.after(settings.stopGraceMs, () => this.dispatch({ type: 'grace_over' }));
+    };
+    if (stop.aborted) onStop();
+    else stop.addEventListener('abort', onStop, { once: true });
+    await this.#ended;
+    stop.removeEventListener('abort', onStop);
+    cancelGrace();
     this.#cancelWake();
     await this.calls.end();
   }

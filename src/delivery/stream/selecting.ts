@@ -1,0 +1,81 @@
+import type { CompiledFilter } from '../../filters/compile.ts';
+import type { Selection } from '../../filters/selection.ts';
+import type { Block } from '../../records/block.ts';
+import type { StreamContext, StreamSummary } from './stream-context.ts';
+import { filterOf } from './wanted.ts';
+
+/** Reading the fields of fewer bytes of records takes two milliseconds: they are judged at once. */
+const LARGE = 2 ** 20;
+
+/** What was selected of a block ahead of its turn, and with what. */
+interface Prepared {
+  readonly filter: CompiledFilter;
+  readonly organisations: Coverage;
+  readonly selection: Selection;
+}
+
+type Coverage = ReturnType<StreamContext['coverage']>;
+
+/**
+ * Selects the records of blocks that one stream gets, as its document says now.
+ *
+ * A block may have 30,000 records, and a filter that reads their fields takes 45 ms for it. So whoever can wait lets the block
+ * be prepared, in slices of the event loop. The block then takes its turn with all other events, and is selected at once. What
+ * was prepared counts only if neither the filter nor the stream's organisations have changed meanwhile.
+ */
+export class Selector {
+  readonly #coverage: StreamContext['coverage'];
+  readonly #prepared = new WeakMap<Block, Prepared>();
+  #stream: StreamSummary;
+  #filter: CompiledFilter;
+
+  constructor(stream: StreamSummary, coverage: StreamContext['coverage']) {
+    this.#coverage = coverage;
+    this.#stream = stream;
+    this.#filter = filterOf(stream);
+  }
+
+  /** The stream's document has changed. */
+  take(stream: StreamSummary): void {
+    const { filters, job } = this.#stream;
+    if (stream.filters !== filters || stream.job?.also !== job?.also) this.#filter = filterOf(stream);
+    this.#stream = stream;
+  }
+
+  /** undefined: the block holds nothing for the stream's kind and organisations. */
+  select(block: Block): Selection | undefined {
+    const organisations = this.#organisationsOf(block);
+    if (organisations === undefined) return undefined;
+    const prepared = this.#prepared.get(block);
+    const isCurrent = prepared?.filter === this.#filter && isSame(prepared.organisations, organisations);
+    return isCurrent ? prepared.selection : this.#filter.select(block, organisations);
+  }
+
+  /** Selects a block that would take long ahead of its turn. @returns undefined when it does not take long */
+  prepare(block: Block): Promise<void> | undefined {
+    if (!this.#filter.readsRecords || !isLarge(block)) return undefined;
+    const organisations = this.#organisationsOf(block);
+    return organisations === undefined ? undefined : this.#prepare(block, organisations);
+  }
+
+  async #prepare(block: Block, organisations: NonNullable<Coverage>): Promise<void> {
+    const filter = this.#filter;
+    const selection = await filter.selectInSlices(block, organisations);
+    this.#prepared.set(block, { filter, organisations, selection });
+  }
+
+  #organisationsOf(block: Block): Coverage {
+    return block.kind === this.#stream.kind ? this.#coverage(this.#stream, block) : undefined;
+  }
+}
+
+/** Whether judging the records of a block by their fields takes long. */
+export function isLarge({ count, starts, ends }: Block): boolean {
+  return count > 0 && (ends[count - 1] as number) - (starts[0] as number) >= LARGE;
+}
+
+function isSame(a: Coverage, b: Coverage): boolean {
+  if (a === b) return true;
+  if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false;
+  return a.every((ordinal, at) => ordinal === b[at]);
+}
