@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Cause, Outcome, RecordFailure } from '../destinations/contract.ts';
+import type { Random } from '../lib/clock.ts';
 import { seededRandom, settle } from '../lib/manual-clock.fixture.ts';
 import type { DataStreamDocument } from '../registry/data-stream.ts';
 import { type TestRecord, TestWorld } from './world.fixture.ts';
@@ -57,13 +58,14 @@ async function simulate(seed: number): Promise<void> {
   const random = seededRandom(seed);
   // Peers that take a part of a batch change the order within it; without them the order is strict.
   const partly = seed % 2 === 0;
-  const chance = (probability: number) => random.next() < probability;
+  const chance = (probability: number, of = random) => of.next() < probability;
   const upTo = (most: number) => 1 + Math.floor(random.next() * most);
   // Records come while it is still read, after a crash, how far the streams had come.
   const slowly = seededRandom(seed);
+  const late = seededRandom(seed);
   const listingMs = () => Math.floor(slowly.next() * 1_500);
   // A replica tells of a change before the leader shows it.
-  const readsLate = (key: string) => key.startsWith('stream.') && slowly.next() < 0.5;
+  const readsLate = (key: string) => key.startsWith('stream.') && late.next() < 0.5;
   const world = new TestWorld({
     sloth: { listingMs: seed % 4 > 1 ? listingMs : undefined, readsLate },
     ...(seed % 3 === 0 ? { waitingBytes: 3_000 } : {}),
@@ -77,23 +79,23 @@ async function simulate(seed: number): Promise<void> {
   const paused = new Set<string>();
   let calm = false;
 
-  const answer = async (id: string, ids: readonly number[]): Promise<Outcome> => {
+  const answer = async (id: string, ids: readonly number[], own: Random): Promise<Outcome> => {
     const got = received.get(id) as number[];
-    if (chance(0.3)) await settle();
-    if (!calm && chance(0.1)) return { type: 'retry', cause };
-    if (!calm && chance(0.02)) return { type: 'refused', cause };
-    if (!calm && chance(0.05)) return { type: 'platform', cause };
-    if (!calm && chance(0.05)) {
+    if (chance(0.3, own)) await settle();
+    if (!calm && chance(0.1, own)) return { type: 'retry', cause };
+    if (!calm && chance(0.02, own)) return { type: 'refused', cause };
+    if (!calm && chance(0.05, own)) return { type: 'platform', cause };
+    if (!calm && chance(0.05, own)) {
       // Taken, but the answer was lost: a duplicate will follow.
       got.push(...ids.filter((record) => !POISON(record)));
       return { type: 'retry', cause };
     }
-    if (ids.length > 25 && chance(0.3)) return { type: 'too_large', cause };
-    if (partly && !calm && ids.length > 1 && chance(0.15)) {
+    if (ids.length > 25 && chance(0.3, own)) return { type: 'too_large', cause };
+    if (partly && !calm && ids.length > 1 && chance(0.15, own)) {
       const failures = ids.flatMap((record, index): RecordFailure[] =>
         POISON(record)
           ? [{ index, verdict: 'reject', cause }]
-          : chance(0.3)
+          : chance(0.3, own)
             ? [{ index, verdict: 'retry', cause }]
             : [],
       );
@@ -107,9 +109,11 @@ async function simulate(seed: number): Promise<void> {
   };
 
   await world.start();
-  for (const { id, wanted } of STREAMS) {
+  for (const [at, { id, wanted }] of STREAMS.entries()) {
     received.set(id, []);
-    await world.stream(id, (ids) => answer(id, ids), wanted);
+    // A source of its own: which answer comes first must not decide what happens next.
+    const own = seededRandom(1_000 * seed + at);
+    await world.stream(id, (ids) => answer(id, ids, own), wanted);
   }
   const all: { kind: 'usage' | 'event'; record: TestRecord }[] = [];
   const one = (): TestRecord => ({
