@@ -156,6 +156,7 @@ async function renewWatch(telemetry: Telemetry): Promise<void> {
   const leases = createSharedLeases({
     store: { ...registry, watch: (prefix, _, signal) => registry.watch(prefix, () => {}, signal) },
     lastEpoch: async () => 0,
+    answers: async () => undefined,
     clock: fastClock,
     random: systemRandom,
     node: { name: 'one-of-several', version: 'test' },

@@ -19,6 +19,7 @@ import { Waits } from './waits.ts';
 interface ParticipationContext {
   readonly store: Registry;
   lastEpoch(partition: number): Promise<number>;
+  answers(partition: number): Promise<unknown>;
   readonly clock: Clock;
   readonly shared?: ClusterClock;
   readonly random: Random;
@@ -275,10 +276,10 @@ export class Participation {
 
   /** L7. Only for a run that is overdue. */
   #isStuck(held: HeldLease): boolean {
-    const { clock, lastEpoch, timing } = this.#context;
+    const { clock, timing } = this.#context;
     held.stuck ??= new Stuck({
       clock,
-      ask: () => lastEpoch(held.partition),
+      ask: () => this.#context.answers(held.partition),
       failed: (error) => this.#failed.abort(error),
     });
     return held.stuck.look(this.#contact.look() === 'granted') >= STUCK_RUNS * timing.handoverMs;

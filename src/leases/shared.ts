@@ -16,6 +16,11 @@ interface SharedLeasesOptions {
    * @throws StoreUnavailable
    */
   lastEpoch(partition: number): Promise<number>;
+  /**
+   * Reads something of everything that the run of a partition reads: while that takes long, a run that does not end is not stuck.
+   * @throws StoreUnavailable
+   */
+  answers(partition: number): Promise<unknown>;
   readonly clock: Clock;
   /** Learns from the heartbeats of others. */
   readonly shared?: ClusterClock;

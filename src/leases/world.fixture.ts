@@ -206,6 +206,7 @@ class TestNode {
         await this.#clock().sleep(this.lateMs);
         return 0;
       },
+      answers: () => this.#clock().sleep(this.lateMs),
       clock: this.#clock(),
       random: seededRandom(Math.floor(world.random.next() * 2 ** 31)),
       node: { name, version: '1.0.0' },

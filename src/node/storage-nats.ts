@@ -39,6 +39,12 @@ export async function openDistributed(
       store: await createNatsRegistry(nats, { prefix: `${PREFIX}-leases` }),
       lastEpoch: async (partition) =>
         (await WATERMARK.get(registry, watermarkKey(partition)))?.document.epoch ?? 0,
+      // The oldest block: the newest ones are in memory.
+      answers: (partition) =>
+        Promise.all([
+          WATERMARK.get(registry, watermarkKey(partition)),
+          log.read(partition, 1, { blocks: 1, bytes: 1 }),
+        ]),
       ...parts,
       shared,
       node,

@@ -56,6 +56,7 @@ describe('leases on NATS', { skip }, () => {
           store.watch(prefix, onChange, AbortSignal.any([signal, gone.signal])),
       },
       lastEpoch: async () => 0,
+      answers: async () => undefined,
       clock,
       random: systemRandom,
       node: { name, version: '1' },
