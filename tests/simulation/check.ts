@@ -1,7 +1,8 @@
+import { hourOf } from '../../src/delivery/stream/hours.ts';
 import { comparePositions } from '../../src/log/log.ts';
-import type { ProgressDocument } from '../../src/registry/data-stream.ts';
+import type { HourRow, ProgressDocument } from '../../src/registry/data-stream.ts';
 import { judge, type Verdict } from './matching.ts';
-import { type Kept, LAG_MS, laneOf, type Model, type StreamModel } from './model.ts';
+import { hoursOf, type Kept, LAG_MS, laneOf, type Model, type StreamModel } from './model.ts';
 import { unfinished } from './replays.ts';
 import type { Storage } from './storage.ts';
 
@@ -100,9 +101,11 @@ function checkFates(stream: StreamModel, model: Model, storage: Storage, now: nu
   let unsure = 0;
   let unseen = 0;
   let takenForSure = 0;
+  const arrived: Kept[] = [];
   for (const record of model.records.values()) {
     const possible = verdicts(stream, record, now);
     const taken = stream.taken.has(record.id);
+    if (!possible.has('uncovered')) arrived.push(record);
     if (taken && !possible.has('wanted'))
       find('not wanted', `${record.id} was delivered and is ${[...possible]}`);
     if (possible.size > 1 || (record.damaged && !possible.has('uncovered'))) unsure++;
@@ -127,12 +130,32 @@ function checkFates(stream: StreamModel, model: Model, storage: Storage, now: nu
   if (sum < least || sum > least + unsure) find('accounts', `they do not balance: ${account}`);
   if (done.expired + unsure < unseen) find('accounts', `more is missing than has expired: ${account}`);
   if (done.delivered > takenForSure + unsure) find('accounts', `more is counted than was taken: ${account}`);
+  // Which hours the records of a gap arrived in is an estimate.
+  if (unsure === 0 && done.expired === 0)
+    for (const text of wrongHours(stream, arrived)) find('ledger', text);
   const { progress } = stream;
   if (progress && progress.pending !== 0)
     find('accounts', `pending is ${progress.pending} with nothing left to do`);
   if (progress && progress.pending === 0 && progress.oldestPendingAt !== null)
     find('accounts', 'nothing waits, since some time');
   return findings;
+}
+
+/** The ledger has each record under the hour in which it arrived. @param arrived what the stream was to see since the last check */
+function wrongHours(stream: StreamModel, arrived: readonly Kept[]): string[] {
+  const fates = new Map<number, number>();
+  const add = (sign: number) => (row: HourRow) => {
+    const sum = row.delivered + row.filtered + row.quarantined + row.expired;
+    fates.set(row.hour, (fates.get(row.hour) ?? 0) + sign * sum);
+  };
+  hoursOf(stream).forEach(add(1));
+  stream.baseHours.forEach(add(-1));
+  const came = Map.groupBy(arrived, ({ arrivedAt }) => hourOf(arrivedAt));
+  return [...new Set([...fates.keys(), ...came.keys()])].flatMap((hour) => {
+    const [sum, records] = [fates.get(hour) ?? 0, came.get(hour)?.length ?? 0];
+    const at = new Date(hour).toISOString();
+    return sum === records ? [] : [`${records} records arrived in the hour of ${at}, the ledger has ${sum}`];
+  });
 }
 
 function counted(now: ProgressDocument | undefined, before: ProgressDocument | undefined) {

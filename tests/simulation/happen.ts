@@ -100,6 +100,8 @@ const HAPPEN: Record<HappeningType, Happen> = {
     if (!node) return undefined;
     const by = chance.pick([-3_600_000, -60_000, -5_000, 5_000, 60_000]);
     node.clock.offset += by;
+    // The next trouble may come before the clock is right again, but not before the calm.
+    world.model.notices.wrongUntil = Math.max(world.model.notices.wrongUntil, world.time.now + forMs);
     world.time.after(forMs, () => {
       node.clock.offset = 0;
     });
@@ -151,10 +153,9 @@ const HAPPEN: Record<HappeningType, Happen> = {
     return people.create(desk, chance);
   },
   remove: (world, chance) =>
-    atDesk(world, chance, async (desk, id) => {
-      await people.remove(desk, id);
-      return '';
-    }),
+    atDesk(world, chance, async (desk, id) =>
+      (await people.remove(desk, id)) ? '' : 'is taken over just now',
+    ),
   resend: (world, chance) =>
     atDesk(world, chance, async (desk, id) => `${await people.empty(desk, id, 'resend')}`),
   takeOver: (world, chance) => atDesk(world, chance, (desk, id) => people.takeOver(desk, id, chance)),
@@ -177,6 +178,8 @@ const HAPPEN: Record<HappeningType, Happen> = {
     | 'filters'
     | 'relation'
     | 'kind'
+    | 'privacy'
+    | 'format'
     | 'size'
     | 'delivery'
     | 'destination'

@@ -1,5 +1,6 @@
 import { StoreUnavailable } from '../../src/errors.ts';
 import type { AppendOutcome, RecordLog, StoredBlock } from '../../src/log/log.ts';
+import { decodeBlock } from '../../src/records/decode-block.ts';
 import type { Change, Entry, Registry, Write, WriteOutcome } from '../../src/registry/registry.ts';
 import type { Chance } from './chance.ts';
 import type { Storage } from './storage.ts';
@@ -57,7 +58,10 @@ export class Link {
           type: 'unavailable',
           cause: 'the simulated log does not answer',
         });
-        return this.#call(() => storage.log.append(blocks, options), unanswered, weather.append, true);
+        const append = (of = blocks) => storage.log.append(of, options);
+        // The memory of blocks of a request that was given up is used again: only what was sent of them is left.
+        const late = () => append(blocks.map((one) => ({ ...one, block: decodeBlock(one.bytes) })));
+        return this.#call(append, unanswered, weather.append, true, late);
       },
       extent: (partition) => read(() => storage.log.extent(partition)),
       read: (partition, from, limits) => read(() => storage.log.read(partition, from, limits)),
@@ -237,6 +241,7 @@ export class Link {
     unanswered: () => T,
     weather: Weather,
     isWrite: boolean,
+    late: () => Promise<unknown> = operation,
   ): Promise<T> {
     const { time, chance, process, embedded } = this.#options;
     const gaveUp = async () => {
@@ -253,7 +258,16 @@ export class Link {
     if (!isWrite || chance.happens(0.7)) await process.entered();
     const hit = weather !== 'well' && chance.happens(SHARE);
     if (hit && weather === 'fails') return gaveUp();
-    if (hit && weather === 'stalls') await time.sleep(chance.between(500, 40_000));
+    if (hit && weather === 'stalls') {
+      const stalledMs = chance.between(500, 40_000);
+      // What it gave up may be stored later.
+      if (!embedded && stalledMs > TRY_MS) {
+        if (isWrite) time.after(stalledMs, () => void late());
+        await time.sleep(TRY_MS);
+        return gaveUp();
+      }
+      await time.sleep(stalledMs);
+    }
     const answer = await operation();
     const lost = (hit && weather === 'unanswered' && isWrite) || !this.#isUp;
     if (lost) {

@@ -11,6 +11,8 @@ import type {
 } from '../../src/registry/data-stream.ts';
 import type { Change } from '../../src/registry/registry.ts';
 import type { Traits } from './matching.ts';
+import { Notices } from './notices.ts';
+import { HiddenFields } from './privacy.ts';
 import type { Taking } from './receiver.ts';
 import { isWithin, type ReplayModel } from './replay-model.ts';
 import type { Sizes } from './sizes.ts';
@@ -55,6 +57,8 @@ export interface StreamModel {
   beginsAt: Place | undefined;
   /** Closed hours of the ledger, by the start of the hour. */
   readonly closed: Map<number, HourRow>;
+  /** The whole ledger as it was at the last check. */
+  baseHours: readonly HourRow[];
 }
 
 /** What is before the cursor or in `done` has a fate. */
@@ -94,6 +98,8 @@ export class Model {
   readonly #violated: (kind: string, text: string) => void;
   readonly #traits = new Map<number, Traits>();
   readonly records = new Map<number, Kept>();
+  readonly notices: Notices;
+  readonly #hidden = new HiddenFields();
   readonly streams = new Map<string, StreamModel>();
   /** Partitions: the epoch of who claimed it last. */
   readonly #claims = new Map<number, number>();
@@ -112,6 +118,7 @@ export class Model {
     this.#storage = storage;
     this.#log = log;
     this.#violated = violated;
+    this.notices = new Notices(time, violated);
   }
 
   produced(traits: Traits): void {
@@ -161,6 +168,7 @@ export class Model {
       if (stream.deletedAt !== undefined && this.#time.now - stream.deletedAt > 2 * LAG_MS)
         this.streams.delete(id);
       stream.base = stream.progress;
+      stream.baseHours = hoursOf(stream);
       stream.wishes.splice(0, stream.wishes.length - 1);
       stream.passed.length = 0;
       stream.quarantined.clear();
@@ -214,6 +222,7 @@ export class Model {
         replays: new Map(),
         beginsAt: undefined,
         closed: new Map(),
+        baseHours: [],
       });
     }
   }
@@ -238,7 +247,8 @@ export class Model {
       return;
     }
     const { continueFrom } = stream.wishes[0]?.document ?? {};
-    if (!stream.progress && continueFrom !== undefined)
+    // Where the other stream was deleted before, nothing was handed over: it begins at its own start, and has not run before.
+    if (!stream.progress && continueFrom !== undefined && document.status.state === 'pending')
       stream.beginsAt = { cursor: document.cursor, done: document.done ?? [] };
     this.#checkProgress(key, id, stream.progress, document);
     this.#checkLedger(stream, document);
@@ -351,6 +361,15 @@ export class Model {
     };
   }
 
+  /** A receiver has got a record with this of the field that people hide. */
+  saw(streamId: string, id: number, hidden: string | undefined): void {
+    const stream = this.streams.get(streamId);
+    const traits = this.#traits.get(id);
+    if (!stream || !traits) return;
+    const wrong = this.#hidden.saw(stream.wishes, this.#time.now - LAG_MS, traits.endpoint, hidden);
+    if (wrong) this.#violated('privacy', `${streamId}: the hidden field of ${id}: ${wrong}`);
+  }
+
   #runOf(stream: StreamModel, node: string): string {
     return `${node}/${this.#claims.get(stream.wishes[0]?.document.partition as number)}`;
   }
@@ -412,6 +431,11 @@ export function laneOf({ wishes }: StreamModel, endpoint = -1): number {
     return lanes !== undefined || delivery?.ordering === 'device';
   });
   return byDevice ? endpoint : 0;
+}
+
+/** The whole ledger of a stream: hours that are closed, and those that are not. */
+export function hoursOf({ closed, progress }: StreamModel): readonly HourRow[] {
+  return mergeHours([...closed.values()], progress?.hours ?? []);
 }
 
 function describe(outcome: Outcome): string {

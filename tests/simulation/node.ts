@@ -3,7 +3,11 @@ import type { DeliveryTelemetry } from '../../src/delivery/partition/runner-cont
 import { loadStreamDirectory } from '../../src/delivery/partition/stream-directory.ts';
 import { check } from '../../src/delivery/stream/accounts.fixture.ts';
 import { DEFAULT_RETRY } from '../../src/delivery/stream/retry.ts';
-import { DEFAULT_SETTINGS, type DeliverySettings } from '../../src/delivery/stream/stream-context.ts';
+import {
+  DEFAULT_SETTINGS,
+  type DeliverySettings,
+  type Opening,
+} from '../../src/delivery/stream/stream-context.ts';
 import { StoreUnavailable } from '../../src/errors.ts';
 import { createIngest, type Ingest } from '../../src/ingest/ingest.ts';
 import { embeddedLeases } from '../../src/leases/embedded.ts';
@@ -11,6 +15,8 @@ import type { LeaseTelemetry } from '../../src/leases/nodes.ts';
 import { createSharedLeases } from '../../src/leases/shared.ts';
 import type { LeaseTiming } from '../../src/leases/timing.ts';
 import type { RecordLog } from '../../src/log/log.ts';
+import type { PrivacyKeys } from '../../src/privacy/keys.ts';
+import { withPrivacy } from '../../src/privacy/opener.ts';
 import { type DataStreamDocument, watermarkKey } from '../../src/registry/data-stream.ts';
 import { loadOrganisationTree } from '../../src/registry/organisation-tree.ts';
 import type { Registry } from '../../src/registry/registry.ts';
@@ -20,6 +26,8 @@ import { connect } from './delivering.ts';
 import { Link, type Weathers } from './link.ts';
 import { Memory, type MemorySizes } from './memory.ts';
 import type { Model } from './model.ts';
+import { notifications } from './notifications.ts';
+import { privacyKeys } from './privacy.ts';
 import type { Receiver } from './receiver.ts';
 import { gatheringOf, type Sizes } from './sizes.ts';
 import type { Storage } from './storage.ts';
@@ -44,6 +52,8 @@ interface NodeSurroundings {
   bug(text: string): void;
 }
 
+const ONE_BLOCK = { blocks: 1, bytes: 1 };
+
 /** One process of simstream: the parts of a node that delivery needs, on the storage at the other end of a link. */
 export class SimulatedNode {
   readonly name: string;
@@ -57,6 +67,7 @@ export class SimulatedNode {
   ingest: Ingest | undefined;
   registry: Registry | undefined;
   log: RecordLog | undefined;
+  keys: PrivacyKeys | undefined;
   /** Whether all of it has ended, by a stop or a fault. */
   ended = false;
 
@@ -119,18 +130,22 @@ export class SimulatedNode {
     this.registry = registry;
     this.log = log;
     this.ingest = createIngest({ log, tree, clock });
+    const keys = privacyKeys(registry, this.#chance.fork());
+    this.keys = keys;
+    const open = withPrivacy(async (document: DataStreamDocument) => this.#open(document), keys);
     await runDelivery(
       {
         log,
         registry,
-        leases: this.#leases(registry),
+        leases: this.#leases(registry, log),
         clock,
         random: this.#chance.fork(),
         settings: { ...DEFAULT_SETTINGS, retry: DEFAULT_RETRY, ...settings },
         retentionMs,
         tree,
         directory,
-        open: async (document) => this.#open(document),
+        open,
+        beside: await this.#notifications(registry),
         telemetry: this.#telemetry(),
         stepped: (state, event) => {
           coverage.stepped(state, event);
@@ -146,7 +161,16 @@ export class SimulatedNode {
     );
   }
 
-  #leases(registry: Registry) {
+  #notifications(registry: Registry) {
+    const { time, model, retentionMs, log: tell } = this.#surroundings;
+    const { clock, process } = this;
+    const fault = (message: string) => tell(`${this.name} notifications: ${message}`);
+    const [random, chance] = [this.#chance.fork(), this.#chance.fork()];
+    const around = { registry, clock, random, retentionMs, time, process, chance, model, fault };
+    return notifications(around, this.#stop.signal);
+  }
+
+  #leases(registry: Registry, log: RecordLog) {
     const { embedded, timing, model, log: tell } = this.#surroundings;
     const node = { name: this.name, version: 'simulated' };
     const telemetry: LeaseTelemetry = {
@@ -167,6 +191,8 @@ export class SimulatedNode {
         const watermark = await registry.get(watermarkKey(partition));
         return (watermark?.value as { epoch: number } | undefined)?.epoch ?? 0;
       },
+      answers: (partition) =>
+        Promise.all([registry.get(watermarkKey(partition)), log.read(partition, 1, ONE_BLOCK)]),
       clock: this.clock,
       random: this.#chance.fork(),
       node,
@@ -176,15 +202,15 @@ export class SimulatedNode {
     });
   }
 
-  #open(document: DataStreamDocument) {
+  #open(document: DataStreamDocument): Opening {
     const { receivers, model, cannotOpen } = this.#surroundings;
     const reason = cannotOpen();
-    if (reason) return { type: 'failed', cause: { code: reason, message: `Simulated: ${reason}.` } } as const;
+    if (reason) return { type: 'failed', cause: { code: reason, message: `Simulated: ${reason}.` } };
     const receiver = receivers.get(document.target) as Receiver;
     const sizes = JSON.parse(document.sealedCredentials) as Sizes;
     const sender = { node: this.name, process: this.process, model };
     const destination = connect(sender, document.id, receiver, sizes);
-    return { type: 'open', destination, gathering: gatheringOf(sizes) } as const;
+    return { type: 'open', destination, gathering: gatheringOf(sizes) };
   }
 
   #telemetry(): DeliveryTelemetry {

@@ -1,22 +1,33 @@
 import { changeStream, insertStream, removeStream } from '../../src/api/data-streams/store.ts';
+import { placeOf } from '../../src/api/data-streams/take-over.ts';
 import { listQuarantined, removeQuarantined } from '../../src/delivery/quarantine/reading.ts';
 import { resendQuarantined } from '../../src/delivery/watching/resend.ts';
 import type { RecordLog } from '../../src/log/log.ts';
-import { type DataStreamDocument, type DeliveryWishes, streamKey } from '../../src/registry/data-stream.ts';
+import type { PrivacyKeys } from '../../src/privacy/keys.ts';
+import { withPrivacy } from '../../src/privacy/opener.ts';
+import { RECORD_KINDS } from '../../src/records/kinds.ts';
+import {
+  type DataStreamDocument,
+  type DeliveryWishes,
+  type RecordPrivacy,
+  streamKey,
+} from '../../src/registry/data-stream.ts';
 import { organisationKey, partitionOf } from '../../src/registry/organisation.ts';
 import type { Json, Registry } from '../../src/registry/registry.ts';
 import type { Chance } from './chance.ts';
 import { connect } from './delivering.ts';
 import { FILTERS, LATE_PARENTS, rootOf } from './matching.ts';
 import { type Model, PEOPLE } from './model.ts';
+import { PRIVACIES } from './privacy.ts';
 import type { Receiver } from './receiver.ts';
-import type { Sizes } from './sizes.ts';
+import { gatheringOf, type Sizes } from './sizes.ts';
 import { BEGINNING, Process, type SimulatedTime } from './time.ts';
 
 /** Where people's calls arrive: the parts of a node that its API uses. */
 export interface Desk {
   readonly registry: Registry;
   readonly log: RecordLog;
+  readonly keys: PrivacyKeys;
   readonly time: SimulatedTime;
   readonly model: Model;
   readonly receivers: ReadonlyMap<string, Receiver>;
@@ -33,7 +44,12 @@ export const CHANGES: Readonly<Record<string, Change>> = {
     desired === 'paused' ? { desired: 'running', generation: generation + 1 } : {},
   filters: ({ kind }, chance) => (kind === 'event' ? { filters: chance.pick(FILTERS).filters } : {}),
   relation: (_, chance) => ({ relation: chance.pick([1, 2, 3] as const) }),
-  kind: ({ kind }) => (kind === 'usage' ? { kind: 'event' } : { kind: 'usage', filters: [] }),
+  kind: ({ kind }, chance) => ({
+    kind: chance.pick(RECORD_KINDS.filter((other) => other !== kind)),
+    filters: [],
+  }),
+  privacy: (_, chance) => ({ privacy: chance.pick(PRIVACIES) as RecordPrivacy }),
+  format: ({ format }) => ({ format: format === 'Json' ? 'Csv' : 'Json' }),
   size: (stored, chance) => ({ sealedCredentials: JSON.stringify(changedSizes(stored, chance)) }),
   delivery: (_, chance) => ({ delivery: chance.pick(WISHES) }),
   destination: ({ generation }, chance) => ({
@@ -67,19 +83,25 @@ export async function change(desk: Desk, id: string, what: string, chance: Chanc
   }));
 }
 
-/** With the stream that it took over from, which would be paused for good. */
-export async function remove(desk: Desk, id: string): Promise<void> {
-  const document = desk.model.streams.get(id)?.wishes.at(-1)?.document;
-  if (!document) return;
-  if (document.continueFrom !== undefined) await remove(desk, document.continueFrom);
+/** With the stream that it took over from, which would be paused for good. @returns whether it could be deleted */
+export async function remove(desk: Desk, id: string): Promise<boolean> {
+  const { streams } = desk.model;
+  const document = streams.get(id)?.wishes.at(-1)?.document;
+  if (!document) return true;
+  // As the API: a stream whose place is being handed over waits for that.
+  const by = streams.get(document.takenOverBy ?? '');
+  if (by && by.deletedAt === undefined && !by.progress) return false;
+  if (document.continueFrom !== undefined && !(await remove(desk, document.continueFrom))) return false;
   await removeStream(desk.registry, document.organisationId, id, BEGINNING + desk.time.now);
+  return true;
 }
 
 /** Creates a stream that goes on where the other one ends. */
 export async function takeOver(desk: Desk, id: string, chance: Chance): Promise<string> {
   const other = desk.model.streams.get(id)?.wishes.at(-1)?.document;
   if (!other || other.takenOverBy !== undefined || desk.model.streams.size > MOST_STREAMS) return 'none';
-  const { organisationId, partition, kind, start } = other;
+  const { organisationId, partition, kind } = other;
+  const { position: start } = await placeOf(desk.registry, other);
   const fresh = newStream(chance, organisationId, partition, start.sequence);
   const filters = kind === 'event' ? chance.pick(FILTERS).filters : [];
   const document = { ...fresh, kind, filters, start, desired: 'running', continueFrom: id } as const;
@@ -132,8 +154,11 @@ export async function empty(desk: Desk, id: string, how: 'resend' | 'discard'): 
   const sizes = JSON.parse(document.sealedCredentials) as Sizes;
   const receiver = receivers.get(document.target) as Receiver;
   const destination = connect(sender, id, receiver, { ...sizes, takes: 'batches' });
+  const open = async () => ({ type: 'open', destination, gathering: gatheringOf(sizes) }) as const;
+  const opening = await withPrivacy(open, desk.keys)(document);
+  if (opening.type === 'failed') return 0;
   const stop = new AbortController();
-  await resendQuarantined(registry, document, destination, found, stop.signal);
+  await resendQuarantined(registry, document, opening.destination, found, stop.signal);
   return found.length;
 }
 
@@ -143,7 +168,7 @@ export function newStream(
   partition: number,
   next: number,
 ): DataStreamDocument {
-  const kind = chance.pick(['usage', 'event', 'event'] as const);
+  const kind = chance.pick(['usage', 'event', 'event', 'sms'] as const);
   const at = new Date(BEGINNING).toISOString();
   const id = chance.bytes(4);
   return {

@@ -37,6 +37,8 @@ const WEIGHTS = {
   filters: 2,
   relation: 1,
   kind: 0.5,
+  privacy: 1,
+  format: 0.5,
   size: 1,
   delivery: 2,
   destination: 2,

@@ -1,6 +1,7 @@
 import type { RecordKind } from '../../src/records/block.ts';
 import type { Chance } from './chance.ts';
 import { rootOf, type Traits } from './matching.ts';
+import { imsiOf } from './privacy.ts';
 import type { Scene } from './scene.ts';
 
 const POISON_SHARE = 0.01;
@@ -10,7 +11,7 @@ const POISON_SHARE = 0.01;
  * sends what is stored twice then under new ids, so that the model can tell the two apart.
  */
 export async function produce(world: Scene, chance: Chance): Promise<string | undefined> {
-  const kind = chance.pick(['usage', 'event'] as const);
+  const kind = chance.pick(['usage', 'event', 'sms'] as const);
   const registered = [...world.organisations];
   const roots = registered.filter((id) => rootOf(id) === id);
   const root = chance.pick(roots);
@@ -56,7 +57,13 @@ export async function produce(world: Scene, chance: Chance): Promise<string | un
 
 function toJson({ id, organisation, kind, eventType, alert, endpoint }: Traits & { kind: RecordKind }) {
   const at = '2026-01-01T00:00:00Z';
-  const common = { id, organisation: { id: organisation }, endpoint: { id: endpoint } };
+  const common = {
+    id,
+    organisation: { id: organisation },
+    endpoint: { id: endpoint },
+    imsi: imsiOf(endpoint),
+  };
+  if (kind === 'sms') return { ...common, submit_date: '2026-01-01 00:00:00' };
   return kind === 'event'
     ? { ...common, timestamp: at, alert, event_type: { id: eventType } }
     : {

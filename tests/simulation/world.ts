@@ -1,4 +1,5 @@
 import './one-thread.ts';
+import './signals.ts';
 import { listQuarantined, removeQuarantined } from '../../src/delivery/quarantine/reading.ts';
 import { DEFAULT_RETRY, type RetryPolicy } from '../../src/delivery/stream/retry.ts';
 import { DEFAULT_SETTINGS, type DeliverySettings } from '../../src/delivery/stream/stream-context.ts';
@@ -135,9 +136,10 @@ export class World implements Scene {
 
   desk(chance: Chance): Desk | undefined {
     const node = this.someNode(chance);
-    if (!node?.registry || !node.log) return undefined;
+    if (!node?.registry || !node.log || !node.keys) return undefined;
     const { time, model, receivers, organisations } = this;
-    return { registry: node.registry, log: node.log, time, model, receivers, organisations };
+    const { registry, log, keys } = node;
+    return { registry, log, keys, time, model, receivers, organisations };
   }
 
   crash(node: SimulatedNode, awayMs: number): void {
