@@ -17,6 +17,7 @@ import { addCommonHeaders } from './http-headers.ts';
 import { refuseOtherMethods } from './methods.ts';
 import { buildOpenApi } from './openapi.ts';
 import { type OperationParts, operationRoutes } from './operations.ts';
+import { createQueryValidator } from './query.ts';
 import type { Answer, OperatorIdentity, Route, RouteRequest } from './route.ts';
 import { isOnSide } from './side.ts';
 import { destroyUnreadUploads } from './unread-bodies.ts';
@@ -144,7 +145,7 @@ interface RouteParts extends AppParts {
 
 function addRoute(app: FastifyInstance, route: Route, parts: RouteParts): void {
   const validateParams = route.params && createValidator(route.params, 'text');
-  const validateQuery = route.query && createValidator(route.query, 'text');
+  const validateQuery = route.anyQuery ? undefined : createQueryValidator(route.query);
   const validateBody = route.body && createValidator(route.body, 'body');
 
   app.route({

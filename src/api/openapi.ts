@@ -16,8 +16,9 @@ interface OpenApiDocument {
 const DESCRIPTION = `simstream delivers usage records and events of cellular IoT devices to destinations of your own.
 
 Get an auth token at \`POST /api/v1/authenticate\` and send it with every call: \`Authorization: Bearer <auth_token>\`.
-The organisation is that of the token. Times are UTC. Members that are null count as not given unless the call says otherwise, and members that a call
-does not know are ignored. Later versions only add: calls, members and values.
+The organisation is that of the token. Times are UTC. Members that are null count as not given unless the call says otherwise. Members
+of a body that a call does not know are ignored, unless the name is nearly that of one it knows; unknown parameters of a query are
+refused. Later versions only add: calls, members and values.
 
 An error has a body \`{error_code, error_token, message, errors?}\`. Where several fields are wrong, \`errors\` has one
 entry for each, with the \`path\` of the field in the body.`;
@@ -209,6 +210,7 @@ export function errorsOf(route: Route): Set<ErrorToken> {
   if (route.access !== 'operator' && route.access !== 'public') {
     add('InvalidToken', 'TokenExpired', 'Forbidden');
   }
+  if (!route.anyQuery) add('InvalidQueryCriteria');
   if ([route.query, route.params].some((schema) => schema && hasConstraints(schema))) {
     add('InvalidFormat', 'OutOfRange');
   }

@@ -24,6 +24,7 @@ export function operationRoutes({ readiness, metrics, metricsContentType, side }
       tags,
       summary: 'Whether the process is alive',
       access: 'public',
+      anyQuery: true,
       responses: { 200: { description: 'The process is alive.', schema: Health } },
       handler: () => ({ status: 200, body: { status: 'alive' } }),
     }),
@@ -34,6 +35,7 @@ export function operationRoutes({ readiness, metrics, metricsContentType, side }
       tags,
       summary: 'Whether the node takes requests and delivers',
       access: 'public',
+      anyQuery: true,
       responses: {
         200: { description: 'It is ready.', schema: Health },
         503: { description: 'It is not ready; the answer names what is missing.', schema: Health },
@@ -52,6 +54,7 @@ export function operationRoutes({ readiness, metrics, metricsContentType, side }
       tags,
       summary: 'Metrics of the node for Prometheus',
       access: 'public',
+      anyQuery: true,
       responses: { 200: { description: 'Metrics.', contentType: 'text/plain', schema: Type.String() } },
       handler: async () => ({
         status: 200,

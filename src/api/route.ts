@@ -27,7 +27,10 @@ export interface Route {
   /** A call that a user makes who must set up a second factor before the login: it takes a set-up token too. */
   readonly setsUpMfa?: boolean;
   readonly params?: TObject;
+  /** All parameters that the call takes; others are refused by name. */
   readonly query?: TObject;
+  /** Takes any query and ignores it: probes and scrapers add parameters of their own. */
+  readonly anyQuery?: boolean;
   /** Schema of the JSON body. Members that are null are removed before validation; unknown ones are ignored, see misspelt.ts. */
   readonly body?: TSchema;
   /** Members of the body for which null means "none", and not "not given". */

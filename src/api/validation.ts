@@ -5,7 +5,7 @@ import { tokenOf, withFormats } from '../lib/schema-errors.ts';
 import { misspeltMembers } from './misspelt.ts';
 
 /** As many faults as one answer lists. */
-const MOST_FAULTS = 20;
+export const MOST_FAULTS = 20;
 
 /** Deeper than any body of the API, and shallow enough for a stack. */
 export const DEEPEST_BODY = 64;

@@ -202,8 +202,8 @@ export function createAudit({ registry, clock, random, retentionMs }: AuditParts
       while (!signal.aborted) {
         await clock.sleep(EVERY_MS, signal).catch(() => {});
         await store();
-        if (signal.aborted || clock.now() < trimAt) continue;
-        trimAt = clock.now() + TRIM_EVERY_MS;
+        if (signal.aborted || clock.monotonic() < trimAt) continue;
+        trimAt = clock.monotonic() + TRIM_EVERY_MS;
         await trim().catch(() => {});
       }
     },

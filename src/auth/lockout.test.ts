@@ -43,6 +43,21 @@ describe('lockout', () => {
     assert.deepEqual(await types(WRONG, WRONG, RIGHT), ['refused', 'refused', 'accepted']);
   });
 
+  test('a clock that is set back keeps nobody out for longer', async () => {
+    for (const hours of [1, 24, 24 * 365]) {
+      const { clock, types } = await setUp();
+      await types(WRONG, WRONG, WRONG);
+      clock.jump(-hours * 3_600_000);
+      assert.deepEqual(await types(RIGHT), ['accepted'], `${hours} h`);
+    }
+    const { clock, logins, types } = await setUp();
+    await types(WRONG, WRONG, WRONG);
+    clock.jump(-60_000);
+    assert.deepEqual(await logins.login('ada', RIGHT), { type: 'locked', retryAfter: 300 });
+    await clock.advance(360_000);
+    assert.deepEqual(await types(RIGHT), ['accepted']);
+  });
+
   test('a success in between starts the count anew', async () => {
     const { types } = await setUp();
     const pattern = [WRONG, WRONG, RIGHT];

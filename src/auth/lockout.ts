@@ -65,7 +65,8 @@ export function createLogins(registry: Registry, users: Users, clock: Clock): Lo
     return failures && isRecent(failures) ? failures : undefined;
   };
 
-  const isRecent = ({ lastAt }: Failures) => clock.now() - lastAt < LOCKOUT_MILLISECONDS;
+  // Failures that lie in the future were counted before the clock was set back: they must not lock anybody for as long as it was.
+  const isRecent = ({ lastAt }: Failures) => Math.abs(clock.now() - lastAt) < LOCKOUT_MILLISECONDS;
 
   const addFailure = async (name: string, known: boolean) => {
     const next = (before: Failures | undefined): Failures => ({
@@ -119,7 +120,7 @@ export function createLogins(registry: Registry, users: Users, clock: Clock): Lo
 
   const lockedBy = ({ lastAt }: Failures) => {
     const left = lastAt + LOCKOUT_MILLISECONDS - clock.now();
-    return { type: 'locked', retryAfter: Math.ceil(left / 1000) } as const;
+    return { type: 'locked', retryAfter: Math.ceil(Math.min(left, LOCKOUT_MILLISECONDS) / 1000) } as const;
   };
 
   /** Attempts with one name, one after the other. */

@@ -24,6 +24,8 @@ interface NewOrganisation {
   readonly id?: number;
   readonly name: string;
   readonly parentId?: number;
+  /** Marked as one that is being deleted, so that nobody uses it yet. */
+  readonly deleting?: true;
 }
 
 type OrganisationCreated =
@@ -47,7 +49,7 @@ export function createOrganisations(registry: Registry, clock: Clock, random: Ra
         return deleting ? { ...rest, deleting: true as const } : rest;
       });
     },
-    create: async ({ id, name, parentId }) => {
+    create: async ({ id, name, parentId, deleting }) => {
       const parent = parentId === undefined ? undefined : await get(parentId);
       if (parentId !== undefined && !parent) return { type: 'no-parent' };
       for (;;) {
@@ -58,6 +60,7 @@ export function createOrganisations(registry: Registry, clock: Clock, random: Ra
           parentId: parent?.id ?? null,
           rootId: parent?.rootId ?? own,
           created: new Date(clock.now()).toISOString(),
+          ...(deleting ? { deleting } : {}),
         };
         const outcome = await ORGANISATION.put(registry, organisationKey(own), organisation, 0);
         if (wasStored(outcome)) {

@@ -30,7 +30,8 @@ export function addStoreOptions(command: Command): Command {
 }
 
 export function dataDirOf({ dataDir }: StoreFlags, console: Console): string {
-  return dataDir ?? console.environment[variableOf('dataDir')] ?? (SETTINGS.dataDir.default as string);
+  const variable = console.environment[variableOf('dataDir')]?.trim();
+  return dataDir ?? (variable || (SETTINGS.dataDir.default as string));
 }
 
 /**

@@ -57,6 +57,7 @@ describe('the defaults', () => {
 
   test('an empty variable counts as unset', () => {
     assert.equal(accepted({}, { SIMSTREAM_PORT: '', SIMSTREAM_SECRET: '' }).port, 8080);
+    assert.equal(accepted({}, { SIMSTREAM_DATA_DIR: ' \r' }).dataDir, './data');
   });
 });
 
@@ -64,6 +65,13 @@ describe('a value', () => {
   test('comes from its variable, and its flag goes before it', () => {
     assert.equal(accepted({}, { SIMSTREAM_DATA_DIR: '/a' }).dataDir, '/a');
     assert.equal(accepted({ dataDir: '/b' }, { SIMSTREAM_DATA_DIR: '/a' }).dataDir, '/b');
+  });
+
+  test('has no blanks or line ends around it, which files with variables leave', () => {
+    const config = accepted({}, { SIMSTREAM_DATA_DIR: ' /a b\r', SIMSTREAM_HOST: '::1 ' });
+    assert.deepEqual([config.dataDir, config.host], ['/a b', '::1']);
+    const token = accepted({}, { SIMSTREAM_OPERATOR_TOKEN: 'a-token-of-enough-length\r\n' }).operatorToken;
+    assert.equal(token, 'a-token-of-enough-length');
   });
 
   test('of a source is a list, and its settings belong together', () => {
@@ -146,6 +154,28 @@ describe('mistakes', () => {
     assert.equal(mistakes.length, 4);
     assert.doesNotMatch(mistakes.join('\n'), new RegExp(`hush|${wrong}`));
     assert.match(mistakes[1] ?? mistakes.join(), /base64/);
+  });
+
+  test('include quotes around a value, lists of nothing, and addresses that nobody has', () => {
+    for (const [variable, value] of [
+      ['SIMSTREAM_DATA_DIR', '"/data"'],
+      ['SIMSTREAM_OPERATOR_TOKEN', "'a-token-of-enough-length'"],
+      ['SIMSTREAM_NATS_URL', ','],
+      ['SIMSTREAM_NAME_SERVERS', ' , '],
+      ['SIMSTREAM_NAME_SERVERS', '[1.1.1.1]:53'],
+      ['SIMSTREAM_NAME_SERVERS', '1.1.1.1:0'],
+      ['SIMSTREAM_NAME_SERVERS', '1.1.1.1:65536'],
+      ['SIMSTREAM_NOTIFICATION_URL', 'http://:::'],
+      ['SIMSTREAM_NOTIFICATION_URL', 'ftp://example.com/'],
+      ['SIMSTREAM_SOURCE_MQTT_URL', 'mqtt://['],
+    ] as const) {
+      const [mistake = '', ...others] = refused({ [variable]: value });
+      assert.ok(mistake.startsWith(`${variable} `), `${variable}=${value}: ${mistake}`);
+      assert.deepEqual(others, []);
+      assert.doesNotMatch(mistake, /enough|:::|mqtt:\/\/\[/);
+    }
+    const config = accepted({}, { SIMSTREAM_NAME_SERVERS: '1.1.1.1,[2001:db8::1]:5353,2001:db8::2' });
+    assert.equal(config.nameServers.length, 3);
   });
 
   test('include what contradicts itself', () => {

@@ -9,6 +9,7 @@ import {
   type SourceAddress,
   secret,
   secretText,
+  secretUrl,
   sourceList,
   text,
   urlList,
@@ -292,7 +293,7 @@ export const SETTINGS: Settings = {
     meaning: 'Data streams that one organisation may have.',
   },
   notificationUrl: {
-    kind: secretText('an http or https URL', /^https?:\/\/[\x21-\x7e]{1,2000}$/),
+    kind: secretUrl('an http or https URL', ['http', 'https']),
     default: undefined,
     meaning:
       'A webhook that is notified about the data streams of all organisations that have no receiver of their own.',
@@ -320,7 +321,7 @@ export const SETTINGS: Settings = {
     meaning: 'Subject to which records are published that cannot be stored.',
   },
   sourceMqttUrl: {
-    kind: secretText('`mqtt://host:port` or `mqtts://host:port`', /^mqtts?:\/\/[\x21-\x7e]{1,2000}$/),
+    kind: secretUrl('`mqtt://host:port` or `mqtts://host:port`', ['mqtt', 'mqtts']),
     default: undefined,
     meaning: 'MQTT broker to fetch records from.',
   },

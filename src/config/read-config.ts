@@ -9,7 +9,7 @@ type ConfigOutcome =
 
 /**
  * Reads the configuration. A flag takes precedence over its variable. An empty variable counts as unset, because compose
- * files write unset variables this way.
+ * files write unset variables this way. Blanks and line ends around a value are left by files with variables.
  * @param flags values of command line flags by setting name
  * @param environment the process environment
  * @returns the configuration with warnings, or every mistake at once. Each mistake says what was wrong and what is
@@ -24,9 +24,11 @@ export function readConfig(
   for (const name of SETTING_NAMES) {
     const flag = flags[name];
     const variable = environment[variableOf(name)];
-    const given = flag ?? (variable === '' ? undefined : variable) ?? SETTINGS[name].default;
+    const given = flag ?? (variable?.trim() === '' ? undefined : variable) ?? SETTINGS[name].default;
     if (given === undefined) continue;
-    const checked: Checked<unknown> = SETTINGS[name].kind.read(given);
+    const checked: Checked<unknown> = isQuoted(given.trim())
+      ? { fault: QUOTED }
+      : SETTINGS[name].kind.read(given.trim());
     if ('value' in checked) values[name] = checked.value;
     else mistakes.push(`${flag === undefined ? variableOf(name) : flagOf(name)} ${checked.fault}`);
   }
@@ -34,6 +36,10 @@ export function readConfig(
   if (mistakes.length === 0) mistakes.push(...contradictions(config));
   return mistakes.length > 0 ? { mistakes } : { config, warnings: oddities(config, environment) };
 }
+
+/** Docker and systemd read files with variables; Docker keeps the quotes around a value, and a directory would get their name. */
+const isQuoted = (text: string) => /^(["'`]).*\1$/s.test(text);
+const QUOTED = 'stands in quotes; leave them out: they would be a part of the value';
 
 function contradictions(config: Config): string[] {
   const mistakes: string[] = [];

@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { isIP, isIPv4, isIPv6 } from 'node:net';
 import { formatDuration, parseDuration } from '../lib/duration.ts';
 
 /** One kind of value that a setting can have: how to read it from text, and what is allowed, in words. */
@@ -23,6 +23,18 @@ export function secretText(allowed: string, pattern: RegExp): Kind<string> {
     allowed,
     read: (text) =>
       pattern.test(text) ? { value: text } : { fault: `has other characters; allowed: ${allowed}` },
+  };
+}
+
+/** A URL of one of these schemes, which may hold a secret: a fault never repeats it. */
+export function secretUrl(allowed: string, schemes: readonly string[]): Kind<string> {
+  return {
+    allowed,
+    read: (text) => {
+      const url = /^[\x21-\x7e]{1,2048}$/.test(text) && URL.canParse(text) ? new URL(text) : undefined;
+      const isOne = url?.hostname && schemes.some((scheme) => url.protocol === `${scheme}:`);
+      return isOne ? { value: text } : { fault: `is no such URL; allowed: ${allowed}` };
+    },
   };
 }
 
@@ -104,7 +116,7 @@ export function urlList(scheme: string): Kind<readonly string[]> {
         if (!url.hostname) return refuse(part.replace(/\/\/.*@/, '//***@'), allowed);
         value.push(whole);
       }
-      return { value };
+      return value.length > 0 || text === '' ? { value } : refuse(text, allowed);
     },
   };
 }
@@ -128,7 +140,7 @@ export function sourceList(example: string): Kind<readonly SourceAddress[]> {
         if (value.some((one) => one.address === address)) return { fault: `names ${address} twice` };
         value.push({ holds, address });
       }
-      return { value };
+      return value.length > 0 || text === '' ? { value } : refuse(text, allowed);
     },
   };
 }
@@ -179,10 +191,12 @@ export function addressList(): Kind<readonly string[]> {
     read: (text) => {
       const value = splitList(text);
       const wrong = value.find((part) => {
-        const [, v6, v4, port] = /^(?:\[([^\]]+)\]|([\d.]+))(?::(\d{1,5}))?$/.exec(part) ?? [];
-        return isIP(part) === 0 && (isIP(v6 ?? v4 ?? '') === 0 || Number(port ?? 1) > 65_535);
+        const [, v6, v4, port = '53'] = /^(?:\[([^\]]+)\]|([\d.]+))(?::(\d{1,5}))?$/.exec(part) ?? [];
+        const isAddress = isIPv6(v6 ?? '') || isIPv4(v4 ?? '');
+        return isIP(part) === 0 && !(isAddress && Number(port) >= 1 && Number(port) <= 65_535);
       });
-      return wrong === undefined ? { value } : refuse(wrong, allowed);
+      if (wrong !== undefined) return refuse(wrong, allowed);
+      return value.length > 0 || text === '' ? { value } : refuse(text, allowed);
     },
   };
 }

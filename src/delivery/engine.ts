@@ -1,4 +1,5 @@
 import type { Leases } from '../leases/leases.ts';
+import { createBelievedTime } from '../lib/believed-time.ts';
 import type { Permit } from '../lib/permit.ts';
 import { Shares } from '../lib/shares.ts';
 import { PartitionRunner } from './partition/runner.ts';
@@ -19,7 +20,10 @@ const LEAST_BYTES = 128 * 2 ** 10;
 /** For blocks with waiting records: room for a thousand decoded blocks, or ten thousand stored ones. */
 const BYTES_WAITING = 128 * 2 ** 20;
 
-type EngineContext = Omit<RunnerContext, 'budgets'> & { readonly leases: Leases };
+type EngineContext = Omit<RunnerContext, 'budgets' | 'timeOfAges'> & { readonly leases: Leases };
+
+/** A clock that was set ahead by mistake is mostly set right within minutes. The disk must have room for as much longer. */
+const LEAP_LASTS_MS = 3_600_000;
 
 /** What a node has for deliveries. */
 function memoryBudgets(): MemoryBudgets {
@@ -37,8 +41,10 @@ export async function runDelivery(
   budgets = memoryBudgets(),
 ): Promise<void> {
   const { leases, ...rest } = context;
+  const { clock, retentionMs } = rest;
+  const timeOfAges = createBelievedTime(clock, Math.min(LEAP_LASTS_MS, retentionMs));
   const run = (partition: number, epoch: number, signal: AbortSignal, permit: Permit) =>
-    new PartitionRunner({ ...rest, budgets }, partition, epoch, permit).run(signal);
+    new PartitionRunner({ ...rest, budgets, timeOfAges }, partition, epoch, permit).run(signal);
   await leases.hold(context.log.partitions, run, stop);
 }
 

@@ -578,6 +578,24 @@ describe('time', () => {
     await w.clock.advance(24 * HOUR);
     assert.equal((await w.progress('a')).status.state, 'error');
   });
+
+  test('a clock that is days ahead for less than an hour deletes nothing; one that stays there is believed', async () => {
+    for (const [minutes, expired] of [
+      [50, 0],
+      [63, 3],
+    ] as const) {
+      const w = await world({ retentionMs: 48 * HOUR });
+      const { peer } = recorder();
+      await w.stream('a', peer, { desired: 'paused' });
+      await w.append('usage', usage(1, 3));
+      await w.clock.advance(MINUTE);
+      w.clock.jump(100 * HOUR);
+      await w.clock.advance(minutes * MINUTE);
+      w.clock.jump(-100 * HOUR);
+      await w.clock.advance(5 * MINUTE);
+      assert.equal((await w.progress('a')).counters.expired, expired, `${minutes} min`);
+    }
+  });
 });
 
 test('a file that was stored before a crash is stored again with the same records', async () => {

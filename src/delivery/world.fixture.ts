@@ -1,5 +1,6 @@
 import type { Batch, Destination, Gathering, Outcome } from '../destinations/contract.ts';
 import { type Sloth, slothful } from '../leases/registry.fixture.ts';
+import { createBelievedTime } from '../lib/believed-time.ts';
 import { ManualClock, seededRandom, settle } from '../lib/manual-clock.fixture.ts';
 import { ALWAYS, type Permit } from '../lib/permit.ts';
 import { Shares } from '../lib/shares.ts';
@@ -124,6 +125,7 @@ export class TestWorld {
         random: seededRandom(life),
         settings: this.settings,
         retentionMs: this.retentionMs,
+        timeOfAges: createBelievedTime(this.clock, 3_600_000),
         tree: await loadOrganisationTree(this.registry, stop.signal),
         directory: await loadStreamDirectory(this.registry, stop.signal),
         budgets: { healthy: this.healthy, failing: shares(), waiting: this.waiting },

@@ -41,6 +41,7 @@ import { openStorage } from './storage.ts';
 import type { NodeStorage } from './storage-port.ts';
 import { updateCredentials } from './stored-credentials.ts';
 import { createStreamGauges } from './stream-gauges.ts';
+import { finishInterruptedDeletions } from './unfinished-deletions.ts';
 
 /**
  * Starts a node: opens the storage, starts delivery, and listens. If a step fails, everything opened before is closed.
@@ -73,6 +74,7 @@ export const startServer: StartServer = async (
     closing.defer(() => rm(scratchDirectory, { recursive: true, force: true }));
     const activity = createActivity(storage.registry, clock);
     const directory = await loadStreamDirectory(storage.registry, stop.signal);
+    await finishInterruptedDeletions({ config, storage, secrets, clock, logger, activity }, directory);
     const shared = shareActivity({ activity, directory, leases: storage.leases, calls: storage.calls });
     const audit = createAudit({
       registry: storage.registry,

@@ -177,6 +177,23 @@ test('a receiver that refuses is asked again for a day, and then no more', async
   assert.deepEqual((await stored())?.waiting, []);
 });
 
+test('a message is sent again when its pause is over, however the clock was set', async () => {
+  for (const hours of [-24, -1, 24]) {
+    const { begin, fail, clock, pass, sent, answer } = await world();
+    answer(async () => ({ type: 'failed', message: 'no' }));
+    fail();
+    const end = begin();
+    await pass(4_000);
+    assert.equal(sent.length, 1);
+    clock.jump(hours * HOUR);
+    await pass(900);
+    assert.equal(sent.length, 1, `${hours} h: its pause is five seconds`);
+    await pass(8_000);
+    assert.equal(sent.length, 2, `${hours} h`);
+    await end();
+  }
+});
+
 test('N4: a stream that carries the events of its organisation is never the subject of one', async () => {
   for (const [relation, events] of [
     [1, 0],

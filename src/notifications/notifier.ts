@@ -66,6 +66,7 @@ export interface LiveStream extends Stream {
 const TICK_MS = 2_000;
 /** Pauses between the tries of a message; after the last it is given up, a day after the first. */
 const PAUSES_MS = [5, 60, 300, 900, 3_600, 10_800, 21_600, 43_200].map((seconds) => seconds * 1_000);
+const LONGEST_PAUSE_MS = Math.max(...PAUSES_MS);
 /** Characters of a failure that are kept: a receiver may answer with a page. */
 const LONGEST_FAILURE = 500;
 /** Messages of a partition that are sent at the same time. */
@@ -108,6 +109,8 @@ class Notifier {
   readonly #stop: AbortSignal;
   readonly #entries = new Map<string, Entry>();
   readonly #sends = new Set<Promise<void>>();
+  /** When a message is due, in monotonic time: a clock that is set must not hold messages back. */
+  readonly #dueAt = new WeakMap<Notice, number>();
 
   constructor(parts: NotifierParts, partition: number, stop: AbortSignal) {
     this.#parts = parts;
@@ -229,10 +232,12 @@ class Notifier {
   }
 
   #sendDue(): void {
-    const now = this.#parts.clock.now();
+    const now = this.#parts.clock.monotonic();
     for (const [key, entry] of this.#entries) {
       if (this.#sends.size >= MOST_SENDS || this.#stop.aborted) return;
-      const due = entry.busy ? undefined : entry.document.waiting.find(({ nextAt }) => nextAt <= now);
+      const due = entry.busy
+        ? undefined
+        : entry.document.waiting.find((notice) => this.#dueOf(notice) <= now);
       if (!due) continue;
       entry.busy = true;
       const sent = this.#send(key, entry, due)
@@ -243,6 +248,15 @@ class Notifier {
         });
       this.#sends.add(sent);
     }
+  }
+
+  #dueOf(notice: Notice): number {
+    const { clock } = this.#parts;
+    // Of a message that an earlier holder left, only the wall time is known.
+    const left = Math.min(notice.nextAt - clock.now(), LONGEST_PAUSE_MS);
+    const dueAt = this.#dueAt.get(notice) ?? clock.monotonic() + left;
+    this.#dueAt.set(notice, dueAt);
+    return dueAt;
   }
 
   async #send(key: string, entry: Entry, notice: Notice): Promise<void> {
@@ -262,9 +276,12 @@ class Notifier {
       const pause = PAUSES_MS[notice.tries];
       if (pause === undefined) gaveUp(stream, notice.event, result.message);
       else {
-        const nextAt = clock.now() + Math.max(pause, result.afterMs ?? 0);
+        const wait = Math.max(pause, result.afterMs ?? 0);
+        const nextAt = clock.now() + wait;
         const failure = result.message.slice(0, LONGEST_FAILURE);
-        waiting = [...others, { ...notice, tries: notice.tries + 1, nextAt, failure }];
+        const again: Notice = { ...notice, tries: notice.tries + 1, nextAt, failure };
+        this.#dueAt.set(again, clock.monotonic() + wait);
+        waiting = [...others, again];
       }
     }
     await this.#store(key, stream, entry, { ...entry.document, waiting });

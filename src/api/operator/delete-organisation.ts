@@ -1,31 +1,17 @@
-import type { ApplicationTokens } from '../../auth/application-tokens.ts';
 import { wasStored } from '../../auth/documents.ts';
 import type { Organisations } from '../../auth/organisations.ts';
-import type { Users } from '../../auth/users.ts';
 import { ApiError } from '../../errors.ts';
-import type { Clock } from '../../lib/clock.ts';
-import { notificationKey } from '../../registry/notification.ts';
 import { type OrganisationDocument, organisationKey } from '../../registry/organisation.ts';
-import type { Registry } from '../../registry/registry.ts';
-import { listStreams, removeStream } from '../data-streams/store.ts';
+import { isAnyLeftOf, type RemovalParts, type Removed, removeAllOf } from './remains.ts';
 
-export interface DeleteOrganisationParts {
-  readonly registry: Registry;
+export interface DeleteOrganisationParts extends RemovalParts {
   readonly organisations: Pick<Organisations, 'list' | 'markDeleting'>;
-  readonly users: Pick<Users, 'list' | 'remove'>;
-  readonly applicationTokens: Pick<ApplicationTokens, 'list' | 'remove'>;
-  readonly clock: Clock;
   /** Milliseconds. */
   readonly retentionMs: number;
-  /** Forgets all that is kept of a data stream outside of the registry. */
-  forget?(organisationId: number, id: string): Promise<void> | void;
 }
 
 /** The counts of a deletion, and the time until which records remain. */
-export interface DeletedOrganisation {
-  readonly users: number;
-  readonly application_tokens: number;
-  readonly data_streams: number;
+export interface DeletedOrganisation extends Removed {
   /** UTC, ISO 8601. */
   readonly records_remain_until: string;
 }
@@ -40,7 +26,6 @@ export async function deleteOrganisation(
   parts: DeleteOrganisationParts,
   organisation: OrganisationDocument,
 ): Promise<DeletedOrganisation> {
-  const { registry, users, applicationTokens, clock, retentionMs } = parts;
   const { id } = organisation;
   await parts.organisations.markDeleting(id, true);
   try {
@@ -49,23 +34,56 @@ export async function deleteOrganisation(
     await parts.organisations.markDeleting(id, false);
     throw error;
   }
-  const members = await Array.fromAsync(users.list(id));
-  for (const { username } of members) await users.remove(username);
-  const tokens = await applicationTokens.list(id);
-  for (const token of tokens) await applicationTokens.remove(id, token.id);
-  const streams = await listStreams(registry, id);
-  for (const { document } of streams) {
-    await removeStream(registry, id, document.id, clock.now());
-    await parts.forget?.(id, document.id);
+  const removed = await removeAllOf(parts, id);
+  wasStored(await parts.registry.delete(organisationKey(id)));
+  return deleted(parts, removed);
+}
+
+/**
+ * The same for an organisation that is gone, but of which something is left: a creation stored it while the deletion went on, and
+ * a crash came before the creation looked again (still-exists.ts).
+ * @returns undefined if nothing is left
+ */
+export async function deleteRemains(
+  parts: DeleteOrganisationParts,
+  id: number,
+): Promise<DeletedOrganisation | undefined> {
+  return (await isAnyLeftOf(parts, id)) ? deleted(parts, await removeAllOf(parts, id)) : undefined;
+}
+
+/**
+ * After a crash: finishes the deletions that it interrupted, and removes what is left of deleted organisations that still
+ * have data streams, which would go on delivering. To be called while nobody else uses the storage.
+ * @param owners the organisations of all data streams
+ * @returns the organisations of which something was removed
+ */
+export async function finishDeletions(
+  parts: DeleteOrganisationParts,
+  owners: Iterable<number>,
+): Promise<readonly number[]> {
+  const known = new Set<number>();
+  const finished = new Set<number>();
+  for (const organisation of await Array.fromAsync(parts.organisations.list())) {
+    known.add(organisation.id);
+    if (!organisation.deleting) continue;
+    try {
+      await deleteOrganisation(parts, organisation);
+      finished.add(organisation.id);
+    } catch (error) {
+      // It has children: the deletion would have been refused.
+      if (!(error instanceof ApiError) || error.token !== 'InvalidState') throw error;
+    }
   }
-  wasStored(await registry.delete(notificationKey(id)));
-  wasStored(await registry.delete(organisationKey(id)));
-  return {
-    users: members.length,
-    application_tokens: tokens.length,
-    data_streams: streams.length,
-    records_remain_until: new Date(clock.now() + retentionMs).toISOString(),
-  };
+  for (const id of owners) {
+    if (known.has(id) || finished.has(id)) continue;
+    await removeAllOf(parts, id);
+    finished.add(id);
+  }
+  return [...finished];
+}
+
+function deleted({ clock, retentionMs }: DeleteOrganisationParts, removed: Removed): DeletedOrganisation {
+  return { ...removed, records_remain_until: new Date(clock.now() + retentionMs).toISOString() };
 }
 
 async function refuseChildren({ organisations }: DeleteOrganisationParts, id: number): Promise<void> {

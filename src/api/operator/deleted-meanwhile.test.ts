@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
-import { afterEach, beforeEach, test } from 'node:test';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { createAccounts } from '../../auth/accounts.ts';
+import { secretOf } from '../../auth/secret.ts';
+import { systemRandom } from '../../lib/system-clock.ts';
 import type { WriteOutcome } from '../../registry/registry.ts';
 import { type ApiFixture, OPERATOR_TOKEN, STREAM, setUpApi } from '../api.fixture.ts';
+import { finishDeletions } from './delete-organisation.ts';
 
 /** Something of an organisation is stored while the operator deletes it: it must not be there for whoever gets the id next. */
 
@@ -85,4 +89,71 @@ test('an organisation with children is as it was after its deletion was refused'
   assert.equal((await operator('DELETE', '/1')).status, 409);
   assert.equal((await operator('GET', '/1')).status, 200);
   assert.equal((await operator('POST', '/1/application_tokens', {})).status, 201);
+});
+
+describe('what a crash left of an organisation that was deleted', () => {
+  /** A creation stored this after the deletion had looked, and the node ended before the creation looked again. */
+  const leaveBehind = async () => {
+    assert.equal((await api.call('POST', '/api/v2/data_stream', { token: 'ada', body: STREAM })).status, 201);
+    assert.equal((await operator('POST', '/1/application_tokens', {})).status, 201);
+    const user = { username: 'left', password: 'a long password' };
+    assert.equal((await operator('POST', '/1/users', user)).status, 201);
+    await api.registry.delete('organisation.1');
+  };
+  const keysLeft = async () =>
+    (await Array.fromAsync(api.registry.list('')))
+      .map(({ key }) => key)
+      .filter((key) =>
+        /^(stream|application_token|organisation_user|history|notification)\.1(\.|$)/.test(key),
+      );
+
+  test('goes when the deletion is made again', async () => {
+    await leaveBehind();
+    const { status, body } = await operator('DELETE', '/1');
+    assert.deepEqual([status, body.data_streams], [200, 1]);
+    assert.ok(body.application_tokens > 0 && body.users > 0);
+    assert.deepEqual(await keysLeft(), []);
+    assert.equal((await operator('DELETE', '/1')).status, 404);
+  });
+
+  test('is not there for the next organisation of this id, which nobody uses before', async () => {
+    await leaveBehind();
+    const { registry } = api;
+    const removed = registry.delete.bind(registry);
+    const whileCleared: number[] = [];
+    registry.delete = async (key, ...rest) => {
+      if (key.startsWith('stream.1.'))
+        whileCleared.push((await operator('POST', '/1/application_tokens', {})).status);
+      return removed(key, ...rest);
+    };
+    assert.equal((await operator('POST', '', { id: 1, name: 'Another' })).status, 201);
+    assert.deepEqual(whileCleared, [404]);
+    assert.deepEqual(await keysLeft(), []);
+    assert.equal((await operator('GET', '/1')).body.name, 'Another');
+    assert.equal((await operator('POST', '/1/application_tokens', {})).status, 201);
+  });
+
+  test('goes at the next start, and a deletion that was interrupted is finished', async () => {
+    await leaveBehind();
+    const { registry, clock } = api;
+    const secrets = { current: secretOf(Buffer.alloc(32, 1)) };
+    const accounts = createAccounts({ registry, secrets, clock, random: systemRandom });
+    const { organisations } = accounts;
+    const parts = { ...accounts, registry, clock, retentionMs: 1 };
+    for (const [id, parent_id] of [
+      [55, undefined],
+      [66, undefined],
+      [67, 66],
+    ] as const) {
+      await operator('POST', '', { id, name: 'A', ...(parent_id ? { parent_id } : {}) });
+      if (id !== 67) await organisations.markDeleting(id, true);
+      if (id === 66) await organisations.markDeleting(66, false);
+    }
+    await organisations.markDeleting(66, true);
+    assert.deepEqual(await finishDeletions(parts, [1, 66]), [55, 1]);
+    assert.deepEqual(await keysLeft(), []);
+    assert.equal((await operator('GET', '/55')).status, 404);
+    assert.equal((await operator('GET', '/66')).status, 200, 'it has a child: its deletion is refused');
+    assert.deepEqual(await finishDeletions(parts, [66]), []);
+  });
 });

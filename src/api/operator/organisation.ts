@@ -19,10 +19,12 @@ export type MustExist = (id: string) => Promise<OrganisationDocument>;
 export function createMustExist(get: Organisations['get']): MustExist {
   return async (id) => {
     const organisation = await get(readId(id));
-    if (!organisation) throw new ApiError('NotFound', `Organisation with Id ${id} not found.`);
+    if (!organisation) throw notFound(id);
     return organisation;
   };
 }
+
+const notFound = (id: string) => new ApiError('NotFound', `Organisation with Id ${id} not found.`);
 
 const OrganisationView = Type.Object({
   id: Type.Integer(),
@@ -49,8 +51,14 @@ const NewOrganisationBody = Type.Object({
 export function operatorOrganisationRoutes(
   organisations: Organisations,
   mustExist: MustExist,
-  mustBeThere: MustExist,
-  remove: (organisation: OrganisationDocument) => Promise<DeletedOrganisation>,
+  removal: {
+    /** undefined: there is no such organisation, and nothing is left of one. */
+    remove(id: number): Promise<DeletedOrganisation | undefined>;
+    /** Whether an earlier organisation of this id has left anything. */
+    isAnyLeft(id: number): Promise<boolean>;
+    /** Removes what is left, and takes the mark of a deletion away. */
+    clear(id: number): Promise<void>;
+  },
 ): Route[] {
   const tags = ['Operator: organisations'];
   return [
@@ -69,10 +77,13 @@ export function operatorOrganisationRoutes(
       responses: { 201: { description: 'Registered.', schema: OrganisationView } },
       errors: ['Duplicated', 'InvalidReference'],
       handler: async ({ body: { id, name, parent_id } }) => {
+        // Nobody may use the id until what is left of an earlier organisation is gone.
+        const isUsed = id !== undefined && !(await organisations.getAny(id)) && (await removal.isAnyLeft(id));
         const outcome = await organisations.create({
           name,
           ...(id === undefined ? {} : { id }),
           ...(parent_id === undefined ? {} : { parentId: parent_id }),
+          ...(isUsed ? { deleting: true as const } : {}),
         });
         if (outcome.type === 'taken') {
           throw new ApiError('Duplicated', `Organisation with Id ${id} exists already.`);
@@ -81,6 +92,7 @@ export function operatorOrganisationRoutes(
           const message = `Organisation with Id ${parent_id} not found`;
           throw faultsToError([{ token: 'InvalidReference', path: '/parent_id', message }]);
         }
+        if (isUsed) await removal.clear(outcome.organisation.id);
         return { status: 201, body: showOrganisation(outcome.organisation) };
       },
     }),
@@ -125,7 +137,7 @@ export function operatorOrganisationRoutes(
       tags,
       summary: 'Delete an organisation with all that it has',
       description:
-        'Its users, application tokens, data streams with their credentials, and quarantined records are removed at once, and deliveries end. Its records stay on the disk until they are older than the retention, and are delivered to nobody. An organisation with children cannot be deleted. A deletion that fails on its way can be made again.',
+        'Its users, application tokens, data streams with their credentials, and quarantined records are removed at once, and deliveries end. Its records stay on the disk until they are older than the retention, and are delivered to nobody. An organisation with children cannot be deleted. A deletion that fails on its way can be made again; with embedded storage a node finishes it when it starts.',
       access: 'operator',
       params: OrganisationParameter,
       responses: {
@@ -140,7 +152,11 @@ export function operatorOrganisationRoutes(
         },
       },
       errors: ['BadRequest', 'NotFound', 'InvalidState'],
-      handler: async ({ params }) => ({ status: 200, body: await remove(await mustBeThere(params.id)) }),
+      handler: async ({ params }) => {
+        const body = await removal.remove(readId(params.id));
+        if (!body) throw notFound(params.id);
+        return { status: 200, body };
+      },
     }),
   ];
 }

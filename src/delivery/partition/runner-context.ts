@@ -26,6 +26,8 @@ export interface RunnerContext {
   readonly random: Random;
   readonly settings: DeliverySettings;
   readonly retentionMs: number;
+  /** Wall time by which what is old is deleted, see believed-time.ts. */
+  readonly timeOfAges: () => number;
   /** How long quarantined records are kept from their arrival on; missing: `retentionMs`. */
   readonly quarantineRetentionMs?: number | undefined;
   readonly tree: OrganisationTree;

@@ -196,7 +196,7 @@ export class PartitionRunner {
 
   /** Ends idle pumps and trims blocks older than the retention, from time to time. */
   async #tidy(stop: AbortSignal): Promise<void> {
-    const { clock, log, registry, telemetry, retentionMs } = this.#context;
+    const { clock, log, registry, telemetry, retentionMs, timeOfAges } = this.#context;
     const retention = new Retention({
       partition: this.#partition,
       log,
@@ -218,13 +218,13 @@ export class PartitionRunner {
       }
       this.#streams.stopIdlePumps();
       try {
-        await retention.trim(clock.now() - retentionMs, stop);
+        await retention.trim(timeOfAges() - retentionMs, stop);
         if (clock.monotonic() >= ledgerAt) {
-          await expireLedger(registry, this.#partition, clock.now(), stop);
+          await expireLedger(registry, this.#partition, timeOfAges(), stop);
           ledgerAt = clock.monotonic() + LEDGER_INTERVAL_MS;
         }
         if (this.#partition !== 0 || clock.monotonic() < lookAgainAt) continue;
-        await expireQuarantined(registry, clock.now() - quarantineRetentionMs, stop);
+        await expireQuarantined(registry, timeOfAges() - quarantineRetentionMs, stop);
         lookAgainAt = clock.monotonic() + QUARANTINE_INTERVAL_MS;
       } catch (error) {
         telemetry.deliveryFault(

@@ -35,6 +35,7 @@ export class RoleSession {
   readonly #closed = new AbortController();
   #keys: AwsKeys | undefined;
   #renewing: Promise<KeysResult> | undefined;
+  /** Monotonic. */
   #failedAt = Number.NEGATIVE_INFINITY;
 
   constructor(parts: RoleSessionParts) {
@@ -48,7 +49,7 @@ export class RoleSession {
     const { clock } = this.#parts.environment;
     const left = keys?.expiresAt === undefined ? 0 : keys.expiresAt - clock.now();
     const usable = keys !== undefined && left > UNUSABLE_BEFORE_MS;
-    if (usable && (left > RENEW_BEFORE_MS || clock.now() < this.#failedAt + RENEWAL_PAUSE_MS)) {
+    if (usable && (left > RENEW_BEFORE_MS || clock.monotonic() < this.#failedAt + RENEWAL_PAUSE_MS)) {
       return { type: 'keys', keys };
     }
     const renewed = await this.#renew(signal);
@@ -79,7 +80,7 @@ export class RoleSession {
   async #assume(signal: AbortSignal): Promise<KeysResult> {
     const result = await assumeRole(this.#parts, this.#sts, signal);
     if (result.type === 'keys') this.#keys = result.keys;
-    else this.#failedAt = this.#parts.environment.clock.now();
+    else this.#failedAt = this.#parts.environment.clock.monotonic();
     return result;
   }
 }

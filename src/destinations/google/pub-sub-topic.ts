@@ -104,11 +104,12 @@ export function openTopic(topic: Topic, environment: DestinationEnvironment): Ba
   const organisationId = environment.organisationId;
   // An emulator knows no identities: whoever reaches it may publish.
   const free = emulated || isGranted({ topic: name, project: topic.project }, environment.granted);
-  let boundUntil = free ? Number.POSITIVE_INFINITY : 0;
+  /** Monotonic: a clock that is set back must not keep the proof for longer. */
+  let boundUntil = free ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
   /** Why the topic is not the organisation's; undefined: it is. */
   const notOurs = async (signal: AbortSignal): Promise<Failure | undefined> => {
     const { clock } = environment;
-    if (clock.now() < boundUntil) return undefined;
+    if (clock.monotonic() < boundUntil) return undefined;
     const result = await call('get', undefined, signal);
     if (result.type === 'failed') return result.outcome;
     if (result.answer.status !== 200) {
@@ -120,7 +121,7 @@ export function openTopic(topic: Topic, environment: DestinationEnvironment): Ba
     if (!isBound(valueIn(result.answer.text, 'labels'), organisationId)) {
       return { type: 'refused', cause: notBound(name, organisationId) };
     }
-    boundUntil = clock.now() + BOUND_FOR_MS;
+    boundUntil = clock.monotonic() + BOUND_FOR_MS;
     return undefined;
   };
   const publish = async (
