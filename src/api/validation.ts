@@ -28,7 +28,9 @@ export function createValidator(schema: TSchema, from: 'body' | 'text'): Validat
     const valid = validate(value);
     const misspelt = misspeltMembers(schema, value);
     if (valid && misspelt.length === 0) return;
-    const faults = [...misspelt, ...(valid ? [] : toFaults(validate.errors ?? []))];
+    const named = new Set(misspelt.map(({ path }) => path));
+    const others = valid ? [] : toFaults(validate.errors ?? []).filter(({ path }) => !named.has(path));
+    const faults = [...misspelt, ...others];
     throw faultsToError(faults.slice(0, MOST_FAULTS));
   };
 }

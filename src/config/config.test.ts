@@ -168,6 +168,16 @@ describe('mistakes', () => {
       ['SIMSTREAM_NOTIFICATION_URL', 'http://:::'],
       ['SIMSTREAM_NOTIFICATION_URL', 'ftp://example.com/'],
       ['SIMSTREAM_SOURCE_MQTT_URL', 'mqtt://['],
+      ['SIMSTREAM_SOURCE_NATS_SUBJECTS', 'usage=a..b'],
+      ['SIMSTREAM_SOURCE_NATS_SUBJECTS', 'usage=a.>.b'],
+      ['SIMSTREAM_SOURCE_NATS_SUBJECTS', 'usage=a.x*'],
+      ['SIMSTREAM_SOURCE_NATS_REJECTED', 'a..b'],
+      ['SIMSTREAM_SOURCE_MQTT_TOPICS', 'usage=a#'],
+      ['SIMSTREAM_SOURCE_MQTT_TOPICS', 'usage=b+/c'],
+      ['SIMSTREAM_NOTIFICATION_SECRET', 'whsec_!!!!!!!!'],
+      ['SIMSTREAM_HOST', '127.0.0.1:9000'],
+      ['SIMSTREAM_HOST', 'a..b'],
+      ['SIMSTREAM_DATA_DIR', '~/data'],
     ] as const) {
       const [mistake = '', ...others] = refused({ [variable]: value });
       assert.ok(mistake.startsWith(`${variable} `), `${variable}=${value}: ${mistake}`);
@@ -176,11 +186,31 @@ describe('mistakes', () => {
     }
     const config = accepted({}, { SIMSTREAM_NAME_SERVERS: '1.1.1.1,[2001:db8::1]:5353,2001:db8::2' });
     assert.equal(config.nameServers.length, 3);
+    for (const host of ['::1', 'fe80::1%eth0', 'node-1.example', 'localhost', '0.0.0.0'])
+      assert.equal(accepted({}, { SIMSTREAM_HOST: host }).host, host);
   });
 
   test('include what contradicts itself', () => {
     assert.match(refused({ SIMSTREAM_NATS_URL: 'nats://a:1' }).join(), /SIMSTREAM_SECRET is required/);
     assert.match(refused({ SIMSTREAM_SECRET_PREVIOUS: SECRET }).join(), /needs SIMSTREAM_SECRET/);
+    const ports = { SIMSTREAM_PORT: '9000', SIMSTREAM_OPERATOR_PORT: '9000' };
+    assert.match(refused(ports).join(), /OPERATOR_PORT is 9000, as SIMSTREAM_PORT/);
+    accepted({}, { ...ports, SIMSTREAM_OPERATOR_HOST: '10.0.0.1' });
+    const sources = [
+      ['NATS_URL', 'nats://a', 'NATS_SUBJECTS', 'NATS_REJECTED', 'cdr.>', 'cdr.rejected', 'cdr'],
+      ['NATS_URL', 'nats://a', 'NATS_SUBJECTS', 'NATS_REJECTED', 'cdr.*.in', 'cdr.x.in', 'cdr.x.y.in'],
+      ['MQTT_URL', 'mqtt://a', 'MQTT_TOPICS', 'MQTT_REJECTED', 'cdr/#', 'cdr', 'cdrs'],
+      ['MQTT_URL', 'mqtt://a', 'MQTT_TOPICS', 'MQTT_REJECTED', 'cdr/+', 'cdr/rejected', 'cdr/a/b'],
+    ] as const;
+    for (const [url, server, addresses, rejected, read, circle, apart] of sources) {
+      const settings = (to: string) => ({
+        [`SIMSTREAM_SOURCE_${url}`]: server,
+        [`SIMSTREAM_SOURCE_${addresses}`]: `usage=${read}`,
+        [`SIMSTREAM_SOURCE_${rejected}`]: to,
+      });
+      assert.match(refused(settings(circle)).join(), /would come back for ever/, circle);
+      accepted({}, settings(apart));
+    }
   });
 
   test('of any text are mistakes, never a crash', () => {

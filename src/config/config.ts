@@ -3,18 +3,19 @@ import {
   boolean,
   choice,
   cidrList,
+  directory,
   duration,
   grantList,
+  host,
   type Kind,
-  type SourceAddress,
   secret,
   secretText,
   secretUrl,
-  sourceList,
   text,
   urlList,
   wholeNumber,
 } from './settings.ts';
+import { plainAddress, type SourceAddress, sourceList } from './source-addresses.ts';
 
 /** The configuration of a node; see SETTINGS for each value's meaning. */
 export interface Config {
@@ -100,7 +101,7 @@ type Settings = { readonly [Name in keyof Config]: Setting<Config[Name]> };
 /** The one table behind parsing, `--help` and docs/configuration.md. Each name makes a variable and a flag, see below. */
 export const SETTINGS: Settings = {
   host: {
-    kind: text('a host name or an IP address', /^[A-Za-z0-9.:_%-]{1,253}$/),
+    kind: host(),
     default: '127.0.0.1',
     meaning: 'Address to listen on; `0.0.0.0` or `::` for all.',
   },
@@ -117,7 +118,7 @@ export const SETTINGS: Settings = {
       "Port of the operator's side: operator API, metrics, details of readiness. Once set, `SIMSTREAM_PORT` serves customers alone.",
   },
   operatorHost: {
-    kind: text('a host name or an IP address', /^[A-Za-z0-9.:_%-]{1,253}$/),
+    kind: host(),
     default: undefined,
     defaultNote: 'as `SIMSTREAM_HOST`',
     meaning: "Address of the operator's side, with `SIMSTREAM_OPERATOR_PORT`.",
@@ -170,12 +171,12 @@ export const SETTINGS: Settings = {
       'KiB per second of requests and answers in the calls of one organisation, counted in the same way.',
   },
   dataDir: {
-    kind: text('a directory', /^[^\0]{1,4096}$/),
+    kind: directory(),
     default: './data',
     meaning: 'Directory for embedded storage and generated secrets (mode 0600).',
   },
   mappings: {
-    kind: text('a directory', /^[^\0]{1,4096}$/),
+    kind: directory(),
     default: undefined,
     defaultNote: 'unset: none',
     meaning:
@@ -299,7 +300,10 @@ export const SETTINGS: Settings = {
       'A webhook that is notified about the data streams of all organisations that have no receiver of their own.',
   },
   notificationSecret: {
-    kind: secretText('`whsec_` and base64, or 8 to 512 visible ASCII characters', /^[\x21-\x7e]{8,512}$/),
+    kind: secretText(
+      '`whsec_` and base64, or 8 to 512 visible ASCII characters',
+      /^(?:whsec_[A-Za-z0-9+/]{8,505}={0,2}|(?!whsec_)[\x21-\x7e]{8,512})$/,
+    ),
     default: undefined,
     meaning: 'Signs the messages to `SIMSTREAM_NOTIFICATION_URL` as Standard Webhooks describes.',
   },
@@ -310,13 +314,13 @@ export const SETTINGS: Settings = {
     meaning: 'NATS servers to fetch records from; may be those of `SIMSTREAM_NATS_URL`.',
   },
   sourceNatsSubjects: {
-    kind: sourceList('cdr.usage.>'),
+    kind: sourceList('nats', 'cdr.usage.>'),
     default: '',
     defaultNote: 'unset',
     meaning: 'Subjects of `SIMSTREAM_SOURCE_NATS_URL` with what their messages hold.',
   },
   sourceNatsRejected: {
-    kind: text('a subject', /^[^\s*>]{1,255}$/),
+    kind: plainAddress('nats', 'a subject'),
     default: undefined,
     meaning: 'Subject to which records are published that cannot be stored.',
   },
@@ -326,13 +330,13 @@ export const SETTINGS: Settings = {
     meaning: 'MQTT broker to fetch records from.',
   },
   sourceMqttTopics: {
-    kind: sourceList('platform/events/+'),
+    kind: sourceList('mqtt', 'platform/events/+'),
     default: '',
     defaultNote: 'unset',
     meaning: 'Topics of `SIMSTREAM_SOURCE_MQTT_URL` with what their messages hold.',
   },
   sourceMqttRejected: {
-    kind: text('a topic', /^[^\0+#]{1,255}$/),
+    kind: plainAddress('mqtt', 'a topic'),
     default: undefined,
     meaning: 'Topic to which records are published that cannot be stored.',
   },

@@ -1,5 +1,6 @@
 import { type Config, flagOf, SETTING_NAMES, SETTINGS, type SettingName, variableOf } from './config.ts';
 import type { Checked } from './settings.ts';
+import { covers } from './source-addresses.ts';
 
 /** From flags and variables to a configuration: what is wrong, and what is odd. */
 
@@ -53,6 +54,13 @@ function contradictions(config: Config): string[] {
   }
   mistakes.push(...sourceMistakes(config, ['sourceNatsUrl', 'sourceNatsSubjects', 'sourceNatsRejected']));
   mistakes.push(...sourceMistakes(config, ['sourceMqttUrl', 'sourceMqttTopics', 'sourceMqttRejected']));
+  mistakes.push(...circles(config));
+  const { host, port, operatorHost = host, operatorPort } = config;
+  if (port !== 0 && port === operatorPort && host === operatorHost) {
+    mistakes.push(
+      `${variableOf('operatorPort')} is ${port}, as ${variableOf('port')}: the operator's side needs another one`,
+    );
+  }
   if (config.operatorHost && config.operatorPort === undefined) {
     mistakes.push(`${variableOf('operatorHost')} needs ${variableOf('operatorPort')}`);
   }
@@ -71,6 +79,27 @@ function sourceMistakes(config: Config, names: readonly SettingName[]): string[]
   return [`${variableOf(given)} needs ${missing.map(variableOf).join(' and ')}`];
 }
 
+/** What cannot be stored must not come back as a message, to be rejected for ever. */
+function circles(config: Config): string[] {
+  const mistakes: string[] = [];
+  const sources = [
+    ['nats', 'sourceNatsSubjects', 'sourceNatsRejected'],
+    ['mqtt', 'sourceMqttTopics', 'sourceMqttRejected'],
+  ] as const;
+  for (const [protocol, addresses, rejected] of sources) {
+    const to = config[rejected];
+    if (to === undefined) continue;
+    const reader = config[addresses].find(({ address }) => covers(protocol, address, to));
+    if (!reader) continue;
+    mistakes.push(
+      `${variableOf(rejected)} is ${to}, which ${reader.address} of ${variableOf(addresses)} reads: what is rejected would come back for ever`,
+    );
+  }
+  return mistakes;
+}
+
+/** Of 32 random bytes about 30 differ; fewer than 20 do once in a billion billions. */
+const FEW_BYTES = 16;
 /** A shorter token can be guessed over a network in reasonable time. */
 const SHORT_TOKEN = 16;
 
@@ -83,6 +112,13 @@ function oddities(config: Config, environment: Readonly<Record<string, string | 
     warnings.push(
       `${variableOf('operatorToken')} has only ${config.operatorToken.length} characters; use 32 random ones`,
     );
+  }
+  for (const name of ['secret', 'secretPrevious'] as const) {
+    const value = config[name];
+    if (value && new Set(value).size < FEW_BYTES)
+      warnings.push(
+        `${variableOf(name)} was not made at random, so that it can be guessed: make one by \`openssl rand -base64 32\``,
+      );
   }
   if (config.retryWindow > config.retention) {
     warnings.push(

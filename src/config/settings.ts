@@ -17,6 +17,33 @@ export function text(allowed: string, pattern: RegExp): Kind<string> {
   };
 }
 
+/** A host name or an IP address, without a port. */
+export function host(): Kind<string> {
+  const allowed = 'a host name or an IP address';
+  return {
+    allowed,
+    read: (text) => {
+      const isName =
+        /^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$/;
+      return isIP(text) !== 0 || isName.test(text) ? { value: text } : refuse(text, allowed);
+    },
+  };
+}
+
+/** A path, absolute or relative to the working directory. */
+export function directory(): Kind<string> {
+  const allowed = 'a directory';
+  return {
+    allowed,
+    read: (text) => {
+      // A shell replaces it at the beginning of a word only, and nothing does in a file with variables.
+      if (/^~(\/|$)/.test(text))
+        return { fault: `is ${JSON.stringify(text)}: only a shell replaces ~; write the whole path` };
+      return /^[^\0]{1,4096}$/.test(text) ? { value: text } : refuse(text, allowed);
+    },
+  };
+}
+
 /** Like text, but a fault never repeats the value. */
 export function secretText(allowed: string, pattern: RegExp): Kind<string> {
   return {
@@ -121,30 +148,6 @@ export function urlList(scheme: string): Kind<readonly string[]> {
   };
 }
 
-/** A subject or topic, and what its messages hold: a kind of records, or the name of a mapping. */
-export interface SourceAddress {
-  readonly holds: string;
-  readonly address: string;
-}
-
-/** `what=address`, separated by commas. */
-export function sourceList(example: string): Kind<readonly SourceAddress[]> {
-  const allowed = `\`what=address\`, several separated by commas, e.g. \`usage=${example}\`; what is \`usage\`, \`events\`, \`sms\` or the name of a mapping`;
-  return {
-    allowed,
-    read: (text) => {
-      const value: SourceAddress[] = [];
-      for (const part of splitList(text)) {
-        const [, holds, address] = /^([\w.-]+)=(\S+)$/.exec(part) ?? [];
-        if (holds === undefined || address === undefined) return refuse(part, allowed);
-        if (value.some((one) => one.address === address)) return { fault: `names ${address} twice` };
-        value.push({ holds, address });
-      }
-      return value.length > 0 || text === '' ? { value } : refuse(text, allowed);
-    },
-  };
-}
-
 /** `organisation=resource`, separated by commas: a role of AWS, or a project or topic of Google Cloud. */
 export function grantList(): Kind<readonly { organisation: number | '*'; resource: string }[]> {
   const allowed =
@@ -210,14 +213,14 @@ function toCidr(text: string): string | undefined {
   return /^\d{1,3}$/.test(length) && Number(length) <= longest ? `${address}/${Number(length)}` : undefined;
 }
 
-function splitList(text: string): string[] {
+export function splitList(text: string): string[] {
   return text
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '');
 }
 
-function refuse(text: string, allowed: string): { fault: string } {
+export function refuse(text: string, allowed: string): { fault: string } {
   const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
   return { fault: `is ${JSON.stringify(shown)}; allowed: ${allowed}` };
 }

@@ -25,6 +25,7 @@ import {
   type PreparedDestination,
   prepareDestination,
 } from './destination.ts';
+import { mustFitReplays } from './replay.ts';
 import { type DataStreamSchemas, Delivery } from './schema.ts';
 import { changeStream, findProgress, findStream, lookUpStream, removeStream } from './store.ts';
 import { successorOf } from './take-over.ts';
@@ -63,6 +64,7 @@ export async function patchDataStream(
     const { state } = streamStatus(stored, await findProgress(registry, stored));
     const changes = readChanges(parts, body, stored, state);
     if (changes.desired === 'running') await mustNotBeTakenOver(registry, stored);
+    if (changes.kind !== stored.kind) await mustFitReplays(registry, stored, changes.kind);
     const { destination } = changes;
     if (isMoved(destination) && verifyDestinations) {
       await mustBeReachable(parts, destination.configured, { organisationId, streamId: id }, signal);
@@ -210,6 +212,7 @@ export async function restartDataStream(
   await changeStream(registry, organisationId, id, async (stored) => {
     const { state } = streamStatus(stored, await findProgress(registry, stored));
     if (state === 'paused') {
+      await mustNotBeTakenOver(registry, stored);
       const message = 'The data stream is paused: resume it with PATCH {"status": {"id": 1}}.';
       throw new ApiError('InvalidState', message);
     }

@@ -88,6 +88,30 @@ test('what is wrong is named', async () => {
   }
 });
 
+test('a stream that was taken over delivers no replay, and says where to create one', async () => {
+  const before = await create();
+  const next = await api.create({ ...STREAM, continue_from: id });
+  const { status, body } = await post({ from: 'earliest' });
+  assert.equal(status, 409);
+  assert.match(body.message, new RegExp(`${next} has taken over .* create a replay of ${next}`));
+  assert.equal((await post({ from: 'earliest', dry_run: true })).status, 200);
+  const view = (await api.call('GET', path(before))).body;
+  assert.deepEqual([view.status.id, view.status.message], [2, body.message]);
+  const restarted = await api.call('POST', `/api/v2/data_stream/${id}/restart`);
+  assert.match(restarted.body.message, new RegExp(`Delete ${next} first`));
+});
+
+test('a stream becomes one of another kind only if the filters of its replays mean something there', async () => {
+  const usage = { body: { data_stream_type: { id: 1 }, filters: [] } };
+  const change = () => api.call('PATCH', `/api/v2/data_stream/${id}`, usage);
+  const replay = await create({ from: 'earliest', filters: [{ field: 'event_type_id', value: [1] }] });
+  const refused = await change();
+  assert.equal(refused.status, 409);
+  assert.match(refused.body.message, new RegExp(`filters of replay ${replay} mean nothing in usage`));
+  await finish(replay);
+  assert.equal((await change()).status, 202);
+});
+
 test('unfinished ones are bounded for a stream and an organisation; finished ones make room', async () => {
   const replays: string[] = [];
   for (let count = 0; count < MOST_REPLAYS.stream; count++) replays.push(await create());

@@ -3,6 +3,7 @@ import type { Identity } from '../../auth/identity.ts';
 import { ApiError, faultsToError } from '../../errors.ts';
 import { showNumbers } from '../../filters/sent-number.ts';
 import type { Position } from '../../log/log.ts';
+import { KINDS, type RecordKind } from '../../records/kinds.ts';
 import {
   type DataStreamDocument,
   PROGRESS,
@@ -26,6 +27,7 @@ import {
   Time,
 } from './schema.ts';
 import { changeStream, findStream, listStreams } from './store.ts';
+import { successorOf } from './take-over.ts';
 import { iso, showLastError, showProgress, showState } from './view.ts';
 
 /** A range of a stream's records is delivered again, beside the live flow. */
@@ -218,6 +220,8 @@ async function createReplay(
 ) {
   const { registry, clock } = parts;
   const { document: stream } = await findStream(registry, organisationId, id);
+  const by = await successorOf(registry, stream);
+  if (by !== undefined && !body.dry_run) throw new ApiError('InvalidState', takenOverBy(by));
   const range = readRange(parts, body);
   const reader = new FieldReader();
   const filters = reader.filters(body.filters, stream.kind);
@@ -343,15 +347,35 @@ async function progressOf(registry: Registry, stream: DataStreamDocument, id: st
   return (await PROGRESS.get(registry, jobKey(stream, id)))?.document;
 }
 
+/** @throws ApiError InvalidState when a replay that is not finished has filters that mean nothing in records of this kind */
+export async function mustFitReplays(
+  registry: Registry,
+  stream: DataStreamDocument,
+  kind: RecordKind,
+): Promise<void> {
+  for (const replay of stream.replays ?? []) {
+    const reader = new FieldReader();
+    reader.filters(replay.filters, kind);
+    if (reader.faults.length === 0) continue;
+    if (replayEnded(replay, await progressOf(registry, stream, replay.id))) continue;
+    const message = `The filters of replay ${replay.id} mean nothing in ${KINDS[kind].words}: delete it first, or let it finish.`;
+    throw new ApiError('InvalidState', message);
+  }
+}
+
+const takenOverBy = (id: string) =>
+  `Data stream ${id} has taken over from this one, which delivers nothing any more: create a replay of ${id}.`;
+
 async function showReplay(registry: Registry, stream: DataStreamDocument, replay: ReplayDocument) {
   const progress = await progressOf(registry, stream, replay.id);
+  const by = await successorOf(registry, stream);
   return {
     id: replay.id,
     from: replay.fromTime,
     until: replay.untilTime,
     filters: showNumbers(replay.filters),
     max_records_per_second: replay.recordsPerSecond ?? null,
-    status: statusOf(stream, replay, progress),
+    status: statusOf(stream, replay, progress, by),
     progress: showProgress(progress),
     last_error: showLastError(progress?.lastError),
     created: replay.created,
@@ -362,6 +386,7 @@ function statusOf(
   stream: DataStreamDocument,
   replay: ReplayDocument,
   progress: ProgressDocument | undefined,
+  by: string | undefined,
 ) {
   const since = iso(progress?.status.since ?? Date.parse(replay.created));
   if (replayEnded(replay, progress)) {
@@ -369,7 +394,8 @@ function statusOf(
     return { id: 5, description: 'Finished', message, since };
   }
   if (replay.desired === 'paused' || stream.desired === 'paused') {
-    const message = replay.desired === 'paused' ? 'Paused.' : 'Paused with its data stream.';
+    const paused = replay.desired === 'paused' ? 'Paused.' : 'Paused with its data stream.';
+    const message = by === undefined ? paused : takenOverBy(by);
     return { ...showState('paused'), message, since };
   }
   if (!progress || progress.generation < stream.generation + replay.generation)
