@@ -25,7 +25,7 @@ import {
   type PreparedDestination,
   prepareDestination,
 } from './destination.ts';
-import { mustFitReplays } from './replay.ts';
+import { mustFitReplays } from './replay-view.ts';
 import { type DataStreamSchemas, Delivery } from './schema.ts';
 import { changeStream, findProgress, findStream, lookUpStream, removeStream } from './store.ts';
 import { successorOf } from './take-over.ts';

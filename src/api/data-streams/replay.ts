@@ -1,34 +1,17 @@
 import { type Static, Type } from 'typebox';
 import type { Identity } from '../../auth/identity.ts';
 import { ApiError, faultsToError } from '../../errors.ts';
-import { showNumbers } from '../../filters/sent-number.ts';
 import type { Position } from '../../log/log.ts';
-import { KINDS, type RecordKind } from '../../records/kinds.ts';
-import {
-  type DataStreamDocument,
-  PROGRESS,
-  type ProgressDocument,
-  progressKey,
-  type ReplayDocument,
-  replayEnded,
-} from '../../registry/data-stream.ts';
+import { type DataStreamDocument, type ReplayDocument, replayEnded } from '../../registry/data-stream.ts';
 import type { Json, Registry } from '../../registry/registry.ts';
 import { defineRoute, type Route, type RouteRequest } from '../route.ts';
 import { FieldReader } from './body.ts';
 import { type CreateParts, newId } from './create.ts';
-import {
-  DataStreamParameters,
-  Filters,
-  GivenId,
-  LastError,
-  nullable,
-  Progress,
-  StatusView,
-  Time,
-} from './schema.ts';
+import { jobKey, progressOf, ReplayView, replayOf, showReplay, takenOverBy } from './replay-view.ts';
+import { DataStreamParameters, Filters, GivenId, nullable } from './schema.ts';
 import { changeStream, findStream, listStreams } from './store.ts';
 import { successorOf } from './take-over.ts';
-import { iso, showLastError, showProgress, showState } from './view.ts';
+import { iso } from './view.ts';
 
 /** A range of a stream's records is delivered again, beside the live flow. */
 export interface ReplayParts extends CreateParts {
@@ -83,20 +66,6 @@ const ReplayPatch = Type.Object(
   },
   // A replay that is sent back as it was read shows more.
   { 'x-component': 'PatchReplay' },
-);
-const ReplayView = Type.Object(
-  {
-    id: Type.String(),
-    from: Time('Records that arrived since then.'),
-    until: Time('Records that arrived before then.'),
-    filters: Filters,
-    max_records_per_second: Type.Union([Type.Integer(), Type.Null()]),
-    status: StatusView,
-    progress: Progress,
-    last_error: LastError,
-    created: Time('When it was created.'),
-  },
-  { 'x-component': 'Replay' },
 );
 const Counted = Type.Object({
   records: Type.Integer({ description: 'Records that the replay would deliver.' }),
@@ -333,72 +302,4 @@ function withReplays(
 ): DataStreamDocument {
   const replays = (stream.replays ?? []).map(change).filter((replay) => replay !== undefined);
   return { ...stream, replays };
-}
-
-function replayOf(stream: DataStreamDocument, id: string): ReplayDocument {
-  const replay = stream.replays?.find((each) => each.id === id);
-  if (!replay) throw new ApiError('NotFound', `Data stream ${stream.id} has no replay ${id.slice(0, 64)}.`);
-  return replay;
-}
-
-const jobKey = (stream: DataStreamDocument, name: string) => progressKey({ ...stream, job: { name } });
-
-async function progressOf(registry: Registry, stream: DataStreamDocument, id: string) {
-  return (await PROGRESS.get(registry, jobKey(stream, id)))?.document;
-}
-
-/** @throws ApiError InvalidState when a replay that is not finished has filters that mean nothing in records of this kind */
-export async function mustFitReplays(
-  registry: Registry,
-  stream: DataStreamDocument,
-  kind: RecordKind,
-): Promise<void> {
-  for (const replay of stream.replays ?? []) {
-    const reader = new FieldReader();
-    reader.filters(replay.filters, kind);
-    if (reader.faults.length === 0) continue;
-    if (replayEnded(replay, await progressOf(registry, stream, replay.id))) continue;
-    const message = `The filters of replay ${replay.id} mean nothing in ${KINDS[kind].words}: delete it first, or let it finish.`;
-    throw new ApiError('InvalidState', message);
-  }
-}
-
-const takenOverBy = (id: string) =>
-  `Data stream ${id} has taken over from this one, which delivers nothing any more: create a replay of ${id}.`;
-
-async function showReplay(registry: Registry, stream: DataStreamDocument, replay: ReplayDocument) {
-  const progress = await progressOf(registry, stream, replay.id);
-  const by = await successorOf(registry, stream);
-  return {
-    id: replay.id,
-    from: replay.fromTime,
-    until: replay.untilTime,
-    filters: showNumbers(replay.filters),
-    max_records_per_second: replay.recordsPerSecond ?? null,
-    status: statusOf(stream, replay, progress, by),
-    progress: showProgress(progress),
-    last_error: showLastError(progress?.lastError),
-    created: replay.created,
-  };
-}
-
-function statusOf(
-  stream: DataStreamDocument,
-  replay: ReplayDocument,
-  progress: ProgressDocument | undefined,
-  by: string | undefined,
-) {
-  const since = iso(progress?.status.since ?? Date.parse(replay.created));
-  if (replayEnded(replay, progress)) {
-    const message = 'All records of the range were delivered, quarantined, or did not pass the filters.';
-    return { id: 5, description: 'Finished', message, since };
-  }
-  if (replay.desired === 'paused' || stream.desired === 'paused') {
-    const paused = replay.desired === 'paused' ? 'Paused.' : 'Paused with its data stream.';
-    const message = by === undefined ? paused : takenOverBy(by);
-    return { ...showState('paused'), message, since };
-  }
-  if (!progress || progress.generation < stream.generation + replay.generation)
-    return { ...showState('pending'), message: 'The replay is being started.', since };
-  return { ...showState(progress.status.state), message: progress.status.message, since };
 }
