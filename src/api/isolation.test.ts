@@ -168,7 +168,9 @@ describe('a token of one organisation', () => {
     const id = await api.create(body, 'ada');
     assert.ok(await api.document(id, 1));
     assert.equal(await api.document(id, 2), undefined);
-    const { body: list } = await api.call('GET', '/api/v2/data_stream?organisation_id=2', { token: 'ada' });
+    const asked = await api.call('GET', '/api/v2/data_stream?organisation_id=2', { token: 'ada' });
+    assert.deepEqual([asked.status, asked.body.errors[0].path], [422, '/organisation_id']);
+    const { body: list } = await api.call('GET', '/api/v2/data_stream', { token: 'ada' });
     const ids = list.map((stream: { id: string }) => stream.id);
     assert.ok(ids.includes(id) && !ids.includes(foreign.stream));
     assert.equal((await api.call('GET', '/api/v2/data_stream', { token: 'bea' })).text, before);
