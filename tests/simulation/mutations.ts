@@ -11,6 +11,7 @@ export interface Mutation {
 
 const committer = 'src/delivery/partition/committer.ts';
 const participation = 'src/leases/participation.ts';
+const writes = 'src/leases/lease-writes.ts';
 const held = 'src/leases/held.ts';
 const contact = 'src/leases/contact.ts';
 const log = 'src/log/embedded-log.ts';
@@ -100,14 +101,14 @@ export const MUTATIONS: readonly Mutation[] = [
   of('leases', held, 'a lost lease does not end the run', 'this.stop.abort(new Error(', 'void (new Error('),
   of(
     'leases',
-    participation,
+    writes,
     'the epoch does not grow with the holder',
     'const epoch = Math.max(lease?.document?.epoch ?? 0, last) + 1;',
     'const epoch = Math.max(lease?.document?.epoch ?? 0, last);',
   ),
   of(
     'leases',
-    participation,
+    writes,
     'the last epoch of the partition is not looked up',
     'const last = await lastEpoch(partition);',
     'const last = 0;',

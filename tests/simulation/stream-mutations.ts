@@ -28,8 +28,8 @@ const FAULTS: readonly (readonly [file: string, name: string, search: string, re
   [
     stream('outcomes'),
     'the answer to a cancelled request is charged',
-    "if (request.cancelled && outcome.type !== 'gone')",
-    "if (request.id < 0 && outcome.type !== 'gone')",
+    'if (request.cancelled && !isNotThere(outcome))',
+    'if (request.id < 0 && !isNotThere(outcome))',
   ],
   [
     stream('outcomes'),
@@ -154,7 +154,7 @@ const FAULTS: readonly (readonly [file: string, name: string, search: string, re
     '',
   ],
   [stream('machine'), 'what did not change is committed again and again', 'state.dirty = false;', ''],
-  [stream('driver'), 'a stop gives no grace time', 'clock.after(settings.stopGraceMs,', 'clock.after(0,'],
+  [stream('loop'), 'a stop gives no grace time', 'clock.after(settings.stopGraceMs,', 'clock.after(0,'],
   [
     partition('streams'),
     'who gets a record does not follow the relation',
