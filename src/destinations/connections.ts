@@ -71,6 +71,17 @@ export class Connections {
     };
   }
 
+  /** Ends the open connections to an origin. @returns whether there were some */
+  end(origin: Origin): boolean {
+    let any = false;
+    for (const { isOpen, socket } of this.#known.get(keyOf(origin)) ?? []) {
+      if (!isOpen || !socket || socket.destroyed) continue;
+      socket.destroy();
+      any = true;
+    }
+    return any;
+  }
+
   /** What a call that has no connection yet waits for. */
   connecting({ protocol, hostname, port }: URL): Reaching {
     for (const known of this.#known.get(keyOf({ protocol, hostname, port })) ?? [])

@@ -139,6 +139,28 @@ describe('the way out', () => {
     await peer.disconnected();
   });
 
+  for (const [whose, options, other] of [
+    ['of another organisation', { maxSockets: 1 }, 2],
+    ['of its own', { maxSocketsPerOrganisation: 1 }, 1],
+  ] as const)
+    test(`where no more may be open, an idle connection ${whose} gives way`, async (t) => {
+      const { egress, peer } = await start(t, { allow: '127.0.0.0/8', ...options });
+      const { peer: second } = await start(t, { allow: '127.0.0.0/8' });
+      const get = async (organisationId: number, port: number) => {
+        const dispatcher = egress.of(organisationId).agent;
+        const { statusCode, body } = await request(`http://127.0.0.1:${port}/`, { dispatcher });
+        await body.dump();
+        return statusCode;
+      };
+      assert.equal(await get(1, peer.port), 200);
+      await settle();
+      assert.equal(await get(other, second.port), 200);
+      await peer.disconnected();
+      await settle();
+      assert.equal(await get(1, peer.port), 200);
+      assert.deepEqual([peer.accepted, second.accepted], [2, 1]);
+    });
+
   test('an organisation that has opened its share of the sockets leaves the others to the others', async (t) => {
     const { egress, peer } = await start(t, { allow: '127.0.0.0/8', maxSocketsPerOrganisation: 1 });
     const hanging: (() => void)[] = [];

@@ -4,6 +4,7 @@ import { systemClock } from '../lib/system-clock.ts';
 import { type AddressRule, addressRule } from './addresses.ts';
 import { Connections } from './connections.ts';
 import { withoutContinue } from './http/unasked-continue.ts';
+import { IdleConnections } from './idle-connections.ts';
 import type { Address } from './names/address.ts';
 import { askNameServers } from './names/question.ts';
 import { createNameResolver } from './names/resolver.ts';
@@ -108,11 +109,13 @@ const OWN = 0;
  * @throws Error if `allow` contains something other than an address range
  */
 export function createEgress(options: EgressOptions): SharedEgress {
-  const { allow, maxSockets = MAX_SOCKETS } = options;
+  const { allow } = options;
+  const maxSockets = Math.min(options.maxSockets ?? MAX_SOCKETS, MAX_SOCKETS);
   const ranges = typeof allow === 'string' ? allow.split(',').map((range) => range.trim()) : allow;
   const rule = addressRule(ranges.filter((range) => range !== ''));
-  const sockets = {
+  const sockets: Parts['sockets'] = {
     open: 0,
+    idle: [],
     most: maxSockets,
     mostPerOrganisation:
       options.maxSocketsPerOrganisation ?? Math.min(maxSockets, MAX_SOCKETS_PER_ORGANISATION),
@@ -123,7 +126,7 @@ export function createEgress(options: EgressOptions): SharedEgress {
   const make = (organisationId: number): Egress => {
     const lookup = checkedLookup(parts, organisationId);
     const connections = new Connections();
-    const connector = boundedConnector(parts, lookup, connections);
+    const connector = boundedConnector(parts, lookup, connections, () => idle.endSome());
     const agent = new Agent({
       connect: (options, callback) =>
         connector(options, (...result) => {
@@ -135,6 +138,8 @@ export function createEgress(options: EgressOptions): SharedEgress {
       clientTtl: CONNECTION_AGE_MS,
     });
     agents.set(organisationId, agent);
+    const idle = new IdleConnections(agent, connections, systemClock);
+    sockets.idle.push(idle);
     return {
       allows: (address) => rule.forbids(address) === undefined,
       lookup,
@@ -175,14 +180,25 @@ interface Parts {
   readonly rule: AddressRule;
   readonly resolve: Required<EgressOptions>['resolve'];
   readonly proxy: ForwardProxy | undefined;
-  readonly sockets: { open: number; readonly most: number; readonly mostPerOrganisation: number };
+  readonly sockets: {
+    open: number;
+    /** Of each organisation. */
+    readonly idle: IdleConnections[];
+    readonly most: number;
+    readonly mostPerOrganisation: number;
+  };
 }
 
-/** A connector of one organisation: it counts that organisation's sockets, and all. */
+/**
+ * A connector of one organisation: it counts that organisation's sockets, and all. Where there are as many as may be, idle ones
+ * give way.
+ * @param endIdle ends idle ones of this organisation; returns whether there were some
+ */
 function boundedConnector(
   { rule, sockets, proxy }: Parts,
   lookup: LookupFunction,
   connections: Connections,
+  endIdle: () => boolean,
 ): buildConnector.connector {
   const connect = buildConnector({
     timeout: CONNECT_TIMEOUT_MS,
@@ -203,8 +219,9 @@ function boundedConnector(
     const literal = options.hostname.replace(/^\[|\]$/g, '');
     const kind = isIP(literal) ? rule.forbids(literal) : undefined;
     if (kind) return fail(callback, new ForbiddenAddress(literal, kind));
-    if (sockets.open >= sockets.most) return fail(callback, new OutOfSockets(sockets.most));
-    if (open >= sockets.mostPerOrganisation)
+    if (sockets.open >= sockets.most && !sockets.idle.some((way) => way.endSome()))
+      return fail(callback, new OutOfSockets(sockets.most));
+    if (open >= sockets.mostPerOrganisation && !endIdle())
       return fail(callback, new OutOfSockets(sockets.mostPerOrganisation));
     const { protocol } = options;
     const port = Number(options.port || (protocol === 'https:' ? 443 : 80));

@@ -35,6 +35,7 @@ import { observeCluster } from './cluster-gauges.ts';
 import { observeDelivery } from './delivery-observer.ts';
 import { createNotifications } from './notifications.ts';
 import { observeLog } from './observed-log.ts';
+import { mostOpenFiles, mostOutgoing, warnOfFewFiles } from './open-files.ts';
 import { requireSecret } from './secret-check.ts';
 import { sourcesOf } from './sources.ts';
 import { openStorage } from './storage.ts';
@@ -64,9 +65,12 @@ export const startServer: StartServer = async (
     const stop = new AbortController();
     const { secrets, operatorToken } = await loadNodeSecrets(config);
     if (!config.secretLost) await requireSecret(storage.registry, secrets);
+    const openFiles = mostOpenFiles();
+    warnOfFewFiles(openFiles, logger);
     const egress = createEgress({
       allow: config.allowDestinations,
       nameServers: config.nameServers,
+      maxSockets: mostOutgoing(openFiles),
       proxy: config.egressProxy === 'environment' ? proxyFromEnvironment(process.env) : undefined,
     });
     closing.defer(() => egress.close());

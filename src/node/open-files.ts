@@ -1,0 +1,44 @@
+import type { Logger } from 'pino';
+
+/**
+ * How many files the process may have open, and how many of them may be connections to receivers. Sockets are files: when none is
+ * left, the kernel resets whoever wants to connect, producers of records too.
+ */
+
+/** What a node has open by itself: its store, event loop, log, scratch files, connections to NATS. */
+const OWN_FILES = 32;
+/** With fewer, nothing could be delivered at all. */
+const LEAST_OUTGOING = 4;
+
+interface UserLimits {
+  readonly open_files?: { readonly soft: number | 'unlimited' };
+}
+
+/** undefined: without a limit, or the system does not say. */
+export function mostOpenFiles(): number | undefined {
+  const { userLimits } = process.report.getReport() as { readonly userLimits?: UserLimits };
+  const soft = userLimits?.open_files?.soft;
+  return typeof soft === 'number' ? soft : undefined;
+}
+
+/**
+ * Half of what the node does not need itself; the other half is for those who connect to it.
+ * @param most open files; undefined: without a limit
+ */
+export function mostOutgoing(most: number | undefined): number {
+  if (most === undefined) return Number.POSITIVE_INFINITY;
+  return Math.max(LEAST_OUTGOING, Math.floor((most - OWN_FILES) / 2));
+}
+
+/** Below this, a node with a few hundred data streams has too few. */
+const FEW_FILES = 1_024;
+
+export function warnOfFewFiles(most: number | undefined, logger: Pick<Logger, 'warn'>): void {
+  if (most === undefined || most >= FEW_FILES) return;
+  const outgoing = mostOutgoing(most);
+  logger.warn(
+    { event: 'node.few_open_files', openFiles: most, outgoing },
+    `this process may have ${most} files open, so there are at most ${outgoing} connections to receivers at a time: ` +
+      'raise the limit (ulimit -n, LimitNOFILE of systemd, ulimits of a container)',
+  );
+}
