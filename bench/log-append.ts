@@ -2,13 +2,13 @@
  * The cost of durability: appends to the record log compared with appends of the same bytes to a plain file with
  * fdatasync, interleaved in one run on the same disk.
  *
- *   node bench/log-append.ts [directory, default: a new one in the current] [page sizes, default 4096,8192,16384]
+ *   node bench/log-append.ts [directory, default: a new one in the current]
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { systemClock, systemRandom } from '../src/lib/system-clock.ts';
-import { createLmdbLog } from '../src/log/lmdb.ts';
+import { createSegmentedLog } from '../src/log/segments.ts';
 import type { NewBlock, RecordLog } from '../src/log/log.ts';
 import { blockInMemory, encodeBlock } from '../src/records/block.ts';
 import { indexOfOne } from '../src/records/record-index.ts';
@@ -26,7 +26,6 @@ const SIZES = [
 ];
 
 interface Row {
-  readonly 'page size': number;
   readonly 'block KB': number;
   readonly 'log MB/s': number;
   readonly 'file MB/s': number;
@@ -37,17 +36,20 @@ interface Row {
 }
 
 const parent = resolve(process.argv[2] ?? '.');
-const pageSizes = (process.argv[3] ?? '4096,8192,16384').split(',').map(Number);
 const rows: Row[] = [];
-for (const { bytes, count } of SIZES)
-  for (const pageSize of pageSizes) rows.push(await measure(pageSize, bytes, count));
+for (const { bytes, count } of SIZES) rows.push(await measure(bytes, count));
 console.table(rows);
 
-async function measure(pageSize: number, bytes: number, count: number): Promise<Row> {
+async function measure(bytes: number, count: number): Promise<Row> {
   const directory = mkdtempSync(join(parent, 'log-append-'));
-  const lmdb = await openLmdb(directory, { clock: systemClock, pageSize });
+  const lmdb = await openLmdb(directory, { clock: systemClock });
+  const segmented = await createSegmentedLog(lmdb, {
+    partitions: PARTITIONS,
+    clock: systemClock,
+    fault: (message) => console.error(message),
+  });
   try {
-    const log = await createLmdbLog(lmdb, { partitions: PARTITIONS, clock: systemClock });
+    const { log } = segmented;
     const blocks = await Promise.all(
       Array.from({ length: 64 }, (_, i) => randomBlock(i % PARTITIONS, bytes)),
     );
@@ -65,16 +67,16 @@ async function measure(pageSize: number, bytes: number, count: number): Promise<
     const megabytes = (count * bytes) / 1e6;
     latencies.sort((a, b) => a - b);
     return {
-      'page size': pageSize,
       'block KB': bytes / 1000,
       'log MB/s': round(megabytes / median(logSeconds)),
       'file MB/s': round(megabytes / median(fileSeconds)),
       'log / file': round(median(ratios)),
       'append p50 ms': round(latencies[Math.floor(latencies.length / 2)] as number),
       'append p99 ms': round(latencies[Math.floor(latencies.length * 0.99)] as number),
-      'disk / data': round((await lmdb.sizeOnDisk()) / stored),
+      'disk / data': round((await log.usage()).bytes / stored),
     };
   } finally {
+    await segmented.close();
     await close(lmdb, directory);
   }
 }

@@ -34,7 +34,7 @@ test('a store of version 1 opens, delivers what was pending, and is upgraded', {
   t.after(() => receiver.close());
   const node = await startNode({ dataDirectory, environment: ENVIRONMENT });
   t.after(() => node.kill());
-  assert.match(node.output(), /upgraded from version 1 to version 2/);
+  assert.match(node.output(), /upgraded from version 1 to version 3/);
 
   const api = createApiClient(node.url);
   const token = await api.authenticate(ORGANISATION);
@@ -82,11 +82,11 @@ test('a store of a newer program is refused with the name of that program', {
 }, async (t) => {
   const dataDirectory = await unpackStore(t);
   const lmdb = await openLmdb(dataDirectory, { clock: systemClock });
-  await createLmdbRegistry(lmdb).put('store', { version: 3, program: '7.1.0', at: 0 });
+  await createLmdbRegistry(lmdb).put('store', { version: 4, program: '7.1.0', at: 0 });
   await lmdb.close();
   await assert.rejects(
     startNode({ dataDirectory, environment: ENVIRONMENT }),
-    /could not start: this store has version 3 and was written by simstream 7\.1\.0/,
+    /could not start: this store has version 4 and was written by simstream 7\.1\.0/,
   );
 });
 

@@ -83,6 +83,8 @@ export function describeCheck(check: StoreCheck): string[] {
   addMore(lines, check.damagedPageCount - check.damagedPages.length, 'damaged pages');
   for (const key of check.damagedDocuments) lines.push(`damaged: document ${JSON.stringify(key)}`);
   addMore(lines, check.damagedDocumentCount - check.damagedDocuments.length, 'damaged documents');
+  for (const what of check.damagedSegments) lines.push(`damaged: ${what}`);
+  addMore(lines, check.damagedSegmentCount - check.damagedSegments.length, 'faults of segments');
   if (check.lostTables > 0) lines.push(`lost: ${count(check.lostTables)} whole tables`);
   for (const [table, entries] of Object.entries(check.lostEntries))
     if (table !== 'log.blocks') lines.push(`lost: ${count(entries)} entries of the table ${table}`);

@@ -2,15 +2,15 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../lib/clock.ts';
-import { createLmdbLog } from '../log/lmdb.ts';
 import { createNatsLog } from '../log/nats.ts';
 import { beginNatsPartition } from '../log/nats-begin.ts';
+import { createSegmentedLog } from '../log/segments.ts';
 import type { MigrationSource } from '../migrate/source.ts';
 import type { MigrationTarget } from '../migrate/target.ts';
 import { PREFIX } from '../node/storage-nats.ts';
 import { createLmdbRegistry } from '../registry/lmdb.ts';
 import { createNatsRegistry } from '../registry/nats.ts';
-import { openStoreVersion, readStoreVersion } from '../registry/store-version.ts';
+import { DISTRIBUTED_VERSION, openStoreVersion, readStoreVersion } from '../registry/store-version.ts';
 import { LMDB_FILE, openLmdb } from '../storage/lmdb.ts';
 import { type Nats, openNats } from '../storage/nats.ts';
 import { VERSION } from '../version.ts';
@@ -24,16 +24,20 @@ const recentBytes = 0;
  * Opens an embedded storage and locks it, so a node that runs on it must be stopped first.
  * @throws Error that says what to do
  */
-export async function openMigrationSource(config: Config, clock: Clock): Promise<MigrationSource & Closing> {
+export async function openMigrationSource(
+  config: Config,
+  clock: Clock,
+  fault: (message: string) => void,
+): Promise<MigrationSource & Closing> {
   const { dataDir, partitions } = config;
   if (!existsSync(join(dataDir, LMDB_FILE)))
     throw new Error(`${dataDir} holds no storage of simstream (${LMDB_FILE})`);
   const lmdb = await openLmdb(dataDir, { clock });
   try {
-    const log = await createLmdbLog(lmdb, { partitions, clock, recentBytes });
+    const { log, close } = await createSegmentedLog(lmdb, { partitions, clock, recentBytes, fault });
     const registry = createLmdbRegistry(lmdb);
     await readStoreVersion(registry);
-    return { log, registry, close: () => lmdb.close() };
+    return { log, registry, close: () => close().then(() => lmdb.close()) };
   } catch (error) {
     await lmdb.close();
     throw error;
@@ -57,7 +61,8 @@ export async function openMigrationTarget(
     }
     const { partitions, retention: retentionMs } = config;
     const registry = await createNatsRegistry(nats, { prefix: PREFIX });
-    if (create) await openStoreVersion(registry, { program: VERSION, now: clock.now() });
+    if (create)
+      await openStoreVersion(registry, { program: VERSION, now: clock.now(), version: DISTRIBUTED_VERSION });
     else await readStoreVersion(registry);
     return {
       log: await createNatsLog(nats, { prefix: PREFIX, partitions, clock, retentionMs, recentBytes }),

@@ -120,7 +120,7 @@ async function withStorage(run: Run): Promise<number> {
   // Loaded here, so that the other commands do not load both stores' libraries.
   const { openMigrationSource, openMigrationTarget } = await import('./migrate-storage.ts');
   await using closing = new AsyncDisposableStack();
-  const source = await openMigrationSource(config, systemClock);
+  const source = await openMigrationSource(config, systemClock, (message) => console.printError(message));
   closing.defer(() => source.close());
   const target = await openMigrationTarget(config, systemClock, !dryRun);
   if (target) closing.defer(() => target.close());

@@ -8,7 +8,7 @@ import { ManualClock } from '../lib/manual-clock.fixture.ts';
 import { fc } from '../lib/property.fixture.ts';
 import { LMDB_FILE, openLmdb } from '../storage/lmdb.ts';
 import { openPages } from '../storage/lmdb-pages.ts';
-import { createLmdbLog } from './lmdb.ts';
+import { createLmdbLog } from './lmdb-log.fixture.ts';
 import type { StoredBlock } from './log.ts';
 import { labelOf, newBlock, PLENTY } from './world.fixture.ts';
 

@@ -30,17 +30,24 @@ export interface BlockStore {
   write(blocks: readonly PlacedBlock[], requests: readonly RememberedRequest[]): Promise<void>;
   /** The bytes of a block. They do not change while they are in use. */
   get(partition: number, sequence: number): Uint8Array | undefined;
-  /** Loads blocks into memory, so that `get` does not wait for a disk. */
-  prefetch?(partition: number, sequences: readonly number[]): Promise<void>;
+  /**
+   * Loads blocks into memory, so that `get` does not wait for a disk: about `most` bytes of them, at least one block.
+   * @returns those that `get` would read from the disk all the same; undefined if there are none
+   */
+  prefetch?(partition: number, sequences: readonly number[], most: number): Promise<Fetched | undefined>;
   /** Removes the blocks with sequence < `before`. `extent` still returns the same `next`. */
   remove(partition: number, before: number): Promise<void>;
   request(key: string): RememberedRequest | undefined;
   /** Removes some of the requests that are older than `time`; true if more of them may remain. */
   forgetRequests(time: number): Promise<boolean>;
   bytes(): number;
+  /** Rejects when blocks of so many bytes cannot be written now; missing where the registry shares the store's fate. */
+  probe?(bytes: number): Promise<void>;
 }
 
-interface PlacedBlock {
+export type Fetched = ReadonlyMap<number, Uint8Array>;
+
+export interface PlacedBlock {
   readonly partition: number;
   readonly sequence: number;
   readonly bytes: Uint8Array;
@@ -192,11 +199,11 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
     const { first, next } = extentOf(partition);
     const start = Math.max(first, Math.ceil(from));
     const end = Math.min(next, start + Math.max(1, limits.blocks));
-    await prefetchMissing(partition, start, end);
+    const fetched = await prefetchMissing(partition, start, end, limits.bytes);
     const found: StoredBlock[] = [];
     let bytes = 0;
     for (let sequence = start; sequence < end; sequence++) {
-      const { stored, length } = charged(() => readOne(partition, sequence));
+      const { stored, length } = charged(() => readOne(partition, sequence, fetched));
       if (!stored) continue;
       bytes += length;
       if (found.length > 0 && bytes > limits.bytes) break;
@@ -205,24 +212,26 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
     return found;
   };
 
-  const prefetchMissing = async (partition: number, start: number, end: number) => {
-    if (!store.prefetch) return;
+  const prefetchMissing = async (partition: number, start: number, end: number, most: number) => {
+    if (!store.prefetch) return undefined;
     const missing: number[] = [];
     for (let sequence = start; sequence < end; sequence++)
       if (!recent.get(partition, sequence) && !recent.bytesOf(partition, sequence)) missing.push(sequence);
-    if (missing.length > 0) await store.prefetch(partition, missing);
+    return missing.length > 0 ? store.prefetch(partition, missing, most) : undefined;
   };
 
   const readOne = (
     partition: number,
     sequence: number,
+    fetched?: Fetched,
   ): { stored: StoredBlock | undefined; length: number } => {
     const hit = recent.get(partition, sequence);
     if (hit) return { stored: { sequence, block: hit.block }, length: hit.storedLength };
     let bytes: Uint8Array | undefined;
     try {
-      bytes = recent.bytesOf(partition, sequence) ?? store.get(partition, sequence);
+      bytes = recent.bytesOf(partition, sequence) ?? fetched?.get(sequence) ?? store.get(partition, sequence);
     } catch (error) {
+      if (sequence < extentOf(partition).first) return { stored: undefined, length: 0 };
       // The store is damaged here; the blocks behind it may be readable.
       const fault = `the store cannot read the block: ${error instanceof Error ? error.message : error}`;
       return { stored: { sequence, block: undefined, fault }, length: 0 };
@@ -316,6 +325,17 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
     },
 
     usage: async () => ({ bytes: store.bytes() }),
+
+    ...(store.probe && {
+      probe: async (bytes: number) => {
+        try {
+          await store.probe?.(bytes);
+          return undefined;
+        } catch (error) {
+          return error instanceof Error ? error.message : String(error);
+        }
+      },
+    }),
   };
 }
 

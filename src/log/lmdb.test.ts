@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { ManualClock } from '../lib/manual-clock.fixture.ts';
 import { type Lmdb, openLmdb, StoreFailure } from '../storage/lmdb.ts';
-import { createLmdbLog } from './lmdb.ts';
+import { createLmdbLog } from './lmdb-log.fixture.ts';
 import { testRecordLog } from './log.contract.ts';
 import { IDEMPOTENCY_WINDOW } from './log.ts';
 import { newBlock, PARTITIONS } from './world.fixture.ts';

@@ -1,30 +1,19 @@
-import type { Clock } from '../lib/clock.ts';
 import { type Lmdb, StoreFailure, type Table, type TableChange } from '../storage/lmdb.ts';
-import {
-  type BlockStore,
-  createEmbeddedLog,
-  type RememberedRequest,
-  requireSamePartitions,
-} from './embedded-log.ts';
-import type { Extent, RecordLog } from './log.ts';
+import { type BlockStore, type RememberedRequest, requireSamePartitions } from './embedded-log.ts';
+import type { Extent } from './log.ts';
 
 /**
  * The record log's tables in LMDB. Integers are big-endian, so that keys sort by them.
  *
  *   log.blocks    = partition:u32 · sequence:u48           → the block
  *   log.extents   = "partitions"                           → count:u48, written once
+ *                 | "segments"                             → oldest:u48 · newest:u48, the segments in use (segments.ts)
+ *                 | "requests"                             → segment:u48 · offset:u48: the keys before it are in log.requests
  *                 | partition:u32                          → next:u48 · first:u48, written when blocks are removed;
  *                                                            first is missing where an older version wrote it
  *   log.requests  = SHA-256 of the idempotency key         → at:u48 · fingerprint (UTF-8)
  *   log.requests-by-time = at:u48 · SHA-256                → one byte, 0
  */
-interface LmdbLogOptions {
-  /** From 1 on; fixed when the log is first created. */
-  readonly partitions: number;
-  readonly clock: Clock;
-  /** Budget of the blocks in memory, for followers that keep up. */
-  readonly recentBytes?: number;
-}
 
 const BLOCKS = 'log.blocks';
 const PARTITIONS = Buffer.from('partitions');
@@ -33,17 +22,25 @@ const LAST_SEQUENCE = 2 ** 48 - 1;
 const REMOVED_AT_ONCE = 256;
 const FORGOTTEN_AT_ONCE = 2_000;
 
-/**
- * Opens the record log in an LMDB store, and creates it if necessary.
- * @throws Error that names both numbers, if the log was created with another number of partitions
- */
-export async function createLmdbLog(lmdb: Lmdb, options: LmdbLogOptions): Promise<RecordLog> {
-  const { partitions, clock, recentBytes } = options;
-  const store = await lmdbStore(lmdb, partitions);
-  return createEmbeddedLog(store, recentBytes === undefined ? { clock } : { clock, recentBytes });
+/** The tables, as a store of blocks and for a log that has its blocks in segments. */
+export interface LmdbStore extends BlockStore {
+  prefetch(partition: number, sequences: readonly number[]): Promise<undefined>;
+  /** Whether any block of the partition is in the table. */
+  hasBlocks(partition: number): boolean;
+  /** Keeps where a partition begins and goes on. */
+  keepExtent(partition: number, extent: Extent): Promise<void>;
+  /** A pair of numbers that is kept beside the extents. */
+  pair(name: PairName): readonly [number, number] | undefined;
+  keepPair(
+    name: PairName,
+    pair: readonly [number, number],
+    requests?: readonly RememberedRequest[],
+  ): Promise<void>;
 }
 
-async function lmdbStore(lmdb: Lmdb, partitions: number): Promise<BlockStore> {
+type PairName = 'segments' | 'requests';
+
+export async function lmdbStore(lmdb: Lmdb, partitions: number): Promise<LmdbStore> {
   const blocks = lmdb.table(BLOCKS);
   const extents = lmdb.table('log.extents');
   const requests = lmdb.table('log.requests');
@@ -87,8 +84,29 @@ async function lmdbStore(lmdb: Lmdb, partitions: number): Promise<BlockStore> {
     }
   };
 
+  const requestRows = (remembered: readonly RememberedRequest[]): TableChange[] =>
+    remembered.flatMap(({ key, fingerprint, at }) => {
+      const hash = Buffer.from(key, 'hex');
+      return [
+        { table: requests, key: hash, value: Buffer.concat([u48(at), Buffer.from(fingerprint, 'utf8')]) },
+        { table: requestsByTime, key: Buffer.concat([u48(at), hash]), value: Buffer.alloc(1) },
+      ];
+    });
+
   return {
     partitions,
+    hasBlocks: (partition) => edge(blocks, partition, 'first') !== undefined,
+    keepExtent: (partition, { first, next }) =>
+      lmdb.write([{ table: extents, key: u32(partition), value: Buffer.concat([u48(next), u48(first)]) }]),
+    pair: (name) => {
+      const row = extents.getBinary(Buffer.from(name));
+      return row && row.length >= 12 ? [readU48(row, 0), readU48(row, 6)] : undefined;
+    },
+    keepPair: (name, [one, two], remembered = []) =>
+      lmdb.write([
+        { table: extents, key: Buffer.from(name), value: Buffer.concat([u48(one), u48(two)]) },
+        ...requestRows(remembered),
+      ]),
     extent: (partition): Extent => {
       const next = nextOf(partition);
       return { first: firstOf(partition, next), next };
@@ -100,17 +118,13 @@ async function lmdbStore(lmdb: Lmdb, partitions: number): Promise<BlockStore> {
           key: blockKey(partition, sequence),
           value: bytes,
         })),
-        ...remembered.flatMap(({ key, fingerprint, at }) => {
-          const hash = Buffer.from(key, 'hex');
-          return [
-            { table: requests, key: hash, value: Buffer.concat([u48(at), Buffer.from(fingerprint, 'utf8')]) },
-            { table: requestsByTime, key: Buffer.concat([u48(at), hash]), value: Buffer.alloc(1) },
-          ];
-        }),
+        ...requestRows(remembered),
       ]),
     get: (partition, sequence) => blocks.getBinary(blockKey(partition, sequence)),
-    prefetch: (partition, sequences) =>
-      blocks.prefetch(sequences.map((sequence) => blockKey(partition, sequence))),
+    prefetch: async (partition, sequences) => {
+      await blocks.prefetch(sequences.map((sequence) => blockKey(partition, sequence)));
+      return undefined;
+    },
     remove: async (partition, before) => {
       const next = nextOf(partition);
       const end = blockKey(partition, before);

@@ -53,6 +53,12 @@ export interface RecordLog {
 
   /** Bytes on disk and bytes in use, if the adapter knows them. */
   usage(): Promise<{ bytes: number }>;
+
+  /**
+   * Writes something useless, to see whether blocks of so many bytes can be stored. Missing where a write of a document shows it.
+   * @returns why not; undefined if they can
+   */
+  probe?(bytes: number): Promise<string | undefined>;
 }
 
 /** A place in a partition: a block's sequence and the index of a record in it. Everything before it is done. */

@@ -17,14 +17,17 @@ import { join } from 'node:path';
 import type { Clock } from '../lib/clock.ts';
 import { makeDirectory } from '../lib/make-directory.ts';
 import { copyLmdb, LMDB_FILE } from '../storage/lmdb.ts';
+import { listSegments, SEGMENT_DIRECTORY } from '../storage/segment-files.ts';
 import { checkStore, type StoreCheck } from './check.ts';
+import { copySegments } from './copy-segments.ts';
 import { requireRoom } from './room.ts';
 import { syncDirectory } from './sync-directory.ts';
 
 /*
  * A backup is a directory like a data directory, with the store as it was at one moment and a description of it:
  *
- *   simstream.mdb   the store
+ *   simstream.mdb   documents, extents of the record log, and blocks of a store of version 2
+ *   segments/       the blocks of the record log
  *   backup.json     when and by which version it was made, and what it holds; written last, so a backup without it is not whole
  *   secret          only if asked for: with it the backup opens every customer's credentials
  */
@@ -84,7 +87,8 @@ export async function backupStore(
     syncDirectory(to);
     return { check, description };
   } catch (error) {
-    for (const name of [LMDB_FILE, SECRET, DESCRIPTION]) rmSync(join(to, name), { force: true });
+    for (const name of [LMDB_FILE, SEGMENT_DIRECTORY, SECRET, DESCRIPTION])
+      rmSync(join(to, name), { force: true, recursive: true });
     throw error;
   }
 }
@@ -101,17 +105,24 @@ export function requireBackup(directory: string, to: string, includeSecret: bool
 const LOOK_EVERY = 500;
 
 async function copy(directory: string, file: string, { clock, signal, progress }: Options): Promise<void> {
-  const { size } = statSync(join(directory, LMDB_FILE));
+  const [from, to] = [join(directory, SEGMENT_DIRECTORY), join(file, '..', SEGMENT_DIRECTORY)];
+  const segmentBytes = () => listSegments(to).reduce((sum, { bytes }) => sum + bytes, 0);
+  const size =
+    statSync(join(directory, LMDB_FILE)).size + listSegments(from).reduce((sum, { bytes }) => sum + bytes, 0);
   requireRoom(join(file, '..'), size);
   let cancel = () => {};
   const look = () => {
-    progress('copying', statSync(file, { throwIfNoEntry: false })?.size ?? 0, size);
+    progress('copying', (statSync(file, { throwIfNoEntry: false })?.size ?? 0) + segmentBytes(), size);
     cancel = clock.after(LOOK_EVERY, look);
   };
   look();
   try {
+    // Ended segments first: one that the node removes meanwhile is not needed any more. What was written since, after the
+    // documents: so each place that a document names is in a segment.
+    const copied = await copySegments(from, to, signal);
     await copyLmdb(directory, file);
     sync(file);
+    await copySegments(from, to, signal, copied);
   } finally {
     cancel();
   }
@@ -136,6 +147,7 @@ export async function restoreStore(
   const unfinished = `${file}.restoring`;
   try {
     progress('copying', 0, check.bytes);
+    await copySegments(join(from, SEGMENT_DIRECTORY), join(directory, SEGMENT_DIRECTORY), signal);
     keepFile(join(from, LMDB_FILE), unfinished);
     const secret = existsSync(join(from, SECRET));
     if (secret) keepFile(join(from, SECRET), join(directory, SECRET));
@@ -144,7 +156,8 @@ export async function restoreStore(
     progress('copying', check.bytes, check.bytes);
     return { check, secret };
   } catch (error) {
-    for (const path of [unfinished, join(directory, SECRET)]) rmSync(path, { force: true });
+    for (const path of [unfinished, join(directory, SECRET), join(directory, SEGMENT_DIRECTORY)])
+      rmSync(path, { force: true, recursive: true });
     throw error;
   }
 }

@@ -1,7 +1,12 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { missingBytes } from '../storage/lmdb-file.ts';
 import { headDiffers, openPages, type PageFile } from '../storage/lmdb-pages.ts';
 import { type PageDamage, type StoreEntry, walkEntries } from '../storage/lmdb-walk.ts';
+import { listSegments, openSegmentFiles, SEGMENT_DIRECTORY } from '../storage/segment-files.ts';
+import type { SegmentRange } from '../storage/segment-open.ts';
+import { checkSegments } from './check-segments.ts';
 import {
   BLOCKS,
   type BlockPlace,
@@ -11,7 +16,9 @@ import {
   type InspectedBlock,
   inspectBlock,
   inspectDocument,
+  PARTITIONS_KEY,
   placeOf,
+  SEGMENTS_KEY,
 } from './inspect.ts';
 
 /** What a look at every page, block and document of a store found. Sizes in bytes. */
@@ -32,6 +39,11 @@ export interface StoreCheck {
   readonly lostEntries: Readonly<Record<string, number>>;
   /** How many tables as a whole are lost, with an unknown number of entries. */
   readonly lostTables: number;
+  /** What is damaged in the segments of the record log, the first MOST_NAMED faults. */
+  readonly damagedSegments: readonly string[];
+  readonly damagedSegmentCount: number;
+  /** Blocks that are in the tables, not in segments. */
+  readonly tableBlocks: number;
 }
 
 export interface PartitionCheck {
@@ -55,6 +67,8 @@ interface CheckOptions {
   /** Told from time to time how many of all bytes were looked at. */
   progress(done: number, total: number): void;
   readonly signal: AbortSignal;
+  /** The tables alone. */
+  readonly withoutSegments?: boolean;
   /** Reads the store as it was one transaction before the last one. */
   readonly earlier?: boolean;
   /** Gets each entry that was found, with what is known of it; for repair. Awaited. */
@@ -81,16 +95,58 @@ export async function checkStore(path: string, options: CheckOptions): Promise<S
   try {
     const missing = missingBytes(file);
     if (missing > file.size) throw new Error(`it is cut short: more than half of it is missing`);
-    return await look(file, options);
+    const tally = new Tally();
+    const claimed = new Map<string, number>();
+    const segments = options.withoutSegments ? [] : listSegments(join(dirname(path), SEGMENT_DIRECTORY));
+    const bytes = file.size + segments.reduce((sum, segment) => sum + segment.bytes, 0);
+    const progress = (done: number) => options.progress(done, bytes);
+    await look(file, { ...options, progress }, tally, claimed);
+    if (!options.withoutSegments)
+      await lookIntoSegments(
+        dirname(path),
+        { ...options, progress: (done) => progress(file.size + done) },
+        tally,
+      );
+    return tally.result(bytes, claimed, file.meta.tables.entries - claimed.size);
   } finally {
     file.close();
   }
 }
 
-async function look(file: PageFile, { progress, signal, found }: CheckOptions): Promise<StoreCheck> {
-  const { pageSize, lastPage } = file.meta;
-  const tally = new Tally();
-  const claimed = new Map<string, number>();
+async function lookIntoSegments(
+  directory: string,
+  { progress, signal }: Looking,
+  tally: Tally,
+): Promise<void> {
+  const { range, firsts } = tally;
+  const isThere = existsSync(join(directory, SEGMENT_DIRECTORY));
+  if (!isThere && (!range || range.oldest > range.newest)) return;
+  const files = openSegmentFiles(directory);
+  try {
+    await checkSegments({
+      files,
+      partitions: firsts.length,
+      firsts,
+      range,
+      signal,
+      progress,
+      found: (block) => tally.addBlock(block),
+      damaged: (what) => tally.damagedSegment(what),
+    });
+  } finally {
+    files.close();
+  }
+}
+
+type Looking = Omit<CheckOptions, 'progress'> & { progress(done: number): void };
+
+async function look(
+  file: PageFile,
+  { progress, signal, found }: Looking,
+  tally: Tally,
+  claimed: Map<string, number>,
+): Promise<void> {
+  const { pageSize } = file.meta;
   let read = 0;
   const walk = walkEntries(
     file,
@@ -117,12 +173,11 @@ async function look(file: PageFile, { progress, signal, found }: CheckOptions): 
     tally.add(entry, inspected);
     await found?.(entry, inspected);
     if (performance.now() - since < SLICE) continue;
-    progress(read, (lastPage + 1) * pageSize);
+    progress(read);
     await nextTurn();
     signal.throwIfAborted();
     since = performance.now();
   }
-  return tally.result(file.size, claimed, file.meta.tables.entries - claimed.size);
 }
 
 function inspect(entry: StoreEntry): InspectedEntry {
@@ -154,6 +209,24 @@ class Tally {
   #damagedDocumentCount = 0;
   readonly #pages: PageDamage[] = [];
   #pageCount = 0;
+  readonly #segments: string[] = [];
+  #segmentCount = 0;
+  #tableBlocks = 0;
+  #partitionCount = 0;
+  /** Which segments are in use, as the tables say. */
+  range: SegmentRange | undefined;
+
+  /** For each partition, the first sequence that is kept. */
+  get firsts(): number[] {
+    return Array.from({ length: this.#partitionCount }, (_, partition) => {
+      const extent = this.#extents.get(partition);
+      return (extent ? extent.first : 1) ?? 1;
+    });
+  }
+
+  damagedSegment(what: string): void {
+    if (this.#segmentCount++ < MOST_NAMED) this.#segments.push(what);
+  }
 
   damagedPage(damage: PageDamage): void {
     if (this.#pageCount++ < MOST_NAMED) this.#pages.push(damage);
@@ -161,15 +234,25 @@ class Tally {
 
   add({ table, key, value }: StoreEntry, inspected: InspectedEntry): void {
     this.#entries.set(table, (this.#entries.get(table) ?? 0) + 1);
-    if (inspected.type === 'block') this.#addBlock(inspected);
-    else if (inspected.type === 'document') this.#addDocument(key.toString('latin1'), inspected.value);
+    if (inspected.type === 'block') {
+      this.#tableBlocks++;
+      this.addBlock(inspected);
+    } else if (inspected.type === 'document') this.#addDocument(key.toString('latin1'), inspected.value);
     else if (table === EXTENTS && key.length === 4) {
       const extent = extentOf(value());
       if (extent) this.#extents.set(key.readUInt32BE(0), extent);
-    }
+    } else if (table === EXTENTS) this.#addFact(key.toString('latin1'), value());
   }
 
-  #addBlock({ partition, sequence, records, damage }: BlockPlace & InspectedBlock): void {
+  #addFact(key: string, value: Buffer | undefined): void {
+    if (key === PARTITIONS_KEY)
+      this.#partitionCount = value && value.length === 6 ? value.readUIntBE(0, 6) : 0;
+    if (key !== SEGMENTS_KEY) return;
+    const pair = extentOf(value);
+    if (pair?.first !== undefined) this.range = { oldest: pair.next, newest: pair.first };
+  }
+
+  addBlock({ partition, sequence, records, damage }: BlockPlace & InspectedBlock): void {
     const tally = this.#partitions.get(partition) ?? emptyTally(sequence);
     this.#partitions.set(partition, tally);
     tally.highest = sequence;
@@ -203,7 +286,7 @@ class Tally {
       .sort((a, b) => a - b)
       .map((partition) => this.#partition(partition, begin));
     const sound =
-      this.#pageCount + lostTables === 0 &&
+      this.#pageCount + lostTables + this.#segmentCount === 0 &&
       this.#damagedDocumentCount === 0 &&
       Object.keys(lostEntries).length === 0 &&
       partitions.every(({ damagedBlocks, lostBlocks }) => damagedBlocks + lostBlocks === 0);
@@ -218,6 +301,9 @@ class Tally {
       damagedPageCount: this.#pageCount,
       lostEntries,
       lostTables,
+      damagedSegments: this.#segments,
+      damagedSegmentCount: this.#segmentCount,
+      tableBlocks: this.#tableBlocks,
     };
   }
 

@@ -8,6 +8,7 @@ export const EXTENTS = 'log.extents';
 export const DOCUMENTS = 'registry.documents';
 export const REVISION = 'registry.revision';
 export const PARTITIONS_KEY = 'partitions';
+export const SEGMENTS_KEY = 'segments';
 /** How long keys are that begin with a number of six bytes, as revisions and times are. */
 const U48 = 6;
 /** Far more than a log can have: a greater number is no partition but a damaged key. */

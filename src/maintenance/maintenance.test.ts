@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { ManualClock } from '../lib/manual-clock.fixture.ts';
 import { fc } from '../lib/property.fixture.ts';
-import { createLmdbLog } from '../log/lmdb.ts';
+import { createLmdbLog } from '../log/lmdb-log.fixture.ts';
 import type { RecordLog } from '../log/log.ts';
 import { newBlock, PLENTY } from '../log/world.fixture.ts';
 import { createLmdbRegistry } from '../registry/lmdb.ts';

@@ -109,11 +109,13 @@ async function build(
     await checkStore(path, {
       signal,
       earlier,
+      withoutSegments: true,
       progress: (done, total) => progress('copying', done, total),
       found: ({ table, key, value }, inspected) => {
         places.see(key, inspected);
         if (table === EXTENTS && key.toString('latin1') === PARTITIONS_KEY) partitionsFound = true;
-        // Both are written at the end, from what was found.
+        // Both are written at the end, from what was found. Without the rows of the segments, the next start takes those that
+        // are there, and reads all idempotency keys in them.
         else if (table === EXTENTS || table === REVISION) return undefined;
         const bytes = isUsable(inspected) ? value() : undefined;
         return bytes && writer.put(table, key, bytes);
@@ -137,11 +139,11 @@ async function readBack(
 ): Promise<void> {
   const after = await checkStore(path, {
     signal,
+    withoutSegments: true,
     progress: (done, total) => progress('reading back', done, total),
   });
-  const blocks = ({ partitions }: StoreCheck) =>
-    partitions.reduce((sum, partition) => sum + partition.blocks, 0);
-  if (after.damagedPageCount + after.damagedDocumentCount > 0 || blocks(after) !== blocks(before))
+  const blocks = ({ tableBlocks }: StoreCheck) => tableBlocks;
+  if (after.damagedPageCount + after.damagedDocumentCount > 0 || blocks(after) > blocks(before))
     throw new Error(
       'what was written reads back differently: the disk is not to be trusted. Nothing was replaced',
     );

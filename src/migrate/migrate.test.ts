@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { ManualClock } from '../lib/manual-clock.fixture.ts';
-import { createLmdbLog } from '../log/lmdb.ts';
+import { createLmdbLog } from '../log/lmdb-log.fixture.ts';
 import { contents, newBlock } from '../log/world.fixture.ts';
 import { createLmdbRegistry } from '../registry/lmdb.ts';
 import type { Json } from '../registry/registry.ts';

@@ -38,6 +38,11 @@ export function watchAppends(log: RecordLog, registry: Registry): AppendHealth {
     fault: async () => {
       if (refused === undefined) return undefined;
       const { bytes } = refused;
+      if (log.probe) {
+        const cause = await log.probe(Math.min(bytes, MOST_PROBED));
+        refused = cause === undefined ? undefined : { cause, bytes };
+        return cause;
+      }
       const outcome = await registry.put(PROBE_KEY, { filler: 'x'.repeat(Math.min(bytes, MOST_PROBED)) });
       if (outcome.type === 'unavailable') refused = { cause: outcome.cause, bytes };
       else {

@@ -5,7 +5,7 @@ import { createSharedLeases } from '../leases/shared.ts';
 import { createNatsLog } from '../log/nats.ts';
 import { WATERMARK, watermarkKey } from '../registry/data-stream.ts';
 import { createNatsRegistry } from '../registry/nats.ts';
-import { openStoreVersion } from '../registry/store-version.ts';
+import { DISTRIBUTED_VERSION, openStoreVersion } from '../registry/store-version.ts';
 import { openNats } from '../storage/nats.ts';
 import { createNatsCalls } from '../storage/nats-calls.ts';
 import { guardReplicas } from '../storage/nats-guard.ts';
@@ -27,7 +27,11 @@ export async function openDistributed(
   const nats = await openNats({ servers, replicas, clock, waiting, signal, fault: waiting });
   try {
     const registry = await createNatsRegistry(nats, { prefix: PREFIX });
-    const version = await openStoreVersion(registry, { program: node.version, now: clock.now() });
+    const version = await openStoreVersion(registry, {
+      program: node.version,
+      now: clock.now(),
+      version: DISTRIBUTED_VERSION,
+    });
     const { partitions, retention } = config;
     const log = await createNatsLog(nats, {
       prefix: PREFIX,

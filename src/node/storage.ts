@@ -3,7 +3,7 @@ import type { Config } from '../config/config.ts';
 import { embeddedLeases } from '../leases/embedded.ts';
 import { noCalls } from '../leases/node-calls.ts';
 import type { NodeDescription } from '../leases/nodes.ts';
-import { createLmdbLog } from '../log/lmdb.ts';
+import { createSegmentedLog } from '../log/segments.ts';
 import { createLmdbRegistry } from '../registry/lmdb.ts';
 import { openStoreVersion } from '../registry/store-version.ts';
 import { openLmdb } from '../storage/lmdb.ts';
@@ -31,18 +31,22 @@ async function openEmbedded(config: Config, { clock, telemetry }: StorageParts):
   try {
     const registry = createLmdbRegistry(lmdb);
     const version = await openStoreVersion(registry, { program: VERSION, now: clock.now() });
-    const log = await createLmdbLog(lmdb, { partitions: config.partitions, clock });
+    const fault = (message: string) => telemetry.platformFault({ component: 'log', message });
+    const segmented = await createSegmentedLog(lmdb, { partitions: config.partitions, clock, fault });
     const leases = embeddedLeases(registry, { clock, telemetry, node: describeNode(config) });
     return {
-      log,
+      log: segmented.log,
       registry,
       leases,
       calls: noCalls,
       clock,
       version,
       connected: () => true,
-      lost: lmdb.lost,
-      close: () => lmdb.close(),
+      lost: Promise.race([lmdb.lost, segmented.lost]),
+      close: async () => {
+        await segmented.close();
+        await lmdb.close();
+      },
     };
   } catch (error) {
     await lmdb.close();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createMemoryRegistry } from './memory.ts';
-import { openStoreVersion, readStoreVersion, STORE_VERSION } from './store-version.ts';
+import { DISTRIBUTED_VERSION, openStoreVersion, readStoreVersion, STORE_VERSION } from './store-version.ts';
 
 const BY = { program: '9.8.7', now: 1_000 };
 
@@ -27,8 +27,16 @@ test('a store of a newer program is refused with the name of that program, and s
   const registry = createMemoryRegistry();
   const newer = { version: STORE_VERSION + 1, program: '10.0.0', at: 5 };
   await registry.put('store', newer);
-  await assert.rejects(openStoreVersion(registry, BY), /version 3 .*simstream 10\.0\.0.*up to 2/);
+  await assert.rejects(openStoreVersion(registry, BY), /version 4 .*simstream 10\.0\.0.*up to 3/);
   assert.deepEqual((await registry.get('store'))?.value, newer);
+});
+
+test('a distributed store is not raised beyond what it needs', async () => {
+  const registry = createMemoryRegistry();
+  const distributed = { ...BY, version: DISTRIBUTED_VERSION };
+  assert.deepEqual(await openStoreVersion(registry, distributed), { type: 'created' });
+  assert.equal(await readStoreVersion(registry), DISTRIBUTED_VERSION);
+  assert.deepEqual(await openStoreVersion(registry, distributed), { type: 'current' });
 });
 
 test('of several nodes that start at once all find the same version', async () => {

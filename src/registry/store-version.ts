@@ -8,8 +8,11 @@ import type { Registry } from './registry.ts';
  *
  *   1   blocks of version 1; the store does not say its version
  *   2   blocks of version 2 beside those of version 1; quarantined records in the log's store beside those in documents
+ *   3   embedded: new blocks in segments, beside those in LMDB. A distributed store stays at version 2
  */
-export const STORE_VERSION = 2;
+export const STORE_VERSION = 3;
+/** What a distributed store needs: an older program can still open it. */
+export const DISTRIBUTED_VERSION = 2;
 
 interface StoreDocument {
   readonly version: number;
@@ -39,22 +42,30 @@ export async function readStoreVersion(registry: Registry): Promise<number | und
   return (await read(registry)).version;
 }
 
+interface OpenVersion {
+  /** This program's version. */
+  readonly program: string;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** What this program needs of the store; STORE_VERSION if it does not say. */
+  readonly version?: number;
+}
+
 /**
  * Checks the version of a store, and brings an older one up to this program's.
- * @param program this program's version
  * @throws Error that says what to do, when a newer program wrote the store or it cannot be written
  */
 export async function openStoreVersion(
   registry: Registry,
-  { program, now }: { readonly program: string; readonly now: number },
+  { program, now, version = STORE_VERSION }: OpenVersion,
 ): Promise<StoreVersion> {
   const { version: from, revision } = await read(registry);
-  if (from === STORE_VERSION) return { type: 'current' };
-  const outcome = await STORE.put(registry, KEY, { version: STORE_VERSION, program, at: now }, revision);
+  if (from !== undefined && from >= version) return { type: 'current' };
+  const outcome = await STORE.put(registry, KEY, { version, program, at: now }, revision);
   // Another node that starts at the same time was first: check what it wrote like any other store.
-  if (outcome.type === 'conflict') return openStoreVersion(registry, { program, now });
+  if (outcome.type === 'conflict') return openStoreVersion(registry, { program, now, version });
   if (outcome.type === 'unavailable') throw new Error(`the store cannot be written: ${outcome.cause}`);
-  return from === undefined ? { type: 'created' } : { type: 'upgraded', from, to: STORE_VERSION };
+  return from === undefined ? { type: 'created' } : { type: 'upgraded', from, to: version };
 }
 
 async function read(registry: Registry): Promise<{ version: number | undefined; revision: number }> {
