@@ -97,7 +97,7 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
   'main.ts': { '*': 'values' },
 };
 /** The adapters of the ports: only the composition root names them. */
-const ADAPTERS = /^(log|registry)\/(lmdb|memory|nats)|^leases\/(embedded|shared)\.ts/;
+const ADAPTERS = /^(log|registry)\/(lmdb|memory|nats|segments)|^leases\/(embedded|shared)\.ts/;
 
 const SOURCES = globSync('{src,tests,bench,scripts}/**/*.{ts,tsx}').sort();
 /** The sources of a running node and of its portal. */

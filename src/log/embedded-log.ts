@@ -47,7 +47,7 @@ export interface BlockStore {
 
 export type Fetched = ReadonlyMap<number, Uint8Array>;
 
-export interface PlacedBlock {
+interface PlacedBlock {
   readonly partition: number;
   readonly sequence: number;
   readonly bytes: Uint8Array;

@@ -3,7 +3,7 @@ import type { RememberedRequest } from './embedded-log.ts';
 import type { LmdbStore } from './lmdb.ts';
 
 /** Where in the segments a group begins. */
-export interface SegmentPlace {
+interface SegmentPlace {
   readonly segment: number;
   readonly offset: number;
 }

@@ -107,34 +107,56 @@ describe('segments', () => {
       );
     }));
 
-  const damages: { name: string; damage: (paths: string[]) => void; lost: [least: number, most: number] }[] = [
-    { name: 'a damaged index', damage: ([first]) => overwrite(first as string, -40, Buffer.alloc(20, 7)), lost: [0, 1] },
-    { name: 'a damaged end', damage: ([first]) => overwrite(first as string, -8, Buffer.alloc(8, 7)), lost: [0, 0] },
-    { name: 'a damaged header', damage: ([first]) => overwrite(first as string, 8, Buffer.alloc(8, 7)), lost: [0, 0] },
-    { name: 'a damaged payload', damage: ([first]) => overwrite(first as string, 1_000, Buffer.alloc(8, 7)), lost: [1, 1] },
-    { name: 'a zeroed page', damage: ([first]) => overwrite(first as string, 4_096, Buffer.alloc(4_096)), lost: [1, 6] },
-    {
-      name: 'a cut file',
-      damage: ([first]) => truncateSync(first as string, statSync(first as string).size / 2),
-      lost: [4, 8],
-    },
-    {
-      name: 'a zeroed page and no index',
-      damage: ([first]) => {
-        overwrite(first as string, 4_096, Buffer.alloc(4_096));
-        overwrite(first as string, -32, Buffer.alloc(32));
+  const damages: { name: string; damage: (paths: string[]) => void; lost: [least: number, most: number] }[] =
+    [
+      {
+        name: 'a damaged index',
+        damage: ([first]) => overwrite(first as string, -40, Buffer.alloc(20, 7)),
+        lost: [0, 1],
       },
-      lost: [1, 6],
-    },
-    { name: 'a missing segment', damage: ([first]) => rmSync(first as string), lost: [BLOCKS, BLOCKS] },
-  ];
+      {
+        name: 'a damaged end',
+        damage: ([first]) => overwrite(first as string, -8, Buffer.alloc(8, 7)),
+        lost: [0, 0],
+      },
+      {
+        name: 'a damaged header',
+        damage: ([first]) => overwrite(first as string, 8, Buffer.alloc(8, 7)),
+        lost: [0, 0],
+      },
+      {
+        name: 'a damaged payload',
+        damage: ([first]) => overwrite(first as string, 1_000, Buffer.alloc(8, 7)),
+        lost: [1, 1],
+      },
+      {
+        name: 'a zeroed page',
+        damage: ([first]) => overwrite(first as string, 4_096, Buffer.alloc(4_096)),
+        lost: [1, 6],
+      },
+      {
+        name: 'a cut file',
+        damage: ([first]) => truncateSync(first as string, statSync(first as string).size / 2),
+        lost: [4, 8],
+      },
+      {
+        name: 'a zeroed page and no index',
+        damage: ([first]) => {
+          overwrite(first as string, 4_096, Buffer.alloc(4_096));
+          overwrite(first as string, -32, Buffer.alloc(32));
+        },
+        lost: [1, 6],
+      },
+      { name: 'a missing segment', damage: ([first]) => rmSync(first as string), lost: [BLOCKS, BLOCKS] },
+    ];
   for (const { name, damage, lost } of damages)
     test(`${name}: the other blocks are read, the lost ones counted, and the log goes on`, () =>
       inDirectory(async (directory) => {
         await makeStore(directory);
         damage(segmentsOf(directory));
         const found = await check(directory);
-        const lostByCheck = (found.partitions[0]?.lostBlocks ?? 0) + (found.partitions[0]?.damagedBlocks ?? 0);
+        const lostByCheck =
+          (found.partitions[0]?.lostBlocks ?? 0) + (found.partitions[0]?.damagedBlocks ?? 0);
         const read = await readings(directory, 0);
         assert.ok(read.lost >= lost[0] && read.lost <= lost[1], `${read.lost} blocks are lost`);
         assert.equal(lostByCheck, read.lost, JSON.stringify(found));
@@ -160,7 +182,10 @@ describe('segments', () => {
       await makeStore(directory);
       rmSync(segmentsOf(directory).at(-1) as string);
       assert.equal((await check(directory)).sound, false);
-      await assert.rejects(readings(directory, 0), /the last one of the record log, is missing.*simstream repair/);
+      await assert.rejects(
+        readings(directory, 0),
+        /the last one of the record log, is missing.*simstream repair/,
+      );
       const lmdb = await openLmdb(directory, { clock });
       await createLmdbRegistry(lmdb).put('watermark.0', { sequence: 2 * BLOCKS + 1, epoch: 1 });
       await lmdb.close();

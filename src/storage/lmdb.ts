@@ -42,8 +42,6 @@ export interface TableChange {
 
 interface LmdbOptions {
   readonly clock: Clock;
-  /** Bytes, a power of two; only for a store that does not exist yet. For bench/log-append.ts. */
-  readonly pageSize?: number;
 }
 
 /** The store could not do this now. What it holds is as before, and a retry may succeed. */
@@ -96,7 +94,7 @@ export async function openLmdb(directory: string, options: LmdbOptions): Promise
   let environment: RootDatabase<Uint8Array, Uint8Array>;
   try {
     requireStoreFile(path, wasUsed(directory));
-    environment = openEnvironment(path, options.pageSize ?? PAGE_SIZE);
+    environment = openEnvironment(path);
   } catch (error) {
     lock.release();
     const cause = error instanceof Error ? error.message : String(error);
@@ -183,14 +181,14 @@ function wasUsed(directory: string): boolean {
   return existsSync(join(directory, 'secret'));
 }
 
-function openEnvironment(path: string, pageSize: number): RootDatabase<Uint8Array, Uint8Array> {
+function openEnvironment(path: string): RootDatabase<Uint8Array, Uint8Array> {
   return open<Uint8Array, Uint8Array>({
     path,
     noSubdir: true,
     encoding: 'binary',
     keyEncoding: 'binary',
     maxDbs: MOST_TABLES,
-    pageSize,
+    pageSize: PAGE_SIZE,
     mapSize: MAP_SIZE,
     // The sync belongs to the commit, and a write resolves when both are done. With overlapping syncs (the default) a
     // failed one leaves its transaction visible though not durable, and neither `flushed` nor `close` ever settles.

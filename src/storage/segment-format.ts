@@ -25,9 +25,7 @@ import { crc32 } from 'node:zlib';
  * dataCrc covers the data. The trailer's crc covers the partitions of the footer, and the trailer before it. An entry's
  * check covers the entry and its place.
  */
-export const SEGMENT_VERSION = 1;
-/** So that offsets fit in 32 bits, and far above the size at which a segment ends. */
-export const LARGEST_SEGMENT = 2 ** 31;
+const SEGMENT_VERSION = 1;
 
 const MAGIC = { header: 0x31475353, group: 0x52475353, footer: 0x46475353 };
 const FIXED = { header: 24, group: 32, block: 16, request: 42, partition: 16, entry: 12, trailer: 32 };
@@ -123,7 +121,7 @@ function requireVersion(version: number): void {
   );
 }
 
-export interface EncodedGroup {
+interface EncodedGroup {
   /** What is to be written, in order. */
   readonly parts: readonly Uint8Array[];
   readonly length: number;
@@ -182,7 +180,7 @@ function groupCrc(head: Buffer): number {
   return crc32(head.subarray(FIXED.group), crc32(head.subarray(8, 28)));
 }
 
-export interface GroupHead {
+interface GroupHead {
   readonly length: number;
   readonly dataAt: number;
   readonly dataCrc: number;
@@ -242,7 +240,7 @@ export function decodeGroup(head: Buffer, at: number): Group | undefined {
 }
 
 /** Per partition, the blocks of a segment: their first sequence, and where each lies. */
-export interface PartitionPlaces {
+interface PartitionPlaces {
   readonly first: number;
   /** Offset 0: the block is lost. */
   readonly offsets: ArrayLike<number>;
@@ -250,7 +248,7 @@ export interface PartitionPlaces {
   readonly count: number;
 }
 
-export interface FooterFacts {
+interface FooterFacts {
   readonly dataEnd: number;
   /** How many idempotency keys the segment holds. */
   readonly requests: number;

@@ -20,7 +20,7 @@ interface OpenOptions {
   fault(message: string): void;
 }
 
-export interface OpenedSegments {
+interface OpenedSegments {
   /** In the order of their numbers. */
   readonly segments: Segment[];
   /** For each partition, the sequence after the last block; undefined where no segment says it. */
@@ -29,7 +29,7 @@ export interface OpenedSegments {
   readonly number: number;
 }
 
-export interface SurveyedSegments {
+interface SurveyedSegments {
   /** In the order of their numbers. */
   readonly segments: readonly Segment[];
   /** Left over from a removal, or prepared and never used. */

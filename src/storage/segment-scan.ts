@@ -12,7 +12,7 @@ import {
 } from './segment-format.ts';
 
 /** Reads a part of a segment; fewer bytes at its end. */
-export type ReadAt = (position: number, length: number) => Buffer;
+type ReadAt = (position: number, length: number) => Buffer;
 
 /** Read at once: a scan hops from group to group, and most groups are small. */
 const WINDOW = 256 * 2 ** 10;
@@ -30,7 +30,7 @@ function windowed(read: ReadAt): ReadAt {
   };
 }
 
-export type Walked =
+type Walked =
   | {
       readonly type: 'group';
       readonly at: number;
@@ -192,7 +192,7 @@ export function scanSegment(read: ReadAt, number: number, partitions: number, si
   return { header, places, dataEnd, groups, requests, damage, torn };
 }
 
-export function readHeader(read: ReadAt, number: number, partitions: number): SegmentHeader | undefined {
+function readHeader(read: ReadAt, number: number, partitions: number): SegmentHeader | undefined {
   const header = decodeHeader(read(0, headerBytes(partitions)));
   return header?.number === number && header.next.length === partitions ? header : undefined;
 }
