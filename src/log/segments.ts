@@ -27,8 +27,8 @@ interface SegmentedLogOptions {
 
 export interface SegmentedLog {
   readonly log: RecordLog;
-  /** Resolves, with what happened, when somebody deleted the segment that is written to. */
-  readonly lost: Promise<string>;
+  /** Looks at the segment that is written to from time to time. Resolves, with what happened, when somebody deleted it. */
+  watch(): Promise<string>;
   /** Ends the segment that is written to, so that the next start reads little. The LMDB store stays open. */
   close(): Promise<void>;
 }
@@ -60,7 +60,7 @@ export async function createSegmentedLog(lmdb: Lmdb, options: SegmentedLogOption
   const store = segmentedStore(tables, segments, requests, firsts);
   return {
     log: createEmbeddedLog(store, recentBytes === undefined ? { clock } : { clock, recentBytes }),
-    lost: segments.lost,
+    watch: () => segments.watch(),
     close: async () => {
       await segments.close();
       await requests.close();

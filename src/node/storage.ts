@@ -42,7 +42,7 @@ async function openEmbedded(config: Config, { clock, telemetry }: StorageParts):
       clock,
       version,
       connected: () => true,
-      lost: Promise.race([lmdb.lost, segmented.lost]),
+      lost: Promise.race([lmdb.lost, segmented.watch()]),
       close: async () => {
         await segmented.close();
         await lmdb.close();

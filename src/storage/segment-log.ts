@@ -45,7 +45,7 @@ interface SegmentLogOptions {
 const ROOM_FOR_OTHERS = 8 * 2 ** 20;
 /** A segment grows to this size when no new file can be made. */
 const MOST_WITHOUT_FILE = 128 * 2 ** 20;
-/** Each write looks too. ms. */
+/** Each write looks too; an idle node must notice it as well. ms. */
 const FILE_CHECK_EVERY = 2_000;
 const AFTER_LOSS =
   'what it held is gone when this process ends: stop all nodes of this directory, and restore it from a backup';
@@ -82,11 +82,12 @@ export class SegmentLog {
     this.#noted = options.range?.newest ?? 0;
     this.#supply = new SegmentSupply({ files, clock, sizes, number, fault: (message) => fault(message) });
     this.#supply.prepare();
-    this.#watch();
   }
 
-  /** Resolves, with what happened, when somebody deleted the active segment. */
-  get lost(): Promise<string> {
+  /** Looks at the active segment from time to time. Resolves, with what happened, when somebody deleted it. */
+  watch(): Promise<string> {
+    this.#fileFault();
+    this.#stopWatching = this.#options.clock.after(FILE_CHECK_EVERY, () => void this.watch());
     return this.#loss.promise;
   }
 
@@ -156,12 +157,6 @@ export class SegmentLog {
     const fault = this.#active?.fault();
     if (fault !== undefined) this.#loss.resolve(`${fault} while it was in use; ${AFTER_LOSS}`);
     return fault;
-  }
-
-  /** An idle node must notice it too. */
-  #watch(): void {
-    this.#fileFault();
-    this.#stopWatching = this.#options.clock.after(FILE_CHECK_EVERY, () => this.#watch());
   }
 
   async #activate(): Promise<ActiveSegment> {
