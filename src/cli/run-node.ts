@@ -3,6 +3,7 @@ import { type Config, flagOf, variableOf } from '../config/config.ts';
 import { DirectoryFault } from '../lib/make-directory.ts';
 import { createTelemetry } from '../telemetry/telemetry.ts';
 import { VERSION } from '../version.ts';
+import { tuneCollector } from './collector.ts';
 import { createLogger } from './logger.ts';
 import type { Console, RunningNode, StartServer, StopSignal } from './node.ts';
 
@@ -28,6 +29,7 @@ const SAME_SIGNAL = 250;
 /** Runs a node until a signal stops it. @returns the exit code: 0 after a graceful stop or a start that was stopped, 1 when the node could not start */
 export async function runNode(options: RunOptions): Promise<number> {
   const { config, console, startServer } = options;
+  tuneCollector();
   const logger = createLogger({ level: config.logLevel, readable: console.terminal });
   for (const warning of options.warnings) logger.warn(warning);
   const telemetry = createTelemetry({ logger, version: VERSION });
