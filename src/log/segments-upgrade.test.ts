@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ManualClock } from '../lib/manual-clock.fixture.ts';
 import { type Lmdb, openLmdb, StoreFailure } from '../storage/lmdb.ts';
 import { lmdbStore } from './lmdb.ts';
@@ -71,17 +72,25 @@ describe('a log whose blocks are in LMDB', () => {
 describe('idempotency keys', () => {
   test('come into the table later and are known at once, also after a restart without a close', () =>
     withLmdb(async (lmdb) => {
-      const open = () =>
-        createSegmentedLog(lmdb, { partitions: 1, clock, fault: (message) => assert.fail(message) });
-      const killed = await open();
+      const fault = (message: string) => assert.fail(message);
+      const open = (ownClock: ManualClock) =>
+        createSegmentedLog(lmdb, { partitions: 1, clock: ownClock, fault });
+      // Its clock stands still: it writes no key to the table.
+      const killed = await open(new ManualClock());
+      const rows = () => lmdb.table('log.requests').getCount();
+      // A log looks for old keys at its first one, and writes what waits.
+      await killed.log.append([], KEY(0));
+      while (rows() === 0) await nextTurn();
       await killed.log.append([await newBlock(0, ['a'])], KEY(1));
-      assert.equal(lmdb.table('log.requests').getCount(), 0);
+      assert.equal(rows(), 1);
       assert.deepEqual(await killed.log.append([await newBlock(0, ['a'])], KEY(1)), { type: 'duplicate' });
       // Nothing ends the first log: the second one finds what a crash leaves.
-      const after = await open();
+      const after = await open(clock);
       assert.deepEqual(await after.log.append([await newBlock(0, ['a'])], KEY(1)), { type: 'duplicate' });
       await after.close();
-      assert.equal(lmdb.table('log.requests').getCount(), 1);
+      assert.equal(rows(), 2);
+      // What it began is at its end before the store is closed.
+      await killed.close();
     }));
 
   test('old ones are forgotten, those used again are not', () =>
