@@ -78,6 +78,8 @@ export type Gathering =
       /** The most records and bytes of records in one send. The engine never sends more, and never waits for more. */
       readonly records: number;
       readonly bytes: number;
+      /** Bytes of copies that a send makes beside each byte of records; they count in the memory of the stream. Missing: none. */
+      readonly copies?: number;
       /**
        * The destination keeps order by key only: requests of different keys may be in flight at the same time, up to
        * `inFlight`, and a failure holds up its own keys. Missing: the stream is one lane, one request at a time.

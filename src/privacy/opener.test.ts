@@ -109,6 +109,17 @@ test('what outgrows the connector by its hashes is split, and fewer bytes are ga
   assert.equal(recordsOf(got.segments).length, 1);
 });
 
+test('the copies that a batch is made of count in the memory of the stream', async () => {
+  const copiesOf = async (privacy: RecordPrivacy) => {
+    const opened = await receiver('batches').open(privacy);
+    assert.ok(opened.type === 'open' && opened.gathering.by === 'batch');
+    return opened.gathering.copies;
+  };
+  assert.equal(await copiesOf({ drop: ['sim'], hash: [] }), 1);
+  const hashed = await copiesOf({ drop: [], hash: ['imsi', 'sim.iccid'] });
+  assert.ok(hashed !== undefined && hashed > 1.3 && hashed < 1.4, String(hashed));
+});
+
 test('without its key nothing is delivered', async () => {
   for (const of of [
     async () => ({ type: 'fault', message: 'sealed with another secret' }) as const,

@@ -95,11 +95,14 @@ const USUAL_RECORD = 400;
 /** Where more is hashed, a request that is too large is split. */
 const MOST_GROWTH = 3;
 
-/** Records grow by their hashes, so fewer bytes are gathered than the connector takes. */
+/**
+ * Records grow by their hashes, so fewer bytes are gathered than the connector takes. A batch is in memory beside the records
+ * that it is made of. A file is made of them piece by piece.
+ */
 function gatheringOf(gathering: Gathering, { hash }: RecordPrivacy): Gathering {
-  if (gathering.by === 'file' || hash.length === 0) return gathering;
-  const growth = Math.min(MOST_GROWTH, (HASHED * hash.length) / USUAL_RECORD);
-  return { ...gathering, bytes: Math.floor(gathering.bytes / (1 + growth)) };
+  if (gathering.by === 'file') return gathering;
+  const grown = 1 + Math.min(MOST_GROWTH, (HASHED * hash.length) / USUAL_RECORD);
+  return { ...gathering, bytes: Math.floor(gathering.bytes / grown), copies: grown };
 }
 
 const TOO_LARGE = {

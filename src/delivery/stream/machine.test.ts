@@ -422,6 +422,16 @@ describe('memory that was asked for is given back once', () => {
   });
 });
 
+test('a stream whose sends copy records asks for the memory of the copies too', () => {
+  const asked = (gathering: Gathering) => {
+    const rig = new Rig();
+    rig.load();
+    rig.offer(blockOf(10));
+    return find(rig.open(gathering), 'ask_memory').bytes;
+  };
+  assert.equal(asked({ ...BATCH, copies: 1.5 }), Math.ceil(2.5 * asked(BATCH)));
+});
+
 test('a stream that fails asks for memory among those that fail', () => {
   const { rig, request } = Rig.sending();
   rig.answer(request, { type: 'retry', cause });

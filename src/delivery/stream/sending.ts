@@ -198,7 +198,8 @@ function isSame(a: Position | null, b: Position): boolean {
 function ask(state: State, step: Step, request: Request): void {
   request.stage = 'asking';
   const failing = state.run !== undefined || request.entry.run !== undefined;
-  const bytes = bytesOf(request.sent);
+  const copies = state.gathering?.by === 'batch' ? (state.gathering.copies ?? 0) : 0;
+  const bytes = Math.ceil(bytesOf(request.sent) * (1 + copies));
   step.effects.push({ type: 'ask_memory', request: request.id, bytes, failing });
 }
 
