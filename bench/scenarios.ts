@@ -12,6 +12,9 @@ import { long } from './scenarios/long.ts';
 import { million } from './scenarios/million.ts';
 import { noisy } from './scenarios/noisy.ts';
 import { organisations } from './scenarios/organisations.ts';
+import { preview } from './scenarios/preview.ts';
+import { privacy } from './scenarios/privacy.ts';
+import { replay } from './scenarios/replay.ts';
 import { single } from './scenarios/single.ts';
 import { throughput } from './scenarios/throughput.ts';
 import { tls } from './scenarios/tls.ts';
@@ -26,6 +29,9 @@ export const SCENARIOS: readonly Scenario[] = [
   lanes,
   tls,
   beside,
+  replay,
+  privacy,
+  preview,
   million,
   large,
   long,

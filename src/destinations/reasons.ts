@@ -1,4 +1,5 @@
 import type { Outcome } from './contract.ts';
+import { quoted } from './quoted.ts';
 
 /** An outcome other than delivery. */
 type FailureType = Exclude<Outcome['type'], 'delivered' | 'partial'>;
@@ -53,7 +54,7 @@ export function failureOf<Context>(
   vendor: string,
   afterMs?: number,
 ): Exclude<Outcome, { type: 'delivered' } | { type: 'partial' }> {
-  const said = words ? ` ${code === 'foreign_answer' ? 'It' : vendor} said: “${words}”` : '';
+  const said = words ? ` ${code === 'foreign_answer' ? 'It' : vendor} said: ${quoted(words)}` : '';
   const message = `${advice(context)}${said}`;
   const cause = { code: as ?? (code || `http_${status}`), message, remoteStatus: status };
   if (type !== 'retry') return { type, cause };

@@ -1,6 +1,7 @@
 import { redactText } from '../../lib/redact.ts';
 import type { Cause, Outcome } from '../contract.ts';
 import { plainText } from '../http/http-outcome.ts';
+import { quoted } from '../quoted.ts';
 import { isForeign } from '../reasons.ts';
 
 /** An outcome other than success. */
@@ -96,7 +97,7 @@ function shown(words: string): string {
 
 /** A cause of a fault: what happened and the next step, then AWS's own words. */
 export function causeOf(fault: AwsFault, text: string): Cause {
-  const said = fault.words ? ` AWS said: “${fault.words}”` : '';
+  const said = fault.words ? ` AWS said: ${quoted(fault.words)}` : '';
   return { code: fault.code, message: `${text}${said}`, remoteStatus: fault.status };
 }
 

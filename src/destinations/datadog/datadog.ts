@@ -14,6 +14,7 @@ import {
 import { exchange, type HttpAnswer, type HttpRequest } from '../http/http-exchange.ts';
 import { outcomeOfAnswer, plainText, retryAfterMs } from '../http/http-outcome.ts';
 import type { Noting } from '../http/shown-exchange.ts';
+import { quoted } from '../quoted.ts';
 import { isForeign } from '../reasons.ts';
 import { recordAgain } from '../record-again.ts';
 import { verdictOf } from '../verify.ts';
@@ -288,7 +289,7 @@ function failureOf(answer: HttpAnswer, at: string, settings: Settings, now: numb
   const errors = plainText(errorsIn(answer.text), secrets);
   if (isForeign(status, answer.text)) {
     const words = plainText(answer.text, secrets);
-    const message = `The answer did not come from Datadog: a proxy or firewall before ${at} gave it. The platform operator must let this node reach ${at}. It said: “${words}”`;
+    const message = `The answer did not come from Datadog: a proxy or firewall before ${at} gave it. The platform operator must let this node reach ${at}. It said: ${quoted(words)}`;
     return { type: 'platform', cause: { code: 'foreign_answer', message, remoteStatus: status } };
   }
   if (status === 401 || status === 403)
@@ -302,7 +303,7 @@ function failureOf(answer: HttpAnswer, at: string, settings: Settings, now: numb
 }
 
 function keyRefused(status: number, at: string, { region }: Settings, errors: string): Cause {
-  const said = errors ? ` It said: “${errors}”` : '';
+  const said = errors ? ` It said: ${quoted(errors)}` : '';
   const check = `Check that api_key is an API key, not an application key, that it is not revoked, and that it belongs to region ${region}.`;
   return {
     code: `http_${status}`,

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { redactText } from '../../lib/redact.ts';
 import type { Cause, Outcome } from '../contract.ts';
+import { quoted } from '../quoted.ts';
 import type { HttpAnswer } from './http-exchange.ts';
 
 /**
@@ -57,14 +58,14 @@ export function outcomeOfAnswer(answer: HttpAnswer, context: AnswerContext): Out
   };
 }
 
-/** Host, status and what the answer says of itself: `example.com answered 503 Service Unavailable: “maintenance”`. */
+/** Host, status and what the answer says of itself: `example.com answered 503 Service Unavailable: “maintenance”.`. */
 function answerCause(answer: HttpAnswer, { at, secrets }: AnswerContext): Cause {
   const text = plainText(answer.text, secrets);
   const hint =
     answer.status === 400 && EXPECTS_TLS.test(answer.text)
       ? 'The URL must begin with https.'
       : HINTS[answer.status];
-  const message = `${at} answered ${named(answer.status)}${text ? `: “${text}”` : '.'}${hint ? ` ${hint}` : ''}`;
+  const message = `${at} answered ${named(answer.status)}${text ? `: ${quoted(text)}` : '.'}${hint ? ` ${hint}` : ''}`;
   return { code: `http_${answer.status}`, message, remoteStatus: answer.status };
 }
 

@@ -72,7 +72,7 @@ describe('a webhook whose receiver misbehaves', () => {
     });
     const outcome = await send(destination);
     assert.ok(outcome.type === 'retry' && outcome.afterMs === 17_000);
-    assert.match(outcome.cause.message, /^127\.0\.0\.1:\d+ answered 429 Too Many Requests: “slow down”$/);
+    assert.match(outcome.cause.message, /^127\.0\.0\.1:\d+ answered 429 Too Many Requests: “slow down”\.$/);
     peer.answer((_, response) => {
       response.writeHead(429, { 'retry-after': 'Thu, 01 Jan 2026 12:00:30 GMT' }).end();
     });

@@ -16,6 +16,7 @@ import {
 } from '../contract.ts';
 import { exchange, type HttpAnswer, type HttpResult, USUAL_LIMITS } from '../http/http-exchange.ts';
 import { outcomeOfAnswer, plainText } from '../http/http-outcome.ts';
+import { quoted } from '../quoted.ts';
 import { isForeign } from '../reasons.ts';
 import { verdictOf } from '../verify.ts';
 
@@ -212,7 +213,7 @@ function failureOf(answer: HttpAnswer, at: string, settings: Settings, now: numb
   const { status } = answer;
   if (isForeign(status, answer.text)) {
     const words = plainText(answer.text, [settings.write_key]);
-    const message = `The answer did not come from Keen: a proxy or firewall before ${at} gave it. The platform operator must let this node reach ${at}. It said: “${words}”`;
+    const message = `The answer did not come from Keen: a proxy or firewall before ${at} gave it. The platform operator must let this node reach ${at}. It said: ${quoted(words)}`;
     return { type: 'platform', cause: { code: 'foreign_answer', message, remoteStatus: status } };
   }
   const { message, error_code: code } = jsonOf(answer.text);
@@ -265,7 +266,7 @@ function refusal(status: number, words: string, at: string, { project_id, write_
       : status === 402
         ? `The plan of project ${project_id} does not cover this: check its bills and limits in Keen.`
         : `Check that write_key is a key of project ${project_id} that may write, and was not revoked.`;
-  const said = words ? ` It said: “${plainText(words, [write_key])}”` : '';
+  const said = words ? ` It said: ${quoted(plainText(words, [write_key]))}` : '';
   return {
     code: `http_${status}`,
     message: `Keen (${at}) refused the request (HTTP ${status}). ${next}${said}`,
@@ -277,7 +278,7 @@ function collectionRefused(words: string, { collection_name, write_key }: Settin
   const said = plainText(words, [write_key]);
   return {
     code: COLLECTION_ERROR,
-    message: `Keen does not accept “${collection_name}” as the name of a collection: change collection_name. It said: “${said}”`,
+    message: `Keen does not accept “${collection_name}” as the name of a collection: change collection_name. It said: ${quoted(said)}`,
     remoteStatus: status,
   };
 }

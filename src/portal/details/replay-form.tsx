@@ -82,6 +82,7 @@ export function ReplayForm({ stream, draft, change, close }: Props) {
                 allowDecimal={false}
                 clampBehavior="none"
                 hideControls
+                maw={420}
                 error={faultAt(count.problem, '/max_records_per_second') ?? null}
                 onChange={(pace) => set({ pace })}
               />

@@ -96,4 +96,9 @@ export function faultAt(problem: Problem | undefined, path: string): string | un
     .join(' ');
 }
 
-const sentence = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+/** `is missing: URL` is for programs, beside the path; at its field it reads `URL is missing`. */
+function sentence(text: string): string {
+  const missing = /^is missing(?:: (?!the )(.+))?$/.exec(text);
+  if (missing) return `${missing[1] ?? 'This'} is missing`;
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

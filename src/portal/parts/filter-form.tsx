@@ -68,7 +68,7 @@ export function FilterForm({
             label="Alerts"
             allowDeselect={false}
             data={[
-              { value: 'any', label: 'Whether an event is an alert does not matter' },
+              { value: 'any', label: 'Alerts and others' },
               { value: 'must', label: 'Of these, alerts only' },
               { value: 'too', label: 'And alerts of any other type too' },
             ]}

@@ -38,7 +38,7 @@ export function StartForm({
           })),
           { value: 'all', label: allLabel(platform?.retention_seconds) },
           { value: 'time', label: 'Records since a time' },
-          { value: 'stream', label: 'The record at which another data stream ends' },
+          { value: 'stream', label: 'Where another data stream ends' },
         ]}
         value={chosen}
         allowDeselect={false}

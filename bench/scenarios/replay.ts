@@ -1,0 +1,100 @@
+import { ASK_EVERY } from '../../tests/support/api-client.ts';
+import { waitFor } from '../../tests/support/wait-for.ts';
+import { type BenchNode, createBusyStream, withNode } from '../bench-node.ts';
+import { figure, percentile, type Scenario } from '../scenario.ts';
+import { BATCH, CONNECTIONS } from './throughput.ts';
+
+/** A stream that keeps up, and a replay of its own past beside it. */
+const RATE = 1_000;
+const LIVE_BATCH = 10;
+const SECONDS = 8;
+/** Of the live records. A replay has the same pace or a lower one, or the machine is what is measured. */
+const PACE = 2_000;
+
+export const replay: Scenario = {
+  name: 'replay',
+  description: 'latency of a live stream, alone and while a replay of its past is delivered beside it',
+
+  run: async ({ rig, records = 100_000, quick, say }) => {
+    const past = quick ? Math.min(records, 20_000) : records;
+    const rounds = quick ? 1 : 3;
+    const shape = { records: (quick ? 2 : SECONDS) * RATE, batch: LIVE_BATCH, connections: CONNECTIONS };
+    return withNode(async (bench) => {
+      const live = await createBusyStream(bench, rig, 'live');
+      const replays = await replaysOf(bench, live.target.organisationId as number);
+      say(`warming up, and ${past.toLocaleString('en')} records of the past`);
+      await rig.drive(
+        rig.allot({ records: past, batch: BATCH, connections: CONNECTIONS }, live.target),
+        live.sinkPath,
+      );
+      const pace = () => rig.pace(rig.allot(shape, live.target), RATE, live.sinkPath);
+      await pace();
+      const alone: number[] = [];
+      const besideIt: number[] = [];
+      const replayed: number[] = [];
+      const faults: string[] = [];
+      for (let round = 1; round <= rounds; round++) {
+        say(`round ${round} of ${rounds}: live alone, then beside a replay`);
+        const quiet = await pace();
+        const one = await replays.begin();
+        const busy = await pace();
+        replayed.push(await replays.end(one));
+        faults.push(...quiet.faults, ...busy.faults);
+        alone.push(percentile(quiet.latencies, 0.99));
+        besideIt.push(percentile(busy.latencies, 0.99));
+      }
+      return {
+        title: `${RATE.toLocaleString('en')} records/s in requests of ${LIVE_BATCH}, ${rounds} rounds of ${shape.records / RATE} s alone and beside a replay of ${PACE.toLocaleString('en')} records/s`,
+        figures: [
+          figure('p99 alone', 'ms', alone),
+          figure('p99 beside the replay', 'ms', besideIt),
+          figure(
+            '  / alone',
+            '',
+            besideIt.map((each, round) => each / (alone[round] as number)),
+            { atMost: 1.1 },
+          ),
+          figure('replayed meanwhile', 'records', replayed),
+        ],
+        holds: 'no live record lost, duplicated or changed',
+        faults,
+      };
+    });
+  },
+};
+
+/** The replays of the organisation's only stream. */
+async function replaysOf({ api }: BenchNode, organisationId: number) {
+  const token = await api.authenticate(organisationId);
+  const call = async (expected: number, method: string, path: string, body?: unknown) => {
+    const answer = await api.call(method, `/api/v2/data_stream${path}`, token, body);
+    if (answer.status !== expected) throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`);
+    return answer;
+  };
+  const [stream] = JSON.parse((await call(200, 'GET', '')).text) as { id: string }[];
+  const path = `/${stream?.id}/replay`;
+  return {
+    /** Resolves when it delivers. */
+    begin: async () => {
+      const { headers } = await call(201, 'POST', path, { from: 'earliest', max_records_per_second: PACE });
+      const id = String(headers.get('location')).split('/').at(-1) as string;
+      await waitFor(
+        'the replay delivers',
+        async () => (await delivered(id)) > 0 || undefined,
+        20_000,
+        ASK_EVERY,
+      );
+      return id;
+    },
+    /** Cancels it. @returns how many records it delivered */
+    end: async (id: string) => {
+      const count = await delivered(id);
+      await call(202, 'DELETE', `${path}/${id}`);
+      return count;
+    },
+  };
+  async function delivered(id: string): Promise<number> {
+    const { progress } = JSON.parse((await call(200, 'GET', `${path}/${id}`)).text);
+    return progress.delivered;
+  }
+}

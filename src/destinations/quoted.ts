@@ -1,0 +1,4 @@
+/** What a service says, as a sentence: another one may follow. */
+export function quoted(words: string): string {
+  return /[.!?]$/.test(words) ? `“${words}”` : `“${words}”.`;
+}
