@@ -2,38 +2,19 @@ import type { Position } from '../../log/log.ts';
 import type { Block } from '../../records/block.ts';
 import type { Span } from './chunk.ts';
 import type { HeldBlocks } from './held-blocks.ts';
+import { LaneOrder } from './lane-order.ts';
 import { slotRuns } from './lanes.ts';
 import { markOf } from './same-block.ts';
-
-/** The records of one block that wait in one lane: pairs of indexes, of which those before `at` are taken. */
-interface Waiting {
-  readonly sequence: number;
-  readonly arrivedAt: number;
-  readonly runs: Uint32Array;
-  readonly starts: Uint32Array | undefined;
-  readonly ends: Uint32Array | undefined;
-  /** Shared by the lanes that wait for records of the block; undefined where the block is read again for the send. */
-  hold: Hold | undefined;
-  /** Of a block that is read again. */
-  mark: number | undefined;
-  /** Of its records, those taken since included. */
-  readonly bytes: number;
-  run: number;
-  at: number;
-}
-
-/** A block in memory, counted as long as a lane waits for records of it. */
-interface Hold {
-  readonly block: Block;
-  lanes: number;
-}
-
-interface Lane {
-  readonly slot: number;
-  queue: (Waiting | undefined)[];
-  head: number;
-  count: number;
-}
+import {
+  comparePlaces,
+  furthest,
+  type Hold,
+  headOf,
+  type Lane,
+  type Room,
+  spanBytes,
+  type Waiting,
+} from './waiting.ts';
 
 /** What a chunk may hold. */
 interface Limits {
@@ -47,7 +28,6 @@ interface Limits {
 const WAITING_BYTES = 64;
 /** Up to so many records are found one by one. */
 const FEW = 4;
-const ANY = () => true;
 
 /**
  * The records of one data stream that were read from the log and wait to be taken, lane by lane and in order: whole blocks
@@ -57,6 +37,7 @@ export class Window {
   readonly #keepBlocks: boolean;
   readonly #memory: HeldBlocks;
   readonly #lanes: Lane[];
+  readonly #order = new LaneOrder();
   #count = 0;
   #bytes = 0;
   #held = 0;
@@ -74,6 +55,7 @@ export class Window {
       queue: [],
       head: 0,
       count: 0,
+      rank: -1,
     }));
   }
 
@@ -111,7 +93,7 @@ export class Window {
 
   /** The first record that waits, and when it arrived; undefined when none does. */
   get oldest(): { readonly position: Position; readonly arrivedAt: number } | undefined {
-    const lane = this.#oldestOf(ANY);
+    const lane = this.#order.first;
     if (!lane) return undefined;
     const { sequence, at, arrivedAt } = headOf(lane);
     return { position: { sequence, index: at }, arrivedAt };
@@ -162,6 +144,8 @@ export class Window {
     lane.count += count;
     this.#count += count;
     this.#bytes += bytes;
+    // Behind what waits in it, so its place changes only if nothing did.
+    if (lane.rank < 0) this.#order.changed(lane);
   }
 
   /** A lane is held up: its records are read again when it is sent, and take no memory until then. */
@@ -200,7 +184,7 @@ export class Window {
     return spans.sort((a, b) => a.sequence - b.sequence || a.from - b.from);
   }
 
-  /** The same for few records: to put hundreds of lanes in order for one record costs more than all else that it needs. */
+  /** The same for few records: putting hundreds of lanes in order for one record would cost more than all else that it needs. */
   #takeOneByOne(
     room: Room,
     until: Position | undefined,
@@ -208,26 +192,18 @@ export class Window {
     spans: Span[],
   ): void {
     while (room.records > 0 && room.bytes > 0) {
-      const lane = this.#oldestOf(free);
+      const lane = this.#order.firstFree(free);
       const { length } = spans;
       if (lane) this.#takeFrom(lane, room, until, spans);
       if (spans.length === length) return;
     }
   }
 
-  #oldestOf(free: (slot: number) => boolean): Lane | undefined {
-    let oldest: Lane | undefined;
-    for (const lane of this.#lanes)
-      if (lane.count > 0 && (!oldest || comparePlaces(headOf(lane), headOf(oldest)) < 0) && free(lane.slot))
-        oldest = lane;
-    return oldest;
-  }
-
   #takeFrom(lane: Lane, room: Room, until: Position | undefined, spans: Span[]): void {
     while (lane.count > 0 && room.records > 0 && room.bytes > 0) {
       const waiting = headOf(lane);
       const to = furthest(waiting, room, spans.length === 0, until);
-      if (to <= waiting.at) return;
+      if (to <= waiting.at) break;
       const { sequence, arrivedAt, hold, mark, at: from } = waiting;
       const bytes = spanBytes(waiting, from, to);
       spans.push({ sequence, block: hold?.block, mark, from, to, arrivedAt, bytes, slot: lane.slot });
@@ -241,6 +217,7 @@ export class Window {
       if (waiting.run * 2 < waiting.runs.length) waiting.at = waiting.runs[waiting.run * 2] as number;
       else this.#shift(lane, waiting);
     }
+    this.#order.changed(lane);
   }
 
   /**
@@ -263,6 +240,7 @@ export class Window {
         }
         this.#shift(lane, waiting);
       }
+      this.#order.changed(lane);
     }
     this.#count -= records;
     return { records, spans };
@@ -279,6 +257,7 @@ export class Window {
       lane.head = 0;
       lane.count = 0;
     }
+    this.#order.clear();
     this.#count = 0;
     this.#bytes = 0;
     this.#held = 0;
@@ -302,39 +281,4 @@ export class Window {
     this.#memory.remove(hold.block);
     this.#held -= hold.block.heldBytes;
   }
-}
-
-interface Room {
-  records: number;
-  bytes: number;
-}
-
-function headOf(lane: Lane): Waiting {
-  return lane.queue[lane.head] as Waiting;
-}
-
-function comparePlaces(a: Waiting, b: Waiting): number {
-  return a.sequence - b.sequence || a.at - b.at;
-}
-
-/** The end of the longest span of the current run that may still be taken. */
-function furthest(waiting: Waiting, room: Room, first: boolean, until: Position | undefined): number {
-  const { sequence, run, runs, at } = waiting;
-  if (until && sequence > until.sequence) return at;
-  let to = Math.min(runs[run * 2 + 1] as number, at + room.records);
-  if (until && sequence === until.sequence) to = Math.min(to, until.index + 1);
-  if (to <= at || spanBytes(waiting, at, to) <= room.bytes) return to;
-  let low = at;
-  let high = to - 1;
-  while (low < high) {
-    const middle = (low + high + 1) >>> 1;
-    if (spanBytes(waiting, at, middle) <= room.bytes) low = middle;
-    else high = middle - 1;
-  }
-  return first ? Math.max(low, at + 1) : low;
-}
-
-function spanBytes({ starts, ends }: Waiting, from: number, to: number): number {
-  if (to <= from || !starts || !ends) return 0;
-  return (ends[to - 1] as number) - (starts[from] as number);
 }
