@@ -1,12 +1,10 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Audit } from '../auth/audit.ts';
-import type { Authorize, AuthorizeOperator, Identity } from '../auth/identity.ts';
+import type { Identity } from '../auth/identity.ts';
 import { createCallerAddress } from '../auth/network.ts';
 import { ApiError } from '../errors.ts';
 import { type CallCost, charged, onBehalfOf } from '../lib/call-cost.ts';
 import type { Clock, Random } from '../lib/clock.ts';
-import type { Work } from '../lib/loop-watch.ts';
-import { mustBeAllowed } from './access.ts';
 import { answerWith } from './answer.ts';
 import { auditEntry, isAudited } from './audited.ts';
 import { passBodiesOn, readJsonBodies } from './body.ts';
@@ -14,25 +12,22 @@ import { DOCUMENTATION_PATHS, serveDocumentation } from './documentation.ts';
 import { addErrorHandlers, createAnswerError, type ErrorLog, earlyErrorHandlers } from './error-handling.ts';
 import { createHeldRefusals } from './held-refusals.ts';
 import { addCommonHeaders } from './http-headers.ts';
+import { type CallerParts, identify, known, workOf } from './identify.ts';
 import { refuseOtherMethods } from './methods.ts';
 import { buildOpenApi } from './openapi.ts';
 import { type OperationParts, operationRoutes } from './operations.ts';
 import { createQueryValidator } from './query.ts';
+import { createRequestIds } from './request-ids.ts';
 import type { Answer, OperatorIdentity, Route, RouteRequest } from './route.ts';
 import { isOnSide } from './side.ts';
 import { destroyUnreadUploads } from './unread-bodies.ts';
 import { createValidator } from './validation.ts';
 
-export interface AppParts extends OperationParts {
+export interface AppParts extends OperationParts, CallerParts {
   readonly routes: readonly Route[];
-  readonly authorize: Authorize;
-  readonly authorizeOperator: AuthorizeOperator;
-  /** Counts a call on behalf of an organisation. @throws ApiError TooManyRequests */
-  admit(caller: Identity, kind: 'read' | 'write'): void;
   /** Called after every answer to an organisation's call, with the cost of the call. */
   charge?(caller: Identity, cost: { readonly loopMs: number; readonly bytes: number }): void;
-  /** The same for calls of the operator other than records. @throws ApiError TooManyRequests */
-  admitOperator?(): void;
+  /** The same for calls of the operator other than records. */
   chargeOperator?(loopMs: number): void;
   /** Counts any call, before anything else. @throws ApiError TooManyRequests */
   admitRequest?(ip: string): void;
@@ -108,21 +103,26 @@ export async function createApp(appParts: AppParts): Promise<FastifyInstance> {
     // Checked with an error body, see addErrorHandlers.
     http: { requireHostHeader: false },
     routerOptions: { maxParamLength: LONGEST_PARAMETER, ignoreTrailingSlash: true },
-    genReqId: () => Buffer.from(random.bytes(8)).toString('hex'),
+    genReqId: createRequestIds(random),
     ...earlyErrorHandlers(answerError, clock),
   });
   app.decorateRequest('identity', undefined);
   app.decorateRequest('login', undefined);
   app.decorateRequest('cost', undefined);
   app.decorateRequest('caller', '');
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', (request, _, done) => {
     request.caller = callerAddress(request.ip, request.headers);
+    done();
   });
   addErrorHandlers(app, answerError, clock);
   readJsonBodies(app);
   addCommonHeaders(app);
   destroyUnreadUploads(app, clock);
-  if (parts.admitRequest) app.addHook('onRequest', async ({ caller }) => parts.admitRequest?.(caller));
+  if (parts.admitRequest)
+    app.addHook('onRequest', ({ caller }, _, done) => {
+      parts.admitRequest?.(caller);
+      done();
+    });
   chargeCalls(app, parts);
   if (parts.answered) reportAnswers(app, parts.answered);
 
@@ -157,17 +157,24 @@ function addRoute(app: FastifyInstance, route: Route, parts: RouteParts): void {
       ...(route.nullMembers ? { nullMembers: route.nullMembers } : {}),
     },
     // Before the body is read: a caller without permission costs no more than its headers.
-    onRequest: async (request) => {
-      const identity = await known(request, identify(route, request, parts));
-      request.cost = { work: workOf(route, identity), loopMs: 0 };
+    onRequest: (request, _, done) => {
+      const begin = (identity: Identity | OperatorIdentity | undefined) => {
+        request.cost = { work: workOf(route, identity), loopMs: 0 };
+        done();
+      };
+      const identity = identify(route, request, parts);
+      if (identity instanceof Promise) known(request, identity).then(begin, done);
+      else begin(identity);
     },
-    onResponse: async (request, reply) => {
-      if (!parts.audit || !isAudited(route, reply.statusCode)) return;
-      const { identity, login, params, body, caller: ip, cost } = request;
+    onResponse: (request, reply, done) => {
       const { statusCode: status } = reply;
-      parts.audit.add(
-        auditEntry(route, { identity, login, params, body, ip, status, changed: cost?.changed }),
-      );
+      if (parts.audit && isAudited(route, status)) {
+        const { identity, login, params, body, caller: ip, cost } = request;
+        parts.audit.add(
+          auditEntry(route, { identity, login, params, body, ip, status, changed: cost?.changed }),
+        );
+      }
+      done();
     },
     handler: (request, reply) =>
       known(
@@ -189,44 +196,6 @@ function addRoute(app: FastifyInstance, route: Route, parts: RouteParts): void {
   });
 }
 
-/** Of a call that is refused: who made it, where a token names them. */
-async function known<Result>(request: FastifyRequest, run: Promise<Result>): Promise<Result> {
-  try {
-    return await run;
-  } catch (error) {
-    if (error instanceof ApiError && error.caller) request.login = error.caller;
-    throw error;
-  }
-}
-
-function workOf({ method, path }: Route, identity: Identity | OperatorIdentity | undefined): Work {
-  const what = `${method} ${path}`;
-  return identity && 'organisationId' in identity
-    ? { what, organisationId: identity.organisationId }
-    : { what };
-}
-
-async function identify(route: Route, request: FastifyRequest, parts: RouteParts) {
-  const { authorization } = request.headers;
-  if (route.access === 'public') return undefined;
-  if (route.access === 'operator') {
-    parts.authorizeOperator(authorization);
-    request.identity = { actor: 'operator' };
-    if (!route.streamBody) parts.admitOperator?.();
-    return request.identity;
-  }
-  const identity = await parts.authorize(authorization, request.caller, route.setsUpMfa);
-  request.identity = identity;
-  try {
-    parts.admit(identity, route.access === 'read' ? 'read' : 'write');
-  } catch (error) {
-    await parts.holdRefusal(identity.organisationId);
-    throw error;
-  }
-  mustBeAllowed(route, identity);
-  return identity;
-}
-
 function routeRequest(
   route: Route,
   request: FastifyRequest,
@@ -234,31 +203,50 @@ function routeRequest(
   params: unknown,
   query: unknown,
 ): RouteRequest {
-  const gone = new AbortController();
-  // 'close' comes after every answer too, when nothing listens to the signal any more.
-  reply.raw.once('close', () => gone.abort(new Error('the caller closed the connection')));
   const { identity, headers, caller: ip } = request;
   // A request without any body has no content type either, and no parser is called: the unread body is empty then.
   const body = route.streamBody ? (request.body ?? request.raw) : request.body;
-  return { params, query, body, identity, headers, ip, signal: gone.signal };
+  let gone: AbortSignal | undefined;
+  return {
+    params,
+    query,
+    body,
+    identity,
+    headers,
+    ip,
+    // Made where a handler asks for it: most do not.
+    get signal() {
+      gone ??= goneSignal(reply);
+      return gone;
+    },
+  };
+}
+
+/** Aborts when the caller closes the connection, also if that was before. */
+function goneSignal({ raw }: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  const abort = () => gone.abort(new Error('the caller closed the connection'));
+  // 'close' comes after every answer too, when nothing listens to the signal any more.
+  if (raw.closed) abort();
+  else raw.once('close', abort);
+  return gone.signal;
 }
 
 function chargeCalls(app: FastifyInstance, { charge, chargeOperator }: AppParts): void {
-  app.addHook('onResponse', async ({ identity, cost, headers, routeOptions }, reply) => {
-    if (!cost) return;
-    cost.answered = true;
-    if (!identity) return;
-    if (!('organisationId' in identity)) {
-      if (!routeOptions.config.isStream) chargeOperator?.(cost.loopMs);
-      return;
+  app.addHook('onResponse', ({ identity, cost, headers, routeOptions }, reply, done) => {
+    if (cost) cost.answered = true;
+    if (cost && identity) {
+      if ('organisationId' in identity) {
+        const bytes = Number(headers['content-length'] ?? 0) + Number(reply.getHeader('content-length') ?? 0);
+        charge?.(identity, { loopMs: cost.loopMs, bytes });
+      } else if (!routeOptions.config.isStream) chargeOperator?.(cost.loopMs);
     }
-    const bytes = Number(headers['content-length'] ?? 0) + Number(reply.getHeader('content-length') ?? 0);
-    charge?.(identity, { loopMs: cost.loopMs, bytes });
+    done();
   });
 }
 
 function reportAnswers(app: FastifyInstance, answered: (answer: Answered) => void): void {
-  app.addHook('onResponse', async ({ method, routeOptions, identity }, reply) => {
+  app.addHook('onResponse', ({ method, routeOptions, identity }, reply, done) => {
     const organisationId = identity && 'organisationId' in identity ? identity.organisationId : undefined;
     answered({
       method,
@@ -267,5 +255,6 @@ function reportAnswers(app: FastifyInstance, answered: (answer: Answered) => voi
       durationMs: reply.elapsedTime,
       ...(organisationId === undefined ? {} : { organisationId }),
     });
+    done();
   });
 }

@@ -56,10 +56,9 @@ export function addErrorHandlers(app: FastifyInstance, answerError: AnswerError,
   app.server.on('connect', (_: IncomingMessage, socket: Duplex) => {
     answerRaw(socket, 405, 'This is no proxy: CONNECT is not possible.', clock);
   });
-  app.addHook('onRequest', async ({ headers, raw }) => {
-    if (headers.host === undefined && raw.httpVersion === '1.1') {
-      throw new ApiError('BadRequest', 'The header Host is missing.');
-    }
+  app.addHook('onRequest', ({ headers, raw }, _, done) => {
+    const missing = headers.host === undefined && raw.httpVersion === '1.1';
+    done(missing ? new ApiError('BadRequest', 'The header Host is missing.') : undefined);
   });
   app.setNotFoundHandler(({ method, url }, reply) => {
     const path = url.split('?', 1)[0] as string;

@@ -1,14 +1,16 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 
+type Headers = readonly (readonly [name: string, value: string])[];
+
 /** For answers that set none themselves: no answer of the API may be rendered, framed, sniffed or cached. */
-const SECURITY_HEADERS: Readonly<Record<string, string>> = {
-  'cache-control': 'no-store',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-  'cross-origin-opener-policy': 'same-origin',
-  'referrer-policy': 'no-referrer',
-  'x-content-type-options': 'nosniff',
-  'x-frame-options': 'DENY',
-};
+const SECURITY_HEADERS: Headers = [
+  ['cache-control', 'no-store'],
+  ['content-security-policy', "default-src 'none'; frame-ancestors 'none'"],
+  ['cross-origin-opener-policy', 'same-origin'],
+  ['referrer-policy', 'no-referrer'],
+  ['x-content-type-options', 'nosniff'],
+  ['x-frame-options', 'DENY'],
+];
 
 /** Headers that a page of another origin may read: those of lists and of creation. */
 const EXPOSED_HEADERS = [
@@ -24,6 +26,11 @@ const EXPOSED_HEADERS = [
   'X-Total-Pages',
 ].join(', ');
 
+const CORS_HEADERS: Headers = [
+  ['access-control-allow-origin', '*'],
+  ['access-control-expose-headers', EXPOSED_HEADERS],
+];
+
 export const CORS_PREFIX = '/api/';
 
 /**
@@ -31,14 +38,11 @@ export const CORS_PREFIX = '/api/';
  * identifies the caller, never a cookie, so a foreign page gains nothing that its own server would not have.
  */
 export function addCommonHeaders(app: FastifyInstance): void {
-  app.addHook('onSend', async (request, reply) => {
+  app.addHook('onSend', (request, reply, _, done) => {
     setMissing(reply, SECURITY_HEADERS);
     reply.header('x-request-id', request.id);
-    if (!request.url.startsWith(CORS_PREFIX)) return;
-    setMissing(reply, {
-      'access-control-allow-origin': '*',
-      'access-control-expose-headers': EXPOSED_HEADERS,
-    });
+    if (request.url.startsWith(CORS_PREFIX)) setMissing(reply, CORS_HEADERS);
+    done();
   });
 
   app.options(`${CORS_PREFIX}*`, async ({ headers }, reply) => {
@@ -67,8 +71,6 @@ function allowedHeaders(requested: string | undefined): string {
   return HEADER_NAMES.test(requested) ? `${usual}, ${requested}` : usual;
 }
 
-function setMissing(reply: FastifyReply, headers: Readonly<Record<string, string>>): void {
-  for (const [name, value] of Object.entries(headers)) {
-    if (!reply.hasHeader(name)) reply.header(name, value);
-  }
+function setMissing(reply: FastifyReply, headers: Headers): void {
+  for (const [name, value] of headers) if (!reply.hasHeader(name)) reply.header(name, value);
 }

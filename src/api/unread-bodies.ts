@@ -10,13 +10,15 @@ const LINGER_MS = 5_000;
 
 /** Destroys a connection whose request was answered before its body had arrived, unless the rest arrives soon. */
 export function destroyUnreadUploads(app: FastifyInstance, clock: Clock): void {
-  app.addHook('onResponse', async ({ raw }) => {
-    if (raw.complete || raw.destroyed) return;
-    // Whoever was answered early is not read into memory.
-    raw.resume();
-    clock.after(LINGER_MS, () => {
-      if (!raw.complete) raw.destroy();
-    });
+  app.addHook('onResponse', ({ raw }, _, done) => {
+    if (!raw.complete && !raw.destroyed) {
+      // Whoever was answered early is not read into memory.
+      raw.resume();
+      clock.after(LINGER_MS, () => {
+        if (!raw.complete) raw.destroy();
+      });
+    }
+    done();
   });
 }
 

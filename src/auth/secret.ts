@@ -1,4 +1,4 @@
-import { createHash, hkdfSync, randomUUID } from 'node:crypto';
+import { hash, hkdfSync, randomUUID } from 'node:crypto';
 import { chmod, link, open, readFile, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Random } from '../lib/clock.ts';
@@ -198,5 +198,5 @@ async function syncDirectory(directory: string): Promise<void> {
 
 /** SHA-256, for values with so much entropy that a slow hash would add no protection. */
 export function digestOf(text: string): Buffer {
-  return createHash('sha256').update(text, 'utf8').digest();
+  return hash('sha256', text, 'buffer');
 }

@@ -100,10 +100,13 @@ export async function readRecordsBody(
 const MAPPED = /^application\/vnd\.simstream\.([a-z0-9-]{1,63})\+(csv|json|x-ndjson|ndjson)$/;
 
 function formOf(headers: IncomingHttpHeaders): BodyForm {
+  // As most producers write it.
+  const usual = CONTENT_TYPES.get(headers['content-type'] ?? '');
+  if (usual && !isBinary(headers)) return { type: 'records', format: usual };
   const [type = '', ...parameters] = (headers['content-type'] ?? '').toLowerCase().split(';');
   const form = formOfType(type.trim());
-  const accepted = [...CONTENT_TYPES.keys()].slice(0, 2).join(' (an array) or ');
   if (!form) {
+    const accepted = [...CONTENT_TYPES.keys()].slice(0, 2).join(' (an array) or ');
     const got =
       type.trim() === '' ? 'is missing' : `${JSON.stringify(type.trim().slice(0, 100))} is not supported`;
     throw new ApiError(
@@ -130,7 +133,8 @@ function formOfType(type: string): BodyForm | undefined {
 }
 
 function encodingOf(header: string | undefined): ContentEncoding {
-  const encoding = ENCODINGS.get((header ?? '').trim().toLowerCase());
+  if (header === undefined) return 'identity';
+  const encoding = ENCODINGS.get(header.trim().toLowerCase());
   if (encoding) return encoding;
   const message = 'The content encoding is not supported; send gzip, zstd or identity.';
   throw new ApiError('UnsupportedMediaType', message);

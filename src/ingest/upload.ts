@@ -32,6 +32,9 @@ const LOOK_MS = 2_000;
 export const LEAST_RATE = 8 * 1024;
 const GRACE_MS = 10_000;
 
+/** A socket is read in pieces of 64 KiB; a body of this size often arrives in one of them, together with its headers. */
+const MOST_ARRIVED = 16 * 1024;
+
 /** The first buffer of a body of unknown length; later ones are twice as long each. */
 const FIRST_STEP = 64 * 1024;
 /** Memory of a chunk beside its bytes: a peer that sends single bytes must not hold more memory than is counted. */
@@ -50,6 +53,8 @@ interface Upload {
  * @throws ApiError of `tooLarge` and `busy`; BadRequest (cut short); and BadRequest with status 408 (too slow)
  */
 export function readUpload(stream: Readable, options: UploadOptions): Promise<Upload> {
+  const whole = readArrived(stream, options);
+  if (whole) return Promise.resolve(whole);
   const { length, limit, clock, letIn, holds, busy, tooLarge } = options;
   return new Promise((resolve, reject) => {
     const memory = new UploadMemory(options);
@@ -127,6 +132,16 @@ export function readUpload(stream: Readable, options: UploadOptions): Promise<Up
     stream.on('data', onData);
     cancelTimer = clock.after(LOOK_MS, look);
   });
+}
+
+/**
+ * A small body that has arrived with its headers: it needs no timer and no listeners.
+ * @returns undefined: not all of it is there, it is not small, or there is no room for it
+ */
+function readArrived(stream: Readable, { length, limit, letIn }: UploadOptions): Upload | undefined {
+  if (length === undefined || length === 0 || length > MOST_ARRIVED || length > limit) return undefined;
+  if (stream.destroyed || stream.readableLength !== length || letIn(length) !== true) return undefined;
+  return { bytes: inItsOwnMemory(stream.read(length) as Buffer), lease: undefined };
 }
 
 /**

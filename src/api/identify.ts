@@ -1,0 +1,66 @@
+import type { FastifyRequest } from 'fastify';
+import type { Authorize, AuthorizeOperator, Identity } from '../auth/identity.ts';
+import { ApiError } from '../errors.ts';
+import type { Work } from '../lib/loop-watch.ts';
+import { mustBeAllowed } from './access.ts';
+import type { OperatorIdentity, Route } from './route.ts';
+
+export interface CallerParts {
+  readonly authorize: Authorize;
+  readonly authorizeOperator: AuthorizeOperator;
+  /** Counts a call on behalf of an organisation. @throws ApiError TooManyRequests */
+  admit(caller: Identity, kind: 'read' | 'write'): void;
+  /** The same for calls of the operator other than records. @throws ApiError TooManyRequests */
+  admitOperator?(): void;
+}
+
+interface Parts extends CallerParts {
+  /** Waits until an organisation's call may be refused for its number. */
+  holdRefusal(organisationId: number): Promise<void>;
+}
+
+type Who = Identity | OperatorIdentity | undefined;
+
+/**
+ * Who makes a call, and whether they may: known at once but for calls of an organisation, whose rights are read.
+ * @throws ApiError InvalidToken, TokenExpired, Forbidden, TooManyRequests; also as the promise's
+ */
+export function identify(route: Route, request: FastifyRequest, parts: Parts): Who | Promise<Who> {
+  if (route.access === 'public') return undefined;
+  if (route.access !== 'operator') return identifyCustomer(route, request, parts);
+  parts.authorizeOperator(request.headers.authorization);
+  request.identity = { actor: 'operator' };
+  if (!route.streamBody) parts.admitOperator?.();
+  return request.identity;
+}
+
+async function identifyCustomer(route: Route, request: FastifyRequest, parts: Parts): Promise<Identity> {
+  const { authorization } = request.headers;
+  const identity = await parts.authorize(authorization, request.caller, route.setsUpMfa);
+  request.identity = identity;
+  try {
+    parts.admit(identity, route.access === 'read' ? 'read' : 'write');
+  } catch (error) {
+    await parts.holdRefusal(identity.organisationId);
+    throw error;
+  }
+  mustBeAllowed(route, identity);
+  return identity;
+}
+
+/** Of a call that is refused: who made it, where a token names them. */
+export async function known<Result>(request: FastifyRequest, run: Promise<Result>): Promise<Result> {
+  try {
+    return await run;
+  } catch (error) {
+    if (error instanceof ApiError && error.caller) request.login = error.caller;
+    throw error;
+  }
+}
+
+export function workOf({ method, path }: Route, identity: Who): Work {
+  const what = `${method} ${path}`;
+  return identity && 'organisationId' in identity
+    ? { what, organisationId: identity.organisationId }
+    : { what };
+}
