@@ -14,7 +14,7 @@ import { exchange } from './http-exchange.ts';
 import { type HeaderField, parseHeaders } from './http-headers.ts';
 import { outcomeOfAnswer } from './http-outcome.ts';
 import { probe } from './probe.ts';
-import { isSent } from './sent-bodies.ts';
+import { isSent, watched } from './sent-bodies.ts';
 import { sign, signingKey } from './standard-webhooks.ts';
 import { type WebhookBody, type WebhookFormat, webhookBody } from './webhook-body.ts';
 
@@ -145,17 +145,14 @@ function openWebhook(webhook: Webhook, environment: DestinationEnvironment): Bat
     async send(batch, signal) {
       const { parts: body, letGo } = inMemory(webhook.body.of(batch), batch.segments);
       const timestamp = Math.floor(clock.now() / 1000);
-      const headers = [
-        ...webhook.headers,
-        ...['webhook-id', batch.deliveryId],
-        ...['webhook-timestamp', String(timestamp)],
-        ...(key ? ['webhook-signature', sign(key, batch.deliveryId, timestamp, body)] : []),
-        ...(batch.replay === undefined ? [] : ['simstream-replay', batch.replay]),
-        ...(batch.test ? [TEST_MARK.toLowerCase(), 'true'] : []),
-      ];
+      const headers = webhook.headers.slice();
+      headers.push('webhook-id', batch.deliveryId, 'webhook-timestamp', String(timestamp));
+      if (key) headers.push('webhook-signature', sign(key, batch.deliveryId, timestamp, body));
+      if (batch.replay !== undefined) headers.push('simstream-replay', batch.replay);
+      if (batch.test) headers.push(TEST_MARK.toLowerCase(), 'true');
       const noting = batch.notes && { notes: batch.notes, secrets, url: shownUrl };
       const result = await exchange({ method, url, headers, body, noting }, at, environment, signal);
-      letGo(result.type === 'answer' && isSent(body));
+      letGo?.(result.type === 'answer' && isSent(body));
       if (result.type === 'none') return result.outcome;
       return outcomeOfAnswer(result, { at, now: clock.now(), secrets });
     },
@@ -166,19 +163,19 @@ function openWebhook(webhook: Webhook, environment: DestinationEnvironment): Bat
 
 /**
  * A body as it is sent, and its memory, which stays what it is until `letGo`.
- * @returns `letGo` is called once, as that of `holdPayloads`
+ * @returns `letGo` is called once, as that of `holdPayloads`; undefined: the memory is used for this body alone
  */
 function inMemory(
   parts: readonly Uint8Array[],
   segments: Batch['segments'],
-): { readonly parts: readonly Uint8Array[]; letGo(unused: boolean): void } {
-  if (parts.length === 1) return { parts, letGo: () => {} };
+): { readonly parts: readonly Uint8Array[]; readonly letGo?: (unused: boolean) => void } {
+  if (parts.length === 1) return { parts };
   const copy = joined(parts);
-  if (!copy) return { parts, letGo: holdPayloads(segments) };
+  if (!copy) return { parts: watched(parts), letGo: holdPayloads(segments) };
   const { buffer, byteOffset, byteLength } = copy.bytes as Uint8Array;
   return {
     // undici takes over a Buffer as it is, so that `isSent` knows it again.
-    parts: [Buffer.from(buffer, byteOffset, byteLength)],
+    parts: watched([Buffer.from(buffer, byteOffset, byteLength)]),
     letGo: (unused) => {
       if (!unused) copy.giveUp();
       copy.release();

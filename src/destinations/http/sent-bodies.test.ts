@@ -14,7 +14,7 @@ import { createEgress } from '../egress.ts';
 import { exchange } from './http-exchange.ts';
 import { startHttpPeer } from './peer.fixture.ts';
 import { restApi } from './rest-api.ts';
-import { isSent } from './sent-bodies.ts';
+import { isSent, watched } from './sent-bodies.ts';
 
 /** A batch of one block in a pool's memory, which the test alone holds. */
 async function leasedBatch(bytes: number) {
@@ -116,7 +116,7 @@ describe('the memory of a webhook’s body', () => {
       const parts = Array.from({ length: 4_000 }, (_, n) => Buffer.alloc(8 * 1024, n));
       const copy = joined(parts)?.bytes as Uint8Array;
       assert.ok(Buffer.concat(parts).equals(copy));
-      const body = [Buffer.from(copy.buffer, copy.byteOffset, copy.byteLength)];
+      const body = watched([Buffer.from(copy.buffer, copy.byteOffset, copy.byteLength)]);
       const call = { method: 'POST', url: new URL(`http://127.0.0.1:${port}/`), headers: [], body } as const;
       const result = await exchange(call, 'the peer', { egress, clock: new ManualClock() }, signal);
       assert.equal(result.type, 'answer');

@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
  *
  * undici says on which socket it sends a request. What that socket took over and did not write yet is its `writableLength`.
  */
-const sockets = new WeakMap<object, Socket | 'several'>();
+const bodies = new WeakMap<object, Socket | 'nowhere' | 'several'>();
 
 interface SendingHeaders {
   readonly request: { readonly body: unknown };
@@ -16,16 +16,27 @@ interface SendingHeaders {
 
 subscribe('undici:client:sendHeaders', (message) => {
   const { request, socket } = message as SendingHeaders;
-  const { body } = request;
-  if (Array.isArray(body) || Buffer.isBuffer(body)) sockets.set(body, sockets.has(body) ? 'several' : socket);
+  const body = request.body as object | null;
+  const before = body && bodies.get(body);
+  if (before) bodies.set(body, before === 'nowhere' ? socket : 'several');
 });
+
+/** Makes `isSent` know a body. Only one whose memory is used again needs it. @returns the same parts */
+export function watched(body: readonly Uint8Array[]): readonly Uint8Array[] {
+  bodies.set(known(body), 'nowhere');
+  return body;
+}
 
 /**
  * Whether all parts of a body have been written, or will never be: for a request that was answered to its end. undici closes
  * the connection if such a request was not handed over to the socket as a whole.
- * @param body the parts that undici got, as an array or, if there is only one, as a Buffer
+ * @param body the parts that undici got, as an array or, if there is only one, as a Buffer; watched since before
  */
 export function isSent(body: readonly Uint8Array[]): boolean {
-  const socket = sockets.get(body.length === 1 ? (body[0] as Uint8Array) : body);
-  return socket !== undefined && socket !== 'several' && socket.writableLength === 0;
+  const socket = bodies.get(known(body));
+  return typeof socket === 'object' && socket.writableLength === 0;
+}
+
+function known(body: readonly Uint8Array[]): object {
+  return body.length === 1 ? (body[0] as Uint8Array) : body;
 }

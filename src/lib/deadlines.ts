@@ -1,0 +1,92 @@
+import type { Clock } from './clock.ts';
+
+/**
+ * The deadlines of many short pieces of work that may all take equally long. Most end long before: a timer for each would cost more than
+ * the rest of its bookkeeping, so there is one for all of them.
+ *
+ *  D1  They are in the order in which they were begun, which is that of their deadlines. The timer is that of the first, or of an
+ *      earlier one that has ended: it is set again when it fires too early.
+ */
+export class Deadlines {
+  readonly #clock: Pick<Clock, 'monotonic' | 'after'>;
+  readonly #milliseconds: number;
+  #first: Deadline | undefined;
+  #last: Deadline | undefined;
+  #isSet = false;
+
+  /** @param milliseconds from the beginning of each to its deadline */
+  constructor(clock: Pick<Clock, 'monotonic' | 'after'>, milliseconds: number) {
+    this.#clock = clock;
+    this.#milliseconds = milliseconds;
+  }
+
+  /** @param late called once, unless it ends before */
+  begin(late: () => void): Deadline {
+    const deadline: Deadline = {
+      at: this.#clock.monotonic() + this.#milliseconds,
+      late,
+      before: this.#last,
+      after: undefined,
+    };
+    if (this.#last) this.#last.after = deadline;
+    else this.#first = deadline;
+    this.#last = deadline;
+    if (!this.#isSet) this.#set(this.#milliseconds);
+    return deadline;
+  }
+
+  /** It ended in time. Nothing happens if it ended before, or was late. */
+  end(deadline: Deadline): void {
+    if (!deadline.late) return;
+    deadline.late = undefined;
+    const { before, after } = deadline;
+    if (before) before.after = after;
+    else this.#first = after;
+    if (after) after.before = before;
+    else this.#last = before;
+  }
+
+  #set(milliseconds: number): void {
+    this.#isSet = true;
+    this.#clock.after(milliseconds, () => this.#due());
+  }
+
+  #due(): void {
+    this.#isSet = false;
+    const now = this.#clock.monotonic();
+    for (let first = this.#first; first && first.at <= now; first = this.#first) {
+      const { late } = first;
+      this.end(first);
+      late?.();
+    }
+    // Timers are of whole milliseconds: one that is rounded down would be set again at once.
+    if (this.#first && !this.#isSet) this.#set(Math.ceil(this.#first.at - now));
+  }
+}
+
+/** By clock and milliseconds. */
+const all = new WeakMap<Clock, Map<number, Deadlines>>();
+
+/** The deadlines of all that may take this long by a clock. */
+export function deadlinesOf(clock: Clock, milliseconds: number): Deadlines {
+  let ofClock = all.get(clock);
+  if (!ofClock) {
+    ofClock = new Map();
+    all.set(clock, ofClock);
+  }
+  let found = ofClock.get(milliseconds);
+  if (!found) {
+    found = new Deadlines(clock, milliseconds);
+    ofClock.set(milliseconds, found);
+  }
+  return found;
+}
+
+/** Of one piece of work; for Deadlines alone. */
+export interface Deadline {
+  readonly at: number;
+  /** undefined: it is over. */
+  late: (() => void) | undefined;
+  before: Deadline | undefined;
+  after: Deadline | undefined;
+}
