@@ -2,7 +2,7 @@ import type { DeliveryTelemetry } from '../delivery/partition/runner-context.ts'
 import type { Attempt, StreamSummary } from '../delivery/stream/stream-context.ts';
 import type { Activity } from '../delivery/watching/activity.ts';
 import { causeOf } from '../destinations/outcome-cause.ts';
-import type { Telemetry } from '../telemetry/telemetry.ts';
+import type { DeliveryAttempt, Telemetry } from '../telemetry/telemetry.ts';
 
 /** Passes the delivery engine's reports to the operator's telemetry and to the streams' own activity. */
 export function observeDelivery(telemetry: Telemetry, activity: Activity): DeliveryTelemetry {
@@ -45,22 +45,27 @@ function refOf(stream: StreamSummary) {
   return { streamId: stream.id, organisationId: stream.organisationId };
 }
 
-function describe(attempt: Attempt) {
+function describe(attempt: Attempt): DeliveryAttempt {
   const { outcome, stream, records } = attempt;
   const cause = causeOf(outcome);
   const remoteStatus = 'remoteStatus' in outcome ? outcome.remoteStatus : cause?.remoteStatus;
-  return {
-    ...refOf(stream),
+  const described: { -readonly [Key in keyof DeliveryAttempt]: DeliveryAttempt[Key] } = {
+    streamId: stream.id,
+    organisationId: stream.organisationId,
     connectionType: attempt.connectionType,
     deliveryId: attempt.deliveryId,
     records,
-    ...(outcome.type === 'partial' ? { taken: records - outcome.failures.length } : {}),
     bytes: attempt.bytes,
     durationMs: attempt.durationMs,
     latencyMs: attempt.latencyMs,
     outcome: outcome.type,
-    ...(cause ? { causeCode: cause.code, message: cause.message } : {}),
-    ...(remoteStatus === undefined ? {} : { remoteStatus }),
     attempt: attempt.tries,
   };
+  if (outcome.type === 'partial') described.taken = records - outcome.failures.length;
+  if (remoteStatus !== undefined) described.remoteStatus = remoteStatus;
+  if (cause) {
+    described.causeCode = cause.code;
+    described.message = cause.message;
+  }
+  return described;
 }

@@ -44,7 +44,7 @@ const DELIVERY: readonly Fault[] = [
   [
     stream('outcomes'),
     'the ledger forgets the usage of what was delivered',
-    'for (const [arrivedAt, sums] of usage ?? []) state.progress.hours?.addUsage(sums, arrivedAt);',
+    'if (usage && hours) usage.addTo((arrivedAt) => hours.usageAt(arrivedAt));',
     '',
   ],
   [

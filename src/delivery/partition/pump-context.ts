@@ -24,6 +24,8 @@ interface Surroundings {
 export function pumpContext(around: Surroundings, stream: Stream): StreamContext {
   const { context, streamOf, quarantine } = around;
   const { log, clock, random, settings, budgets, telemetry, tree } = context;
+  // Neither of them ever changes.
+  const key = streamKey(stream.summary.organisationId, stream.summary.id);
   return {
     partition: context.partition,
     permit: context.permit,
@@ -37,8 +39,7 @@ export function pumpContext(around: Surroundings, stream: Stream): StreamContext
     load: (stop) => load(around, stream, stop),
     open: (document) => context.open(document),
     changed: () => {
-      const { organisationId, id } = stream.summary;
-      if (streamOf(streamKey(organisationId, id))) context.committer()?.changed(stream);
+      if (streamOf(key)) context.committer()?.changed(stream);
     },
     committed: () => context.committer()?.committed(stream) ?? Promise.resolve(false),
     quarantine: async (summary, records) => {

@@ -2,19 +2,18 @@ import type { Batch, Destination, Notes, Outcome, RecordFile, Segment } from '..
 import type { StoredBlock } from '../../log/log.ts';
 import { BlockFault } from '../../records/block.ts';
 import { passingPayload } from '../../records/leased-block.ts';
-import { type Chunk, countOf, deliveryId, firstOf, lastOf, type Span } from './chunk.ts';
+import { type Chunk, countOf, firstOf, lastOf, type Span } from './chunk.ts';
 import type { NotThere } from './events.ts';
 import { DAMAGED } from './outcomes.ts';
 import { BlockMoved } from './same-block.ts';
-import { nameOf, type StreamSummary } from './stream-context.ts';
+import type { StreamSummary } from './stream-context.ts';
 import type { Summed } from './summed.ts';
 
 /** A request as it is handed to the destination. */
-interface Delivery {
+export interface Delivery {
   readonly stream: StreamSummary;
   readonly chunk: Chunk;
-  /** Lanes of the stream: see `deliveryId`. */
-  readonly slots: number;
+  readonly id: string;
   readonly notes?: Notes;
   /** See Batch.earlier. */
   readonly earlier?: Batch['earlier'];
@@ -50,7 +49,8 @@ export async function deliver(
 ): Promise<Delivered> {
   try {
     if (destination.takes === 'files') return await destination.store(makeFile(delivery, readAgain), signal);
-    return await destination.send(await makeBatch(delivery, readAgain), signal);
+    const batch = batchInMemory(delivery) ?? (await batchReadAgain(delivery, readAgain));
+    return await destination.send(batch, signal);
   } catch (error) {
     if (error instanceof BlockGone) return { type: 'gone', sequence: error.sequence };
     if (error instanceof BlockMoved) {
@@ -71,22 +71,38 @@ export async function deliver(
   }
 }
 
-async function makeBatch(delivery: Delivery, readAgain: ReadAgain): Promise<Batch> {
+/** undefined: some of its records are not in memory. */
+function batchInMemory(delivery: Delivery): Batch | undefined {
   const segments: Segment[] = [];
-  let bytes = 0;
+  for (const { block, from, to } of delivery.chunk) {
+    if (!block) return undefined;
+    segments.push({ block, from, to });
+  }
+  return batchOf(delivery, segments);
+}
+
+async function batchReadAgain(delivery: Delivery, readAgain: ReadAgain): Promise<Batch> {
+  const segments: Segment[] = [];
   let again: StoredBlock | undefined;
   for (const span of delivery.chunk) {
     const { sequence, block: held, from, to } = span;
     if (!held && again?.sequence !== sequence) again = await readAgain(span);
-    const block = held ?? blockOf(again, sequence);
+    segments.push({ block: held ?? blockOf(again, sequence), from, to });
+  }
+  return batchOf(delivery, segments);
+}
+
+function batchOf(delivery: Delivery, segments: readonly Segment[]): Batch {
+  let bytes = 0;
+  for (const { block, from, to } of segments) {
     // Decompresses and checks what was read from the store; a damaged block throws here, not in the connector.
     passingPayload(block);
     bytes += (block.ends[to - 1] as number) - (block.starts[from] as number);
-    segments.push({ block, from, to });
   }
   delivery.summed?.begin(segments);
-  const { earlier } = delivery;
-  return { ...describe(delivery), ...(earlier ? { earlier } : {}), bytes, segments };
+  const batch: Writable<Batch> = { ...describe(delivery), bytes, segments };
+  if (delivery.earlier) batch.earlier = delivery.earlier;
+  return batch;
 }
 
 function makeFile(delivery: Delivery, readAgain: ReadAgain): RecordFile {
@@ -113,17 +129,21 @@ export function blockOf(stored: StoredBlock | undefined, sequence: number) {
   return stored.block;
 }
 
-function describe({ stream, chunk, slots, notes }: Delivery) {
-  return {
-    deliveryId: deliveryId(nameOf(stream), chunk, slots),
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
+type Described = Omit<Batch, 'bytes' | 'segments' | 'earlier'>;
+
+function describe({ stream, chunk, id, notes }: Delivery): Described {
+  const described: Writable<Described> = {
+    deliveryId: id,
     streamId: stream.id,
     organisationId: stream.organisationId,
     kind: stream.kind,
     count: countOf(chunk),
     first: firstOf(chunk),
     last: lastOf(chunk),
-    firstArrivedAt: (chunk[0] as Chunk[number]).arrivedAt,
-    ...(stream.job ? { replay: stream.job.name } : {}),
-    ...(notes ? { notes } : {}),
+    firstArrivedAt: (chunk[0] as Span).arrivedAt,
   };
+  if (stream.job) described.replay = stream.job.name;
+  if (notes) described.notes = notes;
+  return described;
 }

@@ -1,19 +1,25 @@
-import type { Destination } from '../../destinations/contract.ts';
+import type { Destination, Outcome } from '../../destinations/contract.ts';
 import type { Share } from '../../lib/shares.ts';
 import { comparePositions } from '../../log/log.ts';
 import { recordBytes } from '../../records/block.ts';
 import type { DataStreamDocument } from '../../registry/data-stream.ts';
-import { blockOf, deliver } from './batch.ts';
+import { blockOf, type Delivery, deliver } from './batch.ts';
 import { bytesOf, type Chunk, countOf, deliveryId, firstOf, recordAt, type Span } from './chunk.ts';
 import { earlierRecords } from './earlier.ts';
 import { type Effect, type Event, isNotThere, type Refused } from './events.ts';
 import { SLOTS } from './lanes.ts';
 import { countBlocks, type LogView, readBlocks } from './log-calls.ts';
-import { NotedRequests } from './noted-requests.ts';
+import { type Noted, NotedRequests } from './noted-requests.ts';
 import { DAMAGED } from './outcomes.ts';
 import { readSame } from './same-block.ts';
 import type { Selector } from './selecting.ts';
-import { nameOf, type QuarantinedRecord, type StreamContext, type StreamSummary } from './stream-context.ts';
+import {
+  type Attempt,
+  nameOf,
+  type QuarantinedRecord,
+  type StreamContext,
+  type StreamSummary,
+} from './stream-context.ts';
 import { Summed } from './summed.ts';
 import { takingOf } from './taking.ts';
 
@@ -22,7 +28,19 @@ interface Handle {
   readonly destination: Destination;
   readonly slots: number;
   readonly waitsFor: () => string | undefined;
-  readonly sends: Set<Promise<unknown>>;
+  /** Requests under way, and who waits until there are none. */
+  sends: number;
+  idle: (() => void) | undefined;
+}
+
+/** A request that is under way. */
+interface Sent {
+  readonly delivery: Delivery & { readonly notes: Noted };
+  readonly connectionType: string;
+  /** ms since the epoch, and monotonic. */
+  readonly startedAt: number;
+  readonly started: number;
+  fault(message: string): void;
 }
 
 const NOT_PERMITTED =
@@ -42,6 +60,7 @@ export class Calls {
   /** Requests that have their memory, and wait for the permit to send. */
   readonly #unpermitted = new Set<number>();
   readonly #unsubscribe: () => void;
+  readonly #readAgain = (span: Span) => readSame(this.#context.log, this.#context.partition, span);
   readonly #stop = new AbortController();
   #openTicket = -1;
   #handle: Handle | undefined;
@@ -68,12 +87,14 @@ export class Calls {
   /** D2 of driver.ts. A promise that rejects is a bug. */
   own(promise: Promise<unknown>): void {
     const owned: Promise<unknown> = promise
-      .catch((error: unknown) => {
-        const reason = error instanceof Error ? error.stack : String(error);
-        this.#context.fault(`a part of the delivery failed: ${reason}`, this.#stream());
-      })
+      .catch((error: unknown) => this.#failed(error))
       .finally(() => this.#tasks.delete(owned));
     this.#tasks.add(owned);
+  }
+
+  #failed(error: unknown): void {
+    const reason = error instanceof Error ? error.stack : String(error);
+    this.#context.fault(`a part of the delivery failed: ${reason}`, this.#stream());
   }
 
   /** Ends what is under way, and resolves when nothing is. */
@@ -139,7 +160,7 @@ export class Calls {
     const { destination, waitsFor = () => undefined } = opening;
     const gathering = takingOf(opening.gathering, this.document?.delivery);
     const slots = gathering.by === 'batch' && gathering.lanes ? SLOTS : 1;
-    const handle: Handle = { destination, slots, waitsFor, sends: new Set() };
+    const handle: Handle = { destination, slots, waitsFor, sends: 0, idle: undefined };
     // It was changed, or ended, while it was opened.
     if (this.#openTicket !== ticket || this.stop.aborted) {
       this.own(this.#closeHandle(handle));
@@ -156,10 +177,13 @@ export class Calls {
     if (handle) this.own(this.#closeHandle(handle));
   }
 
-  async #closeHandle({ destination, sends }: Handle): Promise<void> {
-    await Promise.allSettled(sends);
+  async #closeHandle(handle: Handle): Promise<void> {
+    if (handle.sends > 0)
+      await new Promise<void>((resolve) => {
+        handle.idle = resolve;
+      });
     try {
-      await destination.close();
+      await handle.destination.close();
     } catch (error) {
       this.#context.fault(`the destination could not be closed: ${messageOf(error)}`, this.#stream());
     }
@@ -201,59 +225,79 @@ export class Calls {
     this.#shares.delete(request);
   }
 
+  /** D2: the handle counts it, and whoever closes the handle waits for it. */
   #send(request: number, chunk: Chunk, tries: number): void {
     const handle = this.#handle;
     if (!handle) throw new Error('a request was made for a destination that is not open');
     const controller = new AbortController();
     this.#sending.set(request, controller);
-    const sent = this.#deliver(request, handle, chunk, tries, controller.signal);
-    handle.sends.add(sent);
-    this.own(sent.finally(() => handle.sends.delete(sent)));
+    handle.sends++;
+    void this.#deliver(request, handle, chunk, tries, controller.signal);
   }
 
+  /** Never rejects. */
   async #deliver(
     request: number,
-    { destination, slots }: Handle,
+    handle: Handle,
     chunk: Chunk,
     tries: number,
     signal: AbortSignal,
   ): Promise<void> {
-    const { clock, partition, log } = this.#context;
+    try {
+      const sent = this.#begin(handle, chunk);
+      const outcome = await deliver(handle.destination, sent.delivery, this.#readAgain, signal, sent.fault);
+      this.#sending.delete(request);
+      // What was cut short has no outcome that says anything about the destination, but that it took the records.
+      if (!isNotThere(outcome) && (!signal.aborted || outcome.type === 'delivered'))
+        this.#context.attempted(this.#attemptOf(sent, tries, outcome));
+      this.#feed({ type: 'answered', request, outcome, usage: sent.delivery.summed?.of(outcome) });
+    } catch (error) {
+      this.#failed(error);
+    } finally {
+      handle.sends--;
+      if (handle.sends === 0) handle.idle?.();
+    }
+  }
+
+  #begin({ slots }: Handle, chunk: Chunk): Sent {
+    const { clock } = this.#context;
     const stream = this.#stream();
-    const startedAt = clock.now();
-    const started = clock.monotonic();
     const document = this.document as DataStreamDocument;
-    const { connectionType } = document;
-    const readAgain = (span: Span) => readSame(log, partition, span);
-    const fault = (message: string) => this.#context.fault(message, stream);
-    const notes = this.#noted.begin(started);
-    const summing = stream.kind === 'usage' && !stream.job;
-    const summed = summing ? new Summed() : undefined;
+    const started = clock.monotonic();
     const earlier = (since: number) => earlierRecords(this.#context, stream, document, firstOf(chunk), since);
-    const outcome = await deliver(
-      destination,
-      { stream, chunk, slots, notes, earlier, summed },
-      readAgain,
-      signal,
-      fault,
-    );
-    this.#sending.delete(request);
-    // What was cut short has no outcome that says anything about the destination, but that it took the records.
-    if (!isNotThere(outcome) && (!signal.aborted || outcome.type === 'delivered'))
-      this.#context.attempted({
-        stream,
-        connectionType,
-        deliveryId: deliveryId(nameOf(stream), chunk, slots),
-        records: countOf(chunk),
-        bytes: bytesOf(chunk),
-        startedAt,
-        durationMs: clock.monotonic() - started,
-        latencyMs: Math.max(0, clock.now() - (chunk[0] as Chunk[number]).arrivedAt),
-        tries,
-        outcome,
-        exchange: notes.exchange,
-      });
-    this.#feed({ type: 'answered', request, outcome, usage: summed?.of(outcome) });
+    const delivery = {
+      stream,
+      chunk,
+      id: deliveryId(nameOf(stream), chunk, slots),
+      notes: this.#noted.begin(started),
+      earlier,
+      summed: stream.kind === 'usage' && !stream.job ? new Summed() : undefined,
+    };
+    const fault = (message: string) => this.#context.fault(message, stream);
+    const { connectionType } = document;
+    return { delivery, connectionType, startedAt: clock.now(), started, fault };
+  }
+
+  #attemptOf(
+    { delivery, connectionType, startedAt, started }: Sent,
+    tries: number,
+    outcome: Outcome,
+  ): Attempt {
+    const { clock } = this.#context;
+    const { stream, chunk, id, notes } = delivery;
+    return {
+      stream,
+      connectionType,
+      deliveryId: id,
+      records: countOf(chunk),
+      bytes: bytesOf(chunk),
+      startedAt,
+      durationMs: clock.monotonic() - started,
+      latencyMs: Math.max(0, clock.now() - (chunk[0] as Span).arrivedAt),
+      tries,
+      outcome,
+      exchange: notes.exchange,
+    };
   }
 
   async #commitNow(request: number): Promise<void> {

@@ -1,12 +1,12 @@
 import type { Cause, Outcome } from '../../destinations/contract.ts';
 import type { Selection } from '../../filters/selection.ts';
 import type { Block } from '../../records/block.ts';
-import type { UsageSums } from '../../records/usage-sums.ts';
 import type { HourRow, StreamState } from '../../registry/data-stream.ts';
 import type { Chunk } from './chunk.ts';
 import type { Limiting } from './concurrency.ts';
 import type { HourCounts } from './hours.ts';
 import type { Progress } from './progress.ts';
+import type { TakenUsage } from './summed.ts';
 import type { Taking } from './taking.ts';
 import type { Except } from './unfated.ts';
 
@@ -92,8 +92,8 @@ export type Event =
       readonly type: 'answered';
       readonly request: number;
       readonly outcome: Outcome | NotThere;
-      /** Of usage: sums over the records that were taken, by the arrival of their blocks. */
-      readonly usage?: ReadonlyMap<number, UsageSums> | undefined;
+      /** Of usage: what was taken. */
+      readonly usage?: TakenUsage | undefined;
     }
   /** The answer to `ask_wait`: what the request waits for, and who must act. */
   | {

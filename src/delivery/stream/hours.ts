@@ -53,11 +53,11 @@ export class HourRows {
     if (records > 0) this.#row(arrivedAt)[fate] += records;
   }
 
-  /** Adds sums over records that were delivered. */
-  addUsage(usage: UsageSums, arrivedAt: number): void {
+  /** The sums over the records of an hour that were delivered; what is delivered now is added to them. */
+  usageAt(arrivedAt: number): UsageSums {
     const row = this.#row(arrivedAt);
     row.usage ??= new UsageSums();
-    row.usage.add(usage);
+    return row.usage;
   }
 
   #row(arrivedAt: number): Row {

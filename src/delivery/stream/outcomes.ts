@@ -29,7 +29,8 @@ export function answered(state: State, step: Step, id: number, outcome: Answer, 
   step.effects.push({ type: 'free_memory', request: id });
   state.dirty = true;
   // With the fates of the same records below: what was taken of a request is delivered, whatever else becomes of it.
-  for (const [arrivedAt, sums] of usage ?? []) state.progress.hours?.addUsage(sums, arrivedAt);
+  const { hours } = state.progress;
+  if (usage && hours) usage.addTo((arrivedAt) => hours.usageAt(arrivedAt));
   if (request.cancelled && !isNotThere(outcome)) cutShort(state, step, withoutProbe(request), outcome);
   else if (request.entry.isProbe) probeAnswered(state, step, withoutProbe(request), outcome);
   else if (!trialRefused(state, step, request, outcome)) conclude(state, step, request, outcome);

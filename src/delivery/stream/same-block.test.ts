@@ -60,7 +60,7 @@ test('a block that is not the one whose records were chosen is never sent', asyn
   const faults: string[] = [];
   const outcome = await deliver(
     destination,
-    { stream, chunk, slots: 1 },
+    { stream, chunk, id: 'x' },
     (span) => readSame(only(3), 0, span),
     new AbortController().signal,
     (message) => faults.push(message),

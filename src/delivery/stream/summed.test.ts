@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { Segment } from '../../destinations/contract.ts';
 import { type Block, blockInMemory } from '../../records/block.ts';
 import { layOut } from '../../records/record-index.fixture.ts';
+import { UsageSums } from '../../records/usage-sums.ts';
 import { Summed } from './summed.ts';
 
 const RECORDS = 40;
@@ -34,7 +35,13 @@ function counting(): { readonly block: Block; readonly looks: () => number } {
 function totalOf(segments: readonly Segment[], outcome: Parameters<Summed['of']>[0]): string | undefined {
   const summed = new Summed();
   summed.begin(segments);
-  return summed.of(outcome)?.get(1_000)?.totals.total;
+  const sums = new UsageSums();
+  const taken = summed.of(outcome);
+  taken?.addTo((arrivedAt) => {
+    assert.equal(arrivedAt, 1_000);
+    return sums;
+  });
+  return taken && sums.totals.total;
 }
 
 test('records that many streams deliver are summed once', () => {

@@ -3,51 +3,61 @@ import type { Block } from '../../records/block.ts';
 import { passingPayload } from '../../records/leased-block.ts';
 import { UsageSums } from '../../records/usage-sums.ts';
 
-type Sums = Map<number, UsageSums>;
+/** The sums of an hour of the ledger, by an arrival in it. */
+type SumsAt = (arrivedAt: number) => UsageSums;
+
+/** Usage that a destination took. */
+export interface TakenUsage {
+  addTo(sumsAt: SumsAt): void;
+}
 
 /** Sums over the usage records of one request, by the arrival of their blocks. What is not taken is not read. */
 export class Summed {
   /** Of a batch: what was sent. */
   #sent: readonly Segment[] = [];
-  /** Of a file, whose blocks are in memory only while they are written. */
-  #written: Sums = new Map();
+  /** Of a file, whose blocks are in memory only while they are written: by arrival. */
+  #written: Map<number, UsageSums> | undefined;
 
   /** What is sent begins (anew) with these records. */
   begin(segments: readonly Segment[]): void {
     this.#sent = segments;
-    this.#written = new Map();
+    this.#written = undefined;
   }
 
   /** More of a file. */
   add(segment: Segment): void {
-    addSegment(usageOf(this.#written, segment), segment);
+    this.#written ??= new Map();
+    const { arrivedAt } = segment.block;
+    let sums = this.#written.get(arrivedAt);
+    if (!sums) {
+      sums = new UsageSums();
+      this.#written.set(arrivedAt, sums);
+    }
+    addSegment(sums, segment);
   }
 
   /** @returns undefined: nothing was taken */
-  of(outcome: Outcome | { readonly type: 'gone' | 'moved' }): Sums | undefined {
-    if (outcome.type === 'delivered' && this.#sent.length === 0) return this.#written;
-    if (outcome.type !== 'delivered' && outcome.type !== 'partial') return undefined;
-    const left = outcome.type === 'partial' ? new Set(outcome.failures.map(({ index }) => index)) : undefined;
-    const sums: Sums = new Map();
+  of(outcome: Outcome | { readonly type: 'gone' | 'moved' }): TakenUsage | undefined {
+    if (outcome.type === 'delivered') return { addTo: (sumsAt) => this.#addAll(sumsAt) };
+    if (outcome.type !== 'partial') return undefined;
+    const left = new Set(outcome.failures.map(({ index }) => index));
+    return { addTo: (sumsAt) => this.#addTaken(sumsAt, left) };
+  }
+
+  #addAll(sumsAt: SumsAt): void {
+    for (const segment of this.#sent) addSegment(sumsAt(segment.block.arrivedAt), segment);
+    if (this.#written) for (const [arrivedAt, sums] of this.#written) sumsAt(arrivedAt).add(sums);
+  }
+
+  /** @param left indexes of those that were not taken */
+  #addTaken(sumsAt: SumsAt, left: ReadonlySet<number>): void {
     let first = 0;
     for (const segment of this.#sent) {
       const before = first - segment.from;
-      const usage = usageOf(sums, segment);
-      if (!left) addSegment(usage, segment);
-      else addTaken(usage, segment, (index) => !left.has(before + index));
+      addTaken(sumsAt(segment.block.arrivedAt), segment, (index) => !left.has(before + index));
       first += segment.to - segment.from;
     }
-    return sums;
   }
-}
-
-function usageOf(sums: Sums, { block }: Segment): UsageSums {
-  let usage = sums.get(block.arrivedAt);
-  if (!usage) {
-    usage = new UsageSums();
-    sums.set(block.arrivedAt, usage);
-  }
-  return usage;
 }
 
 /** Sums of neighbouring records of a block, which are not changed any more. */

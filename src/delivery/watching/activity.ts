@@ -102,6 +102,9 @@ export const ACTIVITY = documentKind<ActivityDocument>({ prefix: 'activity' });
 export const activityKey = (organisationId: number, streamId: string) =>
   registryKey(ACTIVITY.prefix, organisationId, streamId);
 
+/** Of a stream, in memory: a key of the registry is checked each time that it is made. */
+const nameOf = (organisationId: number, streamId: string) => `${organisationId}.${streamId}`;
+
 export function createActivity(registry: Registry, clock: Clock): Activity {
   const held = new Map<string, Held>();
   const loading = new Map<string, Promise<Held>>();
@@ -120,14 +123,14 @@ export function createActivity(registry: Registry, clock: Clock): Activity {
   };
   /** Loads a stream's activity into memory, and adds the events that arrived before it was read. */
   const hold = ({ organisationId, id, partition }: Place): Held => {
-    const stream = { organisationId, id };
-    const key = activityKey(organisationId, id);
+    const key = nameOf(organisationId, id);
     const known = held.get(key);
     if (known) {
       held.delete(key);
       held.set(key, known);
       return known;
     }
+    const stream = { organisationId, id };
     const added: Held = { stream, partition, attempts: [], series: SERIES.map(() => []), changed: true };
     held.set(key, added);
     const read = load(organisationId, id).then(
@@ -159,7 +162,7 @@ export function createActivity(registry: Registry, clock: Clock): Activity {
       const id = `${attempt.startedAt.toString(36)}-${(attempts++).toString(36)}`;
       there.attempts.unshift(viewOf(id, attempt));
       if (attempt.exchange)
-        exchanges.keep(activityKey(attempt.stream.organisationId, attempt.stream.id), id, attempt.exchange);
+        exchanges.keep(nameOf(attempt.stream.organisationId, attempt.stream.id), id, attempt.exchange);
       if (there.attempts.length > ATTEMPTS) there.attempts.pop();
       count(there, clock.now(), (bucket) => countAttempt(bucket, attempt));
     },
@@ -169,7 +172,7 @@ export function createActivity(registry: Registry, clock: Clock): Activity {
       });
     },
     of: async (organisationId, id) => {
-      const key = activityKey(organisationId, id);
+      const key = nameOf(organisationId, id);
       await loading.get(key);
       const there = held.get(key) ?? (await load(organisationId, id));
       const series = SERIES.map(({ step, buckets }, index) => {
@@ -181,7 +184,7 @@ export function createActivity(registry: Registry, clock: Clock): Activity {
       );
       return { attempts, series };
     },
-    exchange: (organisationId, id, attempt) => exchanges.get(activityKey(organisationId, id), attempt),
+    exchange: (organisationId, id, attempt) => exchanges.get(nameOf(organisationId, id), attempt),
     release: async (partition) => {
       await Promise.all(loading.values());
       const leaving = [...held].filter(([, there]) => there.partition === partition);
@@ -197,8 +200,8 @@ export function createActivity(registry: Registry, clock: Clock): Activity {
       }
     },
     forget: async (organisationId, id) => {
-      held.delete(activityKey(organisationId, id));
-      exchanges.forget(activityKey(organisationId, id));
+      held.delete(nameOf(organisationId, id));
+      exchanges.forget(nameOf(organisationId, id));
       await registry.delete(activityKey(organisationId, id));
     },
   };
@@ -210,7 +213,7 @@ function viewOf(
 ): AttemptView {
   const cause = causeOf(outcome);
   const status = 'remoteStatus' in outcome ? outcome.remoteStatus : cause?.remoteStatus;
-  return {
+  const view: { -readonly [Key in keyof AttemptView]: AttemptView[Key] } = {
     id,
     at: startedAt,
     deliveryId,
@@ -219,14 +222,19 @@ function viewOf(
     durationMs: Math.round(durationMs * 10) / 10,
     outcome: outcome.type,
     tries,
-    ...(cause ? { code: cause.code, message: cause.message } : {}),
-    ...(status === undefined ? {} : { remoteStatus: status }),
   };
+  if (cause) {
+    view.code = cause.code;
+    view.message = cause.message;
+  }
+  if (status !== undefined) view.remoteStatus = status;
+  return view;
 }
 
 function count(there: Held, now: number, change: (bucket: Bucket) => void): void {
   there.changed = true;
-  SERIES.forEach(({ step, buckets }, index) => {
+  for (let index = 0; index < SERIES.length; index++) {
+    const { step, buckets } = SERIES[index] as (typeof SERIES)[number];
     const series = there.series[index] as Bucket[];
     const at = Math.floor(now / step) * step;
     let bucket = series[series.length - 1];
@@ -236,7 +244,7 @@ function count(there: Held, now: number, change: (bucket: Bucket) => void): void
       if (series.length > buckets) series.shift();
     }
     change(bucket);
-  });
+  }
 }
 
 function countAttempt(bucket: Bucket, { outcome, records, latencyMs }: Attempt): void {
