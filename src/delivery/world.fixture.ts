@@ -262,7 +262,7 @@ export class TestWorld {
     const arrivedAt = this.clock.now();
     const bytes = await encodeBlock(index, payload, arrivedAt);
     const outcome = await this.log.append([
-      { partition: 0, bytes, block: blockInMemory(index, payload, arrivedAt) },
+      { partition: 0, bytes, block: blockInMemory(index, payload, arrivedAt, bytes) },
     ]);
     if (outcome.type !== 'stored') throw new Error(outcome.type);
   }

@@ -57,7 +57,7 @@ export function createStoring(
       const bytes = await encodeBlock(index, payload, arrivedAt);
       const block = lease
         ? leasedBlock(index, lease, arrivedAt, bytes)
-        : blockInMemory(index, payload, arrivedAt);
+        : blockInMemory(index, payload, arrivedAt, bytes);
       return { partition, bytes, block };
     };
     // All are awaited, also if one fails: the others may still be reading their memory.

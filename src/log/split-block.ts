@@ -19,11 +19,8 @@ export async function splitBlock(source: NewBlock, most: number): Promise<NewBlo
     const to = endOfPiece(block, from, target);
     const index = sliceIndex(block, from, to);
     const payload = block.payload().slice(block.starts[from], block.ends[to - 1]);
-    const piece = {
-      partition,
-      bytes: await encodeBlock(index, payload, block.arrivedAt),
-      block: blockInMemory(index, payload, block.arrivedAt),
-    };
+    const bytes = await encodeBlock(index, payload, block.arrivedAt);
+    const piece = { partition, bytes, block: blockInMemory(index, payload, block.arrivedAt, bytes) };
     cut.push(...(await splitBlock(piece, most)));
     from = to;
   }

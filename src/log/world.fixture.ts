@@ -37,11 +37,8 @@ export async function newBlock(
 ): Promise<NewBlock> {
   const records = texts.map((text) => ({ text: JSON.stringify({ id: text }) }));
   const { index, payload } = layOut('usage', records);
-  return {
-    partition,
-    bytes: await encodeBlock(index, payload, arrivedAt),
-    block: blockInMemory(index, payload, arrivedAt),
-  };
+  const bytes = await encodeBlock(index, payload, arrivedAt);
+  return { partition, bytes, block: blockInMemory(index, payload, arrivedAt, bytes) };
 }
 
 /** The texts of a block's records. */

@@ -76,7 +76,7 @@ async function encode(
   arrivedAt: number,
 ): Promise<NewBlock> {
   const bytes = await encodeBlock(index, payload, arrivedAt);
-  return { partition, bytes, block: blockInMemory(index, payload, arrivedAt) };
+  return { partition, bytes, block: blockInMemory(index, payload, arrivedAt, bytes) };
 }
 
 /** Whether a block of the target is this one, to the last byte of its records. */

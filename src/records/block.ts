@@ -42,6 +42,8 @@ export interface Block extends RecordIndex {
   readonly payloadLength: number;
   /** Bytes of memory that the block takes, without its decompressed payload. */
   readonly heldBytes: number;
+  /** The checksum of the payload as it is stored, which the encoded block has; undefined for a block that was never encoded. */
+  readonly payloadCrc: number | undefined;
   /** The records' bytes. Throws BlockFault if they do not match their checksum. The caller may keep views of them. */
   payload(): Uint8Array;
 }
@@ -55,6 +57,7 @@ export class BlockFault extends Error {
 }
 
 export const BLOCK_HEADER = 40;
+const PAYLOAD_CRC_AT = 32;
 /** "SSB1" */
 export const BLOCK_MAGIC = 0x31425353;
 /** A smaller payload is compressed on the spot: that takes 20 µs for 9 KB, and a trip through the thread pool takes longer. */
@@ -140,7 +143,7 @@ function assemble(
   bytes.writeDoubleLE(arrivedAt, 24);
   bytes.writeUInt32LE(
     stored.reduce((crc, part) => crc32(part, crc), 0),
-    32,
+    PAYLOAD_CRC_AT,
   );
   bytes.writeUInt32LE(0, 36);
   let at = BLOCK_HEADER;
@@ -175,12 +178,32 @@ export function withArrival(encoded: Uint8Array, arrivedAt: number): Uint8Array 
   return bytes;
 }
 
-/** Makes a block of an index and a payload in memory. Copies and checks nothing. */
-export function blockInMemory(index: RecordIndex, payload: Uint8Array, arrivedAt: number): Block {
+/** @param encoded a whole block */
+export const payloadCrcOf = (encoded: Uint8Array): number =>
+  new DataView(encoded.buffer, encoded.byteOffset).getUint32(PAYLOAD_CRC_AT, true);
+
+/**
+ * Makes a block of an index and a payload in memory. Copies and checks nothing.
+ * @param encoded the block as the log stores it, if it does
+ */
+export function blockInMemory(
+  index: RecordIndex,
+  payload: Uint8Array,
+  arrivedAt: number,
+  encoded?: Uint8Array,
+): Block {
   let heldBytes = payload.length + index.organisations.length * 8;
   for (const { field } of COLUMNS) heldBytes += index[field].byteLength;
   heldBytes += index.amounts?.byteLength ?? 0;
-  return { ...index, arrivedAt, payloadLength: payload.length, heldBytes, payload: () => payload };
+  const payloadCrc = encoded && payloadCrcOf(encoded);
+  return {
+    ...index,
+    arrivedAt,
+    payloadLength: payload.length,
+    heldBytes,
+    payloadCrc,
+    payload: () => payload,
+  };
 }
 
 /** The bytes of one record of a block, as the producer sent them; a view, not a copy. */

@@ -1,5 +1,13 @@
 import { crc32, zstdDecompressSync } from 'node:zlib';
-import { BLOCK_HEADER, BLOCK_MAGIC, BLOCK_VERSION, type Block, BlockFault, tableBytes } from './block.ts';
+import {
+  BLOCK_HEADER,
+  BLOCK_MAGIC,
+  BLOCK_VERSION,
+  type Block,
+  BlockFault,
+  payloadCrcOf,
+  tableBytes,
+} from './block.ts';
 import { type EndpointColumns, readEndpoints } from './endpoints.ts';
 import { KINDS, RECORD_KINDS } from './kinds.ts';
 import type { RecordIndex } from './record-index.ts';
@@ -44,7 +52,7 @@ export function decodeBlock(source: Uint8Array): Block {
   const columns = readColumns(opened);
   const codec = bytes[6] as number;
   const payloadLength = bytes.readUInt32LE(16);
-  const payloadCrc = bytes.readUInt32LE(32);
+  const payloadCrc = payloadCrcOf(bytes);
   const stored = bytes.subarray(index.length);
   let payload: Uint8Array | undefined;
   const block = {
@@ -54,6 +62,7 @@ export function decodeBlock(source: Uint8Array): Block {
     arrivedAt: bytes.readDoubleLE(24),
     payloadLength,
     heldBytes: index.length + bytes.length,
+    payloadCrc,
     payload: () => {
       if (payload) return payload;
       payload = unpack(stored, codec, payloadLength, payloadCrc);

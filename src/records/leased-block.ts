@@ -12,7 +12,7 @@ import { decodeBlock } from './decode-block.ts';
  * @param encoded the block as the log stores it
  */
 export function leasedBlock(index: RecordIndex, lease: Lease, arrivedAt: number, encoded: Uint8Array): Block {
-  const plain = blockInMemory(index, lease.bytes as Uint8Array, arrivedAt);
+  const plain = blockInMemory(index, lease.bytes as Uint8Array, arrivedAt, encoded);
   let decoded: Block | undefined;
   const payload = () => {
     const { bytes } = lease;

@@ -6,7 +6,7 @@ import type { RecordLog } from '../../log/log.ts';
 import { createMemoryLog } from '../../log/memory.ts';
 import { appendAll, textsOf } from '../../log/world.fixture.ts';
 import type { Block } from '../../records/block.ts';
-import { blockInMemory, encodeBlockNow } from '../../records/block.ts';
+import { blockInMemory, encodeBlockNow, withArrival } from '../../records/block.ts';
 import { decodeBlock } from '../../records/decode-block.ts';
 import { layOut } from '../../records/record-index.fixture.ts';
 import { deliver } from './batch.ts';
@@ -71,14 +71,21 @@ test('a block that is not the one whose records were chosen is never sent', asyn
 });
 
 test('the mark of a block is the same in memory, read from the store, and of another time; another for other organisations', () => {
-  const marks = [7, 8].map((organisation) => {
-    const records = TEXTS.map((text) => ({ text: JSON.stringify({ id: text }), organisation }));
-    const { index, payload } = layOut('usage', [...records, { text: '{"id":"e"}', organisation: 9 }]);
-    const mark = markOf(blockInMemory(index, payload, 5));
-    assert.ok(mark !== undefined);
-    assert.equal(markOf(decodeBlock(encodeBlockNow(index, payload, 5))), mark);
-    assert.equal(markOf(blockInMemory(index, payload, 6)), mark);
-    return mark;
-  });
-  assert.notEqual(marks[0], marks[1]);
+  // Small ones are stored plain, larger ones compressed.
+  for (const count of [2, 400]) {
+    const marks = [7, 8].map((organisation) => {
+      const records = Array.from({ length: count }, (_, id) => ({
+        text: JSON.stringify({ id, organisation: { id: organisation } }),
+        organisation,
+      }));
+      const { index, payload } = layOut('usage', records);
+      const encoded = encodeBlockNow(index, payload, 5);
+      const mark = markOf(decodeBlock(encoded));
+      assert.ok(mark !== undefined);
+      assert.equal(markOf(blockInMemory(index, payload, 5, encoded)), mark);
+      assert.equal(markOf(decodeBlock(withArrival(encoded, 6))), mark);
+      return mark;
+    });
+    assert.notEqual(marks[0], marks[1]);
+  }
 });

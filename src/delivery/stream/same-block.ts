@@ -1,7 +1,5 @@
-import { crc32 } from 'node:zlib';
 import type { RecordLog, StoredBlock } from '../../log/log.ts';
-import { type Block, BlockFault } from '../../records/block.ts';
-import { passingPayload } from '../../records/leased-block.ts';
+import type { Block } from '../../records/block.ts';
 
 /**
  * A block that is read again for a request must be the block whose records were chosen. Replicas of a partition may differ
@@ -11,7 +9,6 @@ import { passingPayload } from '../../records/leased-block.ts';
 
 /** A block that has another sequence at the leader than where it was read lies this near: replicas differ by a few blocks. */
 const NEAR = { blocks: 64, bytes: 64 * 2 ** 20 };
-const FNV = { offset: 0x811c9dc5, prime: 0x01000193 };
 
 /** The log has another block under this sequence than it had. */
 export class BlockMoved extends Error {
@@ -24,41 +21,13 @@ export class BlockMoved extends Error {
   }
 }
 
-const known = new WeakMap<Block, number | undefined>();
-
 /**
- * Tells blocks apart: equal marks mean the same records of the same organisations at the same places. When it arrived is no part of it:
- * a request that was repeated at another node, and stored by one of the two, has another time. Blocks that differ have the same mark once
- * in four billion times.
- * @returns undefined: the block is damaged, and its records cannot be sent
+ * Tells blocks apart: equal marks mean the same bytes of records, which name their organisations. When it arrived is no part of
+ * it: a request that was repeated at another node, and stored by one of the two, has another time. Blocks that differ have the same mark
+ * once in four billion times.
+ * @returns undefined: the block is in no log
  */
-export function markOf(block: Block): number | undefined {
-  if (known.has(block)) return known.get(block);
-  const mark = made(block);
-  known.set(block, mark);
-  return mark;
-}
-
-function made(block: Block): number | undefined {
-  const { organisations, starts, ends, ordinals } = block;
-  let payload: Uint8Array;
-  try {
-    payload = passingPayload(block);
-  } catch (error) {
-    if (error instanceof BlockFault) return undefined;
-    throw error;
-  }
-  let mark = crc32(payload, FNV.offset);
-  const add = (value: number) => {
-    mark = Math.imul(mark ^ (value >>> 0), FNV.prime);
-    // The id of an organisation may have more than 32 bits.
-    if (value > 0xffffffff) mark = Math.imul(mark ^ Math.floor(value / 2 ** 32), FNV.prime);
-  };
-  add(block.count);
-  for (const column of [organisations, starts, ends, ordinals])
-    for (let at = 0; at < column.length; at++) add(column[at] as number);
-  return mark >>> 0;
-}
+export const markOf = ({ payloadCrc }: Block): number | undefined => payloadCrc;
 
 /**
  * Reads the block of a span again.
