@@ -28,8 +28,11 @@ export interface ClockReading {
   readonly shared: number;
 }
 
-/** NTP keeps clocks within a tenth of a second; a machine without it drifts by seconds a day. A minute is a fault. */
-export const MOST_AHEAD_MS = 60_000;
+/**
+ * NTP keeps clocks within a tenth of a second; a machine without it drifts by seconds a day. More than a minute is a fault. The
+ * tenth on top is for clocks that differ by just a minute, and by a little more each day.
+ */
+export const MOST_AHEAD_MS = 66_000;
 /** Heartbeats that are compared; they come once a second. */
 const READINGS = 10;
 /** A node that was not heard for this long may be gone, or its clock may have been set. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { MOST_AHEAD_MS } from './cluster-clock.ts';
 import { LeasesWorld, type TestRun } from './world.fixture.ts';
 
 /** Two minutes of mishaps in a world of up to five nodes, then calm. */
@@ -68,6 +69,14 @@ async function simulate(seed: number, aloneMs: number): Promise<void> {
     },
     () => {
       const node = pick(world.nodes);
+      if (node) node.mute = !node.mute;
+    },
+    () => {
+      const node = pick(world.nodes);
+      if (node) node.skewMs = (random.next() - 0.5) * 4 * MOST_AHEAD_MS;
+    },
+    () => {
+      const node = pick(world.nodes);
       if (node) node.hangs += 1 + Math.floor(random.next() * 4);
     },
     () => {
@@ -88,6 +97,7 @@ async function simulate(seed: number, aloneMs: number): Promise<void> {
   for (const node of world.nodes) {
     node.cut = false;
     node.unanswered = false;
+    node.mute = false;
     node.hangs = 0;
     node.readsOf = undefined;
     node.resume();

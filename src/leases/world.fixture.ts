@@ -56,6 +56,8 @@ class Surroundings {
 }
 
 const PARTITIONS = 8;
+/** A call whose outcome never came takes effect this late at most, as on a server that goes on after a cut. */
+const LATEST_MS = 20_000;
 /** As with NATS: a call is tried for this long before it fails. */
 const TRY_MS = 15_000;
 
@@ -90,6 +92,14 @@ export class LeasesWorld {
   /** The storage counts again from a lower revision, as a stream of NATS may after a fault. */
   rollBack(revisions: number): void {
     this.#rolledBack += revisions;
+  }
+
+  /** What a watch shows first, of the registry as it was at a time (monotonic). */
+  changesAt(prefix: string, time: number): Change[] {
+    const last = new Map<string, Change>();
+    for (const { at, change } of this.#past)
+      if (at <= time && change.key.startsWith(prefix)) last.set(change.key, change);
+    return [...last.values()];
   }
 
   /** An entry as it was at a time (monotonic); undefined: as it is. */
@@ -176,10 +186,12 @@ class TestNode {
   cut = false;
   /** The answers to its calls are lost, though the calls take effect. */
   unanswered = false;
-  /** Its next calls so many times have no outcome, ever; some take effect. */
+  /** What it sends is lost, though what is sent to it arrives: its calls take no effect, and its watch goes on. */
+  mute = false;
+  /** Its next calls so many times have no outcome, ever; some take effect, at once or long after. */
   hangs = 0;
   #hanging = 0;
-  /** It reads what the registry held at this time (monotonic), as from a server that was cut off. */
+  /** It reads, and a new watch shows, what the registry held at this time (monotonic), as from a server that was cut off. */
   readsOf: number | undefined;
   /** How far its machine's clock is ahead, ms. */
   skewMs = 0;
@@ -228,7 +240,7 @@ class TestNode {
 
   /** Whether something is wrong between it and the registry. */
   get away(): boolean {
-    return !this.#reaches || this.unanswered || this.readsOf !== undefined || this.#hanging > 0;
+    return !this.#reaches || this.mute || this.unanswered || this.readsOf !== undefined || this.#hanging > 0;
   }
 
   start(): void {
@@ -295,7 +307,7 @@ class TestNode {
     const enter = () => new Promise<void>((resolve) => this.#surroundings.enter(resolve));
     const until = clock.monotonic() + TRY_MS;
     await clock.sleep(random.next() * 10);
-    while (!this.#reaches) {
+    while (!this.#reaches || this.mute) {
       await clock.sleep(100 + random.next() * 1_000);
       await enter();
       if (clock.monotonic() > until) return failed();
@@ -304,7 +316,8 @@ class TestNode {
       this.hangs--;
       this.#hanging++;
       clock.after(LOST_AFTER_MS, () => this.#hanging--);
-      if (random.next() < 0.5) void call();
+      if (random.next() < 0.5)
+        clock.after(random.next() < 0.5 ? 0 : random.next() * LATEST_MS, () => void call());
       await new Promise(() => {});
     }
     const answer = await call();
@@ -365,7 +378,8 @@ class TestNode {
           kept.push(change);
           void flush();
         };
-        await registry.watch(prefix, take, signal);
+        if (this.readsOf === undefined) await registry.watch(prefix, take, signal);
+        else for (const change of this.#world.changesAt(prefix, this.readsOf)) take(change);
       },
     };
   }
