@@ -35,8 +35,8 @@ const EXPIRY_MARGIN_MS = 3_600_000;
 const AHEAD = 16;
 /** Between two tries to read what a follower was not given. */
 const READ_AGAIN_MS = 500;
-/** Streams that are opened in parallel. */
-const OPENED_TOGETHER = 8;
+/** Streams that are opened in parallel. Each new one is an election, and the others need not wait for it: 300 take 4 s, with eight 17 s. */
+const OPENED_TOGETHER = 64;
 
 /**
  * The record log in JetStream: partition p of n is the stream `<prefix>-log-<p>` with the one subject
@@ -179,11 +179,13 @@ async function openPartitions(nats: Nats, options: NatsLogOptions): Promise<Nats
   };
   // The first stream alone: it decides for all of them, even if several nodes start at the same time.
   const partitions = [await open(0)];
-  while (partitions.length < count) {
-    const some = Math.min(OPENED_TOGETHER, count - partitions.length);
-    partitions.push(
-      ...(await Promise.all(Array.from({ length: some }, (_, i) => open(partitions.length + i)))),
-    );
-  }
+  let next = 1;
+  const openSome = async () => {
+    while (next < count) {
+      const partition = next++;
+      partitions[partition] = await open(partition);
+    }
+  };
+  await Promise.all(Array.from({ length: OPENED_TOGETHER }, openSome));
   return partitions;
 }

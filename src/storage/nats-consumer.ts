@@ -34,11 +34,13 @@ export interface OpenedConsumer {
 
 /**
  * How often an idle consumer sends a sign of life; after two missing signs it is replaced. Each consumer of each node costs
- * the servers this much while nothing happens. A consumer that is gone while messages are stored is noticed earlier (F2 of nats-follow.ts).
+ * the servers this much while nothing happens. Followers of partitions hear from other nodes that messages were stored, and so
+ * notice a consumer that is gone earlier (F2 of nats-follow.ts): hundreds of idle partitions need few signs.
  */
-const HEARTBEAT_MS = 5_000;
-const PULL_EXPIRES_MS = 20_000;
-/** The server removes a consumer that no client pulls from. */
+const HEARTBEAT_MS = { usual: 5_000, informed: 15_000 };
+/** Of idle heartbeats, in each request for messages. */
+const HEARTBEATS_A_PULL = 3;
+/** The server removes a consumer that no client pulls from; a request for messages ends before. */
 const FORGOTTEN_AFTER_MS = 60_000;
 const OPENED_WITHIN_MS = 5_000;
 /** Servers place a consumer at random: so many tries find the leader of three replicas nineteen times in twenty. */
@@ -61,11 +63,12 @@ export async function openConsumer(
   };
   const what = `${stream} cannot be followed`;
   const info = await nats.ask(what, () => addAtLeader(nats, stream, config), OPENED_WITHIN_MS);
+  const heartbeatMs = options.known ? HEARTBEAT_MS.informed : HEARTBEAT_MS.usual;
   const messages = await nats.jetstream.consumers.getConsumerFromInfo(info).consume({
     // Not `max_bytes`: server 2.9 skips a message when the bytes do not add up, and then stalls.
     max_messages: ahead,
-    expires: PULL_EXPIRES_MS,
-    idle_heartbeat: HEARTBEAT_MS,
+    expires: heartbeatMs * HEARTBEATS_A_PULL,
+    idle_heartbeat: heartbeatMs,
   });
   return { messages, name: info.name, on: placeOf(info) };
 }

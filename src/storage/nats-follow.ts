@@ -162,9 +162,7 @@ async function stopWhenSilent(
     before = received;
     const isBehind =
       isIdle &&
-      (await hasMore(nats, options, name, received, place.seen)
-        .then(async (more) => more || hasMoved(nats, options.stream, on))
-        .catch(() => undefined));
+      (await isBehindOrMoved(nats, options, { name, on }, received, place.seen).catch(() => undefined));
     if (over.aborted) return;
     if (isBehind && suspected && messages.getReceived() === received) return stop();
     suspected = isBehind ?? suspected;
@@ -185,28 +183,31 @@ async function untilDue(
   } while (!over.aborted && clock.monotonic() < until && !isMissing());
 }
 
-/** Whether the stream has messages that the consumer has not shown. */
-async function hasMore(
-  { manager }: Nats,
+/** Whether the stream has messages that the consumer has not shown, or another leader (F4). */
+async function isBehindOrMoved(
+  { manager, replicas }: Nats,
   { stream, filter }: FollowOptions,
-  consumer: string,
+  { name, on }: Pick<Following, 'name' | 'on'>,
   received: number,
   seen: number,
 ): Promise<boolean> {
+  // The leader's state. One question where one will do: each idle partition of each node asks it now and then.
+  const { state, cluster } = await manager.streams.info(stream);
+  if (isElsewhere(replicas, cluster?.leader, on)) return true;
   if (filter !== undefined) {
     const last = await manager.streams.getMessage(stream, { last_by_subj: filter });
     if (last !== null && last.seq > seen) return true;
-  } else {
-    // The leader's state. Where everything was removed, there is nothing to show.
-    const { state } = await manager.streams.info(stream);
-    if (state.messages > 0 && state.last_seq > seen) return true;
-  }
-  return (await manager.consumers.info(stream, consumer)).delivered.consumer_seq > received;
+    // Where everything was removed, there is nothing to show.
+  } else if (state.messages > 0 && state.last_seq > seen) return true;
+  return (await manager.consumers.info(stream, name)).delivered.consumer_seq > received;
 }
 
 /** F4 */
 async function hasMoved(nats: Nats, stream: string, on: string | undefined): Promise<boolean> {
   if (nats.replicas === 1 || on === undefined) return false;
-  const leader = (await nats.manager.streams.info(stream)).cluster?.leader;
-  return Boolean(leader) && leader !== on;
+  return isElsewhere(nats.replicas, (await nats.manager.streams.info(stream)).cluster?.leader, on);
+}
+
+function isElsewhere(replicas: number, leader: string | undefined, on: string | undefined): boolean {
+  return replicas > 1 && on !== undefined && Boolean(leader) && leader !== on;
 }

@@ -21,8 +21,14 @@ interface Known {
   sameUpTo: number;
 }
 
-/** While nothing happens; it costs the servers one question about all streams. */
-const LOOK_EVERY_MS = 10_000;
+/**
+ * While nothing happens; it costs the servers one question about all streams. They say by themselves that a leader was elected:
+ * this is for what they do not say, and for a node that they do not tell.
+ */
+const LOOK_EVERY_MS = 30_000;
+/** After a sign, so that the elections of hundreds of streams are one look. */
+const LOOK_AFTER_MS = 500;
+const LEADER_ELECTED = '$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED';
 /** After something happened to a stream. */
 const LOOK_SOON_MS = 2_000;
 /** Of a stream that was not compared before, so many messages are: those of the last seconds under load. */
@@ -51,6 +57,13 @@ export async function guardReplicas(nats: Nats, options: GuardOptions, signal: A
       if (!error) suspect(message.string());
     },
   });
+  // The name of the stream is the last part. Where the servers' permissions do not allow it, looks are further apart.
+  const elected = nats.connection.subscribe(`${LEADER_ELECTED}.*`, {
+    callback: (error, { subject }) => {
+      const name = subject.slice(LEADER_ELECTED.length + 1);
+      if (!error && isOwn(options.prefix, name)) suspect(name);
+    },
+  });
   const forget = nats.onReplicaDiffers((stream) => {
     if (!nats.connection.isClosed() && !nats.connection.isDraining())
       nats.connection.publish(subject, stream);
@@ -73,11 +86,13 @@ export async function guardReplicas(nats: Nats, options: GuardOptions, signal: A
       if (!options.isInCharge()) known.clear();
       else if (await look(round).catch(() => true)) pause = LOOK_SOON_MS;
       await wakeup.waitFor(pause, nats.clock);
+      await nats.clock.sleep(LOOK_AFTER_MS, signal).catch(() => undefined);
     }
     await Promise.all(round.comparing.values());
   } finally {
     forget();
     subscription.unsubscribe();
+    elected.unsubscribe();
     signal.removeEventListener('abort', stop);
   }
 }
@@ -100,8 +115,7 @@ async function look(round: Round): Promise<boolean> {
   const { nats, options, known, comparing } = round;
   const all: StreamInfo[] = [];
   for await (const info of nats.manager.streams.list()) {
-    const { name } = info.config;
-    if (name.startsWith(`${options.prefix}-log-`) || name.startsWith(`KV_${options.prefix}-`)) all.push(info);
+    if (isOwn(options.prefix, info.config.name)) all.push(info);
   }
   const inTurn = all[round.turn++ % Math.max(1, all.length)];
   let waits = false;
@@ -136,6 +150,10 @@ function knownOf(known: Map<string, Known>, { config, cluster, state }: StreamIn
   const one = { leader: cluster?.leader, suspect: state.messages > 0, sameUpTo };
   known.set(config.name, one);
   return one;
+}
+
+function isOwn(prefix: string, stream: string): boolean {
+  return stream.startsWith(`${prefix}-log-`) || stream.startsWith(`KV_${prefix}-`);
 }
 
 /** A replica is missing, and it is not one of a server that is away. */
