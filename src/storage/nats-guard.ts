@@ -19,6 +19,8 @@ interface Known {
   suspect: boolean;
   /** They were the same up to here. */
   sameUpTo: number;
+  /** The last message when they were compared. */
+  comparedAt: number;
 }
 
 /**
@@ -71,12 +73,7 @@ export async function guardReplicas(nats: Nats, options: GuardOptions, signal: A
   const stop = () => wakeup.wake();
   signal.addEventListener('abort', stop, { once: true });
   const round: Round = {
-    nats,
-    options,
-    known,
-    comparing: new Map(),
-    turn: 0,
-    full: false,
+    ...{ nats, options, known, comparing: new Map(), suspected: new Set(), turn: 0, full: false },
     goOn: () => wakeup.wake(),
   };
   try {
@@ -103,6 +100,8 @@ interface Round {
   readonly known: Map<string, Known>;
   /** Streams whose replicas are being compared or copied. */
   readonly comparing: Map<string, Promise<void>>;
+  /** Of them, those to which something happened. */
+  readonly suspected: Set<string>;
   turn: number;
   /** Streams wait until one of those that are being compared is done. */
   full: boolean;
@@ -110,7 +109,7 @@ interface Round {
   goOn(): void;
 }
 
-/** @returns whether a stream waits to be compared */
+/** @returns whether a stream to which something happened is or waits to be compared */
 async function look(round: Round): Promise<boolean> {
   const { nats, options, known, comparing } = round;
   const all: StreamInfo[] = [];
@@ -118,7 +117,7 @@ async function look(round: Round): Promise<boolean> {
     if (isOwn(options.prefix, info.config.name)) all.push(info);
   }
   const inTurn = all[round.turn++ % Math.max(1, all.length)];
-  let waits = false;
+  let soon = false;
   round.full = false;
   for (const info of all) {
     const { name } = info.config;
@@ -128,26 +127,28 @@ async function look(round: Round): Promise<boolean> {
     one.leader = info.cluster?.leader;
     if (comparing.has(name)) continue;
     if (!settled && isShort(nats, info)) await restoreReplicas(nats, name);
-    if (!one.suspect && (info !== inTurn || info.state.last_seq <= one.sameUpTo)) continue;
-    waits ||= !settled;
+    if (!one.suspect && (info !== inTurn || info.state.last_seq <= one.comparedAt)) continue;
+    soon ||= one.suspect;
     if (!settled) continue;
     if (comparing.size >= TOGETHER) round.full = true;
     else {
+      if (one.suspect) round.suspected.add(name);
       const done = compare(nats, options, info, one).then((outcome) => {
         comparing.delete(name);
+        round.suspected.delete(name);
         if (outcome === 'rebuilt' || (round.full && outcome !== 'later')) round.goOn();
       });
       comparing.set(name, done);
     }
   }
-  return waits || comparing.size > 0;
+  return soon || round.suspected.size > 0;
 }
 
 function knownOf(known: Map<string, Known>, { config, cluster, state }: StreamInfo): Known {
   const before = known.get(config.name);
   if (before) return before;
   const sameUpTo = Math.max(1, state.last_seq - LATEST);
-  const one = { leader: cluster?.leader, suspect: state.messages > 0, sameUpTo };
+  const one = { leader: cluster?.leader, suspect: state.messages > 0, sameUpTo, comparedAt: 0 };
   known.set(config.name, one);
   return one;
 }
@@ -171,6 +172,7 @@ async function compare(
   const { name } = info.config;
   // What happens from now on makes it suspect again.
   one.suspect = false;
+  one.comparedAt = info.state.last_seq;
   const outcome = await compareReplicas(nats, name, one.sameUpTo).catch((error: unknown) => {
     // While servers are away they do not answer; the next round compares again.
     if (!isTransient(error) && !(error instanceof JetStreamError))
