@@ -5,6 +5,7 @@ import { createCallerAddress } from '../auth/network.ts';
 import { ApiError } from '../errors.ts';
 import { type CallCost, charged, onBehalfOf } from '../lib/call-cost.ts';
 import type { Clock, Random } from '../lib/clock.ts';
+import { ownTurn } from '../lib/slices.ts';
 import { answerWith } from './answer.ts';
 import { auditEntry, isAudited } from './audited.ts';
 import { passBodiesOn, readJsonBodies } from './body.ts';
@@ -148,6 +149,24 @@ function addRoute(app: FastifyInstance, route: Route, parts: RouteParts): void {
   const validateQuery = route.anyQuery ? undefined : createQueryValidator(route.query);
   const validateBody = route.body && createValidator(route.body, 'body');
 
+  const answer = async (request: FastifyRequest, reply: FastifyReply) => {
+    const cost = request.cost as CallCost;
+    await ownTurn(cost.work.organisationId);
+    return onBehalfOf(cost, async () => {
+      const params = { ...(request.params as object) };
+      const query = { ...(request.query as object) };
+      validateParams?.(params);
+      validateQuery?.(query);
+      if (validateBody && request.body === undefined && !route.bodyOptional) {
+        throw new ApiError('BadRequest', 'The call needs a JSON body.');
+      }
+      if (request.body !== undefined) validateBody?.(request.body);
+      const answer = await route.handler(routeRequest(route, request, reply, params, query));
+      request.login = answer.login;
+      return charged(() => answerWith(reply, answer));
+    });
+  };
+
   app.route({
     method: route.method,
     url: route.path,
@@ -176,23 +195,7 @@ function addRoute(app: FastifyInstance, route: Route, parts: RouteParts): void {
       }
       done();
     },
-    handler: (request, reply) =>
-      known(
-        request,
-        onBehalfOf(request.cost as CallCost, async () => {
-          const params = { ...(request.params as object) };
-          const query = { ...(request.query as object) };
-          validateParams?.(params);
-          validateQuery?.(query);
-          if (validateBody && request.body === undefined && !route.bodyOptional) {
-            throw new ApiError('BadRequest', 'The call needs a JSON body.');
-          }
-          if (request.body !== undefined) validateBody?.(request.body);
-          const answer = await route.handler(routeRequest(route, request, reply, params, query));
-          request.login = answer.login;
-          return charged(() => answerWith(reply, answer));
-        }),
-      ),
+    handler: (request, reply) => known(request, answer(request, reply)),
   });
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../lib/clock.ts';
+import { nextSlice } from '../lib/slices.ts';
 
 /** Refusals that an organisation gets at once in a second: more than a client has that waits when it is told to. */
 export const REFUSALS_AT_ONCE = 20;
@@ -28,6 +29,8 @@ export function createHeldRefusals(clock: Clock): (organisationId: number) => Pr
     if (count <= REFUSALS_AT_ONCE || waiting >= MOST_HELD) return;
     held.set(organisationId, waiting + 1);
     await new Promise<void>((resolve) => clock.after(HOLD_MS, resolve));
+    // Those that came together are due together: sent in one turn of the event loop, they would hold up everything else.
+    await nextSlice(organisationId);
     const left = (held.get(organisationId) as number) - 1;
     if (left > 0) held.set(organisationId, left);
     else held.delete(organisationId);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type CallCost, onBehalfOf } from './call-cost.ts';
-import { nextSlice, SLICE_BYTES, Slices } from './slices.ts';
+import { nextSlice, ownTurn, SLICE_BYTES, Slices } from './slices.ts';
 
 const callOf = (organisationId: number): CallCost => ({ work: { what: 'x', organisationId }, loopMs: 0 });
 
@@ -26,6 +26,25 @@ function startTurns() {
   setImmediate(next);
   return { turn: () => turns, end: () => (ended = true) };
 }
+
+describe('calls that arrive together', () => {
+  test('begin in a turn each if they are of one organisation; a call alone waits for nothing', async () => {
+    const { turn, end } = startTurns();
+    const turns = new Map<number, number[]>([1, 2, 3].map((owner) => [owner, []]));
+    const begin = async (owner: number) => {
+      await ownTurn(owner);
+      turns.get(owner)?.push(turn());
+    };
+    const now = turn();
+    await Promise.all([...Array.from({ length: 20 }, () => begin(1)), begin(2), begin(3), begin(3)]);
+    const [many = [], [alone] = [], two = []] = turns.values();
+    assert.equal(new Set(many).size, 20);
+    assert.deepEqual([many[0], alone, two[0]], [now, now, now]);
+    assert.ok((two[1] as number) <= now + 4, 'organisations take turns');
+    await begin(2);
+    end();
+  });
+});
 
 describe('slices', () => {
   test('organisations take turns, however many calls one of them makes', async () => {

@@ -194,6 +194,23 @@ test('a message is sent again when its pause is over, however the clock was set'
   }
 });
 
+test('of a stream that was taken over nobody hears that its records are about to expire, as long as the other one exists', async () => {
+  for (const exists of [true, false]) {
+    const { begin, pass, progress, sent, registry, clock } = await world({ takenOverBy: 'def' });
+    if (exists) await STREAM.put(registry, streamKey(1, 'def'), { id: 'def' } as DataStreamDocument);
+    progress.pending = 3;
+    progress.status = { state: 'paused', message: 'Paused.', since: 0 };
+    progress.oldestPendingAt = clock.now() - (7 * 24 - 2) * HOUR;
+    const end = begin();
+    await pass(4_000);
+    await end();
+    assert.deepEqual(
+      sent.map(({ event }) => event),
+      exists ? [] : ['expiring'],
+    );
+  }
+});
+
 test('N4: a stream that carries the events of its organisation is never the subject of one', async () => {
   for (const [relation, events] of [
     [1, 0],

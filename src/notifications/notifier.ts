@@ -178,13 +178,15 @@ class Notifier {
     const { organisationId, id } = live;
     const stream = (await STREAM.get(registry, streamKey(organisationId, id)))?.document;
     if (!stream) return undefined;
+    const wanted = (await this.#isReplaced(stream)) ? news.filter(({ event }) => event !== 'expiring') : news;
+    if (wanted.length === 0) return [];
     const organisation = await ORGANISATION.get(registry, organisationKey(organisationId));
     const subject: Subject = {
       stream,
       organisationName: organisation?.document.name ?? '',
       ...live.progress,
     };
-    return news.flatMap((one): Notice[] => {
+    return wanted.flatMap((one): Notice[] => {
       const notice = `notice_${Buffer.from(random.bytes(16)).toString('base64url')}`;
       const common = { event: one.event, tries: 0, nextAt: now };
       const webhook = {
@@ -197,6 +199,12 @@ class Notifier {
       const record = { ...common, id: `${notice}-r`, channel: 'record' } as const;
       return [webhook, { ...record, text: recordText(record.id, one, subject, now) }];
     });
+  }
+
+  /** Whether another stream has taken over: the records that wait here for a way back are delivered there. */
+  async #isReplaced({ organisationId, takenOverBy }: DataStreamDocument): Promise<boolean> {
+    if (takenOverBy === undefined) return false;
+    return (await STREAM.get(this.#parts.registry, streamKey(organisationId, takenOverBy))) !== undefined;
   }
 
   /** N5 */
