@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -84,6 +84,20 @@ describe('secret', () => {
     await writeFile(file, 'short');
     const damaged = await loadSecrets({ given: undefined, previous: undefined, directory }, seededRandom(1));
     assert.ok(damaged.type === 'fault' && damaged.message.startsWith(file));
+  });
+
+  test('is named by its file where that cannot be read', async () => {
+    const directory = newDirectory();
+    await mkdir(join(directory, 'secret'), { recursive: true });
+    await mkdir(join(directory, 'operator-token'));
+    await assert.rejects(
+      loadSecrets({ given: undefined, previous: undefined, directory }, systemRandom),
+      /secret cannot be read: it is a directory/,
+    );
+    await assert.rejects(
+      loadOperatorToken({ given: undefined, directory }, systemRandom),
+      /operator-token cannot be read: it is a directory/,
+    );
   });
 
   test('must be given where nodes share it; the previous one is checked too', async () => {

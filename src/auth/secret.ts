@@ -181,8 +181,11 @@ async function readPrivate(file: string): Promise<string | undefined> {
     if (((await stat(file)).mode & 0o077) !== 0) await chmod(file, 0o600);
     return text.trim();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    const reason =
+      code === 'EISDIR' ? 'it is a directory' : code === 'EACCES' ? 'this user may not read it' : message;
+    throw new Error(`the file ${file} cannot be read: ${reason}`, { cause: error });
   }
 }
 

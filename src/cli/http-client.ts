@@ -25,6 +25,11 @@ interface HttpCall {
 /** Slightly longer than a node may take for the largest request. */
 const TIMEOUT = 60_000;
 
+/** Whether a text is a URL at which a node can be. */
+export function isNodeUrl(text: string): boolean {
+  return URL.canParse(text) && ['http:', 'https:'].includes(new URL(text).protocol);
+}
+
 /** Calls a node's API. @throws when the node cannot be reached, with the cause in plain words */
 export async function callNode(call: HttpCall): Promise<HttpAnswer> {
   const { method, url, token, json, lines, idempotencyKey, signal } = call;

@@ -2,6 +2,7 @@ import { variableOf } from '../config/config.ts';
 import { loadMapping } from '../ingest/mapping/load.ts';
 import type { Mapping } from '../ingest/mapping/map-record.ts';
 import { KINDS, kindNamed, type RecordKind } from '../records/kinds.ts';
+import { isNodeUrl } from './http-client.ts';
 import type { Console } from './node.ts';
 
 export interface ImportFlags {
@@ -33,11 +34,11 @@ export function planOf(
   flags: ImportFlags,
   environment: Console['environment'],
 ): Plan | { readonly mistake: string } {
-  const token = flags.operatorToken ?? environment[variableOf('operatorToken')] ?? '';
+  const token = flags.operatorToken ?? environment[variableOf('operatorToken')]?.trim() ?? '';
   const shown = flags.dryRun === undefined ? undefined : Number(flags.dryRun === true ? SHOWN : flags.dryRun);
   if (shown !== undefined && !(Number.isInteger(shown) && shown >= 0))
     return { mistake: `--dry-run is ${JSON.stringify(flags.dryRun)}; allowed: a whole number of records.` };
-  if (!URL.canParse(flags.url))
+  if (!isNodeUrl(flags.url))
     return {
       mistake: `--url is ${JSON.stringify(flags.url)}; allowed: the URL of a node, http://host:port.`,
     };

@@ -31,7 +31,10 @@ export function addStoreOptions(command: Command): Command {
 
 export function dataDirOf({ dataDir }: StoreFlags, console: Console): string {
   const variable = console.environment[variableOf('dataDir')]?.trim();
-  return dataDir ?? (variable || (SETTINGS.dataDir.default as string));
+  const given = dataDir ?? (variable || (SETTINGS.dataDir.default as string));
+  const checked = SETTINGS.dataDir.kind.read(given);
+  if ('value' in checked) return checked.value;
+  throw new Error(`${dataDir === undefined ? variableOf('dataDir') : flagOf('dataDir')} ${checked.fault}`);
 }
 
 /**

@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { variableOf } from '../config/config.ts';
 import { STATUS_IDS } from '../registry/data-stream.ts';
 import { EXIT_MISTAKE } from './config-options.ts';
-import { callNode, messageOf } from './http-client.ts';
+import { callNode, isNodeUrl, messageOf } from './http-client.ts';
 import type { Console } from './node.ts';
 
 /* Commands that ask a running node over its operator API. */
@@ -77,7 +77,7 @@ async function run(
   command: (ask: Ask, stop: AbortSignal) => Promise<void>,
 ): Promise<number> {
   const token = operatorToken ?? console.environment[variableOf('operatorToken')];
-  if (!token || !URL.canParse(url)) {
+  if (!token || !isNodeUrl(url)) {
     console.printError(
       token
         ? `--url is ${JSON.stringify(url)}; allowed: the URL of a node, http://host:port.`

@@ -598,7 +598,8 @@ describe('organisations, streams and tail', () => {
   test('say what is missing or unreachable', async () => {
     const stage = createStage();
     assert.equal(await stage.run('streams'), 2);
-    assert.equal(await stage.run('streams', '--operator-token', 'x', '--url', 'nowhere'), 2);
+    for (const url of ['nowhere', 'ftp://host', 'localhost:8080'])
+      assert.equal(await stage.run('streams', '--operator-token', 'x', '--url', url), 2, url);
     assert.equal(await stage.run('streams', '--operator-token', 'x', '--url', 'http://127.0.0.1:1'), 1);
     assert.match(
       stage.err,

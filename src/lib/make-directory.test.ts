@@ -35,6 +35,15 @@ describe('a directory that is needed', () => {
     fault(join(file, 'below', 'it'), /file is not a directory/);
   });
 
+  test('is refused where a link leads nowhere', (t) => {
+    const base = root();
+    t.after(() => rmSync(base, { recursive: true }));
+    const link = join(base, 'link');
+    symlinkSync(join(base, 'nowhere'), link);
+    fault(link, /link is a symbolic link to something that does not exist/);
+    fault(join(link, 'below'), /link is a symbolic link to something that does not exist/);
+  });
+
   test('is refused where links lead in a circle, or the path is too long', (t) => {
     const base = root();
     t.after(() => rmSync(base, { recursive: true }));

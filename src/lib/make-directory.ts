@@ -26,7 +26,11 @@ export function makeDirectory(path: string): void {
       mkdirSync(each, { mode: OWNER_ONLY });
     } catch (error) {
       // Another process may have created it meanwhile.
-      if ((error as NodeJS.ErrnoException).code === 'EEXIST' && isDirectory(each, whole)) continue;
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
+        if (isDirectory(each, whole)) continue;
+        const message = `${each} is a symbolic link to something that does not exist`;
+        throw new DirectoryFault(`the directory ${whole} cannot be created: ${message}`, error);
+      }
       throw new DirectoryFault(
         `the directory ${whole} cannot be created: ${reasonOf(error, dirname(each))}`,
         error,
