@@ -204,10 +204,9 @@ export function journeyTests(): void {
       await page.getByRole('tab', { name: 'Quarantine (1)' }).click();
       await page.getByRole('region', { name: /^1 record: .*no such field/ }).waitFor();
       await page.getByRole('button', { name: 'Show records' }).click();
-      await page
-        .getByRole('table', { name: 'Quarantined records' })
-        .getByText(/no such field/)
-        .waitFor();
+      const records = page.getByRole('table', { name: 'Quarantined records' });
+      await records.locator('summary', { hasText: `Event ${refused.id}` }).click();
+      await records.getByText(/no such field/).waitFor();
       const downloading = page.waitForEvent('download');
       await page.getByRole('button', { name: /^Download/ }).click();
       assert.equal((await downloading).suggestedFilename(), 'quarantine-Purges.ndjson');

@@ -303,6 +303,10 @@ test('faults find their fields', () => {
   const fields = ['/destination/credentials/url', '/destination/credentials/headers'];
   assert.equal(restOf(problem, fields)?.message, 'Refused');
   assert.equal(restOf(problem, [...fields, '/destination']), undefined, 'the fields show all of it');
+  const missing = ['is missing: URL', 'is missing', 'must be short'].map((message) =>
+    faultAt(problemOf(422, { errors: [{ path: '/url', message }] }), '/url'),
+  );
+  assert.deepEqual(missing, ['URL is missing', 'This is missing', 'Must be short']);
   assert.equal(restOf(problemOf(503, { message: 'Busy.' }), fields)?.message, 'Busy.');
   assert.equal(
     restOf(problemOf(422, { errors: [{ path: '/name', message: 'is long' }] }), fields)?.message,

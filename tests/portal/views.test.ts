@@ -134,6 +134,18 @@ describe('texts of others', () => {
     assert.equal(visible('مرحبا, 5\u200F'), 'مرحبا, 5\u200F', 'right-to-left text itself stays as it is');
   });
 
+  test('describe a record in one line, data with its unit', () => {
+    const line = (type: number) =>
+      lineOf(
+        JSON.stringify({
+          traffic_type: { id: type, description: 'T' },
+          endpoint: { name: 'meter-1' },
+          volume: { total: 2 },
+        }),
+      );
+    assert.deepEqual([line(5), line(6)], ['T · meter-1 · volume 2 MB', 'T · meter-1 · volume 2']);
+  });
+
   test('have their times taken out, to be shown in the zone of the reader', () => {
     assert.deepEqual(partsOf('Until 2026-01-31T08:00:00.123Z, from 2026-01-30T08:00Z.'), [
       'Until ',

@@ -225,5 +225,7 @@ function showMark(drawn: uPlot, marked: TimeRange | undefined, first: number): v
   };
   const left = marked ? place(marked.from, first) : 0;
   const right = marked ? place(marked.until, Number.MAX_SAFE_INTEGER) : 0;
-  drawn.setSelect({ left, width: right - left, top: 0, height }, false);
+  // Nothing marked has no borders either.
+  const length = right - left;
+  drawn.setSelect({ left, width: length, top: 0, height: length > 0 ? height : 0 }, false);
 }

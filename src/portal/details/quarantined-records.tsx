@@ -7,6 +7,7 @@ import { formatCount } from '../lib/format.ts';
 import { formatJson } from '../lib/json.ts';
 import { notifyFailure } from '../lib/notices.ts';
 import { useRead } from '../lib/query.ts';
+import { lineOf } from '../lib/tail.ts';
 import { DataTable } from '../parts/data-table.tsx';
 import { Reading } from '../parts/reading.tsx';
 import { Code, Message, Time } from '../parts/show.tsx';
@@ -16,6 +17,8 @@ type QuarantinedRecord =
 
 /** Shown at first, and more at a time: each is drawn in full. */
 const PAGE = 20;
+/** Characters of what cannot be read as a record. */
+const LONGEST_LINE = 200;
 /** Records that one call lists at most. */
 const MOST_PER_CALL = 1000;
 /** Records of a download: more would not fit into the memory of a small machine. */
@@ -64,8 +67,16 @@ export function QuarantinedRecords({
                 cell: (record) => (
                   <details>
                     <summary>
-                      <Message text={record.message} />
+                      {/* Of a damaged record only the reason is known. */}
+                      {record.record === '' ? (
+                        <Message text={record.message} />
+                      ) : (
+                        lineOf(record.record).slice(0, LONGEST_LINE)
+                      )}
                     </summary>
+                    <Text size="sm" className="wrap">
+                      <Message text={record.message} />
+                    </Text>
                     <Code text={formatJson(record.record)} label={`Record ${record.id}`} />
                   </details>
                 ),

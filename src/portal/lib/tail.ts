@@ -10,6 +10,8 @@ export interface TailRecord {
 /** Records and characters that the page holds, whichever is reached first: it may be left open for days. */
 export const MOST_RECORDS = 300;
 export const MOST_CHARACTERS = 2_000_000;
+/** The traffic type of data. */
+const DATA = 5;
 
 /** The newest records first, and no more of them than the page may hold. */
 export function append(held: readonly TailRecord[], news: readonly TailRecord[]): readonly TailRecord[] {
@@ -64,7 +66,9 @@ function endpointOf({ endpoint }: Record<string, unknown>): string {
   return typeof name === 'string' ? name : id === undefined ? '' : `Endpoint ${id}`;
 }
 
-function volumeOf({ volume }: Record<string, unknown>): string {
+/** Data is counted in MB, SMS by the message. */
+function volumeOf({ volume, traffic_type }: Record<string, unknown>): string {
   const { total } = (volume ?? {}) as { total?: unknown };
-  return typeof total === 'number' ? `volume ${total}` : '';
+  const unit = (traffic_type as { id?: unknown } | null)?.id === DATA ? ' MB' : '';
+  return typeof total === 'number' ? `volume ${total}${unit}` : '';
 }

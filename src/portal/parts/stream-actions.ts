@@ -17,8 +17,10 @@ export function switchStream(stream: DataStream, on: boolean): Promise<boolean> 
   );
 }
 
-export function restartStream(stream: DataStream): Promise<boolean> {
-  return attempt(`${streamName(stream)} is restarted.`, () =>
+/** @param running it is not in Error, and waits for its next try */
+export function restartStream(stream: DataStream, running = false): Promise<boolean> {
+  const done = running ? 'tries again now' : 'is restarted';
+  return attempt(`${streamName(stream)} ${done}.`, () =>
     perform(
       'POST',
       `/api/v2/data_stream/${stream.id}/restart`,

@@ -64,7 +64,7 @@ export default function Create() {
               <Text>
                 Where should the records go?
                 {draft.start.from === 'stream' &&
-                  ` The new data stream takes over from data stream ${draft.start.id}; it may go elsewhere.`}
+                  ` The new data stream goes on exactly where data stream ${draft.start.id} ends. Its destination may be the same or another one.`}
               </Text>
               <Tiles types={all} linkOf={(id) => writeDraft({ ...draft, type: id })} />
             </>
@@ -215,7 +215,15 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
                   problem={fault}
                 />
                 <ConnectionResult answer={problem ? undefined : tested.answer} />
-                <Faults problem={fault} type={type} />
+                <Faults
+                  problem={fault}
+                  type={type}
+                  title={
+                    problem
+                      ? 'The data stream cannot be created like this'
+                      : 'The destination cannot be used like this'
+                  }
+                />
                 <Group justify="space-between">
                   <Button variant="default" onClick={() => goTo('source')}>
                     Back
@@ -240,11 +248,19 @@ function Flow({ type, draft }: { readonly type: ConnectionType; readonly draft: 
   );
 }
 
-function Faults({ problem, type }: { readonly problem: Problem | undefined; readonly type: ConnectionType }) {
+function Faults({
+  problem,
+  type,
+  title,
+}: {
+  readonly problem: Problem | undefined;
+  readonly type: ConnectionType;
+  readonly title: string;
+}) {
   if (!problem) return null;
   const shown = [...fieldsOfDestination(type), '/delivery', '/privacy'];
   const rest = restOf(problem, shown) ?? { ...problem, message: 'See the fields that are marked above.' };
-  return <Failed problem={rest} title="The data stream cannot be created like this" />;
+  return <Failed problem={rest} title={title} />;
 }
 
 /** Seconds that records are kept; read only where the start of the stream depends on it. */

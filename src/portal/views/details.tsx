@@ -167,17 +167,17 @@ function Head({
               setWanted(undefined);
             }}
           />
-          {canWrite && status.id === STATUS.error && (
+          {canWrite && (status.id === STATUS.error || (retrying && status.id === STATUS.running)) && (
             <Button
               size="xs"
               loading={restarting}
               onClick={async () => {
                 setRestarting(true);
-                await restartStream(stream);
+                await restartStream(stream, status.id !== STATUS.error);
                 setRestarting(false);
               }}
             >
-              Restart
+              {status.id === STATUS.error ? 'Restart' : 'Try now'}
             </Button>
           )}
           {canWrite && <TestRecordButton test={test} />}
