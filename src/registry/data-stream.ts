@@ -46,6 +46,8 @@ export interface DataStreamDocument {
   readonly privacy?: RecordPrivacy;
   /** Ranges that are delivered again beside the live flow, oldest first; finished ones stay until there are newer ones. */
   readonly replays?: readonly ReplayDocument[];
+  /** Kinds that it had before the present one; records of them that wait are filtered. */
+  readonly former?: readonly FormerKind[];
   /** When destination, selection or privacy were last changed, UTC, ISO 8601; missing: never, or by an older version. */
   readonly wayChanged?: string;
   /** Partition of the log that holds its organisation tree's records. */
@@ -53,6 +55,12 @@ export interface DataStreamDocument {
   /** UTC, ISO 8601. */
   readonly created: string;
   readonly modified: string;
+}
+
+export interface FormerKind {
+  readonly kind: RecordKind;
+  /** The block behind the last one that was stored when the stream became one of another kind. */
+  readonly until: number;
 }
 
 /** Paths of fields that are removed, or replaced by a keyed hash. Not both lists are empty. */

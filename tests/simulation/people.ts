@@ -1,3 +1,4 @@
+import { withFormerKind } from '../../src/api/data-streams/change.ts';
 import { changeStream, insertStream, removeStream } from '../../src/api/data-streams/store.ts';
 import { placeOf } from '../../src/api/data-streams/take-over.ts';
 import { listQuarantined, removeQuarantined } from '../../src/delivery/quarantine/reading.ts';
@@ -77,10 +78,15 @@ export async function change(desk: Desk, id: string, what: string, chance: Chanc
   const document = desk.model.streams.get(id)?.wishes.at(-1)?.document;
   // The other stream goes on for it.
   if (!document || document.takenOverBy !== undefined) return;
-  await changeStream(desk.registry, document.organisationId, id, async (stored) => ({
-    ...stored,
-    ...(CHANGES[what] as Change)(stored, chance),
-  }));
+  await changeStream(desk.registry, document.organisationId, id, async (stored) => {
+    const changed = { ...stored, ...(CHANGES[what] as Change)(stored, chance) };
+    const { partition } = stored;
+    const startPosition = async () => {
+      const { next } = await desk.log.extent(partition);
+      return { partition, position: { sequence: next, index: 0 } };
+    };
+    return withFormerKind({ startPosition }, stored, changed);
+  });
 }
 
 /** With the stream that it took over from, which would be paused for good. @returns whether it could be deleted */
@@ -104,7 +110,16 @@ export async function takeOver(desk: Desk, id: string, chance: Chance): Promise<
   const { position: start } = await placeOf(desk.registry, other);
   const fresh = newStream(chance, organisationId, partition, start.sequence);
   const filters = kind === 'event' ? chance.pick(FILTERS).filters : [];
-  const document = { ...fresh, kind, filters, start, desired: 'running', continueFrom: id } as const;
+  const former = other.former ? { former: other.former } : {};
+  const document = {
+    ...fresh,
+    ...former,
+    kind,
+    filters,
+    start,
+    desired: 'running',
+    continueFrom: id,
+  } as const;
   await insertStream(desk.registry, document, created(desk));
   return document.id;
 }

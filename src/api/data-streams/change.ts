@@ -70,7 +70,8 @@ export async function patchDataStream(
       await mustBeReachable(parts, destination.configured, { organisationId, streamId: id }, signal);
     }
     const restarted = state === 'error' && (isMoved(destination) || changes.wished);
-    const next = applyChanges(parts, stored, changes, restarted && changes.desired === 'running');
+    const changed = applyChanges(parts, stored, changes, restarted && changes.desired === 'running');
+    const next = await withFormerKind(parts, stored, changed);
     entries = historyOf(stored, next, changes, restarted);
     if (isDeepStrictEqual(stored, next)) return undefined;
     const now = iso(clock.now());
@@ -158,6 +159,21 @@ function applyChanges(
     ...(moved ? destinationFields(destination, sealer, stored.organisationId, stored.id) : {}),
     generation: stored.generation + (moved || resumed || restarted ? 1 : 0),
   };
+}
+
+/** A stream that becomes one of another kind: what waits of the kind before is filtered. */
+export async function withFormerKind(
+  { startPosition }: Pick<CreateParts, 'startPosition'>,
+  stored: DataStreamDocument,
+  changed: DataStreamDocument,
+): Promise<DataStreamDocument> {
+  if (changed.kind === stored.kind) return changed;
+  const { former: before = [], ...rest } = changed;
+  const former = before.filter(({ kind }) => kind !== stored.kind && kind !== changed.kind);
+  const { partition, position } = await startPosition(stored.organisationId);
+  // Elsewhere since the organisation got a parent: where the stream's own partition ends is not known here.
+  if (partition === stored.partition) former.push({ kind: stored.kind, until: position.sequence });
+  return former.length > 0 ? { ...rest, former } : rest;
 }
 
 /** Whether the same records go to the same place in the same form. */

@@ -159,6 +159,7 @@ async function insert(
       generation: 1,
       start: start.position,
       ...(old ? { continueFrom: old.id } : {}),
+      ...(old?.former ? { former: old.former } : {}),
       ...(stream.delivery ? { delivery: stream.delivery } : {}),
       ...(stream.privacy ? { privacy: stream.privacy } : {}),
       ...(stream.autoRestart ? { autoRestart: true } : {}),

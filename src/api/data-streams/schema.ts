@@ -220,7 +220,7 @@ function patchSchema(destination: ReturnType<typeof destinationChangeSchema>) {
   return Type.Object(fields, {
     'x-component': 'PatchDataStream',
     description:
-      'What is given is changed; `filters` are replaced as a whole. What an answer shows of a data stream may be sent back, and changes nothing.',
+      'What is given is changed; `filters` are replaced as a whole. What an answer shows of a data stream may be sent back, and changes nothing. With another `data_stream_type`, what waits of the type before counts as filtered.',
   } satisfies DocumentKeywords);
 }
 

@@ -77,6 +77,7 @@ function summarise(document: DataStreamDocument, revision: number): StreamSummar
     filters: document.filters.length === 0 ? NO_FILTERS : document.filters,
     revision,
     ...(document.autoRestart ? { autoRestart: true } : {}),
+    ...(document.former ? { former: document.former } : {}),
     ...(document.replays?.length ? { replays: document.replays } : {}),
     ...(document.continueFrom === undefined ? {} : { continues: true }),
   };

@@ -3,7 +3,7 @@ import { PROGRESS, type ProgressDocument, progressKey } from '../../registry/dat
 import type { Write } from '../../registry/registry.ts';
 import { QuarantineStore } from '../quarantine/store.ts';
 import { Progress } from '../stream/progress.ts';
-import { isLarge } from '../stream/selecting.ts';
+import { getsKind, isLarge } from '../stream/selecting.ts';
 import type { SideJob } from '../stream/state.ts';
 import type { StreamSummary } from '../stream/stream-context.ts';
 import { besideLive } from '../stream/wanted.ts';
@@ -163,7 +163,8 @@ export class PartitionStreams {
 
   /** Hands the runner's current block to the streams that get records of it. */
   offer(sequence: number, block: Block): void {
-    for (const stream of this.#receiversOf(block)) this.#offerTo(stream, sequence, block);
+    for (const stream of this.#receiversOf(block))
+      if (getsKind(stream.summary, block.kind, sequence)) this.#offerTo(stream, sequence, block);
   }
 
   #receiversOf({ organisations, kind }: Block): Iterable<Stream> {
@@ -171,14 +172,13 @@ export class PartitionStreams {
     const receivers = new Set<Stream>();
     for (let ordinal = 0; ordinal < organisations.length; ordinal++) {
       for (const stream of this.#routing.streamsFor(organisations[ordinal] as number)) {
-        if (stream.summary.kind === kind) receivers.add(stream);
+        if (stream.summary.kind === kind || stream.summary.former) receivers.add(stream);
       }
     }
     return receivers;
   }
 
   #offerTo(stream: Stream, sequence: number, block: Block): void {
-    if (stream.summary.kind !== block.kind) return;
     if (!stream.pump) this.#pumps.start(stream);
     stream.offeredAt = this.#context.clock.monotonic();
     stream.pump?.offer(sequence, block);

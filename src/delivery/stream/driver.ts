@@ -125,7 +125,7 @@ export class StreamDriver {
 
   /** The runner hands over each block of the stream's kind and organisations as it is stored. */
   offer(sequence: number, block: Block): void {
-    const selection = this.#selector.select(block);
+    const selection = this.#selector.select(block, sequence);
     if (selection) this.#loop.dispatch({ type: 'offered', sequence, block, selection });
   }
 
@@ -158,7 +158,7 @@ export class StreamDriver {
    */
   expire(sequence: number, block: Block | undefined): boolean {
     if (this.#state.phase === 'loading') return false;
-    const selection = block && this.#selector.select(block);
+    const selection = block && this.#selector.select(block, sequence);
     this.#loop.dispatch({ type: 'expire', sequence, block, selection });
     return true;
   }

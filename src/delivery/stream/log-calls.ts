@@ -35,7 +35,7 @@ export async function readBlocks(
   await prepareAll(view, stored);
   const blocks = stored.map((one): ReadBlock => {
     const { sequence, block } = one;
-    const selection = block && view.selector.select(block);
+    const selection = block && view.selector.select(block, sequence);
     return { sequence, block, selection, fault: 'fault' in one ? one.fault : undefined };
   });
   view.feed({ type: 'read', ticket, blocks });
@@ -64,7 +64,7 @@ export async function countBlocks(
     for (const { sequence, block } of stored) {
       next = sequence + 1;
       if (sequence >= before || !block) continue;
-      const selection = view.selector.select(block);
+      const selection = view.selector.select(block, sequence);
       if (!selection) continue;
       const { passing, skipped } = unfatedOf(selection, block.count, except.get(sequence) ?? NOTHING);
       const count = lengthOf(passing);

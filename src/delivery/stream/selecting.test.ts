@@ -61,7 +61,7 @@ describe('a block that takes long is judged ahead of its turn', () => {
     over = true;
     assert.ok(turns >= 1, 'the event loop had no turn');
     const { times } = asked;
-    assert.equal(selector.select(block)?.count, RECORDS / 3);
+    assert.equal(selector.select(block, 1)?.count, RECORDS / 3);
     assert.equal(asked.times, times);
   });
 
@@ -79,7 +79,7 @@ describe('a block that takes long is judged ahead of its turn', () => {
       await selector.prepare(block);
       change(selector, covered);
       const fresh = new Selector(stream(what === 'the filter' ? OTHERS : FIELDS), () => covered.of);
-      assert.deepEqual(selector.select(block), fresh.select(block));
+      assert.deepEqual(selector.select(block, 1), fresh.select(block, 1));
     });
 
   test('a small block, or a filter that looks at the index alone, needs no preparation', () => {

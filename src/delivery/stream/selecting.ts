@@ -1,6 +1,7 @@
 import type { CompiledFilter } from '../../filters/compile.ts';
-import type { Selection } from '../../filters/selection.ts';
+import { candidatesOf, Runs, type Selection } from '../../filters/selection.ts';
 import type { Block } from '../../records/block.ts';
+import type { RecordKind } from '../../records/kinds.ts';
 import type { StreamContext, StreamSummary } from './stream-context.ts';
 import { filterOf } from './wanted.ts';
 
@@ -42,10 +43,16 @@ export class Selector {
     this.#stream = stream;
   }
 
-  /** undefined: the block holds nothing for the stream's kind and organisations. */
-  select(block: Block): Selection | undefined {
-    const organisations = this.#organisationsOf(block);
+  /**
+   * Of a block of a kind that the stream had before nothing passes.
+   * @param sequence of the block
+   * @returns undefined: the block holds nothing for the stream's kinds and organisations
+   */
+  select(block: Block, sequence: number): Selection | undefined {
+    if (!getsKind(this.#stream, block.kind, sequence)) return undefined;
+    const organisations = this.#coverage(this.#stream, block);
     if (organisations === undefined) return undefined;
+    if (block.kind !== this.#stream.kind) return nothingOf(block, organisations);
     const prepared = this.#prepared.get(block);
     const isCurrent = prepared?.filter === this.#filter && isSame(prepared.organisations, organisations);
     return isCurrent ? prepared.selection : this.#filter.select(block, organisations);
@@ -54,7 +61,8 @@ export class Selector {
   /** Selects a block that would take long ahead of its turn. @returns undefined when it does not take long */
   prepare(block: Block): Promise<void> | undefined {
     if (!this.#filter.readsRecords || !isLarge(block)) return undefined;
-    const organisations = this.#organisationsOf(block);
+    if (block.kind !== this.#stream.kind) return undefined;
+    const organisations = this.#coverage(this.#stream, block);
     return organisations === undefined ? undefined : this.#prepare(block, organisations);
   }
 
@@ -63,10 +71,19 @@ export class Selector {
     const selection = await filter.selectInSlices(block, organisations);
     this.#prepared.set(block, { filter, organisations, selection });
   }
+}
 
-  #organisationsOf(block: Block): Coverage {
-    return block.kind === this.#stream.kind ? this.#coverage(this.#stream, block) : undefined;
-  }
+/** Whether a block is one of the stream's: of its kind, or of one that it had when the block was stored. */
+export function getsKind(
+  { kind, former }: Pick<StreamSummary, 'kind' | 'former'>,
+  other: RecordKind,
+  sequence: number,
+): boolean {
+  return other === kind || former?.some((each) => each.kind === other && sequence < each.until) === true;
+}
+
+function nothingOf(block: Block, organisations: NonNullable<Coverage>): Selection {
+  return new Runs(block).selection(organisations === 'all' ? undefined : candidatesOf(block, organisations));
 }
 
 /** Whether judging the records of a block by their fields takes long. */

@@ -5,7 +5,7 @@ import type { Shares } from '../../lib/shares.ts';
 import type { Position, RecordLog } from '../../log/log.ts';
 import type { Block } from '../../records/block.ts';
 import type { RecordKind } from '../../records/kinds.ts';
-import type { DataStreamDocument, HourRow, ReplayDocument } from '../../registry/data-stream.ts';
+import type { DataStreamDocument, FormerKind, HourRow, ReplayDocument } from '../../registry/data-stream.ts';
 import type { Json } from '../../registry/registry.ts';
 import type { StreamDocuments } from '../partition/stream-documents.ts';
 import { QUARANTINE_LIMITS, type QuarantineLimits, type QuarantineOutcome } from '../quarantine/store.ts';
@@ -31,6 +31,8 @@ export interface StreamSummary {
   /** Revision of the stream's document in the registry. */
   readonly revision: number;
   readonly replays?: readonly ReplayDocument[];
+  /** See the document. */
+  readonly former?: readonly FormerKind[];
   /** It begins where another stream ends: see delivery/partition/take-over.ts. */
   readonly continues?: true;
   /** Set where the stream is delivered once more, beside its live job. */

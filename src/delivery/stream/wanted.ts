@@ -7,14 +7,14 @@ import type { StreamSummary } from './stream-context.ts';
 
 /** What of a data stream's documents the machine looks at. */
 export function wantedOf(stream: StreamSummary): Wanted {
-  const { desired, generation, revision, kind, relation, filters, job, autoRestart = false } = stream;
-  const also = job?.also ? [job.also] : [];
+  const { desired, generation, revision, kind, relation, filters, job, former, autoRestart = false } = stream;
+  const more = [...(job?.also ? [job.also] : []), ...(former ?? [])];
   return {
     desired,
     generation,
     revision,
     autoRestart,
-    selecting: JSON.stringify([kind, relation, filters, ...also]),
+    selecting: JSON.stringify([kind, relation, filters, ...more]),
   };
 }
 
@@ -24,17 +24,18 @@ export function withDocument(
   document: DataStreamDocument,
   revision: number,
 ): StreamSummary {
-  const { kind, relation, filters, desired, generation, autoRestart } = document;
-  const { autoRestart: _, ...rest } = stream;
-  const wishes = { kind, relation, filters, desired, generation, revision };
+  const { kind, relation, filters, desired, generation, autoRestart, former } = document;
+  const { autoRestart: _, former: __, ...rest } = stream;
+  const wishes = { kind, relation, filters, desired, generation, revision, ...(former ? { former } : {}) };
   const live: StreamSummary = { ...rest, ...wishes, ...(autoRestart ? { autoRestart } : {}) };
   return stream.job ? besideLive(live, stream.job) : live;
 }
 
 /** The stream as a job beside the live one delivers it. */
 export function besideLive(stream: StreamSummary, job: SideJob): StreamSummary {
+  const { former: _, ...wishes } = stream;
   return {
-    ...stream,
+    ...wishes,
     start: job.from,
     filters: job.filters ?? stream.filters,
     desired: job.desired === 'paused' ? 'paused' : stream.desired,
