@@ -16,14 +16,25 @@ import { waitFor } from './support/wait-for.ts';
  * What a record costs, in counts: they hardly depend on how fast or busy a machine is. From the request of a producer to the
  * delivery at a webhook, in a real node.
  */
-const BATCH = 1_000;
-/** Fills what the node keeps in memory of the newest records, so that afterwards memory is used again. */
-const WARM_UP = 80;
-const MEASURED = 24;
 const CONNECTIONS = 4;
 const FIRST_ORGANISATION = 1_000_001;
 
+interface Shape {
+  readonly organisations: number;
+  /** Records of a request. */
+  readonly batch: number;
+  /** Requests before it is counted: they fill what the node keeps in memory of the newest records, so that afterwards memory is used again. */
+  readonly warmUp: number;
+  readonly measured: number;
+  /** Records of a delivery. */
+  readonly size?: number;
+}
+
+const LARGE = { batch: 1_000, warmUp: 80, measured: 24 };
+
 interface Work {
+  /** Bytes of objects in V8's heap, for each record. */
+  readonly objects: number;
   /** Bytes of new memory outside of V8's heap, for each record. */
   readonly allocated: number;
   /** Full collections while the records were taken and delivered. */
@@ -36,7 +47,7 @@ interface Work {
 
 describe('the work for a record', { skip: process.platform !== 'linux' && 'counted by /proc' }, () => {
   test('of one organisation, 1,000 in a request', { timeout: 120_000 }, async (t) => {
-    const work = await workOf(t, 1);
+    const work = await workOf(t, { ...LARGE, organisations: 1 });
     t.diagnostic(JSON.stringify(work));
     // A copy of each record in memory of its own would be 900 more.
     assert.ok(work.allocated <= 400, `${work.allocated} bytes are allocated`);
@@ -46,15 +57,35 @@ describe('the work for a record', { skip: process.platform !== 'linux' && 'count
   });
 
   test('of 95 organisations, 1,000 in a request', { timeout: 120_000 }, async (t) => {
-    const work = await workOf(t, 95);
+    const work = await workOf(t, { ...LARGE, organisations: 95 });
     t.diagnostic(JSON.stringify(work));
     assert.ok(work.full <= 2, `${work.full} full collections`);
     assert.ok(work.written <= 2_000, `${work.written} bytes are written`);
     assert.ok(work.calls <= 200, `${work.calls} calls`);
   });
+
+  // The objects of what is counted must fit into the young generation: nothing is collected meanwhile.
+  test('alone in a request', { timeout: 120_000 }, async (t) => {
+    const work = await workOf(t, { organisations: 1, batch: 1, warmUp: 1_200, measured: 600 });
+    t.diagnostic(JSON.stringify(work));
+    assert.ok(work.objects <= 100_000, `${work.objects} bytes of objects`);
+    assert.ok(work.allocated <= 20_000, `${work.allocated} bytes are allocated`);
+    assert.equal(work.full, 0);
+    assert.ok(work.calls <= 10_000, `${work.calls} calls`);
+  });
+
+  test('alone in a delivery', { timeout: 120_000 }, async (t) => {
+    const work = await workOf(t, { organisations: 1, batch: 100, warmUp: 12, measured: 6, size: 1 });
+    t.diagnostic(JSON.stringify(work));
+    assert.ok(work.objects <= 55_000, `${work.objects} bytes of objects`);
+    assert.ok(work.allocated <= 8_000, `${work.allocated} bytes are allocated`);
+    assert.equal(work.full, 0);
+    assert.ok(work.calls <= 4_000, `${work.calls} calls`);
+  });
 });
 
-async function workOf(t: TestContext, organisations: number): Promise<Work> {
+async function workOf(t: TestContext, shape: Shape): Promise<Work> {
+  const { organisations, batch, warmUp, measured, size } = shape;
   const sink = createServer((request, response) => {
     request.resume().on('end', () => response.end());
   }).listen(0, '127.0.0.1');
@@ -68,9 +99,9 @@ async function workOf(t: TestContext, organisations: number): Promise<Work> {
   await api.createOrganisation(FIRST_ORGANISATION, 'Nordlicht Metering');
   const token = await api.authenticate(FIRST_ORGANISATION);
   const url = `http://127.0.0.1:${(sink.address() as AddressInfo).port}/`;
-  const id = await api.createStream(token, usageWebhook('work', url));
+  const id = await api.createStream(token, usageWebhook('work', url, size));
   const delivered = async () => (await api.stream(token, id)).progress.delivered;
-  const bodies = bodiesOf(organisations);
+  const bodies = bodiesOf(organisations, batch);
   /** Records of the first organisation, which has the stream, in so many requests. */
   const expected = (requests: number) =>
     Array.from({ length: requests }, (_, i) => bodies[i % bodies.length]?.own ?? 0).reduce(
@@ -104,14 +135,15 @@ async function workOf(t: TestContext, organisations: number): Promise<Work> {
       ASK_EVERY,
     );
   };
-  await load(WARM_UP);
-  const { after } = await countsOf(node);
+  await load(warmUp);
+  const { after, heapAfter } = await countsOf(node);
   const begun = readIo(node.pid);
-  await load(MEASURED);
+  await load(measured);
   const ended = readIo(node.pid);
-  const { before, full } = await countsOf(node);
-  const records = MEASURED * BATCH;
+  const { before, heapBefore, full } = await countsOf(node);
+  const records = measured * batch;
   return {
+    objects: Math.round((heapBefore - heapAfter) / records),
     allocated: Math.round((before - after) / records),
     full,
     written: Math.round((ended.bytes - begun.bytes) / records),
@@ -120,11 +152,11 @@ async function workOf(t: TestContext, organisations: number): Promise<Work> {
 }
 
 /** Bodies with records of so many organisations in turn, and how many records each has of the first. */
-function bodiesOf(organisations: number): { readonly body: Buffer; readonly own: number }[] {
+function bodiesOf(organisations: number, batch: number): { readonly body: Buffer; readonly own: number }[] {
   const made = new UsageRecords(FIRST_ORGANISATION);
   return Array.from({ length: 8 }, (_, turn) => {
-    const texts = Array.from({ length: BATCH }, (_, i) => {
-      const n = turn * BATCH + i;
+    const texts = Array.from({ length: batch }, (_, i) => {
+      const n = turn * batch + i;
       const text = made.batch(n, 1).toString('utf8').slice(1, -1);
       return text.replace(
         `{"id":${FIRST_ORGANISATION},`,

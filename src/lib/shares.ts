@@ -33,14 +33,14 @@ export interface Share {
 }
 
 interface Member {
-  readonly name: string;
+  name: string;
   used: number;
   deficit: number;
   readonly asks: Ask[];
 }
 
 interface Group {
-  readonly name: string | number;
+  name: string | number;
   readonly members: Map<string, Member>;
   /** Members with waiting requests, in the order of their turns. */
   readonly waiting: Set<Member>;
@@ -59,6 +59,8 @@ interface Ask extends Share {
 const LARGEST_PART = 4;
 /** Each turn adds this part of the capacity to a deficit: about a usual request, so that turns stay short. */
 const QUANTUM_PART = 128;
+/** Groups and members that were removed and are used again: a stream that sends one record at a time comes and goes with each. */
+const SPARE = 64;
 
 export class Shares {
   readonly #options: SharesOptions;
@@ -67,6 +69,8 @@ export class Shares {
   readonly #groups = new Map<string | number, Group>();
   /** Groups with waiting members, in the order of their turns. */
   readonly #waiting = new Set<Group>();
+  readonly #spareGroups: Group[] = [];
+  readonly #spareMembers: Member[] = [];
   #used = 0;
   #reserved = 0;
   /** S4: the group for which the room is reserved. */
@@ -97,7 +101,7 @@ export class Shares {
   ask(group: string | number, member: string, amount: number, onGranted: () => void): Share {
     const counted = Math.min(Math.max(amount, this.#options.least), this.#largest);
     const from = this.#group(group);
-    const by = memberOf(from, member);
+    const by = this.#member(from, member);
     const ask: Ask = {
       amount: counted,
       state: 'waiting',
@@ -147,10 +151,21 @@ export class Shares {
   #group(name: string | number): Group {
     let group = this.#groups.get(name);
     if (!group) {
-      group = { name, members: new Map(), waiting: new Set(), used: 0, reserved: 0, deficit: 0 };
+      group = this.#spareGroups.pop() ?? newGroup();
+      group.name = name;
       this.#groups.set(name, group);
     }
     return group;
+  }
+
+  #member(group: Group, name: string): Member {
+    let member = group.members.get(name);
+    if (!member) {
+      member = this.#spareMembers.pop() ?? { name, used: 0, deficit: 0, asks: [] };
+      member.name = name;
+      group.members.set(name, member);
+    }
+    return member;
   }
 
   #isSmallFirst(member: Member, amount: number): boolean {
@@ -216,8 +231,15 @@ export class Shares {
   }
 
   #forgetIdle(group: Group, member: Member): void {
-    if (member.used === 0 && member.asks.length === 0) group.members.delete(member.name);
-    if (group.members.size === 0) this.#groups.delete(group.name);
+    if (member.used === 0 && member.asks.length === 0 && group.members.delete(member.name)) {
+      member.deficit = 0;
+      if (this.#spareMembers.length < SPARE) this.#spareMembers.push(member);
+    }
+    if (group.members.size === 0 && this.#groups.delete(group.name)) {
+      group.deficit = 0;
+      if (this.#next === group) this.#next = undefined;
+      if (this.#spareGroups.length < SPARE) this.#spareGroups.push(group);
+    }
   }
 
   /** Grants waiting requests. A callback may request and release: the call in progress handles that. */
@@ -301,11 +323,6 @@ function isWithinShare(group: Group, member: Member, amount: number, free: numbe
   return amount <= left && (member.used === 0 || member.used + amount <= left);
 }
 
-function memberOf(group: Group, name: string): Member {
-  let member = group.members.get(name);
-  if (!member) {
-    member = { name, used: 0, deficit: 0, asks: [] };
-    group.members.set(name, member);
-  }
-  return member;
+function newGroup(): Group {
+  return { name: '', members: new Map(), waiting: new Set(), used: 0, reserved: 0, deficit: 0 };
 }

@@ -78,8 +78,6 @@ interface Append {
 interface Placement {
   readonly blocks: readonly (PlacedBlock & NewBlock)[];
   readonly requests: ReadonlyMap<string, RememberedRequest>;
-  /** For each partition, the sequence after the last one. */
-  readonly next: readonly number[];
   /** For each partition, the arrival of its last block. */
   readonly arrivals: readonly number[];
   readonly outcomes: AppendOutcome[];
@@ -145,7 +143,8 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
     for (const { partition, sequence, bytes, block } of placement.blocks)
       recent.add(partition, sequence, { block, storedLength: bytes.length }, bytes);
     arrivals = placement.arrivals;
-    for (const [partition, next] of placement.next.entries()) move(partition, next);
+    // A group of small requests concerns few of the partitions.
+    for (const { partition, sequence } of placement.blocks) move(partition, sequence + 1);
     await forgetOldRequests(now);
     return placement.outcomes;
   };
@@ -179,7 +178,7 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
       });
       return { type: 'stored', positions };
     });
-    return { blocks: placed, requests, next, arrivals: latest, outcomes };
+    return { blocks: placed, requests, arrivals: latest, outcomes };
   };
 
   const forgetOldRequests = async (now: number) => {

@@ -1,13 +1,15 @@
 import { constants, type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks';
 
 /**
- * Loaded into a node with `--import` and `--expose-gc`. At SIGUSR2 it prints how much memory lies outside of V8's heap before and
- * after a full collection, and how many full collections there were since the last time (its own not counted).
+ * Loaded into a node with `--import` and `--expose-gc`. At SIGUSR2 it prints how much memory lies outside of V8's heap, and in it, before
+ * and after a full collection, and how many full collections there were since the last time (its own not counted).
  */
 export interface MemoryCounts {
   readonly n: number;
   readonly before: number;
   readonly after: number;
+  readonly heapBefore: number;
+  readonly heapAfter: number;
   readonly full: number;
 }
 
@@ -25,11 +27,11 @@ const observer = new PerformanceObserver((list) => count(list.getEntries()));
 observer.observe({ entryTypes: ['gc'] });
 
 process.on('SIGUSR2', () => {
-  const before = process.memoryUsage().arrayBuffers;
+  const { arrayBuffers: before, heapUsed: heapBefore } = process.memoryUsage();
   count(observer.takeRecords());
-  const counts = { n: ++n, before, after: 0, full: full - own };
+  const counts = { n: ++n, before, heapBefore, full: full - own };
   globalThis.gc?.();
   own = full + 1;
-  const after = process.memoryUsage().arrayBuffers;
-  process.stdout.write(`counts ${JSON.stringify({ ...counts, after } satisfies MemoryCounts)}\n`);
+  const { arrayBuffers: after, heapUsed: heapAfter } = process.memoryUsage();
+  process.stdout.write(`counts ${JSON.stringify({ ...counts, after, heapAfter } satisfies MemoryCounts)}\n`);
 });
