@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { fc } from '../lib/property.fixture.ts';
@@ -236,6 +237,25 @@ test('what is odd is a warning', () => {
   assert.match(outcome.warnings.join(), /RETRY_WINDOW is longer than SIMSTREAM_RETENTION/);
   assert.match(outcome.warnings.join(), /SIMSTREAM_RETENTON is not a variable/);
   assert.doesNotMatch(outcome.warnings.join(), /short[^e]/);
+});
+
+test('a secret that was not made at random is a warning that does not repeat it', () => {
+  const warningsOf = (bytes: Buffer) => {
+    const outcome = readConfig({}, { SIMSTREAM_SECRET: bytes.toString('base64') });
+    assert.ok('config' in outcome);
+    return outcome.warnings;
+  };
+  for (const weak of [
+    Buffer.alloc(32),
+    Buffer.from('password'.repeat(4)),
+    Buffer.from('0123456789'.repeat(4).slice(0, 32)),
+  ]) {
+    const [warning = '', ...others] = warningsOf(weak);
+    assert.match(warning, /^SIMSTREAM_SECRET was not made at random/);
+    assert.deepEqual(others, []);
+    assert.ok(!warning.includes(weak.toString('base64')));
+  }
+  for (let round = 0; round < 50; round++) assert.deepEqual(warningsOf(randomBytes(32)), []);
 });
 
 test('variables and flags have the same names', () => {

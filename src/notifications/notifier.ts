@@ -1,12 +1,5 @@
 import type { Clock, Random } from '../lib/clock.ts';
-import {
-  type DataStreamDocument,
-  PROGRESS,
-  type ProgressDocument,
-  progressKey,
-  STREAM,
-  streamKey,
-} from '../registry/data-stream.ts';
+import { PROGRESS, type ProgressDocument, progressKey, STREAM, streamKey } from '../registry/data-stream.ts';
 import {
   NOTICES,
   type Notice,
@@ -14,11 +7,10 @@ import {
   type NotificationEvent,
   noticesKey,
 } from '../registry/notification.ts';
-import { ORGANISATION, organisationKey } from '../registry/organisation.ts';
 import type { Registry } from '../registry/registry.ts';
-import { recordText, type Subject, webhookText } from './message.ts';
+import { noticesOf } from './notices.ts';
 import type { Receiver, Receivers } from './receivers.ts';
-import { judge, type News, NOTHING_TOLD } from './told.ts';
+import { judge, NOTHING_TOLD } from './told.ts';
 
 /**
  * Notifies the owners of data streams, beside the delivery of a partition and on the node that holds it.
@@ -163,48 +155,8 @@ class Notifier {
     const now = clock.now();
     const { told, news } = judge(before.told, facts, { ...receiver, retentionMs }, now);
     if (told === before.told) return;
-    const added = news.length > 0 ? await this.#notices(live, receiver, news, now) : [];
+    const added = news.length > 0 ? await noticesOf(this.#parts, live, receiver, news, now) : [];
     if (added) await this.#store(key, live, entry, { told, waiting: [...before.waiting, ...added] });
-  }
-
-  /** @returns undefined when the stream was deleted */
-  async #notices(
-    live: LiveStream,
-    receiver: Receiver,
-    news: readonly News[],
-    now: number,
-  ): Promise<Notice[] | undefined> {
-    const { registry, random } = this.#parts;
-    const { organisationId, id } = live;
-    const stream = (await STREAM.get(registry, streamKey(organisationId, id)))?.document;
-    if (!stream) return undefined;
-    const wanted = (await this.#isReplaced(stream)) ? news.filter(({ event }) => event !== 'expiring') : news;
-    if (wanted.length === 0) return [];
-    const organisation = await ORGANISATION.get(registry, organisationKey(organisationId));
-    const subject: Subject = {
-      stream,
-      organisationName: organisation?.document.name ?? '',
-      ...live.progress,
-    };
-    return wanted.flatMap((one): Notice[] => {
-      const notice = `notice_${Buffer.from(random.bytes(16)).toString('base64url')}`;
-      const common = { event: one.event, tries: 0, nextAt: now };
-      const webhook = {
-        ...common,
-        id: notice,
-        channel: 'webhook',
-        text: webhookText(one, subject, now),
-      } as const;
-      if (!receiver.own || carriesOwnEvents(stream)) return [webhook];
-      const record = { ...common, id: `${notice}-r`, channel: 'record' } as const;
-      return [webhook, { ...record, text: recordText(record.id, one, subject, now) }];
-    });
-  }
-
-  /** Whether another stream has taken over: the records that wait here for a way back are delivered there. */
-  async #isReplaced({ organisationId, takenOverBy }: DataStreamDocument): Promise<boolean> {
-    if (takenOverBy === undefined) return false;
-    return (await STREAM.get(this.#parts.registry, streamKey(organisationId, takenOverBy))) !== undefined;
   }
 
   /** N5 */
@@ -294,11 +246,6 @@ class Notifier {
     }
     await this.#store(key, stream, entry, { ...entry.document, waiting });
   }
-}
-
-/** N4: whether an event about the stream's organisation would be among its records. */
-function carriesOwnEvents({ kind, relation }: DataStreamDocument): boolean {
-  return kind === 'event' && relation !== 2;
 }
 
 /** It tries again, or has not delivered anything of what waits since it was started. */
