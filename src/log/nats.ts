@@ -35,8 +35,8 @@ const EXPIRY_MARGIN_MS = 3_600_000;
 const AHEAD = 16;
 /** Between two tries to read what a follower was not given. */
 const READ_AGAIN_MS = 500;
-/** Streams that are opened in parallel. Each new one is an election, and the others need not wait for it: 300 take 4 s, with eight 17 s. */
-const OPENED_TOGETHER = 64;
+/** Streams that are opened in parallel. Each new one is an election, and the others need not wait for it: 300 take 7 s, with eight 17 s. */
+const OPENED_TOGETHER = 32;
 
 /**
  * The record log in JetStream: partition p of n is the stream `<prefix>-log-<p>` with the one subject

@@ -71,6 +71,11 @@ interface NatsOptions {
 const ANSWER_WITHIN_MS = 10_000;
 const BETWEEN_ATTEMPTS_MS = 100;
 const START_WITHIN_MS = 60_000;
+/**
+ * A new stream waits for an election, on a busy machine behind those of many others. A question that is asked again too early makes the
+ * servers busier: with two seconds, 300 new streams on a machine with ten processes for each core were asked for 700 times in vain.
+ */
+const CREATED_WITHIN_MS = 15_000;
 /** Subject, message id and expectations, with plenty of room. */
 const HEADER_BYTES = 2_048;
 /** A record of 256 KiB must fit into a message. */
@@ -118,7 +123,9 @@ export async function openNats(options: NatsOptions): Promise<Nats> {
       );
     }
     const mostBytes = most - HEADER_BYTES;
-    return shareConnection(connection, manager, { clock, replicas, mostBytes, fault: options.fault });
+    const creating = await jetstreamManager(connection, { timeout: CREATED_WITHIN_MS, checkAPI: false });
+    const { fault } = options;
+    return shareConnection(connection, manager, { clock, replicas, mostBytes, creating, fault });
   } catch (error) {
     await connection.close();
     throw error;
@@ -129,13 +136,15 @@ interface Shared {
   readonly clock: Clock;
   readonly replicas: number;
   readonly mostBytes: number;
+  /** Waits longer for an answer. */
+  readonly creating: JetStreamManager;
   readonly fault: ((message: string) => void) | undefined;
 }
 
 function shareConnection(
   connection: NatsConnection,
   manager: JetStreamManager,
-  { clock, replicas, mostBytes, fault }: Shared,
+  { clock, replicas, mostBytes, creating, fault }: Shared,
 ): Nats {
   const client = jetstream(connection, { timeout: ATTEMPT_MS });
   const link = watchLink(connection, clock);
@@ -156,7 +165,7 @@ function shareConnection(
     mostBytes,
     ask,
     publish: publisher(manager, client, ask, quorum),
-    ensureStream: (config) => ensureStream(manager, ask, { num_replicas: replicas, ...config }),
+    ensureStream: (config) => ensureStream(manager, creating, ask, { num_replicas: replicas, ...config }),
     connected: link.connected,
     gone: async () => !link.connected() && allRefuse(servers()),
     replicaDiffers: (stream, sequence) => {
@@ -202,17 +211,22 @@ function asker(link: NatsLink, clock: Clock): Ask {
   };
 }
 
-async function ensureStream(manager: JetStreamManager, ask: Ask, config: NewStream): Promise<StreamInfo> {
+async function ensureStream(
+  manager: JetStreamManager,
+  creating: JetStreamManager,
+  ask: Ask,
+  config: NewStream,
+): Promise<StreamInfo> {
   const what = `the stream ${config.name} cannot be opened`;
   const found = await ask(what, () => manager.streams.info(config.name).catch(notFound));
   if (!found) {
     // When several nodes start at once, one creates the stream; the others send the same configuration.
-    return ask(what, () => manager.streams.add(config), START_WITHIN_MS);
+    return ask(what, () => creating.streams.add(config), START_WITHIN_MS);
   }
   const { max_age, num_replicas } = found.config;
   const asked = { max_age: config.max_age ?? 0, num_replicas: config.num_replicas ?? 1 };
   if (max_age === asked.max_age && num_replicas === asked.num_replicas) return found;
-  return ask(what, () => manager.streams.update(config.name, asked), START_WITHIN_MS);
+  return ask(what, () => creating.streams.update(config.name, asked), START_WITHIN_MS);
 }
 
 function notFound(error: unknown): undefined {
