@@ -16,6 +16,7 @@ import {
 import { join } from 'node:path';
 import type { Clock } from '../lib/clock.ts';
 import { makeDirectory } from '../lib/make-directory.ts';
+import { InUse, lockFile } from '../storage/file-lock.ts';
 import { copyLmdb, LMDB_FILE } from '../storage/lmdb.ts';
 import { listSegments, SEGMENT_DIRECTORY } from '../storage/segment-files.ts';
 import { checkStore, type StoreCheck } from './check.ts';
@@ -140,21 +141,33 @@ export async function restoreStore(
   directory: string,
   { signal, progress }: Omit<Options, 'clock'>,
 ): Promise<{ readonly check: StoreCheck; readonly secret: boolean }> {
-  const check = await requireRestore(from, directory, { signal, progress });
+  return unused(from, async () => {
+    const check = await checkBackup(from, directory, { signal, progress });
+    return { check, secret: await copyBackup(from, directory, check.bytes, { signal, progress }) };
+  });
+}
+
+/** @returns whether the backup holds the secret */
+async function copyBackup(
+  from: string,
+  directory: string,
+  bytes: number,
+  { signal, progress }: Omit<Options, 'clock'>,
+): Promise<boolean> {
   makeDirectory(directory);
-  requireRoom(directory, check.bytes);
+  requireRoom(directory, bytes);
   const file = join(directory, LMDB_FILE);
   const unfinished = `${file}.restoring`;
   try {
-    progress('copying', 0, check.bytes);
+    progress('copying', 0, bytes);
     await copySegments(join(from, SEGMENT_DIRECTORY), join(directory, SEGMENT_DIRECTORY), signal);
     keepFile(join(from, LMDB_FILE), unfinished);
     const secret = existsSync(join(from, SECRET));
     if (secret) keepFile(join(from, SECRET), join(directory, SECRET));
     renameSync(unfinished, file);
     syncDirectory(directory);
-    progress('copying', check.bytes, check.bytes);
-    return { check, secret };
+    progress('copying', bytes, bytes);
+    return secret;
   } catch (error) {
     for (const path of [unfinished, join(directory, SECRET), join(directory, SEGMENT_DIRECTORY)])
       rmSync(path, { force: true, recursive: true });
@@ -166,9 +179,42 @@ export async function restoreStore(
 export async function requireRestore(
   from: string,
   directory: string,
+  options: Omit<Options, 'clock'>,
+): Promise<StoreCheck> {
+  return unused(from, () => checkBackup(from, directory, options));
+}
+
+/**
+ * Runs something while no node writes to a store: what is copied file by file meanwhile would not fit together.
+ * @throws Error that says what to do when a node uses it
+ */
+async function unused<T>(from: string, run: () => Promise<T>): Promise<T> {
+  requireStore(from);
+  const lock = lockOf(from);
+  try {
+    return await run();
+  } finally {
+    lock?.release();
+  }
+}
+
+/** undefined: it cannot be locked, as on a disk that is read-only, where no node runs either. */
+function lockOf(from: string): { release(): void } | undefined {
+  try {
+    return lockFile(join(from, LMDB_FILE));
+  } catch (error) {
+    if (!(error instanceof InUse)) return undefined;
+    throw new Error(
+      `a node runs on ${from}: take a backup of it with \`simstream backup\`, and restore that`,
+    );
+  }
+}
+
+async function checkBackup(
+  from: string,
+  directory: string,
   { signal, progress }: Omit<Options, 'clock'>,
 ): Promise<StoreCheck> {
-  requireStore(from);
   requireEmpty(directory);
   const check = await checkStore(join(from, LMDB_FILE), {
     signal,

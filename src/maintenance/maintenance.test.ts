@@ -22,7 +22,7 @@ import { createLmdbRegistry } from '../registry/lmdb.ts';
 import type { Registry } from '../registry/registry.ts';
 import { LMDB_FILE, openLmdb } from '../storage/lmdb.ts';
 import { openPages } from '../storage/lmdb-pages.ts';
-import { backupStore, describeBackup, restoreStore } from './backup.ts';
+import { backupStore, describeBackup, requireRestore, restoreStore } from './backup.ts';
 import { checkStore } from './check.ts';
 import { type RepairResult, repairStore } from './repair.ts';
 
@@ -282,5 +282,18 @@ describe('backup and restore', () => {
         /the backup is damaged: take another one, or run/,
       );
       assert.equal(existsSync(restored), false);
+    }));
+
+  test('the directory of a node that runs is no backup', () =>
+    inDirectory(async (parent) => {
+      const [directory, restored] = [join(parent, 'data'), join(parent, 'restored')];
+      await makeStore(directory);
+      await withStore(directory, async () => {
+        await assert.rejects(restoreStore(directory, restored, work), /a node runs on .*simstream backup/);
+        await assert.rejects(requireRestore(directory, restored, work), /a node runs on/);
+      });
+      assert.equal(existsSync(restored), false);
+      await restoreStore(directory, restored, work);
+      await withStore(restored, async () => {});
     }));
 });

@@ -55,7 +55,7 @@ function closeToOthers(descriptor: number): void {
 }
 
 /** Another process holds the lock. */
-class InUse extends Error {
+export class InUse extends Error {
   constructor(path: string) {
     super(
       `${path} is in use by another simstream process: stop that process, or set SIMSTREAM_DATA_DIR to another directory`,
