@@ -46,7 +46,7 @@ export function awsCaller(environment: Pick<DestinationEnvironment, 'egress' | '
       if (result.type === 'none') return { type: 'failed', outcome: result.outcome };
       const { status, text } = result;
       if (status >= 200 && status < 300) return { type: 'answer', status, text };
-      return { type: 'fault', fault: readFault(status, text, result.header) };
+      return { type: 'fault', fault: readFault(status, text, (name) => result.header(name)) };
     } finally {
       // A call that did not come to reading it leaves it open.
       if (!(body instanceof Uint8Array)) body.destroy();

@@ -191,7 +191,7 @@ export function hubFailure(answer: HttpAnswer, context: HubContext): Failure | u
   const reason = reasonOf(HUB_REASONS, answered);
   if (reason)
     return failureOf(reason, answered, context, 'Azure', retryAfterMs(answer.header('retry-after'), now));
-  const outcome = outcomeOfAnswer({ ...answer, text: words }, { at: hub.host, now, secrets });
+  const outcome = outcomeOfAnswer(answer, { at: hub.host, now, secrets, words });
   if (outcome.type === 'delivered' || outcome.type === 'partial') throw new Error('the answer is a failure');
   return outcome;
 }

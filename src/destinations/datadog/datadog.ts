@@ -294,7 +294,7 @@ function failureOf(answer: HttpAnswer, at: string, settings: Settings, now: numb
   }
   if (status === 401 || status === 403)
     return { type: 'refused', cause: keyRefused(status, at, settings, errors) };
-  const outcome = outcomeOfAnswer(errors ? { ...answer, text: errors } : answer, { at, now, secrets });
+  const outcome = outcomeOfAnswer(answer, { at, now, secrets, words: errors || undefined });
   if (outcome.type === 'partial') throw new Error('one answer is about one request');
   if (outcome.type === 'delivered') return errors ? partlyRefused(status, errors) : undefined;
   if (outcome.type !== 'retry' || outcome.afterMs !== undefined) return outcome;

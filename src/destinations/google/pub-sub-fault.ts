@@ -67,7 +67,7 @@ export function pubSubFailure(answer: HttpAnswer, fault: GoogleFault, context: F
     const named = { ...answered, code: foreign ? code : (status ?? '') };
     return failureOf(reason, named, context, 'Google', afterMs);
   }
-  const usual = outcomeOfAnswer({ ...answer, text: words }, { at, now, secrets });
+  const usual = outcomeOfAnswer(answer, { at, now, secrets, words });
   if (usual.type === 'delivered' || usual.type === 'partial') {
     // Pub/Sub never answers with such a success: a proxy between us did.
     const message = `${at} answered HTTP ${fault.http} without a result for the messages of project ${project}.`;

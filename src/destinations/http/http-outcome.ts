@@ -36,15 +36,18 @@ interface AnswerContext {
   readonly now: number;
   /** Secrets that must not be shown if the answer repeats them. */
   readonly secrets: readonly string[];
+  /** What the receiver says for people, where that is a part of the answer's text. Default: the text. */
+  readonly words?: string | undefined;
 }
 
 export function outcomeOfAnswer(answer: HttpAnswer, context: AnswerContext): Outcome {
   const { status } = answer;
+  const { words = answer.text } = context;
   if (status >= 200 && status < 300) return { type: 'delivered', remoteStatus: status };
   if (status >= 300 && status < 400) return { type: 'refused', cause: redirectCause(answer, context) };
   const cause = answerCause(answer, context);
   if (status === 413) return { type: 'too_large', cause };
-  if (status === 400 && EXPECTS_TLS.test(answer.text)) return { type: 'refused', cause };
+  if (status === 400 && EXPECTS_TLS.test(words)) return { type: 'refused', cause };
   if (status === 400 || status === 422) return { type: 'rejected', cause };
   const afterMs = retryAfterMs(answer.header('retry-after'), context.now);
   const throttled = status === 429 || (status === 403 && afterMs !== undefined);
@@ -59,10 +62,10 @@ export function outcomeOfAnswer(answer: HttpAnswer, context: AnswerContext): Out
 }
 
 /** Host, status and what the answer says of itself: `example.com answered 503 Service Unavailable: “maintenance”.`. */
-function answerCause(answer: HttpAnswer, { at, secrets }: AnswerContext): Cause {
-  const text = plainText(answer.text, secrets);
+function answerCause(answer: HttpAnswer, { at, secrets, words = answer.text }: AnswerContext): Cause {
+  const text = plainText(words, secrets);
   const hint =
-    answer.status === 400 && EXPECTS_TLS.test(answer.text)
+    answer.status === 400 && EXPECTS_TLS.test(words)
       ? 'The URL must begin with https.'
       : HINTS[answer.status];
   const message = `${at} answered ${named(answer.status)}${text ? `: ${quoted(text)}` : '.'}${hint ? ` ${hint}` : ''}`;

@@ -224,7 +224,7 @@ function failureOf(answer: HttpAnswer, at: string, settings: Settings, now: numb
   if (code === COLLECTION_ERROR)
     return { type: 'refused', cause: collectionRefused(words, settings, status) };
   const secrets = [settings.write_key];
-  const outcome = outcomeOfAnswer(words ? { ...answer, text: words } : answer, { at, now, secrets });
+  const outcome = outcomeOfAnswer(answer, { at, now, secrets, words: words || undefined });
   if (outcome.type === 'partial') throw new Error('one answer is about one request');
   return outcome.type === 'delivered' ? undefined : outcome;
 }
