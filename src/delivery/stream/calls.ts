@@ -1,47 +1,19 @@
-import type { Destination, Outcome } from '../../destinations/contract.ts';
 import type { Share } from '../../lib/shares.ts';
 import { comparePositions } from '../../log/log.ts';
 import { recordBytes } from '../../records/block.ts';
 import type { DataStreamDocument } from '../../registry/data-stream.ts';
-import { blockOf, type Delivery, deliver } from './batch.ts';
-import { bytesOf, type Chunk, countOf, deliveryId, firstOf, recordAt, type Span } from './chunk.ts';
-import { earlierRecords } from './earlier.ts';
-import { type Effect, type Event, isNotThere, type Refused } from './events.ts';
+import { blockOf } from './batch.ts';
+import { type Chunk, recordAt } from './chunk.ts';
+import type { Effect, Event, Refused } from './events.ts';
 import { SLOTS } from './lanes.ts';
 import { countBlocks, type LogView, readBlocks } from './log-calls.ts';
-import { type Noted, NotedRequests } from './noted-requests.ts';
+import { NotedRequests } from './noted-requests.ts';
+import { type Around, OpenDestination } from './open-destination.ts';
 import { DAMAGED } from './outcomes.ts';
 import { readSame } from './same-block.ts';
 import type { Selector } from './selecting.ts';
-import {
-  type Attempt,
-  nameOf,
-  type QuarantinedRecord,
-  type StreamContext,
-  type StreamSummary,
-} from './stream-context.ts';
-import { Summed } from './summed.ts';
+import { nameOf, type QuarantinedRecord, type StreamContext, type StreamSummary } from './stream-context.ts';
 import { takingOf } from './taking.ts';
-
-/** An open destination, and what is under way with it. */
-interface Handle {
-  readonly destination: Destination;
-  readonly slots: number;
-  readonly waitsFor: () => string | undefined;
-  /** Requests under way, and who waits until there are none. */
-  sends: number;
-  idle: (() => void) | undefined;
-}
-
-/** A request that is under way. */
-interface Sent {
-  readonly delivery: Delivery & { readonly notes: Noted };
-  readonly connectionType: string;
-  /** ms since the epoch, and monotonic. */
-  readonly startedAt: number;
-  readonly started: number;
-  fault(message: string): void;
-}
 
 const NOT_PERMITTED =
   'This node has no contact with its storage, and sends nothing that another node may be sending.';
@@ -56,14 +28,13 @@ export class Calls {
   readonly #tasks = new Set<Promise<unknown>>();
   readonly #shares = new Map<number, Share>();
   readonly #sending = new Map<number, AbortController>();
-  readonly #noted = new NotedRequests();
+  readonly #around: Around;
   /** Requests that have their memory, and wait for the permit to send. */
   readonly #unpermitted = new Set<number>();
   readonly #unsubscribe: () => void;
-  readonly #readAgain = (span: Span) => readSame(this.#context.log, this.#context.partition, span);
   readonly #stop = new AbortController();
   #openTicket = -1;
-  #handle: Handle | undefined;
+  #open: OpenDestination | undefined;
   document: DataStreamDocument | undefined;
 
   constructor(
@@ -76,6 +47,13 @@ export class Calls {
     this.#stream = stream;
     this.#view = { context, selector, feed };
     this.#feed = feed;
+    this.#around = {
+      context,
+      stream,
+      document: () => this.document as DataStreamDocument,
+      noted: new NotedRequests(),
+      failed: (error) => this.#failed(error),
+    };
     this.#unsubscribe = context.permit.onGranted(() => this.#goOn());
   }
 
@@ -116,7 +94,7 @@ export class Calls {
         this.own(countBlocks(this.#view, effect, this.stop));
         break;
       case 'open':
-        this.own(this.#open(effect.ticket));
+        this.own(this.#openNow(effect.ticket));
         break;
       case 'close':
         this.#close();
@@ -150,7 +128,7 @@ export class Calls {
     }
   }
 
-  async #open(ticket: number): Promise<void> {
+  async #openNow(ticket: number): Promise<void> {
     this.#openTicket = ticket;
     const opening = await this.#context.open(this.document as DataStreamDocument);
     if (opening.type === 'failed') {
@@ -160,33 +138,21 @@ export class Calls {
     const { destination, waitsFor = () => undefined } = opening;
     const gathering = takingOf(opening.gathering, this.document?.delivery);
     const slots = gathering.by === 'batch' && gathering.lanes ? SLOTS : 1;
-    const handle: Handle = { destination, slots, waitsFor, sends: 0, idle: undefined };
+    const open = new OpenDestination(this.#around, destination, slots, waitsFor);
     // It was changed, or ended, while it was opened.
     if (this.#openTicket !== ticket || this.stop.aborted) {
-      this.own(this.#closeHandle(handle));
+      this.own(open.close());
       return;
     }
-    this.#handle = handle;
+    this.#open = open;
     this.#feed({ type: 'opened', ticket, gathering });
   }
 
   #close(): void {
     this.#openTicket = -1;
-    const handle = this.#handle;
-    this.#handle = undefined;
-    if (handle) this.own(this.#closeHandle(handle));
-  }
-
-  async #closeHandle(handle: Handle): Promise<void> {
-    if (handle.sends > 0)
-      await new Promise<void>((resolve) => {
-        handle.idle = resolve;
-      });
-    try {
-      await handle.destination.close();
-    } catch (error) {
-      this.#context.fault(`the destination could not be closed: ${messageOf(error)}`, this.#stream());
-    }
+    const open = this.#open;
+    this.#open = undefined;
+    if (open) this.own(open.close());
   }
 
   #ask(request: number, bytes: number, failing: boolean): void {
@@ -211,7 +177,7 @@ export class Calls {
 
   #sayWait(request: number): void {
     if (this.#sending.has(request)) {
-      const cause = this.#handle?.waitsFor() ?? 'The destination has not yet answered.';
+      const cause = this.#open?.waitsFor() ?? 'The destination has not yet answered.';
       this.#feed({ type: 'wait_known', request, actor: 'receiver', cause });
       return;
     }
@@ -225,79 +191,15 @@ export class Calls {
     this.#shares.delete(request);
   }
 
-  /** D2: the handle counts it, and whoever closes the handle waits for it. */
   #send(request: number, chunk: Chunk, tries: number): void {
-    const handle = this.#handle;
-    if (!handle) throw new Error('a request was made for a destination that is not open');
+    const open = this.#open;
+    if (!open) throw new Error('a request was made for a destination that is not open');
     const controller = new AbortController();
     this.#sending.set(request, controller);
-    handle.sends++;
-    void this.#deliver(request, handle, chunk, tries, controller.signal);
-  }
-
-  /** Never rejects. */
-  async #deliver(
-    request: number,
-    handle: Handle,
-    chunk: Chunk,
-    tries: number,
-    signal: AbortSignal,
-  ): Promise<void> {
-    try {
-      const sent = this.#begin(handle, chunk);
-      const outcome = await deliver(handle.destination, sent.delivery, this.#readAgain, signal, sent.fault);
+    open.send(chunk, tries, controller.signal, (outcome, usage) => {
       this.#sending.delete(request);
-      // What was cut short has no outcome that says anything about the destination, but that it took the records.
-      if (!isNotThere(outcome) && (!signal.aborted || outcome.type === 'delivered'))
-        this.#context.attempted(this.#attemptOf(sent, tries, outcome));
-      this.#feed({ type: 'answered', request, outcome, usage: sent.delivery.summed?.of(outcome) });
-    } catch (error) {
-      this.#failed(error);
-    } finally {
-      handle.sends--;
-      if (handle.sends === 0) handle.idle?.();
-    }
-  }
-
-  #begin({ slots }: Handle, chunk: Chunk): Sent {
-    const { clock } = this.#context;
-    const stream = this.#stream();
-    const document = this.document as DataStreamDocument;
-    const started = clock.monotonic();
-    const earlier = (since: number) => earlierRecords(this.#context, stream, document, firstOf(chunk), since);
-    const delivery = {
-      stream,
-      chunk,
-      id: deliveryId(nameOf(stream), chunk, slots),
-      notes: this.#noted.begin(started),
-      earlier,
-      summed: stream.kind === 'usage' && !stream.job ? new Summed() : undefined,
-    };
-    const fault = (message: string) => this.#context.fault(message, stream);
-    const { connectionType } = document;
-    return { delivery, connectionType, startedAt: clock.now(), started, fault };
-  }
-
-  #attemptOf(
-    { delivery, connectionType, startedAt, started }: Sent,
-    tries: number,
-    outcome: Outcome,
-  ): Attempt {
-    const { clock } = this.#context;
-    const { stream, chunk, id, notes } = delivery;
-    return {
-      stream,
-      connectionType,
-      deliveryId: id,
-      records: countOf(chunk),
-      bytes: bytesOf(chunk),
-      startedAt,
-      durationMs: clock.monotonic() - started,
-      latencyMs: Math.max(0, clock.now() - (chunk[0] as Span).arrivedAt),
-      tries,
-      outcome,
-      exchange: notes.exchange,
-    };
+      this.#feed({ type: 'answered', request, outcome, usage });
+    });
   }
 
   async #commitNow(request: number): Promise<void> {
