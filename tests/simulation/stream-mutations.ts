@@ -268,6 +268,18 @@ const FAULTS: readonly (readonly [file: string, name: string, search: string, re
     'wanted.delete(nameOf(position));',
     '',
   ],
+  [
+    stream('selecting'),
+    'what was judged ahead counts with another filter as well',
+    'prepared?.filter === this.#filter && ',
+    'prepared !== undefined && ',
+  ],
+  [
+    stream('selecting'),
+    'what waits of the kind before is forgotten',
+    'sequence < each.until',
+    'sequence < 0',
+  ],
 ];
 
 export const STREAM_MUTATIONS: readonly Mutation[] = FAULTS.map(([file, name, search, replace]) => ({
