@@ -337,7 +337,10 @@ export async function setUpApi(options: FixtureOptions = {}): Promise<ApiFixture
     clock,
     registry,
     routes,
-    served: servedBy(app),
+    // Asked for by one test, and dear.
+    get served() {
+      return servedBy(app);
+    },
     logged,
     forgotten,
     verification,

@@ -135,7 +135,7 @@ export async function createApp(appParts: AppParts): Promise<FastifyInstance> {
     done();
   });
   refuseOtherMethods(app, [...routes, ...DOCUMENTATION_PATHS]);
-  await serveDocumentation(app, buildOpenApi(routes, parts.version, parts.exampleReceiver));
+  await serveDocumentation(app, () => buildOpenApi(routes, parts.version, parts.exampleReceiver));
   return app;
 }
 

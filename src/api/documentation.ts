@@ -22,16 +22,29 @@ export const DOCUMENTATION_PATHS = [
   { method: 'GET', path: '/api/docs' },
 ] as const;
 
-/** Serves the document at `/api/openapi.json` and lets people try the API at `/api/docs`. */
-export async function serveDocumentation(app: FastifyInstance, document: object): Promise<void> {
-  const text = JSON.stringify(document);
-  app.get('/api/openapi.json', async (_, reply) => reply.type('application/json; charset=utf-8').send(text));
-  // The plugin's types do not know documents of version 3.1; it passes the document on unchanged.
-  await app.register(swagger, { mode: 'static', specification: { document: document as never } });
+/**
+ * Serves the document at `/api/openapi.json` and lets people try the API at `/api/docs`.
+ * @param build makes the document, when somebody asks for it first: a node that starts does not wait for it
+ */
+export async function serveDocumentation(app: FastifyInstance, build: () => object): Promise<void> {
+  let document: object | undefined;
+  let text: string | undefined;
+  const built = () => {
+    document ??= build();
+    return document;
+  };
+  app.get('/api/openapi.json', async (_, reply) => {
+    text ??= JSON.stringify(built());
+    return reply.type('application/json; charset=utf-8').send(text);
+  });
+  // The pages ask this plugin for the document, and get the one that is built in its place.
+  await app.register(swagger, { mode: 'static', specification: { document: { openapi: '3.1.0' } as never } });
   await app.register(swaggerUi, {
     routePrefix: '/api/docs',
     staticCSP: POLICY,
     theme: { title: 'simstream API' },
+    transformSpecification: built,
+    transformSpecificationClone: false,
     uiConfig: {
       deepLinking: true,
       docExpansion: 'list',
