@@ -21,7 +21,7 @@ describe('the trace', () => {
   const run = (seed: number) => new World({ seed, hours: 1, keep: Number.MAX_SAFE_INTEGER }).run();
 
   test('of the same seed is the same, byte for byte', async () => {
-    for (const seed of [4, 26]) {
+    for (const seed of [10, 26]) {
       const [once, twice] = [await run(seed), await run(seed)];
       assert.ok(once.trace.length > 10_000);
       assert.equal(once.trace, twice.trace);
