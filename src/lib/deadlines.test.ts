@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Deadlines } from './deadlines.ts';
+import { Deadlines, deadlinesKept, deadlinesOf } from './deadlines.ts';
 import { ManualClock } from './manual-clock.fixture.ts';
 import { fc } from './property.fixture.ts';
 
@@ -54,4 +54,15 @@ test('what is late may begin another one', async () => {
   deadlines.begin(again);
   await clock.advance(1_000);
   assert.deepEqual(late, [100, 200, 300]);
+});
+
+test('work that takes a time of its own leaves nothing behind', async () => {
+  const clock = new ManualClock();
+  for (let milliseconds = 1; milliseconds <= 1_000; milliseconds++) {
+    const deadlines = deadlinesOf(clock, milliseconds);
+    assert.equal(deadlinesOf(clock, milliseconds), deadlines, 'shared by all that take as long');
+    deadlines.end(deadlines.begin(() => assert.fail('it was in time')));
+  }
+  await clock.advance(1_000);
+  assert.equal(deadlinesKept(clock), 0);
 });

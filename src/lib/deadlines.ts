@@ -13,11 +13,16 @@ export class Deadlines {
   #first: Deadline | undefined;
   #last: Deadline | undefined;
   #isSet = false;
+  readonly #idle: () => void;
 
-  /** @param milliseconds from the beginning of each to its deadline */
-  constructor(clock: Pick<Clock, 'monotonic' | 'after'>, milliseconds: number) {
+  /**
+   * @param milliseconds from the beginning of each to its deadline
+   * @param idle called when none has been under way for so long
+   */
+  constructor(clock: Pick<Clock, 'monotonic' | 'after'>, milliseconds: number, idle = () => {}) {
     this.#clock = clock;
     this.#milliseconds = milliseconds;
+    this.#idle = idle;
   }
 
   /** @param late called once, unless it ends before */
@@ -61,26 +66,27 @@ export class Deadlines {
     }
     // Timers are of whole milliseconds: one that is rounded down would be set again at once.
     if (this.#first && !this.#isSet) this.#set(Math.ceil(this.#first.at - now));
+    else if (!this.#first) this.#idle();
   }
 }
 
-/** By clock and milliseconds. */
+/** By clock and milliseconds; those with a deadline, or a timer that has not fired. */
 const all = new WeakMap<Clock, Map<number, Deadlines>>();
 
 /** The deadlines of all that may take this long by a clock. */
 export function deadlinesOf(clock: Clock, milliseconds: number): Deadlines {
-  let ofClock = all.get(clock);
-  if (!ofClock) {
-    ofClock = new Map();
-    all.set(clock, ofClock);
-  }
+  const ofClock = all.get(clock) ?? new Map<number, Deadlines>();
+  all.set(clock, ofClock);
   let found = ofClock.get(milliseconds);
   if (!found) {
-    found = new Deadlines(clock, milliseconds);
+    found = new Deadlines(clock, milliseconds, () => ofClock.delete(milliseconds));
     ofClock.set(milliseconds, found);
   }
   return found;
 }
+
+/** How many different times are kept for a clock. */
+export const deadlinesKept = (clock: Clock): number => all.get(clock)?.size ?? 0;
 
 /** Of one piece of work; for Deadlines alone. */
 export interface Deadline {
