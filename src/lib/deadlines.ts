@@ -85,9 +85,6 @@ export function deadlinesOf(clock: Clock, milliseconds: number): Deadlines {
   return found;
 }
 
-/** How many different times are kept for a clock. */
-export const deadlinesKept = (clock: Clock): number => all.get(clock)?.size ?? 0;
-
 /** Of one piece of work; for Deadlines alone. */
 export interface Deadline {
   readonly at: number;

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -34,7 +35,7 @@ export interface Service {
 
 /** Settings that .env.example asks for, as a user would fill them in. */
 export const FILLED_IN = {
-  SIMSTREAM_SECRET: Buffer.alloc(32, 7).toString('base64'),
+  SIMSTREAM_SECRET: createHash('sha256').update('any').digest('base64'),
   SIMSTREAM_OPERATOR_TOKEN: 'operator-token-of-a-test-0123456789',
   // Both look like numbers, as hexadecimal digits may by chance.
   NATS_PASSWORD: '00e1234567890123456789012345678',
