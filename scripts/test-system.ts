@@ -13,14 +13,16 @@ const FOLDERS = 'tests/{.,connectors,destinations,examples,fuzz,portal,simulatio
 /** The slowest files, by the beginning of their path; the order of all others does not matter. */
 const LONGEST_FIRST = [
   'tests/portal/browser',
-  'tests/crash',
-  'tests/aws-streams',
   'tests/simulation',
+  'tests/crash',
+  'tests/auto-restart',
+  'tests/notification',
+  'tests/aws-streams',
   'tests/connectors/',
 ];
 
-/** A test file mostly starts processes and waits for them: running as many as the machine has cores keeps all cores busy. */
-const CONCURRENCY = availableParallelism();
+/** A test file mostly starts processes and waits for them, or for a minute to pass: one more than the machine has cores keeps all cores busy. */
+const CONCURRENCY = availableParallelism() + 1;
 
 const cwd = fileURLToPath(new URL('..', import.meta.url));
 const rank = (file: string) => {

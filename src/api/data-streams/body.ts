@@ -12,6 +12,9 @@ export const LARGEST_FILTERS = 64 * 2 ** 10;
 /** More than any object of a body has; an answer lists no more faults. */
 const MOST_MEMBERS = 20;
 
+/** What a caller takes for the present, or for the begin of the retention, may differ by its clock and by its way here; ms. */
+const OF_CALLER = 60_000;
+
 /** Reads the fields of a data stream's body that the schema cannot check alone; faults are collected. */
 export class FieldReader {
   readonly faults: FieldFault[] = [];
@@ -82,12 +85,13 @@ export class FieldReader {
       const message = 'must be a date and time in ISO 8601, e.g. 2026-01-31T08:00:00Z, or earliest';
       return this.fault('InvalidFormat', path, message);
     }
-    if (time > now) return this.fault('OutOfRange', path, 'must not lie in the future');
-    if (time < now - retentionMs) {
-      const oldest = new Date(now - retentionMs).toISOString();
-      return this.fault('OutOfRange', path, `records are kept since ${oldest}: it must not lie before`);
+    if (time > now + OF_CALLER) return this.fault('OutOfRange', path, 'must not lie in the future');
+    const oldest = now - retentionMs;
+    if (time < oldest - OF_CALLER) {
+      const since = new Date(oldest).toISOString();
+      return this.fault('OutOfRange', path, `records are kept since ${since}: it must not lie before`);
     }
-    return time;
+    return Math.min(now, Math.max(oldest, time));
   }
 
   #id<const Id extends number>(

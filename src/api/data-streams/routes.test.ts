@@ -114,7 +114,11 @@ describe('create', () => {
     assert.equal((await api.document(String(past.headers.location).slice(-8)))?.start.sequence, 17);
     for (const time of ['2025-12-31 23:00:00+01:00', '2025-12-31T10:00:00'])
       assert.equal((await create(time)).status, 201, time);
-    for (const time of [at(-1), at(7 * DAY + 1)]) assert.deepEqual(codes(await create(time)), [422, 1404]);
+    // Clocks of callers differ a little.
+    for (const time of [at(-60_000), at(7 * DAY + 60_000)])
+      assert.equal((await create(time)).status, 201, time);
+    for (const time of [at(-60_001), at(7 * DAY + 60_001)])
+      assert.deepEqual(codes(await create(time)), [422, 1404]);
     for (const time of ['yesterday', '', '2025-12-32T00:00:00Z', '2025-02-30T00:00:00Z', '1767225600']) {
       assert.deepEqual(codes(await create(time)), [422, 1403], time);
     }
