@@ -162,7 +162,7 @@ export function natsReader({ nats, recent, inFlight }: ReaderParts): NatsReader 
 function decoded(sequence: number, data: Uint8Array): Found {
   const { length } = data;
   try {
-    return { stored: { sequence, block: decodeBlock(data.slice()) }, length };
+    return { stored: { sequence, block: decodeBlock(new Uint8Array(data)) }, length };
   } catch (error) {
     const fault = error instanceof BlockFault ? error.message : `the block cannot be decoded: ${error}`;
     return { stored: { sequence, block: undefined, fault, ...recordsIn(data) }, length };

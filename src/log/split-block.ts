@@ -18,7 +18,7 @@ export async function splitBlock(source: NewBlock, most: number): Promise<NewBlo
   for (let from = 0; from < block.count; ) {
     const to = endOfPiece(block, from, target);
     const index = sliceIndex(block, from, to);
-    const payload = block.payload().slice(block.starts[from], block.ends[to - 1]);
+    const payload = new Uint8Array(block.payload().subarray(block.starts[from], block.ends[to - 1]));
     const bytes = await encodeBlock(index, payload, block.arrivedAt);
     const piece = { partition, bytes, block: blockInMemory(index, payload, block.arrivedAt, bytes) };
     cut.push(...(await splitBlock(piece, most)));

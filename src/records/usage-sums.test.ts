@@ -41,6 +41,19 @@ test('volume and cost are summed up exactly, cost by currency and traffic type',
   ]);
 });
 
+test('nothing of the bytes is kept: they may be another record by the next one', () => {
+  const sums = new UsageSums();
+  const bytes = Buffer.from(`${record({})},`);
+  sums.addRecord(bytes, 0, bytes.length - 1);
+  bytes.write(`${record({ currency: { id: 1, code: 'USD' } })},`);
+  sums.addRecord(bytes, 0, bytes.length - 1);
+  const costs = sums.totals.cost.map(({ currency, amount }) => [currency, amount]);
+  assert.deepEqual(costs, [
+    ['EUR', '0.1'],
+    ['USD', '0.1'],
+  ]);
+});
+
 test('what a record lacks is named by nothing, or by its id; a cost that is not rated yet is none', () => {
   const { cost } = sumOf([
     record({ currency: null }),

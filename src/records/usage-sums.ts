@@ -164,9 +164,12 @@ function addPlace(sum: DecimalSum, bytes: Uint8Array, from: number, to: number):
   if (from >= 0) sum.addFrom(bytes, from, to);
 }
 
-/** The literal of a scalar with the byte behind it, which ends it; nothing for a missing one. */
+/**
+ * A copy of the literal of a scalar with the byte behind it, which ends it; nothing for a missing one. `slice` of a Buffer would be a
+ * view, and hold the whole block for as long as its sums are known.
+ */
 function literalAt(bytes: Uint8Array, from: number, end: number): Uint8Array {
-  return from < 0 ? NO_LITERAL : bytes.slice(from, end + 1);
+  return from < 0 ? NO_LITERAL : Uint8Array.prototype.slice.call(bytes, from, end + 1);
 }
 
 function isAt(bytes: Uint8Array, from: number, literal: Uint8Array): boolean {
