@@ -3,8 +3,7 @@ import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { ASK_EVERY, createApiClient, usageWebhook } from './support/api-client.ts';
+import { createApiClient, usageWebhook } from './support/api-client.ts';
 import { OPERATOR_TOKEN, startNode } from './support/node-process.ts';
 import { removeDirectory, temporaryDirectory } from './support/owned.ts';
 import { UsageRecords } from './support/usage-records.ts';
@@ -24,7 +23,7 @@ test('a node that may have few files open: idle connections to receivers give wa
   t.after(() => removeDirectory(dataDirectory));
   const node = await startNode({
     dataDirectory,
-    environment: { SIMSTREAM_VERIFY_DESTINATIONS: 'false' },
+    environment: { SIMSTREAM_VERIFY_DESTINATIONS: 'false', SIMSTREAM_RATE_WRITES: '0' },
     place: {
       address: '127.0.0.1',
       within: (command, args) => [
@@ -54,7 +53,6 @@ test('a node that may have few files open: idle connections to receivers give wa
     });
     const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`;
     await api.createStream(token, usageWebhook(`receiver ${stream}`, url, 1));
-    await sleep(ASK_EVERY);
   }
 
   const records = new UsageRecords(ORGANISATION);

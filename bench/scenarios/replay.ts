@@ -1,13 +1,10 @@
 import { ASK_EVERY } from '../../tests/support/api-client.ts';
 import { waitFor } from '../../tests/support/wait-for.ts';
-import { type BenchNode, createBusyStream, withNode } from '../bench-node.ts';
-import { figure, percentile, type Scenario } from '../scenario.ts';
+import { type BenchNode, withNode } from '../bench-node.ts';
+import { createLive } from '../live.ts';
+import { figure, type Scenario } from '../scenario.ts';
 import { BATCH, CONNECTIONS } from './throughput.ts';
 
-/** A stream that keeps up, and a replay of its own past beside it. */
-const RATE = 1_000;
-const LIVE_BATCH = 10;
-const SECONDS = 8;
 /** Of the live records. A replay has the same pace or a lower one, or the machine is what is measured. */
 const PACE = 2_000;
 
@@ -18,46 +15,26 @@ export const replay: Scenario = {
   run: async ({ rig, records = 100_000, quick, say }) => {
     const past = quick ? Math.min(records, 20_000) : records;
     const rounds = quick ? 1 : 3;
-    const shape = { records: (quick ? 2 : SECONDS) * RATE, batch: LIVE_BATCH, connections: CONNECTIONS };
     return withNode(async (bench) => {
-      const live = await createBusyStream(bench, rig, 'live');
-      const replays = await replaysOf(bench, live.target.organisationId as number);
+      const live = await createLive(bench, rig, { quick, rounds });
+      const { target, sinkPath } = live.stream;
+      const replays = await replaysOf(bench, target.organisationId as number);
       say(`warming up, and ${past.toLocaleString('en')} records of the past`);
-      await rig.drive(
-        rig.allot({ records: past, batch: BATCH, connections: CONNECTIONS }, live.target),
-        live.sinkPath,
-      );
-      const pace = () => rig.pace(rig.allot(shape, live.target), RATE, live.sinkPath);
-      await pace();
-      const alone: number[] = [];
-      const besideIt: number[] = [];
+      await rig.drive(rig.allot({ records: past, batch: BATCH, connections: CONNECTIONS }, target), sinkPath);
+      await live.warmUp();
       const replayed: number[] = [];
-      const faults: string[] = [];
       for (let round = 1; round <= rounds; round++) {
         say(`round ${round} of ${rounds}: live alone, then beside a replay`);
-        const quiet = await pace();
+        await live.alone();
         const one = await replays.begin();
-        const busy = await pace();
+        await live.besideIt();
         replayed.push(await replays.end(one));
-        faults.push(...quiet.faults, ...busy.faults);
-        alone.push(percentile(quiet.latencies, 0.99));
-        besideIt.push(percentile(busy.latencies, 0.99));
       }
       return {
-        title: `${RATE.toLocaleString('en')} records/s in requests of ${LIVE_BATCH}, ${rounds} rounds of ${shape.records / RATE} s alone and beside a replay of ${PACE.toLocaleString('en')} records/s`,
-        figures: [
-          figure('p99 alone', 'ms', alone),
-          figure('p99 beside the replay', 'ms', besideIt),
-          figure(
-            '  / alone',
-            '',
-            besideIt.map((each, round) => each / (alone[round] as number)),
-            { atMost: 1.1 },
-          ),
-          figure('replayed meanwhile', 'records', replayed),
-        ],
+        title: `${live.words} alone and beside a replay of ${PACE.toLocaleString('en')} records/s`,
+        figures: [...live.figures('replay', 1.1), figure('replayed meanwhile', 'records', replayed)],
         holds: 'no live record lost, duplicated or changed',
-        faults,
+        faults: live.faults,
       };
     });
   },

@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import type { FastifyInstance } from 'fastify';
-import { type TSchema, Type } from 'typebox';
-import Value from 'typebox/value';
+import { Type } from 'typebox';
 import { createAccounts } from '../auth/accounts.ts';
 import { createAudit } from '../auth/audit.ts';
 import { createAuthorizeOperator, type Identity } from '../auth/identity.ts';
@@ -19,7 +17,7 @@ import {
 } from '../destinations/contract.ts';
 import { restApi } from '../destinations/http/rest-api.ts';
 import { maskUrl } from '../destinations/url-secrets.ts';
-import { ApiError, ERRORS } from '../errors.ts';
+import { ApiError } from '../errors.ts';
 import type { NodesSnapshot } from '../leases/nodes.ts';
 import { ManualClock, seededRandom } from '../lib/manual-clock.fixture.ts';
 import {
@@ -31,11 +29,12 @@ import {
 import { createMemoryRegistry, type memoryRegistryStorage } from '../registry/memory.ts';
 import type { Json, Registry } from '../registry/registry.ts';
 import { createApp } from './app.ts';
+import { type CallResult, checkAnswer } from './checked-answer.fixture.ts';
 import type { DataStreamActivityParts } from './data-streams/activity.ts';
 import type { EventParts } from './events.ts';
-import { errorsOf } from './openapi.ts';
 import type { Route } from './route.ts';
 import { apiRoutes } from './routes.ts';
+import { servedBy } from './served-routes.fixture.ts';
 
 /** For tests: the whole API over a registry in memory, called by `inject`; every answer is checked against its route. */
 
@@ -143,14 +142,6 @@ export interface CallOptions {
   readonly token?: string;
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
-}
-
-export interface CallResult {
-  readonly status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of all shapes.
-  readonly body: any;
-  readonly text: string;
-  readonly headers: Readonly<Record<string, unknown>>;
 }
 
 export interface ApiFixture {
@@ -378,21 +369,6 @@ export async function setUpApi(options: FixtureOptions = {}): Promise<ApiFixture
   };
 }
 
-/** The lines of Fastify's tree of routes, each with the path from the root: `GET /api/v2/data_stream/:id`. */
-function servedBy(app: FastifyInstance): string[] {
-  const parts: string[] = [];
-  return app
-    .printRoutes({ commonPrefix: false })
-    .split('\n')
-    .flatMap((line) => {
-      const [, indent = '', part = '', methods] = /^([│├└─\s]*)(\S*)(?: \(([A-Z, ]+)\))?/.exec(line) ?? [];
-      const depth = indent.length / '├── '.length;
-      parts.length = Math.max(0, depth - 1);
-      parts.push(part);
-      return (methods ?? '').split(', ').flatMap((method) => (method ? [`${method} ${parts.join('')}`] : []));
-    });
-}
-
 function progressOf(stream: DataStreamDocument, now: number): ProgressDocument {
   return {
     epoch: 1,
@@ -409,30 +385,4 @@ function progressOf(stream: DataStreamDocument, now: number): ProgressDocument {
     retrying: null,
     expiredHours: [],
   };
-}
-
-/** An error has emnify's body and a status that its route documents; any other answer is one that its route promises. */
-function checkAnswer(
-  routes: readonly Route[],
-  method: string,
-  path: string | undefined,
-  { status, body, text, headers }: CallResult,
-): void {
-  if (status >= 400) {
-    assert.equal(typeof body?.error_code, 'number', text);
-    assert.equal(typeof body.error_token, 'string', text);
-    assert.equal(typeof body.message, 'string', text);
-  }
-  const route = routes.find((each) => each.method === method && each.path === path);
-  if (!route) return;
-  if (status >= 400) {
-    const documented = [...errorsOf(route)].map((token) => ERRORS[token].status as number);
-    assert.ok(documented.includes(status), `${route.operationId} does not document ${status}: ${text}`);
-    return;
-  }
-  const promised = route.responses[status];
-  assert.ok(promised, `${route.operationId} promises no ${status}`);
-  if (!promised.schema) assert.equal(text, '', route.operationId);
-  else if (promised.texts?.some((type) => String(headers['content-type']).startsWith(type))) return;
-  else assert.ok(Value.Check(promised.schema as TSchema, body ?? text), `${route.operationId}: ${text}`);
 }

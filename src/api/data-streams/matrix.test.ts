@@ -9,7 +9,8 @@ import {
 } from '../../destinations/samples.fixture.ts';
 import { ERRORS } from '../../errors.ts';
 import { FORMATS } from '../../records/formats.ts';
-import { type CallResult, setUpApi } from '../api.fixture.ts';
+import { setUpApi } from '../api.fixture.ts';
+import type { CallResult } from '../checked-answer.fixture.ts';
 import { casesOf, type FieldCase, isNeeded, propertiesOf } from '../field-cases.fixture.ts';
 
 /**
