@@ -215,7 +215,7 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
     if (!store.prefetch) return undefined;
     const missing: number[] = [];
     for (let sequence = start; sequence < end; sequence++)
-      if (!recent.get(partition, sequence) && !recent.bytesOf(partition, sequence)) missing.push(sequence);
+      if (!recent.get(partition, sequence)) missing.push(sequence);
     return missing.length > 0 ? store.prefetch(partition, missing, most) : undefined;
   };
 
@@ -228,7 +228,7 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
     if (hit) return { stored: { sequence, block: hit.block }, length: hit.storedLength };
     let bytes: Uint8Array | undefined;
     try {
-      bytes = recent.bytesOf(partition, sequence) ?? fetched?.get(sequence) ?? store.get(partition, sequence);
+      bytes = fetched?.get(sequence) ?? store.get(partition, sequence);
     } catch (error) {
       if (sequence < extentOf(partition).first) return { stored: undefined, length: 0 };
       // The store is damaged here; the blocks behind it may be readable.
@@ -274,7 +274,10 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
 
     extent: async (partition) => ({ ...extentOf(partition) }),
 
-    read,
+    read: (partition, from, limits) => {
+      recent.reads(partition, from);
+      return read(partition, from, limits);
+    },
 
     seek: async (partition, time) => {
       const { first, next } = extentOf(partition);

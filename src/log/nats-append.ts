@@ -67,11 +67,12 @@ export function openAppends(parts: AppendParts): Appends {
         throw new StoreUnavailable(`${to.stream} refuses a block without a reason`);
       const { sequence, duplicate } = published;
       if (!duplicate)
-        recent.add(partition, sequence, {
-          block: block.block,
-          storedLength: block.bytes.length,
-          id,
-        });
+        recent.add(
+          partition,
+          sequence,
+          { block: block.block, storedLength: block.bytes.length, id },
+          block.bytes,
+        );
       to.next = Math.max(to.next, sequence + 1);
       tips.stored(to);
       return { partition, sequence, duplicate };

@@ -75,7 +75,11 @@ export async function createNatsLog(nats: Nats, options: NatsLogOptions): Promis
 
     extent: async (partition) => reader.extent(partitionAt(partition)),
 
-    read: async (partition, from, limits) => reader.read(partitionAt(partition), from, limits),
+    read: async (partition, from, limits) => {
+      const at = partitionAt(partition);
+      recent.reads(partition, from);
+      return reader.read(at, from, limits);
+    },
 
     seek: async (partition, time) => reader.seek(partitionAt(partition), time),
 

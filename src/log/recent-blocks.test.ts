@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { MemoryPool } from '../lib/memory-pool.ts';
+import { describe, test } from 'node:test';
+import { type Lease, MemoryPool } from '../lib/memory-pool.ts';
 import { encodeBlock } from '../records/block.ts';
-import { leasedBlock } from '../records/leased-block.ts';
+import { leasedBlock, passingPayload } from '../records/leased-block.ts';
 import { layOut } from '../records/record-index.fixture.ts';
 import { type RecentBlock, recentBlocks } from './recent-blocks.ts';
 import { newBlock } from './world.fixture.ts';
@@ -19,54 +19,100 @@ function weightOfOne(): number {
 const held = (blocks: ReturnType<typeof recentBlocks>, partition: number) =>
   Array.from({ length: 20 }, (_, i) => i + 1).filter((sequence) => blocks.get(partition, sequence));
 
-test('the newest blocks of all partitions stay within the budget', () => {
+test('blocks without payloads of their own are kept twice as long; what was read does not push them out', () => {
   const blocks = recentBlocks(2, 4 * weightOfOne());
-  for (let sequence = 1; sequence <= 3; sequence++) blocks.add(0, sequence, recent);
-  for (let sequence = 11; sequence <= 13; sequence++) blocks.add(1, sequence, recent);
-  assert.deepEqual(held(blocks, 0), [3]);
-  assert.deepEqual(held(blocks, 1), [11, 12, 13]);
-  assert.equal(blocks.bytes, 4 * weightOfOne());
-});
-
-test('a block larger than the budget is not kept', () => {
-  const blocks = recentBlocks(1, weightOfOne() - 1);
-  blocks.add(0, 1, recent);
-  assert.equal(blocks.get(0, 1), undefined);
-  assert.equal(blocks.bytes, 0);
-});
-
-test('trimmed blocks give their room to others', () => {
-  const blocks = recentBlocks(2, 4 * weightOfOne());
-  for (let sequence = 1; sequence <= 3; sequence++) blocks.add(0, sequence, recent);
-  blocks.trim(0, 3);
-  assert.deepEqual(held(blocks, 0), [3]);
-  for (let sequence = 1; sequence <= 3; sequence++) blocks.add(1, sequence, recent);
-  assert.deepEqual(held(blocks, 0), [3]);
-  assert.deepEqual(held(blocks, 1), [1, 2, 3]);
-  blocks.trim(0, 100);
-  blocks.trim(1, 100);
-  assert.equal(blocks.bytes, 0);
-});
-
-test('the books stay right over many blocks', () => {
-  const blocks = recentBlocks(1, 8 * weightOfOne());
-  for (let sequence = 1; sequence <= 10_000; sequence++) blocks.add(0, sequence, recent);
-  assert.equal(blocks.bytes, 8 * weightOfOne());
-  for (let sequence = 9_993; sequence <= 10_000; sequence++) assert.ok(blocks.get(0, sequence));
-});
-
-test('what was read does not push out the newest; the stored bytes of the newest outlast them', () => {
-  const blocks = recentBlocks(1, 4 * weightOfOne());
-  const bytes = new Uint8Array(16);
-  for (let sequence = 11; sequence <= 18; sequence++) blocks.add(0, sequence, recent, bytes);
+  for (let sequence = 11; sequence <= 20; sequence++) blocks.add(0, sequence, recent);
   for (let sequence = 1; sequence <= 9; sequence++) blocks.addRead(0, sequence, recent);
-  assert.deepEqual(held(blocks, 0), [8, 9, 15, 16, 17, 18]);
-  assert.equal(blocks.bytesOf(0, 11), bytes);
-  blocks.addRead(0, 9, recent);
+  assert.deepEqual(held(blocks, 0), [8, 9, 13, 14, 15, 16, 17, 18, 19, 20]);
+  assert.equal(blocks.bytes, 10 * weightOfOne());
   blocks.trim(0, 18);
-  assert.deepEqual(held(blocks, 0), [18]);
-  assert.equal(blocks.bytesOf(0, 17), undefined);
+  assert.deepEqual(held(blocks, 0), [18, 19, 20]);
 });
+
+test('another block with the same sequence takes the place of the first, wherever that is', () => {
+  const blocks = recentBlocks(1, 2 * weightOfOne());
+  const named = (id: string): RecentBlock => ({ ...recent, id });
+  for (let sequence = 1; sequence <= 4; sequence++) blocks.add(0, sequence, named('first'));
+  for (const sequence of [2, 4]) blocks.add(0, sequence, named('second'));
+  assert.equal(blocks.get(0, 2)?.id, 'second');
+  assert.equal(blocks.get(0, 4)?.id, 'second');
+  for (let sequence = 5; sequence <= 6; sequence++) blocks.add(0, sequence, named('later'));
+  assert.equal(blocks.get(0, 4)?.id, 'second');
+});
+
+test('the newest blocks outlast their payloads in memory, and stay what they are', async () => {
+  const { world, add, lease } = await leasedBlocks(2);
+  add(1);
+  const { payload, block } = add(2);
+  add(3);
+  assert.equal(lease(1).bytes, undefined, 'its memory is free');
+  assert.ok(lease(2).bytes);
+  const first = world.get(0, 1)?.block;
+  assert.deepEqual(first?.starts, block.starts);
+  assert.equal(first?.payloadCrc, block.payloadCrc);
+  assert.ok(first && first.heldBytes < block.heldBytes);
+  assert.ok(payload.equals(passingPayload(first)));
+});
+
+describe('a reader that fell behind', () => {
+  test('finds the payload of what it reads next, as far as there is room', async () => {
+    const { world, add, lease } = await leasedBlocks(2);
+    for (const sequence of [1, 2, 3]) add(sequence);
+    world.reads(0, 2);
+    // Two are the newest, four more are wanted.
+    for (let sequence = 4; sequence <= 10; sequence++) add(sequence);
+    const inMemory = () =>
+      Array.from({ length: 10 }, (_, at) => at + 1).filter((sequence) => lease(sequence).bytes);
+    assert.deepEqual(inMemory(), [2, 3, 4, 5, 9, 10]);
+    world.reads(0, 4);
+    assert.deepEqual(inMemory(), [4, 5, 9, 10]);
+    assert.ok(world.get(0, 2), 'another reader finds it');
+  });
+
+  test('and is never heard of again leaves its room to others', async () => {
+    const { world, add, lease } = await leasedBlocks(2);
+    for (const sequence of [1, 2, 3]) add(sequence);
+    world.reads(0, 2);
+    for (let sequence = 4; sequence <= 20; sequence++) add(sequence);
+    assert.equal(lease(5).bytes, undefined);
+    world.reads(0, 18);
+    for (let sequence = 21; sequence <= 24; sequence++) add(sequence);
+    assert.ok(lease(19).bytes);
+  });
+
+  test('of what is not in memory any more wants nothing', async () => {
+    const { world, add, lease } = await leasedBlocks(2);
+    for (let sequence = 101; sequence <= 104; sequence++) add(sequence);
+    world.reads(0, 1);
+    for (let sequence = 105; sequence <= 108; sequence++) add(sequence);
+    assert.equal(lease(106).bytes, undefined);
+  });
+});
+
+/** Room for `count` of the newest blocks, whose payloads lie in memory that is used again. */
+async function leasedBlocks(count: number) {
+  const pool = new MemoryPool(2 ** 20, true);
+  const { index, payload } = layOut('usage', [{ text: JSON.stringify({ pad: 'x'.repeat(20_000) }) }]);
+  const encoded = await encodeBlock(index, payload, 0);
+  const leases = new Map<number, Lease>();
+  const make = () => {
+    const lease = pool.take(payload.length);
+    lease.bytes?.set(payload);
+    return { lease, block: leasedBlock(index, lease, 0, encoded) };
+  };
+  const world = recentBlocks(1, count * (make().block.heldBytes + 2048));
+  return {
+    world,
+    lease: (sequence: number) => leases.get(sequence) as Lease,
+    add: (sequence: number) => {
+      const { lease, block } = make();
+      leases.set(sequence, lease);
+      world.add(0, sequence, { block, storedLength: encoded.length }, encoded);
+      lease.release();
+      return { payload: Buffer.from(payload), block };
+    },
+  };
+}
 
 test('a block in memory that is used again is held as long as it is here', async () => {
   const pool = new MemoryPool(2 ** 20);

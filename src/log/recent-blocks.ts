@@ -1,5 +1,6 @@
 import type { Block } from '../records/block.ts';
-import { leaseOf } from '../records/leased-block.ts';
+import { leanBlock, leaseOf } from '../records/leased-block.ts';
+import { keepWithin } from './kept-blocks.ts';
 
 /** A block in memory with the number of bytes it has in the store. */
 export interface RecentBlock {
@@ -10,31 +11,43 @@ export interface RecentBlock {
 }
 
 /**
- * Blocks in memory, in three groups, each within a budget of bytes: the newest blocks decoded, more of the newest as stored
- * bytes, and the blocks that were last read from the store.
+ * Blocks in memory, in four groups, each within a budget of bytes:
+ *
+ *   newest   with their payloads, for followers that keep up
+ *   wanted   with their payloads, older than the newest: what a stream that fell behind reads next
+ *   lean     without their payloads, which are decompressed when they are used: more of the newest
+ *   read     from the store, without their payloads: streams that resume together read the same ones
+ *
+ * A block that leaves the newest is wanted if a reader is on the way to it and there is room. Else it becomes lean. So of a backlog
+ * that is larger than the memory, a part is still read without being decompressed; if the newest blocks alone were kept, each would
+ * be dropped just before its reader comes.
  */
 export interface RecentBlocks {
-  /** Add the sequences of a partition in order. `bytes` is the stored block and must not change. */
+  /**
+   * Add the sequences of a partition in order.
+   * @param bytes the stored block, which must not change; undefined for a block without its payload
+   */
   add(partition: number, sequence: number, recent: RecentBlock, bytes?: Uint8Array): void;
   /** A block from the store: several streams that are behind often read the same block. */
   addRead(partition: number, sequence: number, read: RecentBlock): void;
   get(partition: number, sequence: number): RecentBlock | undefined;
-  /** The stored bytes of a block that `get` may no longer have. */
-  bytesOf(partition: number, sequence: number): Uint8Array | undefined;
+  /** A stream reads on from here: it has no more use for what lies before. */
+  reads(partition: number, from: number): void;
   /** Forgets the blocks of a partition with sequence < `before`. */
   trim(partition: number, before: number): void;
   readonly bytes: number;
 }
 
-/** For the newest decoded blocks. 32 MiB hold a part of a second at full load: a follower that keeps up decodes nothing. */
-export const RECENT_BYTES = 32 * 2 ** 20;
-/**
- * For the newest blocks as stored bytes, a tenth of the decoded size. A stream that falls behind for a second reads them.
- * It touches no page of the store's file, which would count as memory of the process.
- */
-const STORED_SHARE = 1 / 2;
+/** For the newest blocks: a tenth of a second at full load. A stream that keeps up holds what it has not sent yet itself. */
+export const RECENT_BYTES = 16 * 2 ** 20;
+/** A stream that falls behind at full load for a quarter of a second. */
+const WANTED_SHARE = 2;
+/** Without their payloads, blocks take about a sixth of their size. A stream that is behind for a second reads them. */
+const LEAN_SHARE = 1;
 /** For blocks from the store: streams that resume together are some hundred blocks apart. */
 const READ_SHARE = 1 / 2;
+/** Nobody has read a partition's blocks while so many others left the newest, in budgets: its reader waits for something. */
+const READER_IS_GONE_AFTER = 4;
 
 /**
  * Memory of a block beside its bytes: its object and the seven typed arrays of its index. If this were too small, many
@@ -42,91 +55,95 @@ const READ_SHARE = 1 / 2;
  */
 const BLOCK_OVERHEAD = 2048;
 
+interface Encoded extends RecentBlock {
+  readonly bytes?: Uint8Array;
+}
+
+/** Where somebody reads a partition, and how many bytes had left the newest by then. */
+interface Reader {
+  readonly from: number;
+  readonly at: number;
+}
+
 export function recentBlocks(partitions: number, budget = RECENT_BYTES): RecentBlocks {
   const weight = ({ block }: RecentBlock) => block.heldBytes + BLOCK_OVERHEAD;
-  const newest = keepWithin(budget, partitions, weight, {
-    kept: ({ block }) => leaseOf(block)?.retain(),
-    forgotten: ({ block }) => leaseOf(block)?.release(),
+  const kept = ({ block }: RecentBlock) => leaseOf(block)?.retain();
+  const forgotten = ({ block }: RecentBlock) => leaseOf(block)?.release();
+  const readers: (Reader | undefined)[] = [];
+  let left = 0;
+
+  const isGone = (reader: Reader) => left - reader.at > budget * READER_IS_GONE_AFTER;
+  const hasRoom = (needed: number) => wanted.bytes + needed <= budget * WANTED_SHARE;
+  /** A reader that is gone leaves its room to others. */
+  const forgetIfGone = (partition: number) => {
+    const reader = readers[partition];
+    if (!reader || !isGone(reader)) return;
+    readers[partition] = undefined;
+    wanted.trim(partition, Number.POSITIVE_INFINITY);
+  };
+  const isWanted = (partition: number, sequence: number, needed: number): boolean => {
+    forgetIfGone(partition);
+    const reader = readers[partition];
+    if (!reader || sequence < reader.from) return false;
+    if (!hasRoom(needed)) for (const other of readers.keys()) forgetIfGone(other);
+    return hasRoom(needed);
+  };
+  const leave = (partition: number, sequence: number, recent: Encoded) => {
+    const needed = weight(recent);
+    left += needed;
+    if (isWanted(partition, sequence, needed)) wanted.add(partition, sequence, recent);
+    else becomeLean(partition, sequence, recent);
+  };
+  const becomeLean = (partition: number, sequence: number, { bytes, ...recent }: Encoded) => {
+    const block = bytes ? leanBlock(recent.block, bytes) : recent.block;
+    lean.add(partition, sequence, { ...recent, block });
+  };
+
+  const newest = keepWithin<Encoded>({ budget, partitions, weight, kept, forgotten, left: leave });
+  const wanted = keepWithin<Encoded>({
+    budget: budget * WANTED_SHARE,
+    partitions,
+    weight,
+    inOrder: true,
+    kept,
+    forgotten: (recent, partition, sequence) => {
+      forgotten(recent);
+      becomeLean(partition, sequence, recent);
+    },
   });
-  const read = keepWithin(budget * READ_SHARE, partitions, weight);
-  const stored = keepWithin(budget * STORED_SHARE, partitions, (bytes: Uint8Array) => bytes.length + 256);
+  const lean = keepWithin({ budget: budget * LEAN_SHARE, partitions, weight });
+  const read = keepWithin({ budget: budget * READ_SHARE, partitions, weight });
+  const groups = [newest, wanted, lean, read];
+  const find = (partition: number, sequence: number) => {
+    for (const group of groups) {
+      const found = group.get(partition, sequence);
+      if (found) return found;
+    }
+    return undefined;
+  };
+
   return {
     add: (partition, sequence, recent, bytes) => {
       // Replicas may count differently: what was read last is what the sequence means now.
-      const kept = newest.get(partition, sequence);
-      if (kept && kept.id !== recent.id) newest.forget(partition, sequence);
-      newest.add(partition, sequence, recent);
-      if (bytes) stored.add(partition, sequence, bytes);
+      for (const group of groups) {
+        const before = group.get(partition, sequence);
+        if (before && before.id !== recent.id) group.forget(partition, sequence);
+      }
+      newest.add(partition, sequence, bytes ? { ...recent, bytes } : recent);
     },
     addRead: read.add,
-    get: (partition, sequence) => newest.get(partition, sequence) ?? read.get(partition, sequence),
-    bytesOf: stored.get,
+    get: find,
+    reads: (partition, from) => {
+      // Who reads what is not in memory is far behind, or looks at the past.
+      if (!find(partition, from)) return;
+      readers[partition] = { from, at: left };
+      wanted.trim(partition, from);
+    },
     trim: (partition, before) => {
-      for (const kind of [newest, read, stored]) kind.trim(partition, before);
+      for (const group of groups) group.trim(partition, before);
     },
     get bytes() {
-      return newest.bytes + read.bytes + stored.bytes;
-    },
-  };
-}
-
-interface Kept<T> {
-  add(partition: number, sequence: number, value: T): void;
-  get(partition: number, sequence: number): T | undefined;
-  forget(partition: number, sequence: number): void;
-  trim(partition: number, before: number): void;
-  readonly bytes: number;
-}
-
-/** The last blocks of all partitions, within a budget of bytes. */
-function keepWithin<T>(
-  budget: number,
-  partitions: number,
-  weight: (value: T) => number,
-  told: { kept?(value: T): void; forgotten?(value: T): void } = {},
-): Kept<T> {
-  const byPartition = Array.from({ length: partitions }, () => new Map<number, T>());
-  // Order of arrival over all partitions. An entry of a trimmed block stays until its turn, and is then ignored.
-  let arrivals: { partition: number; sequence: number }[] = [];
-  let oldest = 0;
-  let bytes = 0;
-
-  const forget = (partition: number, sequence: number) => {
-    const kept = byPartition[partition]?.get(sequence);
-    if (kept === undefined) return;
-    byPartition[partition]?.delete(sequence);
-    bytes -= weight(kept);
-    told.forgotten?.(kept);
-  };
-  const evict = () => {
-    while (bytes > budget && oldest < arrivals.length) {
-      const { partition, sequence } = arrivals[oldest++] as { partition: number; sequence: number };
-      forget(partition, sequence);
-    }
-    if (oldest > 1024 && oldest * 2 > arrivals.length) {
-      arrivals = arrivals.slice(oldest);
-      oldest = 0;
-    }
-  };
-
-  return {
-    add: (partition, sequence, value) => {
-      if (byPartition[partition]?.has(sequence)) return;
-      told.kept?.(value);
-      byPartition[partition]?.set(sequence, value);
-      arrivals.push({ partition, sequence });
-      bytes += weight(value);
-      evict();
-    },
-    get: (partition, sequence) => byPartition[partition]?.get(sequence),
-    forget,
-    trim: (partition, before) => {
-      for (const sequence of byPartition[partition]?.keys() ?? []) {
-        if (sequence < before) forget(partition, sequence);
-      }
-    },
-    get bytes() {
-      return bytes;
+      return groups.reduce((sum, group) => sum + group.bytes, 0);
     },
   };
 }

@@ -48,31 +48,43 @@ interface Opened {
 export function decodeBlock(source: Uint8Array): Block {
   const bytes = Buffer.from(source.buffer, source.byteOffset, source.byteLength);
   const opened = openBlock(bytes);
-  const { kind, count, organisationCount, index } = opened;
+  const { kind, count, index } = opened;
   const columns = readColumns(opened);
-  const codec = bytes[6] as number;
-  const payloadLength = bytes.readUInt32LE(16);
-  const payloadCrc = payloadCrcOf(bytes);
-  const stored = bytes.subarray(index.length);
-  let payload: Uint8Array | undefined;
   const block = {
     kind,
     count,
     ...columns,
     arrivedAt: bytes.readDoubleLE(24),
-    payloadLength,
+    payloadLength: bytes.readUInt32LE(16),
     heldBytes: index.length + bytes.length,
-    payloadCrc,
-    payload: () => {
-      if (payload) return payload;
-      payload = unpack(stored, codec, payloadLength, payloadCrc);
-      (organisationCount > 1 ? UNPACKED.mixed : UNPACKED.whole).add(codec === 0 ? 0 : payloadLength, () => {
-        payload = undefined;
-      });
-      return payload;
-    },
+    payloadCrc: payloadCrcOf(bytes),
+    payload: payloadOf(bytes, true),
   };
   return opened.version === 1 ? withEndpoints(block) : block;
+}
+
+/**
+ * The payload of an encoded block, decompressed at the first call. It stays in memory while there is room for it.
+ * @param encoded whose header is sound
+ * @param check whether the bytes are compared with their checksum: they come from a disk or a network
+ */
+export function payloadOf(encoded: Uint8Array, check: boolean): () => Uint8Array {
+  const bytes = Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);
+  let payload: Uint8Array | undefined;
+  return () => {
+    if (payload) return payload;
+    const codec = bytes[6] as number;
+    const length = bytes.readUInt32LE(16);
+    const stored = bytes.subarray(bytes.length - bytes.readUInt32LE(20));
+    if (check && crc32(stored) !== payloadCrcOf(bytes))
+      throw new BlockFault('the payload of the block does not match its checksum');
+    payload = unpack(stored, codec, length);
+    const unpacked = bytes.readUInt32LE(12) > 1 ? UNPACKED.mixed : UNPACKED.whole;
+    unpacked.add(codec === 0 ? 0 : length, () => {
+      payload = undefined;
+    });
+    return payload;
+  };
 }
 
 /** The number of records in the header of a block that cannot be decoded; undefined if it has no header. */
@@ -205,8 +217,7 @@ function endpointsIn(block: Block): EndpointColumns {
   }
 }
 
-function unpack(stored: Uint8Array, codec: number, length: number, crc: number): Uint8Array {
-  if (crc32(stored) !== crc) throw new BlockFault('the payload of the block does not match its checksum');
+function unpack(stored: Uint8Array, codec: number, length: number): Uint8Array {
   if (codec === 0) {
     if (stored.length !== length) throw new BlockFault('the payload of the block has the wrong length');
     return stored;

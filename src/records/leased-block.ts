@@ -1,6 +1,6 @@
 import type { Lease } from '../lib/memory-pool.ts';
 import { type Block, blockInMemory, type RecordIndex } from './block.ts';
-import { decodeBlock } from './decode-block.ts';
+import { payloadOf } from './decode-block.ts';
 
 /**
  * A block whose payload lies in memory that is used again. When the lease is over, the payload is decompressed from the encoded
@@ -13,18 +13,24 @@ import { decodeBlock } from './decode-block.ts';
  */
 export function leasedBlock(index: RecordIndex, lease: Lease, arrivedAt: number, encoded: Uint8Array): Block {
   const plain = blockInMemory(index, lease.bytes as Uint8Array, arrivedAt, encoded);
-  let decoded: Block | undefined;
+  const unpacked = payloadOf(encoded, false);
   const payload = () => {
     const { bytes } = lease;
-    if (bytes) {
-      lease.giveUp();
-      return bytes;
-    }
-    decoded ??= decodeBlock(encoded);
-    return decoded.payload();
+    if (!bytes) return unpacked();
+    lease.giveUp();
+    return bytes;
   };
   leases.set(payload, lease);
   return { ...plain, payload };
+}
+
+/**
+ * The same block, without its payload in memory: that is decompressed when it is used.
+ * @param encoded the block as the log stores it, by this process
+ */
+export function leanBlock(block: Block, encoded: Uint8Array): Block {
+  const heldBytes = block.heldBytes - block.payloadLength + encoded.length;
+  return { ...block, heldBytes, payload: payloadOf(encoded, false) };
 }
 
 type Payload = Pick<Block, 'payload'>;

@@ -1,14 +1,30 @@
+import type { Lease } from '../../lib/memory-pool.ts';
 import type { Block } from '../../records/block.ts';
+import { leaseOf } from '../../records/leased-block.ts';
 
-/** Blocks that wait in memory for delivery, each counted once however many data streams wait for records of it. */
+/** Streams that keep up hold some of the newest blocks; those of many slow receivers take less memory as they are stored. */
+const MOST_RETAINED = 24 * 2 ** 20;
+
+/**
+ * Blocks that wait in memory for delivery, each counted once however many data streams wait for records of it. Payloads in memory
+ * that is used again stay for so long, up to a bound: what is sent next need not be decompressed.
+ */
 export class HeldBlocks {
   readonly #most: number;
+  readonly #mostRetained: number;
   readonly #holders = new Map<Block, number>();
+  readonly #leases = new Map<Block, Lease>();
   #bytes = 0;
+  /** Bytes of the payloads that are held. */
+  #retained = 0;
 
-  /** @param most bytes */
-  constructor(most: number) {
+  /**
+   * @param most bytes
+   * @param mostRetained bytes of payloads
+   */
+  constructor(most: number, mostRetained = MOST_RETAINED) {
     this.#most = most;
+    this.#mostRetained = mostRetained;
   }
 
   get bytes(): number {
@@ -22,7 +38,10 @@ export class HeldBlocks {
 
   add(block: Block): void {
     const holders = this.#holders.get(block) ?? 0;
-    if (holders === 0) this.#bytes += block.heldBytes;
+    if (holders === 0) {
+      this.#bytes += block.heldBytes;
+      this.#retain(block);
+    }
     this.#holders.set(block, holders + 1);
   }
 
@@ -32,6 +51,20 @@ export class HeldBlocks {
       this.#holders.set(block, holders - 1);
       return;
     }
-    if (this.#holders.delete(block)) this.#bytes -= block.heldBytes;
+    if (!this.#holders.delete(block)) return;
+    this.#bytes -= block.heldBytes;
+    const lease = this.#leases.get(block);
+    if (!lease) return;
+    this.#leases.delete(block);
+    this.#retained -= block.payloadLength;
+    lease.release();
+  }
+
+  #retain(block: Block): void {
+    const lease = leaseOf(block);
+    if (!lease?.bytes || this.#retained + block.payloadLength > this.#mostRetained) return;
+    lease.retain();
+    this.#leases.set(block, lease);
+    this.#retained += block.payloadLength;
   }
 }
