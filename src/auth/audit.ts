@@ -1,3 +1,4 @@
+import { createBelievedTime } from '../lib/believed-time.ts';
 import type { Clock, Random } from '../lib/clock.ts';
 import { documentKind } from '../registry/documents.ts';
 import { type Registry, registryKey, type WriteOutcome } from '../registry/registry.ts';
@@ -114,6 +115,7 @@ interface OpenChunk {
 }
 
 export function createAudit({ registry, clock, random, retentionMs }: AuditParts): Audit {
+  const timeOfAges = createBelievedTime(clock);
   let open: OpenChunk | undefined;
   let trimAt = 0;
 
@@ -163,7 +165,7 @@ export function createAudit({ registry, clock, random, retentionMs }: AuditParts
   const trim = async (): Promise<void> => {
     const keys: string[] = [];
     for await (const { key } of AUDIT.list(registry)) keys.push(key);
-    const oldest = clock.now() - retentionMs;
+    const oldest = timeOfAges() - retentionMs;
     const tooMany = keys.length - MOST_CHUNKS;
     for (const [index, key] of keys.entries()) {
       if (index >= tooMany && timeOf(key) >= oldest) break;

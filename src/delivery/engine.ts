@@ -1,5 +1,5 @@
 import type { Leases } from '../leases/leases.ts';
-import { createBelievedTime } from '../lib/believed-time.ts';
+import { createBelievedTime, LEAP_LASTS_MS } from '../lib/believed-time.ts';
 import type { Permit } from '../lib/permit.ts';
 import { Shares } from '../lib/shares.ts';
 import { PartitionRunner } from './partition/runner.ts';
@@ -20,10 +20,9 @@ const LEAST_BYTES = 128 * 2 ** 10;
 /** For blocks with waiting records: room for a thousand decoded blocks, or ten thousand stored ones. */
 const BYTES_WAITING = 128 * 2 ** 20;
 
-type EngineContext = Omit<RunnerContext, 'budgets' | 'timeOfAges'> & { readonly leases: Leases };
-
-/** A clock that was set ahead by mistake is mostly set right within minutes. The disk must have room for as much longer. */
-const LEAP_LASTS_MS = 3_600_000;
+type EngineContext = Omit<RunnerContext, 'budgets' | 'timeOfAges' | 'timeOfHours'> & {
+  readonly leases: Leases;
+};
 
 /** What a node has for deliveries. */
 function memoryBudgets(): MemoryBudgets {
@@ -42,9 +41,11 @@ export async function runDelivery(
 ): Promise<void> {
   const { leases, ...rest } = context;
   const { clock, retentionMs } = rest;
+  // The disk must have room for what stays longer: with a short retention a leap is believed sooner.
   const timeOfAges = createBelievedTime(clock, Math.min(LEAP_LASTS_MS, retentionMs));
+  const timeOfHours = createBelievedTime(clock);
   const run = (partition: number, epoch: number, signal: AbortSignal, permit: Permit) =>
-    new PartitionRunner({ ...rest, budgets, timeOfAges }, partition, epoch, permit).run(signal);
+    new PartitionRunner({ ...rest, budgets, timeOfAges, timeOfHours }, partition, epoch, permit).run(signal);
   await leases.hold(context.log.partitions, run, stop);
 }
 

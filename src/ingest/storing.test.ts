@@ -153,6 +153,22 @@ describe('storing the records of requests', () => {
     );
   });
 
+  test('what comes while the clock is hours behind for a moment is not hours old', async () => {
+    const log = heldLog();
+    const clock = new ManualClock();
+    const begun = clock.now();
+    const { store } = createStoring(log, clock, new MemoryPool(2 ** 20, true));
+    for (const jump of [0, -2 * 3_600_000, 2 * 3_600_000]) {
+      clock.jump(jump);
+      const outcome = store(await share('usage', [1], 0), {});
+      await log.asked(log.appends.length + 1);
+      const { blocks, answer } = log.appends.at(-1) as (typeof log.appends)[number];
+      assert.equal(blocks[0]?.block.arrivedAt, begun);
+      answer(STORED);
+      await outcome;
+    }
+  });
+
   test('on a log that is not atomic, each request has an append of its own', async () => {
     const log = heldLog(false);
     const { store } = createStoring(log, new ManualClock(), new MemoryPool(2 ** 20, true));

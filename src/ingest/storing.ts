@@ -1,3 +1,4 @@
+import { createArrivalTime } from '../lib/believed-time.ts';
 import type { Clock } from '../lib/clock.ts';
 import { working } from '../lib/loop-watch.ts';
 import type { MemoryPool } from '../lib/memory-pool.ts';
@@ -44,6 +45,7 @@ export function createStoring(
   clock: Clock,
   memory: MemoryPool,
 ): Storing {
+  const arrivalTime = createArrivalTime(clock);
   let waiting: Waiting[] = [];
   let waitingBytes = 0;
   const packs = new Set<Promise<void>>();
@@ -52,7 +54,7 @@ export function createStoring(
     working(WORK);
     const kinds = Map.groupBy(shares, ({ scanned }) => scanned.columns.kind);
     const groups = [...kinds.values()].flatMap((alike) => groupShares(alike, memory));
-    const arrivedAt = clock.now();
+    const arrivedAt = arrivalTime();
     const encode = async ({ partition, index, payload, lease }: PartitionRecords): Promise<NewBlock> => {
       const bytes = await encodeBlock(index, payload, arrivedAt);
       const block = lease

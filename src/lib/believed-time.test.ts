@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createBelievedTime } from './believed-time.ts';
+import { createArrivalTime, createBelievedTime } from './believed-time.ts';
 import { ManualClock } from './manual-clock.fixture.ts';
 
 const HOUR = 3_600_000;
@@ -48,4 +48,46 @@ test('small steps and steps back are believed at once', async () => {
     clock.jump(step);
     assert.equal(since(), expected);
   }
+});
+
+test('a clock that leaps about is not believed: each leap lasts for itself', async () => {
+  const { clock, since } = setUp();
+  for (let leap = 0; leap < 10; leap++) {
+    clock.jump(DAY);
+    since();
+    await clock.advance(HOUR / 5);
+    assert.equal(since(), clock.monotonic());
+  }
+});
+
+test('a clock that was behind for a moment is right again at once', async () => {
+  const { clock, since } = setUp();
+  clock.jump(-DAY);
+  assert.equal(since(), -DAY);
+  await clock.advance(1_000);
+  clock.jump(DAY);
+  assert.equal(since(), 1_000);
+});
+
+test('what arrives while the clock is behind arrives by the time that it was, until the leap has lasted', async () => {
+  const clock = new ManualClock();
+  const now = createArrivalTime(clock, HOUR);
+  const begun = now();
+  await clock.advance(10_000);
+  clock.jump(-2 * HOUR);
+  assert.equal(now() - begun, 10_000);
+  await clock.advance(1_000);
+  assert.equal(now() - begun, 11_000);
+  clock.jump(2 * HOUR);
+  assert.equal(now() - begun, 11_000);
+  clock.jump(-30_000);
+  assert.equal(now() - begun, -19_000, 'a small step is a correction');
+  clock.jump(DAY);
+  assert.equal(now() - begun, DAY - 19_000, 'nobody knows whether it was behind before');
+  clock.jump(-DAY);
+  assert.equal(now() - begun, -19_000);
+  clock.jump(-2 * HOUR);
+  now();
+  await clock.advance(HOUR);
+  assert.equal(now() - begun, -19_000 - HOUR, 'it was ahead before');
 });

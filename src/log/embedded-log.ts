@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { createBelievedTime } from '../lib/believed-time.ts';
 import { charged } from '../lib/call-cost.ts';
 import type { Clock } from '../lib/clock.ts';
 import { BlockFault, withArrival } from '../records/block.ts';
@@ -10,12 +11,14 @@ import {
   type AppendOutcome,
   type Extent,
   IDEMPOTENCY_WINDOW,
+  MOST_AHEAD_MS,
   type NewBlock,
   type ReadLimits,
   type RecordLog,
   type StoredBlock,
 } from './log.ts';
 import { RECENT_BYTES, recentBlocks } from './recent-blocks.ts';
+import { type LookBack, seekArrival } from './seek.ts';
 import { tails } from './tails.ts';
 
 /**
@@ -96,7 +99,7 @@ const FORGET_EVERY = 600_000;
 /** How many of the last blocks of a partition are read to find a readable one. */
 const LAST_LOOKED_AT = 64;
 /** Requests are encoded in parallel, so neighbours in the log may be slightly out of the order of arrival. */
-const SEEK_LOOK_BACK = 16;
+const LOOK_BACK: LookBack = { ms: 0, least: 16, most: 16 };
 
 /** A record log over a store in this process; see log.ts for the invariants. */
 export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions): RecordLog {
@@ -109,6 +112,8 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
   const unsure = new Set<number>();
   /** L6: the arrival of each partition's last block. */
   let arrivals: readonly number[] = extents.map((extent, partition) => lastArrival(store, partition, extent));
+  /** L4: a clock that is wrong for a moment forgets no key, and keeps none for longer. */
+  const requestTime = createBelievedTime(clock);
   let forgetAt = Number.NEGATIVE_INFINITY;
 
   const extentOf = (partition: number) => {
@@ -127,7 +132,7 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
 
   /** L1, L2, L4: one transaction for all blocks and keys of the group. */
   const commit = async (group: readonly Append[]): Promise<AppendOutcome[]> => {
-    const now = clock.now();
+    const now = requestTime();
     let placement: Placement;
     try {
       settleUnsure();
@@ -171,9 +176,9 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
         const { partition } = source;
         const sequence = next[partition] as number;
         next[partition] = sequence + 1;
-        const before = latest[partition] as number;
-        latest[partition] = Math.max(before, source.block.arrivedAt);
-        placed.push({ ...notBefore(source, before), sequence });
+        const block = notBefore(source, latest[partition] as number);
+        latest[partition] = block.block.arrivedAt;
+        placed.push({ ...block, sequence });
         return { partition, sequence };
       });
       return { type: 'stored', positions };
@@ -279,24 +284,16 @@ export function createEmbeddedLog(store: BlockStore, options: EmbeddedLogOptions
       return read(partition, from, limits);
     },
 
-    seek: async (partition, time) => {
-      const { first, next } = extentOf(partition);
-      let low = first;
-      let high = next;
-      while (low < high) {
-        const middle = Math.floor((low + high) / 2);
-        // Skips an unreadable block towards the front: too many records are better than too few.
-        let probe = middle;
-        while (probe > low && arrivedAt(partition, probe) === undefined) probe--;
-        const arrived = arrivedAt(partition, probe);
-        if (arrived === undefined || arrived < time) low = middle + 1;
-        else high = probe;
-      }
-      let found = low;
-      for (let earlier = low - 1; earlier >= Math.max(first, low - SEEK_LOOK_BACK); earlier--)
-        if ((arrivedAt(partition, earlier) ?? Number.NEGATIVE_INFINITY) >= time) found = earlier;
-      return found;
-    },
+    seek: async (partition, time) =>
+      seekArrival(
+        {
+          extent: { ...extentOf(partition) },
+          arrivedAt: (sequence) => charged(() => arrivedAt(partition, sequence)),
+          now: clock.now(),
+          lookBack: LOOK_BACK,
+        },
+        time,
+      ),
 
     follow: async (partition, from, onBlock, signal) => {
       let sequence = Math.max(1, Math.ceil(from));
@@ -357,9 +354,10 @@ function lastArrival(store: BlockStore, partition: number, { first, next }: Exte
   return Number.NEGATIVE_INFINITY;
 }
 
-/** L6: a block that arrived no earlier than `time`. */
+/** L6: a block that arrived no earlier than `time`, unless that is from the future. */
 export function notBefore(source: NewBlock, time: number): NewBlock {
-  if (source.block.arrivedAt >= time) return source;
+  const { arrivedAt } = source.block;
+  if (arrivedAt >= time || time - arrivedAt > MOST_AHEAD_MS) return source;
   return { ...source, bytes: withArrival(source.bytes, time), block: { ...source.block, arrivedAt: time } };
 }
 

@@ -11,7 +11,8 @@ import type { Block } from '../records/block.ts';
  *  L4  With an idempotency key, a repeated append within `IDEMPOTENCY_WINDOW` stores nothing and says so.
  *  L5  Trimming removes whole blocks from the front. The log reuses their space.
  *  L6  Within a partition, times of arrival never go back: a block with an earlier time than the block before it gets the
- *      time of that block. With several nodes, that is the last block that the appending node knows.
+ *      time of that block. With several nodes, that is the last block that the appending node knows. A time that is more than
+ *      `MOST_AHEAD_MS` later is no measure: a clock was wrong when the block before arrived, and the block keeps its own time.
  */
 export interface RecordLog {
   readonly partitions: number;
@@ -33,7 +34,10 @@ export interface RecordLog {
    */
   read(partition: number, from: number, limits: ReadLimits): Promise<StoredBlock[]>;
 
-  /** The sequence of the first block that arrived at or after `time` (ms since the epoch); `next` if no block did. */
+  /**
+   * The sequence of the first block that arrived at or after `time` (ms since the epoch); `next` if no block did. Passes over
+   * blocks from the future (L6) where later blocks say when they arrived.
+   */
   seek(partition: number, time: number): Promise<number>;
 
   /**
@@ -111,6 +115,12 @@ export type StoredBlock =
 
 /** The log remembers an idempotency key for at least this long. The API promises 24 h; one hour more covers clock steps. */
 export const IDEMPOTENCY_WINDOW = 25 * 3_600_000;
+
+/**
+ * A time of arrival further ahead of the clock was stamped while a clock was wrong, ms. More than the clocks of nodes may differ
+ * by, and so little that times which are kept from going back are soon right again.
+ */
+export const MOST_AHEAD_MS = 5 * 60_000;
 
 export function comparePositions(a: Position, b: Position): number {
   return a.sequence - b.sequence || a.index - b.index;

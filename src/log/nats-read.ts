@@ -1,15 +1,19 @@
 import type { JsMsg } from '@nats-io/jetstream';
+import type { Clock } from '../lib/clock.ts';
 import { type Block, BlockFault } from '../records/block.ts';
 import { decodeBlock } from '../records/decode-block.ts';
 import type { Nats } from '../storage/nats.ts';
 import { MESSAGE_ID } from '../storage/nats-publish.ts';
 import { recordsIn } from './embedded-log.ts';
-import type { Extent, ReadLimits, StoredBlock } from './log.ts';
+import { type Extent, MOST_AHEAD_MS, type ReadLimits, type StoredBlock } from './log.ts';
 import type { NatsPartition } from './nats-partition.ts';
 import type { RecentBlocks } from './recent-blocks.ts';
+import { type LookBack, seekArrival } from './seek.ts';
 
 interface ReaderParts {
   readonly nats: Nats;
+  /** By which blocks arrive. */
+  readonly clock: Pick<Clock, 'now'>;
   readonly recent: RecentBlocks;
   readonly inFlight: ReadonlyMap<string, Block>;
 }
@@ -40,11 +44,17 @@ const MOST_AT_ONCE = 64;
  * second, and a block that was sent again is stored seconds later. A seek looks back as long as blocks arrived at most so long
  * before, but at so many at most.
  */
-const LOOK_BACK = { ms: 5_000, least: 16, most: 256 };
+const LOOK_BACK: LookBack = { ms: 5_000, least: 16, most: 256 };
 /** The blocks after the current one. */
 const AT_THE_TAIL = 16;
 
-export function natsReader({ nats, recent, inFlight }: ReaderParts): NatsReader {
+export function natsReader({ nats, clock, recent, inFlight }: ReaderParts): NatsReader {
+  /** L6: what is from the future is no measure for what this node appends. */
+  const arrived = (partition: NatsPartition, { arrivedAt }: Block) => {
+    if (arrivedAt - clock.now() <= MOST_AHEAD_MS)
+      partition.arrivedAt = Math.max(partition.arrivedAt, arrivedAt);
+  };
+
   const extent = async (partition: NatsPartition): Promise<Extent> => {
     const { stream } = partition;
     const { state } = await nats.ask(`${stream} cannot be asked`, () => nats.manager.streams.info(stream));
@@ -67,7 +77,7 @@ export function natsReader({ nats, recent, inFlight }: ReaderParts): NatsReader 
     if (message) {
       const found = decoded(sequence, message.data);
       const { block } = found.stored;
-      if (block) partition.arrivedAt = Math.max(partition.arrivedAt, block.arrivedAt);
+      if (block) arrived(partition, block);
       if (block) recent.addRead(partition.partition, sequence, { block, storedLength: found.length });
       return found;
     }
@@ -116,27 +126,16 @@ export function natsReader({ nats, recent, inFlight }: ReaderParts): NatsReader 
     extent,
     read,
 
-    seek: async (partition, time) => {
-      const { first, next } = await extent(partition);
-      let low = first;
-      let high = next;
-      while (low < high) {
-        const middle = Math.floor((low + high) / 2);
-        // Skips an unreadable block towards the front: too many records are better than too few.
-        let probe = middle;
-        let arrived = await arrivedAt(partition, probe);
-        while (probe > low && arrived === undefined) arrived = await arrivedAt(partition, --probe);
-        if (arrived === undefined || arrived < time) low = middle + 1;
-        else high = probe;
-      }
-      let found = low;
-      for (let earlier = low - 1; earlier >= Math.max(first, low - LOOK_BACK.most); earlier--) {
-        const arrived = (await arrivedAt(partition, earlier)) ?? Number.NEGATIVE_INFINITY;
-        if (arrived >= time) found = earlier;
-        else if (arrived < time - LOOK_BACK.ms && low - earlier >= LOOK_BACK.least) break;
-      }
-      return found;
-    },
+    seek: async (partition, time) =>
+      seekArrival(
+        {
+          extent: await extent(partition),
+          arrivedAt: (sequence) => arrivedAt(partition, sequence),
+          now: clock.now(),
+          lookBack: LOOK_BACK,
+        },
+        time,
+      ),
 
     upTo: async (partition, next, message, seq) => {
       const { data } = message;
@@ -149,7 +148,7 @@ export function natsReader({ nats, recent, inFlight }: ReaderParts): NatsReader 
       const known = kept && kept.id === id ? kept.block : inFlight.get(id);
       if (known) return [...before, { sequence: seq, block: known }];
       const { stored, length } = decoded(seq, data);
-      if (stored.block) partition.arrivedAt = Math.max(partition.arrivedAt, stored.block.arrivedAt);
+      if (stored.block) arrived(partition, stored.block);
       // A follower that is far behind must not displace the blocks that followers at the tail need.
       if (stored.block && message.info.pending < AT_THE_TAIL)
         recent.add(partition.partition, seq, { block: stored.block, storedLength: length, id });

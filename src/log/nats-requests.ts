@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { createBelievedTime } from '../lib/believed-time.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type Nats, StoreUnavailable } from '../storage/nats.ts';
 import { type Bucket, openBucket } from '../storage/nats-bucket.ts';
@@ -54,13 +55,15 @@ export async function openRequests(
   { name, clock }: { name: string; clock: Clock },
 ): Promise<Requests> {
   const bucket = await openBucket(nats, { name, ttlMs: IDEMPOTENCY_WINDOW + CLOCKS_APART_MS });
+  // A clock that is wrong for a moment forgets no key, and keeps none for longer.
+  const now = createBelievedTime(clock);
   return {
     begin: async (idempotencyKey, fingerprint, ends) => {
       const key = createHash('sha256').update(idempotencyKey, 'utf8').digest('hex');
       const fresh: RequestDocument = {
         id: nats.uniqueId(),
         fingerprint,
-        at: clock.now(),
+        at: now(),
         ends,
         done: false,
       };
@@ -71,7 +74,7 @@ export async function openRequests(
           return { type: 'begun', request: { ...fresh, key, revision: outcome.revision, repeated: false } };
         }
         const earlier = await read(bucket, key);
-        if (earlier && clock.now() - earlier.at < IDEMPOTENCY_WINDOW) {
+        if (earlier && now() - earlier.at < IDEMPOTENCY_WINDOW) {
           if (earlier.fingerprint !== fingerprint) return { type: 'mismatch' };
           if (earlier.done) return { type: 'duplicate' };
           return { type: 'begun', request: { ...earlier, key, repeated: true } };

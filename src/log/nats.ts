@@ -56,7 +56,7 @@ export async function createNatsLog(nats: Nats, options: NatsLogOptions): Promis
   const requests = await openRequests(nats, { name: `${prefix}-requests`, clock });
   const tips = shareTips(nats, `${prefix}.tips.${count}`, partitions);
   const append = openAppends({ nats, partitions, recent, requests, clock, tips, ids: blockIds(nats, count) });
-  const reader = natsReader({ nats, recent, inFlight: append.inFlight });
+  const reader = natsReader({ nats, clock, recent, inFlight: append.inFlight });
 
   const partitionAt = (partition: number): NatsPartition => {
     const found = partitions[partition];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { BlockFault } from '../records/block.ts';
-import type { RecordLog } from './log.ts';
+import { MOST_AHEAD_MS, type RecordLog } from './log.ts';
 import {
   appendAll,
   contents,
@@ -129,6 +129,52 @@ export const readTests: LogTests = {
     const [last] = await after.read(0, 6, PLENTY);
     assert.equal(last?.block?.arrivedAt, 130);
     assert.equal(last?.block && Buffer.from(last.block.payload()).toString(), '{"id":"d"}');
+  },
+
+  'L6 a time from the future is no measure for later blocks, also after a restart': async (world) => {
+    const now = world.clock.now();
+    const years = now + 10 * 365 * 86_400_000;
+    const times = async (log: RecordLog) =>
+      (await log.read(0, 1, PLENTY)).map(({ block }) => (block?.arrivedAt ?? 0) - now);
+    const before = await world.open();
+    for (const time of [now, years, now + 10, now + 5]) await before.append([await newBlock(0, ['a'], time)]);
+    assert.deepEqual(await times(before), [0, years - now, 10, 10]);
+    await before.append([await newBlock(0, ['a'], years)]);
+    await world.close();
+    const after = await world.open();
+    // A node of a cluster reads what is stored before it appends.
+    await times(after);
+    for (const time of [now + 20, now + 15]) await after.append([await newBlock(0, ['a'], time)]);
+    assert.deepEqual((await times(after)).slice(4), [years - now, 20, 20]);
+    const ahead = now + 31 + MOST_AHEAD_MS;
+    for (const time of [ahead, now + 30]) await after.append([await newBlock(0, ['a'], time)]);
+    assert.deepEqual((await times(after)).slice(7), [ahead - now, 30], 'it is more than allowed');
+    for (const time of [now + 60_000, now + 40]) await after.append([await newBlock(0, ['a'], time)]);
+    assert.deepEqual((await times(after)).slice(9), [60_000, 60_000], 'clocks may differ by a minute');
+  },
+
+  'seek passes over blocks from the future': async (world) => {
+    const log = await world.open();
+    const now = world.clock.now();
+    const years = now + 10 * 365 * 86_400_000;
+    const times = [10, 20, years, years, years, 30, 40, years, 50, years, years];
+    for (const time of times) await log.append([await newBlock(0, ['a'], time < now ? now + time : time)]);
+    const expected: [time: number, sequence: number][] = [
+      [5, 1],
+      [15, 2],
+      [35, 7],
+    ];
+    for (const [time, sequence] of expected)
+      assert.equal(await log.seek(0, now + time), sequence, `seek ${time}`);
+    // Those beside the first one that surely arrived later may have, too: too many are better than too few.
+    for (const [time, least, most] of [
+      [25, 3, 6],
+      [45, 8, 9],
+      [55, 10, 12],
+    ] as const) {
+      const found = await log.seek(0, now + time);
+      assert.ok(found >= least && found <= most, `seek ${time} found ${found}`);
+    }
   },
 
   'seek passes over damaged blocks': async (world) => {

@@ -190,7 +190,8 @@ export class SegmentLog {
   }
 
   #isOld({ createdAt, end }: ActiveSegment): boolean {
-    return end > 0 && this.#options.clock.now() - createdAt > this.#age;
+    // Also one that was begun while the clock was ahead.
+    return end > 0 && Math.abs(this.#options.clock.now() - createdAt) > this.#age;
   }
 
   /** When none is in use, it ends before it begins: the next one may be in use before that is kept. */

@@ -20,7 +20,7 @@ const DELIVERY: readonly Fault[] = [
   [
     stream('keeping'),
     'an hour is closed while records of it wait',
-    'Math.min(last, ahead.counts.first, hourOf(Math.min(ledger.firstArrival, step.at.now)))',
+    'Math.min(last, ahead.counts.first, hourOf(Math.min(ledger.firstArrival, believed)))',
     'last',
   ],
   [

@@ -18,6 +18,14 @@ type Happen = (
 /** Longer, and a change that was made meanwhile might take longer to arrive than the model allows. */
 const LONGEST_CUT_MS = 90_000;
 
+const DAY_MS = 86_400_000;
+const JUMPS = [-3_600_000, -60_000, -5_000, 5_000, 60_000, 3_600_000, DAY_MS, -DAY_MS, 3_650 * DAY_MS];
+/**
+ * Of one node among others: what it then believes would be too old it removes, although the others have stored it since. With the
+ * shortest retention it believes a leap after ten minutes.
+ */
+const LONGEST_LEAP_MS = 9 * 60_000;
+
 const MOODS: readonly ((chance: Chance) => Mood)[] = [
   (chance) => ({ type: 'slow', requestMs: chance.skewed(40_000), recordMs: chance.pick([0, 0, 20, 500]) }),
   () => ({ type: 'hangs' }),
@@ -98,14 +106,21 @@ const HAPPEN: Record<HappeningType, Happen> = {
   jump: (world, chance, forMs) => {
     const node = world.someNode(chance);
     if (!node) return undefined;
-    const by = chance.pick([-3_600_000, -60_000, -5_000, 5_000, 60_000]);
-    node.clock.offset += by;
+    const by = chance.pick(JUMPS);
+    const steps = chance.happens(0.3) ? chance.between(2, 5) : 1;
+    const lastsMs = world.embedded ? forMs : Math.min(forMs, LONGEST_LEAP_MS);
+    const set = (offset: number) => {
+      node.clock.offset = offset;
+      // A single node stores by its own clock.
+      if (world.embedded && node.runs) world.storage.offset = offset;
+    };
+    set(node.clock.offset + by / steps);
+    for (let step = 1; step < steps; step++)
+      world.time.after((step * lastsMs) / (2 * steps), () => set(node.clock.offset + by / steps));
     // The next trouble may come before the clock is right again, but not before the calm.
-    world.model.notices.wrongUntil = Math.max(world.model.notices.wrongUntil, world.time.now + forMs);
-    world.time.after(forMs, () => {
-      node.clock.offset = 0;
-    });
-    return `${node.name} by ${by} ms for ${forMs} ms`;
+    world.model.notices.wrongUntil = Math.max(world.model.notices.wrongUntil, world.time.now + lastsMs);
+    world.time.after(lastsMs, () => set(0));
+    return `${node.name} by ${by} ms in ${steps} steps for ${lastsMs} ms`;
   },
   damage: (world, chance) => {
     const partition = chance.between(0, world.partitions - 1);

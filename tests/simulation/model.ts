@@ -16,7 +16,7 @@ import { HiddenFields } from './privacy.ts';
 import type { Taking } from './receiver.ts';
 import { isWithin, type ReplayModel } from './replay-model.ts';
 import type { Sizes } from './sizes.ts';
-import type { Placed, Storage } from './storage.ts';
+import { LITTLE_MS, type Placed, type Storage } from './storage.ts';
 import type { SimulatedTime } from './time.ts';
 
 /** A record that is in the log. */
@@ -150,6 +150,18 @@ export class Model {
   damaged(partition: number, sequence: number): void {
     for (const record of this.records.values())
       if (record.partition === partition && record.sequence === sequence) record.damaged = true;
+  }
+
+  /** Somebody looked for the first block since a time of the world. */
+  sought(partition: number, from: number, found: number): void {
+    const passed = this.#storage
+      .stored(partition)
+      .find(({ at, sequence }) => at > from + 2 * LITTLE_MS && sequence < found);
+    if (passed)
+      this.#violated(
+        'start',
+        `block ${found} is found for ${from}, and ${passed.sequence} is of ${passed.at}`,
+      );
   }
 
   /** The first block of a partition that came after the last check. */

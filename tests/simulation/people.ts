@@ -133,10 +133,19 @@ export const MOST_STREAMS = 24;
 export async function create(desk: Desk, chance: Chance): Promise<string> {
   const organisationId = chance.pick([...desk.organisations]);
   const partition = partitionOf(rootOf(organisationId), desk.log.partitions);
+  const start = chance.happens(0.3) ? await startFrom(desk, partition, chance) : undefined;
   const { next } = await desk.log.extent(partition);
-  const document = newStream(chance, organisationId, partition, next);
+  const document = newStream(chance, organisationId, partition, start ?? next);
   await insertStream(desk.registry, document, created(desk));
   return document.id;
+}
+
+/** Where a stream begins that is to get what arrived since a time, but nothing from before the last check. */
+async function startFrom({ log, model, time }: Desk, partition: number, chance: Chance): Promise<number> {
+  const from = time.now - chance.skewed(30 * 60_000);
+  const found = await log.seek(partition, BEGINNING + from);
+  model.sought(partition, from, found);
+  return Math.max(found, model.roundFrom(partition));
 }
 
 /** Registers the next organisation of those that appear late. @returns undefined: all are registered */

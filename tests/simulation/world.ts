@@ -4,7 +4,6 @@ import { listQuarantined, removeQuarantined } from '../../src/delivery/quarantin
 import { DEFAULT_RETRY, type RetryPolicy } from '../../src/delivery/stream/retry.ts';
 import { DEFAULT_SETTINGS, type DeliverySettings } from '../../src/delivery/stream/stream-context.ts';
 import type { LeaseTiming } from '../../src/leases/timing.ts';
-import type { Clock } from '../../src/lib/clock.ts';
 import type { DataStreamDocument, ProgressDocument } from '../../src/registry/data-stream.ts';
 import { organisationKey, partitionOf } from '../../src/registry/organisation.ts';
 import type { Json } from '../../src/registry/registry.ts';
@@ -22,7 +21,7 @@ import { planRound } from './plan.ts';
 import { Receiver } from './receiver.ts';
 import { helped } from './replays.ts';
 import type { Scene } from './scene.ts';
-import { Storage } from './storage.ts';
+import { LITTLE_MS, Storage } from './storage.ts';
 import { BEGINNING, SimulatedTime } from './time.ts';
 import { Trace, timestamp } from './trace.ts';
 
@@ -97,10 +96,18 @@ export class World implements Scene {
       quarantine: chance.pick([{ records: 20, bytes: 10_000 }, DEFAULT_SETTINGS.quarantine]),
     };
     this.#memory = memorySizes(chance);
-    const clock: Pick<Clock, 'now'> = { now: () => BEGINNING + Math.floor(this.time.now) };
     const recentBytes = chance.pick([0, 20_000, 2 ** 20]);
-    this.storage = new Storage(clock as Clock, { partitions: this.partitions, recentBytes }, (changed) =>
-      this.model.changed(changed),
+    this.storage = new Storage(
+      this.time,
+      { partitions: this.partitions, recentBytes },
+      (changed) => this.model.changed(changed),
+      (partition, sequence, ageMs) => {
+        if (ageMs < this.#retentionMs - LITTLE_MS)
+          this.violated(
+            'too young',
+            `block ${sequence} of partition ${partition} is removed after ${ageMs} ms`,
+          );
+      },
     );
     const log = (text: string) => this.log(text);
     this.model = new Model(this.time, this.storage, log, (kind, text) => this.violated(kind, text));
@@ -208,7 +215,10 @@ export class World implements Scene {
 
   async #start(): Promise<void> {
     const { time, storage, weather, model, receivers, embedded } = this;
-    if (embedded) await storage.open();
+    if (embedded) {
+      storage.offset = 0;
+      await storage.open();
+    }
     const node = new SimulatedNode(
       `n${++this.#names}`,
       {
@@ -260,19 +270,29 @@ export class World implements Scene {
       node.clock.offset = 0;
       node.process.resume();
     }
+    this.storage.offset = 0;
     const end = this.time.now + CALM_MS;
     for (let waits = ['']; waits.length > 0; ) {
       if (this.time.now >= end) return this.violated('stalled', waits.join('; '));
       await this.#help();
       await this.#until(this.time.now + 60_000);
       if (this.#violation) return;
-      waits = waiting(this.model, this.storage, this.time.now);
+      waits = [...waiting(this.model, this.storage, this.time.now), ...this.#kept()];
     }
     await this.#until(this.time.now + 10_000);
     for (const { kind, text } of check(this.model, this.storage, this.time.now)) this.violated(kind, text);
     for (const { runs, name, memory } of this.#nodes)
       if (runs && memory.leftOver) this.violated('memory', `${name} still holds ${memory.leftOver}`);
     this.model.begin();
+  }
+
+  /** Blocks that the retention ought to have removed, in words. */
+  #kept(): string[] {
+    const tooOld = this.time.now - this.#retentionMs - 2 * LITTLE_MS;
+    return Array.from({ length: this.partitions }, (_, partition) => partition).flatMap((partition) => {
+      const kept = this.storage.stored(partition).find(({ at }) => at < tooOld);
+      return kept ? [`partition ${partition} keeps block ${kept.sequence} of ${timestamp(kept.at)}`] : [];
+    });
   }
 
   async #help(): Promise<void> {

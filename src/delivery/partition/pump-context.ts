@@ -31,6 +31,7 @@ export function pumpContext(around: Surroundings, stream: Stream): StreamContext
     permit: context.permit,
     log,
     clock,
+    timeOfHours: context.timeOfHours,
     random,
     settings,
     budgets,

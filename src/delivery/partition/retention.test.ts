@@ -39,7 +39,7 @@ async function given(arrivals: readonly number[], places: readonly (number | und
     monotonic: () => clock.monotonic(),
   });
   const trim = async (cutoff: number) => {
-    await retention.trim(cutoff, new AbortController().signal);
+    await retention.trim(cutoff, 0, new AbortController().signal);
     return (await log.extent(0)).first;
   };
   return { clock, storage, log, expired, unreadable, busy, trim };
@@ -82,6 +82,55 @@ describe('retention', () => {
     assert.equal(await w.trim(25), 3);
     assert.deepEqual(w.expired, ['0:1?', '0:2']);
     assert.deepEqual(w.unreadable, [1]);
+  });
+
+  describe('blocks from the future, because a clock was wrong for a while', () => {
+    const YEARS = 10 * 365 * 86_400_000;
+    const future = (count: number) => Array.from({ length: count }, () => YEARS);
+
+    test('go with the next one that is due, as soon as it is', async () => {
+      const w = await given([10, YEARS, 20, YEARS, YEARS, 30, 40], [1]);
+      assert.equal(await w.trim(15), 2);
+      assert.equal(await w.trim(20), 2, 'the one behind it is not due');
+      assert.equal(await w.trim(25), 4);
+      assert.equal(await w.trim(31), 7);
+      assert.deepEqual(
+        w.expired,
+        [1, 2, 3, 4, 5, 6].map((sequence) => `0:${sequence}`),
+      );
+    });
+
+    test('go also when there are more of them than are read at once, and are looked at once', async () => {
+      const w = await given([...future(200), 20, 30], [1]);
+      const read = w.log.read;
+      let blocks = 0;
+      w.log.read = async (...given) => {
+        const found = await read(...given);
+        blocks += found.length;
+        return found;
+      };
+      assert.equal(await w.trim(15), 1);
+      assert.ok(blocks >= 200, 'all of them were looked at');
+      blocks = 0;
+      assert.equal(await w.trim(20), 1);
+      assert.ok(blocks <= 70, `${blocks} blocks were read again`);
+      assert.equal(await w.trim(21), 202);
+      assert.equal(w.expired.length, 201);
+    });
+
+    test('stay while nothing behind them says when they arrived', async () => {
+      const w = await given([10, YEARS, YEARS], []);
+      assert.equal(await w.trim(1_000), 2);
+      await w.log.append([await newBlock(0, ['a'], 2_000)]);
+      assert.equal(await w.trim(2_000), 2);
+      assert.equal(await w.trim(2_001), 5);
+    });
+
+    test('that a clock may be ahead by count as what they say', async () => {
+      const w = await given([10, 200_000, 20], []);
+      assert.equal(await w.trim(1_000), 2);
+      assert.equal(await w.trim(200_001), 4);
+    });
   });
 
   test('a stream that cannot count a block keeps it for two minutes, and not longer', async () => {

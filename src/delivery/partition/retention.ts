@@ -1,4 +1,4 @@
-import type { Position, RecordLog, StoredBlock } from '../../log/log.ts';
+import { MOST_AHEAD_MS, type Position, type RecordLog, type StoredBlock } from '../../log/log.ts';
 import type { Block } from '../../records/block.ts';
 
 /**
@@ -8,7 +8,8 @@ import type { Block } from '../../records/block.ts';
  *
  * Times of arrival do not go back within a partition (L6 of log.ts), but stores of version 1 and nodes with different
  * clocks may have left some that do. So the order of the blocks decides and not their times: a block goes when it and all
- * before it are due. A block that cannot be read has no time; it goes with the next one that is due.
+ * before it are due. A block that cannot be read has no time, and one from the future has none that can be right; they go with
+ * the next one that is due.
  */
 interface RetentionContext {
   readonly partition: number;
@@ -43,6 +44,8 @@ export class Retention {
   readonly #context: RetentionContext;
   /** Since when streams could not count a block, in monotonic time. */
   readonly #waiting = new WeakMap<Expiring, number>();
+  /** From the front of the partition on, no block before this sequence has a time. */
+  #without = 0;
 
   constructor(context: RetentionContext) {
     this.#context = context;
@@ -50,15 +53,17 @@ export class Retention {
 
   /**
    * Removes the blocks that are due, a few at a time.
-   * @param cutoff ms since the epoch: blocks that arrived before it are due
+   * @param now ms since the epoch, by which ages are measured
+   * @param retentionMs blocks that arrived longer ago are due
    * @throws StoreUnavailable when the log does not answer
    */
-  async trim(cutoff: number, signal: AbortSignal): Promise<void> {
+  async trim(now: number, retentionMs: number, signal: AbortSignal): Promise<void> {
     const { partition, log } = this.#context;
+    const ages: Ages = { cutoff: now - retentionMs, latest: now + MOST_AHEAD_MS };
     while (!signal.aborted) {
       const { first } = await log.extent(partition);
       const stored = await log.read(partition, first, READ);
-      const due = duePrefix(stored, cutoff);
+      const due = (await this.#isRunDue(stored, ages, signal)) ? stored : duePrefix(stored, ages);
       if (due.length === 0 || signal.aborted) return;
       await this.#prepare(due);
       if (signal.aborted) return;
@@ -67,6 +72,26 @@ export class Retention {
       if (last) await log.trim(partition, last.sequence + 1);
       if (gone >= 0 || due.length < stored.length) return;
     }
+  }
+
+  /**
+   * Whether these blocks, none of which has a time, go: that depends on the first one behind them that has. What was found out
+   * of the blocks before that one is kept, because they may be many.
+   */
+  async #isRunDue(stored: readonly StoredBlock[], ages: Ages, signal: AbortSignal): Promise<boolean> {
+    const { partition, log } = this.#context;
+    const isTimed = ({ block }: StoredBlock) => block !== undefined && block.arrivedAt <= ages.latest;
+    const last = stored.at(-1);
+    if (!last || stored.some(isTimed)) return false;
+    this.#without = Math.max(this.#without, last.sequence + 1);
+    while (!signal.aborted) {
+      const behind = await log.read(partition, this.#without, READ);
+      const timed = behind.find(isTimed);
+      this.#without = timed?.sequence ?? (behind.at(-1)?.sequence ?? this.#without - 1) + 1;
+      if (timed?.block) return timed.block.arrivedAt < ages.cutoff;
+      if (behind.length === 0) return false;
+    }
+    return false;
   }
 
   async #prepare(due: readonly StoredBlock[]): Promise<void> {
@@ -101,11 +126,17 @@ export class Retention {
   }
 }
 
+/** ms since the epoch: what arrived before `cutoff` is due; nothing can have arrived after `latest`. */
+interface Ages {
+  readonly cutoff: number;
+  readonly latest: number;
+}
+
 /** The blocks at the front that are due. */
-function duePrefix(stored: readonly StoredBlock[], cutoff: number): readonly StoredBlock[] {
+function duePrefix(stored: readonly StoredBlock[], { cutoff, latest }: Ages): readonly StoredBlock[] {
   let due = 0;
   for (const [at, { block }] of stored.entries()) {
-    if (!block) continue;
+    if (!block || block.arrivedAt > latest) continue;
     if (block.arrivedAt >= cutoff) break;
     due = at + 1;
   }

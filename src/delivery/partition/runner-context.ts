@@ -28,6 +28,8 @@ export interface RunnerContext {
   readonly retentionMs: number;
   /** Wall time by which what is old is deleted, see believed-time.ts. */
   readonly timeOfAges: () => number;
+  /** Wall time by which hours of the ledger are closed, see believed-time.ts. */
+  readonly timeOfHours: () => number;
   /** How long quarantined records are kept from their arrival on; missing: `retentionMs`. */
   readonly quarantineRetentionMs?: number | undefined;
   readonly tree: OrganisationTree;

@@ -218,7 +218,7 @@ export class PartitionRunner {
       }
       this.#streams.stopIdlePumps();
       try {
-        await retention.trim(timeOfAges() - retentionMs, stop);
+        await retention.trim(timeOfAges(), retentionMs, stop);
         if (clock.monotonic() >= ledgerAt) {
           await expireLedger(registry, this.#partition, timeOfAges(), stop);
           ledgerAt = clock.monotonic() + LEDGER_INTERVAL_MS;

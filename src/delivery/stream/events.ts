@@ -14,6 +14,8 @@ import type { Except } from './unfated.ts';
 export interface Moment {
   /** Wall time, ms since the epoch: shown to people, never compared. */
   readonly now: number;
+  /** The same, but not ahead while the clock is wrong for a moment: what is over by it stays over. */
+  readonly believed: number;
   /** Monotonic ms: all intervals are measured with it. */
   readonly monotonic: number;
   /** Uniform in [0, 1). */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HourRows } from './hours.ts';
-import { hoursKept } from './keeping.ts';
+import { HourCounts, HourRows } from './hours.ts';
+import { hoursKept, keepHours } from './keeping.ts';
 import { Progress } from './progress.ts';
 import type { State, Step } from './state.ts';
 
@@ -23,10 +23,32 @@ test('H2: hours leave the progress when they are stored, and not when they could
   progress.count('delivered', 3, HOUR);
   progress.count('delivered', 2, 2 * HOUR);
   const state = { progress, keeping: true, keepAfter: 0 } as State;
-  const step: Step = { at: { now: 0, monotonic: 10, random: 0, dispatched: 1, full: false }, effects: [] };
+  const step: Step = {
+    at: { now: 0, believed: 0, monotonic: 10, random: 0, dispatched: 1, full: false },
+    effects: [],
+  };
   hoursKept(state, step, 2 * HOUR, false);
   assert.deepEqual([progress.hours?.size, state.keeping], [2, false]);
   assert.ok(state.keepAfter > 10, 'it is tried again after a pause');
   hoursKept(state, step, 2 * HOUR, true);
   assert.deepEqual([progress.hours?.size, progress.hours?.from], [1, 2 * HOUR]);
+});
+
+test('H2: while the clock is years ahead for a moment no hour is closed, so that later records have their own', () => {
+  const progress = new Progress({ sequence: 1, index: 0 }, 1, 0);
+  progress.count('delivered', 3, HOUR);
+  progress.count('delivered', 2, 2 * HOUR);
+  const ahead = { counts: new HourCounts(), exact: true };
+  const ledger = { firstArrival: Number.POSITIVE_INFINITY };
+  const keep = (now: number, believed: number) => {
+    const state = { progress, ahead, ledger, phase: 'running', keepAfter: 0 } as unknown as State;
+    const at = { now, believed, monotonic: 10, random: 0, dispatched: 1, full: false };
+    const step: Step = { at, effects: [] };
+    keepHours(state, step);
+    return step.effects;
+  };
+  assert.deepEqual(keep(90_000 * HOUR, 2.5 * HOUR), [
+    { type: 'keep_hours', before: 2 * HOUR, hours: progress.hours?.toDocument(2 * HOUR) },
+  ]);
+  assert.deepEqual(keep(90_000 * HOUR, 1.5 * HOUR), []);
 });

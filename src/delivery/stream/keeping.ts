@@ -18,8 +18,9 @@ export function keepHours(state: State, step: Step): void {
   if (!hours || hours.size < 2 || keeping || phase === 'stopping' || step.at.monotonic < keepAfter) return;
   // While what lies ahead is an estimate, nobody knows which hours have records without a fate.
   if (!ahead.exact || counting) return;
-  const last = hourOf(step.at.now - LATE_MS);
-  const before = Math.min(last, ahead.counts.first, hourOf(Math.min(ledger.firstArrival, step.at.now)));
+  const { believed } = step.at;
+  const last = hourOf(believed - LATE_MS);
+  const before = Math.min(last, ahead.counts.first, hourOf(Math.min(ledger.firstArrival, believed)));
   const closed = hours.toDocument(before);
   if (closed.length === 0) return;
   state.keeping = true;

@@ -97,9 +97,10 @@ export class MachineLoop {
 
   #moment(event: Event): Moment {
     const { context } = this.#loop;
-    const { clock, random, budgets } = context;
+    const { clock, random, budgets, timeOfHours } = context;
     return {
       now: clock.now(),
+      believed: timeOfHours(),
       monotonic: clock.monotonic(),
       random: random.next(),
       // The block that is being handed out counts as handed out: it is in this event.

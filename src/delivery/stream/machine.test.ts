@@ -71,7 +71,14 @@ class Rig {
 
   step(event: Event): Effect[] {
     const { monotonic, random, dispatched, full } = this;
-    this.effects = step(this.state, event, { now: monotonic, monotonic, random, dispatched, full });
+    this.effects = step(this.state, event, {
+      now: monotonic,
+      believed: monotonic,
+      monotonic,
+      random,
+      dispatched,
+      full,
+    });
     check(this.state);
     return this.effects;
   }

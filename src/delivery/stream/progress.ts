@@ -123,7 +123,8 @@ export class Progress {
   expire(records: number, arrivedAt: number, now: number): void {
     if (records === 0) return;
     this.count('expired', records, arrivedAt);
-    const hour = Math.floor(arrivedAt / HOUR) * HOUR;
+    // A time from the future would be the last hour for all that expires until then.
+    const hour = Math.floor(Math.min(arrivedAt, now) / HOUR) * HOUR;
     const last = this.expiredHours[this.expiredHours.length - 1];
     if (last && last.hour >= hour) last.records += records;
     else this.expiredHours.push({ hour, records });

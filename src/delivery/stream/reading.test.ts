@@ -19,7 +19,7 @@ test('a block behind the range of a job is no part of it, also while the documen
     offeredFrom: 5,
   });
   const step: Step = {
-    at: { now: 0, monotonic: 0, random: 0, dispatched: 8, full: false },
+    at: { now: 0, believed: 0, monotonic: 0, random: 0, dispatched: 8, full: false },
     effects: [],
   };
   const block = { arrivedAt: 1_000 } as Block;

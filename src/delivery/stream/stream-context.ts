@@ -116,6 +116,8 @@ export interface StreamContext {
   readonly permit: Permit;
   readonly log: RecordLog;
   readonly clock: Clock;
+  /** Wall time by which hours of the ledger are closed, see believed-time.ts. */
+  readonly timeOfHours: () => number;
   readonly random: Random;
   readonly settings: DeliverySettings;
   /** The sequence of the next block that the runner will hand out. */
