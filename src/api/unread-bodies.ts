@@ -1,12 +1,16 @@
 import type { Duplex } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import type { Clock } from '../lib/clock.ts';
+import { Turns } from '../lib/turns.ts';
 
 /**
  * How long a caller that still sends may go on after its answer: if the connection were closed at once, the system would
  * discard the answer together with the unread bytes.
  */
 const LINGER_MS = 5_000;
+
+/** Callers that were answered together are cut off one after the other: hundreds at once would hold up all others. */
+const cutOff = new Turns();
 
 /** Destroys a connection whose request was answered before its body had arrived, unless the rest arrives soon. */
 export function destroyUnreadUploads(app: FastifyInstance, clock: Clock): void {
@@ -15,7 +19,9 @@ export function destroyUnreadUploads(app: FastifyInstance, clock: Clock): void {
       // Whoever was answered early is not read into memory.
       raw.resume();
       clock.after(LINGER_MS, () => {
-        if (!raw.complete) raw.destroy();
+        cutOff.next(() => {
+          if (!raw.complete) raw.destroy();
+        });
       });
     }
     done();
@@ -26,5 +32,5 @@ export function destroyUnreadUploads(app: FastifyInstance, clock: Clock): void {
 export function endAndDestroy(socket: Duplex, answer: string, clock: Clock): void {
   socket.end(answer);
   socket.resume();
-  clock.after(LINGER_MS, () => socket.destroy());
+  clock.after(LINGER_MS, () => cutOff.next(() => socket.destroy()));
 }

@@ -143,7 +143,7 @@ interface TicketCalls {
 }
 
 /** A body up to this is small: a thousand records. */
-const LARGE = 2 ** 20;
+export const LARGE = 2 ** 20;
 /** For small bodies only: one on each of eight connections. */
 const FOR_SMALL = 8 * 2 ** 20;
 /** Producers give up after 30 s or later. */

@@ -79,6 +79,8 @@ function fromEnvelope(kind: RecordKind, bytes: Uint8Array): Conversion {
     return fault('/datacontenttype', 'must be JSON, e.g. application/json');
   const coded = scalarText(envelope.data_base64);
   if (coded !== undefined) {
+    if (envelope.data !== undefined && envelope.data !== null)
+      return fault('/data_base64', 'cannot stand beside data: which of them is the record is not said');
     const decoded = parseElement(Buffer.from(coded, 'base64'));
     if ('fault' in decoded) return fault('/data_base64', decoded.fault);
     if (!isObject(decoded.value)) return fault('/data_base64', 'must be a record');

@@ -192,6 +192,7 @@ describe('CloudEvents', () => {
       [{ ...base, specversion: '2.0' }, '/specversion', /1\.0/],
       [{ ...base, data: undefined }, '/data', /missing/],
       [{ ...base, data: 'text' }, '/data', /record/],
+      [{ ...base, data_base64: 'e30=' }, '/data_base64', /beside data/],
       [{ ...base, datacontenttype: 'text/xml' }, '/datacontenttype', /JSON/],
       [{ ...base, data: { id: 5 } }, '/timestamp', /missing/],
     ];

@@ -3,6 +3,7 @@ import { ApiError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import { freeBytes } from '../lib/free-bytes.ts';
 import type { Lease, MemoryPool } from '../lib/memory-pool.ts';
+import { Turns } from '../lib/turns.ts';
 import { inItsOwnMemory } from './decode.ts';
 
 interface UploadOptions {
@@ -40,6 +41,9 @@ const FIRST_STEP = 64 * 1024;
 /** Memory of a chunk beside its bytes: a peer that sends single bytes must not hold more memory than is counted. */
 const CHUNK_OVERHEAD = 512;
 
+/** Uploads that stopped together are given up one after the other: each of them is an answer. */
+const givenUp = new Turns();
+
 /** A body. Whoever read it is the holder of the lease; without one, the bytes are in memory of their own. */
 interface Upload {
   readonly bytes: Uint8Array;
@@ -73,14 +77,18 @@ export function readUpload(stream: Readable, options: UploadOptions): Promise<Up
       stream.resume();
       reject(error);
     };
+    const giveUp = (message: string) =>
+      givenUp.next(() => {
+        if (!settled) fail(tooSlow(message));
+      });
     const look = () => {
       cancelTimer = clock.after(LOOK_MS, look);
       if (pausedAt !== undefined) return;
       const now = clock.monotonic();
       const elapsed = now - started - paused;
-      if (now - lastAt >= IDLE_MS) return fail(tooSlow('No byte of the body arrived for 10 s.'));
+      if (now - lastAt >= IDLE_MS) return giveUp('No byte of the body arrived for 10 s.');
       const least = ((elapsed - GRACE_MS) / 1000) * LEAST_RATE;
-      if (memory.filled < least) fail(tooSlow('The body arrives with less than 8 KiB/s.'));
+      if (memory.filled < least) giveUp('The body arrives with less than 8 KiB/s.');
     };
     const take = (chunk: Buffer, admitted: boolean) => {
       if (!admitted) return fail(busy());

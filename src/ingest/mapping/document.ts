@@ -166,6 +166,10 @@ function* meaningFaults(document: MappingDocument, kind: RecordKind): Generator<
     if ('zone' in source && source.zone !== undefined && !isZone(source.zone))
       yield { path, message: `has the zone ${source.zone}, which is none of the IANA database` };
   }
+  if (csv?.delimiter !== undefined && /["\r\n]/.test(csv.delimiter))
+    yield { path: '/csv/delimiter', message: 'cannot be a quote or the end of a line' };
+  const twice = csv?.columns?.find((name, at, all) => all.indexOf(name) < at);
+  if (twice !== undefined) yield { path: '/csv/columns', message: `names ${twice} twice` };
   if (csv && format !== 'csv') yield { path: '/csv', message: 'is only for the format csv' };
   if (records && format === 'csv') yield { path: '/records', message: 'is only for the format json' };
   if (!cumulative) return;

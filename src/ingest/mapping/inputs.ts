@@ -1,13 +1,19 @@
 import { pipeline, Readable } from 'node:stream';
 import { parse } from 'csv-parse';
 import { jsonSlip } from '../../lib/json-slip.ts';
-import { parseExact, type Value } from './exact.ts';
+import { parseExact, type Value, writeExact } from './exact.ts';
 import { JsonElements } from './json-elements.ts';
 import type { Mapping } from './map-record.ts';
 import { type Input, valueAt } from './source.ts';
 
-/** A record of another platform with the line on which it begins (of CSV, on which it ends); or why it is none. */
-type Read = { readonly line: number } & ({ readonly input: Input } | { readonly fault: string });
+/**
+ * A record of another platform with the line on which it begins (of CSV, on which it ends); or why it is none, with its own text:
+ * a document may have thousands of these.
+ */
+type Read = { readonly line: number } & (
+  | { readonly input: Input }
+  | { readonly fault: string; readonly text: string }
+);
 
 /** The document as a whole cannot be read: what comes behind is not known. */
 export class UnreadableInput extends Error {
@@ -59,7 +65,8 @@ async function* readCsv(
       }
       const line = info.lines;
       if (record.length !== names.length) {
-        yield { line, fault: `the line has ${record.length} values where there are ${names.length} columns` };
+        const fault = `the line has ${record.length} values where there are ${names.length} columns`;
+        yield { line, fault, text: lineOf(record, delimiter) };
         continue;
       }
       yield { line, input: Object.fromEntries(names.map((name, at) => [name, record[at] as string])) };
@@ -67,6 +74,14 @@ async function* readCsv(
   } catch (error) {
     throw isCsvError(error) ? new UnreadableInput(`it is no CSV: ${error.message}`) : error;
   }
+}
+
+/** A record as a line of CSV. */
+function lineOf(record: readonly string[], delimiter: string): string {
+  const quoted = (value: string) => `"${value.replaceAll('"', '""')}"`;
+  return record
+    .map((value) => (value.includes(delimiter) || /["\r\n]/.test(value) ? quoted(value) : value))
+    .join(delimiter);
 }
 
 function headerOf(record: readonly string[]): string[] {
@@ -96,7 +111,7 @@ async function* readJson(
 function* readElement(records: string | undefined, bytes: Uint8Array, line: number): Generator<Read> {
   const parsed = parseElement(bytes);
   if ('fault' in parsed) {
-    yield { line, fault: parsed.fault };
+    yield { line, fault: parsed.fault, text: Buffer.from(bytes).toString('utf8') };
     return;
   }
   if (records === undefined) {
@@ -108,7 +123,12 @@ function* readElement(records: string | undefined, bytes: Uint8Array, line: numb
   for (const item of items) {
     if (typeof item === 'object' && item !== null && !Array.isArray(item))
       yield { line, input: item as Input };
-    else yield { line, fault: `${records}: there is no list of objects` };
+    else
+      yield {
+        line,
+        fault: `${records}: there is no list of objects`,
+        text: item === undefined ? parsed.text : writeExact(item),
+      };
   }
 }
 

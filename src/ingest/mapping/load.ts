@@ -26,7 +26,7 @@ export function loadMapping(file: string): Loaded {
   });
   let value: unknown;
   try {
-    value = JSON.parse(readFileSync(file, 'utf8'));
+    value = parseExact(textOf(file));
   } catch (error) {
     return invalid(messageOf(error));
   }
@@ -76,7 +76,7 @@ export function loadMappings(directory: string): {
 
 /** A lookup in a file: an object of JSON, or CSV with two columns, a text and what it stands for, without a header. */
 function readTable(file: string): ReadonlyMap<string, Value> {
-  const text = readFileSync(file, 'utf8');
+  const text = textOf(file);
   if (!file.endsWith('.csv')) {
     const value = parseExact(text);
     if (typeof value !== 'object' || value === null || Array.isArray(value))
@@ -92,5 +92,8 @@ function readTable(file: string): ReadonlyMap<string, Value> {
     }),
   );
 }
+
+/** Without the byte order mark that editors of Windows write. */
+const textOf = (file: string): string => readFileSync(file, 'utf8').replace(/^\uFEFF/, '');
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -208,14 +208,17 @@ const pointer = (path: string): string =>
         .map((name) => name.replaceAll('~', '~0').replaceAll('/', '~1'))
         .join('/')}`;
 
+/** An object that inherits nothing: a field may be called `constructor`. */
+const emptyObject = (): Record<string, Value> => Object.create(null);
+
 /** The record, with the objects that the dots of the paths say. */
 function textOf(made: ReadonlyMap<string, Value>, namesOf: ReadonlyMap<string, readonly string[]>): string {
-  const root: Record<string, Value> = {};
+  const root = emptyObject();
   for (const [path, value] of made) {
     const names = namesOf.get(path) as readonly string[];
     let object = root;
     for (let at = 0; at < names.length - 1; at++) {
-      object[names[at] as string] ??= {};
+      object[names[at] as string] ??= emptyObject();
       object = object[names[at] as string] as Record<string, Value>;
     }
     object[names[names.length - 1] as string] = value;

@@ -77,6 +77,8 @@ describe('what a source makes', () => {
     ['megabytes', 'volume.rx', { from: 'n' }, { n: '0.134358' }, '0.134358'],
     ['gibibytes', 'volume.rx', { from: 'n', unit: 'GiB' }, { n: 2 }, '2147.483648'],
     ['a multiple', 'volume.rx', { from: 'n', times: 4294967296, unit: 'B' }, { n: 1 }, '4294.967296'],
+    ['a number without a whole part', 'cost', { from: 'n' }, { n: '-.5' }, '-0.5'],
+    ['a number without a fraction', 'cost', { from: 'n' }, { n: '5.' }, '5'],
     ['an exponent in plain notation', 'cost', { from: 'n' }, '{"n":1.5e-9}', '0.0000000015'],
     [
       'a sum of sources',
@@ -153,6 +155,8 @@ describe('what a source makes', () => {
     ['a lookup by number', 'organisation.id', { from: 'c', lookup: { 12: 7 } }, { c: 12 }, '7'],
     ['the default of a lookup', 'organisation.id', { from: 'c', lookup: {}, default: 9 }, { c: 'acme' }, '9'],
     ['the default of what is missing', 'tariff.name', { from: 'c', default: 'none' }, {}, '"none"'],
+    ['a field with a name of JavaScript', 'constructor.name', { from: 'apn' }, { apn: 'iot' }, '"iot"'],
+    ['another one', 'toString', { from: 'apn' }, { apn: 'iot' }, '"iot"'],
     ['a field that records do not have', 'apn', { from: 'apn' }, { apn: 'iot' }, '"iot"'],
   ];
   for (const [name, path, source, input, text] of cases) {
@@ -185,6 +189,7 @@ describe('what a source makes', () => {
     ],
     ['id', { hash: ['n', 'm'] }, {}, '/id n, m: nothing is there to make an id of'],
     ['volume.rx', { from: 'n', unit: 'B' }, { n: '12 kB' }, '/volume/rx n is "12 kB": it is no number'],
+    ['volume.rx', { from: 'n', unit: 'B' }, { n: '.' }, '/volume/rx n is ".": it is no number'],
     ['volume.rx', { from: ['n', 'm'], unit: 'B' }, {}, '/volume/rx n or m: it is missing'],
     [
       'start_timestamp',
@@ -265,6 +270,8 @@ test('a mapping that means nothing is refused with what is wrong and where', () 
     ],
     [{ ...base, fields: { ...USAGE, cost: { sum: ['price'] } } }, '/fields/cost', /sums price/],
     [{ ...base, csv: {} }, '/csv', /only for the format csv/],
+    [{ ...base, format: 'csv', csv: { delimiter: '\n' } }, '/csv/delimiter', /cannot be/],
+    [{ ...base, format: 'csv', csv: { columns: ['a', 'b', 'a'] } }, '/csv/columns', /names a twice/],
     [
       { ...base, cumulative: { key: ['a'], counters: ['cost'] } },
       '/cumulative/counters/0',

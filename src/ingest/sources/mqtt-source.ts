@@ -23,6 +23,8 @@ interface MqttSourceOptions {
 const SESSION_S = 7 * 86_400;
 const CONNECT_WITHIN_MS = 10_000;
 const RECONNECT_MS = 2_000;
+/** Of a packet, beside its topic and its payload; a few more than there are. */
+const PACKET_BYTES = 64;
 /** Codes of a broker that does not speak the version: of MQTT 3.1.1, and of MQTT 5. */
 const UNKNOWN_VERSION: ReadonlySet<unknown> = new Set([1, 132]);
 const QOS = 1;
@@ -60,11 +62,16 @@ async function readTopic(
   // While the first client hands a message over it reads nothing else, so it would not see that what it publishes has arrived.
   const publisher = connect(url, { ...options, clientId: `${clientId}-rejected`, clean: true });
   publisher.on('error', () => undefined);
+  let most: number | undefined;
+  publisher.on('connect', ({ properties }) => {
+    const { maximumPacketSize } = properties ?? {};
+    most = maximumPacketSize && Math.max(0, maximumPacketSize - Buffer.byteLength(rejected) - PACKET_BYTES);
+  });
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => undefined);
   const reject: Reject = async (records) => {
     for (const record of records)
-      await publisher.publishAsync(rejected, rejectedText(topic, record), { qos: QOS });
+      await publisher.publishAsync(rejected, rejectedText(topic, record, most), { qos: QOS });
   };
   client.handleMessage = (packet, done) => {
     const message = { payload: Buffer.from(packet.payload), place: `topic ${packet.topic}` };

@@ -85,7 +85,8 @@ async function readSubject(
     for (const message of [...inHand, ...waiting]) message.working();
   });
   const reject: Parameters<SourceContext['take']>[1] = async (records) => {
-    for (const record of records) await js.publish(rejected, rejectedText(subject, record));
+    const most = connection.info?.max_payload;
+    for (const record of records) await js.publish(rejected, rejectedText(subject, record, most));
   };
   try {
     while (!signal.aborted && !(ended && waiting.length === 0)) {

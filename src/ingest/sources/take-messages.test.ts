@@ -5,7 +5,7 @@ import type { Ingest } from '../ingest.ts';
 import { readMappingDocument } from '../mapping/document.ts';
 import { compileMapping } from '../mapping/map-record.ts';
 import type { Rejected } from './message.ts';
-import { type TakeParts, takeMessages } from './take-messages.ts';
+import { rejectedText, type TakeParts, takeMessages } from './take-messages.ts';
 
 const record = (id: number) =>
   `{"id":${id},"timestamp":"2026-11-27T08:00:00Z","event_type":{"id":1},"organisation":{"id":7}}`;
@@ -147,4 +147,76 @@ test('with a mapping a message is of the other platform', async () => {
     rejected.map(({ place, path }) => [place, path]),
     [['message 0', '/timestamp']],
   );
+});
+
+test('of a message with many records that cannot be read, each is kept aside with its own text', async () => {
+  const mappingOf = (document: object) => {
+    const read = readMappingDocument(document);
+    assert.ok(read.type === 'valid', JSON.stringify(read));
+    return compileMapping('own', read.document, read.kind, () => new Map());
+  };
+  const fields = {
+    id: { from: 'id' },
+    timestamp: { value: '2026-11-27T08:00:00Z' },
+    'event_type.id': { value: 1 },
+    'organisation.id': { value: 7 },
+  };
+  const columns = ['id', 'name'];
+  const csv = setUp({ mapping: mappingOf({ kind: 'events', format: 'csv', csv: { columns }, fields }) });
+  await csv.take([`1,a\n${'2,b,"c ""d"""\n'.repeat(2000)}`]);
+  assert.equal(csv.rejected.length, 2000);
+  assert.deepEqual([...new Set(csv.rejected.map(({ text }) => text))], ['2,b,"c ""d"""']);
+
+  const json = setUp({ mapping: mappingOf({ kind: 'events', format: 'json', fields }) });
+  await json.take([`{"id":1}\n${'{"id":}\n'.repeat(2000)}`]);
+  assert.deepEqual([...new Set(json.rejected.map(({ text }) => text))], ['{"id":}']);
+
+  const inside = setUp({ mapping: mappingOf({ kind: 'events', format: 'json', records: 'list', fields }) });
+  await inside.take([`{"list":[{"id":1},${'7,'.repeat(2000)}"x"]}`, '{"other":1}']);
+  assert.deepEqual([...new Set(inside.rejected.map(({ text }) => text))], ['7', '"x"', '{"other":1}']);
+});
+
+test('a line feed inside of a text stays a mistake', async () => {
+  const { take, rejected } = setUp();
+  await take([record(1).replace('{', '{"description":"a\nb",')]);
+  assert.equal(rejected.length, 1);
+});
+
+test('large messages are stored in portions that small requests have room for', async () => {
+  const real = testIngest({ partitions: 1 });
+  const sizes: number[] = [];
+  const { take } = setUp({
+    ingest: {
+      accept: (request) => {
+        sizes.push(request.body.length);
+        return real.ingest.accept(request);
+      },
+    },
+  });
+  const large = (id: number) => record(id).replace('{', `{"description":"${'x'.repeat(200_000)}",`);
+  await take([1, 2, 3, 4, 5, 6, 7].map(large));
+  assert.ok(sizes.length > 1 && sizes.every((size) => size <= 2 ** 20), String(sizes));
+  const stored = await storedRecords(real.log);
+  assert.deepEqual(
+    stored.map(({ text }) => JSON.parse(text).id),
+    [1, 2, 3, 4, 5, 6, 7],
+  );
+});
+
+test('what is kept aside is cut where it would be larger than a message may be', () => {
+  const rejected = { place: 'message 1', path: '', message: 'is no record', text: '"\u0001€😀'.repeat(1000) };
+  const whole = rejectedText('nats a', rejected, 100_000);
+  assert.deepEqual(JSON.parse(whole), {
+    source: 'nats a',
+    place: 'message 1',
+    path: '',
+    message: 'is no record',
+    record: rejected.text,
+  });
+  for (const most of [200, 1000, Buffer.byteLength(whole) - 1]) {
+    const text = rejectedText('nats a', rejected, most);
+    assert.ok(Buffer.byteLength(text) <= most, `${Buffer.byteLength(text)} of ${most}`);
+    const { cut, record: kept } = JSON.parse(text);
+    assert.ok(cut === true && rejected.text.startsWith(kept) && kept.length > 0);
+  }
 });

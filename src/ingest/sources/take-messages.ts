@@ -1,5 +1,6 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { RecordKind } from '../../records/kinds.ts';
+import { LARGE } from '../admission.ts';
 import type { Ingest } from '../ingest.ts';
 import { writeExact } from '../mapping/exact.ts';
 import { LARGEST_INPUT, readInputs, UnreadableInput } from '../mapping/inputs.ts';
@@ -61,9 +62,24 @@ export async function takeMessages(
         else rejected.push(one);
       }
   }
-  rejected.push(...(await store(parts, lines, signal)));
+  for (const portion of portionsOf(lines)) rejected.push(...(await store(parts, portion, signal)));
   if (rejected.length > 0) await keepAside(parts, rejected, signal);
   parts.taken({ messages: messages.length, rejected: rejected.length });
+}
+
+/** Small bodies, which the node takes also beside large requests of other producers. */
+function* portionsOf(lines: readonly Line[]): Generator<readonly Line[]> {
+  let from = 0;
+  let bytes = 0;
+  for (const [at, line] of lines.entries()) {
+    bytes += line.bytes.length + END.length;
+    if (bytes > LARGE && at > from) {
+      yield lines.slice(from, at);
+      from = at;
+      bytes = line.bytes.length + END.length;
+    }
+  }
+  yield lines.slice(from);
 }
 
 /** The records of a message; or why it cannot be read to its end. */
@@ -84,7 +100,7 @@ async function linesOf(
   try {
     for await (const read of readInputs(mapping, once(payload))) {
       if ('fault' in read) {
-        lines.push(whole(read.fault));
+        lines.push({ place, path: '', message: read.fault, text: read.text });
         continue;
       }
       const mapped = mapping.map(read.input);
@@ -99,9 +115,12 @@ async function linesOf(
   return lines;
 }
 
-/** Between the values of JSON, line feeds are white space, and texts have none. */
+/**
+ * Between the values of JSON, a line feed is white space, and so is a tab. In a text neither may stand: a record that has one there
+ * stays invalid.
+ */
 function onOneLine(bytes: Buffer): Buffer {
-  for (let at = bytes.indexOf(LINE_FEED); at >= 0; at = bytes.indexOf(LINE_FEED, at + 1)) bytes[at] = SPACE;
+  for (let at = bytes.indexOf(LINE_FEED); at >= 0; at = bytes.indexOf(LINE_FEED, at + 1)) bytes[at] = TAB;
   return bytes;
 }
 
@@ -152,14 +171,28 @@ async function keepAside(
   }
 }
 
-/** What is kept aside, as the body of a message: `place`, `path`, `message`, and the record as text. */
-export function rejectedText(source: string, { place, path, message, text }: Rejected): string {
-  return JSON.stringify({ source, place, path, message, record: text });
+/**
+ * What is kept aside, as the body of a message: `place`, `path`, `message`, and the record as text. As JSON a text can be longer
+ * than the message with which it came, so it may be cut: a message that nobody takes would block those behind it for ever.
+ * @param mostBytes of the body
+ */
+export function rejectedText(
+  source: string,
+  { place, path, message, text }: Rejected,
+  mostBytes = Number.POSITIVE_INFINITY,
+): string {
+  const whole = JSON.stringify({ source, place, path, message, record: text });
+  if (Buffer.byteLength(whole) <= mostBytes) return whole;
+  const cut = (record: string) => JSON.stringify({ source, place, path, message, cut: true, record });
+  const room = mostBytes - Buffer.byteLength(cut(''));
+  return cut(text.slice(0, Math.max(0, Math.floor(room / LONGEST_CHARACTER))));
 }
 
 const LONGEST_PAUSE_MS = 30_000;
+/** Bytes of a character in JSON, where it is an escape. */
+const LONGEST_CHARACTER = 6;
 const LINE_FEED = 0x0a;
-const SPACE = 0x20;
+const TAB = 0x09;
 const END = Buffer.from('\n');
 
 const textOf = (bytes: Uint8Array) => Buffer.from(bytes).toString('utf8');

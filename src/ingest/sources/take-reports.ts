@@ -67,8 +67,7 @@ async function readMessage(mapping: Mapping, message: Message): Promise<Read[] |
   try {
     for await (const read of readInputs(mapping, once(message.payload))) {
       const { place } = message;
-      if ('fault' in read)
-        reports.push({ place, input: undefined, fault: read.fault, text: wholeOf(message, '').text });
+      if ('fault' in read) reports.push({ place, input: undefined, fault: read.fault, text: read.text });
       else reports.push({ place, input: read.input, fault: '', text: writeExact(read.input) });
     }
     return reports;
