@@ -3,13 +3,13 @@ import type { Clock } from '../lib/clock.ts';
 import type { Block } from '../records/block.ts';
 import { passingPayload } from '../records/leased-block.ts';
 import { DUPLICATE_WINDOW_MS, type Nats, StoreUnavailable } from '../storage/nats.ts';
+import type { Tips } from '../storage/nats-tips.ts';
 import { notBefore } from './embedded-log.ts';
 import type { AppendOptions, AppendOutcome, NewBlock } from './log.ts';
 import type { BlockIds } from './nats-block-ids.ts';
 import { findStored } from './nats-find.ts';
 import type { NatsPartition } from './nats-partition.ts';
 import type { Request, Requests } from './nats-requests.ts';
-import type { Tips } from './nats-tips.ts';
 import type { RecentBlocks } from './recent-blocks.ts';
 import { splitBlock } from './split-block.ts';
 
@@ -19,7 +19,7 @@ interface AppendParts {
   readonly recent: RecentBlocks;
   readonly requests: Requests;
   readonly clock: Clock;
-  readonly tips: Tips;
+  readonly tips: Tips<number>;
   readonly ids: BlockIds;
 }
 
@@ -74,7 +74,7 @@ export function openAppends(parts: AppendParts): Appends {
           block.bytes,
         );
       to.next = Math.max(to.next, sequence + 1);
-      tips.stored(to);
+      tips.stored(partition, to.next);
       return { partition, sequence, duplicate };
     } finally {
       inFlight.delete(id);

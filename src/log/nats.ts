@@ -3,13 +3,13 @@ import { nanos } from '@nats-io/transport-node';
 import type { Clock } from '../lib/clock.ts';
 import { DUPLICATE_WINDOW_MS, type Nats, StoreUnavailable } from '../storage/nats.ts';
 import { followStream } from '../storage/nats-follow.ts';
+import { shareTips } from '../storage/nats-tips.ts';
 import type { RecordLog, StoredBlock } from './log.ts';
 import { openAppends } from './nats-append.ts';
 import { blockIds } from './nats-block-ids.ts';
 import type { NatsPartition } from './nats-partition.ts';
 import { natsReader } from './nats-read.ts';
 import { openRequests } from './nats-requests.ts';
-import { shareTips } from './nats-tips.ts';
 import { RECENT_BYTES, recentBlocks } from './recent-blocks.ts';
 
 interface NatsLogOptions {
@@ -54,7 +54,10 @@ export async function createNatsLog(nats: Nats, options: NatsLogOptions): Promis
   const partitions = await openPartitions(nats, options);
   const recent = recentBlocks(count, options.recentBytes ?? RECENT_BYTES);
   const requests = await openRequests(nats, { name: `${prefix}-requests`, clock });
-  const tips = shareTips(nats, `${prefix}.tips.${count}`, partitions);
+  const tips = shareTips<number>(nats, `${prefix}.tips.${count}`, (partition, next) => {
+    const known = partitions[partition];
+    if (known) known.next = Math.max(known.next, next);
+  });
   const append = openAppends({ nats, partitions, recent, requests, clock, tips, ids: blockIds(nats, count) });
   const reader = natsReader({ nats, clock, recent, inFlight: append.inFlight });
 
@@ -93,6 +96,7 @@ export async function createNatsLog(nats: Nats, options: NatsLogOptions): Promis
           start: { sequence: next },
           ahead: AHEAD,
           known: () => followed.next - 1,
+          oneOfMany: true,
         },
         async (message, sequence, isCopy) => {
           const read = () => reader.upTo(followed, next, message, sequence);

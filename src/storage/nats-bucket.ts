@@ -1,6 +1,7 @@
 import { DiscardPolicy, type JsMsg, RetentionPolicy, StorageType, type StoredMsg } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
 import { DUPLICATE_WINDOW_MS, type Nats, type NewStream, StoreUnavailable } from './nats.ts';
+import { bucketNews } from './nats-bucket-news.ts';
 import { followStream } from './nats-follow.ts';
 
 /**
@@ -10,6 +11,8 @@ import { followStream } from './nats-follow.ts';
  *  B1  Reads ask the stream's leader, so that a read which begins after a write sees it. A replica may lag behind.
  *  B2  Writes carry a message id, so that a write that is sent again is recognised. Without it, the retry would conflict
  *      with its own first try.
+ *  B3  A watcher of a prefix hears of writes twice: from the stream, and from the node that wrote. So it notices within seconds
+ *      that its consumer shows nothing more, although that sends signs of life.
  */
 export interface Bucket {
   get(key: string): Promise<BucketEntry | undefined>;
@@ -69,6 +72,7 @@ export async function openBucket(nats: Nats, options: BucketOptions): Promise<Bu
   const subjectOf = (key: string) => `$KV.${name}.${key}`;
   const filterOf = (prefix: string) => subjectOf(prefix === '' ? '>' : `${prefix}.>`);
   const prefixLength = subjectOf('').length;
+  const news = bucketNews(nats, name);
   await nats.ensureStream(streamOf(stream, subjectOf('>'), options));
 
   const last = (subject: string) =>
@@ -90,9 +94,9 @@ export async function openBucket(nats: Nats, options: BucketOptions): Promise<Bu
       ...(expected === undefined ? {} : { expected }),
       ...(within === undefined ? {} : { withinMs: within }),
     });
-    return published.type === 'conflict'
-      ? published
-      : { type: 'stored' as const, revision: published.sequence };
+    if (published.type === 'conflict') return published;
+    news.stored(key, published.sequence);
+    return { type: 'stored' as const, revision: published.sequence };
   };
 
   const write = async (
@@ -122,7 +126,12 @@ export async function openBucket(nats: Nats, options: BucketOptions): Promise<Bu
     revision: message.seq,
   });
 
-  const watch = async (prefix: string, onChange: (entry: BucketEntry) => void, signal: AbortSignal) => {
+  const watch = async (
+    prefix: string,
+    onChange: (entry: BucketEntry) => void,
+    signal: AbortSignal,
+    known?: () => number,
+  ) => {
     if (signal.aborted) return;
     const filter = filterOf(prefix);
     // B1 for a consumer, which reads a replica: it is ready once it has passed on the newest message that the leader has.
@@ -132,7 +141,7 @@ export async function openBucket(nats: Nats, options: BucketOptions): Promise<Bu
     let reported = 0;
     const following = followStream(
       nats,
-      { stream, filter, start: { lastPerSubject: true }, ahead: AHEAD },
+      { stream, filter, start: { lastPerSubject: true }, ahead: AHEAD, ...(known ? { known } : {}) },
       (message) => {
         if (signal.aborted) return;
         try {
@@ -188,7 +197,9 @@ export async function openBucket(nats: Nats, options: BucketOptions): Promise<Bu
         throw error;
       }
     },
-    watch,
+    // The bucket that is watched as a whole is the one of leases: it has heartbeats, which show that a watch is silent.
+    watch: (prefix, onChange, signal) =>
+      watch(prefix, onChange, signal, prefix === '' ? undefined : news.watched(prefix)),
   };
 }
 

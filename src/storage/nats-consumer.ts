@@ -21,6 +21,8 @@ export interface FollowOptions {
   readonly headersOnly?: boolean;
   /** The greatest sequence that this process knows to be stored, from elsewhere; such knowledge costs no request. */
   readonly known?: () => number;
+  /** Hundreds of such followers run on a node, and rely on `known`: they ask for fewer signs of life. */
+  readonly oneOfMany?: boolean;
   /** Most messages that are fetched ahead of `onMessage`. */
   readonly ahead: number;
 }
@@ -34,10 +36,10 @@ export interface OpenedConsumer {
 
 /**
  * How often an idle consumer sends a sign of life; after two missing signs it is replaced. Each consumer of each node costs
- * the servers this much while nothing happens. Followers of partitions hear from other nodes that messages were stored, and so
- * notice a consumer that is gone earlier (F2 of nats-follow.ts): hundreds of idle partitions need few signs.
+ * the servers this much while nothing happens. Followers that hear from other nodes that messages were stored notice a consumer
+ * that is gone earlier (F2 of nats-follow.ts): hundreds of idle partitions need few signs.
  */
-const HEARTBEAT_MS = { usual: 5_000, informed: 15_000 };
+const HEARTBEAT_MS = { usual: 5_000, ofMany: 15_000 };
 /** Of idle heartbeats, in each request for messages. */
 const HEARTBEATS_A_PULL = 3;
 /** The server removes a consumer that no client pulls from; a request for messages ends before. */
@@ -63,7 +65,7 @@ export async function openConsumer(
   };
   const what = `${stream} cannot be followed`;
   const info = await nats.ask(what, () => addAtLeader(nats, stream, config), OPENED_WITHIN_MS);
-  const heartbeatMs = options.known ? HEARTBEAT_MS.informed : HEARTBEAT_MS.usual;
+  const heartbeatMs = options.oneOfMany ? HEARTBEAT_MS.ofMany : HEARTBEAT_MS.usual;
   const messages = await nats.jetstream.consumers.getConsumerFromInfo(info).consume({
     // Not `max_bytes`: server 2.9 skips a message when the bytes do not add up, and then stalls.
     max_messages: ahead,

@@ -1,0 +1,39 @@
+import type { Nats } from './nats.ts';
+import { shareTips, type Tips } from './nats-tips.ts';
+
+/**
+ * What a node knows to be stored in a bucket, from its own writes and from what other nodes say, by the prefixes that it watches.
+ * All nodes watch the same prefixes: so nothing is said of other keys.
+ */
+export interface BucketNews {
+  /** A write of the key was stored. */
+  stored(key: string, revision: number): void;
+  /** @returns the greatest revision that is known to be stored under the prefix, when it is asked; 0: none */
+  watched(prefix: string): () => number;
+}
+
+/** @param name of the bucket */
+export function bucketNews(nats: Pick<Nats, 'connection' | 'clock'>, name: string): BucketNews {
+  const newest = new Map<string, number>();
+  let tips: Tips<string> | undefined;
+
+  const heard = (prefix: string, revision: number) => {
+    const before = newest.get(prefix);
+    if (before !== undefined && revision > before) newest.set(prefix, revision);
+  };
+
+  return {
+    stored: (key, revision) => {
+      for (const prefix of newest.keys()) {
+        if (!key.startsWith(`${prefix}.`)) continue;
+        heard(prefix, revision);
+        tips?.stored(prefix, revision);
+      }
+    },
+    watched: (prefix) => {
+      tips ??= shareTips(nats, `${name}.tips`, heard);
+      if (!newest.has(prefix)) newest.set(prefix, 0);
+      return () => newest.get(prefix) ?? 0;
+    },
+  };
+}
