@@ -36,6 +36,7 @@ interface ClusterView {
 
 const READY_WITHIN_MS = 60_000;
 const CALM_WITHIN_MS = 60_000;
+const ASK_EVERY_MS = 50;
 
 /** A cluster of nodes and NATS servers as processes on this machine, to be broken and mended one at a time. */
 export class ClusterWorld {
@@ -125,8 +126,8 @@ export class ClusterWorld {
   }
 
   /**
-   * Resolves when `among` are the nodes that are alive, and each of them holds its whole share, as the first of them sees it:
-   * then no partition moves any more.
+   * Resolves when `among` are the nodes that are alive, and each of them holds its whole share, as all of them see it: then no
+   * partition moves any more. One that was cut off shows what was before, until it hears from the others again.
    * @returns how long it took, ms
    */
   async shared(among: readonly number[], withinMs = CALM_WITHIN_MS): Promise<number> {
@@ -136,17 +137,22 @@ export class ClusterWorld {
     await waitFor(
       () => `nodes ${among.join(', ')} hold their shares; ${JSON.stringify(last)}`,
       async () => {
-        const seen = await this.view(among[0] as number).catch((error: unknown) => String(error));
-        last = seen;
-        if (typeof seen === 'string') return undefined;
-        const alive = seen.nodes.filter(({ state }) => state === 'alive');
-        if (alive.length !== ports.size || !alive.every((node) => ports.has(portOf(node)))) return undefined;
-        return holdShares(alive, this.#options.partitions) || undefined;
+        const views = await Promise.all(
+          among.map((index) => this.view(index).catch((error: unknown) => String(error))),
+        );
+        last = views;
+        return views.every((seen) => typeof seen !== 'string' && this.#areShared(seen, ports)) || undefined;
       },
       withinMs,
-      25,
+      ASK_EVERY_MS,
     );
     return performance.now() - started;
+  }
+
+  #areShared({ nodes }: ClusterView, ports: ReadonlySet<number | undefined>): boolean {
+    const alive = nodes.filter(({ state }) => state === 'alive');
+    if (alive.length !== ports.size || !alive.every((node) => ports.has(portOf(node)))) return false;
+    return holdShares(alive, this.#options.partitions);
   }
 
   /** Resolves when all nodes and servers are there, share all partitions, and every replica is up to date. */
