@@ -5,7 +5,7 @@ import { shareTips, type Tips } from './nats-tips.ts';
  * What a node knows to be stored in a bucket, from its own writes and from what other nodes say, by the prefixes that it watches.
  * All nodes watch the same prefixes: so nothing is said of other keys.
  */
-export interface BucketNews {
+interface BucketNews {
   /** A write of the key was stored. */
   stored(key: string, revision: number): void;
   /** @returns the greatest revision that is known to be stored under the prefix, when it is asked; 0: none */

@@ -179,7 +179,8 @@ async function untilDue(
 ): Promise<void> {
   const until = clock.monotonic() + milliseconds;
   do {
-    await clock.sleep(Math.min(CHECK.firstMs, until - clock.monotonic()), over).catch(() => undefined);
+    const left = Math.max(0, until - clock.monotonic());
+    await clock.sleep(Math.min(CHECK.firstMs, left), over).catch(() => undefined);
   } while (!over.aborted && clock.monotonic() < until && !isMissing());
 }
 
