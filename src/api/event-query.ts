@@ -89,10 +89,14 @@ export function readEventCriteria({
 }): EventCriteria {
   const times: { from?: number; until?: number } = {};
   const conditions: Json[] = [];
+  const names: string[] = [];
   for (const part of q.split(',').filter((text) => text.trim() !== '')) {
     const [field, values] = fieldOf(part);
     if (field === 'from' || field === 'until') times[field] = timeOf(field, values);
-    else conditions.push((FIELDS.get(field) as Condition)(valuesOf(field, values)));
+    else {
+      conditions.push((FIELDS.get(field) as Condition)(valuesOf(field, values)));
+      names.push(field);
+    }
   }
   if (times.from !== undefined && times.until !== undefined && times.from >= times.until)
     throw wrong('q: from must lie before until');
@@ -100,7 +104,10 @@ export function readEventCriteria({
   const parsed = parseFilters(given, 'event');
   const own = parseFilters(conditions, 'event');
   if (parsed.type === 'invalid') throw wrong(messageOf(parsed.faults));
-  if (own.type === 'invalid') throw wrong(messageOf(own.faults).replace(/^filters\/\d+\/value/, 'q'));
+  if (own.type === 'invalid') {
+    const [fault] = own.faults;
+    throw wrong(`q: ${names[Number(fault?.path.split('/')[2])] ?? 'the conditions'} ${fault?.message}`);
+  }
   // A top-level `or` of the filters must not let events pass by `q`.
   return { filters: [...conditions, ...grouped(parsed.filters)], ...times };
 }

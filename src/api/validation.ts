@@ -82,6 +82,23 @@ function inWords(keyword: string, params: Record<string, unknown>, message: stri
   if (keyword === 'const') return `must be ${String(params.allowedValue)}`;
   if (keyword === 'format') return `is not of the form ${String(params.format)}`;
   if (keyword === 'minLength' && params.limit === 1) return 'must not be empty';
+  const limit = String(params.limit);
+  switch (keyword) {
+    case 'minimum':
+      return `must be at least ${limit}`;
+    case 'maximum':
+      return `must be at most ${limit}`;
+    case 'minLength':
+      return `must have at least ${limit} characters`;
+    case 'maxLength':
+      return `must have at most ${limit} characters`;
+    case 'minItems':
+      return params.limit === 1 ? 'must not be empty' : `must have at least ${limit} items`;
+    case 'maxItems':
+      return `must have at most ${limit} items`;
+    case 'uniqueItems':
+      return `has the item ${String(params.i)} twice`;
+  }
   return message ?? 'is invalid';
 }
 

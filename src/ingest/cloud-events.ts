@@ -48,6 +48,7 @@ export async function* fromCloudEvents(
   }
   elements.end();
   if (elements.fault !== undefined) throw new UnreadableInput(elements.fault);
+  if (elements.empty) throw new UnreadableInput('it is empty, and no CloudEvent');
 }
 
 /** Whether the headers are those of a CloudEvent in binary mode. */

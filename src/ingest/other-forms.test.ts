@@ -213,6 +213,10 @@ describe('CloudEvents', () => {
     };
     const answer = await post(JSON.stringify(record), binary, { kind: 'event' });
     assert.match(JSON.stringify(answer), /the header ce-type/);
+    for (const empty of ['', ' \n']) {
+      const nothing = await post(empty, { 'content-type': 'application/cloudevents+json' });
+      assert.match(JSON.stringify(nothing), /no CloudEvent/);
+    }
     assert.deepEqual(await stored(), []);
   });
 });

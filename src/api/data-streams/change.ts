@@ -28,7 +28,7 @@ import {
 import { mustFitReplays } from './replay-view.ts';
 import { type DataStreamSchemas, Delivery } from './schema.ts';
 import { changeStream, findProgress, findStream, lookUpStream, removeStream } from './store.ts';
-import { successorOf } from './take-over.ts';
+import { handOnPredecessors, onlyOnCreate, successorOf } from './take-over.ts';
 import { iso, streamStatus } from './view.ts';
 
 type PatchBody = Static<DataStreamSchemas['patch']>;
@@ -110,6 +110,7 @@ function readChanges(
       ? prepareDestination(parts, body.destination, reader, stored)
       : undefined;
   reader.members(body.delivery, '/delivery', Object.keys(Delivery.properties));
+  onlyOnCreate(body, stored, reader);
   const type = destination?.type ?? parts.destinationTypes.get(stored.connectionType);
   if (type) mustCarry(type, kind, reader);
   if (!kind || !relation || !desired || reader.faults.length > 0) throw faultsToError(reader.faults);
@@ -264,6 +265,7 @@ export async function deleteDataStream(
     const message = `Data stream ${by.document.id} is taking over from this one; try again in a moment.`;
     throw new ApiError('InvalidState', message);
   }
+  if (by) await handOnPredecessors(registry, document, by.document.id);
   await removeStream(registry, organisationId, id, clock.now());
   await forget?.(organisationId, id);
   return { status: 202 };

@@ -90,7 +90,17 @@ test('a range is of whole hours, and within what is kept', async () => {
     (await api.call('GET', `${PATH}/${id}/ledger?from=${iso(hours(1))}&until=${iso(hours(2))}`)).status,
     422,
   );
-  assert.equal((await api.call('GET', `${PATH}/${id}/ledger?from=yesterday`)).status, 422);
+  assert.deepEqual(await delivered(`from=${iso(hours(24 * 9)).slice(0, 10)}`), [200, 5, 4, 3], 'a date');
+  assert.deepEqual(await delivered(`from=${iso(hours(5)).replace('.000Z', '%2B00:00')}`), [5, 4, 3]);
+  for (const [from, message] of [
+    ['yesterday', /ISO 8601/],
+    ['2026-06-30T23:59:60Z', /ISO 8601/],
+    ['2026-06-30T23:00:00+02:00', /%2B/],
+  ] as const) {
+    const { status, body } = await api.call('GET', `${PATH}/${id}/ledger?from=${from}`);
+    assert.deepEqual([status, body.errors?.[0].path], [422, '/from'], from);
+    assert.match(body.message, message);
+  }
 });
 
 test('as CSV, for who asks for it; names from records do not run in a spreadsheet', async () => {

@@ -9,6 +9,7 @@ import type { RecordKind } from '../../records/kinds.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { ALL_OR_PAGES, answerPage, PAGE_HEADERS, PageQuery, pageOf } from '../pagination.ts';
 import { type Answer, defineRoute, type Route } from '../route.ts';
+import { TimeParameter, timeParameter } from '../time-parameter.ts';
 import { DataStreamParameters } from './schema.ts';
 import { findProgress, findStream } from './store.ts';
 import { iso } from './view.ts';
@@ -82,15 +83,10 @@ type Row = Static<typeof Row>;
 
 const Query = Type.Object({
   ...PageQuery.properties,
-  from: Type.Optional(
-    Type.String({
-      format: 'date-time',
-      description: `The first hour; seven days before the last one by default. The ledger is kept for ${LEDGER_DAYS} days.`,
-    }),
+  from: TimeParameter(
+    `The first hour; seven days before the last one by default. The ledger is kept for ${LEDGER_DAYS} days.`,
   ),
-  until: Type.Optional(
-    Type.String({ format: 'date-time', description: 'Hours that begin before this time; now by default.' }),
-  ),
+  until: TimeParameter('Hours that begin before this time; now by default.'),
 });
 
 export function ledgerRoutes({ registry, clock }: LedgerParts): Route[] {
@@ -130,14 +126,14 @@ export function ledgerRoutes({ registry, clock }: LedgerParts): Route[] {
   ];
 }
 
-/** @returns ms since the epoch, the start of an hour first @throws ApiError OutOfRange */
+/** @returns ms since the epoch, the start of an hour first @throws ApiError OutOfRange, InvalidFormat */
 function rangeOf(
   query: Static<typeof Query>,
   now: number,
 ): { readonly from: number; readonly until: number } {
   const oldest = now - (LEDGER_DAYS + 1) * DAY;
-  const until = query.until === undefined ? now + 1 : Date.parse(query.until);
-  const from = query.from === undefined ? until - USUAL_MS : Date.parse(query.from);
+  const until = timeParameter('until', query.until) ?? now + 1;
+  const from = timeParameter('from', query.from) ?? until - USUAL_MS;
   if (from >= until) throw new ApiError('OutOfRange', 'until: must lie after from');
   const begin = Math.max(Math.floor(from / HOUR) * HOUR, oldest);
   return { from: begin, until: Math.max(begin + 1, Math.min(until, now + HOUR)) };

@@ -62,6 +62,10 @@ export async function mustFitReplays(
   }
 }
 
+const FINISHED = { id: 5, description: 'Finished' };
+/** Statuses that come about by themselves: a call cannot wish for them. */
+const STATES_BY_THEMSELVES = [showState('error'), showState('pending'), FINISHED];
+
 export const takenOverBy = (id: string) =>
   `Data stream ${id} has taken over from this one, which delivers nothing any more: create a replay of ${id}.`;
 
@@ -81,6 +85,18 @@ export async function showReplay(registry: Registry, stream: DataStreamDocument,
   };
 }
 
+/**
+ * What an answer shows of a replay is a valid change of it, in every state, and changes nothing: a status that came from an
+ * answer counts as not given. It has its description; without one, only an id that cannot be wished for is certain to be one.
+ */
+export function isFromAnswer(
+  { id, description }: { readonly id: number | string; readonly description?: unknown },
+  shown: { readonly id: number; readonly description: string },
+): boolean {
+  if (Number(id) === shown.id && (description === shown.description || shown.id > 2)) return true;
+  return STATES_BY_THEMSELVES.some((state) => state.id === Number(id) && state.description === description);
+}
+
 function statusOf(
   stream: DataStreamDocument,
   replay: ReplayDocument,
@@ -90,7 +106,7 @@ function statusOf(
   const since = iso(progress?.status.since ?? Date.parse(replay.created));
   if (replayEnded(replay, progress)) {
     const message = 'All records of the range were delivered, quarantined, or did not pass the filters.';
-    return { id: 5, description: 'Finished', message, since };
+    return { ...FINISHED, message, since };
   }
   if (replay.desired === 'paused' || stream.desired === 'paused') {
     const paused = replay.desired === 'paused' ? 'Paused.' : 'Paused with its data stream.';

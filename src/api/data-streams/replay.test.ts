@@ -65,6 +65,37 @@ test('what was created can be read; its status follows the engine', async () => 
   assert.doesNotMatch(await api.everything(), new RegExp(replay));
 });
 
+test('what is read of a replay in any state can be written back, and changes nothing', async () => {
+  const replay = await create({ from: 'earliest', max_records_per_second: 5 });
+  const call = (method: 'GET' | 'PATCH', url: string, body?: object) =>
+    api.call(method, url, body ? { body } : {});
+  const stored = async () => JSON.stringify((await api.document(id))?.replays);
+  const writeBack = async (state: string) => {
+    const before = await stored();
+    const { body } = await call('GET', path(replay));
+    assert.equal(body.status.description, state);
+    const answer = await call('PATCH', path(replay), body);
+    assert.deepEqual([answer.status, await stored()], [202, before], `${state}: ${answer.text}`);
+    return body;
+  };
+  const pending = await writeBack('Pending');
+  await progress(replay);
+  await writeBack('Running');
+  assert.equal((await call('PATCH', path(replay), pending)).status, 202, 'an older answer is no wish');
+  await progress(replay, { status: { state: 'error', message: 'Refused.', since: 0 } });
+  await writeBack('Error');
+  assert.equal((await call('PATCH', path(replay), { status: { id: 4 } })).status, 422);
+  await call('PATCH', `/api/v2/data_stream/${id}`, { status: { id: 2 } });
+  await writeBack('Paused');
+  await call('PATCH', `/api/v2/data_stream/${id}`, { status: { id: 1 } });
+  await call('PATCH', path(replay), { status: { id: 2 } });
+  await writeBack('Paused');
+  await finish(replay);
+  const finished = await writeBack('Finished');
+  const faster = await call('PATCH', path(replay), { ...finished, max_records_per_second: 9 });
+  assert.equal(faster.status, 409);
+});
+
 test('a count delivers nothing', async () => {
   const { status, body } = await post({ from: 'earliest', dry_run: true });
   assert.deepEqual([status, body], [200, { records: 12, filtered: 3, complete: true }]);

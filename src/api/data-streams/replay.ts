@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type Static, Type } from 'typebox';
 import type { Identity } from '../../auth/identity.ts';
 import { ApiError, faultsToError } from '../../errors.ts';
@@ -7,7 +8,15 @@ import type { Json, Registry } from '../../registry/registry.ts';
 import { defineRoute, type Route, type RouteRequest } from '../route.ts';
 import { FieldReader } from './body.ts';
 import { type CreateParts, newId } from './create.ts';
-import { jobKey, progressOf, ReplayView, replayOf, showReplay, takenOverBy } from './replay-view.ts';
+import {
+  isFromAnswer,
+  jobKey,
+  progressOf,
+  ReplayView,
+  replayOf,
+  showReplay,
+  takenOverBy,
+} from './replay-view.ts';
 import { DataStreamParameters, Filters, GivenId, nullable } from './schema.ts';
 import { changeStream, findStream, listStreams } from './store.ts';
 import { successorOf } from './take-over.ts';
@@ -275,13 +284,13 @@ async function patchReplay(
   >,
 ) {
   const { params, body, identity } = request;
-  const reader = new FieldReader();
-  const desired = body.status ? reader.desired(body.status) : undefined;
-  if (reader.faults.length > 0) throw faultsToError(reader.faults);
   await changeStream(registry, identity.organisationId, params.id, async (stored) => {
     const replay = replayOf(stored, params.replay_id);
-    if (replayEnded(replay, await progressOf(registry, stored, replay.id)))
-      throw new ApiError('InvalidState', `Replay ${replay.id} has finished: create another one.`);
+    const { status: shown } = await showReplay(registry, stored, replay);
+    const reader = new FieldReader();
+    const wish = body.status && !isFromAnswer(body.status, shown) ? body.status : undefined;
+    const desired = wish && reader.desired(wish);
+    if (reader.faults.length > 0) throw faultsToError(reader.faults);
     const pace = body.max_records_per_second;
     const { recordsPerSecond, ...others } = replay;
     const wanted = pace === undefined ? recordsPerSecond : (pace ?? undefined);
@@ -291,6 +300,9 @@ async function patchReplay(
       ...(desired === undefined ? {} : { desired }),
       generation: replay.generation + (desired === 'running' ? 1 : 0),
     };
+    if (isDeepStrictEqual(changed, replay)) return undefined;
+    if (replayEnded(replay, await progressOf(registry, stored, replay.id)))
+      throw new ApiError('InvalidState', `Replay ${replay.id} has finished: create another one.`);
     return withReplays(stored, (each) => (each.id === replay.id ? changed : each));
   });
   return { status: 202 };

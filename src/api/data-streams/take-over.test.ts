@@ -93,6 +93,38 @@ test('the old stream cannot be resumed, and not be deleted during the hand-over;
   assert.equal((await api.call('DELETE', `${PATH}/${old}`)).status, 202);
 });
 
+test('in a chain, the successor of a deleted stream keeps the streams before it from delivering again', async () => {
+  const first = await api.create();
+  await api.progress(first);
+  const second = await api.create({ ...STREAM, continue_from: first });
+  await api.progress(second);
+  const third = await api.create({ ...STREAM, continue_from: second });
+  await api.progress(third);
+  assert.equal((await api.call('DELETE', `${PATH}/${second}`)).status, 202);
+  assert.equal((await read(first)).taken_over_by, third);
+  const resumed = await api.call('PATCH', `${PATH}/${first}`, { body: { status: { id: 1 } } });
+  assert.deepEqual([resumed.status, resumed.body.message.includes(`Delete ${third} first`)], [409, true]);
+  const again = await create({ continue_from: first });
+  assert.match(again.body.message, new RegExp(`"continue_from": "${third}"`));
+  await api.call('DELETE', `${PATH}/${third}`);
+  const free = await api.call('PATCH', `${PATH}/${first}`, { body: { status: { id: 1 } } });
+  assert.equal(free.status, 202);
+});
+
+test('where a stream begins is no change of it', async () => {
+  const old = await api.create();
+  const next = await api.create({ ...STREAM, continue_from: old });
+  const patch = (body: object) => api.call('PATCH', `${PATH}/${next}`, { body });
+  assert.equal((await patch({ continue_from: old })).status, 202, 'as it is shown');
+  for (const [body, path] of [
+    [{ continue_from: next }, '/continue_from'],
+    [{ start_from: 'earliest' }, '/start_from'],
+  ] as const) {
+    const { status, body: answer } = await patch(body);
+    assert.deepEqual([status, answer.errors[0].path], [422, path]);
+  }
+});
+
 test('other changes of a stream that was taken over keep that', async () => {
   const old = await api.create();
   const next = await api.create({ ...STREAM, continue_from: old });

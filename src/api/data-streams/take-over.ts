@@ -11,7 +11,8 @@ import {
 } from '../../registry/data-stream.ts';
 import { recordStateChange } from '../../registry/history.ts';
 import type { Registry } from '../../registry/registry.ts';
-import { changeStream, findProgress, lookUpStream, removeStream } from './store.ts';
+import type { FieldReader } from './body.ts';
+import { changeStream, findProgress, listStreams, lookUpStream, removeStream } from './store.ts';
 
 /**
  * The API's part of `continue_from`. It stores the new stream, then pauses the old one; the holder of the partition hands the
@@ -98,6 +99,39 @@ export async function endPredecessor(
   if (!paused) return;
   const change = { at, state: 'paused', message: takenOverMessage(id), actor } as const;
   await recordStateChange(registry, organisationId, continueFrom as string, change);
+}
+
+/**
+ * Before a stream is removed that another one has taken over: what it had taken over from itself must not deliver the records
+ * again that its successor delivers.
+ */
+export async function handOnPredecessors(
+  registry: Registry,
+  { organisationId, id }: DataStreamDocument,
+  successor: string,
+): Promise<void> {
+  for (const { document } of await listStreams(registry, organisationId)) {
+    if (document.takenOverBy !== id) continue;
+    try {
+      await changeStream(registry, organisationId, document.id, async (stored) =>
+        stored.takenOverBy === id ? { ...stored, takenOverBy: successor } : undefined,
+      );
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.token !== 'NotFound') throw error;
+    }
+  }
+}
+
+/** What says where a stream begins means nothing later; answers show `continue_from`, so it may come back as it is. */
+export function onlyOnCreate(body: object, { continueFrom }: DataStreamDocument, reader: FieldReader): void {
+  const { start_from, continue_from } = body as {
+    readonly start_from?: unknown;
+    readonly continue_from?: unknown;
+  };
+  if (start_from !== undefined)
+    reader.fault('NotAllowed', '/start_from', 'is for a new data stream; a replay delivers older records');
+  if (continue_from !== undefined && continue_from !== continueFrom)
+    reader.fault('NotAllowed', '/continue_from', 'is for a new data stream, which takes over from another');
 }
 
 /** The stream that took over from this one, unless it was deleted since. */

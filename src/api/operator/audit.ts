@@ -1,6 +1,7 @@
 import Type, { type Static } from 'typebox';
 import type { Audit, AuditEntry } from '../../auth/audit.ts';
 import { defineRoute, type Route } from '../route.ts';
+import { TimeParameter, timeParameter } from '../time-parameter.ts';
 
 export interface AuditParts {
   readonly audit: Pick<Audit, 'read'>;
@@ -17,8 +18,8 @@ const Query = Type.Object({
   action: Type.Optional(
     Type.String({ description: 'An operation id of this API.', examples: ['Authenticate'] }),
   ),
-  from: Type.Optional(Type.String({ format: 'date-time', description: 'Entries from this time on.' })),
-  until: Type.Optional(Type.String({ format: 'date-time', description: 'Entries before this time.' })),
+  from: TimeParameter('Entries from this time on.'),
+  until: TimeParameter('Entries before this time.'),
   after: Type.Optional(
     Type.String({ maxLength: 100, description: 'Header X-Next-After of the page before.' }),
   ),
@@ -77,14 +78,16 @@ export function auditRoutes({ audit }: AuditParts): Route[] {
       },
       errors: ['BadRequest'],
       handler: async ({ query }) => {
-        const { organisation, actor, action, from, until, after, limit = 100, format = 'json' } = query;
+        const { organisation, actor, action, after, limit = 100, format = 'json' } = query;
+        const from = timeParameter('from', query.from);
+        const until = timeParameter('until', query.until);
         const { entries, next } = await audit.read({
           limit,
           ...(organisation === undefined ? {} : { organisationId: organisation }),
           ...(actor === undefined ? {} : { actor }),
           ...(action === undefined ? {} : { action }),
-          ...(from === undefined ? {} : { from: Date.parse(from) }),
-          ...(until === undefined ? {} : { until: Date.parse(until) }),
+          ...(from === undefined ? {} : { from }),
+          ...(until === undefined ? {} : { until }),
           ...(after === undefined ? {} : { after }),
         });
         const shown = entries.map(show);

@@ -146,6 +146,9 @@ test('what the second version has no form for is refused in names of the first',
       '/api_username',
     ],
     [{ data_stream_type: { id: 1 } }, '/api_type'],
+    [{ ...WEBHOOK, api_username: 'a', api_password: '' }, '/api_username'],
+    [{ ...WEBHOOK, api_password: 'secret' }, '/api_password'],
+    [{ ...WEBHOOK, stream_historic_data: 20 }, '/stream_historic_data'],
   ];
   for (const [body, path] of cases) {
     const { status, body: answer, text } = await api.call('POST', PATH, { body });

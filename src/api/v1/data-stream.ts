@@ -54,7 +54,10 @@ const Create = Type.Object({
   api_username: Text,
   api_password: Text,
   stream_historic_data: Type.Optional(
-    Type.Integer({ description: '1: from the oldest record that is kept, 0 (default): from now.' }),
+    Type.Integer({
+      enum: [0, 1],
+      description: '1: from the oldest record that is kept, 0 (default): from now.',
+    }),
   ),
 });
 

@@ -105,13 +105,12 @@ export function inNamesOfV1(text: string): string {
   return SOURCES.reduce((before, [path, source]) => before.replaceAll(path, source), text);
 }
 
+/** The types for which a member means something: a password that is not used must not be taken for one that is. */
+const MEANINGFUL = { api_parameter: [2, 3, 4, 8], api_username: [2, 4, 8], api_password: [2, 3] };
+
 /** What the second version has no form for. */
-export function faultsOfV1({
-  data_stream_type,
-  api_type,
-  api_callback,
-  api_parameter,
-}: V1Create): FieldFault[] {
+export function faultsOfV1({ data_stream_type, api_type, api_callback, ...given }: V1Create): FieldFault[] {
+  const { api_parameter } = given;
   const faults: FieldFault[] = [];
   const fault = (path: string, message: string) => faults.push({ token: 'NotAllowed', path, message });
   if (data_stream_type.id === 3)
@@ -125,6 +124,10 @@ export function faultsOfV1({
       '/api_type/id',
       `must be one of ${API_TYPES.map(({ id, description }) => `${id} ${description}`).join(', ')}`,
     );
+  for (const [member, types] of Object.entries(MEANINGFUL)) {
+    if (!type || !given[member as keyof typeof MEANINGFUL] || types.includes(type.id)) continue;
+    fault(`/${member}`, `has no meaning for ${type.description}`);
+  }
   if (type?.connectionType === 'RestAPI' && api_callback?.url === undefined)
     fault('/api_callback', 'must have a url: callbacks with an id of their own are not supported');
   if ([4, 8].includes(api_type.id) && !/^[^/]+\/.+/.test(api_parameter ?? ''))

@@ -88,5 +88,8 @@ test('CSV with quotes, another delimiter, a header or names of the mapping', asy
     '1 {"a":"1","b":"2"}',
   ]);
   await assert.rejects(read(CSV_FORM, 'a,a\n1,2\n'), /names the column "a" twice/);
+  await assert.rejects(read(CSV_FORM, Buffer.from('a\nDät\n', 'latin1')), /not UTF-8/);
+  await assert.rejects(read(CSV_FORM, Buffer.from('\ufeffa\nb\n', 'utf16le')), /not UTF-8/);
+  await assert.rejects(read(CSV_FORM, Buffer.from('a\nä').subarray(0, -1)), /not UTF-8/);
   await assert.rejects(read(CSV_FORM, 'a,b\n"1,2\n'), /it is no CSV/);
 });

@@ -52,7 +52,7 @@ async function* readCsv(
     max_record_size: LARGEST_INPUT,
   });
   // The iteration below gets the error of the source too.
-  pipeline(Readable.from(chunks, { objectMode: false }), parser, () => undefined);
+  pipeline(Readable.from(inUtf8(chunks), { objectMode: false }), parser, () => undefined);
   let names = columns;
   try {
     for await (const { record, info } of parser as AsyncIterable<{
@@ -74,6 +74,23 @@ async function* readCsv(
   } catch (error) {
     throw isCsvError(error) ? new UnreadableInput(`it is no CSV: ${error.message}`) : error;
   }
+}
+
+/** The same chunks. @throws UnreadableInput: what is read as another coding has other letters than were meant */
+async function* inUtf8(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  const check = (chunk?: Uint8Array) => {
+    try {
+      decoder.decode(chunk, { stream: chunk !== undefined });
+    } catch {
+      throw new UnreadableInput('it is not UTF-8: save it as UTF-8, or convert it');
+    }
+  };
+  for await (const chunk of chunks) {
+    check(chunk);
+    yield chunk;
+  }
+  check();
 }
 
 /** A record as a line of CSV. */

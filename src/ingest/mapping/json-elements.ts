@@ -26,6 +26,11 @@ export class JsonElements {
   #parts: Buffer[] = [];
   #held = 0;
 
+  /** Nothing but white space has come: neither an object nor a list. */
+  get empty(): boolean {
+    return this.#mode === 'unknown';
+  }
+
   /** @param largest bytes of an object */
   constructor(largest: number) {
     this.#largest = largest;
