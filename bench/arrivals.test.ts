@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { type Measurement, readUsage, seriesCall } from '../src/destinations/datadog/datadog-series.ts';
+import { seriesCall } from '../src/destinations/datadog/datadog-series.ts';
 import { HeldSums } from '../src/destinations/datadog/held-sums.ts';
+import { type Measurement, readUsage } from '../src/destinations/datadog/measurement.ts';
 import { FIRST_ID } from '../tests/support/usage-records.ts';
 import { reconcileArrivals } from './arrivals.ts';
 import { numberedRecords } from './numbered-records.ts';

@@ -19,7 +19,7 @@ const console: Console = {
   exit: (code) => process.exit(code),
 };
 
-// A reader of our output that goes away (`simstream … | head`) is no fault.
+// A reader of our output that goes away (`simstream … | head`) is not a fault.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });

@@ -167,7 +167,7 @@ test('test support in src/ is named x.fixture.ts or x.contract.ts', () => {
     PROGRAM.filter((file) => oldNames.test(basename(file))),
     [],
   );
-  // Whatever its name: a file that loads the test runner is no part of the program.
+  // Whatever its name: a file that loads the test runner is not part of the program.
   const testTools = /from\s+['"](node:test|fast-check)['"]/;
   assert.deepEqual(
     PROGRAM.filter((file) => testTools.test(readFileSync(file, 'utf8'))),

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { Type } from 'typebox';
 import { createAccounts } from '../auth/accounts.ts';
 import { createAudit } from '../auth/audit.ts';
 import { createAuthorizeOperator, type Identity } from '../auth/identity.ts';
@@ -8,17 +7,9 @@ import { createSealer } from '../auth/seal.ts';
 import { secretOf } from '../auth/secret.ts';
 import type { Preview } from '../delivery/watching/preview.ts';
 import type { TestRecordResult } from '../delivery/watching/synthetic-record.ts';
-import {
-  type Configured,
-  type DestinationType,
-  defineDestination,
-  type Exchange,
-  type Verdict,
-} from '../destinations/contract.ts';
+import type { DestinationType, Verdict } from '../destinations/contract.ts';
 import { restApi } from '../destinations/http/rest-api.ts';
-import { maskUrl } from '../destinations/url-secrets.ts';
 import { ApiError } from '../errors.ts';
-import type { NodesSnapshot } from '../leases/nodes.ts';
 import { ManualClock, seededRandom } from '../lib/manual-clock.fixture.ts';
 import {
   type DataStreamDocument,
@@ -32,8 +23,10 @@ import { createApp } from './app.ts';
 import { type CallResult, checkAnswer } from './checked-answer.fixture.ts';
 import type { DataStreamActivityParts } from './data-streams/activity.ts';
 import type { EventParts } from './events.ts';
+import { TEST_TYPES } from './letterbox.fixture.ts';
 import type { Route } from './route.ts';
 import { apiRoutes } from './routes.ts';
+import { EXCHANGE, NODES } from './sample-answers.fixture.ts';
 import { servedBy } from './served-routes.fixture.ts';
 
 /** For tests: the whole API over a registry in memory, called by `inject`; every answer is checked against its route. */
@@ -49,93 +42,6 @@ export const IDENTITIES: Readonly<Record<string, Identity>> = {
   bea: { organisationId: 2, organisationName: 'Two', role: 'administrator', actor: 'application:7' },
 };
 export const DAY = 86_400_000;
-/** The nodes that the tests' own one knows. */
-const NODES: NodesSnapshot = {
-  nodes: [
-    {
-      name: 'a:8080',
-      session: 'first',
-      self: true,
-      skewMs: 0,
-      state: 'alive',
-      started: DAY,
-      version: '1.2.3',
-      partitions: [{ partition: 1, epoch: 4, since: 2 * DAY }],
-    },
-    {
-      name: 'b:8080',
-      session: 'second',
-      self: false,
-      skewMs: undefined,
-      state: 'silent',
-      started: 0,
-      version: '1.2.3',
-      partitions: [],
-    },
-  ],
-  unheld: [0],
-  stuck: [],
-  ageMs: 120,
-  quorum: true,
-  faults: [],
-};
-
-/** A webhook of sorts: one field of each kind of secret. */
-const letterbox = defineDestination({
-  connectionType: 'Letterbox',
-  title: 'Letter box',
-  summary: 'For tests.',
-  icon: 'M4 4h16',
-  setup: [{ text: 'Do it.' }],
-  formats: ['Json'],
-  credentials: Type.Object({
-    url: Type.String({
-      title: 'URL',
-      minLength: 1,
-      examples: ['https://box.example/in'],
-      'x-secret': 'url',
-    }),
-    key: Type.Optional(Type.String({ title: 'Key', minLength: 4, 'x-secret': 'all' })),
-    headers: Type.Optional(Type.Array(Type.String(), { title: 'Headers', 'x-secret': 'headers' })),
-    size: Type.Integer({ title: 'Size', minimum: 1, maximum: 10_000, default: 3000 }),
-  }),
-  configure({ url }) {
-    if (!URL.canParse(url as string)) return [{ path: '/url', message: 'is not a URL' }];
-    return configuredAt(new URL(url as string));
-  },
-});
-
-const bucket = defineDestination({
-  connectionType: 'Bucket',
-  title: 'Test bucket',
-  summary: 'For tests.',
-  icon: 'M4 4h16',
-  setup: [{ text: 'Do it.' }],
-  formats: ['Csv', 'Json'],
-  credentials: Type.Object({
-    name: Type.String({ title: 'Name', minLength: 1 }),
-    key: Type.Optional(Type.String({ title: 'Key', 'x-secret': 'all' })),
-  }),
-  configure({ name }) {
-    const url = `https://${name}.bucket.example/`;
-    return URL.canParse(url)
-      ? configuredAt(new URL(url))
-      : [{ path: '/name', message: 'is not a host name' }];
-  },
-});
-
-const TEST_TYPES = new Map([letterbox, bucket].map((type) => [type.connectionType, type]));
-
-function configuredAt(url: URL): Configured {
-  return {
-    target: maskUrl(`${url.origin}${url.pathname}`),
-    identity: url.origin,
-    address: url.href,
-    gathering: { by: 'batch', records: 100, bytes: 1000 },
-    open: () => Promise.reject(new Error('nothing is opened here')),
-  };
-}
-
 export interface CallOptions {
   /** Only the text of the answer is wanted: it is not parsed, and not compared with its schema. */
   readonly unchecked?: boolean;
@@ -184,15 +90,6 @@ interface FixtureOptions extends Partial<Pick<DataStreamActivityParts, 'activity
   /** Runs before a document is stored: what somebody else does at the worst moment. */
   readonly beforePut?: (key: string, registry: Registry) => Promise<void>;
 }
-
-/** Of the attempt `kept`. */
-const EXCHANGE: Exchange = {
-  method: 'POST',
-  url: 'https://box.example/in',
-  headers: [['authorization', '***']],
-  body: { text: '[{"id":1}', cut: true },
-  answer: { status: 503, headers: [['retry-after', '7']], body: { text: 'later', cut: false } },
-};
 
 export const LETTERBOX = {
   connection_type: 'Letterbox',

@@ -69,7 +69,7 @@ function ofPath({ path }: Route, id: string | undefined): number | undefined {
   return Number.isSafeInteger(number) ? number : undefined;
 }
 
-/** Of a failed login the name that was given; a user name is no secret. */
+/** Of a failed login the name that was given; a user name is not a secret. */
 function claimed(body: unknown): string {
   const { username } = (body ?? {}) as { username?: unknown };
   return typeof username === 'string' ? `user:${cut(username)}` : 'unknown';

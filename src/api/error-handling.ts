@@ -54,7 +54,7 @@ export function addErrorHandlers(app: FastifyInstance, answerError: AnswerError,
   // Without a listener, Node.js answers these itself, without a body.
   app.server.on('checkExpectation', refuseExpectation);
   app.server.on('connect', (_: IncomingMessage, socket: Duplex) => {
-    answerRaw(socket, 405, 'This is no proxy: CONNECT is not possible.', clock);
+    answerRaw(socket, 405, 'This is not a proxy: CONNECT is not possible.', clock);
   });
   app.addHook('onRequest', ({ headers, raw }, _, done) => {
     const missing = headers.host === undefined && raw.httpVersion === '1.1';

@@ -32,7 +32,7 @@ describe('who am I', () => {
     });
   });
 
-  test('an application has an organisation and is no user', async () => {
+  test('an application has an organisation and is not a user', async () => {
     const { call, login, operator } = await setUpAccounts();
     const { application_token } = (await operator('POST', '/organisations/2/application_tokens')).body;
     const token = await login({ application_token });

@@ -68,7 +68,7 @@ describe('the address of the caller behind proxies', () => {
     ['with ports', '10.0.0.1', 'x-forwarded-for: 198.51.100.1:4711', '198.51.100.1'],
     ['IPv6 with a port', '2001:db8::1', 'x-forwarded-for: [2606:4700::1]:4711', '2606:4700::1'],
     ['IPv6', '10.0.0.1', 'x-forwarded-for: 2606:4700::1', '2606:4700::1'],
-    ['what is no address', '10.0.0.1', 'x-forwarded-for: 1.1.1.1, unknown', '10.0.0.1'],
+    ['what is not an address', '10.0.0.1', 'x-forwarded-for: 1.1.1.1, unknown', '10.0.0.1'],
     ['an empty header', '10.0.0.1', 'x-forwarded-for: ', '10.0.0.1'],
     ['no header', '10.0.0.1', 'other: x', '10.0.0.1'],
     [

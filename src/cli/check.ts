@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { systemClock } from '../lib/system-clock.ts';
-import type { StoreCheck } from '../maintenance/check.ts';
 import type { RepairResult } from '../maintenance/repair.ts';
+import type { StoreCheck } from '../maintenance/tally.ts';
 import {
   addStoreOptions,
   dataDirOf,

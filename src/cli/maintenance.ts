@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { flagOf, SETTINGS, variableOf } from '../config/config.ts';
 import { systemClock } from '../lib/system-clock.ts';
-import type { PartitionCheck, StoreCheck } from '../maintenance/check.ts';
+import type { PartitionCheck, StoreCheck } from '../maintenance/tally.ts';
 import type { Console } from './node.ts';
 import { count, progressLine } from './progress-line.ts';
 

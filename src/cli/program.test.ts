@@ -448,7 +448,7 @@ describe('import with a mapping', () => {
     );
     assert.match(
       stage.err,
-      /a\.csv:3: \/volume\/tx: upload is "x": it is no number\n.*a\.csv:5: the line has 1 values where there are 6 columns\n$/,
+      /a\.csv:3: \/volume\/tx: upload is "x": it is not a number\n.*a\.csv:5: the line has 1 values where there are 6 columns\n$/,
     );
     assert.equal(node.bodies.length, 0);
     assert.equal(

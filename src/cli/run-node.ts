@@ -113,7 +113,7 @@ function explainStart(error: unknown, config: Config): string {
       return `${address} is taken by another program. Stop that program, or choose another port: ${choose}.`;
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
-      return `${config.host} is no address of this machine. Choose another one: ${flagOf('host')} or ${variableOf('host')}.`;
+      return `${config.host} is not an address of this machine. Choose another one: ${flagOf('host')} or ${variableOf('host')}.`;
     case 'EACCES':
       if ((error as NodeJS.ErrnoException).syscall === 'listen') {
         return `the system does not let this user listen on ${address}. Choose a port above 1023: ${choose}.`;

@@ -195,7 +195,7 @@ describe('mistakes', () => {
     assert.match(refused({ SIMSTREAM_NATS_URL: 'nats://a:1' }).join(), /SIMSTREAM_SECRET is required/);
     assert.match(refused({ SIMSTREAM_SECRET_PREVIOUS: SECRET }).join(), /needs SIMSTREAM_SECRET/);
     const ports = { SIMSTREAM_PORT: '9000', SIMSTREAM_OPERATOR_PORT: '9000' };
-    assert.match(refused(ports).join(), /OPERATOR_PORT is 9000, as SIMSTREAM_PORT/);
+    assert.match(refused(ports).join(), /OPERATOR_PORT is 9000, the same as SIMSTREAM_PORT/);
     accepted({}, { ...ports, SIMSTREAM_OPERATOR_HOST: '10.0.0.1' });
     const sources = [
       ['NATS_URL', 'nats://a', 'NATS_SUBJECTS', 'NATS_REJECTED', 'cdr.>', 'cdr.rejected', 'cdr'],

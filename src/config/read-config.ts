@@ -58,7 +58,7 @@ function contradictions(config: Config): string[] {
   const { host, port, operatorHost = host, operatorPort } = config;
   if (port !== 0 && port === operatorPort && host === operatorHost) {
     mistakes.push(
-      `${variableOf('operatorPort')} is ${port}, as ${variableOf('port')}: the operator's side needs another one`,
+      `${variableOf('operatorPort')} is ${port}, the same as ${variableOf('port')}: the operator's side needs a port of its own`,
     );
   }
   if (config.operatorHost && config.operatorPort === undefined) {

@@ -60,7 +60,7 @@ export function secretUrl(allowed: string, schemes: readonly string[]): Kind<str
     read: (text) => {
       const url = /^[\x21-\x7e]{1,2048}$/.test(text) && URL.canParse(text) ? new URL(text) : undefined;
       const isOne = url?.hostname && schemes.some((scheme) => url.protocol === `${scheme}:`);
-      return isOne ? { value: text } : { fault: `is no such URL; allowed: ${allowed}` };
+      return isOne ? { value: text } : { fault: `is not a valid URL; allowed: ${allowed}` };
     },
   };
 }

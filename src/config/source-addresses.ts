@@ -63,10 +63,10 @@ export function plainAddress(protocol: Protocol, allowed: string): Kind<string> 
 
 function patternFault({ separator, one, rest, emptyLevels }: Style, address: string): string | undefined {
   const levels = address.split(separator);
-  if (!emptyLevels && levels.includes('')) return `nothing stands beside a ${JSON.stringify(separator)}`;
-  if (levels.some((level) => level !== one && level.includes(one))) return `${one} stands for a whole level`;
+  if (!emptyLevels && levels.includes('')) return `a level beside a ${JSON.stringify(separator)} is empty`;
+  if (levels.some((level) => level !== one && level.includes(one))) return `${one} must be a whole level`;
   if (levels.some((level, at) => level.includes(rest) && (level !== rest || at < levels.length - 1)))
-    return `${rest} stands alone at the end`;
+    return `${rest} must be the whole last level`;
   return undefined;
 }
 

@@ -126,7 +126,7 @@ test('the pauses grow to an hour; people see Error all the time, and when the ne
     const most = expected[at] as number;
     assert.ok(pause > most * 0.85 && pause < most + 0.2, `pauses of ${pauses.join(' ')} minutes`);
   });
-  assert.equal(w.states.length, states, 'a trial is no change of state');
+  assert.equal(w.states.length, states, 'a trial is not a change of state');
   assert.equal((await history(w)).filter(({ state }) => state === 'error').length, 1);
   assert.deepEqual(
     tried.map(({ ids }) => ids.length),
@@ -337,7 +337,7 @@ test("simstream's own faults do not make the pauses longer, and are not taken fo
   assert.match(status.message, /^Error state: It answered 401\. The next try/);
 });
 
-test('with lanes a trial is one request, and throttling of it is no reason to leave Error', async () => {
+test('with lanes a trial is one request, and throttling of it is not a reason to leave Error', async () => {
   const gathering = {
     by: 'batch',
     records: 5,

@@ -4,7 +4,8 @@ import type { Cause, Outcome, RecordFailure } from '../destinations/contract.ts'
 import type { Random } from '../lib/clock.ts';
 import { seededRandom, settle } from '../lib/manual-clock.fixture.ts';
 import type { DataStreamDocument } from '../registry/data-stream.ts';
-import { type TestRecord, TestWorld } from './world.fixture.ts';
+import type { TestRecord } from './records.fixture.ts';
+import { TestWorld } from './world.fixture.ts';
 
 const cause: Cause = { code: 'test', message: 'The peer of the test says so.' };
 const POISON = (id: number) => id % 97 === 13;

@@ -3,7 +3,8 @@ import { describe, test } from 'node:test';
 import { withFormerKind } from '../api/data-streams/change.ts';
 import type { Outcome } from '../destinations/contract.ts';
 import { type DataStreamDocument, streamKey } from '../registry/data-stream.ts';
-import { type TestRecord, TestWorld } from './world.fixture.ts';
+import type { TestRecord } from './records.fixture.ts';
+import { TestWorld } from './world.fixture.ts';
 
 const SECOND = 1_000;
 const HOUR = 3_600_000;

@@ -5,15 +5,7 @@ import { ManualClock, seededRandom, settle } from '../lib/manual-clock.fixture.t
 import { ALWAYS, type Permit } from '../lib/permit.ts';
 import { Shares } from '../lib/shares.ts';
 import { createMemoryLog, memoryLogStorage } from '../log/memory.ts';
-import {
-  type Block,
-  blockInMemory,
-  encodeBlock,
-  type RecordIndex,
-  type RecordKind,
-  recordBytes,
-} from '../records/block.ts';
-import { layOut } from '../records/record-index.fixture.ts';
+import { blockInMemory, encodeBlock, type RecordKind } from '../records/block.ts';
 import {
   type DataStreamDocument,
   type ProgressDocument,
@@ -29,6 +21,7 @@ import { PartitionRunner } from './partition/runner.ts';
 import type { DeliveryTelemetry } from './partition/runner-context.ts';
 import { loadStreamDirectory } from './partition/stream-directory.ts';
 import { listQuarantined, removeQuarantined } from './quarantine/reading.ts';
+import { idsOf, makeBlock, type TestRecord } from './records.fixture.ts';
 import { check } from './stream/accounts.fixture.ts';
 import { HeldBlocks } from './stream/held-blocks.ts';
 import { DEFAULT_RETRY } from './stream/retry.ts';
@@ -42,16 +35,6 @@ import {
 
 /** Answers a delivery; `ids` are those of the records in it. */
 export type Peer = (ids: readonly number[], batch: Batch, signal: AbortSignal) => Outcome | Promise<Outcome>;
-
-export interface TestRecord {
-  readonly id: number;
-  readonly organisation: number;
-  readonly eventType?: number;
-  readonly alert?: boolean;
-  readonly endpoint?: { readonly id: number };
-  /** Makes it larger. */
-  readonly pad?: string;
-}
 
 /**
  * A node's delivery in a nutshell, for tests: one partition on in-memory storage, a clock that the test moves, and peers
@@ -297,31 +280,6 @@ export class TestWorld {
       },
     };
   }
-}
-
-/** The ids of some neighbouring records of a block. */
-function idsOf(block: Block, from: number, to: number): number[] {
-  const ids: number[] = [];
-  for (let index = from; index < to; index++) {
-    ids.push(JSON.parse(Buffer.from(recordBytes(block, index)).toString()).id as number);
-  }
-  return ids;
-}
-
-function makeBlock(
-  kind: RecordKind,
-  records: readonly TestRecord[],
-): { index: RecordIndex; payload: Buffer } {
-  return layOut(
-    kind,
-    records.map((record) => ({
-      text: JSON.stringify(record),
-      organisation: record.organisation,
-      eventType: record.eventType ?? 0,
-      alert: record.alert ? 1 : 0,
-      endpoint: BigInt(record.endpoint?.id ?? 0),
-    })),
-  );
 }
 
 function shares(): Shares {

@@ -13,7 +13,7 @@ export interface DemoState {
   readonly target?: string;
 }
 
-/** Reads the state; undefined if there is none. @throws when the file cannot be read or is no state */
+/** Reads the state; undefined if there is none. @throws when the file cannot be read or is not a state */
 export function loadDemoState(file: string): DemoState | undefined {
   let text: string;
   try {

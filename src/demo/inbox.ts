@@ -12,7 +12,7 @@ export interface InboxRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** Bytes of the whole body. */
   readonly bytes: number;
-  /** Records of the body: elements of an array, or lines of JSON; null if it is no JSON. */
+  /** Records of the body: elements of an array, or lines of JSON; null if it is not JSON. */
   readonly records: number | null;
   /** The status that it was answered with. */
   readonly answer: number;

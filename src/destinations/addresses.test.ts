@@ -125,7 +125,7 @@ describe('addresses that destinations may have', () => {
     }
   });
 
-  test('what is no range is a mistake of the caller', () => {
+  test('what is not a range is a mistake of the caller', () => {
     for (const text of ['10.0.0.0/33', '::/129', 'x', '10.0.0.0/', '10.0.0.0/8/8', '10.0.0.0/-1']) {
       assert.throws(() => addressRule([text]), /address|prefix/, text);
     }

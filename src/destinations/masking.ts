@@ -64,7 +64,7 @@ export function maskShown(
 }
 
 /**
- * Puts the stored secrets where masks were sent back. Takes what a client sent, valid or not: what is no mask is left
+ * Puts the stored secrets where masks were sent back. Takes what a client sent, valid or not: what is not a mask is left
  * as it is, for the validation that follows. A mask with nothing stored behind it is a fault: Required.
  */
 export function restoreMasked(schema: TObject, given: Credentials, stored: Credentials): Restored {
@@ -159,7 +159,7 @@ function restoreHeaders(value: unknown, stored: readonly string[]): RestoredValu
     }
     kept.push(`/${index}`);
     const before = splitHeader(same);
-    // As it was written: a header that is sent back as it was shown is no change.
+    // As it was written: a header that is sent back as it was shown is not a change.
     return before.name === name ? same : `${name}:${before.value}`;
   });
   return { value: restored, kept, missing };

@@ -31,7 +31,7 @@ type Variables = Readonly<Record<string, string | undefined>>;
 /**
  * Reads HTTPS_PROXY, HTTP_PROXY and NO_PROXY (or in lower case, which goes first) as curl does: HTTPS_PROXY counts for https, HTTP_PROXY for
  * http. NO_PROXY holds names with their subdomains, addresses, CIDR blocks, each with a port or without, or `*`.
- * @throws Error when a proxy is no http or https URL; its message does not repeat the URL, which may hold a password
+ * @throws Error when a proxy is not an http or https URL; its message does not repeat the URL, which may hold a password
  */
 export function proxyFromEnvironment(variables: Variables): ForwardProxy | undefined {
   const read = (name: string) => variables[name.toLowerCase()] || variables[name];

@@ -21,7 +21,7 @@ const LONG_SEGMENT = 16;
 /** Shorter values would garble what a receiver says, when they are taken out of its words. */
 const SHORTEST_TOLD_APART = 4;
 
-/** The URL as it may be shown. A text that holds no secret stays as it is; one that is no URL is masked as a whole. */
+/** The URL as it may be shown. A text that holds no secret stays as it is; one that is not a URL is masked as a whole. */
 export function maskUrl(text: string): string {
   if (!URL.canParse(text)) return MASK;
   const parts = partsOf(new URL(text));

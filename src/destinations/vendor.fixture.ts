@@ -21,7 +21,7 @@ export type VendorAnswer =
   | {
       readonly status: number;
       readonly body?: unknown;
-      /** Of what is no JSON, in place of `body`. */
+      /** Of what is not JSON, in place of `body`. */
       readonly text?: string;
       readonly headers?: Record<string, string>;
     }

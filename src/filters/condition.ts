@@ -66,14 +66,14 @@ export class ConditionReader {
   #named(field: 'event_type_id' | 'alert', object: FilterObject, path: string) {
     const { op, not } = operation(object.op);
     if (this.#kind !== 'event') {
-      const message = `is no field of ${KINDS[this.#kind].words}: only events have ${field === 'alert' ? 'an alert' : 'a type'}`;
+      const message = `is not a field of ${KINDS[this.#kind].words}: only events have ${field === 'alert' ? 'an alert' : 'a type'}`;
       return this.#faults.add('NotAllowed', `${path}/field`, message);
     }
     if (op !== 'in') {
       if (field === 'event_type_id' && op !== 'prefix' && op !== 'contains') {
         return this.#path('event_type.id', object, path, field);
       }
-      const message = `must be in, not_in, eq or ne${field === 'alert' ? '' : ', lt, lte, gt, gte or exists'}: the field is no text`;
+      const message = `must be in, not_in, eq or ne${field === 'alert' ? '' : ', lt, lte, gt, gte or exists'}: the field is not a text`;
       return this.#faults.add('NotAllowed', `${path}/op`, message);
     }
     const negated = not ? ({ op: 'not_in' } as const) : {};

@@ -163,7 +163,7 @@ export class PathReader {
     return at;
   }
 
-  /** The place of the next byte that is no white space. */
+  /** The place of the next byte that is not white space. */
   #space(from: number): number {
     let at = from;
     while ((this.#bytes[at] as number) <= SPACE) at++;

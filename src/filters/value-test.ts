@@ -117,7 +117,7 @@ function startsWith({ bytes, from, to }: Text, wish: Buffer): boolean {
   return true;
 }
 
-/** Of `true`, `false` and `null`; an opening brace is no letter. */
+/** Of `true`, `false` and `null`; an opening brace is not a letter. */
 function isLetter(byte: number): boolean {
   return byte >= 0x61 && byte <= 0x7a;
 }

@@ -87,7 +87,7 @@ describe('records of another platform', () => {
     assert.deepEqual(refused, {
       token: 'InputValidationFailed',
       message: '1 of 5 records cannot be read; nothing was stored.',
-      errors: [{ index: 2, path: '/volume/rx', message: 'down is "much": it is no number' }],
+      errors: [{ index: 2, path: '/volume/rx', message: 'down is "much": it is not a number' }],
     });
     assert.deepEqual(await stored(), []);
     const skipped = (await post(rows, csv, { invalid: 'skip' })) as Record<string, unknown>;

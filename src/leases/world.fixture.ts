@@ -8,7 +8,9 @@ import { LOST_AFTER_MS } from './bounded-store.ts';
 import { type ClusterClock, createClusterClock } from './cluster-clock.ts';
 import type { Leases } from './leases.ts';
 import type { LossReason, Nodes } from './nodes.ts';
+import { revised } from './revised.fixture.ts';
 import { createSharedLeases } from './shared.ts';
+import { Surroundings } from './surroundings.fixture.ts';
 import type { LeaseTiming } from './timing.ts';
 
 /** A partition that a node runs, with the arguments of its run. */
@@ -18,41 +20,6 @@ export interface TestRun {
   readonly epoch: number;
   readonly signal: AbortSignal;
   readonly permit: Permit;
-}
-
-/** Stands between a node and its surroundings: a process that can be suspended, and a cable that can be cut. */
-class Surroundings {
-  #stopped = false;
-  #gone = false;
-  #waiting: (() => void)[] = [];
-
-  get running(): boolean {
-    return !this.#stopped && !this.#gone;
-  }
-
-  /** Runs it now, or when the process continues. */
-  enter(run: () => void): void {
-    if (this.#gone) return;
-    if (this.#stopped) this.#waiting.push(run);
-    else run();
-  }
-
-  pause(): void {
-    this.#stopped = true;
-  }
-
-  resume(): void {
-    if (!this.#stopped) return;
-    this.#stopped = false;
-    const due = this.#waiting;
-    this.#waiting = [];
-    for (const run of due) run();
-  }
-
-  kill(): void {
-    this.#gone = true;
-    this.#waiting = [];
-  }
 }
 
 const PARTITIONS = 8;
@@ -152,25 +119,6 @@ export class LeasesWorld {
   }
 
   allHeld = () => this.holders().every((holder) => holder !== undefined);
-}
-
-/** Shows every revision, and takes every expectation, lower by this many. */
-function revised(registry: Registry, lower: () => number): Registry {
-  const shown = (revision: number) => (revision === 0 ? 0 : revision - lower());
-  const meant = (expected: number | undefined) => (expected ? expected + lower() : expected);
-  const shownOutcome = (outcome: WriteOutcome): WriteOutcome =>
-    outcome.type === 'stored' ? { ...outcome, revision: shown(outcome.revision) } : outcome;
-  return {
-    ...registry,
-    get: async (key) => {
-      const entry = await registry.get(key);
-      return entry && { ...entry, revision: shown(entry.revision) };
-    },
-    put: async (key, value, expected) => shownOutcome(await registry.put(key, value, meant(expected))),
-    delete: async (key, expected) => shownOutcome(await registry.delete(key, meant(expected))),
-    watch: (prefix, onChange, signal) =>
-      registry.watch(prefix, (change) => onChange({ ...change, revision: shown(change.revision) }), signal),
-  };
 }
 
 class TestNode {

@@ -11,7 +11,7 @@ test('durations are read with their unit', () => {
   assert.equal(parseDuration('250ms'), 250);
 });
 
-test('what is no duration is none', () => {
+test('what is not a duration is none', () => {
   for (const text of ['', '90', 's', '-1s', '1w', '1 h', '7d 1h', '1e3s', 'NaNs']) {
     assert.equal(parseDuration(text), undefined, text);
   }

@@ -18,7 +18,7 @@ test('times are read in every form of ISO 8601 that people write, without a zone
   }
 });
 
-test('what is no time is none', () => {
+test('what is not a time is none', () => {
   const wrong = [
     '',
     'tomorrow',

@@ -19,10 +19,11 @@ import { makeDirectory } from '../lib/make-directory.ts';
 import { InUse, lockFile } from '../storage/file-lock.ts';
 import { copyLmdb, LMDB_FILE } from '../storage/lmdb.ts';
 import { listSegments, SEGMENT_DIRECTORY } from '../storage/segment-files.ts';
-import { checkStore, type StoreCheck } from './check.ts';
+import { checkStore } from './check.ts';
 import { copySegments } from './copy-segments.ts';
 import { requireRoom } from './room.ts';
 import { syncDirectory } from './sync-directory.ts';
+import type { StoreCheck } from './tally.ts';
 
 /*
  * A backup is a directory like a data directory, with the store as it was at one moment and a description of it:

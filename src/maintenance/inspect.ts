@@ -11,7 +11,7 @@ export const PARTITIONS_KEY = 'partitions';
 export const SEGMENTS_KEY = 'segments';
 /** How long keys are that begin with a number of six bytes, as revisions and times are. */
 const U48 = 6;
-/** Far more than a log can have: a greater number is no partition but a damaged key. */
+/** Far more than a log can have: a greater number is not a partition but a damaged key. */
 const MOST_PARTITIONS = 65_536;
 
 export interface BlockPlace {

@@ -114,7 +114,7 @@ describe('check', () => {
       assert.ok(before.equals(await readFile(join(directory, LMDB_FILE))));
     }));
 
-  test('names a missing block at the front and in the middle, and a document that is no JSON', () =>
+  test('names a missing block at the front and in the middle, and a document that is not JSON', () =>
     inDirectory(async (directory) => {
       await makeStore(directory);
       const lmdb = await openLmdb(directory, { clock });
@@ -134,7 +134,7 @@ describe('check', () => {
       assert.deepEqual(found.damagedDocuments, ['thing.7']);
     }));
 
-  test('what is no store is named', () =>
+  test('what is not a store is named', () =>
     inDirectory(async (directory) => {
       writeFileSync(join(directory, LMDB_FILE), 'no store');
       await assert.rejects(check(directory), /not an LMDB file/);
@@ -284,7 +284,7 @@ describe('backup and restore', () => {
       assert.equal(existsSync(restored), false);
     }));
 
-  test('the directory of a node that runs is no backup', () =>
+  test('the directory of a node that runs is not a backup', () =>
     inDirectory(async (parent) => {
       const [directory, restored] = [join(parent, 'data'), join(parent, 'restored')];
       await makeStore(directory);

@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import type { Clock } from '../lib/clock.ts';
 import { lockFile } from '../storage/file-lock.ts';
 import { LMDB_FILE, type Lmdb, openLmdb, type TableChange } from '../storage/lmdb.ts';
-import { checkStore, type InspectedEntry, type PartitionCheck, type StoreCheck } from './check.ts';
+import { checkStore } from './check.ts';
 import { BLOCKS, EXTENTS, PARTITIONS_KEY, REVISION, u48 } from './inspect.ts';
 import { requireRoom } from './room.ts';
 import { syncDirectory } from './sync-directory.ts';
+import type { InspectedEntry, PartitionCheck, StoreCheck } from './tally.ts';
 
 /**
  * Makes a sound store of what can be read of a damaged one:
@@ -48,7 +49,7 @@ const REVISIONS_SKIPPED = 1_000_000;
 /**
  * Repairs the store of a stopped node.
  * @param directory the data directory
- * @throws Error that says what to do, when the store is in use, is no store, or the disk is too small
+ * @throws Error that says what to do, when the store is in use, is not a store, or the disk is too small
  */
 export async function repairStore(directory: string, options: RepairOptions): Promise<RepairResult> {
   const path = join(directory, LMDB_FILE);

@@ -1,11 +1,9 @@
-import { mkdtemp, rm, statfs } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
-import type { Logger } from 'pino';
 import { createAudit } from '../auth/audit.ts';
 import { createSealer } from '../auth/seal.ts';
-import { loadOperatorToken, loadSecrets } from '../auth/secret.ts';
 import type { StartServer } from '../cli/node.ts';
 import type { Config } from '../config/config.ts';
 import { runDelivery } from '../delivery/engine.ts';
@@ -21,25 +19,23 @@ import { createIngest } from '../ingest/ingest.ts';
 import { createKeptSessions } from '../ingest/mapping/kept-sessions.ts';
 import type { Clock } from '../lib/clock.ts';
 import { watchLoop } from '../lib/loop-watch.ts';
-import { makeDirectory, modeForOthers } from '../lib/make-directory.ts';
+import { makeDirectory } from '../lib/make-directory.ts';
 import { systemClock, systemRandom } from '../lib/system-clock.ts';
-import { readSource } from '../migrate/source.ts';
-import { unfinishedMigration } from '../migrate/target.ts';
 import { createPrivacyKeys } from '../privacy/keys.ts';
 import { loadOrganisationTree } from '../registry/organisation-tree.ts';
-import type { Registry } from '../registry/registry.ts';
-import type { Telemetry } from '../telemetry/telemetry.ts';
 import { buildApps, type NodeParts, openerOf } from './app.ts';
-import { type AppendHealth, watchAppends } from './append-health.ts';
+import { watchAppends } from './append-health.ts';
+import { loadNodeSecrets, lookAtMigrations, reportUpgrade, warnOfOthers } from './before-start.ts';
 import { observeCluster } from './cluster-gauges.ts';
 import { observeDelivery } from './delivery-observer.ts';
 import { createNotifications } from './notifications.ts';
 import { observeLog } from './observed-log.ts';
 import { mostOpenFiles, mostOutgoing, warnOfFewFiles } from './open-files.ts';
+import { whatIsMissing } from './readiness.ts';
 import { requireSecret } from './secret-check.ts';
 import { sourcesOf } from './sources.ts';
 import { openStorage } from './storage.ts';
-import type { NodeStorage } from './storage-port.ts';
+import { observeStorage } from './storage-gauges.ts';
 import { updateCredentials } from './stored-credentials.ts';
 import { createStreamGauges } from './stream-gauges.ts';
 import { finishInterruptedDeletions } from './unfinished-deletions.ts';
@@ -114,7 +110,7 @@ export const startServer: StartServer = async (
         grants: config.cloudGrants,
       },
     };
-    observeState(telemetry, { storage, config }, directory);
+    observeStorage(telemetry, { storage, dataDir: config.dataDir }, directory);
     observeCluster(telemetry, storage.leases.nodes);
     closing.defer(watchLoop((blocked) => telemetry.loopBlocked(blocked)));
     const ingest = createIngest({ log: storage.log, tree: parts.tree, clock, telemetry });
@@ -170,90 +166,6 @@ export const startServer: StartServer = async (
   }
 };
 
-/** Gauges of the node's storage, read at each request for the metrics. */
-function observeState(
-  telemetry: Telemetry,
-  { storage, config: { dataDir } }: Pick<NodeParts, 'storage' | 'config'> & { readonly storage: NodeStorage },
-  directory: StreamDirectory,
-): void {
-  telemetry.observe({
-    name: 'simstream_data_streams',
-    help: 'Data streams of the installation, as this node knows them',
-    read: () => directory.count,
-  });
-  telemetry.observe({
-    name: 'simstream_disk_free_bytes',
-    help: 'Bytes that are free on the disk of the data directory',
-    read: async () => {
-      const { bavail, bsize } = await statfs(dataDir);
-      return bavail * bsize;
-    },
-  });
-  telemetry.observe({
-    name: 'simstream_log_bytes',
-    help: 'Bytes that the record log takes',
-    // Without a connection the answer would have to wait for one, and all other metrics with it.
-    read: async () => (storage.connected() ? (await storage.log.usage()).bytes : Number.NaN),
-  });
-}
-
-/** The files of a store can be read by whoever can enter its directory. */
-function warnOfOthers({ dataDir, natsUrl }: Config, logger: Logger): void {
-  const mode = natsUrl.length > 0 ? undefined : modeForOthers(dataDir);
-  if (mode === undefined) return;
-  logger.warn(
-    { event: 'storage.open_to_others', dataDir, mode },
-    `other users of this machine may enter ${dataDir} (mode ${mode}), which holds the records of customers and the ` +
-      `credentials of their destinations: chmod 700 ${dataDir}`,
-  );
-}
-
-function reportUpgrade({ version }: NodeStorage, logger: Logger): void {
-  if (version.type !== 'upgraded') return;
-  const { from, to } = version;
-  logger.warn(
-    { event: 'storage.upgraded', from, to },
-    `the store was upgraded from version ${from} to version ${to}; older programs must not be started on it any more`,
-  );
-}
-
-/**
- * @throws Error when a migration to this storage is unfinished: the node would deliver only a part of the records. After a
- * finished migration away from this storage, a start is most likely a mistake, but it is also the way back, so it is allowed.
- */
-async function lookAtMigrations(
-  { natsUrl, dataDir }: Config,
-  registry: Registry,
-  logger: Logger,
-): Promise<void> {
-  const unfinished = await unfinishedMigration(registry);
-  if (unfinished) throw new Error(unfinished);
-  const migratedAt = natsUrl.length === 0 ? (await readSource(registry))?.migratedAt : undefined;
-  if (migratedAt === undefined) return;
-  const at = new Date(migratedAt).toISOString();
-  logger.warn(
-    { event: 'storage.migrated', dataDir, migratedAt: at },
-    `what ${dataDir} holds was migrated to NATS at ${at}; data streams that run there deliver the same records again ` +
-      'from here: stop this node and set SIMSTREAM_NATS_URL, unless you mean to go back',
-  );
-}
-
-async function loadNodeSecrets({ secret, secretPrevious, operatorToken, dataDir, natsUrl }: Config) {
-  const directory = natsUrl.length > 0 ? undefined : dataDir;
-  const given = secret?.toString('base64');
-  const previous = secretPrevious?.toString('base64');
-  const loaded = await loadSecrets({ given, previous, directory }, systemRandom);
-  if (loaded.type === 'fault') throw new Error(loaded.message);
-  const { secrets } = loaded;
-  const shared = directory === undefined ? { shared: secrets.current } : {};
-  const token = await loadOperatorToken(
-    { given: operatorToken, directory: dataDir, ...shared },
-    systemRandom,
-  );
-  if (token.type === 'fault') throw new Error(token.message);
-  return { secrets, operatorToken: { value: token.token, generated: token.generated } };
-}
-
 interface Delivery {
   running: boolean;
   /** Settles when all deliveries have ended; never rejects. */
@@ -300,38 +212,6 @@ function startDelivery(
     delivery.running = false;
   });
   delivery.ended = Promise.all([watched, persisting]);
-}
-
-async function whatIsMissing(
-  { registry, connected, leases, clock }: NodeStorage,
-  delivery: Delivery,
-  appends: AppendHealth,
-): Promise<string[]> {
-  const missing = delivery.running ? [] : ['delivery has ended; restart the node'];
-  // Known at once; a read would wait for the connection first.
-  if (!connected()) return [...missing, 'there is no connection to NATS'];
-  const { faults, quorum } = leases.nodes.snapshot();
-  missing.push(...faults);
-  // What the storage stores nothing of, it may answer from an old copy.
-  if (!quorum) return missing;
-  try {
-    await withinMs(clock, registry.get('readiness'));
-    const fault = await withinMs(clock, appends.fault());
-    if (fault !== undefined) missing.push(`records cannot be stored: ${fault}`);
-  } catch (error) {
-    missing.push(`the storage cannot be read: ${error instanceof Error ? error.message : error}`);
-  }
-  return missing;
-}
-
-/** A balancer asks often, and wants to know soon. */
-const READINESS_WITHIN_MS = 3_000;
-
-async function withinMs<T>(clock: Clock, answer: Promise<T>): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const late = new Error(`no answer in ${READINESS_WITHIN_MS / 1_000} s`);
-  const cancel = clock.after(READINESS_WITHIN_MS, () => reject(late));
-  return Promise.race([answer, promise]).finally(cancel);
 }
 
 /** Charts survive a restart except for their last minute. */

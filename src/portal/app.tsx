@@ -74,7 +74,7 @@ export function App() {
       sessions.signOut();
       router.belongsTo(undefined);
       setState({ is: 'out', why: 'new' });
-      // Input that was asked about just now is no reason to ask again.
+      // Input that was asked about just now is not a reason to ask again.
       window.history.replaceState(null, '', '/');
       router.address.set(window.location.href);
     });

@@ -13,7 +13,7 @@ export const theme = createTheme({
     Badge: Badge.extend({ styles: { root: { minWidth: 'max-content' } } }),
     // Its titles are in the colour of the alert, which has too little contrast with the page.
     Alert: Alert.extend({ styles: { title: { color: 'var(--mantine-color-text)' } } }),
-    // Inside the main part of the page, where the header of a dialog is no second header of the page.
+    // Inside the main part of the page, where the header of a dialog is not a second header of the page.
     Modal: Modal.extend({ defaultProps: { portalProps: { target: '#content' } } }),
   },
 });

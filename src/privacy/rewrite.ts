@@ -159,7 +159,7 @@ export class RecordRewriter {
     return this.#to;
   }
 
-  /** The place of the next byte that is no white space. */
+  /** The place of the next byte that is not white space. */
   #space(from: number): number {
     let at = from;
     while (at < this.#to && (this.#bytes[at] as number) <= SPACE) at++;

@@ -89,7 +89,7 @@ describe('dialects of CSV', () => {
     }
   });
 
-  test('times of SQL are in UTC and of one precision; what is no time stays', () => {
+  test('times of SQL are in UTC and of one precision; what is not a time stays', () => {
     assert.ok(rowOf(event({}), {}).includes('"2026-01-31T09:15:00.118+01:00"'));
     assert.ok(rowOf(event({}), { times: 'sql' }).includes('"2026-01-31 08:15:00"'));
     assert.ok(rowOf(event({}), { times: 'sql_ms' }).includes('"2026-01-31 08:15:00.118"'));

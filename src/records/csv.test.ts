@@ -3,7 +3,8 @@ import { describe, test } from 'node:test';
 import { parse } from 'csv-parse/sync';
 import { fc } from '../lib/property.fixture.ts';
 import { type Block, blockInMemory, type RecordKind } from './block.ts';
-import { csvTable, type ExtraColumn } from './csv.ts';
+import { csvTable } from './csv.ts';
+import type { ExtraColumn } from './csv-columns.ts';
 import { layOut } from './record-index.fixture.ts';
 
 /** A block of records given as JSON text. */

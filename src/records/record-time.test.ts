@@ -20,7 +20,7 @@ test('every form of a timestamp names the same moment', () => {
   assert.equal(recordTime('2025-03-17T06:02:48.1Z'), moment + 100);
 });
 
-test('what is no timestamp has no moment', () => {
+test('what is not a timestamp has no moment', () => {
   for (const text of [undefined, '', '17.03.2025', '2025-13-17T06:02:48Z', '1742191368', '2025-03-17']) {
     assert.equal(recordTime(text), undefined, text);
   }

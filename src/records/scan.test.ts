@@ -174,7 +174,7 @@ describe('a record with a fault', () => {
     assert.match(fault.message, /also at fault: \/volume\/total, \/volume\/rx, \/volume\/tx, \/cost$/);
   });
 
-  test('is no object', async () => {
+  test('is not an object', async () => {
     for (const value of ['1', 'null', '"x"', '[]', `[${usageText()}]`])
       assert.match((await faultOf('usage', value)).message, /must be a JSON object/);
   });

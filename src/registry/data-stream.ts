@@ -84,7 +84,7 @@ export interface DeliveryWishes {
 /** A range of a stream's records that is delivered again. Its progress is that of a job beside the live one: see `progressKey`. */
 export interface ReplayDocument {
   readonly id: string;
-  /** The first record of the range, and the first that is no part of it. */
+  /** The first record of the range, and the first that is not part of it. */
   readonly from: Position;
   readonly until: Position;
   /** The times that were asked for, UTC, ISO 8601. */

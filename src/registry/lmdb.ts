@@ -59,7 +59,7 @@ function encode(text: string, revision: number): Buffer {
 }
 
 function decode(bytes: Uint8Array): StoredDocument {
-  // Damaged: no text is no JSON either, so the reader is told which document it is.
+  // Damaged: no text is not JSON either, so the reader is told which document it is.
   if (bytes.length < 6) return { revision: 0, text: '' };
   const buffer = asBuffer(bytes);
   return { revision: buffer.readUIntBE(0, 6), text: buffer.toString('utf8', 6) };

@@ -2,7 +2,7 @@ import { statSync, truncateSync } from 'node:fs';
 import { headDiffers, mendHead, openPages, type PageFile } from './lmdb-pages.ts';
 import { type PageDamage, type WalkOptions, walkEntries, walkRuns } from './lmdb-walk.ts';
 
-/** What to do about a file that is no store. */
+/** What to do about a file that is not a store. */
 const RESTORE = 'restore it from a backup, or start with an empty data directory';
 const REPAIR =
   'restore it from a backup, or run `simstream check` to see what is lost and `simstream repair` to save the rest';

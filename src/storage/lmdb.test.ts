@@ -183,7 +183,7 @@ describe('the LMDB store', () => {
       await lmdb.close();
     }));
 
-  test('a file that is no store is named, and the directory free again', () =>
+  test('a file that is not a store is named, and the directory free again', () =>
     inDirectory(async (directory) => {
       await using(directory, () => {});
       const path = join(directory, 'simstream.mdb');

@@ -11,7 +11,7 @@ import { StreamWatch, VIEWS } from '../support/stream-watch.ts';
 
 /** How long the nodes are watched while records flow. */
 const WATCHED_MS = 3_000;
-/** What is meant is a second; how much it is, is printed. A machine that stood still is no fault of the program. */
+/** What is meant is a second; how much it is, is printed. A machine that stood still is not a fault of the program. */
 const MOST_LAG_MS = 5_000;
 /** How long after an answer a record is sent again to see whether the answer has taken effect, ms. */
 const PROBE_EVERY_MS = 20;

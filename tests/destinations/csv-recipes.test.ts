@@ -16,7 +16,7 @@ import { before, describe, type TestContext, test } from 'node:test';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { fileBytes } from '../../src/destinations/aws/record-file.ts';
 import { batchOfTexts, sampleFile } from '../../src/destinations/batches.fixture.ts';
-import { type Column, CSV_COLUMNS } from '../../src/records/csv.ts';
+import { type Column, CSV_COLUMNS } from '../../src/records/csv-columns.ts';
 import type { CsvDialect } from '../../src/records/csv-dialect.ts';
 
 /**

@@ -270,7 +270,7 @@ describe('PubSub: verification', () => {
     );
   });
 
-  test('a service that is not well is no proof', async (t) => {
+  test('a service that is not well is not proof', async (t) => {
     const { service, verify } = await start(t);
     service.publishers.clear();
     service.next.push(googleError(503, 'UNAVAILABLE', 'later'));

@@ -1,5 +1,6 @@
 import { sampleIdsIn } from '../../src/destinations/batches.fixture.ts';
-import { type PeerBehaviour, testDestination } from '../../src/destinations/destination.contract.ts';
+import { testDestination } from '../../src/destinations/destination.contract.ts';
+import type { PeerBehaviour } from '../../src/destinations/destination-world.fixture.ts';
 import { type Answering, startHttpPeer } from '../../src/destinations/http/peer.fixture.ts';
 import { logStore } from './log-store.ts';
 

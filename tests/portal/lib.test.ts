@@ -292,7 +292,7 @@ test('faults find their fields', () => {
   const problem = problemOf(422, {
     message: 'several',
     errors: [
-      { path: '/destination/credentials/url', message: 'is no URL' },
+      { path: '/destination/credentials/url', message: 'is not a URL' },
       { path: '/destination/credentials/headers/1', message: 'has no colon' },
       { path: '/destination', message: 'refused' },
     ],

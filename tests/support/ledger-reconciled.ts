@@ -156,7 +156,7 @@ function reconcile(
 /** A JSON number in units of 10^-20. */
 function units(text: string): bigint {
   const [, whole = '', fraction = '', exponent = '0'] =
-    /^(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text) ?? assert.fail(`${text} is no number`);
+    /^(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text) ?? assert.fail(`${text} is not a number`);
   const places = 20 + Number(exponent) - fraction.length;
   assert.ok(places >= 0);
   return BigInt(whole + fraction) * 10n ** BigInt(places);

@@ -13,7 +13,7 @@ const heading = (page: Page, name: string | RegExp) =>
 
 /** Goes somewhere without a reload, as a click does. */
 export async function go(page: Page, path: string): Promise<void> {
-  // As text: what runs in the page is no part of the tests' own program.
+  // As text: what runs in the page is not part of the tests' own program.
   await page.evaluate(
     `history.pushState(null, '', ${JSON.stringify(path)}); dispatchEvent(new PopStateEvent('popstate'))`,
   );

@@ -8,7 +8,8 @@ import { RECORD_FIELDS } from '../../records/schema.ts';
 import { STATUS_DESCRIPTIONS, STATUS_IDS, type StreamState } from '../../registry/data-stream.ts';
 import { anyRecordSchema } from '../operator/record-schemas.ts';
 import { defineRoute, type Route } from '../route.ts';
-import { credentialsSchema, nullable } from './schema.ts';
+import { credentialsSchema } from './destination-schema.ts';
+import { nullable } from './schema.ts';
 
 const Entry = Type.Object(
   { id: Type.Integer(), description: Type.String() },

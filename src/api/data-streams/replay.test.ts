@@ -81,7 +81,7 @@ test('what is read of a replay in any state can be written back, and changes not
   const pending = await writeBack('Pending');
   await progress(replay);
   await writeBack('Running');
-  assert.equal((await call('PATCH', path(replay), pending)).status, 202, 'an older answer is no wish');
+  assert.equal((await call('PATCH', path(replay), pending)).status, 202, 'an older answer is not a wish');
   await progress(replay, { status: { state: 'error', message: 'Refused.', since: 0 } });
   await writeBack('Error');
   assert.equal((await call('PATCH', path(replay), { status: { id: 4 } })).status, 422);

@@ -161,7 +161,7 @@ test('in each state, whatever else the stream is', async () => {
   await api.close();
 });
 
-test('an answer that is older than the present state is no wish', async () => {
+test('an answer that is older than the present state is not a wish', async () => {
   const api = await setUpApi();
   const id = await api.create();
   const { body: pending } = await api.call('GET', `${PATH}/${id}`);

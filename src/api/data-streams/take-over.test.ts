@@ -111,7 +111,7 @@ test('in a chain, the successor of a deleted stream keeps the streams before it 
   assert.equal(free.status, 202);
 });
 
-test('where a stream begins is no change of it', async () => {
+test('where a stream begins is not a change of it', async () => {
   const old = await api.create();
   const next = await api.create({ ...STREAM, continue_from: old });
   const patch = (body: object) => api.call('PATCH', `${PATH}/${next}`, { body });

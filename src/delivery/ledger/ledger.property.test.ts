@@ -3,7 +3,8 @@ import { describe, test } from 'node:test';
 import type { Cause, Outcome, RecordFailure } from '../../destinations/contract.ts';
 import { seededRandom } from '../../lib/manual-clock.fixture.ts';
 import type { DataStreamDocument } from '../../registry/data-stream.ts';
-import { type TestRecord, TestWorld } from '../world.fixture.ts';
+import type { TestRecord } from '../records.fixture.ts';
+import { TestWorld } from '../world.fixture.ts';
 import { type LedgerHour, readLedger } from './reading.ts';
 
 /**

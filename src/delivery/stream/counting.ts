@@ -150,7 +150,7 @@ function countLost(
   if (records > 0) step.effects.push({ type: 'expired', records });
 }
 
-/** What of a block has a fate, is taken, or is no part of the job. `NOTHING`, the same object, where that is so. */
+/** What of a block has a fate, is taken, or is not part of the job. `NOTHING`, the same object, where that is so. */
 export function exceptOf(state: State, sequence: number): Except {
   const { until } = state.job;
   // R1: before the place of reading every record is taken, done or did not pass.

@@ -9,7 +9,7 @@ import { DEFAULT_RETRY } from './retry.ts';
 import { beginState, type Step } from './state.ts';
 import { DEFAULT_SETTINGS } from './stream-context.ts';
 
-test('a block behind the range of a job is no part of it, also while the documents are being read', () => {
+test('a block behind the range of a job is not part of it, also while the documents are being read', () => {
   const state = beginState({
     settings: { ...DEFAULT_SETTINGS, retry: DEFAULT_RETRY },
     job: { until: { sequence: 6, index: 0 }, recordsPerSecond: undefined },

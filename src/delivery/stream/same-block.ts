@@ -22,7 +22,7 @@ export class BlockMoved extends Error {
 }
 
 /**
- * Tells blocks apart: equal marks mean the same bytes of records, which name their organisations. When it arrived is no part of
+ * Tells blocks apart: equal marks mean the same bytes of records, which name their organisations. When it arrived is not part of
  * it: a request that was repeated at another node, and stored by one of the two, has another time. Blocks that differ have the same mark
  * once in four billion times.
  * @returns undefined: the block is in no log

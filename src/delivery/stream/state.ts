@@ -277,12 +277,12 @@ export function beginState({ settings, job, memory, wanted, progress, offeredFro
   };
 }
 
-/** The first block that is no part of the job; Infinity: it has no end. */
+/** The first block that is not part of the job; Infinity: it has no end. */
 export function beyondOf({ job: { until } }: State): number {
   return until ? beyond(until) : Number.POSITIVE_INFINITY;
 }
 
-/** The first block that is no part of a range that ends here. */
+/** The first block that is not part of a range that ends here. */
 export function beyond(until: Position): number {
   return until.sequence + (until.index > 0 ? 1 : 0);
 }

@@ -5,7 +5,7 @@ import { clip, complement, runsOf, subtract } from './ranges.ts';
 export interface Except {
   /** Before it, every record has a fate. */
   readonly from: number;
-  /** What lies from here on is no part of the job; Infinity: all is. */
+  /** What lies from here on is not part of the job; Infinity: all is. */
   readonly until: number;
   /** Ranges that have a fate, or are taken. Ascending, never touching another within the same array. */
   readonly ranges: readonly ArrayLike<number>[];

@@ -51,7 +51,7 @@ describe('errors of AWS', () => {
     });
   }
 
-  test('a code that is no name is not shown: it would become a label', () => {
+  test('a code that is not a name is not shown: it would become a label', () => {
     assert.equal(readFault(400, `{"__type":"${'x'.repeat(90)}"}`, none).code, 'http_400');
     assert.equal(readFault(400, '<Code>a b</Code>', none).code, 'http_400');
   });

@@ -1,5 +1,6 @@
 import { sampleIdsIn } from '../batches.fixture.ts';
-import { type PeerBehaviour, testDestination } from '../destination.contract.ts';
+import { testDestination } from '../destination.contract.ts';
+import type { PeerBehaviour } from '../destination-world.fixture.ts';
 import { awsKinesis } from './kinesis.ts';
 import { type Served, startAwsPeer } from './peer.fixture.ts';
 

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { BASE_KEYS, TestSts } from '../../../tests/support/aws-sts.ts';
-import type { DestinationPeer, PeerBehaviour } from '../destination.contract.ts';
+import type { DestinationPeer, PeerBehaviour } from '../destination-world.fixture.ts';
 import { type ReceivedRequest, startHttpPeer } from '../http/peer.fixture.ts';
 
 const ROLE = 'arn:aws:iam::123456789012:role/simstream';

@@ -1,5 +1,6 @@
 import type { Block } from '../../records/block.ts';
-import { csvTable, type ExtraColumn } from '../../records/csv.ts';
+import { csvTable } from '../../records/csv.ts';
+import type { ExtraColumn } from '../../records/csv-columns.ts';
 import type { CsvDialect } from '../../records/csv-dialect.ts';
 import { KINDS } from '../../records/kinds.ts';
 import { VERSION } from '../../version.ts';

@@ -1,6 +1,7 @@
 import { s3Error } from '../../../tests/support/aws-s3.ts';
 import { sampleIdsIn } from '../batches.fixture.ts';
-import { type PeerBehaviour, testDestination } from '../destination.contract.ts';
+import { testDestination } from '../destination.contract.ts';
+import type { PeerBehaviour } from '../destination-world.fixture.ts';
 import { type Served, startAwsPeer } from './peer.fixture.ts';
 import { s3 } from './s3.ts';
 

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { EXTRA_COLUMNS } from '../../records/csv.ts';
+import { EXTRA_COLUMNS } from '../../records/csv-columns.ts';
 import { CSV_TEXTS, CSV_TIMES, type CsvDialect, STANDARD_CSV } from '../../records/csv-dialect.ts';
 import { type ConfigurationFault, defineDestination } from '../contract.ts';
 import { prefixFault } from './key-prefix.ts';

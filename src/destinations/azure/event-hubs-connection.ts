@@ -37,7 +37,7 @@ export function parseConnectionString(text: string): HubConnection | string {
     return 'has no EntityPath: add ;EntityPath=<name of the event hub>, or copy the connection string of the event hub instead of that of the namespace';
   }
   if (!HUB.test(hub)) {
-    return 'has an EntityPath that is no name of an event hub: up to 256 letters, digits, dots, hyphens and underscores, a letter or digit first and last';
+    return 'has an EntityPath that is not the name of an event hub: up to 256 letters, digits, dots, hyphens and underscores, a letter or digit first and last';
   }
   const access = readAccess(parts);
   if (typeof access === 'string') return access;

@@ -1,6 +1,7 @@
 import { hubError, throttled } from '../../../tests/support/event-hubs-rest.ts';
 import { sampleIdsIn } from '../batches.fixture.ts';
-import { type PeerBehaviour, testDestination } from '../destination.contract.ts';
+import { testDestination } from '../destination.contract.ts';
+import type { PeerBehaviour } from '../destination-world.fixture.ts';
 import { type Answering, startHttpPeer } from '../http/peer.fixture.ts';
 import { eventHubs } from './event-hubs.ts';
 

@@ -1,5 +1,6 @@
 import { sampleIdsIn } from '../batches.fixture.ts';
-import { type PeerBehaviour, testDestination } from '../destination.contract.ts';
+import { testDestination } from '../destination.contract.ts';
+import type { PeerBehaviour } from '../destination-world.fixture.ts';
 import { type Answering, startHttpPeer } from '../http/peer.fixture.ts';
 import { answering, unpack, type VendorAnswer } from '../vendor.fixture.ts';
 import { datadog } from './datadog.ts';

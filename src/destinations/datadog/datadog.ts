@@ -11,23 +11,16 @@ import {
   type Outcome,
   type RecordFailure,
 } from '../contract.ts';
-import { exchange, type HttpAnswer, type HttpRequest } from '../http/http-exchange.ts';
-import { outcomeOfAnswer, plainText, retryAfterMs } from '../http/http-outcome.ts';
+import { exchange, type HttpRequest } from '../http/http-exchange.ts';
 import type { Noting } from '../http/shown-exchange.ts';
-import { quoted } from '../quoted.ts';
-import { isForeign } from '../reasons.ts';
 import { recordAgain } from '../record-again.ts';
 import { verdictOf } from '../verify.ts';
+import { type Failure, failureOf } from './datadog-fault.ts';
 import { type LogEntry, logBytes, logsBody, readEvent } from './datadog-logs.ts';
-import {
-  type Measurement,
-  readUsage,
-  type SeriesOptions,
-  seriesBytes,
-  seriesCall,
-} from './datadog-series.ts';
+import { seriesBytes, seriesCall } from './datadog-series.ts';
 import { type HeldSums, heldPointsOf, type Times } from './held-sums.ts';
 import { createHistory } from './history.ts';
+import { type Measurement, readUsage, type SeriesOptions } from './measurement.ts';
 
 /**
  * Datadog: usage records as metrics (`POST /api/v2/series`), events as logs (`POST /api/v2/logs`), which is Datadog's only
@@ -125,9 +118,6 @@ function addressesOf({ region }: Settings, { variables }: DestinationEnvironment
     logs: `${override || `https://http-intake.logs.${site}`}/api/v2/logs`,
   };
 }
-
-/** The outcomes of a refused request. */
-type Failure = Exclude<Outcome, { type: 'delivered' } | { type: 'partial' }>;
 
 function openDatadog(settings: Settings, environment: DestinationEnvironment): BatchDestination {
   const addresses = addressesOf(settings, environment);
@@ -281,52 +271,4 @@ function interrupted(
   const again = left.map((index) => recordAgain(index, failure));
   const afterMs = failure.afterMs === undefined ? {} : { afterMs: failure.afterMs };
   return { type: 'partial', failures: [...rejected, ...again], ...afterMs };
-}
-
-function failureOf(answer: HttpAnswer, at: string, settings: Settings, now: number): Failure | undefined {
-  const { status } = answer;
-  const secrets = [settings.api_key];
-  const errors = plainText(errorsIn(answer.text), secrets);
-  if (isForeign(status, answer.text)) {
-    const words = plainText(answer.text, secrets);
-    const message = `The answer did not come from Datadog: a proxy or firewall before ${at} gave it. The platform operator must let this node reach ${at}. It said: ${quoted(words)}`;
-    return { type: 'platform', cause: { code: 'foreign_answer', message, remoteStatus: status } };
-  }
-  if (status === 401 || status === 403)
-    return { type: 'refused', cause: keyRefused(status, at, settings, errors) };
-  const outcome = outcomeOfAnswer(answer, { at, now, secrets, words: errors || undefined });
-  if (outcome.type === 'partial') throw new Error('one answer is about one request');
-  if (outcome.type === 'delivered') return errors ? partlyRefused(status, errors) : undefined;
-  if (outcome.type !== 'retry' || outcome.afterMs !== undefined) return outcome;
-  const afterMs = retryAfterMs(answer.header('x-ratelimit-reset'), now);
-  return afterMs === undefined ? outcome : { ...outcome, afterMs };
-}
-
-function keyRefused(status: number, at: string, { region }: Settings, errors: string): Cause {
-  const said = errors ? ` It said: ${quoted(errors)}` : '';
-  const check = `Check that api_key is an API key, not an application key, that it is not revoked, and that it belongs to region ${region}.`;
-  return {
-    code: `http_${status}`,
-    message: `Datadog (${at}) refused the API key (HTTP ${status}). ${check}${said}`,
-    remoteStatus: status,
-  };
-}
-
-/** The answer does not say which points it is about. The engine finds out: sending a point again changes nothing. */
-function partlyRefused(status: number, errors: string): Failure {
-  const message = `Datadog accepted only a part of the request: “${errors}”`;
-  return { type: 'rejected', cause: { code: 'partly_refused', message, remoteStatus: status } };
-}
-
-/** The texts under `errors` in an answer of Datadog: strings, or objects with title and detail. */
-function errorsIn(text: string): string {
-  try {
-    const { errors } = JSON.parse(text) as { errors?: unknown };
-    if (!Array.isArray(errors)) return '';
-    return errors
-      .map((error) => (typeof error === 'string' ? error : (error?.detail ?? error?.title ?? '')))
-      .join('; ');
-  } catch {
-    return '';
-  }
 }

@@ -2,8 +2,9 @@ import type { Clock } from '../../lib/clock.ts';
 import { Slices } from '../../lib/slices.ts';
 import { recordsOf } from '../batch.ts';
 import type { Batch } from '../contract.ts';
-import { holdMeasurements, type Measurement, readUsage, type SeriesOptions } from './datadog-series.ts';
+import { holdMeasurements } from './datadog-series.ts';
 import { HELD_MS, type HeldSums, MOST_RECORDS_READ } from './held-sums.ts';
+import { type Measurement, readUsage, type SeriesOptions } from './measurement.ts';
 
 /** What the stream gave to Datadog before this destination was opened, by this process or another one. */
 interface History {

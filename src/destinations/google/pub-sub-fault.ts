@@ -24,7 +24,7 @@ export interface FaultContext extends TopicContext {
   readonly secrets: readonly string[];
 }
 
-/** Reads the error of an answer that is no success: `{"error": {code, message, status, details}}`. */
+/** Reads the error of an answer that is not a success: `{"error": {code, message, status, details}}`. */
 export function readFault(
   answer: HttpAnswer,
   { now, secrets }: Pick<FaultContext, 'now' | 'secrets'>,

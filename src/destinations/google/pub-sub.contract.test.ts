@@ -1,6 +1,7 @@
 import { googleError, json, newServiceAccount } from '../../../tests/support/pub-sub-rest.ts';
 import { sampleIdsIn } from '../batches.fixture.ts';
-import { type PeerBehaviour, testDestination } from '../destination.contract.ts';
+import { testDestination } from '../destination.contract.ts';
+import type { PeerBehaviour } from '../destination-world.fixture.ts';
 import { type Answering, startHttpPeer } from '../http/peer.fixture.ts';
 import { pubSub } from './pub-sub.ts';
 

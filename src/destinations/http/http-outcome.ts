@@ -93,7 +93,7 @@ function redirectCause(answer: HttpAnswer, { at }: AnswerContext): Cause {
   // Of these two no other URL is the answer.
   const message =
     answer.status === 304 || answer.status === 305
-      ? `${at} answered ${named(answer.status)}, which is no answer to records. Check the URL.`
+      ? `${at} answered ${named(answer.status)}, which is not an answer to records. Check the URL.`
       : `${at} answered ${named(answer.status)} and redirects${to}. Redirects are not followed: enter the final URL.`;
   return { code: `http_${answer.status}`, message, remoteStatus: answer.status };
 }

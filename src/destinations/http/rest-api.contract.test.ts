@@ -1,5 +1,6 @@
 import { sampleIdsIn } from '../batches.fixture.ts';
-import { type PeerBehaviour, testDestination } from '../destination.contract.ts';
+import { testDestination } from '../destination.contract.ts';
+import type { PeerBehaviour } from '../destination-world.fixture.ts';
 import { type Answering, startHttpPeer } from './peer.fixture.ts';
 import { restApi } from './rest-api.ts';
 

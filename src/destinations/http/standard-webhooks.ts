@@ -7,7 +7,7 @@ const PRINTABLE = /^[\x21-\x7e]+$/;
 
 /**
  * The key of a signing secret: `whsec_` and base64, or any other text, whose characters are the key.
- * @returns undefined for a `whsec_` whose rest is no base64, for an empty one, and for blanks and non-ASCII characters
+ * @returns undefined for a `whsec_` whose rest is not base64, for an empty one, and for blanks and non-ASCII characters
  */
 export function signingKey(secret: string): Uint8Array | undefined {
   if (!secret.startsWith(PREFIX)) return PRINTABLE.test(secret) ? Buffer.from(secret, 'latin1') : undefined;

@@ -1,4 +1,5 @@
-import { type PeerBehaviour, testDestination } from '../destination.contract.ts';
+import { testDestination } from '../destination.contract.ts';
+import type { PeerBehaviour } from '../destination-world.fixture.ts';
 import { type Answering, startHttpPeer } from '../http/peer.fixture.ts';
 import { answering, type VendorAnswer } from '../vendor.fixture.ts';
 import { keenIo } from './keen-io.ts';

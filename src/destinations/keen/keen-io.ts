@@ -236,7 +236,7 @@ interface Result {
 
 /**
  * What Keen says of each record, in their order: `{"<collection>": [{"success": true}, {"success": false, "error":
- * {"name": …, "description": …}}]}`. An answer that does not say it of each is no proof that they were taken.
+ * {"name": …, "description": …}}]}`. An answer that does not say it of each is not proof that they were taken.
  */
 function outcomeOfResults({ status, text }: HttpAnswer, count: number, settings: Settings): Outcome {
   const results = jsonOf(text)[settings.collection_name];

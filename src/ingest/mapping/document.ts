@@ -160,7 +160,10 @@ function* meaningFaults(document: MappingDocument, kind: RecordKind): Generator<
       for (const part of source.sum.filter((each) => typeof each === 'string')) {
         const target = fields[part];
         if (!target || ('sum' in target && target.sum.some((each) => typeof each === 'string')))
-          yield { path, message: `sums ${part}, which is no field of this mapping with a source of its own` };
+          yield {
+            path,
+            message: `sums ${part}, which is not a field of this mapping with a source of its own`,
+          };
       }
     }
     if ('zone' in source && source.zone !== undefined && !isZone(source.zone))
@@ -177,7 +180,7 @@ function* meaningFaults(document: MappingDocument, kind: RecordKind): Generator<
   for (const [at, counter] of cumulative.counters.entries()) {
     const source = fields[counter];
     if (!source || known.get(counter)?.type !== 'decimal' || 'value' in source)
-      yield { path: `/cumulative/counters/${at}`, message: `${counter} is no counter of this mapping` };
+      yield { path: `/cumulative/counters/${at}`, message: `${counter} is not a counter of this mapping` };
   }
 }
 

@@ -70,7 +70,7 @@ export interface Decimal {
 /** More places than any amount has; an exponent beyond them would take memory without end. */
 const MOST_PLACES = 40;
 
-/** Databases write `.5` and `5.` too. @returns undefined if the text is no number, or one of absurd length */
+/** Databases write `.5` and `5.` too. @returns undefined if the text is not a number, or one of absurd length */
 export function readDecimal(text: string): Decimal | undefined {
   const [, sign = '', whole = '', fraction = '', exponent = '0'] =
     /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,3}))?$/.exec(text) ?? [];

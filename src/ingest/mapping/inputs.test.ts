@@ -47,7 +47,7 @@ test('numbers are not rounded, and lines are those of the document', async () =>
   ]);
 });
 
-test('a record that is no JSON is a fault of its own; a document that goes on in no known way is read no further', async () => {
+test('a record that is not JSON is a fault of its own; a document that goes on in no known way is read no further', async () => {
   assert.deepEqual(await read(JSON_FORM, '{"a":1}\n{"a":01}\n{"a":3}'), [
     '1 {"a":1}',
     '2 it is not valid JSON, at position 6 of the record',
@@ -91,5 +91,5 @@ test('CSV with quotes, another delimiter, a header or names of the mapping', asy
   await assert.rejects(read(CSV_FORM, Buffer.from('a\nDät\n', 'latin1')), /not UTF-8/);
   await assert.rejects(read(CSV_FORM, Buffer.from('\ufeffa\nb\n', 'utf16le')), /not UTF-8/);
   await assert.rejects(read(CSV_FORM, Buffer.from('a\nä').subarray(0, -1)), /not UTF-8/);
-  await assert.rejects(read(CSV_FORM, 'a,b\n"1,2\n'), /it is no CSV/);
+  await assert.rejects(read(CSV_FORM, 'a,b\n"1,2\n'), /it is not CSV/);
 });

@@ -72,7 +72,7 @@ async function* readCsv(
       yield { line, input: Object.fromEntries(names.map((name, at) => [name, record[at] as string])) };
     }
   } catch (error) {
-    throw isCsvError(error) ? new UnreadableInput(`it is no CSV: ${error.message}`) : error;
+    throw isCsvError(error) ? new UnreadableInput(`it is not CSV: ${error.message}`) : error;
   }
 }
 

@@ -80,7 +80,7 @@ function readTable(file: string): ReadonlyMap<string, Value> {
   if (!file.endsWith('.csv')) {
     const value = parseExact(text);
     if (typeof value !== 'object' || value === null || Array.isArray(value))
-      throw new Error('it is no object');
+      throw new Error('it is not an object');
     return new Map(Object.entries(value as { readonly [name: string]: Value }));
   }
   const rows = parse(text, { bom: true, trim: true, skip_empty_lines: true }) as string[][];

@@ -190,7 +190,7 @@ function toSlice(
   const totals: Record<string, Decimal> = {};
   for (const counter of counters) {
     const total = readDecimal(scalarText(made.get(counter)) ?? '0');
-    if (!total) return fault(counter, 'it is no number');
+    if (!total) return fault(counter, 'it is not a number');
     totals[counter] = total;
   }
   const slice = sessions.report(session, { counters: totals, moment, end, last });

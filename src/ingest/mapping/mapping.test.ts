@@ -180,34 +180,34 @@ describe('what a source makes', () => {
   });
 
   const faults: readonly (readonly [field: string, source: object, input: object, message: string])[] = [
-    ['sim.id', { from: 'n' }, { n: 'x-1' }, '/sim/id n is "x-1": it is no integer'],
+    ['sim.id', { from: 'n' }, { n: 'x-1' }, '/sim/id n is "x-1": it is not an integer'],
     [
       'id',
       { from: 'n' },
       { n: 'x-1' },
-      '/id n is "x-1": it is no integer from 0 to 2^64-1; for ids of other forms use hash',
+      '/id n is "x-1": it is not an integer from 0 to 2^64-1; for ids of other forms use hash',
     ],
     ['id', { hash: ['n', 'm'] }, {}, '/id n, m: nothing is there to make an id of'],
-    ['volume.rx', { from: 'n', unit: 'B' }, { n: '12 kB' }, '/volume/rx n is "12 kB": it is no number'],
-    ['volume.rx', { from: 'n', unit: 'B' }, { n: '.' }, '/volume/rx n is ".": it is no number'],
+    ['volume.rx', { from: 'n', unit: 'B' }, { n: '12 kB' }, '/volume/rx n is "12 kB": it is not a number'],
+    ['volume.rx', { from: 'n', unit: 'B' }, { n: '.' }, '/volume/rx n is ".": it is not a number'],
     ['volume.rx', { from: ['n', 'm'], unit: 'B' }, {}, '/volume/rx n or m: it is missing'],
     [
       'start_timestamp',
       { from: 'at', time: 'unix' },
       { at: 1773727368118 },
-      '/start_timestamp at is "1773727368118": it is no count of seconds since 1970 of our time',
+      '/start_timestamp at is "1773727368118": it is not a count of seconds since 1970 of our time',
     ],
     [
       'start_timestamp',
       { from: 'at' },
       { at: '17.3.2026' },
-      '/start_timestamp at is "17.3.2026": it is no date and time of ISO 8601; say its form with time',
+      '/start_timestamp at is "17.3.2026": it is not a date and time of ISO 8601; say its form with time',
     ],
     [
       'start_timestamp',
       { from: 'at', time: 'dd/MM/yyyy' },
       { at: '30/02/2026' },
-      '/start_timestamp at is "30/02/2026": it is no time of the form dd/MM/yyyy',
+      '/start_timestamp at is "30/02/2026": it is not a time of the form dd/MM/yyyy',
     ],
     [
       'organisation.id',
@@ -275,7 +275,7 @@ test('a mapping that means nothing is refused with what is wrong and where', () 
     [
       { ...base, cumulative: { key: ['a'], counters: ['cost'] } },
       '/cumulative/counters/0',
-      /cost is no counter/,
+      /cost is not a counter/,
     ],
   ];
   for (const [document, path, message] of cases) {

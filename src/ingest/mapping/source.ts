@@ -120,13 +120,13 @@ function converterOf(source: FromSource, type: FieldType | undefined, decimalCom
       return scalar((text) =>
         isId(text)
           ? { value: new Exact(text) }
-          : 'it is no integer from 0 to 2^64-1; for ids of other forms use hash',
+          : 'it is not an integer from 0 to 2^64-1; for ids of other forms use hash',
       );
     case 'organisation id':
     case 'type id':
     case 'integer':
       return scalar((text) =>
-        /^-?(0|[1-9]\d{0,18})$/.test(text) ? { value: new Exact(text) } : 'it is no integer',
+        /^-?(0|[1-9]\d{0,18})$/.test(text) ? { value: new Exact(text) } : 'it is not an integer',
       );
     case 'flag':
       return scalar((text) => {
@@ -157,7 +157,7 @@ function decimalOf({ unit, times }: FromSource, decimalComma: boolean): Converte
   });
   return scalar((text) => {
     const number = readDecimal(decimalComma ? text.replaceAll('.', '').replace(',', '.') : text);
-    return number ? { value: writeDecimal(multiply(number, factor)) } : 'it is no number';
+    return number ? { value: writeDecimal(multiply(number, factor)) } : 'it is not a number';
   });
 }
 
@@ -173,14 +173,14 @@ function timeOf({ time = 'iso', zone }: FromSource): Converter {
         : Number.NaN;
       return instant(
         Math.round(number),
-        `it is no count of ${time === 'unix' ? 'seconds' : 'milliseconds'} since 1970 of our time`,
+        `it is not a count of ${time === 'unix' ? 'seconds' : 'milliseconds'} since 1970 of our time`,
       );
     });
   }
   if (time !== 'iso') {
     return scalar((text) => {
       const parsed = DateTime.fromFormat(text, time, { zone: zone ?? 'utc', locale: 'en' });
-      return instant(parsed.toMillis(), `it is no time of the form ${time}`);
+      return instant(parsed.toMillis(), `it is not a time of the form ${time}`);
     });
   }
   return scalar((text) => {
@@ -189,7 +189,7 @@ function timeOf({ time = 'iso', zone }: FromSource): Converter {
     const hasZone = /(Z|[+-]\d{2}(:?\d{2})?)$/i.test(text.slice(10));
     if (isTimestampAt(bytes, 0, bytes.length) && (zone === undefined || hasZone)) return { value: text };
     const parsed = DateTime.fromISO(text.replace(' ', 'T'), { zone: zone ?? 'utc' });
-    return instant(parsed.toMillis(), 'it is no date and time of ISO 8601; say its form with time');
+    return instant(parsed.toMillis(), 'it is not a date and time of ISO 8601; say its form with time');
   });
 }
 
@@ -223,7 +223,7 @@ export function sumOf(values: readonly (Value | undefined)[]): Made {
   let sum = ZERO;
   for (const value of there) {
     const number = readDecimal(scalarText(value) ?? '');
-    if (!number) return { fault: 'what is to be summed is no number' };
+    if (!number) return { fault: 'what is to be summed is not a number' };
     sum = add(sum, number);
   }
   return { value: writeDecimal(sum) };

@@ -177,7 +177,7 @@ function optionsOf(
     legend: { show: false },
     cursor: {
       y: false,
-      // A click is no range.
+      // A click is not a range.
       drag: { x: mark !== undefined, y: false, setScale: false, dist: 4 },
       points: { show: shape === 'line' },
     },

@@ -4,7 +4,7 @@ import { formatDuration, formatNumberOf } from './format.ts';
 type Delivery = components['schemas']['Delivery'];
 type LimitField = Exclude<keyof Delivery, 'ordering'>;
 
-/** Order and pace of a stream's requests, as the form holds them; an empty text is no limit. */
+/** Order and pace of a stream's requests, as the form holds them; an empty text is not a limit. */
 export interface DeliveryValues {
   readonly ordering: NonNullable<Delivery['ordering']>;
   readonly limits: Readonly<Record<LimitField, number | string>>;

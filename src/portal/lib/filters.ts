@@ -22,7 +22,7 @@ export type Alerts = 'any' | 'must' | 'too';
 
 const ALERT = { field: 'alert', value: true };
 
-/** @throws SyntaxError when custom text is no JSON */
+/** @throws SyntaxError when custom text is not JSON */
 export function toFilters(choice: Choice): unknown {
   switch (choice.which) {
     case 'all':
@@ -73,7 +73,7 @@ export function groupsFrom(choice: Choice, first = NEW_RULE): Choice {
     const filters = toFilters(choice);
     root = Array.isArray(filters) ? treeOf(filters) : undefined;
   } catch {
-    // Text that is no JSON says nothing.
+    // Text that is not JSON says nothing.
   }
   if (!root || root.rules.length === 0) root = { is: 'group', how: 'all', rules: [first] };
   return { which: 'groups', root };

@@ -1,0 +1,36 @@
+import type { Clock } from '../lib/clock.ts';
+import type { AppendHealth } from './append-health.ts';
+import type { NodeStorage } from './storage-port.ts';
+
+/** Why a node is not ready, in words; empty when it is ready. */
+export async function whatIsMissing(
+  { registry, connected, leases, clock }: NodeStorage,
+  delivery: { readonly running: boolean },
+  appends: AppendHealth,
+): Promise<string[]> {
+  const missing = delivery.running ? [] : ['delivery has ended; restart the node'];
+  // Known at once; a read would wait for the connection first.
+  if (!connected()) return [...missing, 'there is no connection to NATS'];
+  const { faults, quorum } = leases.nodes.snapshot();
+  missing.push(...faults);
+  // What the storage stores nothing of, it may answer from an old copy.
+  if (!quorum) return missing;
+  try {
+    await withinMs(clock, registry.get('readiness'));
+    const fault = await withinMs(clock, appends.fault());
+    if (fault !== undefined) missing.push(`records cannot be stored: ${fault}`);
+  } catch (error) {
+    missing.push(`the storage cannot be read: ${error instanceof Error ? error.message : error}`);
+  }
+  return missing;
+}
+
+/** A balancer asks often, and wants to know soon. */
+const READINESS_WITHIN_MS = 3_000;
+
+async function withinMs<T>(clock: Clock, answer: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const late = new Error(`no answer in ${READINESS_WITHIN_MS / 1_000} s`);
+  const cancel = clock.after(READINESS_WITHIN_MS, () => reject(late));
+  return Promise.race([answer, promise]).finally(cancel);
+}
