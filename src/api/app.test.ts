@@ -388,7 +388,7 @@ describe('on a real connection', () => {
       [`GET /healthz HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431, /16 KiB/],
       [`GET /${'x'.repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 431, /shorter path/],
       ['GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n', 400, /Host/],
-      ['CONNECT example.com:443 HTTP/1.1\r\nHost: x\r\n\r\n', 405, /no proxy/],
+      ['CONNECT example.com:443 HTTP/1.1\r\nHost: x\r\n\r\n', 405, /not a proxy/],
     ];
     for (const [request, status, message] of cases) {
       const socket = connect(port, '127.0.0.1');

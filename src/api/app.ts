@@ -14,7 +14,6 @@ import { addErrorHandlers, createAnswerError, type ErrorLog, earlyErrorHandlers 
 import { createHeldRefusals } from './held-refusals.ts';
 import { addCommonHeaders } from './http-headers.ts';
 import { type CallerParts, identify, known, workOf } from './identify.ts';
-import { refuseOtherMethods } from './methods.ts';
 import { buildOpenApi } from './openapi.ts';
 import { type OperationParts, operationRoutes } from './operations.ts';
 import { createQueryValidator } from './query.ts';
@@ -22,6 +21,7 @@ import { createRequestIds } from './request-ids.ts';
 import type { Answer, OperatorIdentity, Route, RouteRequest } from './route.ts';
 import { isOnSide } from './side.ts';
 import { destroyUnreadUploads } from './unread-bodies.ts';
+import { answerUnserved } from './unserved.ts';
 import { createValidator } from './validation.ts';
 
 export interface AppParts extends OperationParts, CallerParts {
@@ -134,7 +134,7 @@ export async function createApp(appParts: AppParts): Promise<FastifyInstance> {
     for (const route of routes) if (route.streamBody) addRoute(group, route, parts);
     done();
   });
-  refuseOtherMethods(app, [...routes, ...DOCUMENTATION_PATHS]);
+  answerUnserved(app, [...routes, ...DOCUMENTATION_PATHS]);
   await serveDocumentation(app, () => buildOpenApi(routes, parts.version, parts.exampleReceiver));
   return app;
 }
@@ -249,11 +249,11 @@ function chargeCalls(app: FastifyInstance, { charge, chargeOperator }: AppParts)
 }
 
 function reportAnswers(app: FastifyInstance, answered: (answer: Answered) => void): void {
-  app.addHook('onResponse', ({ method, routeOptions, identity }, reply, done) => {
+  app.addHook('onResponse', ({ method, routeOptions, refusedPath, identity }, reply, done) => {
     const organisationId = identity && 'organisationId' in identity ? identity.organisationId : undefined;
     answered({
       method,
-      route: routeOptions.config?.metricsRoute ?? routeOptions.url,
+      route: refusedPath ?? routeOptions.config?.metricsRoute ?? routeOptions.url,
       status: reply.statusCode,
       durationMs: reply.elapsedTime,
       ...(organisationId === undefined ? {} : { organisationId }),

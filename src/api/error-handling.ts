@@ -54,16 +54,11 @@ export function addErrorHandlers(app: FastifyInstance, answerError: AnswerError,
   // Without a listener, Node.js answers these itself, without a body.
   app.server.on('checkExpectation', refuseExpectation);
   app.server.on('connect', (_: IncomingMessage, socket: Duplex) => {
-    answerRaw(socket, 405, 'This is not a proxy: CONNECT is not possible.', clock);
+    answerRaw(socket, 405, 'simstream is not a proxy: it does not take CONNECT.', clock);
   });
   app.addHook('onRequest', ({ headers, raw }, _, done) => {
     const missing = headers.host === undefined && raw.httpVersion === '1.1';
     done(missing ? new ApiError('BadRequest', 'The header Host is missing.') : undefined);
-  });
-  app.setNotFoundHandler(({ method, url }, reply) => {
-    const path = url.split('?', 1)[0] as string;
-    const shown = path.length > 200 ? `${path.slice(0, 200)}…` : path;
-    return sendError(reply, new ApiError('NotFound', `There is no ${method} ${shown}.`));
   });
 }
 

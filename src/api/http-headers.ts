@@ -31,7 +31,7 @@ const CORS_HEADERS: Headers = [
   ['access-control-expose-headers', EXPOSED_HEADERS],
 ];
 
-export const CORS_PREFIX = '/api/';
+const CORS_PREFIX = '/api/';
 
 /**
  * Adds the headers of every answer. The customer API may be called from pages of any origin: a bearer token
