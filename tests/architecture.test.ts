@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { globSync, readFileSync } from 'node:fs';
-import { basename, dirname, join, normalize } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { test } from 'node:test';
+import { type Import, importsOf, sourceFiles } from '../scripts/import-graph.ts';
 
 /**
  * Which folder may import which. A place is a folder of src/ or a file in it; `types` allows imports of types only, and
@@ -99,16 +100,9 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
 /** The adapters of the ports: only the composition root names them. */
 const ADAPTERS = /^(log|registry)\/(lmdb|memory|nats|segments)|^leases\/(embedded|shared)\.ts/;
 
-const SOURCES = globSync('{src,tests,bench,scripts}/**/*.{ts,tsx}').sort();
+const SOURCES = sourceFiles();
 /** The sources of a running node and of its portal. */
 const PROGRAM = SOURCES.filter((file) => file.startsWith('src/') && !isTestCode(file));
-
-/** One import or export of another file; the paths begin at the root of the repository. */
-interface Import {
-  readonly from: string;
-  readonly to: string;
-  readonly typeOnly: boolean;
-}
 
 const IMPORTS = SOURCES.flatMap(importsOf);
 const PROGRAM_IMPORTS = IMPORTS.filter(({ from }) => PROGRAM.includes(from));
@@ -209,30 +203,4 @@ function inSrc(file: string): string {
 /** Tests, and files that only tests load: one rule of names for the whole of src/. */
 function isTestCode(file: string): boolean {
   return /\.(test|fixture|contract)\.tsx?$/.test(file);
-}
-
-function importsOf(from: string): Import[] {
-  const text = readFileSync(from, 'utf8').replace(/\/\*[\s\S]*?\*\//g, '');
-  const found = text.matchAll(/^\s*(?:import|export)\s+(type\s+)?([^'";]*?)from\s+['"](\.[^'"]+)['"]/gm);
-  const others = text.matchAll(/(?:\bimport\(\s*|^import\s+)['"](\.[^'"]+)['"]/gm);
-  const resolve = (path: string | undefined) => normalize(join(dirname(from), path as string));
-  return [
-    ...[...found].map(([, type, names, path]) => ({
-      from,
-      to: resolve(path),
-      typeOnly: type !== undefined || onlyTypes(names as string),
-    })),
-    ...[...others].map(([, path]) => ({ from, to: resolve(path), typeOnly: false })),
-  ];
-}
-
-/** `{ type A, type B }`. */
-function onlyTypes(names: string): boolean {
-  const inner = /^\s*\{([\s\S]*)\}\s*$/.exec(names)?.[1];
-  if (inner === undefined) return false;
-  return inner
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== '')
-    .every((name) => name.startsWith('type '));
 }
