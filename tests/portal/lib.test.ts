@@ -297,7 +297,7 @@ test('faults find their fields', () => {
       { path: '/destination', message: 'refused' },
     ],
   });
-  assert.equal(faultAt(problem, '/destination/credentials/url'), 'Is no URL');
+  assert.equal(faultAt(problem, '/destination/credentials/url'), 'Is not a URL');
   assert.equal(faultAt(problem, '/destination/credentials/headers'), 'Line 2: Has no colon');
   assert.equal(faultAt(problem, '/name'), undefined);
   const fields = ['/destination/credentials/url', '/destination/credentials/headers'];
