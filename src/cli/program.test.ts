@@ -188,7 +188,7 @@ describe('serve', () => {
   test('says what to do when it cannot start', async () => {
     const cases: [Partial<NodeJS.ErrnoException>, RegExp][] = [
       [{ code: 'EADDRINUSE' }, /127\.0\.0\.1:8080 is taken by another program.*--port or SIMSTREAM_PORT/],
-      [{ code: 'EADDRNOTAVAIL' }, /no address of this machine.*--host/],
+      [{ code: 'EADDRNOTAVAIL' }, /not an address of this machine.*--host/],
       [{ code: 'EACCES', syscall: 'listen' }, /port above 1023/],
       [{ code: 'EACCES', syscall: 'mkdir', message: 'EACCES: data' }, /EACCES: data.*--data-dir must be/],
       [{ message: 'the log is of a later version' }, /the log is of a later version/],

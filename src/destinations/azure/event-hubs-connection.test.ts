@@ -29,7 +29,7 @@ describe('EventHubs: connection string', () => {
   const faults: [string, string, RegExp][] = [
     ['no EntityPath', GOOD.replace(';EntityPath=usage', ''), /has no EntityPath: add .*of the namespace/],
     ['an empty EntityPath', GOOD.replace('usage', ''), /has no EntityPath/],
-    ['an EntityPath with a slash', GOOD.replace('usage', 'a/b'), /no name of an event hub/],
+    ['an EntityPath with a slash', GOOD.replace('usage', 'a/b'), /not the name of an event hub/],
     ['no Endpoint', GOOD.replace(/^.*?;/, ''), /has no Endpoint/],
     ['an Endpoint that is none', GOOD.replace('sb://', ''), /an Endpoint that is not like/],
     ['an Endpoint with a password', GOOD.replace('sb://', 'sb://me:pw@'), /an Endpoint that is not like/],
