@@ -5,6 +5,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { ACCOUNT_MUTATIONS } from '../tests/simulation/account-mutations.ts';
+import { CLOCK_MUTATIONS } from '../tests/simulation/clock-mutations.ts';
 import { MUTATIONS, type Mutation } from '../tests/simulation/mutations.ts';
 import { STREAM_MUTATIONS } from '../tests/simulation/stream-mutations.ts';
 
@@ -50,7 +51,7 @@ const measured = new Map<string, number>();
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };
-const chosen = [...MUTATIONS, ...STREAM_MUTATIONS, ...ACCOUNT_MUTATIONS]
+const chosen = [...MUTATIONS, ...STREAM_MUTATIONS, ...ACCOUNT_MUTATIONS, ...CLOCK_MUTATIONS]
   .filter(({ name, file }) => `${name} ${file}`.includes(values.only))
   .slice(Number(values.from) - 1);
 

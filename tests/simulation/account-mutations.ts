@@ -143,8 +143,8 @@ const DELIVERY: readonly Fault[] = [
   [
     stream('held-blocks'),
     'a block that two streams wait for counts twice',
-    'if (holders === 0) this.#bytes += block.heldBytes;',
-    'if (holders >= 0) this.#bytes += block.heldBytes;',
+    'if (holders === 0) {\n      this.#bytes',
+    'if (holders >= 0) {\n      this.#bytes',
   ],
 ];
 

@@ -17,7 +17,7 @@ const contact = 'src/leases/contact.ts';
 const log = 'src/log/embedded-log.ts';
 const registry = 'src/registry/embedded-registry.ts';
 
-/** `npm run mutate` tries them, and those of stream-mutations.ts and account-mutations.ts; `--list` says which no longer fit the program. */
+/** `npm run mutate` tries them, and those of the other files `…-mutations.ts`; `--list` says which no longer fit the program. */
 export const MUTATIONS: readonly Mutation[] = [
   of(
     'delivery',

@@ -23,6 +23,8 @@ export interface ReceiverAnswer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** In place of an answer the connection is cut. */
+  readonly reset?: boolean;
 }
 
 /** `answer` is called once a request has come as a whole, in the order of arrival. */
@@ -39,14 +41,15 @@ export async function startReceiver(
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', async () => {
       try {
-        const { status, headers, body } = await answer({
+        const { status, headers, body, reset } = await answer({
           method: request.method ?? '',
           path: request.url ?? '',
           headers: request.headers,
           body: Buffer.concat(chunks),
           cut: cut.signal,
         });
-        response.writeHead(status, headers).end(body);
+        if (reset) response.destroy();
+        else response.writeHead(status, headers).end(body);
       } catch (error) {
         response.writeHead(500).end(String(error));
       }
