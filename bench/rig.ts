@@ -7,6 +7,8 @@ import type { Reconciled } from './reconciliation.ts';
 /** The two ends of every measurement, each a process of its own, for as long as the bench runs. */
 export interface Rig {
   readonly sinkUrl: string;
+  /** Of another sink, in a process of its own, which accounts for nothing: receivers of different customers do not share a loop. */
+  otherSinkUrl(): Promise<string>;
   /** Of the same sink over TLS. */
   secureSinkUrl(key: string, cert: string): Promise<string>;
   /** Where to send which records: a number of a record is never used twice. */
@@ -64,6 +66,7 @@ export async function startRig(): Promise<Rig> {
   const sink: Child<SinkCalls> = startChild('./sink.ts');
   const producer: Child<ProducerCalls> = startChild('./producer.ts');
   const sinkUrl = await sink.call.url();
+  let other: Child<SinkCalls> | undefined;
   let nextNumber = 0;
 
   const expect = (load: Load, path: string, order: boolean, arrivals: boolean, answersAfterMs?: number) =>
@@ -82,6 +85,10 @@ export async function startRig(): Promise<Rig> {
 
   return {
     sinkUrl,
+    otherSinkUrl: () => {
+      other ??= startChild('./sink.ts');
+      return other.call.url();
+    },
     secureSinkUrl: (key, cert) => sink.call.secureUrl({ key, cert }),
 
     allot: (shape, target) => {
@@ -127,7 +134,7 @@ export async function startRig(): Promise<Rig> {
     },
 
     end: async () => {
-      await Promise.all([sink.end(), producer.end()]);
+      await Promise.all([sink.end(), producer.end(), other?.end()]);
     },
   };
 }

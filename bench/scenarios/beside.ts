@@ -17,6 +17,7 @@ export const beside: Scenario = {
     const backlog = quick ? Math.min(records, 60_000) : records;
     const rounds = quick ? 1 : 3;
     return withNode(async (bench) => {
+      const drainUrl = await rig.otherSinkUrl();
       const live = await createLive(bench, rig, { quick, rounds });
       say('warming up');
       await live.warmUp();
@@ -38,7 +39,7 @@ export const beside: Scenario = {
         };
         await rig.produce(rig.allot({ records: backlog, batch: BATCH, connections: CONNECTIONS }, target));
         const drain = await createStream(bench, organisationId, 'usage', {
-          ...(usageWebhook('drain', `${rig.sinkUrl}/drain`) as object),
+          ...(usageWebhook('drain', `${drainUrl}/drain`) as object),
           start_from: 'earliest',
         });
         const before = await drain.delivered();
