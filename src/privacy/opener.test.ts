@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { batchOfTexts, sampleBatch, sampleFile, sampleRecord } from '../destinations/batches.fixture.ts';
 import type { Batch, Destination, RecordFile, Segment } from '../destinations/contract.ts';
+import type { Lease } from '../lib/memory-pool.ts';
 import { recordBytes } from '../records/block.ts';
+import { leaseOf, passingPayload } from '../records/leased-block.ts';
 import { endpointIdOf, organisationOf } from '../records/record-index.ts';
 import type { DataStreamDocument, RecordPrivacy } from '../registry/data-stream.ts';
 import type { PrivacyKeys } from './keys.ts';
@@ -85,6 +87,37 @@ test('batches and files hold the records in order, without what is private', asy
     assert.ok(got.segments.every(({ block }) => organisationOf(block, 0) > 0));
     if (got.batch) assert.ok(got.batch.bytes >= Buffer.byteLength(JSON.stringify(records[0])) * 20);
   }
+});
+
+test('what a connector only looks at is in memory that is used again; what it keeps is not', async () => {
+  const privacy: RecordPrivacy = { drop: [], hash: ['imsi'] };
+  const large = () => sampleBatch({ to: 100 });
+  const seen: { text: string; kept: Uint8Array; lease: Lease | undefined }[] = [];
+  let keeps = false;
+  const destination: Destination = {
+    takes: 'batches',
+    verify: async () => ({ type: 'reachable' }),
+    close: async () => {},
+    send: async ({ segments }) => {
+      const { block } = [...segments][0] as Segment;
+      const kept = keeps ? block.payload() : passingPayload(block);
+      seen.push({ text: Buffer.from(kept).toString(), kept, lease: leaseOf(block) });
+      return { type: 'delivered' };
+    },
+  };
+  const gathering = { by: 'batch', records: 100, bytes: 10_000_000 } as const;
+  const opener = withPrivacy(async () => ({ type: 'open', destination, gathering }) as const, keys);
+  const opened = await opener({ organisationId: 1, privacy } as DataStreamDocument);
+  assert.ok(opened.type === 'open' && opened.destination.takes === 'batches');
+  await opened.destination.send(large(), signal);
+  keeps = true;
+  await opened.destination.send(large(), signal);
+  keeps = false;
+  await opened.destination.send(large(), signal);
+  const [looked, kept] = seen;
+  assert.ok(looked && kept && looked.text.length > 16_384);
+  assert.equal(looked.lease?.bytes, undefined);
+  assert.equal(kept.text, Buffer.from(kept.kept).toString());
 });
 
 test('a dropped endpoint has no key', async () => {

@@ -1,3 +1,4 @@
+import { holdPayloads } from '../destinations/batch.ts';
 import type { Destination, Gathering, Segment } from '../destinations/contract.ts';
 import type { DataStreamDocument, RecordPrivacy } from '../registry/data-stream.ts';
 import type { PrivacyKeys } from './keys.ts';
@@ -75,16 +76,26 @@ function privateDestination(
     verify,
     close,
     send: async (batch, signal) => {
+      const { runs, release } = records.passing(batch.segments);
       const segments: Segment[] = [];
       let bytes = 0;
-      for await (const segment of records.runs(batch.segments)) {
-        segments.push(segment);
-        bytes += segment.block.payloadLength;
+      const letGo = holdPayloads(batch.segments);
+      try {
+        for await (const segment of runs) {
+          segments.push(segment);
+          bytes += segment.block.payloadLength;
+        }
+      } finally {
+        letGo(true);
       }
-      if (bytes > most && batch.count > 1) return TOO_LARGE;
-      const { earlier } = batch;
-      const before = earlier ? { earlier: (since: number) => records.runs(earlier(since)) } : {};
-      return destination.send({ ...batch, ...before, bytes, segments }, signal);
+      try {
+        if (bytes > most && batch.count > 1) return TOO_LARGE;
+        const { earlier } = batch;
+        const before = earlier ? { earlier: (since: number) => records.runs(earlier(since)) } : {};
+        return await destination.send({ ...batch, ...before, bytes, segments }, signal);
+      } finally {
+        release();
+      }
     },
   };
 }

@@ -1,5 +1,7 @@
+import { MemoryPool } from '../lib/memory-pool.ts';
 import { Slices } from '../lib/slices.ts';
-import { type Block, blockInMemory, recordBytes } from '../records/block.ts';
+import { type Block, blockInMemory } from '../records/block.ts';
+import { leaseOf, passingBlock, passingPayload } from '../records/leased-block.ts';
 import { endpointIdOf, organisationOf, RecordIndexBuilder } from '../records/record-index.ts';
 import type { RecordPrivacy } from '../registry/data-stream.ts';
 import { FieldHash } from './field-hash.ts';
@@ -14,6 +16,8 @@ interface Run {
 
 /** Bytes of records that are rewritten together: the pauses of the event loop stay short. */
 const PIECE = 128 * 1024;
+/** For the records of requests: those of some are in flight. */
+const MEMORY = new MemoryPool(8 * 2 ** 20);
 
 /** Records of one data stream as its receiver may see them. */
 export class PrivateRecords {
@@ -44,35 +48,60 @@ export class PrivateRecords {
 
   /** A block of one record. */
   single(block: Block): Block {
-    return this.#piece(block, 0, 1);
+    return this.#piece(block, 0, 1, false);
   }
 
   /** Each run as blocks of its own. @throws BlockFault when a payload is damaged */
-  async *runs(runs: Iterable<Run> | AsyncIterable<Run>): AsyncGenerator<Run> {
+  runs(runs: Iterable<Run> | AsyncIterable<Run>): AsyncGenerator<Run> {
+    return this.#runs(runs, undefined);
+  }
+
+  /**
+   * The same in memory that is used again. The caller holds the payloads of `runs` until all are read, and calls `release` once
+   * nobody uses the blocks any more.
+   */
+  passing(runs: Iterable<Run>): { readonly runs: AsyncGenerator<Run>; release(): void } {
+    const made: Block[] = [];
+    return {
+      runs: this.#runs(runs, made),
+      release: () => {
+        for (const block of made) leaseOf(block)?.release();
+      },
+    };
+  }
+
+  async *#runs(runs: Iterable<Run> | AsyncIterable<Run>, made: Block[] | undefined): AsyncGenerator<Run> {
     const slices = new Slices();
     for await (const { block, from, to } of runs) {
       for (let next = from; next < to; ) {
         const end = endOfPiece(block, next, to);
-        yield { block: this.#piece(block, next, end), from: 0, to: end - next };
+        const piece = this.#piece(block, next, end, made !== undefined);
+        made?.push(piece);
+        yield { block: piece, from: 0, to: end - next };
         await slices.add((block.ends[end - 1] as number) - (block.starts[next] as number));
         next = end;
       }
     }
   }
 
-  #piece(block: Block, from: number, to: number): Block {
+  /** @param passing in memory that is used again, whose holder is the caller */
+  #piece(block: Block, from: number, to: number, passing: boolean): Block {
     const rewriter = this.#rewriter;
+    const payload = passingPayload(block);
+    const { starts, ends, eventTypes, alerts, arrivedAt } = block;
     const index = new RecordIndexBuilder(block.kind, to - from);
     for (let at = from; at < to; at++) {
       if (at > from) rewriter.comma();
       const start = rewriter.length;
-      const record = recordBytes(block, at);
-      rewriter.append(record, 0, record.length);
+      rewriter.append(payload, starts[at] as number, ends[at] as number);
       const [low, high] = this.#endpointOf(block, at);
-      const type = block.eventTypes[at] ?? 0;
-      index.add(start, rewriter.length, organisationOf(block, at), type, block.alerts[at] ?? 0, low, high);
+      const type = eventTypes[at] ?? 0;
+      index.add(start, rewriter.length, organisationOf(block, at), type, alerts[at] ?? 0, low, high);
     }
-    return blockInMemory(index.toIndex(), rewriter.take(), block.arrivedAt);
+    if (!passing) return blockInMemory(index.toIndex(), rewriter.take(), arrivedAt);
+    const lease = MEMORY.take(rewriter.length);
+    rewriter.takeInto(lease.bytes as Uint8Array);
+    return passingBlock(index.toIndex(), lease, arrivedAt);
   }
 
   /** The two halves of the id: of a hashed one those of the first 64 bits of its hash, so that order holds per device. */

@@ -54,6 +54,19 @@ test('a hash is of the value without its spelling, and of an object of each valu
   );
 });
 
+test('the hash of any value is HMAC-SHA-256, whatever was hashed before', () => {
+  const field = new FieldHash(KEY);
+  const longest = fc.string({ unit: 'binary', maxLength: 400 });
+  fc.assert(
+    fc.property(longest, (text) => {
+      const bytes = Buffer.from(` ${JSON.stringify(text)},`);
+      const value = JSON.parse(bytes.toString('utf8', 1, bytes.length - 1)) as string;
+      assert.equal(field.of(bytes, 1, bytes.length - 1), hashed(value));
+      assert.equal(field.ofText(text), hashed(text));
+    }),
+  );
+});
+
 test('values of examples are gone, and nothing else', () => {
   const text = rewritten(RECORD_EXAMPLES.usage, {
     drop: ['sim.msisdn', 'endpoint.imei'],

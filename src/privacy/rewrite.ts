@@ -36,7 +36,13 @@ export class RecordRewriter {
     return taken;
   }
 
-  /** Bytes that were appended since `take`. */
+  /** The same, into `target`, which has `length` bytes. */
+  takeInto(target: Uint8Array): void {
+    target.set(this.#output.subarray(0, this.#length));
+    this.#length = 0;
+  }
+
+  /** Bytes that were appended since they were taken last. */
   get length(): number {
     return this.#length;
   }

@@ -33,6 +33,18 @@ export function leanBlock(block: Block, encoded: Uint8Array): Block {
   return { ...block, heldBytes, payload: payloadOf(encoded, false) };
 }
 
+/** A block that lives no longer than the lease of its payload: it is stored nowhere. */
+export function passingBlock(index: RecordIndex, lease: Lease, arrivedAt: number): Block {
+  const payload = () => {
+    const { bytes } = lease;
+    if (!bytes) throw new Error('the payload of a block is used after the lease of its memory is over');
+    lease.giveUp();
+    return bytes;
+  };
+  leases.set(payload, lease);
+  return { ...blockInMemory(index, lease.bytes as Uint8Array, arrivedAt), payload };
+}
+
 type Payload = Pick<Block, 'payload'>;
 
 /** By the function that returns the payload: a copy of a block with another payload has no lease. */
