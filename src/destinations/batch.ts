@@ -1,6 +1,5 @@
 import { type Lease, MemoryPool } from '../lib/memory-pool.ts';
-import { recordBytes } from '../records/block.ts';
-import { leaseOf, passingPayload } from '../records/leased-block.ts';
+import { passingPayload, passingRecord } from '../records/leased-block.ts';
 import type { Batch, Segment } from './contract.ts';
 
 const OPEN = Buffer.from('[');
@@ -46,34 +45,14 @@ export function joined(parts: readonly Uint8Array[]): Lease | undefined {
   return lease;
 }
 
-/**
- * Holds payloads that lie in memory that is used again, from this turn on.
- * @returns to be called once. `unused`: nobody has a view of them any more, and no socket has anything of them that it did not
- *   write yet; otherwise their memory is given up
- */
-export function holdPayloads(segments: readonly Segment[]): (unused: boolean) => void {
-  const leases = new Set<Lease>();
-  for (const { block } of segments) {
-    const lease = leaseOf(block);
-    if (lease?.bytes) leases.add(lease);
-  }
-  for (const lease of leases) lease.retain();
-  return (unused) => {
-    for (const lease of leases) {
-      if (!unused) lease.giveUp();
-      lease.release();
-    }
-  };
-}
-
 /** Bytes of all parts. */
 export function lengthOf(parts: readonly Uint8Array[]): number {
   return parts.reduce((sum, { length }) => sum + length, 0);
 }
 
-/** The bytes of each record in order; views, not copies. */
+/** The bytes of each record in order: views for use until the next `await`, not copies. */
 export function* recordsOf(segments: Iterable<Segment>): Generator<Uint8Array> {
   for (const { block, from, to } of segments) {
-    for (let index = from; index < to; index++) yield recordBytes(block, index);
+    for (let index = from; index < to; index++) yield passingRecord(block, index);
   }
 }

@@ -1,6 +1,7 @@
-import { type Block, recordBytes } from '../records/block.ts';
+import type { Block } from '../records/block.ts';
 import { compileFields, textAt } from '../records/fields.ts';
 import { KINDS } from '../records/kinds.ts';
+import { passingRecord } from '../records/leased-block.ts';
 import { endpointIdOf, organisationOf } from '../records/record-index.ts';
 import { recordTime } from '../records/record-time.ts';
 
@@ -30,7 +31,7 @@ const FIELDS = {
 
 /** @param test the record is a synthetic one, which gets an extension attribute */
 export function cloudEvent(block: Block, at: number, test?: true): Buffer {
-  const record = recordBytes(block, at);
+  const record = passingRecord(block, at);
   const places = FIELDS[block.kind].read(record, 0, record.length);
   const text = (field: number) => textAt(record, places[field * 2] ?? -1, places[field * 2 + 1] ?? -1);
   const id = text(0) ?? '';

@@ -1,4 +1,5 @@
-import { type Block, recordBytes } from '../records/block.ts';
+import type { Block } from '../records/block.ts';
+import { passingRecord } from '../records/leased-block.ts';
 
 const LINE_END = 0x0a;
 const RETURN = 0x0d;
@@ -10,7 +11,7 @@ export function recordLines(block: Block, from: number, to: number): Uint8Array 
   const output = Buffer.allocUnsafe(room);
   let at = 0;
   for (let index = from; index < to; index++) {
-    const record = recordBytes(block, index);
+    const record = passingRecord(block, index);
     output.set(record, at);
     if (record.includes(LINE_END) || record.includes(RETURN)) joinLines(output, at, at + record.length);
     at += record.length;

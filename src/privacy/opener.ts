@@ -1,5 +1,5 @@
-import { holdPayloads } from '../destinations/batch.ts';
 import type { Destination, Gathering, Segment } from '../destinations/contract.ts';
+import { holdPayloads } from '../records/leased-block.ts';
 import type { DataStreamDocument, RecordPrivacy } from '../registry/data-stream.ts';
 import type { PrivacyKeys } from './keys.ts';
 import { PrivateRecords } from './private-records.ts';

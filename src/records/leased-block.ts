@@ -59,3 +59,28 @@ export function leaseOf({ payload }: Payload): Lease | undefined {
 export function passingPayload(block: Payload): Uint8Array {
   return leaseOf(block)?.bytes ?? block.payload();
 }
+
+/** The bytes of one record of a block, for use as long as those of `passingPayload`; a view, not a copy. */
+export function passingRecord(block: Pick<Block, 'payload' | 'starts' | 'ends'>, index: number): Uint8Array {
+  return passingPayload(block).subarray(block.starts[index], block.ends[index]);
+}
+
+/**
+ * Holds payloads that lie in memory that is used again, from this turn on.
+ * @returns to be called once. `unused`: nobody has a view of them any more, and no socket has anything of them that it did not
+ *   write yet; otherwise their memory is given up
+ */
+export function holdPayloads(uses: Iterable<{ readonly block: Payload }>): (unused: boolean) => void {
+  const leases = new Set<Lease>();
+  for (const { block } of uses) {
+    const lease = leaseOf(block);
+    if (lease?.bytes) leases.add(lease);
+  }
+  for (const lease of leases) lease.retain();
+  return (unused) => {
+    for (const lease of leases) {
+      if (!unused) lease.giveUp();
+      lease.release();
+    }
+  };
+}

@@ -1,4 +1,4 @@
-import { recordBytes } from '../../records/block.ts';
+import { passingRecord } from '../../records/leased-block.ts';
 import { endpointIdOf, organisationOf } from '../../records/record-index.ts';
 import { cloudEvent } from '../cloud-event.ts';
 import type {
@@ -30,7 +30,8 @@ interface Entry {
   /** Its index in the batch. */
   readonly index: number;
   readonly key: string;
-  readonly data: Uint8Array;
+  /** In base64: the record's own bytes lie in memory that others use next. */
+  readonly data: string;
 }
 
 type PutResult =
@@ -90,10 +91,9 @@ function putter(environment: DestinationEnvironment, target: KinesisTarget, clie
 
 function requestBody(name: string, entries: readonly Entry[], hashKey: string | undefined): Buffer {
   const fixed = hashKey === undefined ? '' : `"ExplicitHashKey":"${hashKey}",`;
-  const records = entries.map(({ key, data }) => {
-    const base64 = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');
-    return `{${fixed}"PartitionKey":${JSON.stringify(key)},"Data":"${base64}"}`;
-  });
+  const records = entries.map(
+    ({ key, data }) => `{${fixed}"PartitionKey":${JSON.stringify(key)},"Data":"${data}"}`,
+  );
   return Buffer.from(`{"StreamName":${JSON.stringify(name)},"Records":[${records.join(',')}]}`);
 }
 
@@ -182,11 +182,15 @@ function entriesOf(batch: Batch, target: KinesisTarget): { entries: Entry[]; too
   let index = 0;
   for (const { block, from, to } of batch.segments) {
     for (let at = from; at < to; at++, index++) {
-      const data = target.events ? cloudEvent(block, at, batch.test) : recordBytes(block, at);
+      const bytes = target.events ? cloudEvent(block, at, batch.test) : passingRecord(block, at);
       const key = endpointIdOf(block, at) || String(organisationOf(block, at));
-      const size = data.length + Buffer.byteLength(key);
-      if (size <= LARGEST_RECORD) entries.push({ index, key, data });
-      else tooLarge.push({ index, verdict: 'reject', cause: recordTooLarge(size, target), expected: true });
+      const size = bytes.length + Buffer.byteLength(key);
+      if (size > LARGEST_RECORD) {
+        tooLarge.push({ index, verdict: 'reject', cause: recordTooLarge(size, target), expected: true });
+        continue;
+      }
+      const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+      entries.push({ index, key, data });
     }
   }
   return { entries, tooLarge };
@@ -224,7 +228,7 @@ const NO_HASH_KEY = '9'.repeat(39);
  * as a whole with InvalidArgumentException. So the check needs the right that the stream needs, and no record is stored.
  */
 async function verify(put: Put, signal: AbortSignal): Promise<Verdict> {
-  const probe = { index: 0, key: 'simstream', data: Buffer.from('{}') };
+  const probe = { index: 0, key: 'simstream', data: Buffer.from('{}').toString('base64') };
   const result = await put([probe], signal, { hashKey: NO_HASH_KEY });
   if (result.type === 'answered') return { type: 'reachable' };
   const { type, cause } = result.outcome;

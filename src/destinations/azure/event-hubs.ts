@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
-import { type Block, recordBytes } from '../../records/block.ts';
+import type { Block } from '../../records/block.ts';
+import { passingRecord } from '../../records/leased-block.ts';
 import { endpointIdOf } from '../../records/record-index.ts';
 import { VERSION } from '../../version.ts';
 import { bytesOf, byteText, toByteText } from '../byte-text.ts';
@@ -167,7 +168,7 @@ function entryOf(
   index: number,
   { keyed, events, hub, test }: EventForm,
 ): Entry | Cause {
-  const record = events ? cloudEvent(block, at, test) : recordBytes(block, at);
+  const record = events ? cloudEvent(block, at, test) : passingRecord(block, at);
   const type = events ? CLOUD_EVENT_TYPE : 'application/json';
   const key = keyed ? endpointIdOf(block, at) : '';
   const properties = key ? `"PartitionKey":${toByteText(JSON.stringify(key))},` : '';

@@ -9,9 +9,8 @@ type LogReading =
 
 /** The JSON of a log entry in two parts; a brace must close it. */
 export interface LogEntry {
-  readonly head: Buffer;
-  /** The record's own bytes; not copied. */
-  readonly record: Uint8Array;
+  /** The attributes and the record, without the brace that ends it: a copy, because the record lies in memory that others use next. */
+  readonly bytes: Buffer;
 }
 
 /**
@@ -84,7 +83,7 @@ export function readEvent(record: Uint8Array, now: number): LogReading {
     aggregation_key: `event_type:${type}`,
   };
   const head = `${JSON.stringify(attributes).slice(0, -1)},"event":`;
-  return { type: 'entry', entry: { head: Buffer.from(head), record } };
+  return { type: 'entry', entry: { bytes: Buffer.concat([Buffer.from(head), record]) } };
 }
 
 const OPEN = Buffer.from('[');
@@ -92,14 +91,14 @@ const NEXT = Buffer.from('},');
 const CLOSE = Buffer.from('}]');
 
 /** Bytes of an entry in a body. */
-export function logBytes({ head, record }: LogEntry): number {
-  return head.length + record.length + NEXT.length;
+export function logBytes({ bytes }: LogEntry): number {
+  return bytes.length + NEXT.length;
 }
 
-/** The body of a call of the logs intake; each record is copied once. */
+/** The body of a call of the logs intake. */
 export function logsBody(entries: readonly LogEntry[]): Buffer {
   const parts: Uint8Array[] = [];
-  for (const { head, record } of entries) parts.push(parts.length > 0 ? NEXT : OPEN, head, record);
+  for (const { bytes } of entries) parts.push(parts.length > 0 ? NEXT : OPEN, bytes);
   return Buffer.concat([...parts, CLOSE]);
 }
 

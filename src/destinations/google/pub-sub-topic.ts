@@ -1,5 +1,6 @@
-import { type Block, recordBytes } from '../../records/block.ts';
+import type { Block } from '../../records/block.ts';
 import { fieldText } from '../../records/fields.ts';
+import { passingRecord } from '../../records/leased-block.ts';
 import { endpointIdOf, organisationOf } from '../../records/record-index.ts';
 import { VERSION } from '../../version.ts';
 import { type ByteText, bytesOf, toByteText } from '../byte-text.ts';
@@ -183,7 +184,7 @@ function entryOf(
   { ordered, events }: Pick<Topic, 'ordered' | 'events'>,
   test?: true,
 ): Entry | Cause {
-  const record = recordBytes(block, at);
+  const record = passingRecord(block, at);
   const key = ordered ? endpointIdOf(block, at) : '';
   const attributes = {
     ...(events ? { 'content-type': CLOUD_EVENT_TYPE } : {}),

@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox';
+import { holdPayloads } from '../../records/leased-block.ts';
 import { VERSION } from '../../version.ts';
-import { holdPayloads, joined } from '../batch.ts';
+import { joined } from '../batch.ts';
 import {
   type Batch,
   type BatchDestination,
