@@ -1,18 +1,14 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { ApiError } from '../errors.ts';
-import { nextSlice } from '../lib/slices.ts';
 import { KINDS, type RecordKind } from '../records/kinds.ts';
 import type { Ticket } from './admission.ts';
 import type { BodyForm } from './body.ts';
 import { fromBinary, fromCloudEvents } from './cloud-events.ts';
 import { type Conversion, type Converted, gather } from './convert.ts';
 import type { RefusedReports } from './count-reports.ts';
-import { readInputs, UnreadableInput } from './mapping/inputs.ts';
+import { partsOf, readInputs, UnreadableInput } from './mapping/inputs.ts';
 import { type CountedSessions, TooManySessions } from './mapping/kept-sessions.ts';
 import type { Mapping } from './mapping/map-record.ts';
-
-/** Bytes of a body that are read before other work gets its turn: some milliseconds of CSV. */
-const PART = 32 * 1024;
 
 export interface OtherForm {
   readonly kind: RecordKind;
@@ -107,11 +103,4 @@ async function* mapped(
 
 async function* one(conversion: Conversion): AsyncGenerator<Conversion> {
   yield conversion;
-}
-
-async function* partsOf(body: Uint8Array): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < body.length; at += PART) {
-    yield body.subarray(at, at + PART);
-    await nextSlice();
-  }
 }

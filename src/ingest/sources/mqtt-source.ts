@@ -70,8 +70,10 @@ async function readTopic(
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => undefined);
   const reject: Reject = async (records) => {
-    for (const record of records)
+    for (const record of records) {
+      signal.throwIfAborted();
       await publisher.publishAsync(rejected, rejectedText(topic, record, most), { qos: QOS });
+    }
   };
   client.handleMessage = (packet, done) => {
     const message = { payload: Buffer.from(packet.payload), place: `topic ${packet.topic}` };

@@ -86,7 +86,10 @@ async function readSubject(
   });
   const reject: Parameters<SourceContext['take']>[1] = async (records) => {
     const most = connection.info?.max_payload;
-    for (const record of records) await js.publish(rejected, rejectedText(subject, record, most));
+    for (const record of records) {
+      signal.throwIfAborted();
+      await js.publish(rejected, rejectedText(subject, record, most));
+    }
   };
   try {
     while (!signal.aborted && !(ended && waiting.length === 0)) {

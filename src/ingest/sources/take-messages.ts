@@ -3,7 +3,7 @@ import type { RecordKind } from '../../records/kinds.ts';
 import { LARGE } from '../admission.ts';
 import type { Ingest } from '../ingest.ts';
 import { writeExact } from '../mapping/exact.ts';
-import { LARGEST_INPUT, readInputs, UnreadableInput } from '../mapping/inputs.ts';
+import { LARGEST_INPUT, partsOf, readInputs, UnreadableInput } from '../mapping/inputs.ts';
 import { JsonElements } from '../mapping/json-elements.ts';
 import type { KeptSessions } from '../mapping/kept-sessions.ts';
 import type { Mapping } from '../mapping/map-record.ts';
@@ -62,7 +62,10 @@ export async function takeMessages(
         else rejected.push(one);
       }
   }
-  for (const portion of portionsOf(lines)) rejected.push(...(await store(parts, portion, signal)));
+  for (const portion of portionsOf(lines)) {
+    // There may be more of them than a call has room for arguments.
+    for (const one of await store(parts, portion, signal)) rejected.push(one);
+  }
   if (rejected.length > 0) await keepAside(parts, rejected, signal);
   parts.taken({ messages: messages.length, rejected: rejected.length });
 }
@@ -91,14 +94,16 @@ async function linesOf(
   const whole = (fault: string): Rejected => ({ place, path: '', message: fault, text: textOf(payload) });
   if (!mapping) {
     const elements = new JsonElements(LARGEST_INPUT);
-    const found = elements.add(payload).map(({ bytes }) => ({ bytes: onOneLine(bytes), message }));
+    const found: Line[] = [];
+    for await (const part of partsOf(payload))
+      for (const { bytes } of elements.add(part)) found.push({ bytes: onOneLine(bytes), message });
     elements.end();
     if (elements.fault !== undefined) return whole(elements.fault);
     return found.length > 0 ? found : whole('the message has no record');
   }
   const lines: (Line | Rejected)[] = [];
   try {
-    for await (const read of readInputs(mapping, once(payload))) {
+    for await (const read of readInputs(mapping, partsOf(payload))) {
       if ('fault' in read) {
         lines.push({ place, path: '', message: read.fault, text: read.text });
         continue;
@@ -196,7 +201,3 @@ const TAB = 0x09;
 const END = Buffer.from('\n');
 
 const textOf = (bytes: Uint8Array) => Buffer.from(bytes).toString('utf8');
-
-async function* once(payload: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield payload;
-}

@@ -4,7 +4,7 @@ import { Slices } from '../../lib/slices.ts';
 import { countReports, type RefusedReports } from '../count-reports.ts';
 import type { Ingest } from '../ingest.ts';
 import { writeExact } from '../mapping/exact.ts';
-import { readInputs, UnreadableInput } from '../mapping/inputs.ts';
+import { partsOf, readInputs, UnreadableInput } from '../mapping/inputs.ts';
 import { type CountedSessions, type KeptSessions, TooManySessions } from '../mapping/kept-sessions.ts';
 import type { Mapping } from '../mapping/map-record.ts';
 import type { Input } from '../mapping/source.ts';
@@ -46,12 +46,11 @@ export async function takeReports(
   const reports: Read[] = [];
   for (const message of messages) {
     const read = await readMessage(parts.mapping, message);
-    if (Array.isArray(read)) reports.push(...read);
-    else rejected.push(read);
+    if (!Array.isArray(read)) rejected.push(read);
+    else for (const one of read) reports.push(one);
   }
   try {
-    rejected.push(...(await store(parts, reports, signal)));
-    return rejected;
+    return [...rejected, ...(await store(parts, reports, signal))];
   } catch (error) {
     if (!(error instanceof TooManySessions)) throw error;
   }
@@ -65,7 +64,7 @@ export async function takeReports(
 async function readMessage(mapping: Mapping, message: Message): Promise<Read[] | Rejected> {
   const reports: Read[] = [];
   try {
-    for await (const read of readInputs(mapping, once(message.payload))) {
+    for await (const read of readInputs(mapping, partsOf(message.payload))) {
       const { place } = message;
       if ('fault' in read) reports.push({ place, input: undefined, fault: read.fault, text: read.text });
       else reports.push({ place, input: read.input, fault: '', text: writeExact(read.input) });
@@ -148,7 +147,3 @@ const wholeOf = ({ place, payload }: Message, message: string): Rejected => ({
   message,
   text: Buffer.from(payload).toString('utf8'),
 });
-
-async function* once(payload: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield payload;
-}
