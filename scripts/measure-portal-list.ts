@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser, Page } from 'playwright-core';
-import { event, openWindow, signIn, startPortalWorld } from '../tests/support/portal-world.ts';
+import { openWindow, signIn } from '../tests/support/portal-window.ts';
+import { event, startPortalWorld } from '../tests/support/portal-world.ts';
 import { type Frames, framesOf, type TraceEvent } from './measure-portal-trace.ts';
 
 export interface ListReport {

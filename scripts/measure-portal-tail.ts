@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium } from 'playwright-core';
 import { go } from '../tests/support/portal-views.ts';
-import { event, signIn, startPortalWorld } from '../tests/support/portal-world.ts';
+import { signIn } from '../tests/support/portal-window.ts';
+import { event, startPortalWorld } from '../tests/support/portal-world.ts';
 import { attach, type PlainPage, startPlainBrowser } from './plain-browser.ts';
 
 /** The contents of the page at one moment, after a garbage collection. */

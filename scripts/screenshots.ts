@@ -4,7 +4,8 @@ import { parseArgs } from 'node:util';
 import type { Browser } from 'playwright-core';
 import { launchChromium } from '../tests/support/browser.ts';
 import { observerViews, troubledViews, views } from '../tests/support/portal-views.ts';
-import { openWindow, populate, signIn, startPortalWorld } from '../tests/support/portal-world.ts';
+import { openWindow, signIn } from '../tests/support/portal-window.ts';
+import { populate, startPortalWorld } from '../tests/support/portal-world.ts';
 import { buildPortal } from './build-portal.ts';
 
 /**

@@ -49,7 +49,7 @@ async function setUp(t: TestContext) {
 }
 
 test('a Kinesis stream: samples and 10,000 records while Kinesis misbehaves, another role on the way', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async (t) => {
   const { kinesis, scenario, rotate } = await setUp(t);
   await kinesis.createStream('usage', 3);
@@ -95,7 +95,7 @@ test('a Kinesis stream: samples and 10,000 records while Kinesis misbehaves, ano
 });
 
 test('an S3 stream: samples and 10,000 records while S3 misbehaves, another role on the way', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async (t) => {
   const { s3, scenario, rotate } = await setUp(t);
   await s3.createBucket('usage');

@@ -46,7 +46,8 @@ class Receiver {
       return { status: 429 };
     }
     this.most = Math.max(this.most, ++this.#busy);
-    await sleep(5 + this.#random() * 10);
+    // Longer than a busy node takes for a request: otherwise there are never several at a time.
+    await sleep(20 + this.#random() * 20);
     this.#busy--;
     const chance = this.#random();
     if (records.length > 1 && chance < 0.1) return { status: 413 };

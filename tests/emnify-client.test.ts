@@ -136,7 +136,7 @@ describe('a client that is generated from emnify’s document', () => {
     await call('GetApplicationTokens', 200);
   });
 
-  test('lives through the whole life of a stream', { timeout: 60_000 }, async () => {
+  test('lives through the whole life of a stream', { timeout: 180_000 }, async () => {
     const filters = [{ field: 'event_type_id', value: ['3', '5'] }];
     const id = await create({
       name: 'Sessions',
@@ -180,7 +180,7 @@ describe('a client that is generated from emnify’s document', () => {
   });
 });
 
-test('models of the PHP SDK round-trip every stream', { timeout: 60_000 }, async () => {
+test('models of the PHP SDK round-trip every stream', { timeout: 180_000 }, async () => {
   const bodies = [
     { name: 'All', data_stream_type: { id: 2 }, filters: [], destination: webhook() },
     {

@@ -58,7 +58,7 @@ interface Stream {
   readonly filters: readonly unknown[];
 }
 
-test('from the login to the deletion', { timeout: 120_000 }, async () => {
+test('from the login to the deletion', { timeout: 300_000 }, async () => {
   const api = createApiClient(node.url);
   await api.createOrganisation(7, 'Seven');
   const path = '/operator/v1/organisations/7/application_tokens';

@@ -16,7 +16,7 @@ const QUICK = 2;
 const SAMPLES = 20;
 
 test('100 streams whose receiver answers after 25 s do not slow another organisation down', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async (t) => {
   const dataDirectory = await mkdtemp(join(tmpdir(), 'simstream-shares-'));
   t.after(() => rm(dataDirectory, { recursive: true, force: true }));
@@ -89,5 +89,6 @@ test('100 streams whose receiver answers after 25 s do not slow another organisa
   t.diagnostic(
     `median latency ${alone.toFixed(1)} ms alone, ${beside.toFixed(1)} ms beside ${hanging} hanging requests`,
   );
-  assert.ok(beside < Math.max(10 * alone, 250), `${beside} ms instead of ${alone} ms`);
+  // A record that waits for one of the slow receivers takes many seconds; a busy machine takes up to one.
+  assert.ok(beside < Math.max(10 * alone, 2_000), `${beside} ms instead of ${alone} ms`);
 });

@@ -38,7 +38,7 @@ const FILTERS: Readonly<Record<'usage' | 'events', readonly Json[][]>> = {
 const SAMPLES = { usage: ['usage-samples'], events: ['event-samples', 'event-samples-stream-form'] } as const;
 
 test('streams with filters on fields deliver what passes, in order, and count the rest', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const received = new Map<string, string[]>();
   const receiver = await startReceiver(({ path, body }) => {

@@ -16,7 +16,7 @@ const RECORDS = SAMPLES.usage;
 const IDS = RECORDS.map((text) => /"id": ?(\d+)/.exec(text)?.[1] as string);
 
 /** Each format of a webhook, and Parquet in S3, are read by programs of others; ids have 64 bits and amounts ten decimals. */
-test('every format from a real node, read by readers of others', { timeout: 90_000 }, async (t) => {
+test('every format from a real node, read by readers of others', { timeout: 180_000 }, async (t) => {
   const requests = new Map<string, ReceivedRequest[]>();
   const receiver = await startReceiver((request) => {
     if (request.body.length > 0) requests.set(request.path, [...(requests.get(request.path) ?? []), request]);

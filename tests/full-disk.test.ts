@@ -96,7 +96,7 @@ test('a full disk: records are refused, the node says so and is not ready; with 
 });
 
 test('files with a full scratch directory: the operator must act, nobody else is blamed, and the file is stored once there is room', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async (t) => {
   const disk = smallDisk(t, 8);
   if (!disk) return t.skip(NO_DISK);

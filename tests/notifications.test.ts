@@ -11,7 +11,7 @@ const [, SET = ''] = /```sh\n([\s\S]*?)```/.exec(readFileSync('docs/notification
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 
 test('an owner is notified of an error and its end, through a crash, and sees both in the event stream', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async (t) => {
   let refusing = false;
   const world = await FlowWorld.start(t, {

@@ -17,7 +17,7 @@ const PRODUCERS = 8;
 
 test('a node that may have few files open: idle connections to receivers give way, and no producer is turned away', {
   skip: process.platform === 'win32' && 'the limit is set by a POSIX shell',
-  timeout: 120_000,
+  timeout: 300_000,
 }, async (t) => {
   const dataDirectory = temporaryDirectory();
   t.after(() => removeDirectory(dataDirectory));

@@ -5,7 +5,7 @@ import { OPERATOR_TOKEN, startNode } from './support/node-process.ts';
 import { removeDirectory, temporaryDirectory } from './support/owned.ts';
 
 test('the operator’s side has an address of its own, and callers behind a proxy are told apart', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const dataDirectory = temporaryDirectory();
   const operatorPort = await freePort();

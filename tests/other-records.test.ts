@@ -12,7 +12,7 @@ const OWN = 70412;
 const OTHER = 70413;
 
 test('records of other platforms and CloudEvents are durable, and each organisation lists its own events', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async (t) => {
   const options = { dataDirectory: temporaryDirectory(), environment: { SIMSTREAM_MAPPINGS: MAPPINGS } };
   let node: NodeProcess = await startNode(options);
@@ -73,7 +73,7 @@ test('records of other platforms and CloudEvents are durable, and each organisat
 });
 
 test('a node does not start with a mapping that means nothing, and names it', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   const directory = temporaryDirectory();
   writeFileSync(join(directory, 'acme.mapping.json'), '{"kind": "usage", "format": "csv", "fields": {}}');

@@ -17,7 +17,7 @@ const REFUSED = 424_242;
 const ICCIDS = LINES.map((line) => String(JSON.parse(line).sim.iccid));
 
 test('what is private of a record leaves a node nowhere, and its hash outlives a crash and a new secret', {
-  timeout: 90_000,
+  timeout: 180_000,
 }, async (t) => {
   const bodies: string[] = [];
   let refusing = true;

@@ -16,7 +16,7 @@ const commandsOf = (heading: string): string[] => {
   return [...section.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, commands = '']) => commands);
 };
 
-test('the five minutes', { timeout: 120_000 }, async (t) => {
+test('the five minutes', { timeout: 300_000 }, async (t) => {
   const { url, output } = await startSimstream(t, 'demo', '--devices', '1000');
   const password = await waitFor(
     'the login is printed',
@@ -45,7 +45,7 @@ test('the five minutes', { timeout: 120_000 }, async (t) => {
   );
 });
 
-test('for real', { timeout: 60_000 }, async (t) => {
+test('for real', { timeout: 180_000 }, async (t) => {
   const directory = temporaryDirectory();
   t.after(() => removeDirectory(directory));
   const token = 'operator-token-of-the-readme-0123456789';
@@ -64,7 +64,7 @@ function shell(...commands: string[]): string {
   return execFileSync('bash', ['-euc', commands.join('\n')], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'ignore'],
-    timeout: 30_000,
+    timeout: 120_000,
   }).replaceAll('\r', '');
 }
 

@@ -32,7 +32,7 @@ for (const [file, command] of [
   describe(file, { skip: command === undefined && 'there is no python3' }, () => {
     for (const secret of SECRETS) {
       test(`verifies, drops duplicates and stores, with the secret ${secret}`, {
-        timeout: 30_000,
+        timeout: 180_000,
       }, async (t) => {
         const post = await start(t, command as string, file, secret);
         // Two ids that are the same number for a parser with 53 bits.

@@ -29,7 +29,7 @@ const replayed = (world: FlowWorld, id: string) => {
   return records;
 };
 
-test('a replay beside the live flow, through a crash in its middle', { timeout: 120_000 }, async (t) => {
+test('a replay beside the live flow, through a crash in its middle', { timeout: 300_000 }, async (t) => {
   const world = await FlowWorld.start(t);
   const id = await world.create('/live');
   await world.send(2_000);

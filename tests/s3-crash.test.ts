@@ -14,7 +14,7 @@ const ROLE = 'arn:aws:iam::123456789012:role/simstream';
 const PER_FILE = 400;
 
 test('kill -9 between upload and commit: every record is in the bucket exactly once', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async (t) => {
   const sts = await TestSts.start(t, [{ arn: ROLE, externalId: `org-${ORGANISATION}` }]);
   const s3 = await TestS3.start(t, sts);

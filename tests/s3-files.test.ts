@@ -19,7 +19,7 @@ const RECORDS = 900;
 const FILES = 3;
 
 test('CSV and JSON lines in S3, read back by readers of others, are the records: each field, each digit', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const sts = await TestSts.start(t, [{ arn: ROLE, externalId: `org-${ORGANISATION}` }]);
   const s3 = await TestS3.start(t, sts);

@@ -14,7 +14,7 @@ const FILES = [
 ] as const;
 
 test('every sample record is accepted, and delivered byte for byte, in order', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const received = new Map<string, string[]>();
   const receiver = await startReceiver(({ path, body }) => {

@@ -12,7 +12,7 @@ const [OLD, NEW] = [1, 2].map((fill) => Buffer.alloc(32, fill).toString('base64'
 const EACH = 50;
 
 test('the secret is rotated: a data stream goes on, and in the end the new one opens all without the old one', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async (t) => {
   const received: { ids: number[]; authorisation: string | undefined }[] = [];
   const receiver = await startReceiver(({ body, headers }) => {

@@ -20,7 +20,7 @@ function sms(id: number): string {
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => from + at);
 
 test('SMS records are a kind of their own: filters, preview, ledger and kill -9, and no other stream gets them', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async (t) => {
   const received = new Map<string, string[]>();
   const receiver = await startReceiver(({ path, body }) => {
@@ -94,7 +94,7 @@ test('SMS records are a kind of their own: filters, preview, ledger and kill -9,
   assert.equal((await feed([0])).status, 202, 'a test record is a valid one');
 });
 
-test('what SMS records cannot do is refused by name', { timeout: 60_000 }, async (t) => {
+test('what SMS records cannot do is refused by name', { timeout: 180_000 }, async (t) => {
   const dataDirectory = temporaryDirectory();
   const node = await startNode({
     dataDirectory,

@@ -54,7 +54,7 @@ test('one node a store: a second is refused, whatever is deleted beside it; a de
 });
 
 test('a data directory that cannot be used is refused at once with what to do', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async (t) => {
   const directory = temporaryDirectory();
   t.after(() => removeDirectory(directory));

@@ -23,7 +23,7 @@ const ENVIRONMENT = {
 };
 
 test('a store of version 1 opens, delivers what was pending, and is upgraded', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const dataDirectory = await unpackStore(t);
   const requests: ReceivedRequest[] = [];
@@ -78,7 +78,7 @@ test('a store of version 1 opens, delivers what was pending, and is upgraded', {
 });
 
 test('a store of a newer program is refused with the name of that program', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const dataDirectory = await unpackStore(t);
   const lmdb = await openLmdb(dataDirectory, { clock: systemClock });

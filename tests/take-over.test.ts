@@ -43,7 +43,7 @@ const some = (world: FlowWorld, path: string, count: number) =>
     60_000,
   );
 
-describe('under load', { timeout: 120_000 }, () => {
+describe('under load', { timeout: 300_000 }, () => {
   test('the commands of the guide: each record arrives once, in order, at one of the two', async (t) => {
     const world = await FlowWorld.start(t);
     const id = await world.create('/first');

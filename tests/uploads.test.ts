@@ -24,7 +24,7 @@ async function stall(port: number): Promise<Socket> {
   return socket;
 }
 
-test('300 stalled uploads keep no other upload out, and are given up', { timeout: 120_000 }, async (t) => {
+test('300 stalled uploads keep no other upload out, and are given up', { timeout: 300_000 }, async (t) => {
   const dataDirectory = temporaryDirectory();
   const node = await startNode({ dataDirectory });
   const stalled = await Promise.all(Array.from({ length: STALLED }, () => stall(node.port)));

@@ -60,7 +60,7 @@ function filesBelow(directory: string): string[] {
 }
 
 test('secrets of a destination are in no file, answer, metric or log line, whatever its receiver says', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async (t) => {
   let behave: 'fail' | 'refuse' | 'take' = 'fail';
   const taken: string[] = [];

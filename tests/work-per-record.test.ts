@@ -46,7 +46,7 @@ interface Work {
 }
 
 describe('the work for a record', { skip: process.platform !== 'linux' && 'counted by /proc' }, () => {
-  test('of one organisation, 1,000 in a request', { timeout: 120_000 }, async (t) => {
+  test('of one organisation, 1,000 in a request', { timeout: 300_000 }, async (t) => {
     const work = await workOf(t, { ...LARGE, organisations: 1 });
     t.diagnostic(JSON.stringify(work));
     // A copy of each record in memory of its own would be 900 more.
@@ -56,7 +56,7 @@ describe('the work for a record', { skip: process.platform !== 'linux' && 'count
     assert.ok(work.calls <= 200, `${work.calls} calls`);
   });
 
-  test('of 95 organisations, 1,000 in a request', { timeout: 120_000 }, async (t) => {
+  test('of 95 organisations, 1,000 in a request', { timeout: 300_000 }, async (t) => {
     const work = await workOf(t, { ...LARGE, organisations: 95 });
     t.diagnostic(JSON.stringify(work));
     assert.ok(work.full <= 2, `${work.full} full collections`);
@@ -65,7 +65,7 @@ describe('the work for a record', { skip: process.platform !== 'linux' && 'count
   });
 
   // The objects of what is counted must fit into the young generation: nothing is collected meanwhile.
-  test('alone in a request', { timeout: 120_000 }, async (t) => {
+  test('alone in a request', { timeout: 300_000 }, async (t) => {
     const work = await workOf(t, { organisations: 1, batch: 1, warmUp: 1_200, measured: 600 });
     t.diagnostic(JSON.stringify(work));
     assert.ok(work.objects <= 100_000, `${work.objects} bytes of objects`);
@@ -74,7 +74,7 @@ describe('the work for a record', { skip: process.platform !== 'linux' && 'count
     assert.ok(work.calls <= 10_000, `${work.calls} calls`);
   });
 
-  test('alone in a delivery', { timeout: 120_000 }, async (t) => {
+  test('alone in a delivery', { timeout: 300_000 }, async (t) => {
     const work = await workOf(t, { organisations: 1, batch: 100, warmUp: 12, measured: 6, size: 1 });
     t.diagnostic(JSON.stringify(work));
     assert.ok(work.objects <= 55_000, `${work.objects} bytes of objects`);

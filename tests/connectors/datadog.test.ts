@@ -18,7 +18,7 @@ const BATCH = 1000;
 const POINTS = 4;
 
 test('Datadog: usage as metrics and events as logs, samples and 10,000 records each, another key on the way', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const intake = new Intake();
   const datadog = await startVendor(t, ({ method, path, headers, wireLength, text }) => {

@@ -21,7 +21,7 @@ const UNDER_WAY_MOST = 32;
 const BEFORE_CHANGE = 1_000;
 
 test('Event Hubs: samples and 10,000 records, spread and by endpoint, while it misbehaves, another key on the way', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const scenario = await startScenario(t);
   const [spread, keyed] = await Promise.all([

@@ -19,7 +19,7 @@ const NEW = '0F9E8D7C6B5A49382716F5E4D3C2B1A0';
 const HALF_TAKEN = 7;
 
 test('Keen: samples and 10,000 records while it misbehaves, a write key that was reset', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const badDays = new BadDays();
   let key = OLD;

@@ -20,7 +20,7 @@ const UNDER_WAY_MOST = 32;
 const BEFORE_MOVE = 1_000;
 
 test('Pub/Sub: samples and 10,000 records, with and without order, while it misbehaves; another key and project on the way', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const account = newServiceAccount(EMAIL);
   const topics = [OLD_PROJECT, NEW_PROJECT].flatMap((project) => [

@@ -15,7 +15,7 @@ const OLD = 'Bearer first-token-of-the-receiver';
 const NEW = 'Bearer second-token-of-the-receiver';
 
 test('a webhook: samples and 10,000 records while it misbehaves, another token on the way', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async (t) => {
   const badDays = new BadDays();
   const known = new Set([OLD]);

@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { buildPortal } from '../../scripts/build-portal.ts';
 import { chromiumFor } from '../support/browser.ts';
 import { go, observerViews, troubledViews, type View, views } from '../support/portal-views.ts';
+import { explainFailure, openWindow, signIn, whatIsShown } from '../support/portal-window.ts';
 import {
-  openWindow,
   type Populated,
   type PortalWorld,
   populate,
   QUARANTINED,
-  signIn,
   startPortalWorld,
 } from '../support/portal-world.ts';
 
@@ -30,6 +29,7 @@ export function accessibilityTests(): void {
       await world.addUser(7, 'olga', 'observer');
       streams = await populate(world, 7);
     });
+    afterEach((t) => explainFailure(t, browser));
     after(async () => {
       await browser?.close();
       await world?.close();
@@ -100,7 +100,9 @@ export function accessibilityTests(): void {
 async function objections(page: Page, shown: readonly View[]): Promise<string[]> {
   const found: string[] = [];
   for (const view of shown) {
-    await view.open(page);
+    await view.open(page).catch(async (error: Error) => {
+      throw new Error(`${view.name}: ${error.message}\n${await whatIsShown(page)}`, { cause: error });
+    });
     found.push(...(await violations(page, view.name)));
     const sideways = Number(
       await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth'),

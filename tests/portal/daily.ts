@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import type { Browser, Page, Request } from 'playwright-core';
 import { buildPortal } from '../../scripts/build-portal.ts';
 import { chromiumFor } from '../support/browser.ts';
 import { go } from '../support/portal-views.ts';
-import { event, openWindow, type PortalWorld, signIn, startPortalWorld } from '../support/portal-world.ts';
+import { explainFailure, holdNotice, noticed, openWindow, signIn } from '../support/portal-window.ts';
+import { event, type PortalWorld, startPortalWorld } from '../support/portal-world.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const run = promisify(execFile);
@@ -40,6 +41,7 @@ export function dailyTests(): void {
       await world.sendEvents([event(ORGANISATION, 3)]);
       await waitFor('a delivery', () => world.received[0]);
     });
+    afterEach((t) => explainFailure(t, browser));
     after(async () => {
       await browser?.close();
       await world?.close();
@@ -126,7 +128,7 @@ export function dailyTests(): void {
       await section.getByRole('button', { name: 'Test connection' }).click();
       await section.getByText('The address answers', { exact: true }).waitFor();
       await section.getByRole('button', { name: 'Save destination' }).click();
-      await page.getByText('The destination is changed.').waitFor();
+      await noticed(page, 'The destination is changed.');
       const kept = await deliver(3);
       assert.deepEqual([kept.path, kept.headers.authorization], ['/old', 'Bearer first-secret']);
       // A masked secret stays with its address: for another one it is given anew.
@@ -135,7 +137,7 @@ export function dailyTests(): void {
       await section.getByText(/stands for the secret of the address before/).waitFor();
       await headers.fill('Authorization:Bearer second-secret');
       await section.getByRole('button', { name: 'Save destination' }).click();
-      await page.getByText('The destination is changed.').nth(1).waitFor();
+      await noticed(page, 'The destination is changed.');
       const renewed = await deliver(3);
       assert.deepEqual([renewed.path, renewed.headers.authorization], ['/new', 'Bearer second-secret']);
       assert.ok(!(await page.content()).includes('first-secret'));
@@ -156,6 +158,7 @@ export function dailyTests(): void {
       const card = page.getByRole('article', { name: NAME });
       await card.getByRole('switch').press('Space');
       await card.getByText('Paused', { exact: true }).waitFor();
+      await holdNotice(page);
       await world.api.call('PATCH', `/api/v2/data_stream/${id}`, token, { status: { id: 1 } });
       await card.getByText('Running', { exact: true }).waitFor();
       assert.equal(await paste(), '202');
@@ -190,7 +193,8 @@ export function dailyTests(): void {
         await route.fulfill({ response, json: streams.map((stream) => ({ ...stream, status })) });
       });
       const again = page.getByRole('button', { name: 'Try again' });
-      if (await again.isVisible()) await again.click().catch(() => undefined);
+      // The page may have read the list again by itself.
+      await again.click({ timeout: 1_000 }).catch(() => undefined);
       const card = page.getByRole('article', { name: NAME });
       await card.getByText('Pending', { exact: true }).first().waitFor();
       await page.unroute(list);

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { buildPortal } from '../../scripts/build-portal.ts';
 import { destinationTypes } from '../../src/destinations/all.ts';
 import { connectorSamples } from '../../src/destinations/samples.fixture.ts';
 import { chromiumFor } from '../support/browser.ts';
 import { go } from '../support/portal-views.ts';
-import { openWindow, type PortalWorld, signIn, startPortalWorld } from '../support/portal-world.ts';
+import { explainFailure, openWindow, signIn } from '../support/portal-window.ts';
+import { type PortalWorld, startPortalWorld } from '../support/portal-world.ts';
 
 export function formTests(): void {
   describe('the form of a new data stream', { concurrency: 1 }, () => {
@@ -22,6 +23,7 @@ export function formTests(): void {
       await world.api.createOrganisation(7, 'Nordlicht');
       await world.addUser(7, 'ada');
     });
+    afterEach((t) => explainFailure(t, browser));
     after(async () => {
       await browser?.close();
       await world?.close();

@@ -1,18 +1,12 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { Webhook } from 'standardwebhooks';
 import { buildPortal } from '../../scripts/build-portal.ts';
 import { chromiumFor } from '../support/browser.ts';
 import { go } from '../support/portal-views.ts';
-import {
-  event,
-  openWindow,
-  PASSWORD,
-  type PortalWorld,
-  signIn,
-  startPortalWorld,
-} from '../support/portal-world.ts';
+import { explainFailure, holdNotice, noticed, openWindow, signIn } from '../support/portal-window.ts';
+import { event, PASSWORD, type PortalWorld, startPortalWorld } from '../support/portal-world.ts';
 import type { ReceivedRequest } from '../support/receiver.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -35,6 +29,7 @@ export function journeyTests(): void {
       await world.addUser(ORGANISATION, 'olga', 'observer');
       await world.addUser(8, 'ben');
     });
+    afterEach((t) => explainFailure(t, browser));
     after(async () => {
       await browser?.close();
       await world?.close();
@@ -78,6 +73,8 @@ export function journeyTests(): void {
       await page.getByText('The address answers', { exact: true }).waitFor();
       await page.getByRole('button', { name: 'Create', exact: true }).click();
       await card().getByText('Running', { exact: true }).waitFor();
+      // For the test after the next one.
+      await holdNotice(page);
 
       await world.sendEvents([event(ORGANISATION, 3)]);
       await waitFor('a delivery', () => world.received[0]);
@@ -166,7 +163,7 @@ export function journeyTests(): void {
       await page.getByRole('option', { name: 'Purge GPRS location (16)' }).click();
       await page.keyboard.press('Escape');
       await filters.getByRole('button', { name: 'Update filters' }).click();
-      await page.getByText('The filters are changed.').waitFor();
+      await noticed(page, 'The filters are changed.');
       const name = page.getByRole('region', { name: 'Name' });
       await name.getByRole('textbox').fill('Purges');
       await name.getByRole('button', { name: 'Rename' }).click();

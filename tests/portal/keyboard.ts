@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { buildPortal } from '../../scripts/build-portal.ts';
 import { chromiumFor } from '../support/browser.ts';
-import { openWindow, PASSWORD, type PortalWorld, startPortalWorld } from '../support/portal-world.ts';
+import { explainFailure, openWindow } from '../support/portal-window.ts';
+import { PASSWORD, type PortalWorld, startPortalWorld } from '../support/portal-world.ts';
 
 /** More elements than any view lets one go through before the one that is looked for. */
 const MOST_TABS = 80;
@@ -18,6 +19,7 @@ export function keyboardTests(): void {
       await world.api.createOrganisation(7, 'Nordlicht');
       await world.addUser(7, 'ada');
     });
+    afterEach((t) => explainFailure(t, browser));
     after(async () => {
       await browser?.close();
       await world?.close();

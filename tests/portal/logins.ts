@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 import { Secret, TOTP } from 'otpauth';
 import type { Browser, BrowserContext, Page, Route } from 'playwright-core';
 import { buildPortal } from '../../scripts/build-portal.ts';
 import { chromiumFor } from '../support/browser.ts';
 import { go } from '../support/portal-views.ts';
-import { openWindow, PASSWORD, type PortalWorld, signIn, startPortalWorld } from '../support/portal-world.ts';
+import { explainFailure, openWindow, signIn } from '../support/portal-window.ts';
+import { PASSWORD, type PortalWorld, startPortalWorld } from '../support/portal-world.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const LIST = ({ pathname }: URL) => pathname.endsWith('/api/v2/data_stream');
@@ -37,6 +38,7 @@ export function loginTests(): void {
       await world.addUser(7, 'olga', 'observer');
       await world.addUser(7, 'mia', 'observer');
     });
+    afterEach((t) => explainFailure(t, browser));
     after(async () => {
       await browser?.close();
       await world?.close();
@@ -244,9 +246,9 @@ export function loginTests(): void {
       await page.route('**/api/v2/data_stream/test', (route) => held.resolve(route), { times: 1 });
       await page.getByRole('button', { name: 'Test connection' }).click();
       const route = await held.promise;
-      assert.ok(await page.getByRole('button', { name: 'Create', exact: true }).isDisabled());
+      await page.getByRole('button', { name: 'Create', exact: true, disabled: true }).waitFor();
       await page.getByLabel('URL').fill(`${world.receiver.url}/three`);
-      assert.ok(await page.getByRole('button', { name: 'Create', exact: true }).isEnabled());
+      await page.getByRole('button', { name: 'Create', exact: true, disabled: false }).waitFor();
       await route
         .fulfill({ json: { reachable: true, target: 'x', checked: 'access', message: 'of two' } })
         .catch(() => undefined);
@@ -259,13 +261,14 @@ export function loginTests(): void {
       await fresh('ada');
       const focused = () =>
         page.evaluate("document.activeElement.textContent + '|' + (document.activeElement.name ?? '')");
-      assert.equal(await focused(), 'Data Streams|');
+      const isThere = (heading: string) =>
+        waitFor(`the focus on ${heading}, and its title`, async () => {
+          const there = `${await focused()} ${await page.title()}`;
+          return there === `${heading}| ${heading} · simstream` || undefined;
+        });
+      await isThere('Data Streams');
       await page.getByRole('link', { name: 'Add new data stream' }).click();
-      await page.getByRole('heading', { name: 'Add new data stream' }).waitFor();
-      assert.deepEqual(
-        [await focused(), await page.title()],
-        ['Add new data stream|', 'Add new data stream · simstream'],
-      );
+      await isThere('Add new data stream');
       await go(page, '/data-streams/new?type=S3&step=destination');
       await page.getByRole('button', { name: 'Create', exact: true }).click();
       await page.locator('[aria-invalid="true"]').first().waitFor();
@@ -273,8 +276,7 @@ export function loginTests(): void {
         page.evaluate<boolean>("document.activeElement.getAttribute('aria-invalid') === 'true'");
       await waitFor('the focus on the first fault', async () => (await isInvalid()) || undefined);
       await go(page, '/api-access');
-      await page.getByRole('heading', { name: 'API', level: 1 }).waitFor();
-      assert.equal(await page.title(), 'API · simstream');
+      await isThere('API');
     });
 
     test('a new token is not lost with the Escape key', async (t) => {

@@ -74,11 +74,27 @@ describe('attempts', () => {
     assert.deepEqual(fold([attempt('f', 'too_large', 9), attempt('f', 'delivered', 4)]), [['pending', 9, 2]]);
   });
 
+  test('keep their row while older attempts of the same delivery leave the list', () => {
+    const tries = [1, 2, 3, 4].map((number) => attempt('a', 'retry', 1, { tries: number }));
+    const keyOf = (attempts: readonly Attempt[]) => foldAttempts(attempts.toReversed(), false)[0]?.key;
+    assert.equal(keyOf(tries.slice(2)), keyOf(tries));
+    const several = foldAttempts([attempt('c', 'delivered', 1), ...tries.toReversed()], false);
+    assert.equal(new Set(several.map(({ key }) => key)).size, 2);
+  });
+
   test('that a stream in Error made last are given up, not retried', () => {
     const attempts = [attempt('a', 'delivered', 1), attempt('b', 'retry', 1)];
     assert.deepEqual(fold(attempts, true)[0]?.[0], 'given up');
     assert.deepEqual(fold(attempts, false)[0]?.[0], 'pending');
     assert.deepEqual(fold([...attempts, attempt('b', 'delivered', 1)], true)[0]?.[0], 'delivered');
+  });
+
+  test('stand in the order of their last attempts, by which a stream in Error gave up', () => {
+    const attempts = [attempt('a', 'retry', 7), attempt('b', 'retry', 1), attempt('a', 'retry', 7)];
+    assert.deepEqual(fold(attempts, true), [
+      ['given up', 7, 2],
+      ['pending', 1, 1],
+    ]);
   });
 });
 

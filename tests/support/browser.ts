@@ -39,6 +39,8 @@ export async function launchChromium(): Promise<Browser | undefined> {
     // As root, in a container, there is no sandbox to be had; the pages are our own.
     chromiumSandbox: false,
     args: chromiumArguments(),
+    // Several start at the same time, on a machine that may be busy.
+    timeout: 120_000,
   });
 }
 

@@ -111,7 +111,7 @@ export class CrashWorld {
         view = await this.view();
         return view.progress.pending === 0 && view.progress.delivered === this.order.count ? view : undefined;
       },
-      20_000,
+      60_000,
       ASK_EVERY,
     );
   }

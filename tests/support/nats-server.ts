@@ -27,7 +27,7 @@ export interface NatsServers {
 }
 
 const INSTALL = 'nats-server is missing: apt-get install -y --no-install-recommends nats-server';
-const READY_WITHIN_MS = 20_000;
+const READY_WITHIN_MS = 60_000;
 /** Of a server's log, for the error when it ends at the start; characters. */
 const SAID_KEPT = 4_000;
 

@@ -14,15 +14,20 @@ const heading = (page: Page, name: string | RegExp) =>
 /** Goes somewhere without a reload, as a click does. */
 export async function go(page: Page, path: string): Promise<void> {
   // As text: what runs in the page is not part of the tests' own program.
-  await page.evaluate(
-    `history.pushState(null, '', ${JSON.stringify(path)}); dispatchEvent(new PopStateEvent('popstate'))`,
-  );
-  // Input that is left behind on purpose; the question comes with the next frame.
+  const isThere = await page.evaluate(`(() => {
+    const there = new URL(${JSON.stringify(path)}, location.href).href;
+    history.pushState(null, '', there);
+    dispatchEvent(new PopStateEvent('popstate'));
+    return location.href === there;
+  })()`);
+  // Input that is left behind on purpose: the page goes back to it, and asks.
+  if (!isThere) {
+    const question = page.getByRole('dialog', { name: 'Leave without saving?' });
+    await question.getByRole('button', { name: 'Leave' }).click();
+    await question.waitFor({ state: 'detached' });
+  }
+  // What was shown before goes with the next frame.
   await page.evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))');
-  const leave = page
-    .getByRole('dialog', { name: 'Leave without saving?' })
-    .getByRole('button', { name: 'Leave' });
-  if (await leave.isVisible()) await leave.click();
 }
 
 const GROUPS = {
@@ -346,7 +351,8 @@ export function troubledViews(url: string, { running }: Pick<Populated, 'running
           await (state === 'failed'
             ? page.getByText('The storage cannot be read just now.').first().waitFor()
             : page
-                .getByText(/^Loading (?!the view)/)
+                // After some seconds it says so in other words.
+                .getByText(/^(Loading|Still waiting for) (?!the view)/)
                 .first()
                 .waitFor());
         },

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { type ApiClient, createApiClient } from './api-client.ts';
 import { type NodeProcess, OPERATOR_TOKEN, startNode } from './node-process.ts';
 import { removeDirectory, temporaryDirectory } from './owned.ts';
@@ -13,6 +12,8 @@ export interface PortalWorld {
   readonly receiver: Receiver;
   /** Bodies that the receiver took. */
   readonly received: ReceivedRequest[];
+  /** Another receiver, which is there as long as the world: a destination that goes away would change what a page shows. */
+  startReceiver(answer: (request: ReceivedRequest) => ReceiverAnswer): Promise<Receiver>;
   /** What the receiver answers from now on, or how it decides. */
   answerWith(answer: ReceiverAnswer | ((request: ReceivedRequest) => ReceiverAnswer)): void;
   addUser(organisationId: number, username: string, role?: 'administrator' | 'observer'): Promise<void>;
@@ -29,7 +30,13 @@ export async function startPortalWorld(
   const dataDirectory = temporaryDirectory();
   const received: ReceivedRequest[] = [];
   let answer = (_: ReceivedRequest): ReceiverAnswer => ({ status: 200 });
-  const receiver = await startReceiver((request) => {
+  const receivers: Receiver[] = [];
+  const another = async (given: (request: ReceivedRequest) => ReceiverAnswer) => {
+    const started = await startReceiver(given);
+    receivers.push(started);
+    return started;
+  };
+  const receiver = await another((request) => {
     const given = answer(request);
     if (given.status < 300 && request.body.length > 2) received.push(request);
     return given;
@@ -50,6 +57,7 @@ export async function startPortalWorld(
     api,
     receiver,
     received,
+    startReceiver: another,
     answerWith: (next) => {
       answer = typeof next === 'function' ? next : () => next;
     },
@@ -62,7 +70,7 @@ export async function startPortalWorld(
     sendEvents: (events) => operator('/operator/v1/records/events', events, 202),
     close: async () => {
       await node.stop();
-      await receiver.close();
+      for (const each of receivers) await each.close();
       removeDirectory(dataDirectory);
     },
   };
@@ -107,12 +115,12 @@ export const QUARANTINED = READINGS - READINGS / TAKEN;
 
 /**
  * An organisation with a stream that runs and has delivered, one whose destination fails, one that is paused, and one
- * whose destination refuses most records for good.
+ * whose destination refuses most records for good. The receivers stay: a stream in Error tries again after a minute.
  */
 export async function populate(world: PortalWorld, organisationId: number): Promise<Populated> {
   const token = await world.api.authenticate(organisationId);
-  const failing = await startReceiver(() => ({ status: 503, body: 'over capacity' }));
-  const refusing = await startReceiver(({ body }) =>
+  const failing = await world.startReceiver(() => ({ status: 503, body: 'over capacity' }));
+  const refusing = await world.startReceiver(({ body }) =>
     body.includes('"alert":true') ? { status: 422, body: 'no such field: sim.iccid' } : { status: 200 },
   );
   const create = (name: string, url: string, more: object = {}) =>
@@ -126,66 +134,36 @@ export async function populate(world: PortalWorld, organisationId: number): Prom
       },
       ...more,
     });
-  try {
-    const paused = await create('Archive of alerts', `${world.receiver.url}/archive`, { status: { id: 2 } });
-    const failed = await create('Field service', `${failing.url}/tickets`);
-    const quarantined = await create('Meter readings', `${refusing.url}/readings`, {
-      filters: [{ field: 'event_type_id', value: [9] }],
-    });
-    const running = await create('Operations dashboard', `${world.receiver.url}/dashboard`, {
-      filters: [{ field: 'event_type_id', value: [3, 5] }],
-    });
-    await world.sendEvents([1, 2, 3, 3, 5, 5, 5].map((type) => event(organisationId, type)));
-    const readings = Array.from({ length: READINGS }, (_, index) =>
-      event(organisationId, 9, { alert: index % TAKEN !== 0 }),
-    );
-    await world.sendEvents(readings);
-    // The rate limit of the API leaves room for a few questions a second.
-    const ask = async (id: string) => {
-      await sleep(200);
-      return world.api.stream(token, id);
-    };
-    await waitFor('an error', async () => (await ask(failed)).status.id === 3 || undefined);
-    await waitFor('deliveries', async () => (await ask(running)).progress.delivered === 5 || undefined);
-    // All of them: as soon as the destination is closed, no more are refused.
-    await waitFor(
-      'a quarantine',
-      async () => (await ask(quarantined)).progress.quarantined === QUARANTINED || undefined,
-      // One request for each, on a machine that may be busy.
-      180_000,
-    );
-    const replay = await world.api.call('POST', `/api/v2/data_stream/${paused}/replay`, token, {
-      from: 'earliest',
-      max_records_per_second: 1,
-    });
-    if (replay.status !== 201) throw new Error(`replay: ${replay.status} ${replay.text}`);
-    return { running, failed, quarantined, paused };
-  } finally {
-    await failing.close();
-    await refusing.close();
-  }
-}
-
-/** A fresh window of the browser; what goes wrong in the page is kept in `faults`. */
-export async function openWindow(
-  browser: Browser,
-  options: Parameters<Browser['newContext']>[0] = {},
-): Promise<{ context: BrowserContext; page: Page; faults: string[] }> {
-  const context = await browser.newContext({ reducedMotion: 'reduce', ...options });
-  context.setDefaultTimeout(20_000);
-  const page = await context.newPage();
-  const faults: string[] = [];
-  page.on('pageerror', (error) => faults.push(String(error)));
-  page.on('console', (message) => {
-    const expected = /status of (4\d\d|5\d\d)/.test(message.text());
-    if (message.type() === 'error' && !expected) faults.push(message.text());
+  const paused = await create('Archive of alerts', `${world.receiver.url}/archive`, { status: { id: 2 } });
+  const failed = await create('Field service', `${failing.url}/tickets`);
+  const quarantined = await create('Meter readings', `${refusing.url}/readings`, {
+    filters: [{ field: 'event_type_id', value: [9] }],
   });
-  return { context, page, faults };
-}
-
-export async function signIn(page: Page, url: string, username: string, password = PASSWORD): Promise<void> {
-  await page.goto(url);
-  await page.getByLabel('Username').fill(username);
-  await page.getByRole('textbox', { name: 'Password' }).fill(password);
-  await page.getByRole('button', { name: 'Sign in' }).click();
+  const running = await create('Operations dashboard', `${world.receiver.url}/dashboard`, {
+    filters: [{ field: 'event_type_id', value: [3, 5] }],
+  });
+  await world.sendEvents([1, 2, 3, 3, 5, 5, 5].map((type) => event(organisationId, type)));
+  const readings = Array.from({ length: READINGS }, (_, index) =>
+    event(organisationId, 9, { alert: index % TAKEN !== 0 }),
+  );
+  await world.sendEvents(readings);
+  // The rate limit of the API leaves room for a few questions a second.
+  const ask = async (id: string) => {
+    await sleep(200);
+    return world.api.stream(token, id);
+  };
+  await waitFor('an error', async () => (await ask(failed)).status.id === 3 || undefined);
+  await waitFor('deliveries', async () => (await ask(running)).progress.delivered === 5 || undefined);
+  await waitFor(
+    'a quarantine',
+    async () => (await ask(quarantined)).progress.quarantined === QUARANTINED || undefined,
+    // One request for each, on a machine that may be busy.
+    180_000,
+  );
+  const replay = await world.api.call('POST', `/api/v2/data_stream/${paused}/replay`, token, {
+    from: 'earliest',
+    max_records_per_second: 1,
+  });
+  if (replay.status !== 201) throw new Error(`replay: ${replay.status} ${replay.text}`);
+  return { running, failed, quarantined, paused };
 }

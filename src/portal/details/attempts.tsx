@@ -1,4 +1,4 @@
-import { SegmentedControl, Stack, Text } from '@mantine/core';
+import { Button, SegmentedControl, Stack, Text } from '@mantine/core';
 import { useState } from 'react';
 import { api, type DataStream, read } from '../lib/api.ts';
 import { type Attempt, type Delivery, foldAttempts, isSplit } from '../lib/attempts.ts';
@@ -8,7 +8,7 @@ import { useRead } from '../lib/query.ts';
 import { STATUS } from '../lib/streams.ts';
 import { Chip } from '../parts/chip.tsx';
 import { DataTable } from '../parts/data-table.tsx';
-import { ShowExchange } from '../parts/exchange.tsx';
+import { ExchangeDialog } from '../parts/exchange.tsx';
 import { Reading } from '../parts/reading.tsx';
 import { Message, Time } from '../parts/show.tsx';
 
@@ -26,25 +26,32 @@ export function Attempts({ stream }: { readonly stream: DataStream }) {
     (signal) => read(api.GET('/api/v2/data_stream/{id}/attempt', { params: { path: { id } }, signal })),
     2000,
   );
+  const [opened, setOpened] = useState<string>();
   return (
-    <Reading of={attempts} what="attempts">
-      {(data) =>
-        data.length === 0 ? (
-          <Text>Nothing has been sent yet. Deliveries appear here as records arrive.</Text>
-        ) : (
-          <Deliveries stream={stream} attempts={data} />
-        )
-      }
-    </Reading>
+    <>
+      <Reading of={attempts} what="attempts">
+        {(data) =>
+          data.length === 0 ? (
+            <Text>Nothing has been sent yet. Deliveries appear here as records arrive.</Text>
+          ) : (
+            <Deliveries stream={stream} attempts={data} open={setOpened} />
+          )
+        }
+      </Reading>
+      <ExchangeDialog stream={id} attempt={opened} close={() => setOpened(undefined)} />
+    </>
   );
 }
 
 function Deliveries({
-  stream: { id, status },
+  stream: { status },
   attempts,
+  open,
 }: {
   readonly stream: DataStream;
   readonly attempts: readonly Attempt[];
+  /** Opens the request and answer of an attempt. */
+  readonly open: (attempt: string) => void;
 }) {
   const [shown, setShown] = useState('all');
   const deliveries = foldAttempts(attempts, status.id === STATUS.error);
@@ -76,7 +83,7 @@ function Deliveries({
             { name: 'Size', cell: ({ bytes }) => formatBytes(bytes), right: true },
             { name: 'Took', cell: ({ duration }) => formatDuration(duration), right: true },
             { name: 'Status', cell: ({ remoteStatus }) => remoteStatus ?? UNKNOWN, right: true },
-            { name: 'Details', cell: (delivery) => <Explained stream={id} delivery={delivery} /> },
+            { name: 'Details', cell: (delivery) => <Explained delivery={delivery} open={open} /> },
           ]}
         />
       )}
@@ -97,17 +104,22 @@ const ENDS: Readonly<Record<Delivery['end'], readonly [string, string]>> = {
 };
 
 function Explained({
-  stream,
   delivery: { message, attempts, end },
+  open,
 }: {
-  readonly stream: string;
   readonly delivery: Delivery;
+  readonly open: (attempt: string) => void;
 }) {
   const failed = attempts.find((attempt) => attempt.has_exchange && attempt.outcome !== 'delivered');
-  const told = end === 'delivered' ? attempts.find((attempt) => attempt.has_exchange) : failed;
+  const shown = (end === 'delivered' ? attempts.find((attempt) => attempt.has_exchange) : failed)?.id;
   return (
     <>
-      {message && <Message text={message} />} {told?.id && <ShowExchange stream={stream} attempt={told.id} />}
+      {message && <Message text={message} />}{' '}
+      {shown && (
+        <Button size="compact-xs" variant="default" onClick={() => open(shown)}>
+          Show request
+        </Button>
+      )}
       {attempts.length > 1 && (
         <details>
           <summary>{formatNumberOf(attempts.length, 'request')}</summary>
@@ -127,7 +139,7 @@ function Explained({
           </ol>
         </details>
       )}
-      {!message && !told && attempts.length === 1 && UNKNOWN}
+      {!message && !shown && attempts.length === 1 && UNKNOWN}
     </>
   );
 }

@@ -5,6 +5,7 @@ export type Attempt =
 
 /** One delivery: its attempts, folded into the outcome of its records. */
 export interface Delivery {
+  /** It stays while older attempts leave the list: what the reader has opened stays open. */
   readonly key: string;
   /** When its last attempt ended. */
   readonly at: string;
@@ -25,6 +26,8 @@ interface Open {
   attempts: Attempt[];
   /** Records that were split off a larger request and have not been settled. */
   unsettled: number;
+  /** The place of its last attempt among all. */
+  last: number;
 }
 
 /** The destination refused several records together: the request is split to find the ones that it means. */
@@ -37,27 +40,30 @@ const isSettled = ({ outcome }: Attempt) => outcome === 'delivered' || outcome =
  * all of its records are settled.
  * @param attempts newest first
  * @param failed the stream is in Error: its last attempt is not repeated by itself
- * @returns newest first
+ * @returns the one with the newest attempt first
  */
 export function foldAttempts(attempts: readonly Attempt[], failed: boolean): readonly Delivery[] {
   const all: Open[] = [];
   const byId = new Map<string, Open>();
   let splitting: Open | undefined;
-  for (const attempt of attempts.toReversed()) {
+  for (const [place, attempt] of attempts.toReversed().entries()) {
     let open: Open | undefined = splitting ?? byId.get(attempt.delivery_id);
     if (!open) {
-      open = { attempts: [], unsettled: 0 };
+      open = { attempts: [], unsettled: 0, last: place };
       all.push(open);
     }
     byId.set(attempt.delivery_id, open);
     open.attempts.push(attempt);
+    open.last = place;
     if (isSplit(attempt)) {
       // The first split has all records in it; a split of a part has some of the same.
       if (open.unsettled === 0) open.unsettled = attempt.records;
     } else if (isSettled(attempt)) open.unsettled = Math.max(0, open.unsettled - attempt.records);
     splitting = open.unsettled > 0 ? open : undefined;
   }
-  return all.map((open, place) => deliveryOf(open, failed && place === all.length - 1)).toReversed();
+  return all
+    .sort((one, other) => other.last - one.last)
+    .map((open) => deliveryOf(open, failed && open.last === attempts.length - 1));
 }
 
 function deliveryOf({ attempts, unsettled }: Open, isLastOfFailed: boolean): Delivery {
@@ -77,7 +83,7 @@ function deliveryOf({ attempts, unsettled }: Open, isLastOfFailed: boolean): Del
       : 'pending';
   const told = end === 'in part' || end === 'refused' ? (refused as Attempt) : last;
   return {
-    key: `${first.delivery_id} ${first.at}`,
+    key: first.delivery_id,
     at: last.at,
     end,
     records: Math.max(...attempts.map(({ records }) => records)),

@@ -1,5 +1,4 @@
-import { Button, Modal, Stack, Text } from '@mantine/core';
-import { useState } from 'react';
+import { Modal, Stack, Text } from '@mantine/core';
 import type { components } from '../generated/api.ts';
 import { api, read } from '../lib/api.ts';
 import { formatJson } from '../lib/json.ts';
@@ -60,24 +59,30 @@ function isJson(text: string): boolean {
   }
 }
 
-/** Opens the request and answer of an attempt. */
-export function ShowExchange({ stream, attempt }: { readonly stream: string; readonly attempt: string }) {
-  const [open, setOpen] = useState(false);
+/**
+ * The request and answer of an attempt. The list of attempts holds this dialog, not a row of it: a row goes when newer attempts
+ * push it out, and the reader has not finished by then.
+ */
+export function ExchangeDialog({
+  stream,
+  attempt,
+  close,
+}: {
+  readonly stream: string;
+  /** Undefined: closed. */
+  readonly attempt: string | undefined;
+  readonly close: () => void;
+}) {
   return (
-    <>
-      <Button size="compact-xs" variant="default" onClick={() => setOpen(true)}>
-        Show request
-      </Button>
-      <Modal
-        opened={open}
-        onClose={() => setOpen(false)}
-        title="Request and answer"
-        size="lg"
-        closeButtonProps={{ 'aria-label': 'Close' }}
-      >
-        {open && <Fetched stream={stream} attempt={attempt} />}
-      </Modal>
-    </>
+    <Modal
+      opened={attempt !== undefined}
+      onClose={close}
+      title="Request and answer"
+      size="lg"
+      closeButtonProps={{ 'aria-label': 'Close' }}
+    >
+      {attempt !== undefined && <Fetched stream={stream} attempt={attempt} />}
+    </Modal>
   );
 }
 
