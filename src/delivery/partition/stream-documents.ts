@@ -21,10 +21,16 @@ export interface StreamDocuments {
 /** Nine milliseconds is the longest that was measured, on a machine with more work than cores. */
 const FIRST_PAUSE_MS = 5;
 const LONGEST_PAUSE_MS = 1_000;
+/**
+ * For so long the watcher is believed, and not the storage's leader. On NATS the watcher may have read a replica that counts
+ * otherwise than the leader: then the revision that it reported never comes. This is longer than such a watcher takes to notice.
+ */
+const BELIEVED_MS = 15_000;
 
 /**
  * Reads the documents of a data stream, none older than what a watcher reported (R4 of registry.ts). An older document
- * would deliver the stream to its previous destination until its next change.
+ * would deliver the stream to its previous destination until its next change. After `BELIEVED_MS` the document of the storage
+ * is taken for the one that the watcher reported.
  * @param known the newest revision of the stream's document that a watcher reported; undefined once it reported the deletion
  * @returns undefined when the stream was deleted, or `stop` aborted
  * @throws StoreUnavailable
@@ -36,6 +42,7 @@ export async function readStreamDocuments(
   known: () => number | undefined,
   stop: AbortSignal,
 ): Promise<StreamDocuments | undefined> {
+  const begun = clock.monotonic();
   for (let pause = FIRST_PAUSE_MS; !stop.aborted; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
     const [stored, progress] = await Promise.all([
       STREAM.get(registry, streamKey(stream.organisationId, stream.id)),
@@ -43,10 +50,11 @@ export async function readStreamDocuments(
     ]);
     const newest = known();
     if (newest === undefined) return undefined;
-    if (stored && stored.revision >= newest) {
+    const isBelieved = clock.monotonic() - begun < BELIEVED_MS;
+    if (stored && (stored.revision >= newest || !isBelieved)) {
       return {
         document: stored.document,
-        revision: stored.revision,
+        revision: Math.max(stored.revision, newest),
         progress: progress?.document,
         progressRevision: progress?.revision ?? 0,
       };

@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ManualClock } from '../../lib/manual-clock.fixture.ts';
+import type { DataStreamDocument } from '../../registry/data-stream.ts';
+import { STREAM, streamKey } from '../../registry/data-stream.ts';
+import { createMemoryRegistry } from '../../registry/memory.ts';
+import { readStreamDocuments } from './stream-documents.ts';
+
+const STREAM_OF = { organisationId: 1, id: 'a', partition: 0 };
+
+test('a revision that the storage never gives is waited for, and not for ever', async () => {
+  const clock = new ManualClock();
+  const registry = createMemoryRegistry();
+  const document = { name: 'of the leader' } as unknown as DataStreamDocument;
+  await STREAM.put(registry, streamKey(1, 'a'), document);
+  let read: Awaited<ReturnType<typeof readStreamDocuments>>;
+  const stop = new AbortController();
+  const reading = readStreamDocuments(registry, clock, STREAM_OF, () => 1_000, stop.signal).then(
+    (documents) => {
+      read = documents;
+    },
+  );
+  await clock.advance(10_000);
+  assert.equal(read, undefined);
+  await clock.advance(10_000);
+  assert.deepEqual([read?.document, read?.revision], [document, 1_000]);
+  stop.abort();
+  await reading;
+});
