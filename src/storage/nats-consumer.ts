@@ -47,24 +47,19 @@ const FORGOTTEN_AFTER_MS = 60_000;
 const OPENED_WITHIN_MS = 5_000;
 /** Servers place a consumer at random: so many tries find the leader of three replicas nineteen times in twenty. */
 const PLACE_TRIES = 8;
+
+/** Where a consumer begins, by the leader's last sequence where there are replicas; undefined: at the beginning. */
+type Resume = (last: number | undefined) => number | undefined;
+
 /** @throws StoreUnavailable */
 export async function openConsumer(
   nats: Nats,
   options: FollowOptions,
-  resume: number | undefined,
+  resume: Resume,
 ): Promise<OpenedConsumer> {
-  const { stream, filter, headersOnly = false, ahead } = options;
-  const config = {
-    ...startOf(options.start, resume),
-    ...(filter === undefined ? {} : { filter_subject: filter }),
-    ack_policy: AckPolicy.None,
-    headers_only: headersOnly,
-    inactive_threshold: nanos(FORGOTTEN_AFTER_MS),
-    mem_storage: true,
-    num_replicas: 1,
-  };
+  const { stream, ahead } = options;
   const what = `${stream} cannot be followed`;
-  const info = await nats.ask(what, () => addAtLeader(nats, stream, config), OPENED_WITHIN_MS);
+  const info = await nats.ask(what, () => addAtLeader(nats, options, resume), OPENED_WITHIN_MS);
   const heartbeatMs = options.oneOfMany ? HEARTBEAT_MS.ofMany : HEARTBEAT_MS.usual;
   const messages = await nats.jetstream.consumers.getConsumerFromInfo(info).consume({
     // Not `max_bytes`: server 2.9 skips a message when the bytes do not add up, and then stalls.
@@ -78,10 +73,21 @@ export async function openConsumer(
 /** F4 of nats-follow.ts */
 async function addAtLeader(
   { manager, replicas }: Nats,
-  stream: string,
-  config: Partial<ConsumerConfig>,
+  options: FollowOptions,
+  resume: Resume,
 ): Promise<ConsumerInfo> {
-  const leader = replicas > 1 ? (await manager.streams.info(stream)).cluster?.leader : undefined;
+  const { stream, filter, headersOnly = false } = options;
+  const at = replicas > 1 ? await manager.streams.info(stream) : undefined;
+  const leader = at?.cluster?.leader;
+  const config: Partial<ConsumerConfig> = {
+    ...startOf(options.start, resume(at?.state.last_seq)),
+    ...(filter === undefined ? {} : { filter_subject: filter }),
+    ack_policy: AckPolicy.None,
+    headers_only: headersOnly,
+    inactive_threshold: nanos(FORGOTTEN_AFTER_MS),
+    mem_storage: true,
+    num_replicas: 1,
+  };
   for (let tries = 1; ; tries++) {
     const info = await manager.consumers.add(stream, config);
     if (!leader || tries === PLACE_TRIES || placeOf(info) === leader) return info;

@@ -51,7 +51,7 @@ export async function followStream(
 ): Promise<void> {
   const place = new Place('sequence' in options.start ? options.start.sequence : undefined);
   while (!signal.aborted) {
-    const opened = await openConsumer(nats, options, place.resume).catch(() => undefined);
+    const opened = await openConsumer(nats, options, (last) => place.resume(last)).catch(() => undefined);
     if (opened) await followConsumer(nats, options, opened, place, onMessage, signal);
     // A consumer that ends at once, again and again, must not keep the server busy.
     if (!signal.aborted) await nats.clock.sleep(AGAIN_AFTER_MS, signal).catch(() => undefined);
@@ -100,7 +100,9 @@ async function followConsumer(
         checkedAt = now;
         if (over.signal.aborted) break;
       }
-      const taken = place.take(message.seq, message.headers?.get(MESSAGE_ID));
+      const id = message.headers?.get(MESSAGE_ID);
+      if (delivered === 1 && !place.joins(message.seq, id)) break;
+      const taken = place.take(message.seq, id);
       if (taken.type === 'old') continue;
       following.busy = true;
       await onMessage(message, taken.sequence, taken.type === 'copy');
@@ -200,7 +202,8 @@ async function isBehindOrMoved(
     if (last !== null && last.seq > seen) return true;
     // Where everything was removed, there is nothing to show.
   } else if (state.messages > 0 && state.last_seq > seen) return true;
-  return (await manager.consumers.info(stream, name)).delivered.consumer_seq > received;
+  const { delivered, num_pending } = await manager.consumers.info(stream, name);
+  return delivered.consumer_seq > received || num_pending > 0;
 }
 
 /** F4 */

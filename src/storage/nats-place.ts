@@ -9,7 +9,7 @@ type Taken =
 const REMEMBERED = 2_048;
 /** So many messages are looked at again when a consumer begins, by chance on another replica. */
 const OVERLAP = 16;
-/** So many, when replicas are known to differ. */
+/** So many, when replicas are known to differ; and then as many as are remembered. */
 const WIDE_OVERLAP = 256;
 
 /**
@@ -19,6 +19,9 @@ const WIDE_OVERLAP = 256;
  *  P2  Where messages have ids, they decide what was handed over, and not sequences: replicas of a stream may count
  *      differently (nats-agreement.ts). A message that the last replica did not have is handed over late, under the next
  *      sequence: late is better than never.
+ *  P3  A new leader may count lower than the one before, by as many messages as its replica left out. What it stored since lies before
+ *      what was seen. So a consumer begins before the leader's last message, and far enough back that its first message is one
+ *      that was handed over: then none lies before that.
  */
 export class Place {
   /** Everything up to this sequence was handed over, or is not asked for. */
@@ -33,10 +36,24 @@ export class Place {
     this.seen = (from ?? 1) - 1;
   }
 
-  /** Where the next consumer begins; undefined: at the beginning. */
-  get resume(): number | undefined {
-    if (this.#from === undefined) return this.seen > 0 ? this.seen + 1 : undefined;
-    return Math.max(this.#from, this.seen + 1 - this.#overlap);
+  /**
+   * Where the next consumer begins; undefined: at the beginning.
+   * @param last the sequence of the leader's last message, where there are replicas
+   */
+  resume(last = Number.POSITIVE_INFINITY): number | undefined {
+    if (this.#from === undefined) {
+      if (last < this.seen) this.differs();
+      return this.seen > 0 ? this.seen + 1 : undefined;
+    }
+    return Math.max(this.#from, Math.min(this.seen, last) + 1 - this.#overlap);
+  }
+
+  /** P3: false when the next consumer must begin further back, and this one must not be read. Ask with its first message. */
+  joins(sequence: number, id: string | undefined): boolean {
+    if (this.#from === undefined || !id || this.#known.has(id)) return true;
+    if (sequence > this.seen || sequence <= this.#from || this.#overlap === REMEMBERED) return true;
+    this.#overlap = this.#overlap < WIDE_OVERLAP ? WIDE_OVERLAP : REMEMBERED;
+    return false;
   }
 
   take(sequence: number, id: string | undefined): Taken {
