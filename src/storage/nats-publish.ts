@@ -1,8 +1,10 @@
 import { JetStreamApiError, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
 import { headers } from '@nats-io/transport-node';
 import { StoreUnavailable } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
 import { messageOf, wasNotSent } from './nats-faults.ts';
 import type { Quorum } from './nats-quorum.ts';
+import { vainIds } from './nats-vain-ids.ts';
 
 /** The header of JetStream's message ids. */
 export const MESSAGE_ID = 'Nats-Msg-Id';
@@ -51,14 +53,20 @@ const WRITER = 'Simstream-Write';
  * Servers before 2.10 compare `expected` only in the leader, before the message is replicated. They store all of several
  * writes that arrive within milliseconds (nats-server issue 4320; with 2.9.10, three clients lost 48 of 245 increments).
  * But each replica compares message ids again when it stores a message. So writes that replace the same message share an
- * id made from the message that they replace: the first is stored, and the others are answered as duplicates.
+ * id made from the message that they replace: the first is stored, and the others are answered as duplicates. After a server was cut
+ * off, it may remember an id in vain: see nats-vain-ids.ts.
  */
 export function publisher(
   manager: JetStreamManager,
   client: JetStreamClient,
   ask: Ask,
   quorum: Quorum,
+  clock: Pick<Clock, 'monotonic'>,
 ): Publish {
+  const vain = vainIds(clock);
+  const lastOf = async (subject: string) =>
+    manager.streams.getMessage(await manager.streams.find(subject), { last_by_subj: subject });
+
   /**
    * A cluster compares `expected` before it looks at the id, so the retry of a stored message conflicts with itself. If
    * another message has replaced it since, nobody can know whether it was stored.
@@ -71,11 +79,7 @@ export function publisher(
     by?: number,
   ): Promise<Published> => {
     const what = `what ${subject} holds cannot be read`;
-    const last = await ask(
-      what,
-      async () => manager.streams.getMessage(await manager.streams.find(subject), { last_by_subj: subject }),
-      withinMs,
-    );
+    const last = await ask(what, () => lastOf(subject), withinMs);
     if (last?.header.get(WRITER) === id || last?.header.get(MESSAGE_ID) === id)
       return { type: 'stored', sequence: last.seq, duplicate: true };
     if (last !== null && last.seq === by) return { type: 'conflict' };
@@ -91,7 +95,7 @@ export function publisher(
     // The first write of a key is compared again when it is stored.
     const replaces = expected !== undefined && expected > 0;
     if (replaces) given.set(WRITER, id);
-    const msgID = replaces ? `${subject}@${expected}` : id;
+    const msgID = replaces ? vain.idOf(subject, expected) : id;
     // Number of tries that may have stored the message.
     let unsure = 0;
     const attempt = () =>
@@ -111,7 +115,11 @@ export function publisher(
     };
     try {
       const ack = await ask(`a message for ${subject} is not stored`, call, withinMs);
-      if (!replaces || !ack.duplicate) return { type: 'stored', sequence: ack.seq, duplicate: ack.duplicate };
+      if (!replaces || !ack.duplicate) {
+        if (replaces) vain.stored(subject);
+        return { type: 'stored', sequence: ack.seq, duplicate: ack.duplicate };
+      }
+      await vain.refused(subject, expected, async () => (await lastOf(subject))?.seq);
       return unsure > 1 ? storedBefore(subject, id, withinMs, ack.seq) : { type: 'conflict' };
     } catch (error) {
       if (error instanceof JetStreamApiError && error.code === WRONG_LAST_SEQUENCE)

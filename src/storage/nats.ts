@@ -164,7 +164,7 @@ function shareConnection(
     replicas,
     mostBytes,
     ask,
-    publish: publisher(manager, client, ask, quorum),
+    publish: publisher(manager, client, ask, quorum, clock),
     ensureStream: (config) => ensureStream(manager, creating, ask, { num_replicas: replicas, ...config }),
     connected: link.connected,
     gone: async () => !link.connected() && allRefuse(servers()),

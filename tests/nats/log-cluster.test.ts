@@ -157,6 +157,7 @@ async function retriesAreNoConflicts(nats: Nats): Promise<void> {
       { ...nats.jetstream, publish },
       nats.ask,
       watchQuorum(systemClock, () => {}),
+      systemClock,
     );
   };
   const first = await nats.publish(subject, bytes, { id: nats.uniqueId(), expected: 0 });
