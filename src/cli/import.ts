@@ -30,7 +30,8 @@ export function addImport(program: Command, console: Console, done: (code: numbe
     .description(
       'Import records into a running node, from files with one JSON record per line, or with --mapping from CSV or JSON of another platform (.gz and .zst are unpacked).',
     )
-    .argument('<files...>', 'files, in this order; - for standard input')
+    .usage('[options] <files...>')
+    .argument('[files...]', 'files, in this order; - for standard input')
     .addOption(new Option('--kind <kind>', 'kind of the records: usage, events or sms').choices(KIND_NAMES))
     .option('--mapping <file>', 'mapping of the records of another platform')
     .option('--state <file>', 'where a mapping of cumulative counters keeps the sessions between imports')
@@ -46,10 +47,24 @@ export function addImport(program: Command, console: Console, done: (code: numbe
       ]),
     )
     .option('--json', 'print one JSON object per file')
-    .action(async (files: string[], flags: ImportFlags) => done(await importFiles(files, flags, console)));
+    .action(async (files: string[], given: ImportFlags) => {
+      const { flags, own } = dryRunFile(given);
+      done(await importFiles([...own, ...files], flags, console));
+    });
+}
+
+/** The number behind `--dry-run` may be missing. Then the first file stands there. */
+function dryRunFile(flags: ImportFlags): { readonly flags: ImportFlags; readonly own: readonly string[] } {
+  const { dryRun } = flags;
+  if (typeof dryRun !== 'string' || /^-?\d+(\.\d*)?$/.test(dryRun)) return { flags, own: [] };
+  return { flags: { ...flags, dryRun: true }, own: [dryRun] };
 }
 
 async function importFiles(files: readonly string[], flags: ImportFlags, console: Console): Promise<number> {
+  if (files.length === 0) {
+    console.printError('Say which files to import; - is the standard input.');
+    return EXIT_MISTAKE;
+  }
   const plan = planOf(flags, console.environment);
   if ('mistake' in plan) {
     console.printError(plan.mistake);

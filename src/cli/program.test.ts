@@ -451,6 +451,12 @@ describe('import with a mapping', () => {
       /a\.csv:3: \/volume\/tx: upload is "x": it is not a number\n.*a\.csv:5: the line has 1 values where there are 6 columns\n$/,
     );
     assert.equal(node.bodies.length, 0);
+    const shown = stage.out;
+    stage.out = '';
+    assert.equal(await stage.run('import', '--mapping', mapping, '--url', node.url, '--dry-run', file), 1);
+    assert.equal(stage.out, shown, 'a file may stand behind --dry-run');
+    assert.equal(await stage.run('import', '--mapping', mapping, '--dry-run'), 2);
+    assert.match(stage.err, /which files/);
     assert.equal(
       await stage.run('import', '--mapping', mapping, '--url', node.url, '--operator-token', 'op', file),
       1,
@@ -492,10 +498,10 @@ describe('import with a mapping', () => {
     assert.equal(await run('--mapping', 'examples/mappings/wavely-usage.mapping.json', '--state', 's'), 2);
     assert.equal(await run('--kind', 'usage', '--state', 's'), 2);
     assert.equal(await run('--mapping', '/nowhere.json'), 2);
-    assert.equal(await run('--kind', 'usage', '--dry-run', 'few'), 2);
+    assert.equal(await run('--kind', 'usage', '--dry-run', '1.5'), 2);
     assert.match(
       stage.err,
-      /name a file with --state.*\n--kind is events, but the mapping makes usage\.\n--state is for mappings with.*\n--state belongs to --mapping\.\n.*ENOENT.*\n--dry-run is "few"/,
+      /name a file with --state.*\n--kind is events, but the mapping makes usage\.\n--state is for mappings with.*\n--state belongs to --mapping\.\n.*ENOENT.*\n--dry-run is "1\.5"/,
     );
   });
 });

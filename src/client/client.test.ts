@@ -60,6 +60,21 @@ describe('a client', () => {
     assert.equal((await client.GET('/api/v2/data_stream')).response.status, 200);
   });
 
+  test('repeats a login that a limit refused, and says what answered in place of a node', async () => {
+    const { make, waits } = nodeOf(
+      [429, {}, { 'retry-after': '3' }],
+      [200, { auth_token: 'a' }],
+      [401, {}],
+      [502, undefined],
+      [200, { auth_token: 'b' }],
+      [200, []],
+    );
+    const client = make();
+    await assert.rejects(client.GET('/api/v2/data_stream'), /The login failed with 502: no reason/);
+    assert.equal((await client.GET('/api/v2/data_stream')).response.status, 200);
+    assert.deepEqual(waits, [3000]);
+  });
+
   test('gives the error of a call in the form of the API', async () => {
     const { make, calls } = nodeOf([404, { error_code: 1201, error_token: 'NotFound', message: 'No.' }]);
     const { error, response } = await make({ operatorToken: 'op' }).GET('/api/v2/data_stream/{id}', {
@@ -113,5 +128,7 @@ test('verifies what the official library signs, and nothing else', async () => {
     assert.equal(await verdict({ 'webhook-signature': undefined }), false);
     assert.equal(await verdict({ 'webhook-timestamp': undefined }), false);
     assert.equal((await verifyWebhook(headers, body, `${secret}x`, now)).genuine, false);
+    for (const missing of ['', undefined])
+      assert.match(JSON.stringify(await verifyWebhook(headers, body, missing, now)), /secret.*is missing/);
   }
 });

@@ -36,9 +36,17 @@ export function createClient(options: ClientOptions): SimstreamClient {
   const baseUrl = url.replace(/\/+$/, '');
   let login: Promise<string> | undefined;
 
+  const repeat = async (request: Request): Promise<Response> => {
+    for (let repetitions = 0; ; repetitions++) {
+      const response = await fetch(request.clone());
+      if (!mayRepeat(request, response) || repetitions === MOST_REPETITIONS) return response;
+      await response.body?.cancel();
+      await sleep(waitOf(response, repetitions));
+    }
+  };
   const token = async (): Promise<string | undefined> => {
     if (operatorToken !== undefined || applicationToken === undefined) return operatorToken;
-    login ??= authenticate(fetch, baseUrl, applicationToken);
+    login ??= authenticate(repeat, baseUrl, applicationToken);
     try {
       return await login;
     } catch (error) {
@@ -48,20 +56,17 @@ export function createClient(options: ClientOptions): SimstreamClient {
   };
 
   const send = async (request: Request): Promise<Response> => {
-    let renewed = false;
-    for (let repetitions = 0; ; ) {
-      const attempt = request.clone();
+    const attempt = async () => {
+      const own = request.clone();
       const bearer = await token();
-      if (bearer !== undefined) attempt.headers.set('authorization', `Bearer ${bearer}`);
-      const response = await fetch(attempt);
-      if (response.status === 401 && applicationToken !== undefined && !renewed) {
-        renewed = true;
-        login = undefined;
-      } else if (mayRepeat(request, response) && repetitions < MOST_REPETITIONS) {
-        await sleep(waitOf(response, repetitions++));
-      } else return response;
-      await response.body?.cancel();
-    }
+      if (bearer !== undefined) own.headers.set('authorization', `Bearer ${bearer}`);
+      return repeat(own);
+    };
+    const response = await attempt();
+    if (response.status !== 401 || applicationToken === undefined) return response;
+    login = undefined;
+    await response.body?.cancel();
+    return attempt();
   };
   return createFetchClient<paths>({ baseUrl, fetch: send });
 }
@@ -77,7 +82,8 @@ async function authenticate(
     body: JSON.stringify({ application_token: applicationToken }),
   });
   const response = await fetch(request);
-  const body = (await response.json()) as { auth_token?: string; message?: string };
+  // What answers may be something else than a node, and no JSON.
+  const body = (await response.json().catch(() => ({}))) as { auth_token?: string; message?: string };
   if (body.auth_token === undefined)
     throw new Error(`The login failed with ${response.status}: ${body.message ?? 'no reason was given'}`);
   return body.auth_token;

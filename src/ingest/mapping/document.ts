@@ -104,11 +104,21 @@ function formFaults(value: unknown): MappingFault[] {
     if (faults.has(path)) continue;
     faults.set(path, {
       path,
-      message: source ? sourceFault(value, source) : inWords(keyword, params, message),
+      message: source
+        ? sourceFault(value, source)
+        : keyword === 'const'
+          ? `must be ${allowedAt(instancePath).join(' or ')}`
+          : inWords(keyword, params, message),
     });
   }
   return [...faults.values()].slice(0, 20);
 }
+
+/** The values that a member may have. */
+const allowedAt = (path: string): string[] =>
+  (validate.errors ?? [])
+    .filter(({ keyword, instancePath }) => keyword === 'const' && instancePath === path)
+    .map(({ params }) => String(params.allowedValue));
 
 const ALLOWED_IN_FROM = Object.keys(From.properties);
 

@@ -243,7 +243,7 @@ test('a mapping that means nothing is refused with what is wrong and where', () 
   const base = { kind: 'usage', format: 'json', fields: USAGE };
   const cases: readonly (readonly [document: unknown, path: string, message: RegExp])[] = [
     [[], '', /must be object/],
-    [{ ...base, kind: 'cdr' }, '/kind', /must be/],
+    [{ ...base, kind: 'cdr' }, '/kind', /must be usage or events or sms/],
     [{ ...base, colour: 1 }, '', /unknown member colour/],
     [{ ...base, fields: { id: { value: 1 } } }, '/fields', /has no traffic_type\.id/],
     [
