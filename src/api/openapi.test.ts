@@ -147,14 +147,18 @@ describe('every status that a route answers with is documented', () => {
         query: '?page=x&per_page=0&limit=x&after=x&at=x&invalid=x&from=x',
       },
     ];
-  const IDS = ['7', 'zz', '00000000', '1e3', '999999999999999999999', '%20'];
+  const WITH_ANY_ID = WRONG.filter(({ what }) => what === 'an empty object');
+  /** The first two may be the id of something: of a data stream, and where ids are whole numbers. */
+  const IDS = ['00000000', '7', 'zz', '1e3', '999999999999999999999', '%20'];
 
   test('however a call is made', async () => {
     const own = await setUpApi();
     for (const { method, path, access } of own.routes) {
-      for (const id of path.includes(':') ? IDS : ['']) {
+      const ids = path.includes(':') ? IDS : [''];
+      for (const [index, id] of ids.entries()) {
         const url = path.replace(/:\w+/g, id);
-        for (const { options, query = '' } of WRONG) {
+        // What is wrong beside the id is found whatever the id is, or not at all.
+        for (const { options, query = '' } of index < 2 ? WRONG : WITH_ANY_ID) {
           const token = access === 'operator' && options.token === undefined ? OPERATOR_TOKEN : undefined;
           const { status } = await own.call(method, url + query, {
             ...options,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { APPLICATION_TOKEN, MOST_TOKENS } from '../auth/application-tokens.ts';
 import { sha1Hex } from '../auth/passwords.ts';
 import { ADA, setUpAccounts } from './accounts.fixture.ts';
 
@@ -81,9 +82,13 @@ describe('sessions', () => {
   });
 
   test('an organisation has a bounded number of application tokens', async () => {
-    const { accounts, call, login } = await setUp();
+    const { accounts, registry, call, login } = await setUp();
     const creator = { id: 1, name: 'Ada', username: 'ada' };
-    for (let n = 0; n < 500; n++) await accounts.applicationTokens.create({ organisationId: 1, creator });
+    const { document } = await accounts.applicationTokens.create({ organisationId: 1, creator });
+    // Copies: each creation looks through all tokens.
+    for (let n = 1; n < MOST_TOKENS - 1; n++)
+      await APPLICATION_TOKEN.put(registry, `application_token.1.${n}`, { ...document, id: n }, 0);
+    await accounts.applicationTokens.create({ organisationId: 1, creator });
     const { status, body } = await call('POST', TOKENS, { token: (await login()).auth_token });
     assert.deepEqual([status, body.error_token], [422, 'NotAllowed']);
     assert.match(body.message, /500 application tokens/);

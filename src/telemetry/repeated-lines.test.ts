@@ -16,10 +16,10 @@ describe('lines that repeat', () => {
   test('are written once, then as one line a minute, and every record is counted', async () => {
     const { lines, clock, repeated } = start();
     let records = 0;
-    for (let n = 0; n < 47 * 60 * 8; n++) {
+    for (let n = 0; n < 47 * 60 * 2; n++) {
       repeated.write('a', 'warn', { records: 2 }, `refused ${n}`);
       records += 2;
-      await clock.advance(125);
+      await clock.advance(500);
     }
     await clock.advance(60_000);
     repeated.settle();
@@ -29,7 +29,7 @@ describe('lines that repeat', () => {
       records,
     );
     assert.deepEqual([lines[0]?.msg, lines[0]?.level], ['refused 0', 'warn']);
-    assert.equal(lines[1]?.msg, '479 more in a minute, the last: refused 479');
+    assert.equal(lines[1]?.msg, '119 more in a minute, the last: refused 119');
   });
 
   test('of different kinds are told apart; one that does not come again is forgotten', async () => {

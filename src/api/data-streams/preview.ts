@@ -76,7 +76,7 @@ export function previewRoute(parts: CreateParts & PreviewParts): Route {
     description:
       'Takes a body as for creation, in which `destination` may be missing. Applies the filters to the records of the last 24 hours, counts those that pass, and shows the newest of them. Creates and sends nothing.',
     access: 'write',
-    body: dataStreamSchemas(types).preview,
+    body: dataStreamSchemas(parts.destinationTypes).preview,
     bodyExamples: createExamples(types),
     responses: {
       200: { description: 'What it would deliver.', schema: Result, contentType: 'application/json' },

@@ -5,7 +5,7 @@ import { fc } from '../../lib/property.fixture.ts';
 import { type ApiFixture, LETTERBOX, STREAM, setUpApi } from '../api.fixture.ts';
 
 const PATH = '/api/v2/data_stream';
-const RUNS = { numRuns: 200 };
+const RUNS = { numRuns: 120 };
 
 /** Values that are nearly right, and any others. */
 const almost = (...right: unknown[]) =>
@@ -121,6 +121,6 @@ test('any id is found or not', async () => {
     const { status } = await api.call('GET', `${PATH}/${encodeURIComponent(text.toWellFormed())}`);
     assert.equal(status, 404, text);
   });
-  await fc.assert(property, { numRuns: 200 });
+  await fc.assert(property, { numRuns: 100 });
   await api.close();
 });

@@ -140,7 +140,7 @@ test('what is read of a stream in any state can be written back, and changes not
       await api.call('DELETE', `${PATH}/${id}`);
     },
   );
-  await fc.assert(property, { numRuns: 300 });
+  await fc.assert(property, { numRuns: 150 });
   await api.close();
 });
 

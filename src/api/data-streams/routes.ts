@@ -38,7 +38,7 @@ export function dataStreamRoutes(parts: DataStreamParts): Route[] {
 }
 
 function readRoutes({ registry, destinationTypes, nodes }: DataStreamParts): Route[] {
-  const { view } = dataStreamSchemas(destinationTypes.values());
+  const { view } = dataStreamSchemas(destinationTypes);
   return [
     defineRoute({
       ...base,
@@ -110,7 +110,7 @@ function readRoutes({ registry, destinationTypes, nodes }: DataStreamParts): Rou
 }
 
 function writeRoutes(parts: DataStreamParts): Route[] {
-  const schemas = dataStreamSchemas(parts.destinationTypes.values());
+  const schemas = dataStreamSchemas(parts.destinationTypes);
   return [
     defineRoute({
       ...base,

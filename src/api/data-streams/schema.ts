@@ -144,8 +144,19 @@ export interface DataStreamSchemas {
   readonly view: TSchema;
 }
 
-export function dataStreamSchemas(types: Iterable<DestinationType>): DataStreamSchemas {
-  const list = [...types];
+type DestinationTypes = ReadonlyMap<string, DestinationType>;
+
+/** Several routes have them. */
+const made = new WeakMap<DestinationTypes, DataStreamSchemas>();
+
+/** The schemas for these connection types: the same objects each time, so that each is compiled once. */
+export function dataStreamSchemas(types: DestinationTypes): DataStreamSchemas {
+  const schemas = made.get(types) ?? makeSchemas([...types.values()]);
+  made.set(types, schemas);
+  return schemas;
+}
+
+function makeSchemas(list: readonly DestinationType[]): DataStreamSchemas {
   const destination = destinationSchema(list);
   return {
     create: createSchema(destination),
