@@ -11,6 +11,8 @@ import type { Waits } from './waits.ts';
 interface LeaseWritesContext {
   readonly store: Registry;
   lastEpoch(partition: number): Promise<number>;
+  /** See shared.ts. */
+  caughtUp(): Promise<void>;
   readonly clock: Clock;
   readonly node: NodeDescription;
   readonly telemetry?: LeaseTelemetry;
@@ -44,6 +46,8 @@ export class LeaseWrites {
   readonly #context: LeaseWritesContext;
   readonly #writing = new Set<number>();
   readonly #notBefore = new Map<number, number>();
+  /** Of all partitions in one term. */
+  #caughtUp: { readonly term: number; readonly done: Promise<void> } | undefined;
 
   constructor(context: LeaseWritesContext) {
     this.#context = context;
@@ -136,9 +140,22 @@ export class LeaseWrites {
     const outcome = await this.#store(held.partition, document, lease);
     if (outcome.type !== 'stored') return false;
     held.revision = outcome.revision;
+    await this.#catchUp(term);
     if (contact.look() === 'granted') held.sureIn = term;
     held.wakePermitted();
     return true;
+  }
+
+  #catchUp(term: number): Promise<void> {
+    if (this.#caughtUp?.term !== term) {
+      const done = this.#context.caughtUp();
+      this.#caughtUp = { term, done };
+      // The next try asks again.
+      done.catch(() => {
+        this.#caughtUp = undefined;
+      });
+    }
+    return this.#caughtUp.done;
   }
 
   async #release(partition: number): Promise<boolean> {

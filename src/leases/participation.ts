@@ -28,6 +28,8 @@ interface ParticipationContext {
   readonly timing: LeaseTiming;
   /** Whether nothing of the storage runs, so that no node can use it; false where that is not certain. */
   readonly storageGone?: () => Promise<boolean>;
+  /** See shared.ts. */
+  readonly caughtUp?: () => Promise<void>;
   /** The snapshot has changed. */
   changed(): void;
 }
@@ -48,7 +50,8 @@ const FAREWELL_MS = 3_000;
  *      owner's own, left by a write without an answer or by a run that ended.
  *  L3  A node releases a lease only for an owner that is present and steady, and once its run has ended. So a lease does
  *      not flap between two nodes that see each other differently for a moment.
- *  L4  A node that was alone confirms each lease by a write: if another node took it meanwhile, the write loses.
+ *  L4  A node that was alone confirms each lease by a write: if another node took it meanwhile, the write loses. And it waits until
+ *      it knows what people changed meanwhile: a stream may be deleted, or have another destination.
  *  L5  What the watch reports is compared with the storage's leader (see observation.ts).
  *  L6  A run sends only with its permit (see held.ts).
  *  L7  Every wait ends. A call to the storage without an outcome is given up (bounded-store.ts). A run that does not end, though
@@ -123,6 +126,7 @@ export class Participation {
     this.#writes = new LeaseWrites({
       store: context.store,
       lastEpoch: (partition) => context.lastEpoch(partition),
+      caughtUp: async () => context.caughtUp?.(),
       clock,
       node: context.node,
       ...(telemetry && { telemetry }),

@@ -255,6 +255,20 @@ describe('while the registry does not answer', () => {
     assert.ok(woken > 0);
   });
 
+  test('a run goes on only when its node knows what people changed meanwhile', async () => {
+    const { world, nodes } = await running(['a']);
+    const a = nodes[0] as (typeof nodes)[number];
+    const before = world.live();
+    a.cut = true;
+    await world.clock.advance(10_000);
+    a.catchUpMs = 15_000;
+    a.cut = false;
+    await world.clock.advance(12_000);
+    assert.deepEqual([world.sending(), world.live()], [[], before]);
+    await world.clock.advance(15_000);
+    assert.deepEqual(world.sending(), before);
+  });
+
   test('a node that died meanwhile is replaced when it is back', async () => {
     const { world, nodes } = await running(['a', 'b', 'c']);
     world.up = false;

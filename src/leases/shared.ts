@@ -30,6 +30,12 @@ interface SharedLeasesOptions {
   readonly timing?: Partial<LeaseTiming>;
   /** Whether nothing of the storage runs, so that no node can use it; false where that is not certain. */
   readonly storageGone?: () => Promise<boolean>;
+  /**
+   * Resolves when this node knows what people changed until the call, and ends in any case. It is asked after each silence, before anything is
+   * sent again.
+   * @throws StoreUnavailable
+   */
+  readonly caughtUp?: () => Promise<void>;
 }
 
 /**

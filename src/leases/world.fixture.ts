@@ -154,6 +154,8 @@ class TestNode {
   endingMs = 20;
   /** How long the storage of its runs takes to answer. */
   lateMs = 0;
+  /** How long it takes, after a silence, to know what people changed meanwhile. */
+  catchUpMs = 0;
 
   constructor(world: LeasesWorld, name: string) {
     this.name = name;
@@ -172,6 +174,9 @@ class TestNode {
       node: { name, version: '1.0.0' },
       timing: world.timing,
       storageGone: () => this.#storageGone(),
+      caughtUp: async () => {
+        if (this.catchUpMs > 0) await this.#clock().sleep(this.catchUpMs);
+      },
       telemetry: {
         leaseAcquired: (event) => this.takings.push(event),
         leaseLost: (event) => this.losses.push(event),

@@ -3,7 +3,7 @@ import { createClusterClock } from '../leases/cluster-clock.ts';
 import type { NodeDescription, NodesSnapshot } from '../leases/nodes.ts';
 import { createSharedLeases } from '../leases/shared.ts';
 import { createNatsLog } from '../log/nats.ts';
-import { WATERMARK, watermarkKey } from '../registry/data-stream.ts';
+import { STREAM, WATERMARK, watermarkKey } from '../registry/data-stream.ts';
 import { createNatsRegistry } from '../registry/nats.ts';
 import { DISTRIBUTED_VERSION, openStoreVersion } from '../registry/store-version.ts';
 import { openNats } from '../storage/nats.ts';
@@ -53,6 +53,7 @@ export async function openDistributed(
       shared,
       node,
       storageGone: () => nats.gone(),
+      caughtUp: () => registry.caughtUp(STREAM.prefix),
     });
     const closing = new AbortController();
     const guarding = guardReplicas(

@@ -8,6 +8,14 @@ interface NatsRegistryOptions {
   readonly prefix?: string;
 }
 
+interface NatsRegistry extends Registry {
+  /**
+   * Resolves when the watcher of a prefix was told of every change that was stored before the call.
+   * @throws StoreUnavailable
+   */
+  caughtUp(prefix: string): Promise<void>;
+}
+
 /** Most writes of one `putMany` that are in progress at a time. */
 const TOGETHER = 256;
 
@@ -16,7 +24,10 @@ const TOGETHER = 256;
  * Reads that NATS does not answer in time reject with StoreUnavailable. `list` holds the documents of its prefix in
  * memory: JetStream has them in the order of their writes, not of their keys.
  */
-export async function createNatsRegistry(nats: Nats, options: NatsRegistryOptions = {}): Promise<Registry> {
+export async function createNatsRegistry(
+  nats: Nats,
+  options: NatsRegistryOptions = {},
+): Promise<NatsRegistry> {
   const bucket = await openBucket(nats, { name: `${options.prefix ?? 'simstream'}-registry` });
 
   const put = async (key: string, value: Json, expected?: number): Promise<WriteOutcome> => {
@@ -36,6 +47,7 @@ export async function createNatsRegistry(nats: Nats, options: NatsRegistryOption
     put,
     delete: (key, expected) => bucket.write(key, undefined, expected),
     putMany: (writes) => putInOrder(writes, put),
+    caughtUp: (prefix) => bucket.caughtUp(prefix),
     watch: (prefix, onChange, signal) => bucket.watch(prefix, (entry) => onChange(toChange(entry)), signal),
   };
 }

@@ -47,6 +47,25 @@ test('a node hears within half a second that another one stored something that i
   assert.equal(known(), 7);
 });
 
+test('a node has caught up when its watcher was shown what is stored, and does not wait for it for ever', async () => {
+  const clock = new ManualClock();
+  const news = bucketNews({ ...sharedConnection(), clock }, 'b');
+  news.watched('stream');
+  news.shown('stream', 6);
+  let caughtUp = 0;
+  const wait = (revision: number) => void news.untilShown('stream', revision).then(() => caughtUp++);
+  wait(6);
+  wait(7);
+  await clock.advance(5_000);
+  assert.equal(caughtUp, 1);
+  news.shown('stream', 7);
+  await clock.advance(100);
+  assert.equal(caughtUp, 2);
+  wait(1_000);
+  await clock.advance(20_000);
+  assert.equal(caughtUp, 3);
+});
+
 /** A consumer that looks healthy: it sends signs of life. `gives` is what it shows. */
 function consumer(gives: readonly number[]) {
   const over = Promise.withResolvers<void>();

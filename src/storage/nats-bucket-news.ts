@@ -10,11 +10,23 @@ interface BucketNews {
   stored(key: string, revision: number): void;
   /** @returns the greatest revision that is known to be stored under the prefix, when it is asked; 0: none */
   watched(prefix: string): () => number;
+  /** A watcher of the prefix was shown this revision. */
+  shown(prefix: string, revision: number): void;
+  /**
+   * Resolves when a watcher of the prefix was shown this revision, which is stored. After `SHOWN_WITHIN_MS` it resolves all the
+   * same: replicas may count differently, and then the revision never comes.
+   */
+  untilShown(prefix: string, revision: number): Promise<void>;
 }
+
+/** Longer than a follower takes to notice that it misses something, and to begin anew. */
+const SHOWN_WITHIN_MS = 10_000;
+const LOOK_EVERY_MS = 50;
 
 /** @param name of the bucket */
 export function bucketNews(nats: Pick<Nats, 'connection' | 'clock'>, name: string): BucketNews {
   const newest = new Map<string, number>();
+  const shown = new Map<string, number>();
   let tips: Tips<string> | undefined;
 
   const heard = (prefix: string, revision: number) => {
@@ -34,6 +46,16 @@ export function bucketNews(nats: Pick<Nats, 'connection' | 'clock'>, name: strin
       tips ??= shareTips(nats, `${name}.tips`, heard);
       if (!newest.has(prefix)) newest.set(prefix, 0);
       return () => newest.get(prefix) ?? 0;
+    },
+    shown: (prefix, revision) => {
+      shown.set(prefix, Math.max(revision, shown.get(prefix) ?? 0));
+    },
+    untilShown: async (prefix, revision) => {
+      heard(prefix, revision);
+      const { clock } = nats;
+      const until = clock.monotonic() + SHOWN_WITHIN_MS;
+      while ((shown.get(prefix) ?? 0) < revision && clock.monotonic() < until)
+        await clock.sleep(LOOK_EVERY_MS);
     },
   };
 }

@@ -34,6 +34,11 @@ export interface Bucket {
    * that a later one replaced. The empty prefix is all keys, `a` all that begin with `a.`
    */
   watch(prefix: string, onChange: (entry: BucketEntry) => void, signal: AbortSignal): Promise<void>;
+  /**
+   * Resolves when the watcher of a prefix was told of every change that was stored before the call.
+   * @throws StoreUnavailable
+   */
+  caughtUp(prefix: string): Promise<void>;
 }
 
 export interface BucketEntry {
@@ -153,6 +158,7 @@ export async function openBucket(nats: Nats, options: BucketOptions): Promise<Bu
           });
         }
         reported = message.seq;
+        if (known) news.shown(prefix, reported);
         if (reported >= newest) ready.resolve();
       },
       signal,
@@ -200,6 +206,7 @@ export async function openBucket(nats: Nats, options: BucketOptions): Promise<Bu
     // The bucket that is watched as a whole is the one of leases: it has heartbeats, which show that a watch is silent.
     watch: (prefix, onChange, signal) =>
       watch(prefix, onChange, signal, prefix === '' ? undefined : news.watched(prefix)),
+    caughtUp: async (prefix) => news.untilShown(prefix, (await last(filterOf(prefix)))?.seq ?? 0),
   };
 }
 
