@@ -17,6 +17,11 @@ import { waitFor } from './support/wait-for.ts';
  * delivery at a webhook, in a real node.
  */
 const CONNECTIONS = 4;
+/**
+ * Requests that the receiver has not got yet, at most. Without a bound a machine that is busy delivers long after it took the
+ * records: then they are read from the disk, into memory of their own, and the counts say how busy it is.
+ */
+const MOST_AHEAD = 2 * CONNECTIONS;
 const FIRST_ORGANISATION = 1_000_001;
 
 interface Shape {
@@ -56,8 +61,8 @@ describe('the work for a record', { skip: process.platform !== 'linux' && 'count
   test('of one organisation, 1,000 in a request', { timeout: 300_000 }, async (t) => {
     const work = await workOf(t, { ...LARGE, organisations: 1 });
     t.diagnostic(JSON.stringify(work));
-    // A copy of each record in memory of its own would be 900 more.
-    assert.ok(work.allocated <= 400, `${work.allocated} bytes are allocated`);
+    // About 300, and 500 on a machine that takes twenty times as long; a copy of each record in memory of its own would be 900 more.
+    assert.ok(work.allocated <= 800, `${work.allocated} bytes are allocated`);
     assert.ok(work.held <= MOST_HELD, `${work.held} MB are held`);
     assert.ok(work.full <= 2, `${work.full} full collections`);
     assert.ok(work.written <= 300, `${work.written} bytes are written`);
@@ -103,8 +108,13 @@ describe('the work for a record', { skip: process.platform !== 'linux' && 'count
 async function workOf(t: TestContext, shape: Shape): Promise<Work> {
   const { organisations, batch, warmUp, measured, size, behind } = shape;
   let waiting: (() => void)[] | undefined;
+  /** Bytes of all deliveries: as many as their records have, and what is put between them. */
+  let received = 0;
   const sink = createServer((request, response) => {
-    request.resume().on('end', () => {
+    request.on('data', (part: Buffer) => {
+      received += part.length;
+    });
+    request.on('end', () => {
       if (waiting) waiting.push(() => response.end());
       else response.end();
     });
@@ -123,11 +133,15 @@ async function workOf(t: TestContext, shape: Shape): Promise<Work> {
   const delivered = async () => (await api.stream(token, id)).progress.delivered;
   const bodies = bodiesOf(organisations, batch);
   /** Records of the first organisation, which has the stream, in so many requests. */
-  const expected = (requests: number) =>
-    Array.from({ length: requests }, (_, i) => bodies[i % bodies.length]?.own ?? 0).reduce(
+  const expected = (requests: number, what: 'own' | 'ownBytes' = 'own') =>
+    Array.from({ length: requests }, (_, i) => bodies[i % bodies.length]?.[what] ?? 0).reduce(
       (a, b) => a + b,
       0,
     );
+  const arrived = (requests: number) => {
+    const bytes = expected(requests, 'ownBytes');
+    return waitFor('the receiver gets it', () => received >= bytes || undefined, 60_000, 1);
+  };
   const clients = Array.from({ length: CONNECTIONS }, () => new Client(node.url));
   t.after(() => Promise.all(clients.map((client) => client.destroy())));
   let sent = 0;
@@ -136,6 +150,7 @@ async function workOf(t: TestContext, shape: Shape): Promise<Work> {
     sent += requests;
     const send = async (client: Client) => {
       while (next < sent) {
+        if (!behind) await arrived(Math.max(0, next - MOST_AHEAD));
         const { body } = bodies[next++ % bodies.length] as (typeof bodies)[number];
         const headers = { 'content-type': 'application/json', authorization: `Bearer ${OPERATOR_TOKEN}` };
         const answer = await client.request({
@@ -151,6 +166,7 @@ async function workOf(t: TestContext, shape: Shape): Promise<Work> {
     await Promise.all(clients.map(send));
     for (const answer of waiting ?? []) answer();
     waiting = undefined;
+    await arrived(sent);
     await waitFor(
       'all is delivered',
       async () => (await delivered()) === expected(sent) || undefined,
@@ -175,8 +191,11 @@ async function workOf(t: TestContext, shape: Shape): Promise<Work> {
   };
 }
 
-/** Bodies with records of so many organisations in turn, and how many records each has of the first. */
-function bodiesOf(organisations: number, batch: number): { readonly body: Buffer; readonly own: number }[] {
+/** Bodies with records of so many organisations in turn, and what each has of the first. */
+function bodiesOf(
+  organisations: number,
+  batch: number,
+): { readonly body: Buffer; readonly own: number; readonly ownBytes: number }[] {
   const made = new UsageRecords(FIRST_ORGANISATION);
   return Array.from({ length: 8 }, (_, turn) => {
     const texts = Array.from({ length: batch }, (_, i) => {
@@ -187,8 +206,9 @@ function bodiesOf(organisations: number, batch: number): { readonly body: Buffer
         `{"id":${FIRST_ORGANISATION + (n % organisations)},`,
       );
     });
-    const own = texts.filter((text) => text.includes(`{"id":${FIRST_ORGANISATION},`)).length;
-    return { body: Buffer.from(`[${texts.join(',')}]`), own };
+    const own = texts.filter((text) => text.includes(`{"id":${FIRST_ORGANISATION},`));
+    const ownBytes = Buffer.byteLength(own.join(''));
+    return { body: Buffer.from(`[${texts.join(',')}]`), own: own.length, ownBytes };
   });
 }
 

@@ -136,6 +136,8 @@ function environmentOf(options: NodeOptions, port: number): NodeJS.ProcessEnv {
     SIMSTREAM_OPERATOR_TOKEN: options.operatorToken ?? OPERATOR_TOKEN,
     SIMSTREAM_ALLOW_DESTINATIONS: '127.0.0.0/8',
     SIMSTREAM_LOG_LEVEL: 'warn',
+    // Computing time is a matter of how busy the machine is: a test that calls often would be refused now and then.
+    SIMSTREAM_RATE_WORK: '1000',
     ...options.environment,
   };
 }

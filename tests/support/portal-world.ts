@@ -41,11 +41,10 @@ export async function startPortalWorld(
     if (given.status < 300 && request.body.length > 2) received.push(request);
     return given;
   });
-  // A stream whose destination fails goes to Error within seconds, so that it can be seen. A busy machine with code that is not
-  // compiled yet takes ten times as long for a call, which the budget of computing time must not refuse.
+  // A stream whose destination fails goes to Error within seconds, so that it can be seen.
   const node = await startNode({
     dataDirectory,
-    environment: { SIMSTREAM_RETRY_WINDOW: '1s', SIMSTREAM_RATE_WORK: '1000', ...environment },
+    environment: { SIMSTREAM_RETRY_WINDOW: '1s', ...environment },
   });
   const api = createApiClient(node.url);
   const operator = async (path: string, body: unknown, expected: number) => {
