@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { RecordFailure } from '../../destinations/contract.ts';
-import { streamKey } from '../../registry/data-stream.ts';
+import { ManualClock } from '../../lib/manual-clock.fixture.ts';
+import { type DataStreamDocument, STREAM, streamKey } from '../../registry/data-stream.ts';
+import { createMemoryRegistry } from '../../registry/memory.ts';
 import { type Peer, TestWorld } from '../world.fixture.ts';
+import { takeOver } from './take-over.ts';
 
 const SECOND = 1_000;
 const HOUR = 3_600_000;
@@ -213,4 +216,25 @@ test('a crash at any moment of the take-over: every record goes to one of the tw
       );
     assert.deepEqual(next.slice(-10), ids(21, 30), `crash at ${moment}`);
   }
+});
+
+test('the owner deletes the new stream during the hand-over and resumes the old one: it is not paused again', async () => {
+  const registry = createMemoryRegistry();
+  const old = { id: 'old', organisationId: 1, desired: 'running' } as DataStreamDocument;
+  const next = { ...old, id: 'next', continueFrom: 'old' };
+  const keys = { old: streamKey(1, 'old'), next: streamKey(1, 'next') };
+  await STREAM.put(registry, keys.old, old);
+  await STREAM.put(registry, keys.next, next);
+  const clock = new ManualClock();
+  clock.sleep = async () => {};
+  let looks = 0;
+  const ended = async () => {
+    assert.equal(++looks, 1, 'the old one is looked at no more');
+    await registry.delete(keys.next);
+    await STREAM.put(registry, keys.old, old);
+    return false;
+  };
+  const parts = { registry, clock, epoch: 1, ended };
+  assert.deepEqual(await takeOver(parts, next, new AbortController().signal), { type: 'undone' });
+  assert.deepEqual((await STREAM.get(registry, keys.old))?.document, old);
 });

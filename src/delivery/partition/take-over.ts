@@ -49,7 +49,7 @@ export type TakenOver =
   | { readonly type: 'handed_over' }
   /** The old stream is gone: the new one begins at its own `start`. */
   | { readonly type: 'none' }
-  /** Another stream took over before, and the new stream was removed. */
+  /** The new stream was removed, because another one took over before or by its owner. */
   | { readonly type: 'undone' };
 
 /**
@@ -72,6 +72,9 @@ export async function takeOver(
       await clock.sleep(LOOK_MS, stop).catch(() => undefined);
     } else if (takenOverBy !== undefined && (await exists(registry, stream, takenOverBy))) {
       await registry.delete(streamKey(stream.organisationId, stream.id));
+      return { type: 'undone' };
+    } else if (!(await exists(registry, stream, stream.id))) {
+      // It was deleted, and then the old one resumed: that stays. Deleted later, the resumption meets another revision.
       return { type: 'undone' };
     } else await pause(parts, old, stream);
   }
