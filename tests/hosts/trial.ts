@@ -23,7 +23,7 @@ export interface Trial {
   readonly restless: string | undefined;
 }
 
-const CALM_WITHIN_MS = 90_000;
+const CALM_WITHIN_MS = 120_000;
 
 /** @param lastsMs how long it goes wrong */
 export async function tryFaults(world: HostsWorld, faults: Faults, lastsMs: number): Promise<Trial> {

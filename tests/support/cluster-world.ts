@@ -35,7 +35,7 @@ interface ClusterView {
 }
 
 const READY_WITHIN_MS = 60_000;
-const CALM_WITHIN_MS = 60_000;
+const CALM_WITHIN_MS = 120_000;
 const ASK_EVERY_MS = 50;
 
 /** A cluster of nodes and NATS servers as processes on this machine, to be broken and mended one at a time. */
