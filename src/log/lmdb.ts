@@ -1,5 +1,5 @@
 import { type Lmdb, StoreFailure, type Table, type TableChange } from '../storage/lmdb.ts';
-import { type BlockStore, type RememberedRequest, requireSamePartitions } from './embedded-log.ts';
+import { type BlockStore, type RememberedRequest, requireSamePartitions } from './block-store.ts';
 import type { Extent } from './log.ts';
 
 /**

@@ -1,10 +1,6 @@
 import type { Clock } from '../lib/clock.ts';
-import {
-  type BlockStore,
-  createEmbeddedLog,
-  type RememberedRequest,
-  requireSamePartitions,
-} from './embedded-log.ts';
+import { type BlockStore, type RememberedRequest, requireSamePartitions } from './block-store.ts';
+import { createEmbeddedLog } from './embedded-log.ts';
 import type { RecordLog } from './log.ts';
 
 /** The content of a memory log. Pass it to a second log to simulate a restart. */

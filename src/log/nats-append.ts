@@ -4,7 +4,7 @@ import type { Block } from '../records/block.ts';
 import { passingPayload } from '../records/leased-block.ts';
 import { DUPLICATE_WINDOW_MS, type Nats, StoreUnavailable } from '../storage/nats.ts';
 import type { Tips } from '../storage/nats-tips.ts';
-import { notBefore } from './embedded-log.ts';
+import { notBefore } from './blocks.ts';
 import type { AppendOptions, AppendOutcome, NewBlock } from './log.ts';
 import type { BlockIds } from './nats-block-ids.ts';
 import { findStored } from './nats-find.ts';

@@ -4,7 +4,7 @@ import { type Block, BlockFault } from '../records/block.ts';
 import { decodeBlock } from '../records/decode-block.ts';
 import type { Nats } from '../storage/nats.ts';
 import { MESSAGE_ID } from '../storage/nats-publish.ts';
-import { recordsIn } from './embedded-log.ts';
+import { recordsIn } from './blocks.ts';
 import { type Extent, MOST_AHEAD_MS, type ReadLimits, type StoredBlock } from './log.ts';
 import type { NatsPartition } from './nats-partition.ts';
 import type { RecentBlocks } from './recent-blocks.ts';

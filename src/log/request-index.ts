@@ -1,5 +1,5 @@
 import type { Clock } from '../lib/clock.ts';
-import type { RememberedRequest } from './embedded-log.ts';
+import type { RememberedRequest } from './block-store.ts';
 import type { LmdbStore } from './lmdb.ts';
 
 /** Where in the segments a group begins. */

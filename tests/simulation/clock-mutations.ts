@@ -29,7 +29,7 @@ const CLOCKS: Readonly<Record<'delivery' | 'log' | 'lib', readonly Fault[]>> = {
   ],
   log: [
     [
-      'src/log/embedded-log.ts',
+      'src/log/blocks.ts',
       'a time from the future is the time of all later blocks',
       'if (arrivedAt >= time || time - arrivedAt > MOST_AHEAD_MS) return source;',
       'if (arrivedAt >= time) return source;',

@@ -15,6 +15,7 @@ const writes = 'src/leases/lease-writes.ts';
 const held = 'src/leases/held.ts';
 const contact = 'src/leases/contact.ts';
 const log = 'src/log/embedded-log.ts';
+const append = 'src/log/embedded-append.ts';
 const registry = 'src/registry/embedded-registry.ts';
 
 /** `npm run mutate` tries them, and those of the other files `…-mutations.ts`; `--list` says which no longer fit the program. */
@@ -116,26 +117,26 @@ export const MUTATIONS: readonly Mutation[] = [
   of('leases', participation, 'a run that ended is not forgotten', 'this.#held.delete(partition);', ''),
   of(
     'log',
-    log,
+    append,
     'blocks can be seen before they are durable',
     'const next = extents.map((extent) => extent.next);',
-    'const next = extents.map((extent) => extent.next);\n    for (const { blocks } of group) for (const { partition } of blocks) move(partition, extentOf(partition).next + 1);',
+    'const next = extents.map((extent) => extent.next);\n    for (const { blocks } of group) for (const { partition } of blocks) move(partition, (extents[partition] as Extent).next + 1);',
   ),
   of(
     'log',
-    log,
+    append,
     'what a failed write may have stored is not settled',
     'for (const { partition } of group.flatMap(({ blocks }) => blocks)) unsure.add(partition);',
     '',
   ),
   of(
     'log',
-    log,
+    append,
     'a repeated request is stored again',
     'if (earlier && now - earlier.at < IDEMPOTENCY_WINDOW)',
     'if (earlier && now - earlier.at < 0)',
   ),
-  of('log', log, 'two blocks of one group get one sequence', 'next[partition] = sequence + 1;', ''),
+  of('log', append, 'two blocks of one group get one sequence', 'next[partition] = sequence + 1;', ''),
   of('log', log, 'a trimmed block can be read from memory', 'recent.trim(partition, target);', ''),
   of(
     'log',
