@@ -74,6 +74,13 @@ async function untilTried({ clock }: TestWorld, tried: Tried[], mostMs = 2 * HOU
   return clock.monotonic() - began;
 }
 
+test('a trial is one request, also of a stream that sends many at a time', async () => {
+  const lanes = { by: 'endpoint', inFlight: 16 } as const;
+  const { w, tried } = await inError({ gathering: { by: 'batch', records: 1, bytes: 2 ** 20, lanes } });
+  await untilTried(w, tried);
+  assert.equal(tried.length, 1);
+});
+
 async function history(w: TestWorld): Promise<readonly StateChange[]> {
   return ((await w.registry.get(historyKey(1, 'a')))?.value ?? []) as unknown as StateChange[];
 }
