@@ -500,7 +500,7 @@ describe('Datadog: verification and configuration', () => {
       const configured = datadog.configure({ ...defaults, region }, 'Json');
       return Array.isArray(configured) ? '' : configured.target;
     };
-    assert.deepEqual(['US', 'US3', 'US5', 'EU', 'AP1', 'AP2', 'US1FED'].map(target), [
+    assert.deepEqual(['US', 'US3', 'US5', 'EU', 'AP1', 'AP2', 'US1FED', 'US2FED'].map(target), [
       'datadog://datadoghq.com',
       'datadog://us3.datadoghq.com',
       'datadog://us5.datadoghq.com',
@@ -508,6 +508,7 @@ describe('Datadog: verification and configuration', () => {
       'datadog://ap1.datadoghq.com',
       'datadog://ap2.datadoghq.com',
       'datadog://ddog-gov.com',
+      'datadog://us2.ddog-gov.com',
     ]);
     const faults = datadog.configure({ ...defaults, api_key: 'a b' }, 'Json');
     assert.ok(Array.isArray(faults) && faults[0]?.path === '/api_key');

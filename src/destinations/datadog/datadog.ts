@@ -34,6 +34,7 @@ const SITES = {
   AP1: 'ap1.datadoghq.com',
   AP2: 'ap2.datadoghq.com',
   US1FED: 'ddog-gov.com',
+  US2FED: 'us2.ddog-gov.com',
 } as const;
 type Region = keyof typeof SITES;
 
