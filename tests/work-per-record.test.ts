@@ -150,8 +150,9 @@ async function workOf(t: TestContext, shape: Shape): Promise<Work> {
     sent += requests;
     const send = async (client: Client) => {
       while (next < sent) {
-        if (!behind) await arrived(Math.max(0, next - MOST_AHEAD));
-        const { body } = bodies[next++ % bodies.length] as (typeof bodies)[number];
+        const at = next++;
+        if (!behind) await arrived(Math.max(0, at - MOST_AHEAD));
+        const { body } = bodies[at % bodies.length] as (typeof bodies)[number];
         const headers = { 'content-type': 'application/json', authorization: `Bearer ${OPERATOR_TOKEN}` };
         const answer = await client.request({
           method: 'POST',
