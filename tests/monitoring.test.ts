@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { parser } from '@prometheus-io/lezer-promql';
 import { collectDefaultMetrics, Registry } from 'prom-client';
@@ -10,12 +10,7 @@ import { createMetrics } from '../src/telemetry/metrics.ts';
 const RULES = 'deploy/monitoring/alerts.yaml';
 const DASHBOARD = 'deploy/monitoring/dashboard.json';
 /** Read when the metrics are asked for, as the sources of a node name them; and what Prometheus itself adds. */
-const OTHER_METRICS = [
-  ...observedNames('src/node/server.ts'),
-  ...observedNames('src/node/cluster-gauges.ts'),
-  ...observedNames('src/node/stream-gauges.ts'),
-  'up',
-];
+const OTHER_METRICS = [...observedNames('src/node'), 'up'];
 /** Labels that Prometheus adds to each sample, and the bounds of a histogram. */
 const OTHER_LABELS = ['job', 'instance', 'le'];
 
@@ -83,11 +78,14 @@ test('a wrong expression is noticed', () => {
   assert.throws(() => check('simstream_partitions_held{partition="1"}'), /no such label/);
 });
 
-function observedNames(file: string): string[] {
-  const names = [...readFileSync(file, 'utf8').matchAll(/name: '(simstream_\w+)'/g)].map(
-    ([, name]) => name as string,
+function observedNames(folder: string): string[] {
+  const files = readdirSync(folder).filter((file) => file.endsWith('.ts'));
+  const names = files.flatMap((file) =>
+    [...readFileSync(`${folder}/${file}`, 'utf8').matchAll(/name: '(simstream_\w+)'/g)].map(
+      ([, name]) => name as string,
+    ),
   );
-  assert.ok(names.length > 0, `${file} names no gauge`);
+  assert.ok(names.length > 0, `${folder} names no gauge`);
   return names;
 }
 

@@ -136,7 +136,7 @@ test('what SMS records cannot do is refused by name', { timeout: 180_000 }, asyn
       'PATCH',
       `/api/v2/data_stream/${stream}`,
       { filters: [{ field: 'alert', value: true }] },
-      /no field of SMS records/,
+      /not a field of SMS records/,
     ],
     [
       'POST',
