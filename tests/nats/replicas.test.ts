@@ -50,7 +50,11 @@ describe('replicas on three NATS servers', { skip: natsMissing() ?? false }, () 
       done = true;
     });
     let stored = MESSAGES;
-    while (!done) await nats.publish('x', Buffer.from(`${stored}`), { id: `${stored++}` });
+    while (!done) {
+      await nats.publish('x', Buffer.from(`${stored}`), { id: `${stored++}` });
+      // As fast as it goes, a busy machine would never have a replica that is up to date.
+      await systemClock.sleep(20);
+    }
     assert.deepEqual(await copying, [odd]);
     const outcome = await untilSame();
     assert.deepEqual(outcome.type, 'same');
