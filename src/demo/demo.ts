@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { callNode, type HttpAnswer, messageOf } from '../cli/http-client.ts';
 import { type Acceptance, feedFleet } from '../ingest/simulator/feed.ts';
-import { createFleet } from '../ingest/simulator/fleet.ts';
+import { createFleetInTurns } from '../ingest/simulator/fleet.ts';
 import type { Clock, Random } from '../lib/clock.ts';
 import { KINDS, type RecordKind } from '../records/kinds.ts';
 import { demoBanner } from './banner.ts';
@@ -49,7 +49,7 @@ export async function runDemo(options: DemoOptions, signal: AbortSignal): Promis
     if (signal.aborted) return;
     throw error;
   }
-  const fleet = createFleet({
+  const fleet = await createFleetInTurns({
     devices,
     organisations: [DEMO_ORGANISATION, DEMO_CHILD],
     random,

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { seededRandom } from '../../lib/manual-clock.fixture.ts';
-import { createFleet, type FleetOptions } from './fleet.ts';
+import { createFleet, createFleetInTurns, type FleetOptions } from './fleet.ts';
 
 const START = Date.UTC(2026, 2, 17, 6);
 const HOUR = 3_600_000;
 
-function createTestFleet(options: Partial<FleetOptions> = {}) {
-  return createFleet({
+function optionsOf(options: Partial<FleetOptions>): FleetOptions {
+  return {
     devices: 60,
     organisations: [
       { id: 1001, name: 'Demo' },
@@ -16,8 +16,10 @@ function createTestFleet(options: Partial<FleetOptions> = {}) {
     random: seededRandom(7),
     startAt: START,
     ...options,
-  });
+  };
 }
+
+const createTestFleet = (options: Partial<FleetOptions> = {}) => createFleet(optionsOf(options));
 
 interface Usage {
   id: string;
@@ -306,6 +308,20 @@ describe('a fleet', () => {
       whole,
     );
     assert.notDeepEqual(createTestFleet({ random: seededRandom(8) }).next(START + HOUR), whole);
+  });
+
+  test('lives the same in many turns of the event loop, and lets others have theirs', async () => {
+    const warm = () => optionsOf({ random: seededRandom(7), warmUp: 5 * HOUR });
+    let turns = 0;
+    const count = () => {
+      turns++;
+      counting = setImmediate(count);
+    };
+    let counting = setImmediate(count);
+    const fleet = await createFleetInTurns(warm());
+    clearImmediate(counting);
+    assert.ok(turns >= 20, `${turns} turns`);
+    assert.deepEqual(fleet.next(START + HOUR), createFleet(warm()).next(START + HOUR));
   });
 
   test('that is warmed up has sessions under way and late records of the days before, and none of the past', () => {

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Random } from '../../lib/clock.ts';
 import { Agenda } from './agenda.ts';
 import { createDevice } from './device.ts';
@@ -41,11 +42,32 @@ export interface Owner {
 /** All devices are switched on within this time. */
 const SWITCH_ON = 20_000;
 
+/** A fleet of a few hundred devices lives so long, ms, within some milliseconds. */
+const TURN = 10 * 60_000;
+
+/** The fleet, with what it lived unseen done at once. */
+export function createFleet(options: FleetOptions): Fleet {
+  const fleet = newFleet(options);
+  fleet.next(options.startAt - 1);
+  return fleet;
+}
+
+/** The same fleet for a process that does other things meanwhile: it lives unseen in many turns of the event loop. */
+export async function createFleetInTurns(options: FleetOptions): Promise<Fleet> {
+  const fleet = newFleet(options);
+  const last = options.startAt - 1;
+  while (fleet.now < last) {
+    fleet.next(Math.min(last, fleet.now + TURN));
+    await nextTurn();
+  }
+  return fleet;
+}
+
 /**
  * A simulated fleet: devices that attach, open and close data sessions, roam, send short messages and use up quotas, each
  * on its own. The same random numbers give the same records.
  */
-export function createFleet(options: FleetOptions): Fleet {
+function newFleet(options: FleetOptions): Fleet {
   const { random, startAt } = options;
   const agenda = new Agenda();
   let now = startAt - (options.warmUp ?? 0);
@@ -93,8 +115,6 @@ export function createFleet(options: FleetOptions): Fleet {
     }
     now = Math.max(now, until);
   };
-  live(startAt - 1);
-
   return {
     get now() {
       return now;
