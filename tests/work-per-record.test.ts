@@ -40,7 +40,7 @@ interface Shape {
 const LARGE = { batch: 1_000, warmUp: 80, measured: 24 };
 
 /** The newest blocks with and without their payloads, and free memory for what comes next; each has its bound. */
-const MOST_HELD = 110;
+const MOST_HELD = 130;
 
 interface Work {
   /** Bytes of objects in V8's heap, for each record. */

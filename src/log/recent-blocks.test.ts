@@ -19,25 +19,24 @@ function weightOfOne(): number {
 const held = (blocks: ReturnType<typeof recentBlocks>, partition: number) =>
   Array.from({ length: 20 }, (_, i) => i + 1).filter((sequence) => blocks.get(partition, sequence));
 
-test('blocks without payloads of their own are kept twice as long; what was read does not push them out', () => {
-  const blocks = recentBlocks(2, 4 * weightOfOne());
-  for (let sequence = 11; sequence <= 20; sequence++) blocks.add(0, sequence, recent);
-  for (let sequence = 1; sequence <= 9; sequence++) blocks.addRead(0, sequence, recent);
-  assert.deepEqual(held(blocks, 0), [8, 9, 13, 14, 15, 16, 17, 18, 19, 20]);
-  assert.equal(blocks.bytes, 10 * weightOfOne());
+test('blocks without payloads of their own are kept longer; what was read does not push them out', () => {
+  const blocks = recentBlocks(2, 8 * weightOfOne());
+  for (let sequence = 7; sequence <= 20; sequence++) blocks.add(0, sequence, recent);
+  for (let sequence = 1; sequence <= 6; sequence++) blocks.addRead(0, sequence, recent);
+  assert.deepEqual(held(blocks, 0), [5, 6, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]);
+  assert.equal(blocks.bytes, 14 * weightOfOne());
   blocks.trim(0, 18);
   assert.deepEqual(held(blocks, 0), [18, 19, 20]);
 });
 
 test('another block with the same sequence takes the place of the first, wherever that is', () => {
-  const blocks = recentBlocks(1, 2 * weightOfOne());
+  const blocks = recentBlocks(1, 4 * weightOfOne());
   const named = (id: string): RecentBlock => ({ ...recent, id });
-  for (let sequence = 1; sequence <= 4; sequence++) blocks.add(0, sequence, named('first'));
-  for (const sequence of [2, 4]) blocks.add(0, sequence, named('second'));
-  assert.equal(blocks.get(0, 2)?.id, 'second');
-  assert.equal(blocks.get(0, 4)?.id, 'second');
-  for (let sequence = 5; sequence <= 6; sequence++) blocks.add(0, sequence, named('later'));
-  assert.equal(blocks.get(0, 4)?.id, 'second');
+  for (let sequence = 1; sequence <= 8; sequence++) blocks.add(0, sequence, named('first'));
+  for (const sequence of [4, 8]) blocks.add(0, sequence, named('second'));
+  for (const sequence of [4, 8]) assert.equal(blocks.get(0, sequence)?.id, 'second');
+  for (let sequence = 9; sequence <= 10; sequence++) blocks.add(0, sequence, named('later'));
+  assert.equal(blocks.get(0, 8)?.id, 'second');
 });
 
 test('the newest blocks outlast their payloads in memory, and stay what they are', async () => {
@@ -56,36 +55,36 @@ test('the newest blocks outlast their payloads in memory, and stay what they are
 
 describe('a reader that fell behind', () => {
   test('finds the payload of what it reads next, as far as there is room', async () => {
-    const { world, add, lease } = await leasedBlocks(2);
-    for (const sequence of [1, 2, 3]) add(sequence);
+    const { world, add, lease } = await leasedBlocks(4);
+    for (let sequence = 1; sequence <= 5; sequence++) add(sequence);
     world.reads(0, 2);
-    // Two are the newest, four more are wanted.
-    for (let sequence = 4; sequence <= 10; sequence++) add(sequence);
+    // Four are the newest, two more are wanted.
+    for (let sequence = 6; sequence <= 12; sequence++) add(sequence);
     const inMemory = () =>
-      Array.from({ length: 10 }, (_, at) => at + 1).filter((sequence) => lease(sequence).bytes);
-    assert.deepEqual(inMemory(), [2, 3, 4, 5, 9, 10]);
-    world.reads(0, 4);
-    assert.deepEqual(inMemory(), [4, 5, 9, 10]);
+      Array.from({ length: 12 }, (_, at) => at + 1).filter((sequence) => lease(sequence).bytes);
+    assert.deepEqual(inMemory(), [2, 3, 9, 10, 11, 12]);
+    world.reads(0, 3);
+    assert.deepEqual(inMemory(), [3, 9, 10, 11, 12]);
     assert.ok(world.get(0, 2), 'another reader finds it');
   });
 
   test('and is never heard of again leaves its room to others', async () => {
-    const { world, add, lease } = await leasedBlocks(2);
-    for (const sequence of [1, 2, 3]) add(sequence);
+    const { world, add, lease } = await leasedBlocks(4);
+    for (let sequence = 1; sequence <= 5; sequence++) add(sequence);
     world.reads(0, 2);
-    for (let sequence = 4; sequence <= 20; sequence++) add(sequence);
-    assert.equal(lease(5).bytes, undefined);
-    world.reads(0, 18);
-    for (let sequence = 21; sequence <= 24; sequence++) add(sequence);
-    assert.ok(lease(19).bytes);
+    for (let sequence = 6; sequence <= 40; sequence++) add(sequence);
+    assert.equal(lease(2).bytes, undefined);
+    world.reads(0, 38);
+    for (let sequence = 41; sequence <= 44; sequence++) add(sequence);
+    assert.ok(lease(38).bytes);
   });
 
   test('of what is not in memory any more wants nothing', async () => {
-    const { world, add, lease } = await leasedBlocks(2);
-    for (let sequence = 101; sequence <= 104; sequence++) add(sequence);
+    const { world, add, lease } = await leasedBlocks(4);
+    for (let sequence = 101; sequence <= 106; sequence++) add(sequence);
     world.reads(0, 1);
-    for (let sequence = 105; sequence <= 108; sequence++) add(sequence);
-    assert.equal(lease(106).bytes, undefined);
+    for (let sequence = 107; sequence <= 110; sequence++) add(sequence);
+    assert.equal(lease(104).bytes, undefined);
   });
 });
 

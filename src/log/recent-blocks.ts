@@ -38,14 +38,14 @@ export interface RecentBlocks {
   readonly bytes: number;
 }
 
-/** For the newest blocks: a tenth of a second at full load. A stream that keeps up holds what it has not sent yet itself. */
-export const RECENT_BYTES = 16 * 2 ** 20;
-/** A stream that falls behind at full load for a quarter of a second. */
-const WANTED_SHARE = 2;
+/** For the newest blocks: a quarter of a second at full load, and room for the block of the largest request. */
+export const RECENT_BYTES = 32 * 2 ** 20;
+/** A stream that falls behind for an eighth of a second more. */
+const WANTED_SHARE = 1 / 2;
 /** Without their payloads, blocks take about a sixth of their size. A stream that is behind for a second reads them. */
-const LEAN_SHARE = 1;
+const LEAN_SHARE = 1 / 2;
 /** For blocks from the store: streams that resume together are some hundred blocks apart. */
-const READ_SHARE = 1 / 2;
+const READ_SHARE = 1 / 4;
 /** Nobody has read a partition's blocks while so many others left the newest, in budgets: its reader waits for something. */
 const READER_IS_GONE_AFTER = 4;
 

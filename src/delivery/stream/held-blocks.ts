@@ -2,8 +2,8 @@ import type { Lease } from '../../lib/memory-pool.ts';
 import type { Block } from '../../records/block.ts';
 import { leaseOf } from '../../records/leased-block.ts';
 
-/** Streams that keep up hold some of the newest blocks; those of many slow receivers take less memory as they are stored. */
-const MOST_RETAINED = 24 * 2 ** 20;
+/** As much as one stream may have waiting. Other streams find what they send next among the newest blocks, or decompress it. */
+const MOST_RETAINED = 8 * 2 ** 20;
 
 /**
  * Blocks that wait in memory for delivery, each counted once however many data streams wait for records of it. Payloads in memory
