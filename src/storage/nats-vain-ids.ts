@@ -3,9 +3,9 @@ import type { Clock } from '../lib/clock.ts';
 /**
  * The ids of writes that replace a message: `<subject>@<sequence that it replaces>`, the same for all writers.
  *
- * A server notes an id when it hears of a write, and may never store that write: its leadership ends, because it is cut off. When it leads again
- * it refuses each write of this id as a duplicate, until its window of two minutes has passed. A lease could not be renewed, nor a
- * cursor committed, for so long. So an id that is refused again and again, while the message that it replaces is
+ * A lease could not be renewed for more than a minute, because a server refused the id as a duplicate although it had not stored the write.
+ * It seems to note an id when it hears of a write, and not to store it when it is cut off before that; then it refuses each write
+ * of this id until its window of two minutes has passed. So an id that is refused again and again, while the message that it replaces is
  * still the last one, is given up for another.
  *
  * Another id too early would let two writers replace the same message: the write that the server noted may be on its way. A
