@@ -1,5 +1,6 @@
 import type { Nats } from '../storage/nats.ts';
 import { MESSAGE_ID } from '../storage/nats-publish.ts';
+import { firstId } from '../storage/nats-vain-ids.ts';
 import type { NatsPartition } from './nats-partition.ts';
 
 /** The ids of a partition's last blocks: they say whether a block is stored whose acknowledgement was lost. */
@@ -30,7 +31,7 @@ export function blockIds({ manager }: Pick<Nats, 'manager'>, partitions: number)
     if (before) return before;
     const read = manager.streams
       .getMessage(partition.stream, { seq: sequence })
-      .then((message) => message?.header.get(MESSAGE_ID) ?? '');
+      .then((message) => firstId(message?.header.get(MESSAGE_ID) ?? ''));
     ids.set(sequence, read);
     read.catch(() => ids.delete(sequence));
     const [oldest] = ids.keys();

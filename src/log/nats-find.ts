@@ -1,6 +1,7 @@
 import type { Nats } from '../storage/nats.ts';
 import { followStream } from '../storage/nats-follow.ts';
 import { MESSAGE_ID } from '../storage/nats-publish.ts';
+import { firstId } from '../storage/nats-vain-ids.ts';
 import type { NatsPartition } from './nats-partition.ts';
 
 /** The servers' clocks set the times of messages, the nodes' clocks those of requests. */
@@ -31,8 +32,8 @@ export async function findStored(
       nats,
       { stream, start: { time: from }, headersOnly: true, ahead: AHEAD },
       (message) => {
-        const id = message.headers?.get(MESSAGE_ID);
-        if (id && wanted.has(id)) found.set(id, message.seq);
+        const id = firstId(message.headers?.get(MESSAGE_ID) ?? '');
+        if (wanted.has(id)) found.set(id, message.seq);
         if (message.seq >= state.last_seq) stop.abort();
       },
       stop.signal,

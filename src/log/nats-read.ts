@@ -4,6 +4,7 @@ import { type Block, BlockFault } from '../records/block.ts';
 import { decodeBlock } from '../records/decode-block.ts';
 import type { Nats } from '../storage/nats.ts';
 import { MESSAGE_ID } from '../storage/nats-publish.ts';
+import { firstId } from '../storage/nats-vain-ids.ts';
 import { recordsIn } from './blocks.ts';
 import { type Extent, MOST_AHEAD_MS, type ReadLimits, type StoredBlock } from './log.ts';
 import type { NatsPartition } from './nats-partition.ts';
@@ -139,7 +140,7 @@ export function natsReader({ nats, clock, recent, inFlight }: ReaderParts): Nats
 
     upTo: async (partition, next, message, seq) => {
       const { data } = message;
-      const id = message.headers?.get(MESSAGE_ID) ?? '';
+      const id = firstId(message.headers?.get(MESSAGE_ID) ?? '');
       if (seq < next || seq < partition.first) return [];
       partition.next = Math.max(partition.next, seq + 1);
       const before = seq === next ? [] : await between(partition, next, seq);

@@ -1,6 +1,7 @@
 import { JetStreamApiError } from '@nats-io/jetstream';
 import { errors, NoRespondersError, RequestError, TimeoutError } from '@nats-io/transport-node';
 import { ConnectionLost } from './nats-link.ts';
+import { RememberedInVain } from './nats-vain-ids.ts';
 
 /** JetStream's codes of faults that pass: peers missing, no leader yet, system unavailable, stream offline. */
 const PASSING_CODES = new Set([10_005, 10_008, 10_009, 10_023, 10_118]);
@@ -10,7 +11,7 @@ const SERVER_FAULT = 500;
 export function isTransient(error: unknown): boolean {
   if (error instanceof TimeoutError || error instanceof NoRespondersError) return true;
   if (error instanceof errors.ConnectionError || error instanceof ConnectionLost) return true;
-  if (isWithoutJetStream(error)) return true;
+  if (isWithoutJetStream(error) || error instanceof RememberedInVain) return true;
   if (error instanceof RequestError) return error.isNoResponders() || isTransient(error.cause);
   if (error instanceof JetStreamApiError)
     return error.status >= SERVER_FAULT || PASSING_CODES.has(error.code);

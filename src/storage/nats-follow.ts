@@ -4,6 +4,7 @@ import { agreesWithLeader } from './nats-agreement.ts';
 import { type FollowOptions, type OpenedConsumer, openConsumer } from './nats-consumer.ts';
 import { Place } from './nats-place.ts';
 import { MESSAGE_ID } from './nats-publish.ts';
+import { firstId } from './nats-vain-ids.ts';
 
 /**
  * @param sequence under which it is handed over: the message's own, except as P2 says (nats-place.ts)
@@ -100,7 +101,7 @@ async function followConsumer(
         checkedAt = now;
         if (over.signal.aborted) break;
       }
-      const id = message.headers?.get(MESSAGE_ID);
+      const id = firstId(message.headers?.get(MESSAGE_ID) ?? '');
       if (delivered === 1 && !place.joins(message.seq, id)) break;
       const taken = place.take(message.seq, id);
       if (taken.type === 'old') continue;

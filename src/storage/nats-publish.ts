@@ -1,16 +1,23 @@
-import { JetStreamApiError, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
+import {
+  JetStreamApiError,
+  type JetStreamClient,
+  type JetStreamManager,
+  type PubAck,
+} from '@nats-io/jetstream';
 import { headers } from '@nats-io/transport-node';
 import { StoreUnavailable } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import { messageOf, wasNotSent } from './nats-faults.ts';
 import type { Quorum } from './nats-quorum.ts';
-import { vainIds } from './nats-vain-ids.ts';
+import { OwnId, RememberedInVain, vainIds } from './nats-vain-ids.ts';
 
 /** The header of JetStream's message ids. */
 export const MESSAGE_ID = 'Nats-Msg-Id';
-/** A leader that is gone never answers a request; one that is alive answers within milliseconds. */
+/** A leader that is gone never answers a request; one that is alive answers within milliseconds. Writes may wait longer: nats-quorum.ts. */
 export const ATTEMPT_MS = 2_000;
 const WRONG_LAST_SEQUENCE = 10_071;
+/** Servers from 2.11 on say so where earlier ones call it a duplicate: a write of this id is not stored yet. */
+const DUPLICATE_UNDER_WAY = 10_158;
 
 /**
  * Repeats a call to NATS until it answers or the time is up.
@@ -67,6 +74,14 @@ export function publisher(
   const lastOf = async (subject: string) =>
     manager.streams.getMessage(await manager.streams.find(subject), { last_by_subj: subject });
 
+  /** Whether the message of this id is or was at this place: it may have been replaced or trimmed since. */
+  const holds = async ({ stream, seq }: PubAck, id: string): Promise<boolean> => {
+    if (seq === 0) return false;
+    const message = await manager.streams.getMessage(stream, { seq });
+    if (message) return message.header.get(MESSAGE_ID) === id;
+    return seq <= (await manager.streams.info(stream)).state.last_seq;
+  };
+
   /**
    * A cluster compares `expected` before it looks at the id, so the retry of a stored message conflicts with itself. If
    * another message has replaced it since, nobody can know whether it was stored.
@@ -95,13 +110,17 @@ export function publisher(
     // The first write of a key is compared again when it is stored.
     const replaces = expected !== undefined && expected > 0;
     if (replaces) given.set(WRITER, id);
-    const msgID = replaces ? vain.idOf(subject, expected) : id;
+    const own = new OwnId(replaces ? vain.idOf(subject, expected) : id, clock);
     // Number of tries that may have stored the message.
     let unsure = 0;
-    const attempt = () =>
-      quorum.watch(() =>
-        client.publish(subject, bytes, { msgID, timeout: ATTEMPT_MS, headers: given, ...expect }),
-      );
+    const attempt = async () => {
+      const msgID = own.current;
+      const more = { msgID, timeout: quorum.attemptMs, headers: given, ...expect };
+      const ack = await quorum.watch(() => client.publish(subject, bytes, more)).catch(underWay);
+      if (replaces || !ack.duplicate || (await holds(ack, msgID))) return ack;
+      own.refusedInVain();
+      throw new RememberedInVain();
+    };
     const call = async () => {
       const before = unsure > 0 ? await stored?.() : undefined;
       if (before !== undefined) return { seq: before, duplicate: true };
@@ -130,4 +149,10 @@ export function publisher(
       });
     }
   };
+}
+
+function underWay(error: unknown): PubAck {
+  if (error instanceof JetStreamApiError && error.code === DUPLICATE_UNDER_WAY)
+    return { stream: '', domain: '', seq: 0, duplicate: true };
+  throw error;
 }

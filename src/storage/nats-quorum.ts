@@ -8,32 +8,50 @@ import { ConnectionLost } from './nats-link.ts';
  * Reads prove nothing, because a server that was a leader when it was cut off answers them for some time.
  *
  *   Q1  The server is left when writes failed for `SILENT_MS` and none was stored meanwhile. Leaders are elected in about as
- *       long, so an election may cost one connection more, not many: the next server gets as much time.
+ *       long, so an election may cost one connection more, not many.
  *   Q2  Without writes nothing is known, and nothing is left. A node writes a heartbeat a second.
+ *   Q3  Each further server gets twice as long, and each write to it waits longer for its answer, until one is stored. Then no
+ *       server was at fault: there is no leader anywhere, or the machines are too busy to answer in time. On a new connection
+ *       all consumers are made again, which would make them busier still.
  */
 export interface Quorum {
   /** Follows the outcome of one try to write. */
   watch<T>(write: () => Promise<T>): Promise<T>;
+  /** How long to wait for the answer to one try, ms. */
+  readonly attemptMs: number;
   /** Another connection was made. */
   reconnected(): void;
 }
 
-/** The first write that waits is given up after two seconds (ATTEMPT_MS), so the server is left within five. */
-const SILENT_MS = 3_500;
+/**
+ * The first write that waits is given up after two seconds, so the first server is left within five. Servers wait for up to
+ * nine seconds before they call an election.
+ */
+const SILENT_MS = { first: 3_500, most: 10_000 };
+/** A leader that is gone never answers; one that is alive answers within milliseconds, on a machine with work for it. */
+const ATTEMPT_MS = { first: 2_000, most: 5_000 };
 
 /** @param leave connects to another server; called only while it may help */
 export function watchQuorum(clock: Clock, leave: () => void): Quorum {
   /** When the first of the writes began that failed in a row. */
   let failingSince: number | undefined;
+  /** How many servers were left since a write was stored. */
+  let left = 0;
+
+  const grown = ({ first, most }: typeof SILENT_MS) => Math.min(most, first * 2 ** left);
 
   const failed = (begun: number) => {
     failingSince ??= begun;
-    if (clock.monotonic() - failingSince < SILENT_MS) return;
+    if (clock.monotonic() - failingSince < grown(SILENT_MS)) return;
     failingSince = undefined;
+    left++;
     leave();
   };
 
   return {
+    get attemptMs() {
+      return grown(ATTEMPT_MS);
+    },
     reconnected: () => {
       failingSince = undefined;
     },
@@ -42,6 +60,7 @@ export function watchQuorum(clock: Clock, leave: () => void): Quorum {
       try {
         const written = await write();
         failingSince = undefined;
+        left = 0;
         return written;
       } catch (error) {
         if (error instanceof ConnectionLost) failingSince = undefined;

@@ -1,15 +1,18 @@
 import type { Clock } from '../lib/clock.ts';
 
 /**
- * The ids of writes that replace a message: `<subject>@<sequence that it replaces>`, the same for all writers.
+ * Ids that a server remembers in vain: it refuses a write as a duplicate although it does not have the message. Seen with 2.9.10 after a
+ * server was cut off: a lease could not be renewed for more than a minute. Such an id is refused until the server's window of two
+ * minutes has passed.
  *
- * A lease could not be renewed for more than a minute, because a server refused the id as a duplicate although it had not stored the write.
- * It seems to note an id when it hears of a write, and not to store it when it is cut off before that; then it refuses each write
- * of this id until its window of two minutes has passed. So an id that is refused again and again, while the message that it replaces is
- * still the last one, is given up for another.
+ *  N1  Writes that replace a message share the id `<subject>@<sequence that is replaced>`, for all writers. Who is refused
+ *      cannot see whether another write was stored. So an id that is refused again and again, while the message that it
+ *      replaces is still the last one, is given up for another.
+ *  N2  The id of any other write belongs to that write alone. If it is called a duplicate, the message must be there. What was
+ *      not found is sent again, and after a while with another id. Otherwise a block would be acknowledged, and lost.
  *
- * Another id too early would let two writers replace the same message: the write that the server noted may be on its way. A
- * leader that answers stores within milliseconds, so `SURELY_STORED_MS` is plenty.
+ * Another id too early would store a message twice, or let two writers replace the same message: the write that the server
+ * noted may be on its way. A leader that answers stores within milliseconds, so `SURELY_STORED_MS` is plenty.
  */
 interface VainIds {
   idOf(subject: string, replaced: number): string;
@@ -19,9 +22,50 @@ interface VainIds {
   stored(subject: string): void;
 }
 
-const SURELY_STORED_MS = 5_000;
+export const SURELY_STORED_MS = 5_000;
+/** Between an id and the number of the attempt, after earlier ids of the write were given up. */
+const ANOTHER = '~';
 /** Subjects that are remembered: as many as a node may be refused at the same time; then the oldest is forgotten. */
 const MOST = 10_000;
+
+/** N2 */
+export class RememberedInVain extends Error {
+  constructor() {
+    super('the server calls it a duplicate, and does not have it');
+    this.name = 'RememberedInVain';
+  }
+}
+
+/** N2. The id of one write: another one each time that an id was refused in vain for long enough. */
+export class OwnId {
+  readonly #id: string;
+  readonly #clock: Pick<Clock, 'monotonic'>;
+  #since: number | undefined;
+  #vain = 0;
+
+  constructor(id: string, clock: Pick<Clock, 'monotonic'>) {
+    this.#id = id;
+    this.#clock = clock;
+  }
+
+  get current(): string {
+    return this.#vain === 0 ? this.#id : `${this.#id}${ANOTHER}${this.#vain}`;
+  }
+
+  refusedInVain(): void {
+    const now = this.#clock.monotonic();
+    this.#since ??= now;
+    if (now - this.#since < SURELY_STORED_MS) return;
+    this.#since = undefined;
+    this.#vain++;
+  }
+}
+
+/** The id that a write had at first, from the id of its message. */
+export function firstId(id: string): string {
+  const at = id.lastIndexOf(ANOTHER);
+  return at < 0 ? id : id.slice(0, at);
+}
 
 interface Refused {
   readonly replaced: number;
@@ -37,7 +81,7 @@ export function vainIds(clock: Pick<Clock, 'monotonic'>): VainIds {
   return {
     idOf: (subject, replaced) => {
       const known = refusals.get(subject);
-      const suffix = known?.replaced === replaced && known.vain > 0 ? `~${known.vain}` : '';
+      const suffix = known?.replaced === replaced && known.vain > 0 ? `${ANOTHER}${known.vain}` : '';
       return `${subject}@${replaced}${suffix}`;
     },
 
