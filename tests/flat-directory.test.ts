@@ -4,7 +4,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { removeStream } from '../src/api/data-streams/store.ts';
+import { removeStream } from '../src/api/data-streams/removal.ts';
 import { TestWorld } from '../src/delivery/world.fixture.ts';
 import type { Outcome } from '../src/destinations/contract.ts';
 import { systemClock } from '../src/lib/system-clock.ts';

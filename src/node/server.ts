@@ -38,7 +38,7 @@ import { openStorage } from './storage.ts';
 import { observeStorage } from './storage-gauges.ts';
 import { updateCredentials } from './stored-credentials.ts';
 import { createStreamGauges } from './stream-gauges.ts';
-import { finishInterruptedDeletions } from './unfinished-deletions.ts';
+import { finishInterruptedDeletions, finishRemovalsOften } from './unfinished-deletions.ts';
 
 /**
  * Starts a node: opens the storage, starts delivery, and listens. If a step fails, everything opened before is closed.
@@ -132,10 +132,11 @@ export const startServer: StartServer = async (
       telemetry,
     });
     const counting = gauges.run(stop.signal);
+    const removing = finishRemovalsOften(storage, clock, stop.signal);
     closing.defer(async () => {
       stop.abort();
       await delivery.ended;
-      await Promise.all([updating, counting]);
+      await Promise.all([updating, counting, removing]);
       await activity.persist();
     });
     const auditing = new AbortController();

@@ -1,6 +1,9 @@
+import { finishRemovals } from '../api/data-streams/removal.ts';
 import { finishDeletions } from '../api/operator/delete-organisation.ts';
 import { createAccounts } from '../auth/accounts.ts';
 import type { StreamDirectory } from '../delivery/partition/stream-directory.ts';
+import { StoreUnavailable } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
 import { systemRandom } from '../lib/system-clock.ts';
 import type { NodeParts } from './app.ts';
 
@@ -36,3 +39,20 @@ export async function finishInterruptedDeletions(
 
 /** Most organisations that one log line names. */
 const MOST_NAMED = 20;
+
+const LOOK_EVERY_MS = 60_000;
+
+/** Removes, again and again, what deletions of data streams left behind when the storage stopped answering, or a node crashed. */
+export async function finishRemovalsOften(
+  { registry }: NodeParts['storage'],
+  clock: Clock,
+  stop: AbortSignal,
+): Promise<void> {
+  while (!stop.aborted) {
+    await finishRemovals(registry, clock.now()).catch((error: unknown) => {
+      // The next look finds the same.
+      if (!(error instanceof StoreUnavailable)) throw error;
+    });
+    await clock.sleep(LOOK_EVERY_MS, stop).catch(() => undefined);
+  }
+}

@@ -1,5 +1,6 @@
 import { withFormerKind } from '../../src/api/data-streams/change.ts';
-import { changeStream, insertStream, removeStream } from '../../src/api/data-streams/store.ts';
+import { removeStream } from '../../src/api/data-streams/removal.ts';
+import { changeStream, insertStream } from '../../src/api/data-streams/store.ts';
 import { placeOf } from '../../src/api/data-streams/take-over.ts';
 import { listQuarantined, removeQuarantined } from '../../src/delivery/quarantine/reading.ts';
 import { resendQuarantined } from '../../src/delivery/watching/resend.ts';

@@ -25,9 +25,10 @@ import {
   type PreparedDestination,
   prepareDestination,
 } from './destination.ts';
+import { removeStream } from './removal.ts';
 import { mustFitReplays } from './replay-view.ts';
 import { type DataStreamSchemas, Delivery } from './schema.ts';
-import { changeStream, findProgress, findStream, lookUpStream, removeStream } from './store.ts';
+import { changeStream, findProgress, findStream, lookUpStream } from './store.ts';
 import { handOnPredecessors, onlyOnCreate, successorOf } from './take-over.ts';
 import { iso, streamStatus } from './view.ts';
 

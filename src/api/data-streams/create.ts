@@ -20,8 +20,9 @@ import {
   type PreparedDestination,
   prepareDestination,
 } from './destination.ts';
+import { removeStream } from './removal.ts';
 import { type DataStreamSchemas, Delivery } from './schema.ts';
-import { findStream, insertStream, listStreams, lookUpStream, removeStream } from './store.ts';
+import { findStream, insertStream, listStreams, lookUpStream } from './store.ts';
 import { endPredecessor, findPredecessor, placeOf } from './take-over.ts';
 import { iso } from './view.ts';
 

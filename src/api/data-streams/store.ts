@@ -1,5 +1,3 @@
-import { removeLedger } from '../../delivery/ledger/store.ts';
-import { quarantinePrefix } from '../../delivery/quarantine/document.ts';
 import { ApiError } from '../../errors.ts';
 import { noteChange } from '../../lib/call-cost.ts';
 import {
@@ -14,7 +12,6 @@ import {
   streamKey,
 } from '../../registry/data-stream.ts';
 import type { Stored } from '../../registry/documents.ts';
-import { noticesKey } from '../../registry/notification.ts';
 import { type Registry, registryKey, type WriteOutcome } from '../../registry/registry.ts';
 
 /** A data stream as it was read. */
@@ -132,37 +129,8 @@ export async function changeStream(
   );
 }
 
-/**
- * Removes a stream, then everything that belongs to it. Only the first of several calls succeeds; the others get NotFound.
- * The stream goes first: the engine stops, and no reader sees a stream without its history.
- * @param now ms since the epoch
- */
-export async function removeStream(
-  registry: Registry,
-  organisationId: number,
-  id: string,
-  now: number,
-): Promise<void> {
-  for (;;) {
-    const { document, revision } = await findStream(registry, organisationId, id);
-    const outcome = await registry.delete(streamKey(organisationId, id), revision);
-    if (outcome.type === 'unavailable') throw unavailable(outcome);
-    if (outcome.type === 'conflict') continue;
-    noteChange(ofInterest(document), undefined);
-    await registry.delete(progressKey(document));
-    // Of the jobs that ran beside the live one.
-    for await (const { key } of registry.list(progressKey(document))) await registry.delete(key);
-    await registry.delete(historyKey(organisationId, id));
-    await registry.delete(noticesKey(document));
-    for await (const { key } of registry.list(quarantinePrefix(organisationId, id)))
-      await registry.delete(key);
-    await removeLedger(registry, document, now);
-    return;
-  }
-}
-
 /** What the audit log says of a stream: what people set, with the secrets masked, and nothing that the engine writes. */
-function ofInterest(stream: DataStreamDocument): object {
+export function ofInterest(stream: DataStreamDocument): object {
   const { name, kind, relation, desired, filters, delivery, privacy, replays } = stream;
   const { connectionType: connection_type, format, target, maskedCredentials: credentials } = stream;
   const destination = { connection_type, format, target, credentials };
@@ -175,5 +143,6 @@ function notFound(id: string): ApiError {
 }
 
 function unavailable({ cause }: Extract<WriteOutcome, { type: 'unavailable' }>): ApiError {
-  return new ApiError('Busy', `Nothing was stored: ${cause}.`, { retryAfter: 1 });
+  const message = `It is not certain that this was stored: ${cause}. Look before you send it again.`;
+  return new ApiError('Busy', message, { retryAfter: 1 });
 }

@@ -12,7 +12,8 @@ import {
 import { recordStateChange } from '../../registry/history.ts';
 import type { Registry } from '../../registry/registry.ts';
 import type { FieldReader } from './body.ts';
-import { changeStream, findProgress, listStreams, lookUpStream, removeStream } from './store.ts';
+import { removeStream } from './removal.ts';
+import { changeStream, findProgress, listStreams, lookUpStream } from './store.ts';
 
 /**
  * The API's part of `continue_from`. It stores the new stream, then pauses the old one; the holder of the partition hands the

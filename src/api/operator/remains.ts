@@ -5,7 +5,8 @@ import type { Clock } from '../../lib/clock.ts';
 import { STREAM } from '../../registry/data-stream.ts';
 import { notificationKey } from '../../registry/notification.ts';
 import { type Registry, registryKey } from '../../registry/registry.ts';
-import { listStreams, removeStream } from '../data-streams/store.ts';
+import { removeStream } from '../data-streams/removal.ts';
+import { listStreams } from '../data-streams/store.ts';
 
 export interface RemovalParts {
   readonly registry: Registry;

@@ -1,3 +1,4 @@
+import { StoreUnavailable } from '../../errors.ts';
 import { nextSlice } from '../../lib/slices.ts';
 import type { HourRow } from '../../registry/data-stream.ts';
 import type { Registry } from '../../registry/registry.ts';
@@ -72,12 +73,14 @@ export async function expireLedger(
     }
 }
 
-/** Removes the ledger of a data stream. @param now ms since the epoch */
+/** Removes the ledger of a data stream. @param now ms since the epoch @throws StoreUnavailable */
 export async function removeLedger(registry: Registry, owner: LedgerOwner, now: number): Promise<void> {
   for (const day of keptDays(now)) {
     // A day of many sums has some 100 KB.
     await nextSlice();
     const key = ledgerKey(owner, day);
-    if (await registry.get(key)) await registry.delete(key);
+    if (!(await registry.get(key))) continue;
+    const outcome = await registry.delete(key);
+    if (outcome.type === 'unavailable') throw new StoreUnavailable(outcome.cause);
   }
 }
