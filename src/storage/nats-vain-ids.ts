@@ -22,7 +22,7 @@ interface VainIds {
   stored(subject: string): void;
 }
 
-export const SURELY_STORED_MS = 5_000;
+const SURELY_STORED_MS = 5_000;
 /** Between an id and the number of the attempt, after earlier ids of the write were given up. */
 const ANOTHER = '~';
 /** Subjects that are remembered: as many as a node may be refused at the same time; then the oldest is forgotten. */
