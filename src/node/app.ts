@@ -1,101 +1,38 @@
 import type { FastifyInstance } from 'fastify';
-import type { Logger } from 'pino';
 import { type AppParts, createApp } from '../api/app.ts';
 import { apiRoutes } from '../api/routes.ts';
 import { createAccounts } from '../auth/accounts.ts';
-import type { Audit } from '../auth/audit.ts';
 import { createAuthorizeOperator } from '../auth/identity.ts';
 import { createRateLimits } from '../auth/rate-limit.ts';
 import { createSealer } from '../auth/seal.ts';
-import type { Secrets } from '../auth/secret.ts';
 import type { Config } from '../config/config.ts';
-import type { Quarantined } from '../delivery/quarantine/document.ts';
-import type { Activity } from '../delivery/watching/activity.ts';
 import { countRange } from '../delivery/watching/count-range.ts';
 import { readEvents } from '../delivery/watching/kept-events.ts';
-import { readPreview, requestOf } from '../delivery/watching/preview.ts';
-import { type ResendResult, resendQuarantined } from '../delivery/watching/resend.ts';
-import type { SharedActivity } from '../delivery/watching/shared-activity.ts';
-import { sendTestRecord, type TestRecordResult } from '../delivery/watching/synthetic-record.ts';
+import { readPreview } from '../delivery/watching/preview.ts';
 import { readTail, type Tail } from '../delivery/watching/tail.ts';
 import { createInboxes } from '../demo/inbox.ts';
 import { inboxPlugin } from '../demo/inbox-plugin.ts';
 import { destinationTypes } from '../destinations/all.ts';
-import { createClosedEgress } from '../destinations/closed-egress.ts';
-import type { Cause, Configured, Exchange, Verdict } from '../destinations/contract.ts';
-import type { SharedEgress } from '../destinations/egress.ts';
 import { externalIdOf } from '../destinations/external-id.ts';
 import { restApi } from '../destinations/http/rest-api.ts';
-import { createOpener, environmentOf, type SharedEnvironment } from '../destinations/open.ts';
 import { ApiError } from '../errors.ts';
 import { takeRecords } from '../ingest/http.ts';
 import { createIngest } from '../ingest/ingest.ts';
-import type { KeptSessions } from '../ingest/mapping/kept-sessions.ts';
 import { loadMappings } from '../ingest/mapping/load.ts';
 import type { Mapping } from '../ingest/mapping/map-record.ts';
-import type { Nodes } from '../leases/nodes.ts';
-import type { Clock } from '../lib/clock.ts';
 import { HTML_HEADERS, htmlPage } from '../lib/html.ts';
 import { systemRandom } from '../lib/system-clock.ts';
-import type { Position, RecordLog } from '../log/log.ts';
+import type { Position } from '../log/log.ts';
 import { minimalPage } from '../portal/minimal-page.ts';
-import type { PrivacyKeys } from '../privacy/keys.ts';
-import { withPrivacy } from '../privacy/opener.ts';
 import { PrivateRecords } from '../privacy/private-records.ts';
-import type { Block } from '../records/block.ts';
-import { type DataStreamDocument, type RecordPrivacy, streamKey } from '../registry/data-stream.ts';
+import type { DataStreamDocument, RecordPrivacy } from '../registry/data-stream.ts';
 import { partitionOf } from '../registry/organisation.ts';
-import type { OrganisationTree } from '../registry/organisation-tree.ts';
-import type { Registry } from '../registry/registry.ts';
-import type { Telemetry } from '../telemetry/telemetry.ts';
 import { VERSION } from '../version.ts';
 import { testNotification } from './notifications.ts';
+import { requestFor, resend, testRecord, verify } from './one-destination.ts';
+import type { NodeParts } from './parts.ts';
 import { isPortalBuilt, PORTAL_DIRECTORY, portalFiles } from './portal-files.ts';
 import { keepPortalVersions } from './portal-versions.ts';
-
-/** The parts of a node that its HTTP side uses. */
-export interface NodeParts {
-  readonly config: Config;
-  readonly storage: {
-    readonly log: RecordLog;
-    readonly registry: Registry;
-    readonly leases: { readonly nodes: Nodes };
-  };
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly telemetry: Telemetry;
-  readonly tree: OrganisationTree;
-  readonly secrets: Secrets;
-  readonly privacyKeys: PrivacyKeys;
-  readonly operatorToken: string;
-  readonly egress: SharedEgress;
-  readonly activity: Activity;
-  readonly audit: Audit;
-  /** The sessions of reports with cumulative counters; undefined with NATS: nodes do not count together. */
-  readonly kept: KeptSessions | undefined;
-  /** Of any stream, whichever node runs it. */
-  readonly activityOf: SharedActivity['of'];
-  readonly exchangeOf: SharedActivity['exchange'];
-  /** Why the node is not ready, in words. */
-  readiness(): Promise<readonly string[]>;
-  readonly environment: SharedEnvironment;
-}
-
-/** Opens the destinations of stored data streams. */
-export function openerOf({
-  secrets,
-  environment,
-  privacyKeys,
-}: Pick<NodeParts, 'secrets' | 'environment' | 'privacyKeys'>) {
-  const sealer = createSealer(secrets, systemRandom);
-  const open = createOpener({
-    types: destinationTypes,
-    unseal: ({ sealedCredentials, organisationId, id }) =>
-      sealer.open(sealedCredentials, streamKey(organisationId, id)),
-    environment,
-  });
-  return withPrivacy((stream: DataStreamDocument) => open(stream), privacyKeys);
-}
 
 /** The HTTP applications of a node; the caller listens and closes. */
 interface NodeApps {
@@ -269,113 +206,4 @@ async function startPosition({ storage: { log }, tree }: NodeParts, organisation
   const partition = partitionOf(tree.rootOf(organisationId), log.partitions);
   const sequence = time === undefined ? (await log.extent(partition)).next : await log.seek(partition, time);
   return { partition, position: { sequence, index: 0 } };
-}
-
-/** Checks that a destination can be reached, without delivering anything. */
-async function verify(
-  parts: NodeParts,
-  configured: Configured,
-  stream: { readonly organisationId: number; readonly streamId: string },
-  signal: AbortSignal,
-): Promise<Verdict> {
-  const destination = await configured.open(environmentOf(parts.environment, stream));
-  try {
-    const verdict = await destination.verify(signal);
-    if (verdict.type === 'failed') logDetail(parts, verdict.cause, stream);
-    return verdict;
-  } finally {
-    await destination.close();
-  }
-}
-
-/** What a customer is not told of simstream's own fault goes to the log. */
-function logDetail(
-  { telemetry }: NodeParts,
-  { code, message, detail }: Cause,
-  stream: { readonly organisationId: number; readonly streamId: string },
-): void {
-  if (detail === undefined) return;
-  telemetry.platformFault({ component: 'destination', message: `${code}: ${message} ${detail}`, stream });
-}
-
-/** Sends quarantined records again, through a destination that is opened only for this. */
-async function resend(
-  parts: NodeParts,
-  stream: DataStreamDocument,
-  records: readonly Quarantined[],
-  signal: AbortSignal,
-): Promise<ResendResult> {
-  const opening = await openerOf(parts)(stream);
-  if (opening.type === 'failed') {
-    logDetail(parts, opening.cause, { organisationId: stream.organisationId, streamId: stream.id });
-    throw new ApiError('Failed', opening.cause.message);
-  }
-  try {
-    return await resendQuarantined(parts.storage.registry, stream, opening.destination, records, signal);
-  } finally {
-    await opening.destination.close();
-  }
-}
-
-/** The request that a destination would make, which is opened for this alone and with no way out. */
-async function requestFor(
-  { environment, clock }: NodeParts,
-  configured: Configured,
-  stream: { readonly organisationId: number; readonly streamId: string },
-  block: Block,
-  signal: AbortSignal,
-): Promise<Exchange | undefined> {
-  const egress = createClosedEgress();
-  const timeout = new AbortController();
-  const cancel = clock.after(REQUEST_WITHIN_MS, () => timeout.abort(new Error('it took too long')));
-  const { organisationId, streamId: id } = stream;
-  try {
-    const destination = await configured.open(environmentOf({ ...environment, egress }, stream));
-    const either = AbortSignal.any([signal, timeout.signal]);
-    try {
-      return await requestOf(destination, { id, organisationId }, block, either);
-    } finally {
-      await destination.close();
-    }
-  } catch {
-    // A connector that cannot even begin without its service has no request to show.
-    return undefined;
-  } finally {
-    cancel();
-    await egress.close();
-  }
-}
-
-/** Nothing is reached: a request is made at once or not at all. */
-const REQUEST_WITHIN_MS = 2_000;
-
-/** Sends a test record through the stream's destination, opened only for this. */
-async function testRecord(
-  parts: NodeParts,
-  stream: DataStreamDocument,
-  organisationName: string,
-  signal: AbortSignal,
-): Promise<TestRecordResult> {
-  const opening = await openerOf(parts)(stream);
-  if (opening.type === 'failed') {
-    logDetail(parts, opening.cause, { organisationId: stream.organisationId, streamId: stream.id });
-    const outcome = opening.actor === 'operator' ? 'platform' : 'refused';
-    return { outcome, cause: opening.cause, durationMs: 0 };
-  }
-  const { clock, environment } = parts;
-  const { destination } = opening;
-  try {
-    const result = await sendTestRecord(
-      { clock, random: environment.random },
-      stream,
-      organisationName,
-      destination,
-      signal,
-    );
-    if (result.cause)
-      logDetail(parts, result.cause, { organisationId: stream.organisationId, streamId: stream.id });
-    return result;
-  } finally {
-    await destination.close();
-  }
 }

@@ -2,7 +2,8 @@ import type { Ingest } from '../ingest/ingest.ts';
 import { mqttSource } from '../ingest/sources/mqtt-source.ts';
 import { createSources, type WantedSource } from '../ingest/sources/run-sources.ts';
 import { systemRandom } from '../lib/system-clock.ts';
-import { mappingsOf, type NodeParts } from './app.ts';
+import { mappingsOf } from './app.ts';
+import type { NodeParts } from './parts.ts';
 
 /** What fetches records from elsewhere, beside the partitions. @throws Error when a setting names what is not there */
 export function sourcesOf({ config, clock, telemetry, kept, storage: { log } }: NodeParts, ingest: Ingest) {

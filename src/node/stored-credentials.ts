@@ -7,7 +7,7 @@ import { maskUrlsIn } from '../destinations/url-secrets.ts';
 import { systemRandom } from '../lib/system-clock.ts';
 import { resealPrivacyRoot } from '../privacy/keys.ts';
 import type { DataStreamDocument } from '../registry/data-stream.ts';
-import type { NodeParts } from './app.ts';
+import type { NodeParts } from './parts.ts';
 
 type CredentialParts = Pick<NodeParts, 'storage' | 'secrets' | 'clock' | 'logger' | 'telemetry'>;
 

@@ -5,7 +5,7 @@ import type { StreamDirectory } from '../delivery/partition/stream-directory.ts'
 import { StoreUnavailable } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import { systemRandom } from '../lib/system-clock.ts';
-import type { NodeParts } from './app.ts';
+import type { NodeParts } from './parts.ts';
 
 /**
  * Finishes what a crash left of deletions of organisations, before anything is delivered. Only with embedded storage, which
