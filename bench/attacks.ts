@@ -35,7 +35,7 @@ function callsOf({ api, token }: Attacker, method: string, path: string, body?: 
     const one = async () => {
       while (!signal.aborted) {
         const { status } = await api.call(method, path, token, body).catch(() => ({ status: 0 }));
-        // Whoever attacks does not wait as long as it is told, but its own machine must not stand still.
+        // An attacker does not wait as long as it is told, but its own machine must not stand still.
         if (status !== 200) await sleep(20);
       }
     };

@@ -2,7 +2,7 @@
 export interface Plot {
   /** Part of the file's name. */
   readonly name: string;
-  /** What it shows, for those who do not see it. */
+  /** A description, for readers who do not see the plot. */
   readonly title: string;
   readonly svg: string;
 }

@@ -3,7 +3,7 @@ import { cpuTime } from '../process-usage.ts';
 import { figure, type Scenario } from '../scenario.ts';
 import { BATCH, CONNECTIONS } from './throughput.ts';
 
-/** What a person waits for who writes a filter: the records of a day are read, counted by hour, and some are shown. */
+/** The wait of a user who writes a filter: the node reads the records of a day, counts them by hour, and shows some. */
 const FILTERS: Readonly<Record<string, readonly object[]>> = {
   'all records': [],
   'a field of the record': [{ field: 'volume.total', op: 'gt', value: 0.1 }],

@@ -3,7 +3,7 @@ import { ApiError } from '../errors.ts';
 import type { Route } from './route.ts';
 
 /**
- * Refuses a call that the caller may not make. Programs may not manage users: whoever may write can create an application token,
+ * Refuses a call that the caller may not make. Programs may not manage users: every caller that may write can create an application token,
  * and that token has the rights of an administrator, so it must not lead to more than its creator may do.
  * @throws ApiError Forbidden
  */

@@ -39,7 +39,7 @@ export function isAudited(
 export function auditEntry(route: Route, call: AuditedCall): Omit<AuditEntry, 'at'> {
   const { identity, login, params, body, ip, status } = call;
   const caller = login ?? identity;
-  // Whoever is unknown may send anything, all the time: the less is kept of each, the more of them are one entry.
+  // Unknown callers may send anything, at any rate. Their entries keep little, so that many are equal and count as one.
   if (!caller && status === 401 && route.operationId !== 'Authenticate') {
     return { actor: 'unknown', action: route.operationId, ip, status };
   }

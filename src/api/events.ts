@@ -13,7 +13,7 @@ export interface EventParts {
 }
 
 const PATH = '/api/v1/event';
-/** Counting on from page to page must stay cheap; whoever wants more follows the links. */
+/** Skipping pages by their number must stay cheap; a caller that wants more follows the links. */
 const MOST_SKIPPED = 1_000_000;
 
 const Query = Type.Object({

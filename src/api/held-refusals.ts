@@ -9,7 +9,7 @@ const MOST_HELD = 200;
 
 /**
  * Holds refusals back. A call that is refused for its number costs the event loop half as much as one that is answered, and
- * costs the caller nothing, so that whoever does not wait could keep a node busy with refusals alone. After some in a
+ * costs the caller nothing, so that a caller that never waits could keep a node busy with refusals alone. After some in a
  * second, an organisation's further refusals come a second later each.
  * @returns waits until the refusal may be sent
  */

@@ -2,9 +2,9 @@ import type { Organisations } from '../auth/organisations.ts';
 import { ApiError } from '../errors.ts';
 
 /**
- * Looks again after something of an organisation was stored. A deletion first marks the organisation, and then removes what it
- * finds: so what is stored meanwhile is either found by the deletion, or finds the mark here and is taken back. Otherwise it
- * would be there for whoever gets the organisation's id next.
+ * Looks again after a document of an organisation was stored. A deletion first marks the organisation, and then removes the
+ * documents that it finds. So either the deletion finds the new document, or this call finds the mark and takes the document
+ * back. Otherwise the document would belong to the organisation that gets this id next.
  * @param by whose call it is
  * @throws ApiError InvalidToken for a member, NotFound for the operator
  */

@@ -16,7 +16,7 @@ const cutOff = new Turns();
 export function destroyUnreadUploads(app: FastifyInstance, clock: Clock): void {
   app.addHook('onResponse', ({ raw }, _, done) => {
     if (!raw.complete && !raw.destroyed) {
-      // Whoever was answered early is not read into memory.
+      // The rest of the body is discarded, and does not collect in memory.
       raw.resume();
       clock.after(LINGER_MS, () => {
         cutOff.next(() => {

@@ -5,8 +5,8 @@ import { type Registry, registryKey, type WriteOutcome } from '../registry/regis
 
 /**
  * Who did what to the installation: logins, calls of the operator, changes by customers, and refused calls. Entries gather in a
- * chunk, which is stored every second while it changes. So a flood of logins costs a write a second and not one each, and who
- * writes little all the time does not fill the store with chunks:
+ * chunk, which is stored every second while it changes. So a flood of logins costs one write a second and not one for each, and a
+ * node with few entries does not fill the store with chunks:
  *
  *   audit.<time of the first entry, ms in 13 digits>.<random>  =  entries, oldest first
  *

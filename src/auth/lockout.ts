@@ -20,7 +20,7 @@ import { foldUsername, hasMfa, type UserDocument, type Users } from './users.ts'
  * but when the third one fails, each other node may already be checking one more.
  *
  * A user with a second factor logs in by two steps, and wrong codes count like wrong passwords. Only a right code forgets the
- * failures then: whoever knows the password could otherwise try codes without end.
+ * failures then: otherwise an attacker with the password could try codes without end.
  */
 export interface Logins {
   /** @throws ApiError Busy if too many logins are running */

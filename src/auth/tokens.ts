@@ -153,7 +153,7 @@ function callerOf(subject: TokenSubject): { actor: string; organisationId: numbe
   return { actor, organisationId };
 }
 
-/** Runs what may be refused, and notes on the refusal whom it is about. */
+/** Runs a call that may be refused; a refusal then names the subject as its caller. */
 export async function refusing<Result>(
   subject: TokenSubject | undefined,
   run: () => Promise<Result>,
@@ -166,7 +166,7 @@ export async function refusing<Result>(
   }
 }
 
-/** Who an auth token that was just issued is for; it is not verified. */
+/** The caller to whom an auth token was just issued. The token is not verified. */
 export function loginOf(authToken: string): { actor: string; organisationId: number } | undefined {
   const claims = decodeJwt(authToken);
   const organisationId = claims['esc.org'];

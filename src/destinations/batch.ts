@@ -16,7 +16,7 @@ const LARGE_VIEW = 16 * 1024;
 /** For copies of bodies: some hundred requests in flight. */
 const COPIES = new MemoryPool(8 * 2 ** 20);
 
-/** The records of a batch as one JSON array, in views of their bytes. Whoever uses them behind an `await` holds the payloads, or joins them. */
+/** The records of a batch as one JSON array, in views of their bytes. A caller that uses them behind an `await` holds the payloads, or joins them. */
 export function jsonArray({ segments }: Pick<Batch, 'segments'>): readonly Uint8Array[] {
   const parts: Uint8Array[] = [OPEN];
   for (const { block, from, to } of segments) {

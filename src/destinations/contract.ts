@@ -279,7 +279,7 @@ interface TypedDestination<Schema extends TObject>
 
 /** Makes a destination type; the place where TypeScript checks a connector. */
 export function defineDestination<Schema extends TObject>(type: TypedDestination<Schema>): DestinationType {
-  // Whoever calls configure has validated the credentials against the schema.
+  // The caller of configure has validated the credentials against the schema.
   return {
     ...type,
     configure: (credentials, format) => type.configure(credentials as Static<Schema>, format),

@@ -93,7 +93,7 @@ export function compareDecimals(one: Decimal, other: Decimal): number {
     const difference = (one.bytes[a] as number) - (other.bytes[b] as number);
     if (difference !== 0) return difference * one.sign;
   }
-  // The last digit is not 0: whoever has digits left is the larger one.
+  // The last digit is not 0, so the number with digits left is the larger one.
   const left = (a < one.last ? 1 : 0) - (b < other.last ? 1 : 0);
   return left * one.sign;
 }

@@ -15,7 +15,7 @@ export interface ImportState {
   readonly files: readonly string[];
 }
 
-/** Whoever imports a file again does so soon; a year of hourly files. */
+/** A year of hourly files: most files that are imported twice are imported twice within days. */
 const MOST_FILES = 10_000;
 
 type Loaded =
@@ -69,7 +69,7 @@ export async function digestOf(chunks: AsyncIterable<Uint8Array>): Promise<strin
   try {
     for await (const chunk of chunks) hash.update(chunk);
   } catch {
-    // Whoever imports it gets the same error, and says it.
+    // The import of the file meets the same error, and reports it.
     return undefined;
   }
   return hash.digest('hex');

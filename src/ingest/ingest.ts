@@ -38,7 +38,7 @@ export interface IngestRequest {
   readonly skipInvalid: boolean;
   /** Up to 255 characters; a request that repeats a key of the same kind of records stores nothing. */
   readonly idempotencyKey?: string;
-  /** The ticket of the body's admission; without one, `accept` admits the body itself. Whoever took the ticket releases it. */
+  /** The ticket of the body's admission; without one, `accept` admits the body itself. The caller that took the ticket releases it. */
   readonly ticket?: Ticket;
 }
 
@@ -135,7 +135,7 @@ export function createIngest(options: IngestOptions): Ingest {
       try {
         return await process(request);
       } catch (error) {
-        // Nobody knows who still uses it.
+        // Some other code may still use it.
         request.lease?.giveUp();
         throw error;
       } finally {

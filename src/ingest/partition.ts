@@ -10,7 +10,7 @@ export interface PartitionRecords {
   readonly index: RecordIndex;
   /** In the layout of a block: one comma between neighbours. */
   readonly payload: Uint8Array;
-  /** Of the payload's memory, if that is used again. Whoever has the group is its holder. */
+  /** Of the payload's memory, if that is used again. The owner of the group holds it. */
   readonly lease: Lease | undefined;
 }
 
@@ -20,7 +20,7 @@ const COMMA = 0x2c;
 export interface Share {
   readonly scanned: ScannedBody;
   readonly body: Uint8Array;
-  /** Of the body's memory, if that is used again. Whoever has the share is its holder. */
+  /** Of the body's memory, if that is used again. The owner of the share holds it. */
   readonly lease: Lease | undefined;
   /** The root of each organisation in `scanned`, and its partition. */
   readonly roots: readonly number[];

@@ -44,7 +44,7 @@ const CHUNK_OVERHEAD = 512;
 /** Uploads that stopped together are given up one after the other: each of them is an answer. */
 const givenUp = new Turns();
 
-/** A body. Whoever read it is the holder of the lease; without one, the bytes are in memory of their own. */
+/** A body. Its reader holds the lease; without one, the bytes are in memory of their own. */
 interface Upload {
   readonly bytes: Uint8Array;
   readonly lease: Lease | undefined;

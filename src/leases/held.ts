@@ -50,7 +50,7 @@ export class HeldLease {
     };
   }
 
-  /** Wakes those who asked for the permit in vain, if it is granted now. */
+  /** Wakes the listeners of a refused permit, if it is granted now. */
   wakePermitted(): void {
     if (!this.#refused || !this.#isPermitted()) return;
     this.#refused = false;

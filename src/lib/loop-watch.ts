@@ -1,6 +1,6 @@
 /**
- * Names what keeps the event loop of this process from everything else. Whoever begins or resumes work says so with
- * `working`; when a turn of the loop took too long, the work that most of it passed under is reported.
+ * Names the work that blocks the event loop of this process. Code that begins or resumes work says so with `working`; when a
+ * turn of the loop took too long, the watch reports the work that took most of it.
  *
  * A turn is what happens from the first `working` until the loop is free again. The state belongs to the process, as the event
  * loop does: without a watch `working` costs nothing.
@@ -19,7 +19,7 @@ export interface Blocked extends Work {
 
 /** Longer is felt by people; a node of a cluster that stands still for ten times as long loses its partitions. */
 export const BLOCKED_MS = 200;
-/** How often it is looked whether the loop still turns, for work that says nothing. */
+/** How often a timer checks that the loop still turns, for work that does not call `working`. */
 const LOOK_MS = 100;
 /** Of one turn; what comes later counts as the last of them. */
 const MOST_MARKS = 1000;

@@ -6,7 +6,7 @@ import { freeBytes } from './free-bytes.ts';
  * reading them.
  *
  *  M1  A buffer has one lease at a time. A lease begins with one holder, who took it.
- *  M2  Whoever uses the bytes behind an `await` is a holder: `retain` before, `release` after. The buffer is free for the next
+ *  M2  Code that uses the bytes behind an `await` is a holder: `retain` before, `release` after. The buffer is free for the next
  *      lease when the last holder has released it, and not before.
  *  M3  A lease that is over has no bytes. So a holder of the lease alone cannot see what is written there next.
  *  M4  Bytes of which nobody can say how long they are used (a socket that was broken off, a caller that keeps views) are given

@@ -1,8 +1,8 @@
-/** Whether something may be done at this moment; it may end by itself, and come back. */
+/** A permission for an action at this moment. It may end by itself, and come back. */
 export interface Permit {
-  /** Ask in the turn in which it is done. */
+  /** Ask in the same turn of the event loop as the action. */
   granted(): boolean;
-  /** Calls back when it may have been granted again to somebody who asked in vain; returns a function that ends it. */
+  /** Calls back when the permit may be granted again after a refusal; returns a function that ends it. */
   onGranted(listener: () => void): () => void;
 }
 

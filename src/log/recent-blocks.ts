@@ -124,7 +124,7 @@ export function recentBlocks(partitions: number, budget = RECENT_BYTES): RecentB
 
   return {
     add: (partition, sequence, recent, bytes) => {
-      // Replicas may count differently: what was read last is what the sequence means now.
+      // Replicas may count differently: the newest read says which block the sequence means now.
       for (const group of groups) {
         const before = group.get(partition, sequence);
         if (before && before.id !== recent.id) group.forget(partition, sequence);
@@ -134,7 +134,7 @@ export function recentBlocks(partitions: number, budget = RECENT_BYTES): RecentB
     addRead: read.add,
     get: find,
     reads: (partition, from) => {
-      // Who reads what is not in memory is far behind, or looks at the past.
+      // A reader of a block that is not in memory is far behind, or reads old records on purpose.
       if (!find(partition, from)) return;
       readers[partition] = { from, at: left };
       wanted.trim(partition, from);

@@ -8,9 +8,9 @@ import { unfinishedMigration } from '../migrate/target.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { NodeStorage } from './storage-port.ts';
 
-/** What a node looks at before it starts, and what it warns of. */
+/** Checks that a node makes before it starts, with their warnings. */
 
-/** The files of a store can be read by whoever can enter its directory. */
+/** Every user who can enter the directory of a store can read its files. */
 export function warnOfOthers({ dataDir, natsUrl }: Config, logger: Logger): void {
   const mode = natsUrl.length > 0 ? undefined : modeForOthers(dataDir);
   if (mode === undefined) return;

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 
 /**
  * How many files the process may have open, and how many of them may be connections to receivers. Sockets are files: when none is
- * left, the kernel resets whoever wants to connect, producers of records too.
+ * left, the kernel resets new connections, those of producers too.
  */
 
 /** What a node has open by itself: its store, event loop, log, scratch files, connections to NATS. */
@@ -22,7 +22,7 @@ export function mostOpenFiles(): number | undefined {
 }
 
 /**
- * Half of what the node does not need itself; the other half is for those who connect to it.
+ * Half of what the node does not need itself; the other half is for incoming connections.
  * @param most open files; undefined: without a limit
  */
 export function mostOutgoing(most: number | undefined): number {

@@ -88,7 +88,7 @@ function lagOf(
   now: number,
   tell: Tell,
 ): boolean {
-  // Whoever pauses a stream knows that its records wait.
+  // A user who pauses a stream knows that its records wait.
   const behind =
     state !== 'paused' && oldestPendingAt !== null && now - oldestPendingAt >= lagMinutes * MINUTE_MS;
   return behind && (before.lag || tell({ event: 'lag' }));

@@ -4,7 +4,7 @@ import { payloadOf } from './decode-block.ts';
 
 /**
  * A block whose payload lies in memory that is used again. When the lease is over, the payload is decompressed from the encoded
- * block like that of any other. So the block is right for ever, whoever has it.
+ * block like that of any other. So a holder of the block may keep it for ever.
  *
  *  - `payload()` is for callers that keep views: the memory is given up, because nobody knows how long they do.
  *  - `passingPayload` is for callers that need the bytes in this turn only, or that hold the lease.

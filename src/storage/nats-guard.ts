@@ -79,7 +79,7 @@ export async function guardReplicas(nats: Nats, options: GuardOptions, signal: A
   try {
     while (!signal.aborted) {
       let pause = LOOK_EVERY_MS;
-      // Who takes charge knows nothing of what happened before: then every stream is compared.
+      // A node that takes charge knows nothing of the time before, so it compares every stream.
       if (!options.isInCharge()) known.clear();
       else if (await look(round).catch(() => true)) pause = LOOK_SOON_MS;
       await wakeup.waitFor(pause, nats.clock);

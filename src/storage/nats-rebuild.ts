@@ -9,7 +9,7 @@ import { MESSAGE_ID } from './nats-publish.ts';
  *  R1  The leader is right: positions in the stream are its sequences. What only another replica has is stored again first, so
  *      that nothing is lost with the replica: of a log at the end, of a bucket if the leader has nothing newer of the document.
  *  R2  A replica is removed and added again. Two others hold every message meanwhile, and take new ones.
- *  R3  A stream that lacks a replica gets it back, whoever died in between.
+ *  R3  A stream that lacks a replica gets it back, whichever process died in between.
  */
 type Comparison =
   | { readonly type: 'same'; readonly upTo: number }

@@ -70,7 +70,7 @@ async function placesWithin(
       continue;
     }
     const among = new Set(sequences);
-    // Whoever reads the blocks reads each alone, and reports what cannot be read.
+    // The reader of the blocks reads each alone, and reports the unreadable ones.
     const places = await placesOf(files, segment, partition, from, to).catch(() => []);
     for (const [nth, place] of places.entries()) {
       if (!place || !among.has(from + nth)) continue;

@@ -85,7 +85,7 @@ async function exists(registry: Registry, { organisationId }: DataStreamDocument
   return (await STREAM.get(registry, streamKey(organisationId, id))) !== undefined;
 }
 
-/** A conflict is not looked at: whoever was faster decides what the next look finds. */
+/** A conflict needs no handling: the next look finds the document that the faster writer stored. */
 async function pause(
   { registry, clock }: TakeOver,
   old: Stored<DataStreamDocument>,

@@ -2,12 +2,12 @@ import type { Lease } from '../../lib/memory-pool.ts';
 import type { Block } from '../../records/block.ts';
 import { leaseOf } from '../../records/leased-block.ts';
 
-/** As much as one stream may have waiting. Other streams find what they send next among the newest blocks, or decompress it. */
+/** As much as one stream may buffer. Other streams find their next records among the newest blocks, or decompress them. */
 const MOST_RETAINED = 8 * 2 ** 20;
 
 /**
  * Blocks that wait in memory for delivery, each counted once however many data streams wait for records of it. Payloads in memory
- * that is used again stay for so long, up to a bound: what is sent next need not be decompressed.
+ * that is used again stay for so long, up to a bound, so that the next request needs no decompression.
  */
 export class HeldBlocks {
   readonly #most: number;
@@ -31,7 +31,7 @@ export class HeldBlocks {
     return this.#bytes;
   }
 
-  /** Nothing is refused then: but who has something to deliver takes no more. */
+  /** A stream that already has records to send buffers no more; others may still take one block. */
   get full(): boolean {
     return this.#bytes >= this.#most;
   }

@@ -124,14 +124,14 @@ function reconcile(state: State, step: Step): void {
 }
 
 /**
- * How long a request to the destination before may go on, ms. Most have ended by then, and so no record goes to both. Longer
- * keeps a person waiting who changes a destination because it hangs.
+ * How long a request to the destination before may go on, ms. Most have ended by then, so that no record goes to both. A
+ * longer time would keep the user waiting who changes a destination because it hangs.
  */
 const LAST_ANSWER_MS = 5_000;
 
 /**
- * What is in flight ends first; after a restart, at once. What was taken of it is not sent to the new destination, which is
- * opened after the answer. What waits may be taken otherwise from now on.
+ * Requests in flight end first; after a restart, at once. Records that they delivered are not sent to the new destination,
+ * which is opened after the answer. The waiting records are selected anew.
  */
 function destinationChanged(state: State, step: Step, elsewhere: boolean): void {
   withdraw(state, step, false);

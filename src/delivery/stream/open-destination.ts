@@ -31,7 +31,7 @@ interface Sent {
 
 type Answered = (outcome: Outcome | NotThere, usage: TakenUsage | undefined) => void;
 
-/** The open destination of a data stream, and the requests that are under way with it: whoever closes it waits for them. */
+/** The open destination of a data stream, and its requests under way: closing it waits for them. */
 export class OpenDestination {
   readonly #around: Around;
   readonly #destination: Destination;

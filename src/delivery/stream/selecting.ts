@@ -20,9 +20,9 @@ type Coverage = ReturnType<StreamContext['coverage']>;
 /**
  * Selects the records of blocks that one stream gets, as its document says now.
  *
- * A block may have 30,000 records, and a filter that reads their fields takes 45 ms for it. So whoever can wait lets the block
- * be prepared, in slices of the event loop. The block then takes its turn with all other events, and is selected at once. What
- * was prepared counts only if neither the filter nor the stream's organisations have changed meanwhile.
+ * A block may have 30,000 records, and a filter that reads their fields takes 45 ms for it. So a caller that can wait prepares the
+ * block first, in slices of the event loop. The block then takes its turn with all other events, and is selected at once. The
+ * prepared selection counts only if neither the filter nor the stream's organisations have changed meanwhile.
  */
 export class Selector {
   readonly #coverage: StreamContext['coverage'];

@@ -50,17 +50,17 @@ export interface DeliverySettings {
   readonly quarantineRun: number;
   /** How long a delivery in flight may go on when the node stops, ms. */
   readonly stopGraceMs: number;
-  /** Bytes of memory that what waits of a stream may take; more, and it reads the log itself when its turn comes. */
+  /** Most bytes that a stream buffers in memory. Beyond that it stops buffering, and reads from the log. */
   readonly liveBytes: number;
-  /** What one stream may have in quarantine; more, and it goes to Error. */
+  /** Most records of one stream in quarantine; beyond that it goes to Error. */
   readonly quarantine: QuarantineLimits;
 }
 
 export const DEFAULT_SETTINGS: Omit<DeliverySettings, 'retry'> = {
   quarantineRun: 100,
   stopGraceMs: 10_000,
-  // Two of the largest webhook batches less a bit: one is gathered while one is in flight. More of it only makes a busy
-  // node larger: who falls behind for a moment finds the blocks in the log's memory. `budgets.waiting` bounds all together.
+  // Two of the largest webhook batches less a bit: one is gathered while one is in flight. A larger buffer only costs
+  // memory: a stream that falls behind briefly still finds its blocks in the log's cache. `budgets.waiting` bounds all streams.
   liveBytes: 8 * 2 ** 20,
   quarantine: QUARANTINE_LIMITS,
 };

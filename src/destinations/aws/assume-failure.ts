@@ -51,7 +51,7 @@ export function isAboutBaseKeys(fault: AwsFault): boolean {
   return isAboutKeys(fault) || OPERATOR_CODES.has(fault.code);
 }
 
-/** AWS says who knocked: an assumed role of ours shows as a session, where a trust policy names the role itself. */
+/** AWS names the caller. An assumed role of ours shows as a session, while a trust policy names the role itself. */
 function trustNeeded(arn: string, organisationId: number, words: string): string {
   const caller = /arn:aws[\w-]*:(?:iam|sts)::\d+:[\w+=,.@/-]+/.exec(words)?.[0];
   const session = caller && /^(arn:aws[\w-]*):sts::(\d+):assumed-role\/([^/]+)\//.exec(caller);

@@ -103,7 +103,7 @@ export function openTopic(topic: Topic, environment: DestinationEnvironment): Ba
     return pubSubFailure(answer, fault, { ...context, email });
   };
   const organisationId = environment.organisationId;
-  // An emulator knows no identities: whoever reaches it may publish.
+  // An emulator knows no identities: every client that reaches it may publish.
   const free = emulated || isGranted({ topic: name, project: topic.project }, environment.granted);
   /** Monotonic: a clock that is set back must not keep the proof for longer. */
   let boundUntil = free ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;

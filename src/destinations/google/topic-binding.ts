@@ -4,11 +4,11 @@ import { accountOf } from './pub-sub-reasons.ts';
 
 /**
  * Whether a topic is meant for an organisation. simstream publishes with one service account for all organisations, so the
- * role on the topic says no more than that somebody lets simstream in. The label of the topic says who:
+ * role on the topic only says that some organisation lets simstream in. The label of the topic says which one:
  *
  *   simstream_organisation = externalId ("_" externalId)*      externalId = "org-" organisationId
  *
- * Only who may change the topic can set it.
+ * Only an account that may change the topic can set it.
  */
 const ORGANISATION_LABEL = 'simstream_organisation';
 

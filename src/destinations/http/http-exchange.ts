@@ -181,8 +181,8 @@ class Exchange implements Dispatcher.DispatchHandler, CallUnderWay {
   onResponseEnd(): void {
     if (this.#over) return;
     this.#settle();
-    // undici frees the connection in the next turn of the event loop, which it asks for after this call; who sends again
-    // before would open a second one.
+    // undici frees the connection in the next turn of the event loop, which it asks for after this call. A request
+    // that is sent before would open a second connection.
     queueMicrotask(() => ANSWERS.next(() => this.#answer()));
   }
 
@@ -190,7 +190,7 @@ class Exchange implements Dispatcher.DispatchHandler, CallUnderWay {
     this.#end(networkFault(named(error), this.at));
   }
 
-  /** What comes next has this long; it replaces the deadline before. */
+  /** Sets the deadline of the next step, in place of the one before. */
   #within(milliseconds: number, late: () => void): void {
     if (this.#deadline) this.#deadlines?.end(this.#deadline);
     this.#deadlines = deadlinesOf(this.#clock, milliseconds);

@@ -36,7 +36,7 @@ const MOST_ANSWERED = 1_024;
 const MOST_HEADERS = 30;
 const LONGEST_VALUE = 200;
 
-/** Headers that hold no secret, whoever makes them. */
+/** Headers that hold no secret, in requests and in answers of any receiver. */
 const OPEN = new RegExp(
   `^(${[
     'accept',

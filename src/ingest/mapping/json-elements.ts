@@ -5,8 +5,8 @@
  *   list     = "[" [ object *( "," object ) ] "]"
  *   sequence = *object                              one record, or one a line
  *
- * White space may stand anywhere between them. Only what is needed to find the end of an object is looked at: whoever takes
- * the object parses it.
+ * White space may stand anywhere between them. Reading only looks for the end of each object; the caller
+ * parses the object.
  */
 export class JsonElements {
   /** Why the document cannot be read any further. */

@@ -5,7 +5,7 @@ import type { Slots } from '../lib/series.ts';
 
 /**
  * Reads the chart with the arrow keys, one slot after another. With Shift they mark a range, from the slot at which Shift was
- * pressed first. Nobody sees it but who comes to it with the keyboard.
+ * pressed first. It is invisible until it has the focus of the keyboard.
  */
 export function ChartKeys({
   label,

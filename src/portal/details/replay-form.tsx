@@ -195,7 +195,7 @@ function RangeWords({ from, until }: TimeRange) {
 function useCount(stream: DataStream, draft: ReplayDraft) {
   const valid = isValidChoice(draft.choice);
   const body = useSettled(valid ? replayBody(draft) : undefined);
-  // Whoever opens the form anew counts anew: records came meanwhile.
+  // A form that is opened anew counts anew, because records came meanwhile.
   const [opened] = useState(() => Date.now());
   const counted = useRead(['replay count', stream.id, opened, body], async (signal) => {
     if (!body) return null;
