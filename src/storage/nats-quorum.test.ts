@@ -8,7 +8,7 @@ import { watchQuorum } from './nats-quorum.ts';
 function world() {
   const clock = new ManualClock();
   const seen = { left: 0 };
-  const quorum = watchQuorum(clock, () => seen.left++);
+  const quorum = watchQuorum(clock, () => ++seen.left > 0);
   const stored = () => quorum.watch(async () => undefined);
   /** A write that has no answer in time. */
   const unanswered = async (milliseconds = 2_000) => {
@@ -20,7 +20,13 @@ function world() {
     await clock.advance(milliseconds);
     await failed;
   };
-  return { clock, quorum, seen, stored, unanswered };
+  /** The server is left, and another one connected. */
+  const leaves = async () => {
+    const before = seen.left;
+    while (seen.left === before) await unanswered();
+    quorum.reconnected();
+  };
+  return { clock, quorum, seen, stored, unanswered, leaves };
 }
 
 test('Q1: a server that stores nothing for some seconds is left, and the next one gets no less', async () => {
@@ -45,8 +51,8 @@ test('Q1: one write that is stored, an answer that says why it is not, or a new 
   assert.equal(seen.left, 0);
 });
 
-test('Q3: while no server stores anything, each gets more time, and so does each write; one that is stored ends that', async () => {
-  const { clock, quorum, seen, stored, unanswered } = world();
+test('Q4: while no server stores anything, each gets more time, and so does each write; one that is stored ends that', async () => {
+  const { clock, quorum, seen, stored, unanswered, leaves } = world();
   const pauses: number[] = [];
   const attempts: number[] = [];
   let leftAt = clock.monotonic();
@@ -63,7 +69,45 @@ test('Q3: while no server stores anything, each gets more time, and so does each
   assert.deepEqual(pauses, [4_000, 8_000, 10_000, 10_000, 10_000]);
   await stored();
   assert.equal(quorum.attemptMs, 2_000);
-  await unanswered();
-  await unanswered();
+  await leaves();
   assert.equal(seen.left, 6);
+});
+
+test('Q3: writes that began on the server before, and fail now, are not counted against the next one', async () => {
+  const { clock, quorum, seen, unanswered, leaves } = world();
+  const failing: Promise<void>[] = [];
+  const begin = (milliseconds: number) => {
+    const write = quorum.watch(async () => {
+      await clock.sleep(milliseconds);
+      throw new TimeoutError();
+    });
+    failing.push(assert.rejects(write));
+  };
+  // Many writes wait when the server is left.
+  for (let each = 0; each < 20; each++) begin(3_500 + 300 * each);
+  await leaves();
+  assert.equal(seen.left, 1);
+  await clock.advance(6_000);
+  await Promise.all(failing);
+  assert.equal(seen.left, 1);
+  // A write of its own counts.
+  await unanswered(4_000);
+  await unanswered(4_000);
+  assert.equal(seen.left, 2);
+});
+
+test('Q3: while the next connection is made, and where there is no other server, nothing is left again', async () => {
+  const { seen, unanswered } = world();
+  for (let each = 0; each < 10; each++) await unanswered();
+  assert.equal(seen.left, 1);
+  const clock = new ManualClock();
+  const alone = watchQuorum(clock, () => false);
+  for (let each = 0; each < 10; each++) {
+    const write = assert.rejects(
+      alone.watch(() => clock.sleep(2_000).then(() => Promise.reject(new TimeoutError()))),
+    );
+    await clock.advance(2_000);
+    await write;
+  }
+  assert.equal(alone.attemptMs, 2_000);
 });

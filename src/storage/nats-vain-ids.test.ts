@@ -48,7 +48,7 @@ class Server {
       },
     } as unknown as JetStreamClient,
     (_, call, withinMs = 10_000) => this.#untilAnswered(call, this.clock.monotonic() + withinMs),
-    watchQuorum(this.clock, () => {}),
+    watchQuorum(this.clock, () => false),
     this.clock,
   );
 

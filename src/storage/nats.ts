@@ -151,7 +151,9 @@ function shareConnection(
   const ask = asker(link, clock);
   const servers = () => connection.getServers().map(({ listen }) => listen);
   const quorum = watchQuorum(clock, () => {
-    if (servers().length > 1) void connection.reconnect().catch(() => undefined);
+    if (servers().length < 2 || !link.connected()) return false;
+    void connection.reconnect().catch(() => undefined);
+    return true;
   });
   link.onReconnect(() => quorum.reconnected());
   const differs = new Set<(stream: string) => void>();

@@ -156,7 +156,7 @@ async function retriesAreNoConflicts(nats: Nats): Promise<void> {
       nats.manager,
       { ...nats.jetstream, publish },
       nats.ask,
-      watchQuorum(systemClock, () => {}),
+      watchQuorum(systemClock, () => false),
       systemClock,
     );
   };
