@@ -1,3 +1,4 @@
+import type { Lease } from '../lib/memory-pool.ts';
 import type { Block } from '../records/block.ts';
 import { leanBlock, leaseOf } from '../records/leased-block.ts';
 import { keepWithin } from './kept-blocks.ts';
@@ -57,6 +58,8 @@ const BLOCK_OVERHEAD = 2048;
 
 interface Encoded extends RecentBlock {
   readonly bytes?: Uint8Array;
+  /** Of its payload, when it became one of the newest. */
+  readonly lease?: Lease | undefined;
 }
 
 /** Where somebody reads a partition, and how many bytes had left the newest by then. */
@@ -67,8 +70,8 @@ interface Reader {
 
 export function recentBlocks(partitions: number, budget = RECENT_BYTES): RecentBlocks {
   const weight = ({ block }: RecentBlock) => block.heldBytes + BLOCK_OVERHEAD;
-  const kept = ({ block }: RecentBlock) => leaseOf(block)?.retain();
-  const forgotten = ({ block }: RecentBlock) => leaseOf(block)?.release();
+  const kept = ({ lease }: Encoded) => lease?.retain();
+  const forgotten = ({ lease }: Encoded) => lease?.release();
   const readers: (Reader | undefined)[] = [];
   let left = 0;
 
@@ -94,7 +97,7 @@ export function recentBlocks(partitions: number, budget = RECENT_BYTES): RecentB
     if (isWanted(partition, sequence, needed)) wanted.add(partition, sequence, recent);
     else becomeLean(partition, sequence, recent);
   };
-  const becomeLean = (partition: number, sequence: number, { bytes, ...recent }: Encoded) => {
+  const becomeLean = (partition: number, sequence: number, { bytes, lease: _, ...recent }: Encoded) => {
     const block = bytes ? leanBlock(recent.block, bytes) : recent.block;
     lean.add(partition, sequence, { ...recent, block });
   };
@@ -129,7 +132,8 @@ export function recentBlocks(partitions: number, budget = RECENT_BYTES): RecentB
         const before = group.get(partition, sequence);
         if (before && before.id !== recent.id) group.forget(partition, sequence);
       }
-      newest.add(partition, sequence, bytes ? { ...recent, bytes } : recent);
+      const lease = leaseOf(recent.block);
+      newest.add(partition, sequence, bytes ? { ...recent, bytes, lease } : { ...recent, lease });
     },
     addRead: read.add,
     get: find,

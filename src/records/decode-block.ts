@@ -1,4 +1,4 @@
-import { crc32, zstdDecompressSync } from 'node:zlib';
+import { crc32 } from 'node:zlib';
 import {
   BLOCK_HEADER,
   BLOCK_MAGIC,
@@ -11,7 +11,7 @@ import {
 import { type EndpointColumns, readEndpoints } from './endpoints.ts';
 import { KINDS, RECORD_KINDS } from './kinds.ts';
 import type { RecordIndex } from './record-index.ts';
-import { Unpacked } from './unpacked.ts';
+import { payloadOf } from './stored-payload.ts';
 
 /* Reads blocks; their grammar is in block.ts. */
 
@@ -20,15 +20,6 @@ const LARGEST_PAYLOAD = 256 * 2 ** 20;
 const MOST_RECORDS = 2 ** 24;
 /** Far more columns than exist. The table stays short enough to read it with the header. */
 const MOST_COLUMNS = 64;
-
-/** The smallest chunk that zlib accepts. */
-const SMALLEST_CHUNK = 64;
-
-/**
- * For all blocks of the process. A stream usually sends a block of one organisation once, as a whole: the first budget has
- * room for the largest batch. Several streams take parts of the other blocks, and one batch spreads over many of them.
- */
-const UNPACKED = { whole: new Unpacked(8 * 2 ** 20), mixed: new Unpacked(32 * 2 ** 20) };
 
 /** The facts of a block after its header is read and its index matches its checksum. */
 interface Opened {
@@ -61,30 +52,6 @@ export function decodeBlock(source: Uint8Array): Block {
     payload: payloadOf(bytes, true),
   };
   return opened.version === 1 ? withEndpoints(block) : block;
-}
-
-/**
- * The payload of an encoded block, decompressed at the first call. It stays in memory while there is room for it.
- * @param encoded whose header is sound
- * @param check whether the bytes are compared with their checksum: they come from a disk or a network
- */
-export function payloadOf(encoded: Uint8Array, check: boolean): () => Uint8Array {
-  const bytes = Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);
-  let payload: Uint8Array | undefined;
-  return () => {
-    if (payload) return payload;
-    const codec = bytes[6] as number;
-    const length = bytes.readUInt32LE(16);
-    const stored = bytes.subarray(bytes.length - bytes.readUInt32LE(20));
-    if (check && crc32(stored) !== payloadCrcOf(bytes))
-      throw new BlockFault('the payload of the block does not match its checksum');
-    payload = unpack(stored, codec, length);
-    const unpacked = bytes.readUInt32LE(12) > 1 ? UNPACKED.mixed : UNPACKED.whole;
-    unpacked.add(codec === 0 ? 0 : length, () => {
-      payload = undefined;
-    });
-    return payload;
-  };
 }
 
 /** The number of records in the header of a block that cannot be decoded; undefined if it has no header. */
@@ -214,25 +181,5 @@ function endpointsIn(block: Block): EndpointColumns {
     if (!(error instanceof BlockFault)) throw error;
     // A reader of the records themselves gets the fault.
     return { endpoints: new Uint32Array(block.count), endpointsHigh: new Uint32Array(0) };
-  }
-}
-
-function unpack(stored: Uint8Array, codec: number, length: number): Uint8Array {
-  if (codec === 0) {
-    if (stored.length !== length) throw new BlockFault('the payload of the block has the wrong length');
-    return stored;
-  }
-  const payload = decompress(stored, length);
-  if (payload.length !== length) throw new BlockFault('the payload of the block has the wrong length');
-  return payload;
-}
-
-function decompress(stored: Uint8Array, length: number): Uint8Array {
-  try {
-    // One chunk: joining many costs as much as decompressing. With one byte more, Node.js does not allocate a second chunk.
-    const chunkSize = Math.max(SMALLEST_CHUNK, length + 1);
-    return zstdDecompressSync(stored, { maxOutputLength: Math.max(1, length), chunkSize });
-  } catch (error) {
-    throw new BlockFault(`the payload of the block cannot be decompressed: ${(error as Error).message}`);
   }
 }

@@ -1,6 +1,7 @@
 import type { Lease } from '../lib/memory-pool.ts';
 import { type Block, blockInMemory, type RecordIndex } from './block.ts';
-import { payloadOf } from './decode-block.ts';
+import { placeOf, placePayload } from './payload-place.ts';
+import { payloadOf } from './stored-payload.ts';
 
 /**
  * A block whose payload lies in memory that is used again. When the lease is over, the payload is decompressed from the encoded
@@ -20,7 +21,10 @@ export function leasedBlock(index: RecordIndex, lease: Lease, arrivedAt: number,
     lease.giveUp();
     return bytes;
   };
-  leases.set(payload, lease);
+  placePayload(payload, {
+    passing: () => lease.bytes ?? passing(unpacked),
+    lease: () => (lease.bytes ? lease : placeOf(unpacked)?.lease()),
+  });
   return { ...plain, payload };
 }
 
@@ -41,24 +45,23 @@ export function passingBlock(index: RecordIndex, lease: Lease, arrivedAt: number
     lease.giveUp();
     return bytes;
   };
-  leases.set(payload, lease);
+  placePayload(payload, { passing: () => lease.bytes ?? payload(), lease: () => lease });
   return { ...blockInMemory(index, lease.bytes as Uint8Array, arrivedAt), payload };
 }
 
 type Payload = Pick<Block, 'payload'>;
 
-/** By the function that returns the payload: a copy of a block with another payload has no lease. */
-const leases = new WeakMap<Payload['payload'], Lease>();
-
-/** The lease of the payload's memory; undefined if that is not used again. */
+/** The lease of the memory in which the payload lies now; undefined: it does not lie in memory that is used again. */
 export function leaseOf({ payload }: Payload): Lease | undefined {
-  return leases.get(payload);
+  return placeOf(payload)?.lease();
 }
 
 /** The payload, for use until the next `await`, or for as long as the caller holds the block's lease. Throws BlockFault. */
-export function passingPayload(block: Payload): Uint8Array {
-  return leaseOf(block)?.bytes ?? block.payload();
+export function passingPayload({ payload }: Payload): Uint8Array {
+  return passing(payload);
 }
+
+const passing = (payload: () => Uint8Array): Uint8Array => placeOf(payload)?.passing() ?? payload();
 
 /** The bytes of one record of a block, for use as long as those of `passingPayload`; a view, not a copy. */
 export function passingRecord(block: Pick<Block, 'payload' | 'starts' | 'ends'>, index: number): Uint8Array {

@@ -5,20 +5,29 @@
  */
 export class Unpacked {
   readonly #most: number;
+  readonly #later: (call: () => void) => void;
   #kept: ({ readonly bytes: number; readonly forget: () => void } | undefined)[] = [];
   #oldest = 0;
   #bytes = 0;
+  #leaving: (() => void)[] = [];
 
-  /** @param most the budget in bytes; the payload that was added last stays, whatever its size */
-  constructor(most: number) {
+  /**
+   * @param most the budget in bytes; the payload that was added last stays, whatever its size
+   * @param later calls back in another turn of the event loop
+   */
+  constructor(most: number, later: (call: () => void) => void = setImmediate) {
     this.#most = most;
+    this.#later = later;
   }
 
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** @param forget called once, when other payloads need the budget */
+  /**
+   * @param forget called once, in a later turn than the one in which other payloads need the budget: whoever gathers records of many
+   *   blocks in one turn has views of all of them
+   */
   add(bytes: number, forget: () => void): void {
     this.#kept.push({ bytes: bytes + OVERHEAD, forget });
     this.#bytes += bytes + OVERHEAD;
@@ -27,12 +36,22 @@ export class Unpacked {
       // What forgets holds the block: it must not stay in the list until the list is cut.
       this.#kept[this.#oldest++] = undefined;
       this.#bytes -= oldest?.bytes ?? 0;
-      oldest?.forget();
+      if (oldest) this.#leave(oldest.forget);
     }
     if (this.#oldest > 1024 && this.#oldest * 2 > this.#kept.length) {
       this.#kept = this.#kept.slice(this.#oldest);
       this.#oldest = 0;
     }
+  }
+
+  #leave(forget: () => void): void {
+    this.#leaving.push(forget);
+    if (this.#leaving.length > 1) return;
+    this.#later(() => {
+      const leaving = this.#leaving;
+      this.#leaving = [];
+      for (const leave of leaving) leave();
+    });
   }
 }
 
