@@ -1,6 +1,7 @@
 import { DecimalSum } from './decimal-sum.ts';
 import { compileFields, textAt } from './fields.ts';
 import { NO_PLACES } from './record-index.ts';
+import { RecordReader } from './record-reader.ts';
 import { AMOUNT, AMOUNTS } from './required-fields.ts';
 
 /** Sums over usage records, as they are stored and shown: exact decimals as text. */
@@ -53,8 +54,16 @@ export class UsageSums {
     return sums;
   }
 
-  /** Adds the record from `from` (included) to `to` (excluded). */
-  addRecord(bytes: Uint8Array, from: number, to: number): void {
+  /**
+   * Adds the record from `from` (included) to `to` (excluded).
+   * @param view of the same bytes: who adds many records of them makes it once
+   */
+  addRecord(bytes: Uint8Array, from: number, to: number, view = viewOf(bytes)): void {
+    // Most records have the shape of an earlier one, which is read in a third of the time.
+    if (READER.read(bytes, view, from, to, false) === to && READER.scan.valid) {
+      this.#add(bytes, READER.scan.amounts, to);
+      return;
+    }
     const found = FIELDS.read(bytes, from, to);
     for (let amount = 0; amount < AMOUNTS; amount++) places[amount] = found[amount * 2] as number;
     this.#add(bytes, places, to);
@@ -156,9 +165,16 @@ const PATHS: Readonly<Record<keyof typeof AMOUNT, string>> = {
   trafficType: 'traffic_type.description',
   trafficTypeId: 'traffic_type.id',
 };
+/** Of records that READER does not know as valid: those with escaped names, and those that older versions took. */
 const FIELDS = compileFields(Object.values(PATHS));
+const READER = new RecordReader('usage');
 /** Of the record that is added. */
 const places = new Int32Array(AMOUNTS);
+
+/** For bytes that hold many records. */
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+}
 
 function addPlace(sum: DecimalSum, bytes: Uint8Array, from: number, to: number): void {
   if (from >= 0) sum.addFrom(bytes, from, to);

@@ -1,7 +1,7 @@
 import type { Outcome, Segment } from '../../destinations/contract.ts';
 import type { Block } from '../../records/block.ts';
 import { passingPayload } from '../../records/leased-block.ts';
-import { UsageSums } from '../../records/usage-sums.ts';
+import { UsageSums, viewOf } from '../../records/usage-sums.ts';
 
 /** The sums of an hour of the ledger, by an arrival in it. */
 type SumsAt = (arrivedAt: number) => UsageSums;
@@ -100,12 +100,13 @@ function sumsOf(segment: Segment): UsageSums {
 
 function addTaken(usage: UsageSums, { block, from, to }: Segment, taken?: (index: number) => boolean): void {
   const payload = passingPayload(block);
+  const view = viewOf(payload);
   const { starts, ends, amounts } = block;
   for (let index = from; index < to; index++) {
     if (taken && !taken(index)) continue;
     const start = starts[index] as number;
     const end = ends[index] as number;
     if (amounts) usage.addPlaces(payload, start, end, amounts, index);
-    else usage.addRecord(payload, start, end);
+    else usage.addRecord(payload, start, end, view);
   }
 }
