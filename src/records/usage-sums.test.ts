@@ -108,6 +108,21 @@ const ODD: readonly string[] = [
   `{${rest},"traffic_type":{"id":5},"cost":13,"currency":{"code":"EUR"},"nested":{"cost":99,"currency":{"code":"XXX"}}}`,
 ];
 
+test('odd records are summed up as JSON is read, whether their shapes are known or not', () => {
+  for (const text of [...ODD, ...ODD]) {
+    const bytes = Buffer.from(text);
+    const sums = new UsageSums();
+    sums.addRecord(bytes, 0, bytes.length);
+    const record = JSON.parse(text);
+    const described = record.traffic_type.description;
+    const trafficType = typeof described === 'string' ? described : String(record.traffic_type.id);
+    const currency = record.currency?.code ?? '';
+    const cost = [{ currency, trafficType, amount: String(record.cost ?? 0) }];
+    assert.deepEqual(sums.totals.cost, cost, text.slice(0, 300));
+    assert.equal(sums.totals.total, String(record.volume.total));
+  }
+});
+
 for (const format of ['array', 'ndjson'] as const)
   test(`the places that ingest has found say the same as the records (${format})`, async () => {
     const reader = new RecordReader('usage');
