@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { type ApiClient, ASK_EVERY, createApiClient, usageWebhook } from '../tests/support/api-client.ts';
 import {
   type NodeOptions,
@@ -34,6 +35,9 @@ export const NODE_ARGUMENTS = [
   ...(process.env.SIMSTREAM_BENCH_NODE_ARGUMENTS ?? '').split(' ').filter(Boolean),
 ];
 
+/** That of `npm run simstream`. */
+const COMPILE_CACHE = fileURLToPath(new URL('../node_modules/.cache/node', import.meta.url));
+
 function optionsOfScript(): string[] {
   const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
   const { scripts } = JSON.parse(text) as { scripts: { simstream: string } };
@@ -48,7 +52,7 @@ export async function startBenchNode(
     dataDirectory,
     nodeArguments: NODE_ARGUMENTS,
     ...options,
-    environment: { SIMSTREAM_SECRET: SECRET, ...options.environment },
+    environment: { SIMSTREAM_SECRET: SECRET, NODE_COMPILE_CACHE: COMPILE_CACHE, ...options.environment },
   });
   return {
     node,

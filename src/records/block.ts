@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { compressed } from './compressor.ts';
 import { KINDS } from './kinds.ts';
+import { placesColumn } from './places-column.ts';
 import type { RecordIndex } from './record-index.ts';
 import { compressNow } from './zstd-now.ts';
 
@@ -19,7 +20,7 @@ export type { RecordIndex, RecordKind } from './record-index.ts';
  *              falling width, so that each column is aligned
  *   stored   = the payload, as it is or compressed          (storedLength bytes)
  *
- * COLUMNS has the names of the columns. A reader skips a column that it does not know. A column of zeros only may be
+ * COLUMNS has the names of the columns; the last one may be "m", the amounts' places (places-column.ts). A reader skips a column that it does not know. A column of zeros only may be
  * missing. `start` and `end` are always present, and so are the ordinals if the block has several organisations.
  *
  * All integers are little-endian. `payload` holds the records' own bytes in order. Exactly one comma separates two
@@ -82,17 +83,26 @@ const COLUMNS: readonly { readonly name: string; readonly field: ColumnField }[]
   { name: 'o', field: 'ordinals' },
   { name: 'a', field: 'alerts' },
 ];
+interface StoredColumn {
+  readonly name: string;
+  /** Bytes of each record. */
+  readonly width: number;
+  readonly values: Column;
+}
+
 /** The columns of an index that are stored, in their order. */
-function storedColumns(index: RecordIndex): { readonly name: string; readonly values: Column }[] {
-  const columns: { name: string; values: Column }[] = [];
+function storedColumns(index: RecordIndex): StoredColumn[] {
+  const columns: StoredColumn[] = [];
   for (const { name, field } of COLUMNS) {
     const values = index[field];
     if (values.length === 0) continue;
     if ((field === 'endpoints' || field === 'endpointsHigh') && values.every((value) => value === 0))
       continue;
-    columns.push({ name, values });
+    columns.push({ name, width: values.BYTES_PER_ELEMENT, values });
   }
-  return columns.sort((a, b) => b.values.BYTES_PER_ELEMENT - a.values.BYTES_PER_ELEMENT);
+  columns.sort((a, b) => b.width - a.width);
+  const places = placesColumn(index);
+  return places ? [...columns, places] : columns;
 }
 
 /** Bytes of the table of columns. */
@@ -151,9 +161,9 @@ function assemble(
   bytes.writeUInt32LE(0, 36);
   let at = BLOCK_HEADER;
   bytes.fill(0, at, at + tableBytes(columns.length));
-  for (const [place, { name, values }] of columns.entries()) {
+  for (const [place, { name, width }] of columns.entries()) {
     bytes[at + place * 2] = name.charCodeAt(0);
-    bytes[at + place * 2 + 1] = values.BYTES_PER_ELEMENT;
+    bytes[at + place * 2 + 1] = width;
   }
   at += tableBytes(columns.length);
   const put = (column: Column | Float64Array) => {

@@ -10,6 +10,7 @@ import {
 } from './block.ts';
 import { type EndpointColumns, readEndpoints } from './endpoints.ts';
 import { KINDS, RECORD_KINDS } from './kinds.ts';
+import { PLACES, readPlaces } from './places-column.ts';
 import type { RecordIndex } from './record-index.ts';
 import { payloadOf } from './stored-payload.ts';
 
@@ -47,7 +48,7 @@ export function decodeBlock(source: Uint8Array): Block {
     ...columns,
     arrivedAt: bytes.readDoubleLE(24),
     payloadLength: bytes.readUInt32LE(16),
-    heldBytes: index.length + bytes.length,
+    heldBytes: index.length + bytes.length + (columns.amounts?.byteLength ?? 0),
     payloadCrc: payloadCrcOf(bytes),
     payload: payloadOf(bytes, true),
   };
@@ -135,6 +136,7 @@ function readColumns({ version, kind, index, columns, count, organisationCount }
   };
   const ordinals = found.get('o');
   const alerts = found.get('a');
+  const places = found.get(PLACES);
   const complete = found.has('s') && found.has('e') && (organisationCount < 2 || ordinals !== undefined);
   requireSound(count === 0 || complete);
   if (ordinals)
@@ -155,6 +157,7 @@ function readColumns({ version, kind, index, columns, count, organisationCount }
     alerts: alerts
       ? new Uint8Array(index.buffer, alerts.at, count)
       : new Uint8Array(kind === 'event' ? count : 0),
+    amounts: places && readPlaces(index.subarray(places.at, places.at + places.width * count), count),
   };
 }
 

@@ -28,8 +28,8 @@ export interface RecordIndex {
   readonly eventTypes: Uint32Array;
   readonly alerts: Uint8Array;
   /**
-   * Of usage, while the block is in the memory of the node that took the records: AMOUNTS places each, within the record, of what
-   * the ledger sums up; see AMOUNT. 0: the record lacks it. The first is NO_PLACES where they are not known. It is not stored.
+   * Of usage: AMOUNTS places each, within the record, of what the ledger sums up; see AMOUNT. 0: the record lacks it. The first
+   * is NO_PLACES where they are not known. Of blocks of a few records, and of those that older versions stored, none are known.
    */
   readonly amounts?: Uint16Array | undefined;
 }
