@@ -71,7 +71,9 @@ function knownError(error: unknown): ApiError | undefined {
     return new ApiError('Busy', 'The storage does not answer; try again later.', {
       retryAfter: STORE_RETRY_AFTER_SECONDS,
     });
-  const { code, statusCode } = error as { code?: string; statusCode?: number };
+  // Anything may be thrown, and `code` is a number in some libraries' errors.
+  const { code: thrown, statusCode } = (error ?? {}) as { code?: unknown; statusCode?: number };
+  const code = typeof thrown === 'string' ? thrown : undefined;
   const [token, message] = FRAMEWORK_ERRORS[code ?? ''] ?? [];
   if (token) return new ApiError(token, message);
   // A later version of the framework may find more mistakes of callers.

@@ -51,9 +51,11 @@ const OPENED_TOGETHER = 32;
  */
 export async function createNatsLog(nats: Nats, options: NatsLogOptions): Promise<RecordLog> {
   const { clock, partitions: count, prefix = 'simstream' } = options;
-  const partitions = await openPartitions(nats, options);
+  const [partitions, requests] = await Promise.all([
+    openPartitions(nats, options),
+    openRequests(nats, { name: `${prefix}-requests`, clock }),
+  ]);
   const recent = recentBlocks(count, options.recentBytes ?? RECENT_BYTES);
-  const requests = await openRequests(nats, { name: `${prefix}-requests`, clock });
   const tips = shareTips<number>(nats, `${prefix}.tips.${count}`, (partition, next) => {
     const known = partitions[partition];
     if (known) known.next = Math.max(known.next, next);

@@ -33,14 +33,13 @@ export async function openDistributed(
       version: DISTRIBUTED_VERSION,
     });
     const { partitions, retention } = config;
-    const log = await createNatsLog(nats, {
-      prefix: PREFIX,
-      partitions,
-      clock: shared,
-      retentionMs: retention,
-    });
+    // Each new stream waits for an election, and none of them for another.
+    const [log, store] = await Promise.all([
+      createNatsLog(nats, { prefix: PREFIX, partitions, clock: shared, retentionMs: retention }),
+      createNatsRegistry(nats, { prefix: `${PREFIX}-leases` }),
+    ]);
     const leases = createSharedLeases({
-      store: await createNatsRegistry(nats, { prefix: `${PREFIX}-leases` }),
+      store,
       lastEpoch: async (partition) =>
         (await WATERMARK.get(registry, watermarkKey(partition)))?.document.epoch ?? 0,
       // The oldest block: the newest ones are in memory.

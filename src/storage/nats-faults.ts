@@ -1,4 +1,4 @@
-import { JetStreamApiError } from '@nats-io/jetstream';
+import { JetStreamApiError, JetStreamError } from '@nats-io/jetstream';
 import { errors, NoRespondersError, RequestError, TimeoutError } from '@nats-io/transport-node';
 import { ConnectionLost } from './nats-link.ts';
 import { RememberedInVain } from './nats-vain-ids.ts';
@@ -30,11 +30,19 @@ export function isWithoutJetStream(error: unknown): boolean {
   return error instanceof Error && error.name === 'JetStreamNotEnabled';
 }
 
+/** NATS refuses the call, and says why. */
+export function isAnswer(error: unknown): boolean {
+  if (error instanceof JetStreamApiError || error instanceof JetStreamError) return true;
+  return error instanceof errors.PermissionViolationError;
+}
+
 /** This process closes its connection, or has closed it. */
 export function isClosing(error: unknown): boolean {
   return error instanceof errors.ClosedConnectionError || error instanceof errors.DrainingConnectionError;
 }
 
 export function messageOf(error: unknown): string {
+  if (isWithoutJetStream(error))
+    return 'no server takes it: the stream has no leader, was deleted, or JetStream is off';
   return error instanceof Error ? error.message : String(error);
 }

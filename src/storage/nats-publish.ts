@@ -141,7 +141,8 @@ export function publisher(
       await vain.refused(subject, expected, async () => (await lastOf(subject))?.seq);
       return unsure > 1 ? storedBefore(subject, id, withinMs, ack.seq) : { type: 'conflict' };
     } catch (error) {
-      if (error instanceof JetStreamApiError && error.code === WRONG_LAST_SEQUENCE)
+      const answer = error instanceof StoreUnavailable ? error.cause : error;
+      if (answer instanceof JetStreamApiError && answer.code === WRONG_LAST_SEQUENCE)
         return unsure > 0 ? storedBefore(subject, id, withinMs) : { type: 'conflict' };
       if (error instanceof StoreUnavailable) throw error;
       throw new StoreUnavailable(`NATS: a message for ${subject} is refused: ${messageOf(error)}`, {

@@ -10,7 +10,7 @@ import {
 import { connect, type NatsConnection, nuid } from '@nats-io/transport-node';
 import { StoreUnavailable } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
-import { isClosing, isTransient, messageOf } from './nats-faults.ts';
+import { isAnswer, isClosing, isTransient, messageOf } from './nats-faults.ts';
 import { allRefuse } from './nats-gone.ts';
 import { type NatsLink, watchLink } from './nats-link.ts';
 import { connectionOptions, withoutCredentials } from './nats-options.ts';
@@ -196,7 +196,10 @@ function shareConnection(
   };
 }
 
-/** Repeats a call on the next connection when its own connection was lost. */
+/**
+ * Repeats a call on the next connection when its own connection was lost. What NATS refuses for good, such as a call to a stream that
+ * somebody deleted, is a fault of the storage, too, and no bug: it ends when the stream or the permission is there again.
+ */
 function asker(link: NatsLink, clock: Clock): Ask {
   return (what, call, withinMs = ANSWER_WITHIN_MS) => {
     const deadline = clock.monotonic() + withinMs;
@@ -208,7 +211,8 @@ function asker(link: NatsLink, clock: Clock): Ask {
       });
       return link.whileUp(call);
     };
-    const refused = (error: unknown) => (isClosing(error) ? failed(messageOf(error), error) : error);
+    const refused = (error: unknown) =>
+      isClosing(error) || isAnswer(error) ? failed(messageOf(error), error) : error;
     return untilDeadline(clock, deadline, isTransient, attempt, { failed, refused });
   };
 }
