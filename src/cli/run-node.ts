@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { type Config, flagOf, variableOf } from '../config/config.ts';
 import { DirectoryFault } from '../lib/make-directory.ts';
-import { createTelemetry } from '../telemetry/telemetry.ts';
+import { createTelemetry } from '../telemetry/create-telemetry.ts';
 import { VERSION } from '../version.ts';
 import { tuneCollector } from './collector.ts';
 import { createLogger } from './logger.ts';

@@ -4,7 +4,7 @@ import { createLogger } from '../cli/logger.ts';
 import { createActivity } from '../delivery/watching/activity.ts';
 import { TestWorld } from '../delivery/world.fixture.ts';
 import type { Outcome } from '../destinations/contract.ts';
-import { createTelemetry } from '../telemetry/telemetry.ts';
+import { createTelemetry } from '../telemetry/create-telemetry.ts';
 import { observeDelivery } from './delivery-observer.ts';
 
 /** A running delivery whose receiver answers so, and the value of a metric of its node. */

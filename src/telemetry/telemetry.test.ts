@@ -7,8 +7,9 @@ import { Registry } from 'prom-client';
 import { createLogger } from '../cli/logger.ts';
 import type { LogLevel } from '../config/config.ts';
 import { ManualClock } from '../lib/manual-clock.fixture.ts';
+import { createTelemetry } from './create-telemetry.ts';
 import { createMetrics, KNOWN_CAUSES } from './metrics.ts';
-import { createTelemetry, type DeliveryAttempt } from './telemetry.ts';
+import type { DeliveryAttempt } from './telemetry.ts';
 
 const ATTEMPT: DeliveryAttempt = {
   streamId: '5f3a9c1e',
