@@ -78,7 +78,7 @@ export async function answerPage<Item>(
   }
   if (perPage !== undefined) return listAnswer(texts, headersOf(total, perPage, page, page, path));
   if (texts.length === items.length) return listAnswer(texts, headersOf(total, Math.max(1, total), 1));
-  // What is left must begin with a page, of a size that may be asked for.
+  // The rest must begin with a page, of an allowed size.
   const size = Math.min(texts.length, MOST_PER_PAGE);
   const pages = Math.floor(texts.length / size);
   return listAnswer(texts.slice(0, pages * size), headersOf(total, size, 1, pages, path));

@@ -1,6 +1,6 @@
 import type { Random } from '../lib/clock.ts';
 
-/** Ids that are made together: asking the system for randomness for each request would cost more than all else of an id. */
+/** Ids that are made together: asking the system for randomness for each request would cost more than the rest of an id. */
 const AT_ONCE = 128;
 const BYTES = 8;
 

@@ -88,7 +88,7 @@ const MOST_ENTRIES = 500;
 const MOST_UNKNOWN = 50;
 /** Two weeks of a node where something happens every minute; in life a few MB a year. */
 const MOST_CHUNKS = 20_000;
-/** What stands in the place of entries that were not kept. */
+/** The entry in the place of those that were not kept. */
 const MISSING = { actor: 'simstream', action: 'EntriesMissing', ip: '', status: 0 } as const;
 const TRIM_EVERY_MS = 3_600_000;
 /** Entries that one page looks at: a few milliseconds. */

@@ -23,7 +23,7 @@ interface Origin {
  *   name → connection → (handshake) → open        proxy → (handshake) → open        any → closed
  */
 interface Connection {
-  /** Its socket is there, and connects. */
+  /** Its socket exists, and connects. */
   begun(socket: Socket): void;
   /** Requests can be made. */
   opened(): void;

@@ -10,7 +10,7 @@ export interface CloudGrant {
   readonly resource: string;
 }
 
-/** What is granted to an organisation. */
+/** The cloud resources that are granted to an organisation. */
 export function grantedTo(organisationId: number, grants: readonly CloudGrant[] = []): readonly string[] {
   return grants
     .filter(({ organisation }) => organisation === '*' || organisation === organisationId)

@@ -34,7 +34,7 @@ function isEmptyList(value: unknown): boolean {
   return Array.isArray(value) && value.length === 0;
 }
 
-/** Where a changed destination points, beside what it was. */
+/** The place of a changed destination, beside the place before. */
 export interface Moved {
   /** Another host, account or project than before. */
   readonly elsewhere: boolean;

@@ -3,7 +3,7 @@ import type { FieldFault } from '../errors.ts';
 import type { Credentials, DestinationType } from './contract.ts';
 import { maskUrl, maskUrlsIn, restoreUrl, secretsInUrl } from './url-secrets.ts';
 
-/** What stands in the place of a secret in every answer; sent back, it means "keep the stored one". */
+/** Replaces a secret in every answer; sent back, it means "keep the stored one". */
 export const MASK = '***';
 
 /** Where credentials stand in the body of a create or patch: paths of faults begin with it. */

@@ -7,7 +7,7 @@ export interface CallUnderWay {
   stage(): Stage;
 }
 
-/** `body`: the answer's header is there. */
+/** `body`: the answer's header has arrived. */
 type Stage = Reaching | 'body';
 
 /** The calls of one destination that are not over, the oldest first. */

@@ -1,7 +1,7 @@
 import type { ErrorToken, FieldFault } from '../errors.ts';
 import type { Json } from '../registry/registry.ts';
 
-/** Something of a filter that was read: how it was sent, and what it means. */
+/** A part of a filter that was read: its form in the request, and its meaning. */
 export interface Read<Meaning> {
   readonly sent: Json;
   readonly meaning: Meaning;
@@ -10,7 +10,7 @@ export interface Read<Meaning> {
 /** As many faults as one answer lists. */
 const MOST_FAULTS = 20;
 
-/** Gathers what is wrong with filters. */
+/** Collects the faults of filters. */
 export class Faults {
   readonly found: FieldFault[] = [];
 

@@ -1,6 +1,6 @@
 import type { FilterElement, PlainElement, TopElement } from './syntax.ts';
 
-/** What is known about whether a record passes. */
+/** Whether a record passes, as far as it is known. */
 export type Truth = typeof NO | typeof YES | typeof UNKNOWN;
 const NO = 0;
 export const YES = 1;

@@ -32,7 +32,7 @@ function larger(places: Int32Array): Int32Array<ArrayBuffer> {
   return more;
 }
 
-/** A name of a path, with what comes behind it. */
+/** A name of a path, with the names below it. */
 interface Branch {
   readonly name: Uint8Array;
   readonly branches: Branch[];

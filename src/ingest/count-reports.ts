@@ -4,7 +4,7 @@ import type { Ingest, IngestOutcome, IngestRequest } from './ingest.ts';
 import type { CountedSessions, KeptSessions } from './mapping/kept-sessions.ts';
 import type { Mapping } from './mapping/map-record.ts';
 
-/** What is wrong with a report, by its place among the reports. */
+/** The faults of reports, by the place among the reports. */
 export type RefusedReports = ReadonlyMap<number, Pick<RecordFault, 'path' | 'message'>>;
 
 /** Records, one a line, made of reports. */

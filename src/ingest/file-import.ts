@@ -14,7 +14,7 @@ export interface Portion {
   readonly leftOut?: number;
 }
 
-/** What is wrong with a record of the file. */
+/** The fault of a record of the file. */
 export interface PortionFault {
   readonly line: number;
   readonly path: string;
@@ -96,7 +96,7 @@ export type PostAnswer =
   | { readonly type: 'busy'; readonly afterMs: number; readonly cause: string }
   | { readonly type: 'refused'; readonly cause: string; readonly faults: readonly RecordFault[] };
 
-/** What is wrong with a record; `index` counts within the portion. */
+/** The fault of a record; `index` counts within the portion. */
 export interface RecordFault {
   readonly index: number;
   readonly path: string;

@@ -61,7 +61,7 @@ export async function takeRecords(options: RecordsHttpOptions, call: RecordsCall
     const skipInvalid = skipInvalidOf(call.invalid);
     const idempotencyKey = idempotencyKeyOf(headers['idempotency-key']);
     const { body, lease, form, ticket } = await readRecordsBody(call.body, headers, ingest);
-    // What is converted may keep views of the body.
+    // The converted records may keep views of the body.
     if (form.type !== 'records') lease?.giveUp();
     try {
       const key = idempotencyKey === undefined ? {} : { idempotencyKey };
@@ -149,7 +149,7 @@ function notConverted({ failed, indexes, leftOut, faults }: Converted): ApiError
   return new ApiError('InputValidationFailed', `${what}; nothing was stored.`, { errors: faults });
 }
 
-/** The outcome in terms of what was sent: records that could not be converted count as rejected. */
+/** The outcome by the records of the request: those that could not be converted count as rejected. */
 function ofConverted(outcome: IngestOutcome, { indexes, failed, faults }: Converted): IngestOutcome {
   if (outcome.type !== 'accepted' && outcome.type !== 'invalid') return outcome;
   const own = outcome.faults.map((fault) => ({ ...fault, index: indexes[fault.index] ?? fault.index }));

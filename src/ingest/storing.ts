@@ -74,7 +74,7 @@ export function createStoring(
         return { type: 'stored', positions: [] };
       return await log.append(blocks, options);
     } finally {
-      // The log holds what it keeps in memory.
+      // The log itself holds the memory of the blocks that it keeps.
       for (const { lease } of groups) lease?.release();
     }
   };

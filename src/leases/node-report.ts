@@ -20,7 +20,7 @@ interface ReportContext {
 /** How often clocks are compared, and how often one that differs is reported. */
 const SKEWS = { compareEveryMs: 5_000, reportEveryMs: 60_000 };
 
-/** What a node says about the nodes, the partitions, and what is wrong with its own part. */
+/** A node's report on the nodes, the partitions, and the faults of its own part. */
 export class NodeReport {
   readonly #context: ReportContext;
   /** Since when nobody holds a partition, as this node sees it (monotonic). */
@@ -80,7 +80,7 @@ export class NodeReport {
     return `the storage has stored no heartbeat of this node ${since}`;
   }
 
-  /** Why this node does not run what it should run. */
+  /** Why this node does not run all of its partitions. */
   #missing(stuck: readonly number[]): string[] {
     const { view, partitions, session, isRunning, leaving } = this.#context;
     const owners = view.owners(partitions);

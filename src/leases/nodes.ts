@@ -16,7 +16,7 @@ export interface NodesSnapshot {
   readonly ageMs: number | undefined;
   /** Whether the storage takes writes of this node. Without it, other nodes may hold what is shown as its own. */
   readonly quorum: boolean;
-  /** What is wrong with this node's part, in words. */
+  /** The faults of this node's part, in words. */
   readonly faults: readonly string[];
 }
 

@@ -6,7 +6,7 @@ export const WARN_SKEW_MS = 1_000;
 /** With fewer nodes nobody can say which clock is wrong. */
 const LEAST_NODES = 3;
 
-/** Whether the clock of the answering node is wrong, judged by the clocks of all that are there. */
+/** Whether the clock of the answering node is wrong, judged by the clocks of all present nodes. */
 export function clockFaults(nodes: readonly NodeView[]): string[] {
   const skews = nodes
     .flatMap(({ state, skewMs }) => (state === 'silent' || skewMs === undefined ? [] : skewMs))

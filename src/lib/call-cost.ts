@@ -6,7 +6,7 @@ export interface CallCost {
   readonly work: Work;
   /** Milliseconds that the event loop was busy with it and nothing else. Waiting costs nothing. */
   loopMs: number;
-  /** The call was answered. What it has set in motion goes on at nobody's expense. */
+  /** The call was answered. Work that it started goes on without being charged. */
   answered?: boolean;
   /** What the call changed, for the audit log, without secrets. */
   changed?: Changed;
@@ -23,7 +23,7 @@ const calls = new AsyncLocalStorage<CallCost>();
 /** Work inside of work that is charged already is not charged twice. */
 let charging = false;
 
-/** Runs something on behalf of a call: what it does at once is charged, and later what it runs by `charged`. */
+/** Runs a function on behalf of a call: its synchronous part is charged, and later each function that it runs by `charged`. */
 export function onBehalfOf<Result>(call: CallCost, run: () => Result): Result {
   return calls.run(call, () => charged(run));
 }

@@ -21,7 +21,7 @@ export interface Blocked extends Work {
 export const BLOCKED_MS = 200;
 /** How often a timer checks that the loop still turns, for work that does not call `working`. */
 const LOOK_MS = 100;
-/** Of one turn; what comes later counts as the last of them. */
+/** Of one turn; later work counts as the last of them. */
 const MOST_MARKS = 1000;
 
 interface Mark {

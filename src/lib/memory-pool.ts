@@ -109,7 +109,7 @@ export class Lease {
     end(true);
   }
 
-  /** M4: the bytes stay what they are for ever. Nothing happens where the lease is over. */
+  /** M4: nothing ever overwrites the bytes. No effect if the lease is over. */
   giveUp(): void {
     this.#end?.(false);
     this.#end = undefined;

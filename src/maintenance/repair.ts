@@ -23,7 +23,7 @@ import type { InspectedEntry, PartitionCheck, StoreCheck } from './tally.ts';
  *      a node finds them missing and counts them as blocks that could not be read.
  */
 export interface RepairResult {
-  /** What was found before. */
+  /** The findings of the check before. */
   readonly check: StoreCheck;
   /** Where the damaged file is kept; undefined if nothing was to be repaired. */
   readonly kept: string | undefined;
@@ -40,7 +40,7 @@ interface RepairOptions {
 }
 
 const BUILT_IN = 'repairing';
-/** What is written in one transaction: some hundred blocks. */
+/** Bytes of one transaction: some hundred blocks. */
 const BATCH_BYTES = 8 * 2 ** 20;
 const BATCH_ENTRIES = 1_000;
 /** Far more revisions than lost documents can have had beyond those that are left. */

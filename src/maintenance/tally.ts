@@ -186,7 +186,7 @@ export class Tally {
     const next = Math.max(extent?.next ?? 1, tally.present > 0 ? tally.highest + 1 : 1);
     // An older version did not write where the log begins.
     const first = (extent ? extent.first : begin) ?? (tally.present > 0 ? tally.lowest : next);
-    // What was to be removed and is still there is not part of the log.
+    // Blocks whose removal was interrupted are not part of the log.
     const missing = Math.max(0, next - first - tally.present);
     return {
       partition,

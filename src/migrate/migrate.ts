@@ -97,7 +97,7 @@ interface Begun {
   readonly resumed: boolean;
 }
 
-/** Makes sure of both sides, and writes down what is going to happen. */
+/** Checks both sides, and writes down the plan. */
 async function begin(
   context: MigrationContext,
   patient: Patience,

@@ -25,7 +25,7 @@ interface PieceRange {
   readonly arrivedAt: number;
 }
 
-/** What is in memory at a time, packed; unpacked it may be ten times as much. */
+/** Most bytes in memory at a time, packed; unpacked they may be ten times as many. */
 const CHUNK = { blocks: 64, bytes: 2 ** 20 };
 
 /** Blocks of the source as the target will hold them, some at a time; the same range always gives the same pieces. */

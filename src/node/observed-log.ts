@@ -2,7 +2,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { RecordLog } from '../log/log.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 
-/** The record log of a node; it also counts what is stored and removed. */
+/** The record log of a node; it also counts stored and removed blocks. */
 export function observeLog(
   log: RecordLog,
   telemetry: Pick<Telemetry, 'blockAppended' | 'blocksTrimmed'>,

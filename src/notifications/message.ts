@@ -20,7 +20,7 @@ const OWN_EVENT_TYPES: Readonly<Record<NotificationEvent, number>> = {
   quarantine: 10_005,
 };
 
-/** What is known of the stream when a notice is written. */
+/** The facts about the stream when a notice is written. */
 export interface Subject {
   readonly stream: Pick<DataStreamDocument, 'id' | 'name' | 'kind' | 'organisationId'>;
   readonly organisationName: string;

@@ -110,7 +110,7 @@ class Notifier {
     this.#stop = stop;
   }
 
-  /** What was told before, by whichever holder. */
+  /** The messages sent before, by any holder. */
   async load(): Promise<void> {
     for await (const { key, document, revision } of NOTICES.list(this.#parts.registry, this.#partition)) {
       const [, , organisationId, id = ''] = key.split('.');

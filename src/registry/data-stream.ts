@@ -69,7 +69,7 @@ export interface RecordPrivacy {
   readonly hash: readonly string[];
 }
 
-/** What an owner wants of the order and the pace of a stream's requests; what is missing is as the connector has it. */
+/** The owner's wishes for order and pace of a stream's requests; for a missing one the connector decides. */
 export interface DeliveryWishes {
   /** `device`: order holds per endpoint, and requests of different endpoints may be in flight at the same time. */
   readonly ordering?: 'stream' | 'device';

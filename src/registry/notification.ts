@@ -31,7 +31,7 @@ export interface NoticesDocument {
   readonly waiting: readonly Notice[];
 }
 
-/** What was told about a data stream. Each field says what holds as far as its owner knows. */
+/** The knowledge that the owner of a data stream has from the messages already sent. */
 export interface Told {
   readonly error: boolean;
   readonly lag: boolean;

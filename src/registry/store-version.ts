@@ -62,7 +62,7 @@ export async function openStoreVersion(
   const { version: from, revision } = await read(registry);
   if (from !== undefined && from >= version) return { type: 'current' };
   const outcome = await STORE.put(registry, KEY, { version, program, at: now }, revision);
-  // Another node that starts at the same time was first: check what it wrote like any other store.
+  // Another node that starts at the same time was first: check its store like any other.
   if (outcome.type === 'conflict') return openStoreVersion(registry, { program, now, version });
   if (outcome.type === 'unavailable') throw new Error(`the store cannot be written: ${outcome.cause}`);
   return from === undefined ? { type: 'created' } : { type: 'upgraded', from, to: version };

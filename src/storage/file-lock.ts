@@ -37,7 +37,7 @@ export function lockFile(path: string): FileLock {
       fault: () => faultOf(path, held),
       release: () => closeSync(descriptor),
     };
-    // It was replaced between the opening and the locking: lock the one that is there now.
+    // The file was replaced between the opening and the locking: lock the present one.
     if (lock.fault() === undefined) return lock;
     lock.release();
   }

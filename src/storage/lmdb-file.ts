@@ -66,7 +66,7 @@ function open(path: string, mode: 'r' | 'r+'): PageFile {
   }
 }
 
-/** How many bytes the file lacks of what it says it has; 0 or less if none. */
+/** How many bytes of its own stated size the file lacks; 0 or less if none. */
 export function missingBytes({ meta, size }: PageFile): number {
   return (meta.lastPage + 1) * meta.pageSize - size;
 }

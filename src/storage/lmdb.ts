@@ -193,7 +193,7 @@ function openEnvironment(path: string): RootDatabase<Uint8Array, Uint8Array> {
     // The sync belongs to the commit, and a write resolves when both are done. With overlapping syncs (the default) a
     // failed one leaves its transaction visible though not durable, and neither `flushed` nor `close` ever settles.
     overlappingSync: false,
-    // `batch` alone decides what is committed together. Batching by event turns would add a promise to each commit that no
+    // `batch` alone decides which writes share a commit. Batching by event turns would add a promise to each commit that no
     // code holds, and that ends the process when the commit fails.
     eventTurnBatching: false,
     // Freed memory of this process, with records of other tenants in it, must not reach the file.

@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { connect } from 'node:net';
 
-/** A machine that is there refuses within a round trip; a longer silence says nothing. */
+/** A machine that runs refuses within a round trip; a longer silence says nothing. */
 const ANSWER_WITHIN_MS = 400;
 
 /**

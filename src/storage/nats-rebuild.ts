@@ -59,7 +59,7 @@ async function compareOnce(nats: Nats, stream: string, from: number): Promise<Co
   return { leader, own, odd: copies.filter((copy) => differ(own, copy)), upTo: info.state.last_seq };
 }
 
-/** Whether every replica is there and up to date. */
+/** Whether every replica exists and is up to date. */
 export function isSettled({ cluster, config }: StreamInfo): boolean {
   const replicas = cluster?.replicas ?? [];
   return (

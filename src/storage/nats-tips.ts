@@ -1,6 +1,6 @@
 import type { Nats } from './nats.ts';
 
-/** What nodes say to each other about what they stored, so that a follower knows when it misses something. */
+/** Nodes tell each other the place of their newest blocks, so that a follower notices when it misses one. */
 export interface Tips<Of extends string | number> {
   /** `number` is the greatest that is stored of something: a sequence, or the one after it. */
   stored(of: Of, number: number): void;

@@ -21,7 +21,7 @@ import { makeDirectory } from '../lib/make-directory.ts';
 
 /** The files of a segment log. Tests put a file system in its place that loses power. */
 export interface SegmentFiles {
-  /** What there is, in the order of their numbers. */
+  /** The existing files, in the order of their numbers. */
   list(): readonly SegmentFileInfo[];
   /**
    * Makes a new file, and as many zeros in it that a write changes no metadata. Its name is durable when it resolves.
@@ -179,7 +179,7 @@ function writerOf(descriptor: number, path: string): SegmentWriter {
   };
 }
 
-/** What is left of the parts after `written` bytes of them. */
+/** The rest of the parts after `written` bytes of them. */
 function after(parts: readonly Uint8Array[], written: number): readonly Uint8Array[] {
   let skipped = 0;
   for (const [index, part] of parts.entries()) {

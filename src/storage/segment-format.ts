@@ -122,7 +122,7 @@ function requireVersion(version: number): void {
 }
 
 interface EncodedGroup {
-  /** What is to be written, in order. */
+  /** The bytes to write, in order. */
   readonly parts: readonly Uint8Array[];
   readonly length: number;
   /** Offset of each block from the begin of the group. */

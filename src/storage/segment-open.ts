@@ -3,7 +3,7 @@ import type { SegmentFileInfo, SegmentFiles } from './segment-files.ts';
 import { encodeFooter, encodeHeader, headerBytes } from './segment-format.ts';
 import { GrowingPlaces, type SegmentScan, scanSegment } from './segment-scan.ts';
 
-/** Which segments were in use when the log was open last. What lies before is left over from a removal. */
+/** Which segments were in use when the log was open last. Older ones are left over from a removal. */
 export interface SegmentRange {
   readonly oldest: number;
   readonly newest: number;

@@ -10,7 +10,7 @@ import { type QuarantineParts, quarantineRoutes } from './quarantine.ts';
 import { DataStreamParameters, nullable } from './schema.ts';
 import { findProgress, findStream, lookUpStream } from './store.ts';
 
-/** What can be watched of a data stream besides its own fields: series, tail, quarantine. */
+/** The activity of a data stream beside its own fields: series, tail, quarantine. */
 export interface DataStreamActivityParts extends AttemptParts, QuarantineParts {
   /** Records that lie behind the stream's cursor. */
   tail(

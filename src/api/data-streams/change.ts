@@ -163,7 +163,7 @@ function applyChanges(
   };
 }
 
-/** A stream that becomes one of another kind: what waits of the kind before is filtered. */
+/** A stream changes its kind of records: the waiting records of the old kind count as filtered. */
 export async function withFormerKind(
   { startPosition }: Pick<CreateParts, 'startPosition'>,
   stored: DataStreamDocument,

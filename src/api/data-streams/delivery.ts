@@ -4,7 +4,7 @@ import type { Delivery } from './schema.ts';
 
 type GivenDelivery = Static<typeof Delivery>;
 
-/** What is given is changed; 0 takes a limit away. @returns undefined when nothing is wanted */
+/** Changes the wishes that are given; 0 removes a limit. @returns undefined when no wish is left */
 export function changeDelivery(
   stored: DeliveryWishes | undefined,
   given: GivenDelivery | undefined,

@@ -16,7 +16,7 @@ import { Filters, LastError, Progress, StatusView, Time } from './schema.ts';
 import { successorOf } from './take-over.ts';
 import { iso, showLastError, showProgress, showState } from './view.ts';
 
-/** What is stored of a replay, and how answers show it. */
+/** The stored document of a replay, and its form in answers. */
 export const ReplayView = Type.Object(
   {
     id: Type.String(),

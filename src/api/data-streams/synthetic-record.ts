@@ -99,7 +99,7 @@ export function testRecordRoute({ registry, testRecord, rateLimits }: TestRecord
   });
 }
 
-/** @param taken what is said when it was delivered */
+/** @param taken the text for a delivered record */
 export function showTest(
   { outcome, cause, remoteStatus, durationMs, exchange }: TestRecordResult,
   taken: string,

@@ -67,7 +67,7 @@ function waitingIn(progress: ProgressDocument | undefined): ReadonlyMap<number, 
   return hours;
 }
 
-/** What waits and would not pass the filters as they are now counts as filtered. */
+/** Waiting records that the present filters would refuse count as filtered. */
 function ledgerHour(row: HourRow, { passed, covered }: Waiting = { passed: 0, covered: 0 }): LedgerHour {
   const filtered = row.filtered + Math.max(0, covered - passed);
   const { delivered, quarantined, expired } = row;

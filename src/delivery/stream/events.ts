@@ -48,7 +48,7 @@ export interface ReadBlock {
   readonly selection: Selection | undefined;
 }
 
-/** What was counted without taking it. */
+/** Records that were counted and not taken. */
 export interface Counted {
   /** Records without a fate. */
   readonly counts: HourCounts;
@@ -125,7 +125,7 @@ export type Event =
   /** The time asked for with `wake_at` has come. */
   | { readonly type: 'due' }
   | { readonly type: 'stop' }
-  /** What is in flight has had its time. */
+  /** The grace time of requests in flight is over. */
   | { readonly type: 'grace_over' };
 
 /**
@@ -159,7 +159,7 @@ export type Effect =
       /** Sequences: the first block, and the one behind the last. */
       readonly from: number;
       readonly before: number;
-      /** What is not to be counted of some of the blocks. */
+      /** The records of some of the blocks that do not count. */
       readonly except: ReadonlyMap<number, Except>;
     }
   | { readonly type: 'open'; readonly ticket: number }

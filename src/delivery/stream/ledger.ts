@@ -66,7 +66,7 @@ export class Ledger {
     return this.#find(sequence)?.done;
   }
 
-  /** Takes over what was committed with a cursor. */
+  /** Takes over the account that was committed with a cursor. */
   restore(blocks: readonly DoneBlock[], cursor: Position): void {
     for (const { sequence, ranges } of blocks) {
       if (sequence < cursor.sequence) continue;
@@ -83,7 +83,7 @@ export class Ledger {
     return this.#accounts.map(({ sequence }) => sequence);
   }
 
-  /** For the commit: what is done beyond the cursor. */
+  /** For the commit: the records beyond the cursor that have a fate. */
   toCommit(): DoneBlock[] {
     const blocks: DoneBlock[] = [];
     for (const { sequence, done } of this.#accounts)
@@ -217,7 +217,7 @@ export class Ledger {
     return this.#accounts[0]?.arrivedAt ?? Number.POSITIVE_INFINITY;
   }
 
-  /** @throws Error when what is remembered contradicts itself; for tests and the simulation */
+  /** @throws Error when the account contradicts itself; for tests and the simulation */
   balance(cursor: Position): void {
     let inside = 0;
     let ranges = 0;

@@ -15,7 +15,7 @@ export interface LogView {
 
 /** Stored bytes and blocks of one read while behind: large enough to amortise it, small enough to stay bounded. */
 const READ = { blocks: 16, bytes: 2 ** 20 };
-/** Between two tries to count what waits, while the log does not answer, ms. */
+/** Between two tries to count the waiting records, while the log does not answer, ms. */
 const COUNT_PAUSE_MS = 1_000;
 
 /** Carries out the effect `read`. */

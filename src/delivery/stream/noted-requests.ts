@@ -7,7 +7,7 @@ const EVERY_MS = 1_000;
 export class NotedRequests {
   #next = Number.NEGATIVE_INFINITY;
 
-  /** What is noted of one delivery, which may make several requests. @param now monotonic, ms */
+  /** The notes on one delivery, which may make several requests. @param now monotonic, ms */
   begin(now: number): Noted {
     const failuresOnly = now < this.#next;
     if (!failuresOnly) this.#next = now + EVERY_MS;

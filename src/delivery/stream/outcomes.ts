@@ -122,7 +122,7 @@ function conclude(state: State, step: Step, request: Request, outcome: Answer): 
   }
 }
 
-/** Of a cancelled request only what was taken counts. The rest is as if it had never been sent. */
+/** Of a cancelled request only the accepted records count. The rest is as if it had never been sent. */
 function cutShort(state: State, step: Step, request: Request, outcome: Outcome): void {
   const { sent } = request;
   const all = Array.from({ length: countOf(sent) }, (_, index) => index);

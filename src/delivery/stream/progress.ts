@@ -38,7 +38,7 @@ export class Progress {
   expiredHours: { hour: number; records: number }[] = [];
   /** The ledger; undefined: of a job beside the live one, which has none. */
   hours: HourRows | undefined = new HourRows();
-  /** What waits, by hour; see the document. */
+  /** The waiting records, by hour; see the document. */
   waitingHours: readonly number[] = [];
   unreadableBlocks = 0;
   /** Whether it is to be committed once it has caught up: as committed last, and for a new stream. */

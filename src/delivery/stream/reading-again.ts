@@ -6,7 +6,7 @@ import type { State, Step } from './state.ts';
 
 /** Records that were read and are not done go back to the log: they are read again. */
 
-/** Gives back the memory of what waits; it is read from the log again. */
+/** Frees the memory of waiting records; they are read from the log again. */
 export function release(state: State): void {
   const { window, ahead, progress } = state;
   state.again = state.again.map((entry) => ({ ...entry, chunk: strip(entry.chunk) }));

@@ -77,7 +77,7 @@ function hasRoom(state: State, { at }: Step, weight: number): boolean {
   return window.count === 0 || (window.held + weight <= settings.liveBytes && !at.full);
 }
 
-/** Asks for what is to be read next, or finds that nothing is. */
+/** Asks for the next blocks to read, if any are left. */
 export function readOn(state: State, step: Step): void {
   if (state.live || state.reading || state.phase !== 'running') return;
   if (step.at.monotonic < state.waitUntil || !wantsMore(state, step)) return;

@@ -46,7 +46,7 @@ interface MachineSettings {
   readonly retry: RetryPolicy;
   /** Records in a row that are refused alone before the stream goes to Error. */
   readonly quarantineRun: number;
-  /** Bytes of memory that what waits of the stream may take. */
+  /** Most bytes of memory for the waiting records of the stream. */
   readonly liveBytes: number;
 }
 
@@ -110,7 +110,7 @@ export interface Counting {
   readonly lostFrom: HourCounts | undefined;
   blocks: number;
   damaged: boolean;
-  /** What was read of it, or came to it, since it began. */
+  /** The records of it that were read, or arrived, since it began. */
   readonly counts: HourCounts;
   /** Blocks that it is about went meanwhile: whether it counted them is not known. */
   shaken: boolean;
@@ -203,7 +203,7 @@ export interface State {
   /** Closed hours are being stored (H2 of hours.ts), and when it is tried again after a failure, monotonic ms. */
   keeping: boolean;
   keepAfter: number;
-  /** What waits is to give its memory back when the event is handled. */
+  /** The waiting records free their memory when the event is handled. */
   lettingGo: boolean;
   /** Something that is committed changed in this step. */
   dirty: boolean;

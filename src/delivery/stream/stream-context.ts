@@ -65,7 +65,7 @@ export const DEFAULT_SETTINGS: Omit<DeliverySettings, 'retry'> = {
   quarantine: QUARANTINE_LIMITS,
 };
 
-/** One try to deliver, told to telemetry and to the list of attempts. */
+/** One try to deliver, as telemetry and the list of attempts get it. */
 export interface Attempt {
   readonly stream: StreamSummary;
   readonly connectionType: string;

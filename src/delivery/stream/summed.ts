@@ -18,7 +18,7 @@ export class Summed {
   /** Of a file, whose blocks are in memory only while they are written: by arrival. */
   #written: Map<number, UsageSums> | undefined;
 
-  /** What is sent begins (anew) with these records. */
+  /** The request begins (anew) with these records. */
   begin(segments: readonly Segment[]): void {
     this.#sent = segments;
     this.#written = undefined;

@@ -11,7 +11,7 @@ import {
 } from './fault.ts';
 import type { RoleSessionParts, Sts } from './sts.ts';
 
-/** What it means that STS did not give keys of a role. */
+/** The outcome when STS does not give keys of a role. */
 export function assumeFailure({ role, environment }: RoleSessionParts, sts: Sts, fault: AwsFault): Failure {
   const { arn } = role;
   if (isAboutTime(fault)) return { type: 'platform', cause: causeOf(fault, CLOCK_IS_OFF) };

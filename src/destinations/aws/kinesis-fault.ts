@@ -43,13 +43,13 @@ export const KINESIS_REASONS: readonly Reason<AwsContext>[] = [
   },
 ];
 
-/** What it means that PutRecords refused a call as a whole. */
+/** The outcome when PutRecords refuses a call as a whole. */
 export function kinesisFailure(fault: AwsFault, target: KinesisTarget): Failure {
   const reason = reasonOf(KINESIS_REASONS, fault) as Reason<AwsContext>;
   return failureOf(reason, fault, contextOf(target), 'AWS');
 }
 
-/** What it means that PutRecords did not take one record of a call. */
+/** The failure when PutRecords does not take one record of a call. */
 export function recordFailure(
   index: number,
   code: string,

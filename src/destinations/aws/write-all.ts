@@ -1,4 +1,4 @@
-/** What is written to; a FileHandle of Node.js. */
+/** The target of the writes; a FileHandle of Node.js. */
 interface Writable {
   writev(parts: readonly Uint8Array[]): Promise<{ readonly bytesWritten: number }>;
 }

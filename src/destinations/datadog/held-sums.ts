@@ -183,7 +183,7 @@ const VALUES: readonly Value[] = ['total', 'tx', 'rx', 'cost'];
 
 const known = new WeakMap<DestinationEnvironment['variables'], HeldPoints>();
 
-/** One for all streams of a process, so that a stream that is opened again still knows what it sent. */
+/** One for all streams of a process, so that a stream that is opened again still knows its earlier points. */
 export function heldPointsOf({ variables }: Pick<DestinationEnvironment, 'variables'>): HeldPoints {
   const held = known.get(variables) ?? new HeldPoints();
   known.set(variables, held);

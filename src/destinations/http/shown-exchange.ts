@@ -12,7 +12,7 @@ export interface Noting {
   readonly secrets: readonly string[];
   /** The address as it may be shown; missing: without its query. */
   readonly url?: string;
-  /** What stands in a body that is sent compressed. */
+  /** The content of a body that is sent compressed. */
   readonly plain?: Uint8Array;
 }
 

@@ -16,7 +16,7 @@ type Read = { readonly line: number } & (
   | { readonly fault: string; readonly text: string }
 );
 
-/** The document as a whole cannot be read: what comes behind is not known. */
+/** The document as a whole cannot be read: the records after this place are not known. */
 export class UnreadableInput extends Error {
   constructor(message: string) {
     super(message);
@@ -88,7 +88,7 @@ async function* readCsv(
   }
 }
 
-/** The same chunks. @throws UnreadableInput: what is read as another coding has other letters than were meant */
+/** The same chunks. @throws UnreadableInput for another coding: read as UTF-8, its letters would be wrong */
 async function* inUtf8(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   const check = (chunk?: Uint8Array) => {

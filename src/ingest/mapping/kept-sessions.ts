@@ -43,12 +43,12 @@ type AppendedRecords = { readonly type: 'accepted' | 'invalid' | 'mismatch' | 'b
 interface Turn {
   /** The sessions as they are stored, to count a request with. */
   begin(): CountedSessions;
-  /** Stores records and, if they are stored, what was counted. @throws StoreUnavailable */
+  /** Stores records and, if they are stored, the new counters. @throws StoreUnavailable */
   store<Outcome extends AppendedRecords>(
     sessions: CountedSessions,
     append: (key: string) => Promise<Outcome>,
   ): Promise<Outcome>;
-  /** Stores what was counted by reports that add nothing. @throws StoreUnavailable */
+  /** Stores the counters of reports that add nothing. @throws StoreUnavailable */
   storeAlone(sessions: CountedSessions): Promise<void>;
 }
 
@@ -76,7 +76,7 @@ interface PendingDocument {
   readonly key?: string;
   /** How many appends the mapping had: part of the key. */
   readonly number: number;
-  /** The keys of documents, and what they become. */
+  /** The new content of documents, by key. */
   readonly sessions: readonly (readonly [string, SessionDocument])[];
 }
 
@@ -153,7 +153,7 @@ export function createKeptSessions(registry: Registry, clock: Clock): KeptSessio
     for await (const entry of registry.list(SESSION.prefix, { from: swept, page: SWEPT })) {
       last = entry.key;
       if (looked++ >= SWEPT) break;
-      // What is reported meanwhile has another revision, and stays.
+      // A session with a report meanwhile has another revision, and stays.
       if (SESSION.parse(entry.value).heard < clock.now() - KEPT_MS)
         old.push(registry.delete(entry.key, entry.revision));
     }

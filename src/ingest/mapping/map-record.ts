@@ -169,7 +169,7 @@ function keyOf(key: readonly string[], input: Input): string | undefined {
   return texts.includes(undefined) ? undefined : JSON.stringify(texts);
 }
 
-/** Changes the totals of a report to what it adds. @returns undefined if there is something to add */
+/** Replaces the totals of a report by what it adds. @returns undefined if it adds something */
 function toSlice(
   { key, counters }: NonNullable<MappingDocument['cumulative']>,
   made: Map<string, Value>,

@@ -22,7 +22,7 @@ interface FeedOptions {
 
 /** How often the fleet is asked: a newcomer who watches should see records come one by one, not in heaps. */
 const INTERVAL = 500;
-/** The most that is lived at once: bounds what is in memory after the machine slept for a night. */
+/** The longest time that the fleet lives at once: it bounds memory after the machine slept for a night. */
 const LONGEST_STEP = 60_000;
 
 /**

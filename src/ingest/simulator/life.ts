@@ -66,7 +66,7 @@ export function createLife(
   let blocked = false;
   let used = 0;
   let warned = false;
-  // Grows with each change of mode: what was planned in the mode before does not happen any more.
+  // Grows with each change of mode: plans of the mode before are dropped.
   let mode = 0;
 
   const inThisMode = (delay: number, run: () => void) => {
@@ -223,7 +223,7 @@ export function createLife(
       description: `A data quota of ${profile.quota / 1e6} MB was assigned.`,
       detail: { quota: assignedQuota(profile.quota, now()) },
     });
-    // While it searches a network, what is planned is to attach.
+    // While it searches a network, its plan is to attach.
     if (!network) return;
     mode++;
     inThisMode(logUniform(random, [SECOND, 30 * SECOND]), open);

@@ -97,7 +97,7 @@ async function readTopic(
     if (version === 5 && UNKNOWN_VERSION.has((error as { code?: unknown }).code)) return 'unknown version';
     throw error;
   } finally {
-    // What is not acknowledged stays at the broker.
+    // Messages without an acknowledgement stay at the broker.
     client.removeAllListeners('close');
     client.on('error', () => undefined);
     await Promise.all([client.endAsync(true), publisher.endAsync(true)]);

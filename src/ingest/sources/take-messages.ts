@@ -29,7 +29,7 @@ export interface TakeParts {
   /** Keeps what cannot be stored aside; resolves when it is safe there. */
   reject(rejected: readonly Rejected[]): Promise<void>;
   taken(event: { readonly messages: number; readonly rejected: number }): void;
-  /** What is waited for, for people; called again and again while it lasts. */
+  /** Reports in words what the source waits for; called again and again while it lasts. */
   waiting(message: string): void;
 }
 
@@ -129,7 +129,7 @@ function onOneLine(bytes: Buffer): Buffer {
   return bytes;
 }
 
-/** Stores what is valid, however long that takes. @returns the others */
+/** Stores the valid records, however long that takes. @returns the others */
 async function store(parts: TakeParts, lines: readonly Line[], signal: AbortSignal): Promise<Rejected[]> {
   if (lines.length === 0) return [];
   for (;;) {

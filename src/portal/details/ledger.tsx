@@ -27,7 +27,7 @@ const RANGES = [
 const DAY = 86_400_000;
 const PATH = '/api/v2/data_stream/{id}/ledger';
 
-/** What has become of every record, by day and hour of its arrival; with exact sums, to compare with a receiver's own. */
+/** The fate of every record, by day and hour of its arrival; with exact sums, to compare with a receiver's own. */
 export function Ledger({ stream }: { readonly stream: DataStream }) {
   const { id } = stream;
   const [days, setDays] = useState('7');

@@ -119,7 +119,7 @@ function OneReplay({ stream, replay }: { readonly stream: DataStream; readonly r
   );
 }
 
-/** Another pace for what is left. */
+/** Another pace for the remaining records. */
 function ChangePace({
   replay,
   busy,

@@ -2,7 +2,7 @@ import type { components } from '../generated/api.ts';
 
 type Event = components['schemas']['Event'];
 
-/** Which events are looked for; what is empty asks for all. */
+/** The search for events; an empty field matches all. */
 export interface EventSearch {
   /** Id of an event type. */
   readonly type: string;

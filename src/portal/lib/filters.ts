@@ -79,7 +79,7 @@ export function groupsFrom(choice: Choice, first = NEW_RULE): Choice {
   return { which: 'groups', root };
 }
 
-/** What is left of the choice for a kind of records: only events have types and alerts. */
+/** The part of the choice that fits a kind of records: only events have types and alerts. */
 export function choiceFor(kind: RecordsKind, choice: Choice): Choice {
   if (kind === 'events') return choice;
   return choice.which === 'groups' || choice.which === 'custom' ? choice : { which: 'all' };

@@ -3,7 +3,7 @@ import { formatCount, formatNumberOf } from './format.ts';
 
 export type LedgerHour = components['schemas']['LedgerHour'];
 
-/** What has become of the records that arrived in some hours. */
+/** The fates of the records that arrived in some hours. */
 export type LedgerSum = Omit<LedgerHour, 'hour'>;
 
 const COUNTS = ['records', 'filtered', 'delivered', 'quarantined', 'expired', 'pending'] as const;

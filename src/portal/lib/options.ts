@@ -18,7 +18,7 @@ export const USUAL_OPTIONS: StreamOptions = {
 
 type Given = Pick<components['schemas']['CreateDataStream'], 'delivery' | 'privacy' | 'auto_restart'>;
 
-/** The part of the body of a creation; what is as usual is left out. */
+/** The part of the body of a creation; values that equal the default are left out. */
 export function givenOptions({ delivery, privacy, restarts }: StreamOptions): Given {
   const parts = { delivery: deliveryOf(delivery), privacy: privacyOf(privacy) };
   return {

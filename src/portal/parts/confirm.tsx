@@ -10,7 +10,7 @@ interface Props {
   readonly close: () => void;
   readonly run: () => unknown;
   readonly busy?: boolean;
-  /** What is done cannot be taken back. */
+  /** The action cannot be undone. */
   readonly final?: boolean;
   readonly children: ReactNode;
 }

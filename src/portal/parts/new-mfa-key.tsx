@@ -13,7 +13,7 @@ interface NewKeyProps {
   readonly close: () => void;
 }
 
-/** A key that was just made: how it comes to the phone, and the code that shows that it is there. */
+/** A new key: how to bring it to the phone, and the code that shows that it works. */
 export default function NewKey({ created, activate, close }: NewKeyProps) {
   const form = useForm();
   const [code, setCode] = useState('');

@@ -2,7 +2,7 @@ import type { ReactNode } from 'react';
 import type { Read } from '../lib/query.ts';
 import { Failed, Loading } from './show.tsx';
 
-/** What is read from the node; until it is there, why not. */
+/** Shows data from the node; until it arrives, why not. */
 export function Reading<T>({
   of: { data, problem, reload },
   what,

@@ -6,7 +6,7 @@ import { OwnPassword } from '../parts/own-password.tsx';
 import { SecondFactor } from '../parts/second-factor.tsx';
 import { Fact } from '../parts/show.tsx';
 
-/** What belongs to the person who is signed in. */
+/** The settings of the user who is signed in. */
 export default function Account({ changePassword }: { readonly changePassword: Sessions['changePassword'] }) {
   const { username, name, role, organisation } = useSession();
   return (

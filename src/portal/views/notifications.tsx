@@ -23,7 +23,7 @@ type TestResult = components['schemas']['TestRecordResult'];
 const PATH = '/api/v2/data_stream/notification';
 const NAMES = ['notification'];
 
-/** Who is notified when a data stream needs attention. */
+/** The receiver of notifications about data streams that need attention. */
 export default function Notifications() {
   const stored = useRead(['notification'], (signal) => read(api.GET(PATH, { signal })));
   return (
@@ -154,7 +154,7 @@ function Standing({ stored }: { readonly stored: Notification }) {
   );
 }
 
-/** What can be done with a receiver that is set: a test message, and removing it. */
+/** The actions on a receiver: a test message, and its removal. */
 function Others({ isChanged }: { readonly isChanged: boolean }) {
   const [sending, setSending] = useState(false);
   const [result, setResult] = useState<TestResult>();
