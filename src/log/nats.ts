@@ -6,6 +6,7 @@ import { followStream } from '../storage/nats-follow.ts';
 import { shareTips } from '../storage/nats-tips.ts';
 import type { RecordLog, StoredBlock } from './log.ts';
 import { openAppends } from './nats-append.ts';
+import { beginNatsPartition } from './nats-begin.ts';
 import { blockIds } from './nats-block-ids.ts';
 import type { NatsPartition } from './nats-partition.ts';
 import { natsReader } from './nats-read.ts';
@@ -19,6 +20,11 @@ interface NatsLogOptions {
   readonly retentionMs: number;
   /** Prefix of the names of streams and buckets. Several installations on one cluster need different prefixes. */
   readonly prefix?: string;
+  /**
+   * Where a partition's sequences begin if its stream never held a block. A stream that somebody deleted is made anew, and must not
+   * give sequences again: data streams have passed them, and would never see the new blocks. Default: 1.
+   */
+  beginsAt?(partition: number): Promise<number>;
   /** Budget of the blocks in memory, for followers that keep up. */
   readonly recentBytes?: number;
 }
@@ -178,12 +184,15 @@ async function openPartitions(nats: Nats, options: NatsLogOptions): Promise<Nats
           `set SIMSTREAM_PARTITIONS to ${created}`,
       );
     }
+    const isNew = state.last_seq === 0;
+    const begins = (isNew && (await options.beginsAt?.(partition))) || 1;
+    if (begins > 1) await beginNatsPartition(nats, { prefix, partition, sequence: begins });
     return {
       partition,
       stream,
       subject,
       first: 1,
-      next: state.last_seq + 1,
+      next: Math.max(begins, state.last_seq + 1),
       arrivedAt: Number.NEGATIVE_INFINITY,
     };
   };

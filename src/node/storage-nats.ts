@@ -5,6 +5,7 @@ import { createSharedLeases } from '../leases/shared.ts';
 import { createNatsLog } from '../log/nats.ts';
 import { STREAM, WATERMARK, watermarkKey } from '../registry/data-stream.ts';
 import { createNatsRegistry } from '../registry/nats.ts';
+import type { Registry } from '../registry/registry.ts';
 import { DISTRIBUTED_VERSION, openStoreVersion } from '../registry/store-version.ts';
 import { openNats } from '../storage/nats.ts';
 import { createNatsCalls } from '../storage/nats-calls.ts';
@@ -35,7 +36,10 @@ export async function openDistributed(
     const { partitions, retention } = config;
     // Each new stream waits for an election, and none of them for another.
     const [log, store] = await Promise.all([
-      createNatsLog(nats, { prefix: PREFIX, partitions, clock: shared, retentionMs: retention }),
+      createNatsLog(nats, {
+        ...{ prefix: PREFIX, partitions, clock: shared, retentionMs: retention },
+        beginsAt: afterDeletion(registry, waiting),
+      }),
       createNatsRegistry(nats, { prefix: `${PREFIX}-leases` }),
     ]);
     const leases = createSharedLeases({
@@ -79,6 +83,25 @@ export async function openDistributed(
     await nats.close();
     throw error;
   }
+}
+
+/** Where a partition goes on whose stream somebody deleted. Of a new installation nothing is known, and one question says so. */
+function afterDeletion(registry: Registry, report: (message: string) => void) {
+  let known: Promise<ReadonlyMap<string, number>> | undefined;
+  const read = async () => {
+    const sequences = new Map<string, number>();
+    for await (const { key, document } of WATERMARK.list(registry)) sequences.set(key, document.sequence);
+    return sequences;
+  };
+  return async (partition: number): Promise<number> => {
+    known ??= read();
+    const sequence = (await known).get(watermarkKey(partition)) ?? 1;
+    if (sequence > 1)
+      report(
+        `the stream ${PREFIX}-log-${partition} was deleted, with the records that waited in it; it is made anew, and new records are delivered`,
+      );
+    return sequence;
+  };
 }
 
 /** One of the nodes that are alive looks after what they share: the first by name. */

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { systemClock } from '../../src/lib/system-clock.ts';
+import type { RecordLog } from '../../src/log/log.ts';
 import { createNatsLog } from '../../src/log/nats.ts';
+import { newBlock, sequenceOf } from '../../src/log/world.fixture.ts';
 import { createNatsRegistry } from '../../src/registry/nats.ts';
 import { type Nats, openNats, StoreUnavailable } from '../../src/storage/nats.ts';
 import { type NatsServers, natsMissing, startNats } from '../support/nats-server.ts';
@@ -51,5 +53,30 @@ describe('a stream that somebody deleted is a fault of the storage, which passes
     await isReported(log.seek(1, 0));
     await isReported(log.usage());
     assert.deepEqual(await log.extent(0), { first: 1, next: 1 });
+  });
+
+  test('a partition whose stream is made anew gives no sequence again; one that held blocks is as it was', async () => {
+    const options = { partitions: 2, clock: systemClock, retentionMs: 3_600_000, prefix: 'anew' };
+    const beginsAt = async (partition: number) => 500 + partition;
+    const append = async (log: RecordLog, partition: number) =>
+      sequenceOf(await log.append([await newBlock(partition, ['a'])]));
+    assert.equal(await append(await createNatsLog(nats, options), 0), 1);
+    await nats.manager.streams.delete('anew-log-1');
+    const anew = await createNatsLog(nats, { ...options, beginsAt });
+    assert.deepEqual([await append(anew, 0), await append(anew, 1)], [2, 501]);
+    const again = await createNatsLog(nats, { ...options, beginsAt: async () => 900 });
+    assert.deepEqual([await append(again, 0), await append(again, 1)], [3, 502]);
+    const seen: number[] = [];
+    const stop = new AbortController();
+    await again.follow(
+      1,
+      501,
+      ({ sequence }) => {
+        seen.push(sequence);
+        if (seen.length === 2) stop.abort();
+      },
+      stop.signal,
+    );
+    assert.deepEqual(seen, [501, 502]);
   });
 });
