@@ -194,6 +194,25 @@ test('a message is sent again when its pause is over, however the clock was set'
   }
 });
 
+test('a message of a time when the clock was ahead is not held back by it on the next node', async () => {
+  const { begin, fail, clock, pass, sent, answer } = await world();
+  const unanswered = Promise.withResolvers<Sent>();
+  answer(() => unanswered.promise);
+  clock.jump(24 * HOUR);
+  fail();
+  const end = begin();
+  await pass(4_000);
+  const ended = end();
+  unanswered.resolve({ type: 'failed', message: 'The node stops.' });
+  await ended;
+  clock.jump(-24 * HOUR);
+  answer(async () => ({ type: 'failed', message: 'no' }));
+  const endNext = begin();
+  await pass(4_000);
+  assert.deepEqual([sent.length, sent[1]?.id], [2, sent[0]?.id]);
+  await endNext();
+});
+
 test('of a stream that was taken over nobody hears that its records are about to expire, as long as the other one exists', async () => {
   for (const exists of [true, false]) {
     const { begin, pass, progress, sent, registry, clock } = await world({ takenOverBy: 'def' });

@@ -58,7 +58,8 @@ export interface LiveStream extends Stream {
 const TICK_MS = 2_000;
 /** Pauses between the tries of a message; after the last it is given up, a day after the first. */
 const PAUSES_MS = [5, 60, 300, 900, 3_600, 10_800, 21_600, 43_200].map((seconds) => seconds * 1_000);
-const LONGEST_PAUSE_MS = Math.max(...PAUSES_MS);
+/** A wait that an earlier holder left is believed for so long, if its own pause is shorter: a clock may have been wrong. */
+const BELIEVED_MS = 3_600_000;
 /** Characters of a failure that are kept: a receiver may answer with a page. */
 const LONGEST_FAILURE = 500;
 /** Messages of a partition that are sent at the same time. */
@@ -213,7 +214,10 @@ class Notifier {
   #dueOf(notice: Notice): number {
     const { clock } = this.#parts;
     // Of a message that an earlier holder left, only the wall time is known.
-    const left = Math.min(notice.nextAt - clock.now(), LONGEST_PAUSE_MS);
+    const pause = PAUSES_MS[notice.tries - 1];
+    // What was never sent waits for nothing.
+    const left =
+      pause === undefined ? 0 : Math.min(notice.nextAt - clock.now(), Math.max(pause, BELIEVED_MS));
     const dueAt = this.#dueAt.get(notice) ?? clock.monotonic() + left;
     this.#dueAt.set(notice, dueAt);
     return dueAt;

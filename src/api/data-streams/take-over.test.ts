@@ -3,6 +3,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { takenOver, WATERMARK, watermarkKey } from '../../registry/data-stream.ts';
 import type { Json } from '../../registry/registry.ts';
 import { type ApiFixture, STREAM, setUpApi } from '../api.fixture.ts';
+import { placeOf } from './take-over.ts';
 
 const PATH = '/api/v2/data_stream';
 let api: ApiFixture;
@@ -54,6 +55,15 @@ test('what cannot be taken over is named', async () => {
   assert.equal(twice.status, 409);
   assert.match(twice.body.message, new RegExp(`"continue_from": "${next}"`));
   assert.equal((await api.call('GET', PATH)).body.length, 2, 'nothing else was stored');
+});
+
+test('a stream that is deleted meanwhile does not begin anew in its successor', async () => {
+  const old = await api.create();
+  const document = await api.document(old);
+  assert.ok(document);
+  assert.deepEqual((await placeOf(api.registry, document)).position, document.start, 'it has not run yet');
+  await api.call('DELETE', `${PATH}/${old}`);
+  await assert.rejects(placeOf(api.registry, document), /there is no data stream/);
 });
 
 test('of two creations at once the slower one is undone', async () => {

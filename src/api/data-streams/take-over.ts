@@ -36,10 +36,7 @@ export async function findPredecessor(
 ): Promise<DataStreamDocument | undefined> {
   if (id === undefined) return undefined;
   const old = (await lookUpStream(registry, organisationId, id))?.document;
-  if (!old) {
-    const message = `/continue_from: there is no data stream ${id} in this organisation.`;
-    throw new ApiError('InvalidReference', message);
-  }
+  if (!old) throw notThere(id);
   if (old.kind !== kind) {
     const message = `/continue_from: data stream ${id} delivers ${KINDS[old.kind].words}, and the new one ${KINDS[kind].words}.`;
     throw new ApiError('NotAllowed', message);
@@ -53,18 +50,28 @@ export async function findPredecessor(
   return old;
 }
 
-/** Where a stream stands, as far as it is committed: a new one begins there if the old one is deleted before it has handed over. */
+/**
+ * Where a stream stands, as far as it is committed: a new one begins there if the old one is deleted before it has handed over.
+ * @throws ApiError InvalidReference when it has been deleted by now
+ */
 export async function placeOf(
   registry: Registry,
   old: DataStreamDocument,
 ): Promise<{ readonly partition: number; readonly position: Position }> {
   const { partition } = old;
   const progress = await findProgress(registry, old);
+  // Of a stream that is deleted the document goes before its progress: where it stood is not known any more.
+  if (!progress && !(await lookUpStream(registry, old.organisationId, old.id))) throw notThere(old.id);
   if (!progress || progress.detached) return { partition, position: progress?.cursor ?? old.start };
   const watermark = await WATERMARK.get(registry, watermarkKey(partition));
   const attached = { sequence: watermark?.document.sequence ?? 0, index: 0 };
   const later = comparePositions(attached, progress.cursor) > 0;
   return { partition, position: later ? attached : progress.cursor };
+}
+
+function notThere(id: string): ApiError {
+  const message = `/continue_from: there is no data stream ${id} in this organisation.`;
+  return new ApiError('InvalidReference', message);
 }
 
 /**

@@ -30,3 +30,31 @@ test('a revision that the storage never gives is waited for, and not for ever', 
   stop.abort();
   await reading;
 });
+
+test('a stream that is deleted while it is read is not taken for one that has not run yet', async () => {
+  const clock = new ManualClock();
+  const registry = createMemoryRegistry();
+  const key = streamKey(1, 'a');
+  await STREAM.put(registry, key, { name: 'old' } as unknown as DataStreamDocument);
+  // The document is read, then both are deleted, and then the progress is read.
+  const deleting = {
+    ...registry,
+    get: async (wanted: string) => {
+      const entry = await registry.get(wanted);
+      if (wanted === key) await registry.delete(key);
+      return entry;
+    },
+  };
+  let revision: number | undefined = 1;
+  const reading = readStreamDocuments(
+    deleting,
+    clock,
+    STREAM_OF,
+    () => revision,
+    new AbortController().signal,
+  );
+  await clock.advance(1_000);
+  revision = undefined;
+  await clock.advance(1_000);
+  assert.equal(await reading, undefined);
+});

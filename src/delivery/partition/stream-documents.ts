@@ -44,14 +44,17 @@ export async function readStreamDocuments(
 ): Promise<StreamDocuments | undefined> {
   const begun = clock.monotonic();
   for (let pause = FIRST_PAUSE_MS; !stop.aborted; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+    const key = streamKey(stream.organisationId, stream.id);
     const [stored, progress] = await Promise.all([
-      STREAM.get(registry, streamKey(stream.organisationId, stream.id)),
+      STREAM.get(registry, key),
       PROGRESS.get(registry, progressKey(stream)),
     ]);
+    // Of a stream that is deleted the document goes before its progress: one that is still there has not run yet.
+    const isThere = stored && (progress || (await STREAM.get(registry, key)));
     const newest = known();
     if (newest === undefined) return undefined;
     const isBelieved = clock.monotonic() - begun < BELIEVED_MS;
-    if (stored && (stored.revision >= newest || !isBelieved)) {
+    if (stored && isThere && (stored.revision >= newest || !isBelieved)) {
       return {
         document: stored.document,
         revision: Math.max(stored.revision, newest),

@@ -208,7 +208,9 @@ export class Calls {
   }
 
   async #keepHours({ before, hours }: Extract<Effect, { type: 'keep_hours' }>): Promise<void> {
-    const kept = await this.#context.keepHours(this.#stream(), hours);
+    // H4
+    const durable = await this.#context.committed();
+    const kept = durable && (await this.#context.keepHours(this.#stream(), hours));
     this.#feed({ type: 'hours_kept', before, kept });
   }
 

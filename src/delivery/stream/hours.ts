@@ -7,6 +7,8 @@ import type { HourRow } from '../../registry/data-stream.ts';
  *  H1  A row is part of the progress document, and so of the same commit as the cursor: a crash neither loses nor repeats a count.
  *  H2  An hour is closed when it has passed and none of its records is without a fate. Its row is stored elsewhere then
  *      (delivery/ledger), as a whole, so that storing it twice changes nothing; afterwards it leaves the progress.
+ *  H4  A row is stored elsewhere only after the progress with all its counts is durable: after a crash in between, the next holder
+ *      would deliver the records again, and nothing would take them out of that row if a filter chose otherwise then.
  *  H3  A record that is counted after its hour was closed (a clock was set back) counts under the first hour that is open.
  */
 
