@@ -84,7 +84,7 @@ async function simulate(): Promise<void> {
     if (!values['go-on']) break;
   }
   say(summary(total, started));
-  if (values.coverage) say(`${coverage}\nnot met: ${coverage.missing.join(', ') || 'none'}`);
+  if (values.coverage) say(`${coverage}\n${coverage.summary}`);
   for (const [kind, failed] of total.failed)
     say(`FAILED ${kind}: ${failed.length} seeds: ${failed.slice(0, 20)}`);
   if (total.failed.size > 0) process.exitCode = 1;

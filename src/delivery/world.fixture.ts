@@ -118,9 +118,9 @@ export class TestWorld {
           gathering: this.gathering,
           destination: this.#destination(document, life),
         }),
-        stepped: (state, event, effects) => {
+        stepped: (state, event, effects, stream) => {
           check(state);
-          this.#stepped?.(state, event, effects);
+          this.#stepped?.(state, event, effects, stream);
         },
         telemetry: {
           attempted: (attempt) => this.attempts.push(attempt),

@@ -1,6 +1,9 @@
 import { ApiError, StoreUnavailable } from '../../src/errors.ts';
 import { Chance } from './chance.ts';
+import type { Weather } from './link.ts';
 import type { StreamModel } from './model.ts';
+import { MOMENT_NAMES, type MomentName, type Whose } from './moments.ts';
+import type { SimulatedNode } from './node.ts';
 import * as people from './people.ts';
 import type { Happening, HappeningType } from './plan.ts';
 import { produce } from './producer.ts';
@@ -60,16 +63,8 @@ const HAPPEN: Record<HappeningType, Happen> = {
   read: (world, chance, forMs) => weather(world, chance, forMs, 'read', ['fails', 'stalls']),
   registry: (world, chance, forMs) =>
     weather(world, chance, forMs, 'registry', ['fails', 'stalls', 'unanswered', 'conflicts', 'late']),
-  crash: (world, chance, forMs) => {
-    const node = world.someNode(chance);
-    if (node) world.crash(node, forMs);
-    return node?.name;
-  },
-  stop: (world, chance) => {
-    const node = world.someNode(chance);
-    if (node) world.stop(node);
-    return node?.name;
-  },
+  crash: (world, chance, forMs) => toNode(world, chance, 0.3, (node) => world.crash(node, forMs)),
+  stop: (world, chance) => toNode(world, chance, 0.8, (node) => world.stop(node)),
   pause: (world, chance, forMs) => {
     const node = world.someNode(chance);
     node?.process.pause();
@@ -225,14 +220,23 @@ function weather(
   chance: Chance,
   forMs: number,
   what: 'append' | 'read' | 'registry',
-  kinds: readonly ('fails' | 'stalls' | 'unanswered' | 'conflicts' | 'late')[],
+  kinds: readonly Weather[],
 ): string {
   const kind = chance.pick(kinds);
+  turn(world, what, kind, Math.min(forMs, LONGEST_CUT_MS));
+  return `${kind} for ${forMs} ms`;
+}
+
+/** Where it is well, calls of this kind take long for a while. */
+export function slowDown(world: Scene, what: 'read' | 'registry', forMs: number): void {
+  if (world.weather[what] === 'well') turn(world, what, 'stalls', forMs);
+}
+
+function turn(world: Scene, what: 'append' | 'read' | 'registry', kind: Weather, forMs: number): void {
   world.weather[what] = kind;
-  world.time.after(Math.min(forMs, LONGEST_CUT_MS), () => {
+  world.time.after(forMs, () => {
     world.weather[what] = 'well';
   });
-  return `${kind} for ${forMs} ms`;
 }
 
 async function atDesk(
@@ -240,13 +244,43 @@ async function atDesk(
   chance: Chance,
   act: (desk: people.Desk, id: string) => Promise<string>,
 ): Promise<string | undefined> {
+  const met = await meet(world, chance, 0.5);
+  if (met === 'calm') return undefined;
   const desk = world.desk(chance);
   const ids = [...world.model.streams.values()].filter(({ deletedAt }) => deletedAt === undefined);
   if (!desk || ids.length === 0) return undefined;
   // What people do to a stream that is idle meets nothing.
   const busy = ids.filter(isBusy);
-  const { id } = chance.pick(busy.length > 0 && chance.happens(0.7) ? busy : ids);
-  return `${id} ${await act(desk, id)}`;
+  const found = ids.find(({ id }) => id === met?.streamId);
+  const { id } = found ?? chance.pick(busy.length > 0 && chance.happens(0.7) ? busy : ids);
+  return `${met ? `while ${met.moment}: ` : ''}${id} ${await act(desk, id)}`;
+}
+
+/** To a node that takes requests; to the one that runs the stream where a machine was waited for. */
+async function toNode(
+  world: Scene,
+  chance: Chance,
+  probability: number,
+  act: (node: SimulatedNode) => void,
+): Promise<string | undefined> {
+  const met = await meet(world, chance, probability);
+  if (met === 'calm') return undefined;
+  const node = (met && world.nodeNamed(met.node)) ?? world.someNode(chance);
+  if (!node) return undefined;
+  act(node);
+  return met ? `${node.name} while ${met.moment}` : node.name;
+}
+
+interface Met extends Whose {
+  readonly moment: MomentName;
+}
+
+/** Waits for a machine to be in the middle of something. undefined: it does not wait; `calm`: none was before the trouble ended. */
+async function meet(world: Scene, chance: Chance, probability: number): Promise<Met | 'calm' | undefined> {
+  if (!chance.happens(probability)) return undefined;
+  const moment = chance.pick(MOMENT_NAMES);
+  const whose = await world.moments.next(moment);
+  return whose ? { moment, ...whose } : 'calm';
 }
 
 function isBusy({ inFlight, progress }: StreamModel): boolean {

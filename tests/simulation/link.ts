@@ -7,7 +7,7 @@ import type { Storage } from './storage.ts';
 import type { Process, SimulatedTime } from './time.ts';
 
 /** How a part of the storage behaves towards everybody. */
-type Weather = 'well' | 'fails' | 'stalls' | 'unanswered' | 'conflicts' | 'late';
+export type Weather = 'well' | 'fails' | 'stalls' | 'unanswered' | 'conflicts' | 'late';
 
 export interface Weathers {
   append: Weather;

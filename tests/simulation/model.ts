@@ -357,7 +357,9 @@ export class Model {
         for (const index of indexes) {
           const id = ids[index] as number;
           replay?.taken.add(id);
-          if (name === undefined && !stream.taken.has(id)) stream.taken.set(id, ++this.#order);
+          // What people send again is quarantined: that is its fate, also where a replay quarantined it that other filters choose for.
+          if (node !== PEOPLE && name === undefined && !stream.taken.has(id))
+            stream.taken.set(id, ++this.#order);
         }
       },
       declined: (indexes) => {

@@ -26,6 +26,7 @@ import { connect } from './delivering.ts';
 import { Link, type Weathers } from './link.ts';
 import { Memory, type MemorySizes } from './memory.ts';
 import type { Model } from './model.ts';
+import type { Moments } from './moments.ts';
 import { notifications } from './notifications.ts';
 import { privacyKeys } from './privacy.ts';
 import type { Receiver } from './receiver.ts';
@@ -40,6 +41,7 @@ interface NodeSurroundings {
   readonly model: Model;
   readonly receivers: ReadonlyMap<string, Receiver>;
   readonly coverage: Coverage;
+  readonly moments: Moments;
   readonly embedded: boolean;
   readonly timing: Partial<LeaseTiming>;
   readonly retentionMs: number;
@@ -53,6 +55,7 @@ interface NodeSurroundings {
 }
 
 const ONE_BLOCK = { blocks: 1, bytes: 1 };
+const LONGEST_OPENING_MS = 10_000;
 
 /** One process of simstream: the parts of a node that delivery needs, on the storage at the other end of a link. */
 export class SimulatedNode {
@@ -121,7 +124,7 @@ export class SimulatedNode {
 
   async #run(): Promise<void> {
     const { clock } = this;
-    const { retentionMs, settings, coverage } = this.#surroundings;
+    const { retentionMs, settings, coverage, moments } = this.#surroundings;
     const registry = this.link.registry('registry');
     const log = this.link.log();
     const { signal } = this.#stop;
@@ -132,7 +135,15 @@ export class SimulatedNode {
     this.ingest = createIngest({ log, tree, clock });
     const keys = privacyKeys(registry, this.#chance.fork());
     this.keys = keys;
-    const open = withPrivacy(async (document: DataStreamDocument) => this.#open(document), keys);
+    const opening = this.#chance.fork();
+    const open = withPrivacy(async (document: DataStreamDocument) => {
+      // As real ones do: credentials are fetched, a library is loaded.
+      if (opening.happens(0.3)) {
+        await this.#surroundings.time.sleep(opening.skewed(LONGEST_OPENING_MS));
+        await this.process.entered();
+      }
+      return this.#open(document);
+    }, keys);
     await runDelivery(
       {
         log,
@@ -147,8 +158,9 @@ export class SimulatedNode {
         open,
         beside: await this.#notifications(registry),
         telemetry: this.#telemetry(),
-        stepped: (state, event) => {
+        stepped: (state, event, _, { id }) => {
           coverage.stepped(state, event);
+          moments.stepped({ streamId: id, node: this.name }, state);
           check(state);
           if (event.type === 'offered') this.memory.saw(event.block.heldBytes);
           if (event.type === 'read')

@@ -77,9 +77,10 @@ const WISHES: readonly DeliveryWishes[] = [
 
 export async function change(desk: Desk, id: string, what: string, chance: Chance): Promise<void> {
   const document = desk.model.streams.get(id)?.wishes.at(-1)?.document;
-  // The other stream goes on for it.
-  if (!document || document.takenOverBy !== undefined) return;
+  if (!document) return;
   await changeStream(desk.registry, document.organisationId, id, async (stored) => {
+    // The other stream goes on for it.
+    if (stored.takenOverBy !== undefined) return undefined;
     const changed = { ...stored, ...(CHANGES[what] as Change)(stored, chance) };
     const { partition } = stored;
     const startPosition = async () => {

@@ -35,10 +35,10 @@ export async function startReplay(desk: Desk, id: string, chance: Chance): Promi
     generation: 1,
     created: at,
   };
-  await changeStream(desk.registry, document.organisationId, id, async (stored) => ({
-    ...stored,
-    replays: [...(stored.replays ?? []), replay].slice(-MOST_REPLAYS),
-  }));
+  await changeStream(desk.registry, document.organisationId, id, async (stored) => {
+    if (stored.takenOverBy !== undefined) return undefined;
+    return { ...stored, replays: [...(stored.replays ?? []), replay].slice(-MOST_REPLAYS) };
+  });
   return `${replay.id} ${from}-${until.sequence}.${until.index}`;
 }
 

@@ -1,6 +1,7 @@
 import type { Chance } from './chance.ts';
 import type { Weathers } from './link.ts';
 import type { Model } from './model.ts';
+import type { Moments } from './moments.ts';
 import type { SimulatedNode } from './node.ts';
 import type { Desk } from './people.ts';
 import type { Receiver } from './receiver.ts';
@@ -11,6 +12,7 @@ import type { SimulatedTime } from './time.ts';
 export interface Scene {
   readonly time: SimulatedTime;
   readonly model: Model;
+  readonly moments: Moments;
   readonly storage: Storage;
   readonly receivers: ReadonlyMap<string, Receiver>;
   readonly weather: Weathers;
@@ -25,6 +27,8 @@ export interface Scene {
   nextId(): number;
   /** A node that takes requests; undefined: there is none. */
   someNode(chance: Chance): SimulatedNode | undefined;
+  /** undefined: it takes no requests. */
+  nodeNamed(name: string): SimulatedNode | undefined;
   desk(chance: Chance): Desk | undefined;
   /** Kills a node; another starts `awayMs` later. */
   crash(node: SimulatedNode, awayMs: number): void;

@@ -10,11 +10,12 @@ import type { Json } from '../../src/registry/registry.ts';
 import { Chance } from './chance.ts';
 import { check, waiting } from './check.ts';
 import { Coverage } from './coverage.ts';
-import { happen } from './happen.ts';
+import { happen, slowDown } from './happen.ts';
 import type { Weathers } from './link.ts';
 import { PARENTS, rootOf } from './matching.ts';
 import { type MemorySizes, memorySizes } from './memory.ts';
 import { Model } from './model.ts';
+import { Moments } from './moments.ts';
 import { SimulatedNode } from './node.ts';
 import { type Desk, newStream, organisationOf, RECEIVERS, streamKeyOf } from './people.ts';
 import { planRound } from './plan.ts';
@@ -48,6 +49,8 @@ export interface Result {
 
 /** Streams come to their end within this long after all trouble has ended. */
 const CALM_MS = 3_600_000;
+/** How long calls may go on to take long after a moment that somebody waited for. */
+const SLOW_MS = 20_000;
 /** A stream in Error that tries by itself within this time is left alone: the calm is longer. */
 const SOON_MS = 20 * 60_000;
 
@@ -56,6 +59,7 @@ export class World implements Scene {
   readonly time = new SimulatedTime();
   readonly trace: Trace;
   readonly model: Model;
+  readonly moments: Moments;
   readonly storage: Storage;
   readonly receivers = new Map<string, Receiver>();
   readonly weather: Weathers = { append: 'well', read: 'well', registry: 'well', storage: 'runs' };
@@ -97,6 +101,10 @@ export class World implements Scene {
     };
     this.#memory = memorySizes(chance);
     const recentBytes = chance.pick([0, 20_000, 2 ** 20]);
+    const slowness = chance.fork();
+    this.moments = new Moments((what) => {
+      if (slowness.happens(0.5)) slowDown(this, what, slowness.skewed(SLOW_MS));
+    });
     this.storage = new Storage(
       this.time,
       { partitions: this.partitions, recentBytes },
@@ -137,8 +145,16 @@ export class World implements Scene {
 
   /** A node that takes requests. */
   someNode(chance: Chance): SimulatedNode | undefined {
-    const nodes = this.#nodes.filter(({ runs, stopping, ingest }) => runs && !stopping && ingest);
+    const nodes = this.#serving();
     return nodes.length > 0 ? chance.pick(nodes) : undefined;
+  }
+
+  nodeNamed(wanted: string): SimulatedNode | undefined {
+    return this.#serving().find(({ name }) => name === wanted);
+  }
+
+  #serving(): SimulatedNode[] {
+    return this.#nodes.filter(({ runs, stopping, ingest }) => runs && !stopping && ingest);
   }
 
   desk(chance: Chance): Desk | undefined {
@@ -228,6 +244,7 @@ export class World implements Scene {
         model,
         receivers,
         coverage: this.#coverage,
+        moments: this.moments,
         embedded,
         timing: this.#timing,
         retentionMs: this.#retentionMs,
@@ -261,6 +278,7 @@ export class World implements Scene {
   /** All trouble ends, and what is paused or in Error is made to run. Then every stream has to come to its end. */
   async #calm(): Promise<void> {
     this.log('calm');
+    this.moments.end();
     Object.assign(this.weather, { append: 'well', read: 'well', registry: 'well', storage: 'runs' });
     this.cannotOpen = undefined;
     for (const receiver of this.receivers.values()) receiver.mood = { type: 'well' };

@@ -79,7 +79,7 @@ export class MachineLoop {
     try {
       for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
         const effects = step(state, next, this.#moment(next));
-        context.stepped?.(state, next, effects);
+        context.stepped?.(state, next, effects, this.#loop.stream());
         for (const effect of effects) this.#execute(effect);
       }
     } catch (error) {

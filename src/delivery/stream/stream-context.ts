@@ -153,4 +153,4 @@ export interface StreamContext {
 
 type StateEffect = Extract<Effect, { readonly type: 'state' }>;
 
-export type Stepped = (state: State, event: Event, effects: readonly Effect[]) => void;
+export type Stepped = (state: State, event: Event, effects: readonly Effect[], stream: StreamSummary) => void;
