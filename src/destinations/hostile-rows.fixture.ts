@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { gzipSync } from 'node:zlib';
 import type { Outcome } from './contract.ts';
 import type { Answering, ReceivedRequest } from './http/peer.fixture.ts';
 
@@ -92,6 +93,17 @@ export const COMMON: readonly HostileRow[] = [
     type: 'delivered',
     reads: /^$/,
   },
+  {
+    what: 'has a fault, and compresses its answer unasked (500, gzip)',
+    answers: [
+      (_, response) =>
+        response
+          .writeHead(500, { 'content-encoding': 'gzip' })
+          .end(gzipSync('<html>Out of order until noon</html>')),
+    ],
+    type: 'retry',
+    reads: /./,
+  },
   { what: 'has a fault, twice (500)', answers: [says(500), says(500)], type: 'retry', reads: /./ },
   {
     what: 'is down behind its gateway (502, an HTML page)',
@@ -113,3 +125,11 @@ export const COMMON: readonly HostileRow[] = [
     reads: /did not come from/,
   },
 ];
+
+/** A page with a success status is no receipt: the service has not seen the records. (A webhook decides by the status alone.) */
+export const PROXY_PAGE: HostileRow = {
+  what: 'a proxy on the way answers 200 with a page of its own',
+  answers: [says(200, HTML), says(200, `\uFEFF<?xml version="1.0"?>\n<!-- portal -->\n${HTML}`)],
+  type: 'platform',
+  reads: /did not come from/,
+};

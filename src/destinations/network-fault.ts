@@ -82,6 +82,36 @@ const MEANINGS: readonly (readonly [RegExp, Meaning])[] = [
   [/^CERT_REVOKED$/, tlsFault('was revoked')],
   [/^(CERT_|CRL_|UNABLE_TO_|INVALID_|PATH_LENGTH)/, tlsFault('could not be verified')],
   [
+    /^ERR_SSL_.*ALERT_NO_APPLICATION_PROTOCOL$/,
+    meaning('retry', 'tls_error', (at) => {
+      return `${at} does not speak HTTP/1.1 over TLS. Let it accept HTTP/1.1 beside HTTP/2 (ALPN: http/1.1).`;
+    }),
+  ],
+  [
+    /^ERR_SSL_.*(CERTIFICATE_REQUIRED|ALERT_BAD_CERTIFICATE)$/,
+    meaning('retry', 'tls_error', (at) => {
+      return `${at} asks for a client certificate, which simstream does not have. Let it accept connections without one, and check the signature of requests instead.`;
+    }),
+  ],
+  [
+    /^ERR_SSL_.*UNRECOGNIZED_NAME$/,
+    meaning('retry', 'tls_error', (at) => {
+      return `${at} does not serve this host name over TLS. Check the host of the URL.`;
+    }),
+  ],
+  [
+    /^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST)$/,
+    meaning('retry', 'tls_error', (at) => {
+      return `No TLS connection with ${at} could be agreed on: it answered with something that is not TLS. Check the port; if it speaks plain HTTP, the URL begins with http.`;
+    }),
+  ],
+  [
+    /^ERR_SSL_.*HANDSHAKE_FAILURE$/,
+    meaning('retry', 'tls_error', (at) => {
+      return `No TLS connection with ${at} could be agreed on. Check that it offers TLS 1.2 or 1.3 with common ciphers, and does not ask for a client certificate.`;
+    }),
+  ],
+  [
     /^(EPROTO|ERR_SSL|ERR_TLS)/,
     meaning('retry', 'tls_error', (at) => {
       return `No TLS connection with ${at} could be agreed on. Check that the port speaks TLS 1.2 or 1.3.`;
@@ -119,7 +149,9 @@ const MEANINGS: readonly (readonly [RegExp, Meaning])[] = [
   ],
   [
     /^(HPE_|HTTPParserError\b)/,
-    meaning('retry', 'invalid_answer', (at) => `${at} answered with something that is not HTTP.`),
+    meaning('retry', 'invalid_answer', (at) => {
+      return `${at} answered with something that is not HTTP/1.1. Check the port: it may be for HTTP/2 alone, or for another protocol.`;
+    }),
   ],
   [
     /^(ECONNRESET|ECONNABORTED|EPIPE|UND_ERR_SOCKET|ERR_STREAM_PREMATURE_CLOSE)$/,

@@ -69,8 +69,14 @@ export function failureOf<Context>(
 /** Answers with the same meaning from every service: a busy gateway, a gateway timeout, a request that is too large. */
 const SAME_FOR_ALL = [408, 413, 429];
 
-/** Whether something between simstream and the service refused: the services of a cloud answer in their own form. */
+/**
+ * Whether something between simstream and the service answered: the services of a cloud answer in their own form. A page with
+ * a success status is foreign too: the service has not seen the records.
+ */
 export function isForeign(status: number, text: string): boolean {
-  if (status < 300 || status >= 500 || SAME_FOR_ALL.includes(status)) return false;
-  return /^\s*(<!doctype html|<html\b)/i.test(text);
+  if (status >= 500 || SAME_FOR_ALL.includes(status)) return false;
+  return PAGE.test(text);
 }
+
+/** The beginning of an HTML page, with what may stand before it: a byte order mark, an XML declaration, comments. */
+const PAGE = /^\uFEFF?\s*(<\?xml[^>]{0,100}\?>\s*)?(<!--[^>]{0,500}-->\s*)*(<!doctype\s+html\b|<html\b)/i;

@@ -154,6 +154,18 @@ describe('credentials', () => {
     assert.equal(kinesis.puts.length, 3);
   });
 
+  test('of a session that the customer revoked: the next attempt has a session of its own', async (t) => {
+    const { kinesis, sts, open } = await setUp(t);
+    const destination = await open();
+    assert.equal((await destination.send(batchOf('usage', [record(1)]), signal)).type, 'delivered');
+    const words =
+      'User is not authorized to perform: kinesis:PutRecords with an explicit deny in an identity-based policy';
+    kinesis.next.push(kinesisError('AccessDeniedException', words));
+    assert.equal((await destination.send(batchOf('usage', [record(2)]), signal)).type, 'refused');
+    assert.equal((await destination.send(batchOf('usage', [record(2)]), signal)).type, 'delivered');
+    assert.equal(sts.sessions.length, 2);
+  });
+
   test('are kept for the stream and renewed ten minutes before they expire', async (t) => {
     const { sts, open, environment } = await setUp(t);
     const destination = await open();

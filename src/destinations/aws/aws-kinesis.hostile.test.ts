@@ -1,6 +1,6 @@
 import { sampleIdsIn } from '../batches.fixture.ts';
 import { testHostile } from '../hostile.fixture.ts';
-import { type Behaviour, says } from '../hostile-rows.fixture.ts';
+import { type Behaviour, PROXY_PAGE, says } from '../hostile-rows.fixture.ts';
 import { AWS, ROLE, STS_ROWS } from './aws.hostile.fixture.ts';
 import { awsKinesis } from './kinesis.ts';
 
@@ -43,6 +43,7 @@ testHostile({
       );
     },
   rows: [
+    PROXY_PAGE,
     {
       what: 'throttles some records of a call',
       answers: [half],
@@ -92,7 +93,7 @@ testHostile({
     },
     {
       what: 'answers 200 without the results',
-      answers: [says(200, '<html>welcome</html>')],
+      answers: [says(200, 'welcome')],
       type: 'retry',
       reads: /has no result for each record/,
     },

@@ -52,6 +52,26 @@ export const STS_ROWS: readonly HostileRow[] = [
     reads: /STS is throttling requests/,
   },
   {
+    what: 'simstream’s own identity may not assume roles, for good',
+    answers: [],
+    lasting: true,
+    aside: stsError(
+      403,
+      'AccessDenied',
+      `User: arn:aws:iam::999999999999:user/streamer is not authorized to perform: sts:AssumeRole on resource: ${ROLE} because no identity-based policy allows the sts:AssumeRole action`,
+    ),
+    type: 'platform',
+    reads: /own AWS identity may not assume roles/,
+  },
+  {
+    what: 'a proxy before STS answers with a page of its own, for good',
+    answers: [],
+    lasting: true,
+    aside: (_, response) => response.writeHead(200).end('<html><body>Please sign in</body></html>'),
+    type: 'platform',
+    reads: /did not come from AWS STS/,
+  },
+  {
     what: 'STS refuses simstream’s own credentials, for good',
     answers: [],
     lasting: true,

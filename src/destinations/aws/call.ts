@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { DestinationEnvironment, Notes } from '../contract.ts';
 import { exchange } from '../http/http-exchange.ts';
+import { isForeign } from '../reasons.ts';
 import { type AwsFault, type Failure, readFault } from './fault.ts';
 import { type AwsKeys, signedHeaders, type UnsignedRequest } from './sign.ts';
 
@@ -47,13 +48,18 @@ export function awsCaller(environment: Pick<DestinationEnvironment, 'egress' | '
       const result = await exchange(call, `AWS (${url.host})`, environment, signal, limits);
       if (result.type === 'none') return { type: 'failed', outcome: result.outcome };
       const { status, text } = result;
-      if (status >= 200 && status < 300) return { type: 'answer', status, text };
+      if (status >= 200 && status < 300 && !isError(status, text)) return { type: 'answer', status, text };
       return { type: 'fault', fault: readFault(status, text, (name) => result.header(name)) };
     } finally {
       // A call that did not come to reading it leaves it open.
       if (!(body instanceof Uint8Array)) body.destroy();
     }
   };
+}
+
+/** A proxy's page, or an error that S3 or a store like it found only after it had sent its status. */
+function isError(status: number, text: string): boolean {
+  return isForeign(status, text) || /^\s*(<\?xml[^>]{0,100}\?>\s*)?<Error[\s>]/.test(text);
 }
 
 function secretsOf({ accessKeyId, secretAccessKey, sessionToken = '' }: AwsKeys): string[] {

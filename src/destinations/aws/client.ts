@@ -1,7 +1,7 @@
 import type { DestinationEnvironment } from '../contract.ts';
 import { baseKeysOf } from './base-keys.ts';
 import { type Answer, type AwsRequest, awsCaller } from './call.ts';
-import { isAboutKeys } from './fault.ts';
+import { isAboutKeys, isDenied } from './fault.ts';
 import type { Role } from './names.ts';
 import { RoleSession } from './role-session.ts';
 
@@ -20,8 +20,11 @@ export function createAwsClient(environment: DestinationEnvironment, role: Role,
     const result = await session.keys(signal);
     if (result.type === 'failed') return result;
     const answer = await call(request, result.keys, signal);
-    if (answer.type !== 'fault' || !isAboutKeys(answer.fault)) return answer;
-    session.discard(result.keys);
+    if (answer.type !== 'fault') return answer;
+    const renewable = isAboutKeys(answer.fault);
+    // A customer who revokes a role's sessions denies those from before that moment: the next attempt has a new one.
+    if (renewable || isDenied(answer.fault)) session.discard(result.keys);
+    if (!renewable) return answer;
     return again ? attempt(request, signal, false) : answer;
   };
   return { call: (request, signal) => attempt(request, signal, true), close: () => session.close() };

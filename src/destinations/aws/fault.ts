@@ -106,6 +106,10 @@ export function isAboutKeys({ code }: AwsFault): boolean {
   return KEY_CODES.has(code);
 }
 
+export function isDenied({ code }: AwsFault): boolean {
+  return code === 'AccessDenied' || code === 'AccessDeniedException';
+}
+
 export const KEY_CODES = new Set([
   'ExpiredToken',
   'ExpiredTokenException',
@@ -117,21 +121,6 @@ export const KEY_CODES = new Set([
 ]);
 
 export const CLOCK_IS_OFF = 'The clock of this simstream node is wrong. The platform operator must set it.';
-
-/** The clock of this node is off. */
-export function isAboutTime({ code, words }: AwsFault): boolean {
-  return (
-    code === 'RequestTimeTooSkewed' ||
-    code === 'RequestExpired' ||
-    ((code === 'SignatureDoesNotMatch' || code === 'InvalidSignatureException') &&
-      /signature (not yet current|expired)/i.test(words))
-  );
-}
-
-/** A failure that a pause ends: AWS throttles only callers that it knows. */
-export function throttled(fault: AwsFault, text: string): Extract<Failure, { type: 'retry' }> {
-  return { type: 'retry', cause: causeOf(fault, text), throttled: true };
-}
 
 /** Too much at once: a pause helps. */
 export function isThrottling({ code, status }: AwsFault): boolean {
@@ -151,5 +140,12 @@ export const THROTTLING_CODES = new Set([
   'RequestLimitExceeded',
   'TooManyRequestsException',
   'BandwidthLimitExceeded',
+  'EC2ThrottledException',
+  'PriorRequestNotComplete',
   'SlowDown',
+  // Stores like S3.
+  'SlowDownRead',
+  'SlowDownWrite',
+  'TooManyRequests',
+  'ServerBusy',
 ]);

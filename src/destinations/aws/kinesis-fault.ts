@@ -15,7 +15,7 @@ export const KINESIS_REASONS: readonly Reason<AwsContext>[] = [
   },
   {
     example: { status: 500, code: 'InternalFailure', words: 'Internal service failure.' },
-    status: [500, 502, 503, 504],
+    status: [408, 500, 502, 503, 504],
     type: 'retry',
     advice: ({ region }) => `Kinesis in ${region} has a fault; simstream tries again.`,
   },

@@ -3,10 +3,12 @@ import { describe, test } from 'node:test';
 import { reasonTable, testGuideTable } from '../guide.fixture.ts';
 import { testReasons } from '../reasons.fixture.ts';
 import type { Answered } from '../reasons.ts';
+import { ASSUME_REASONS, assumeFailure } from './assume-failure.ts';
 import { FOREIGN, readFault } from './fault.ts';
 import * as kinesis from './kinesis-fault.ts';
 import { parseRole, type Role } from './names.ts';
 import * as s3 from './s3-fault.ts';
+import type { RoleSessionParts } from './sts.ts';
 
 const role = parseRole('arn:aws:iam::123456789012:role/simstream') as Role;
 const STREAM = { region: 'eu-west-1', name: 'records', role };
@@ -28,6 +30,20 @@ testGuideTable('aws-kinesis.md', 'reasons', () =>
   reasonTable(kinesis.KINESIS_REASONS, kinesis.contextOf(STREAM)),
 );
 testGuideTable('s3.md', 'reasons', () => reasonTable(s3.S3_REASONS, s3.contextOf(BUCKET)));
+
+describe('why STS gives no keys of a role', () => {
+  const context = {
+    role: role.arn,
+    organisationId: 7,
+    region: 'eu-west-1',
+    words: 'User: arn:aws:iam::999999999999:user/streamer',
+  };
+  testReasons(ASSUME_REASONS, context, (answered) => {
+    const parts = { role, environment: { organisationId: 7 } } as RoleSessionParts;
+    const sts = { region: 'eu-west-1', url: new URL('https://sts.eu-west-1.amazonaws.com') };
+    return assumeFailure(parts, sts, faultOf(answered, 'xml'));
+  });
+});
 
 describe('why Kinesis refuses', () => {
   testReasons(kinesis.KINESIS_REASONS, kinesis.contextOf(STREAM), (answered) =>

@@ -15,8 +15,13 @@ export interface AwsContext {
   readonly on: string;
 }
 
-const exactly = (codes: Iterable<string>) => new RegExp(`^(${[...codes].join('|').replaceAll('.', '\\.')})$`);
+export const exactly = (codes: Iterable<string>) =>
+  new RegExp(`^(${[...codes].join('|').replaceAll('.', '\\.')})$`);
 
+const SIGNATURE = /^(SignatureDoesNotMatch|InvalidSignatureException)$/;
+/** The signature does not fit the request, or did not arrive. Roles' keys fit: STS gave both of them at once. */
+const UNSIGNED =
+  /^(SignatureDoesNotMatch|InvalidSignatureException|IncompleteSignature(Exception)?|MissingAuthenticationToken(Exception)?|MissingSecurityHeader)$/;
 const DENIED = /^(AccessDenied|AccessDeniedException|AllAccessDisabled)$/;
 const deny = (where: string): string =>
   `User: arn:aws:sts::123456789012:assumed-role/simstream/s is not authorized to perform: s3:PutObject on resource: "arn:aws:s3:::records/x" with an explicit deny in a ${where}`;
@@ -37,15 +42,8 @@ function denied(
   };
 }
 
-/** What every service of AWS answers in the same way, before what is its own. */
-export const COMMON_REASONS: readonly Reason<AwsContext>[] = [
-  {
-    example: { status: 403, code: FOREIGN, words: 'Access to this site is blocked' },
-    code: exactly([FOREIGN]),
-    type: 'platform',
-    advice: ({ service }) =>
-      `The answer did not come from ${service}: a proxy or firewall between this simstream node and AWS gave it. The platform operator must let the node reach ${service}.`,
-  },
+/** The clock of this node is off. */
+export const CLOCK_REASONS: readonly Reason<unknown>[] = [
   {
     example: {
       status: 403,
@@ -62,24 +60,47 @@ export const COMMON_REASONS: readonly Reason<AwsContext>[] = [
       code: 'InvalidSignatureException',
       words: 'Signature expired: 20260601T120000Z is now earlier than 20260601T121500Z',
     },
-    code: /^(SignatureDoesNotMatch|InvalidSignatureException)$/,
+    code: SIGNATURE,
     words: /signature (not yet current|expired)/i,
     type: 'platform',
     advice: () => CLOCK_IS_OFF,
+  },
+];
+
+/** What every service of AWS answers in the same way, before what is its own. */
+export const COMMON_REASONS: readonly Reason<AwsContext>[] = [
+  {
+    example: { status: 403, code: FOREIGN, words: 'Access to this site is blocked' },
+    code: exactly([FOREIGN]),
+    type: 'platform',
+    advice: ({ service }) =>
+      `The answer did not come from ${service}: a proxy or firewall between this simstream node and AWS gave it. The platform operator must let the node reach ${service}.`,
+  },
+  ...CLOCK_REASONS,
+  {
+    example: {
+      status: 403,
+      code: 'SignatureDoesNotMatch',
+      words: 'The request signature we calculated does not match the signature you provided.',
+    },
+    code: UNSIGNED,
+    type: 'platform',
+    advice: ({ service }) =>
+      `${service} does not recognise the signature of the request: something between this simstream node and ${service}, such as a proxy, changes its headers or its address. The platform operator must fix it.`,
   },
   {
     example: { status: 400, code: 'ThrottlingException', words: 'Rate exceeded' },
     code: exactly(THROTTLING_CODES),
     type: 'retry',
     throttled: true,
-    advice: ({ resource }) => `${resource} is throttling requests.`,
+    advice: ({ resource }) => `${capitalised(resource)} is throttling requests.`,
   },
   {
     example: { status: 429, code: 'http_429', words: '' },
     status: [429],
     type: 'retry',
     throttled: true,
-    advice: ({ resource }) => `${resource} is throttling requests.`,
+    advice: ({ resource }) => `${capitalised(resource)} is throttling requests.`,
   },
   {
     example: {
@@ -201,6 +222,8 @@ export const COMMON_REASONS: readonly Reason<AwsContext>[] = [
   },
 ];
 
-function capitalised(text: string): string {
+/** For the beginning of a sentence; an ARN is written in one way. */
+export function capitalised(text: string): string {
+  if (text.startsWith('arn:')) return text;
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }

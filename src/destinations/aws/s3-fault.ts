@@ -1,6 +1,6 @@
 import { failureOf, type Reason, reasonOf } from '../reasons.ts';
 import type { AwsFault, Failure } from './fault.ts';
-import { type AwsContext, COMMON_REASONS } from './reasons.ts';
+import { type AwsContext, COMMON_REASONS, capitalised } from './reasons.ts';
 import type { BucketTarget } from './targets.ts';
 
 /** The parts of a message about a bucket. */
@@ -37,10 +37,25 @@ export const S3_REASONS: readonly Reason<BucketContext>[] = [
         ? `The bucket ${bucket} is in ${elsewhere}, not in ${region}. Set region to ${elsewhere}.`
         : `The bucket ${bucket} is in another region, not in ${region}. Correct region.`,
   },
+  {
+    example: { status: 503, code: 'ServiceUnavailable', words: 'Please reduce your request rate.' },
+    status: [503],
+    words: /reduce your request rate/i,
+    type: 'retry',
+    throttled: true,
+    advice: ({ resource }) => `${capitalised(resource)} is throttling requests.`,
+  },
+  {
+    example: { status: 403, code: 'AccessDenied', words: 'Bucket owner condition failed' },
+    words: /bucket owner condition failed/i,
+    type: 'refused',
+    advice: ({ bucket }) =>
+      `The bucket ${bucket} belongs to another AWS account than expected_bucket_owner says. Correct expected_bucket_owner, or check that bucket_name is your bucket.`,
+  },
   ...COMMON_REASONS,
   {
     example: { status: 400, code: 'BadDigest', words: 'The checksum you specified did not match.' },
-    code: /^(RequestTimeout|IncompleteBody|BadDigest|XAmzContentSHA256Mismatch|OperationAborted|ConditionalRequestConflict)$/,
+    code: /^(RequestTimeout|IncompleteBody|BadDigest|XAmzContentSHA256Mismatch|OperationAborted|ConditionalRequestConflict|InternalError|ServiceUnavailable)$/,
     type: 'retry',
     advice: ({ region }) => `S3 in ${region} did not accept the file; simstream sends it again.`,
   },
@@ -62,12 +77,8 @@ export const S3_REASONS: readonly Reason<BucketContext>[] = [
       `The bucket ${bucket} is full. Raise its quota, or delete what you no longer need.`,
   },
   {
-    example: {
-      status: 500,
-      code: 'InternalError',
-      words: 'We encountered an internal error. Please try again.',
-    },
-    status: [500, 502, 503, 504],
+    example: { status: 502, code: 'http_502', words: '' },
+    status: [408, 500, 502, 503, 504],
     type: 'retry',
     advice: ({ region }) => `S3 in ${region} did not accept the file; simstream sends it again.`,
   },
@@ -77,6 +88,12 @@ export const S3_REASONS: readonly Reason<BucketContext>[] = [
     type: 'refused',
     advice: ({ bucket, region }) =>
       `The bucket ${bucket} does not exist. Check bucket_name, or create the bucket in ${region}.`,
+  },
+  {
+    example: { status: 400, code: 'KeyTooLongError', words: 'Your key is too long' },
+    code: /^KeyTooLong(Error)?$/,
+    type: 'refused',
+    advice: ({ bucket }) => `The names of the files are too long for ${bucket}. Shorten key_prefix.`,
   },
   {
     example: { status: 400, code: 'AccessControlListNotSupported', words: 'The bucket does not allow ACLs' },

@@ -1,6 +1,6 @@
 import { s3Error } from '../../../tests/support/aws-s3.ts';
 import { testHostile } from '../hostile.fixture.ts';
-import { says } from '../hostile-rows.fixture.ts';
+import { PROXY_PAGE, says } from '../hostile-rows.fixture.ts';
 import { AWS, ROLE, STS_ROWS } from './aws.hostile.fixture.ts';
 import { s3 } from './s3.ts';
 
@@ -20,11 +20,31 @@ testHostile({
       response.writeHead(200).end();
     },
   rows: [
+    PROXY_PAGE,
     {
       what: 'throttles (SlowDown)',
       answers: [error(503, 'SlowDown', 'Reduce your request rate.')],
       type: 'retry',
       reads: /is throttling requests/,
+    },
+    {
+      what: 'throttles (ServiceUnavailable)',
+      answers: [error(503, 'ServiceUnavailable', 'Please reduce your request rate.')],
+      type: 'retry',
+      reads: /is throttling requests/,
+    },
+    {
+      what: 'answers 200, and then with an error',
+      answers: [error(200, 'InternalError', 'We encountered an internal error. Please try again.')],
+      type: 'retry',
+      reads: /sends it again/,
+    },
+    {
+      what: 'the bucket belongs to another account than expected, for good',
+      answers: [error(403, 'AccessDenied', 'Bucket owner condition failed')],
+      lasting: true,
+      type: 'refused',
+      reads: /Correct expected_bucket_owner/,
     },
     {
       what: 'the role’s session expired on the way',

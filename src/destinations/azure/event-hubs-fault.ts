@@ -42,7 +42,7 @@ export const HUB_REASONS: readonly Reason<HubContext>[] = [
   {
     example: { status: 400, code: '400', words: 'The message size exceeds the limit' },
     status: CLIENT,
-    words: /too large|size .*exceed|exceed.* size|MessageSizeExceeded/i,
+    words: /too large|\bsize\b.*exceed|exceed.* size|MessageSizeExceeded/i,
     type: 'too_large',
     as: 'EVENTHUB_PAYLOAD_TOO_LARGE',
     advice: (context) => `The request is too large for ${nameOf(context)}.`,
@@ -59,7 +59,8 @@ export const HUB_REASONS: readonly Reason<HubContext>[] = [
   {
     example: { status: 403, code: '403', words: 'The quota has been exceeded: 50002' },
     status: CLIENT,
-    words: /throttl|server is busy|quota (has been |was )?exceeded|exceeded .*quota|\b50002\b|\b50009\b/i,
+    words:
+      /throttl|server is busy|quota (has been |was )?exceeded|exceeded .*quota|QuotaExceeded|\b50002\b|\b50009\b/i,
     type: 'retry',
     throttled: true,
     as: 'EVENTHUB_SERVER_BUSY',
@@ -116,6 +117,19 @@ export const HUB_REASONS: readonly Reason<HubContext>[] = [
     advice: (context) => `${NameOf(context)} is disabled. Set its status to Active in Azure.`,
   },
   {
+    example: {
+      status: 401,
+      code: '401',
+      words: 'Unauthorized access. Send claim is required to perform this operation.',
+    },
+    status: REFUSED,
+    words: /send['’]? claim|claim\(?s?\)? .*send|'Send'/i,
+    type: 'refused',
+    as: 'EVENTHUB_UNAUTHORIZED',
+    advice: (context) =>
+      `The policy of connection_string has no Send right on ${nameOf(context)}. Add the claim Send to it.`,
+  },
+  {
     example: { status: 401, code: 'SIGNATURE', words: 'ExpiredToken: The token is expired.' },
     status: [401],
     code: /^SIGNATURE$/,
@@ -132,19 +146,6 @@ export const HUB_REASONS: readonly Reason<HubContext>[] = [
     type: 'platform',
     as: 'EVENTHUB_UNAUTHORIZED',
     advice: () => 'The clock of this simstream node is wrong. The platform operator must set it.',
-  },
-  {
-    example: {
-      status: 401,
-      code: '401',
-      words: 'Unauthorized access. Send claim is required to perform this operation.',
-    },
-    status: REFUSED,
-    words: /send['’]? claim|claim\(?s?\)? .*send|'Send'/i,
-    type: 'refused',
-    as: 'EVENTHUB_UNAUTHORIZED',
-    advice: (context) =>
-      `The policy of connection_string has no Send right on ${nameOf(context)}. Add the claim Send to it.`,
   },
   {
     example: { status: 401, code: '401', words: 'InvalidSignature: The token has an invalid signature.' },
@@ -182,10 +183,10 @@ export const HUB_REASONS: readonly Reason<HubContext>[] = [
 /** The failure of a request that Event Hubs refused; undefined if it was accepted. */
 export function hubFailure(answer: HttpAnswer, context: HubContext): Failure | undefined {
   const { status, text } = answer;
-  if (status >= 200 && status < 300) return undefined;
+  const foreign = isForeign(status, text);
+  if (status >= 200 && status < 300 && !foreign) return undefined;
   const { hub, now, secrets } = context;
   const words = plainText(/<Detail>([\s\S]*?)<\/Detail>/i.exec(text)?.[1] ?? text, secrets);
-  const foreign = isForeign(status, text);
   const code = foreign ? 'foreign_answer' : hub.access.type === 'signature' ? 'SIGNATURE' : String(status);
   const answered = { status, code, words };
   const reason = reasonOf(HUB_REASONS, answered);

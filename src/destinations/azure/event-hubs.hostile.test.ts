@@ -1,6 +1,6 @@
 import { sampleIdsIn } from '../batches.fixture.ts';
 import { testHostile } from '../hostile.fixture.ts';
-import { type Behaviour, says } from '../hostile-rows.fixture.ts';
+import { type Behaviour, PROXY_PAGE, says } from '../hostile-rows.fixture.ts';
 import { eventHubs } from './event-hubs.ts';
 
 const error = (status: number, words: string): Behaviour =>
@@ -24,6 +24,7 @@ testHostile({
     'a proxy on the way refuses (403, an HTML page), for good': { type: 'refused' },
   },
   rows: [
+    { ...PROXY_PAGE, type: 'refused' },
     {
       what: 'throttles (503, server busy)',
       answers: [error(503, 'The server is busy. Please retry the operation.')],
@@ -35,6 +36,23 @@ testHostile({
       answers: [error(403, 'The quota has been exceeded: 50002')],
       type: 'retry',
       reads: /is throttling events/,
+    },
+    {
+      what: 'its namespace is throttled (403, in other words)',
+      answers: [error(403, 'QuotaExceededException: the namespace is out of throughput units. TrackingId:1')],
+      type: 'retry',
+      reads: /is throttling events/,
+    },
+    {
+      what: 'refuses a request as too large (400, in other words)',
+      answers: [
+        error(
+          400,
+          'The received message (delivery-id:0, size:1200000 bytes) exceeds the limit (1048576 bytes).',
+        ),
+      ],
+      type: 'too_large',
+      reads: /too large/,
     },
     {
       what: 'the clock of the node is wrong, for good',

@@ -1,6 +1,6 @@
 import { sampleIdsIn } from '../batches.fixture.ts';
 import { testHostile } from '../hostile.fixture.ts';
-import { type Behaviour, says } from '../hostile-rows.fixture.ts';
+import { type Behaviour, PROXY_PAGE, says } from '../hostile-rows.fixture.ts';
 import { unpack } from '../vendor.fixture.ts';
 import { datadog } from './datadog.ts';
 
@@ -20,6 +20,7 @@ testHostile({
     response.writeHead(202).end('{}');
   },
   rows: [
+    PROXY_PAGE,
     {
       what: 'throttles (429)',
       answers: [error(429, 'Too many requests', { 'x-ratelimit-reset': '7' })],

@@ -1,6 +1,6 @@
 import { sampleIdsIn } from '../batches.fixture.ts';
 import { testHostile } from '../hostile.fixture.ts';
-import { type Behaviour, says } from '../hostile-rows.fixture.ts';
+import { type Behaviour, PROXY_PAGE, says } from '../hostile-rows.fixture.ts';
 import { pubSub } from './pub-sub.ts';
 
 const error = (code: number, status: string, message: string, reason?: string): Behaviour => {
@@ -27,6 +27,7 @@ testHostile({
       response.end(JSON.stringify({ messageIds: messages.map((_, at) => String(at)) }));
     },
   rows: [
+    PROXY_PAGE,
     {
       what: 'throttles (RESOURCE_EXHAUSTED)',
       answers: [error(429, 'RESOURCE_EXHAUSTED', 'Quota exceeded for quota metric', 'RATE_LIMIT_EXCEEDED')],

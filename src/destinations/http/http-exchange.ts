@@ -9,6 +9,7 @@ import type { DestinationEnvironment } from '../contract.ts';
 import type { Egress } from '../egress.ts';
 import { cancelled, type NetworkOutcome, networkFault, timedOut } from '../network-fault.ts';
 import type { CallsUnderWay, CallUnderWay } from '../under-way.ts';
+import { answerText } from './answer-text.ts';
 import { addressOf } from './request-address.ts';
 import { type Noting, note } from './shown-exchange.ts';
 
@@ -249,9 +250,7 @@ class Answer implements HttpAnswer {
   }
 
   get text(): string {
-    return this.#body
-      ? Buffer.from(this.#body.buffer, this.#body.byteOffset, this.#body.length).toString('utf8')
-      : '';
+    return answerText(this.#body, this.header('content-encoding'));
   }
 }
 

@@ -47,17 +47,48 @@ describe('what an HTTP answer means', () => {
     assert.equal(outcome(answer(401, { 'retry-after': '7' })).type, 'refused');
   });
 
-  test('a 400 of a server that expects TLS refuses the URL, and no records', () => {
-    for (const words of [
-      '<html><h1>400 Bad Request</h1><center>The plain HTTP request was sent to HTTPS port</center></html>',
-      'Client sent an HTTP request to an HTTPS server.\n',
-      "<p>Reason: You're speaking plain HTTP to an SSL-enabled server port.</p>",
-    ]) {
-      const result = outcome(answer(400, {}, words));
-      assert.ok('cause' in result && result.type === 'refused');
-      assert.match(result.cause.message, /The URL must begin with https\.$/);
-    }
-  });
+  const ABOUT_CONNECTION: readonly (readonly [RegExp, readonly string[]])[] = [
+    [
+      /The URL must begin with https\.$/,
+      [
+        '<html><h1>400 Bad Request</h1><center>The plain HTTP request was sent to HTTPS port</center></html>',
+        'Client sent an HTTP request to an HTTPS server.\n',
+        "<p>Reason: You're speaking plain HTTP to an SSL-enabled server port.</p>",
+      ],
+    ],
+    [
+      /asks for a client certificate, .* check their signature instead\.$/,
+      [
+        '<html><center><h1>400 Bad Request</h1></center><center>No required SSL certificate was sent</center><hr>nginx</html>',
+        '<html><head><title>400 The SSL certificate error</title></head></html>',
+      ],
+    ],
+    [
+      /Send fewer or shorter headers, or use a shorter URL\.$/,
+      [
+        '<html><center><h1>400 Bad Request</h1></center><center>Request Header Or Cookie Too Large</center></html>',
+        '<p>Size of a request header field exceeds server limit.</p>',
+        '<h2>Bad Request - Request Too Long</h2><p>HTTP Error 400. The size of the request headers is too long.</p>',
+      ],
+    ],
+    [
+      /It does not serve this host name: check the host of the URL\.$/,
+      [
+        '<h2>Bad Request - Invalid Hostname</h2><hr><p>HTTP Error 400. The request hostname is invalid.</p>',
+        '<h2>HTTP ERROR 400 Invalid SNI</h2>',
+        "<title>DisallowedHost at /in</title><pre>Invalid HTTP_HOST header: '10.0.0.7'.</pre>",
+      ],
+    ],
+  ];
+  for (const [reads, answers] of ABOUT_CONNECTION) {
+    test(`a 400 about the connection refuses the destination, and no records: ${reads.source}`, () => {
+      for (const words of answers) {
+        const result = outcome(answer(400, {}, words));
+        assert.ok('cause' in result && result.type === 'refused', words);
+        assert.match(result.cause.message, reads);
+      }
+    });
+  }
 
   test('a redirect names the host that it leads to, and nothing else of the location', () => {
     const to = (location: string) => {

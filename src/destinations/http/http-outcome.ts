@@ -17,13 +17,32 @@ import type { HttpAnswer } from './http-exchange.ts';
  *                                      connection, 423 locked, 424 a dependency failed)
  *
  * Two answers mean something else than their status: a 403 with `Retry-After` is the refusal of a rate limit, and passes; a 400
- * of a server that expects TLS says nothing about records.
+ * of a web server that did not look at the body (ABOUT_CONNECTION) says nothing about records.
  */
 const RETRIED = new Set([408, 409, 421, 423, 424, 425, 429]);
 const NEVER = new Set([501, 505]);
-/** What nginx, Apache, Go, Node.js and AWS say to plain HTTP at a port for TLS. */
-const EXPECTS_TLS =
-  /plain HTTP request was sent to HTTPS|HTTP request to an HTTPS server|speaking plain HTTP/i;
+/**
+ * What web servers and their proxies (nginx, Apache, IIS, Jetty, Go, Node.js, AWS, Django) say in a 400 about the connection or the
+ * header of a request, and what there is to do.
+ */
+const ABOUT_CONNECTION: readonly (readonly [RegExp, string])[] = [
+  [
+    /plain HTTP request was sent to HTTPS|HTTP request to an HTTPS server|speaking plain HTTP/i,
+    'The URL must begin with https.',
+  ],
+  [
+    /No required SSL certificate was sent|The SSL certificate error|client certificate (is )?(required|missing)/i,
+    'It asks for a client certificate, which simstream does not have: let it accept requests without one, and check their signature instead.',
+  ],
+  [
+    /Request Header Or Cookie Too Large|request header field exceeds server limit|request headers? (is|are) too (large|long)|Bad Request - Request Too Long/i,
+    'Send fewer or shorter headers, or use a shorter URL.',
+  ],
+  [
+    /Invalid (Hostname|SNI|HTTP_HOST header|host header)|DisallowedHost/i,
+    'It does not serve this host name: check the host of the URL.',
+  ],
+];
 /** A Retry-After beyond an hour is cut to an hour: the receiver may recover long before. */
 const LONGEST_PAUSE_MS = 3_600_000;
 /** Characters of the answer's text that a message shows. */
@@ -45,9 +64,10 @@ export function outcomeOfAnswer(answer: HttpAnswer, context: AnswerContext): Out
   const { words = answer.text } = context;
   if (status >= 200 && status < 300) return { type: 'delivered', remoteStatus: status };
   if (status >= 300 && status < 400) return { type: 'refused', cause: redirectCause(answer, context) };
-  const cause = answerCause(answer, context);
+  const connection = status === 400 ? ABOUT_CONNECTION.find(([pattern]) => pattern.test(words)) : undefined;
+  const cause = answerCause(answer, context, connection?.[1] ?? HINTS[status]);
   if (status === 413) return { type: 'too_large', cause };
-  if (status === 400 && EXPECTS_TLS.test(words)) return { type: 'refused', cause };
+  if (connection) return { type: 'refused', cause };
   if (status === 400 || status === 422) return { type: 'rejected', cause };
   const afterMs = retryAfterMs(answer.header('retry-after'), context.now);
   const throttled = status === 429 || (status === 403 && afterMs !== undefined);
@@ -62,12 +82,12 @@ export function outcomeOfAnswer(answer: HttpAnswer, context: AnswerContext): Out
 }
 
 /** Host, status and what the answer says of itself: `example.com answered 503 Service Unavailable: “maintenance”.`. */
-function answerCause(answer: HttpAnswer, { at, secrets, words = answer.text }: AnswerContext): Cause {
+function answerCause(
+  answer: HttpAnswer,
+  { at, secrets, words = answer.text }: AnswerContext,
+  hint: string | undefined,
+): Cause {
   const text = plainText(words, secrets);
-  const hint =
-    answer.status === 400 && EXPECTS_TLS.test(words)
-      ? 'The URL must begin with https.'
-      : HINTS[answer.status];
   const message = `${at} answered ${named(answer.status)}${text ? `: ${quoted(text)}` : '.'}${hint ? ` ${hint}` : ''}`;
   return { code: `http_${answer.status}`, message, remoteStatus: answer.status };
 }

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { createServer, getCACertificates, setDefaultCACertificates, type TlsOptions } from 'node:tls';
 import { generate } from 'selfsigned';
 import { ManualClock, seededRandom } from '../../lib/manual-clock.fixture.ts';
 import { sampleBatch } from '../batches.fixture.ts';
 import type { BatchDestination } from '../contract.ts';
 import { createEgress, type SharedEgress } from '../egress.ts';
+import { networkFault } from '../network-fault.ts';
 import { type HttpPeer, startHttpPeer } from './peer.fixture.ts';
 import { restApi } from './rest-api.ts';
 
@@ -56,8 +59,12 @@ describe('a webhook over TLS', () => {
   async function open(pair: Pair | undefined) {
     const peer = await startHttpPeer(pair);
     peers.push(peer);
+    return { peer, destination: await openAt(peer.port) };
+  }
+
+  async function openAt(port: number) {
     const configured = restApi.configure(
-      { url: `https://${host}:${peer.port}/`, method: 'POST', size: 10 },
+      { url: `https://${host}:${port}/`, method: 'POST', size: 10 },
       'Json',
     );
     assert.ok(!Array.isArray(configured));
@@ -69,7 +76,7 @@ describe('a webhook over TLS', () => {
       scratchDirectory: '',
     };
     const environment = { ...shared, clock: new ManualClock(), egress };
-    return { peer, destination: (await configured.open(environment)) as BatchDestination };
+    return (await configured.open(environment)) as BatchDestination;
   }
 
   const signal = new AbortController().signal;
@@ -120,6 +127,47 @@ describe('a webhook over TLS', () => {
       const outcome = await destination.send(sampleBatch({ to: 2 }), signal);
       assert.deepEqual(outcome, { type: 'retry', cause: verdict.cause });
       assert.equal(peer.requests.length, 0);
+    });
+  }
+
+  const agreements: readonly (readonly [string, TlsOptions, RegExp])[] = [
+    ['speaks HTTP/2 alone', { ALPNProtocols: ['h2'] }, /Let it accept HTTP\/1\.1 beside HTTP\/2/],
+    [
+      'wants a client certificate (TLS 1.2)',
+      { requestCert: true, rejectUnauthorized: true, maxVersion: 'TLSv1.2' },
+      /client certificate/,
+    ],
+    ['speaks TLS 1.1 alone', { maxVersion: 'TLSv1.1', minVersion: 'TLSv1.1' }, /speaks TLS 1\.2 or 1\.3/],
+  ];
+  for (const [name, options, words] of agreements) {
+    test(`a port that ${name}`, async (t) => {
+      const pair = await certificate(host, [-1, 1], authority);
+      // Below HTTP: the server of node:https would offer HTTP/1.1 too.
+      const server = createServer({ ...pair, ...options, ca: authority.cert }, (socket) =>
+        socket.on('error', () => {}),
+      );
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      t.after(() => server.close());
+      const { port } = server.address() as AddressInfo;
+      const destination = await openAt(port);
+      const outcome = await destination.send(sampleBatch({ to: 2 }), signal);
+      assert.ok(outcome.type === 'retry');
+      assert.match(outcome.cause.message, words);
+      assert.equal(outcome.cause.code, 'tls_error');
+    });
+  }
+
+  // Node.js closes the connection without the alerts that OpenSSL's and Java's servers send.
+  for (const [code, words] of [
+    ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', /asks for a client certificate/],
+    ['ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE', /asks for a client certificate/],
+    ['ERR_SSL_TLSV1_UNRECOGNIZED_NAME', /Check the host of the URL/],
+  ] as const) {
+    test(`the alert ${code}`, () => {
+      const { cause } = networkFault(Object.assign(new Error('alert'), { code }), host);
+      assert.equal(cause.code, 'tls_error');
+      assert.match(cause.message, words);
     });
   }
 

@@ -1,5 +1,5 @@
 import { testHostile } from '../hostile.fixture.ts';
-import { type Behaviour, says } from '../hostile-rows.fixture.ts';
+import { type Behaviour, PROXY_PAGE, says } from '../hostile-rows.fixture.ts';
 import { keenIo } from './keen-io.ts';
 
 const error = (status: number, error_code: string, message: string): Behaviour =>
@@ -40,6 +40,7 @@ testHostile({
     'a proxy on the way refuses (403, an HTML page), for good': { type: 'platform' },
   },
   rows: [
+    PROXY_PAGE,
     {
       what: 'throttles (429)',
       answers: [error(429, 'TooManyRequests', 'slow down')],
@@ -81,7 +82,7 @@ testHostile({
     },
     {
       what: 'answers 200 without a result for each record',
-      answers: [says(200, '<html>welcome</html>')],
+      answers: [says(200, 'welcome')],
       type: 'retry',
       reads: /without a result/,
     },
