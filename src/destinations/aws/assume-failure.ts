@@ -13,7 +13,7 @@ import { CLOCK_REASONS, exactly } from './reasons.ts';
 import type { RoleSessionParts, Sts } from './sts.ts';
 
 /** The parts of a message about a role that STS gave no keys for. */
-export interface AssumeContext {
+interface AssumeContext {
   readonly role: string;
   readonly organisationId: number;
   /** The region of STS. */
