@@ -134,7 +134,7 @@ export const ASSUME_REASONS: readonly Reason<AssumeContext>[] = [
   },
 ];
 
-/** What it means that STS did not give keys of a role. */
+/** The outcome when STS does not give keys of a role. */
 export function assumeFailure({ role, environment }: RoleSessionParts, sts: Sts, fault: AwsFault): Failure {
   const reason = reasonOf(ASSUME_REASONS, fault) as Reason<AssumeContext>;
   const { organisationId } = environment;
