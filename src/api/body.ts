@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ApiError } from '../errors.ts';
-import { compareDecimals, numberText } from '../filters/decimal.ts';
 import type { SentNumber } from '../filters/sent-number.ts';
 import { onBehalfOf } from '../lib/call-cost.ts';
 import { jsonSlip } from '../lib/json-slip.ts';
+import { compareDecimals, numberText } from '../records/decimal.ts';
 import { withoutNulls } from './validation.ts';
 
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;

@@ -203,8 +203,14 @@ export function createAuthentication(parts: AuthenticationParts): Authentication
 
     changePassword: async ({ actor }, currentSha1Hex, nextSha1Hex) => {
       const user = await checkPassword(usernameOf(actor), currentSha1Hex);
-      const changed = await users.change(user.username, { sha1Hex: nextSha1Hex.toLowerCase() });
-      if (!changed) throw new ApiError('InvalidToken', 'The user was removed.');
+      const { username, credentialsVersion } = user;
+      const isPresent = (now: UserDocument) => now.credentialsVersion === credentialsVersion;
+      const changed = await users.change(username, { sha1Hex: nextSha1Hex.toLowerCase() }, isPresent);
+      if (!changed) {
+        // Of two changes at once only one may say that its password is the new one.
+        const message = 'The password was changed, or the user removed, by another call at the same time.';
+        throw new ApiError('InvalidCredentials', message);
+      }
       return beginSession(changed);
     },
 

@@ -88,7 +88,8 @@ export interface Users {
   /** The user with this id or username, if the organisation has it. */
   findIn(organisationId: number, idOrUsername: string): Promise<UserDocument | undefined>;
   list(organisationId: number): AsyncIterable<UserDocument>;
-  change(username: string, change: UserChange): Promise<UserDocument | undefined>;
+  /** undefined: the user does not exist, or the change is not wanted any more. */
+  change(username: string, change: UserChange, stillWanted?: StillWanted): Promise<UserDocument | undefined>;
   /**
    * Ends one session or all of them: their tokens are refused from now on.
    * @param session the session of the tokens; undefined: all sessions
@@ -117,6 +118,9 @@ interface UserChange {
   readonly status?: UserDocument['status'];
 }
 
+/** Whether a change is still wanted for the user as it is stored now; false: nothing is changed. */
+type StillWanted = (user: UserDocument) => boolean;
+
 /** UTF-8 bytes of a folded username: in base64url it must fit into a registry key of 400 characters. */
 export const LONGEST_USERNAME = 200;
 
@@ -140,18 +144,22 @@ export function createUsers(registry: Registry, passwords: Passwords, clock: Clo
     return key === undefined ? undefined : (await USER.get(registry, key))?.document;
   };
 
-  const change = async (username: string, { sha1Hex, ...fields }: UserChange) => {
+  const change: Users['change'] = async (username, { sha1Hex, ...fields }, stillWanted = () => true) => {
     const key = userKey(username);
     if (key === undefined) return undefined;
     const passwordHash = sha1Hex === undefined ? undefined : await passwords.hash(sha1Hex);
     let before: UserDocument | undefined;
+    let wanted = true;
     const after = await changeDocument(USER, registry, key, (user) => {
       before = user;
+      wanted = stillWanted(user);
+      if (!wanted) return user;
       const changed = { ...user, ...fields };
       if (passwordHash === undefined && fields.status !== 'disabled') return changed;
       const ended = withoutLogins(changed);
       return passwordHash === undefined ? ended : { ...ended, passwordHash };
     });
+    if (!wanted) return undefined;
     if (before && after) noteChange(ofInterest(before), ofInterest(after));
     return after;
   };
@@ -200,8 +208,14 @@ export function createUsers(registry: Registry, passwords: Passwords, clock: Clo
         created: new Date(clock.now()).toISOString(),
       };
       const { id } = user;
-      wasStored(await MEMBER.put(registry, memberKey(organisationId, username), { username, id }));
-      return wasStored(await USER.put(registry, key, user, 0)) ? user : 'taken';
+      const place = memberKey(organisationId, username);
+      wasStored(await MEMBER.put(registry, place, { username, id }));
+      if (wasStored(await USER.put(registry, key, user, 0))) return user;
+      // Another call was faster. If its user is in this organisation, the entry must have the id of that one.
+      const other = await find(username);
+      if (other?.organisationId === organisationId)
+        wasStored(await MEMBER.put(registry, place, { username, id: other.id }));
+      return 'taken';
     },
 
     endSession: async (username, session, until) => {
@@ -218,10 +232,15 @@ export function createUsers(registry: Registry, passwords: Passwords, clock: Clo
     },
 
     remove: async (username) => {
-      const user = await find(username);
-      if (!user) return false;
-      wasStored(await registry.delete(userKey(username) as string));
-      wasStored(await registry.delete(memberKey(user.organisationId, username)));
+      const key = userKey(username);
+      const stored = key === undefined ? undefined : await USER.get(registry, key);
+      if (!stored) return false;
+      const user = stored.document;
+      const place = memberKey(user.organisationId, username);
+      const member = await MEMBER.get(registry, place);
+      wasStored(await registry.delete(stored.key));
+      // A call that creates the name again writes the entry first: that one stays.
+      if (member) wasStored(await registry.delete(place, member.revision));
       noteChange(ofInterest(user), undefined);
       return true;
     },

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Cause, Outcome } from '../destinations/contract.ts';
 import { settle } from '../lib/manual-clock.fixture.ts';
-import { recordStateChange, stateHistory } from '../registry/history.ts';
+import { HISTORY, historyKey } from '../registry/data-stream.ts';
+import { stateHistory } from '../registry/history.ts';
 import { DEFAULT_RETRY } from './stream/retry.ts';
 import { type Peer, TestWorld } from './world.fixture.ts';
 
@@ -293,7 +294,7 @@ describe('states', () => {
     const w = await world();
     const { peer } = recorder();
     const created = { at: w.clock.now(), state: 'pending', message: 'Created.', actor: 'user:ada' } as const;
-    await recordStateChange(w.registry, 1, 'a', created);
+    await HISTORY.put(w.registry, historyKey(1, 'a'), [created], 0);
     for (const id of ['a', 'b']) await w.stream(id, peer);
     await w.append('usage', usage(1, 2));
     await settle();

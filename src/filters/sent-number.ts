@@ -1,4 +1,4 @@
-import { numberText } from './decimal.ts';
+import { numberText } from '../records/decimal.ts';
 
 /**
  * A number of a filter that a double would round, such as an id of 64 bits: its digits, as they were sent. Requests are read into

@@ -1,5 +1,5 @@
+import { compareDecimals, type Decimal, newDecimal, numberText, readDecimal } from '../records/decimal.ts';
 import { LOWER_N, LOWER_T, OPEN_BRACE, QUOTE } from '../records/scalars.ts';
-import { compareDecimals, type Decimal, newDecimal, numberText, readDecimal } from './decimal.ts';
 import type { Comparison, Scalar } from './syntax.ts';
 import { compareText, newText, readText, type Text } from './text.ts';
 

@@ -1,5 +1,5 @@
 /** Runs tasks of the same key one after the other, in the order in which they came; those of other keys beside them. */
-interface KeyedQueue<Key> {
+export interface KeyedQueue<Key> {
   /** @returns what the task gives, or rejects with what it throws; the next task runs either way */
   run<Result>(key: Key, task: () => Promise<Result>): Promise<Result>;
 }

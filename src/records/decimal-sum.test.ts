@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isAmountAt } from './decimal.ts';
 import { DecimalSum } from './decimal-sum.ts';
+import { decimal } from './fields.ts';
 
 function sum(...numbers: readonly string[]): string {
   const total = new DecimalSum();
@@ -40,6 +42,44 @@ test('all ways to write a number are read; what is none adds nothing', () => {
 
 test('a number beyond all measure costs no time, and is left out', () => {
   assert.equal(sum('1e999999', '1e-999999', '5'), '5');
+});
+
+/** Forms that a platform could write, however odd. */
+const AMOUNTS = [
+  '-0',
+  '0e400',
+  '-0.0E-999',
+  '1e63',
+  '-9e-64',
+  `${'9'.repeat(64)}.${'9'.repeat(64)}`,
+  `1.5${'0'.repeat(200)}`,
+  `0.${'0'.repeat(60)}1234e4`,
+  `1${'0'.repeat(90)}e-100`,
+  `0.${'0'.repeat(90)}7e+0100`,
+  '100000000000000e-70',
+];
+
+test('what ingest takes as a volume or a cost, the ledger counts to the last digit, and others write without an exponent', () => {
+  const digitsOf = (text: string) => {
+    const [, sign, whole = '', fraction = '', exponent = '0'] =
+      /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];
+    const units = BigInt(whole + fraction);
+    if (units === 0n) return 0n;
+    const value = units * 10n ** BigInt(Number(exponent) - fraction.length + 400);
+    return sign ? -value : value;
+  };
+  for (const amount of AMOUNTS) {
+    const bytes = Buffer.from(amount);
+    assert.ok(isAmountAt(bytes, 0, bytes.length), amount);
+    assert.equal(digitsOf(sum('1', amount)), digitsOf('1') + digitsOf(amount), amount);
+    const written = decimal(amount, 0);
+    assert.match(written, /^-?\d+(\.\d+)?$/, amount);
+    assert.equal(digitsOf(written), digitsOf(amount));
+  }
+  for (const other of ['1e64', `1${'0'.repeat(64)}`, '1e-65', '12e-65', `0.${'0'.repeat(64)}1`, '1e400']) {
+    const bytes = Buffer.from(other);
+    assert.ok(!isAmountAt(bytes, 0, bytes.length), other);
+  }
 });
 
 test('of many random numbers, in one sum or in parts, or read again from their text', () => {

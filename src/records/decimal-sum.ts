@@ -1,19 +1,17 @@
-import { plainNumber } from './fields.ts';
+import { digitsOf, isAmount, newDecimal, readDecimal } from './decimal.ts';
 
 /**
  * An exact sum of the decimal numbers in records: costs have ten decimals, and a month of them must add up to the last one.
  *
  *  - Most numbers have at most 15 digits and ten decimals: they are added as whole multiples of 10^-10, in a double while the
  *    sum stays below 2^53 and is therefore exact, else in a BigInt.
- *  - Every other number goes through its text.
+ *  - Every other number goes through its digits.
  */
 const DECIMALS = 10;
 /** A double has all whole numbers up to here; two of at most half of it add up exactly. */
 const HALF_EXACT = 2 ** 52;
 /** Digits that fit a double together. */
 const MOST_DIGITS = 15;
-/** Numbers with more digits than this before or behind the point are no volume and no cost: they are left out. */
-const LONGEST = 64;
 const POWERS = Array.from({ length: DECIMALS + 1 }, (_, exponent) => 10 ** exponent);
 
 const PLUS = 0x2b;
@@ -69,7 +67,7 @@ export class DecimalSum {
       }
     }
     while (at < end && continues(bytes[at] as number)) at++;
-    this.#addText(Buffer.from(bytes.buffer, bytes.byteOffset + from, at - from).toString('latin1'));
+    this.#addDigits(bytes, from, at);
   }
 
   add(other: DecimalSum): void {
@@ -108,12 +106,16 @@ export class DecimalSum {
     this.#large += units * 10n ** BigInt(this.#scale - scale);
   }
 
-  #addText(literal: string): void {
-    const match = /^(-?)(\d+)(?:\.(\d+))?$/.exec(plainNumber(literal));
-    if (!match) return;
-    const [, sign = '', whole = '', fraction = ''] = match;
-    if (whole.length > LONGEST || fraction.length > LONGEST) return;
-    const units = BigInt(whole + fraction);
-    this.#addLarge(sign ? -units : units, fraction.length);
+  /** What is no amount is left out: ingest refuses it, but records of version 0.1 may have it. */
+  #addDigits(bytes: Uint8Array, from: number, to: number): void {
+    readDecimal(bytes, from, to, number);
+    if (!isAmount(number)) return;
+    const digits = digitsOf(number);
+    const scale = digits.length - number.exponent;
+    const units = BigInt(digits) * 10n ** BigInt(Math.max(0, -scale));
+    this.#addLarge(number.sign < 0 ? -units : units, Math.max(0, scale));
   }
 }
+
+/** Of the number that is added. */
+const number = newDecimal();

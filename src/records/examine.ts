@@ -1,3 +1,4 @@
+import { isAmountAt, MOST_AMOUNT_DIGITS } from './decimal.ts';
 import { endpointAt } from './endpoints.ts';
 import { byKind, type RecordKind } from './kinds.ts';
 import type { RecordFacts } from './record-index.ts';
@@ -27,6 +28,8 @@ class NumberLiteral {
 interface Check {
   /** Completes "must be …". */
   readonly wanted: string;
+  /** Which numbers; for values that are one. */
+  readonly numbers?: string;
   readonly holds: (value: unknown) => boolean;
 }
 
@@ -52,7 +55,11 @@ const CHECKS: Partial<Record<FieldType, Check>> = {
       return isTimestampAt(bytes, 0, bytes.length);
     },
   },
-  decimal: { wanted: 'a number', holds: (value) => value instanceof NumberLiteral },
+  decimal: {
+    wanted: 'a number',
+    numbers: `with up to ${MOST_AMOUNT_DIGITS} digits before the point and as many behind it`,
+    holds: (value) => value instanceof NumberLiteral && isAmountAt(value.bytes, 0, value.bytes.length),
+  },
   flag: {
     wanted: 'true, false, 1 or 0',
     holds: (value) => typeof value === 'boolean' || [0, 1].includes(unsigned(value)),
@@ -111,7 +118,9 @@ function endpointOf(value: unknown): Halves {
 
 function check(rule: Rule, record: object): RecordFieldFault[] {
   const value = valueAt(record, rule.path);
-  const wanted = rule.nullable && rule.mandatory ? `${rule.wanted}, or null` : rule.wanted;
+  const which = rule.numbers && value instanceof NumberLiteral ? ` ${rule.numbers}` : '';
+  const orNull = rule.nullable && rule.mandatory ? ', or null' : '';
+  const wanted = `${rule.wanted}${which}${orNull}`;
   if (value === undefined || value === null) {
     if (value === null ? rule.nullable : !rule.mandatory) return [];
     const what = value === undefined ? 'is missing' : 'is null';

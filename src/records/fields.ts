@@ -1,3 +1,5 @@
+import { MOST_AMOUNT_DIGITS } from './decimal.ts';
+
 /**
  * Reads single values from a record's bytes, for connectors that need them.
  *
@@ -235,8 +237,8 @@ export function fieldText(record: Uint8Array, path: string): string | undefined 
 }
 
 const NUMBER = /^(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$/;
-/** Numbers with more zeros than this keep their notation. No volume, cost or id comes close. */
-const MOST_ZEROS = 64;
+/** Numbers that would get more zeros than this keep their notation. No volume and no cost does: ingest refuses them. */
+const MOST_ZEROS = MOST_AMOUNT_DIGITS;
 
 /** A number's literal without exponent: `1.5e-7` is `0.00000015`. Other text stays unchanged. */
 export function plainNumber(literal: string): string {
@@ -251,8 +253,9 @@ export function decimal(literal: string, places: number): string {
   const match = NUMBER.exec(literal);
   if (!match) return literal;
   const [, sign = '', whole = '', fraction = '', exponent] = match;
-  const shift = Number(exponent ?? 0);
-  if (Math.abs(shift) > MOST_ZEROS) return literal;
+  // Zero is zero, whatever its exponent.
+  const shift = /[1-9]/.test(whole + fraction) ? Number(exponent ?? 0) : 0;
+  if (shift - fraction.length > MOST_ZEROS || -shift - whole.length > MOST_ZEROS) return literal;
   let digits = whole + fraction;
   let point = whole.length + shift;
   if (point < 1) {

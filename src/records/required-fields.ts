@@ -1,3 +1,4 @@
+import { isAmountAt } from './decimal.ts';
 import { endpointAt } from './endpoints.ts';
 import type { RecordKind } from './kinds.ts';
 import { BACKSLASH, LOWER_N, LOWER_T, QUOTE } from './scalars.ts';
@@ -277,7 +278,7 @@ export function takeScalar(
     scan.alert = first === LOWER_T ? 1 : 0;
     return true;
   }
-  if ((field & NUMBERS) !== 0) return true;
+  if ((field & NUMBERS) !== 0) return isAmountAt(bytes, from, to);
   if (field === ID) return isRecordId(bytes, from, to);
   const value = unsignedAt(bytes, from, to);
   switch (field) {

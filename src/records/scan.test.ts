@@ -41,7 +41,7 @@ describe('a record that is valid', () => {
     ['id 0', usageText({ id: '0' })],
     ['the largest organisation id', usageText({ organisation: '{"id":9007199254740991}' })],
     ['a traffic type that is not known', usageText({ traffic_type: '{"id":4294967295}' })],
-    ['numbers with exponents', usageText({ cost: '1.215e-05', volume: '{"tx":-0,"rx":0E+1,"total":1e400}' })],
+    ['numbers with exponents', usageText({ cost: '1.215e-05', volume: '{"tx":-0,"rx":0E+1,"total":1e40}' })],
     ['whole-second timestamps', usageText({ end_timestamp: '"2024-02-29T23:59:59Z"' })],
     ['the offset form', usageText({ end_timestamp: '"2025-03-17T06:03:33.000+0000"' })],
     ['another offset', usageText({ end_timestamp: '"2025-03-17T08:03:33.5-05:30"' })],
@@ -142,6 +142,12 @@ describe('a record with a fault', () => {
     ['cost', '"0.1"', 'cost', /must be a number, or null, not "0.1"$/],
     ['cost', '{}', 'cost', /not an object$/],
     ['cost', 'true', 'cost', /not true$/],
+    ['cost', '1e400', 'cost', /a number with up to 64 digits before the point.*, or null, not 1e400$/],
+    ['cost', '-1E-400', 'cost', /as many behind it, or null, not -1E-400$/],
+    ['cost', `0.${'0'.repeat(64)}1`, 'cost', /up to 64 digits/],
+    ['volume', `{"total":1${'0'.repeat(64)},"rx":0,"tx":0}`, 'volume.total', /up to 64 digits/],
+    ['volume', '{"total":0,"rx":1e64,"tx":0}', 'volume.rx', /not 1e64$/],
+    ['volume', '{"total":0,"rx":0,"tx":1e99999999999999999999}', 'volume.tx', /up to 64 digits/],
   ];
   for (const [name, literal, path, message] of usage) {
     test(`usage with ${name} ${literal}`, async () => {
@@ -368,4 +374,23 @@ describe('a body', () => {
       );
     }
   });
+});
+
+test('tiny records are read in many slices too', async () => {
+  for (const [format, body] of [
+    ['ndjson', '{}\n'.repeat(100_000)],
+    ['array', `[${'{},'.repeat(99_999)}{}]`],
+  ] as const) {
+    let turns = 0;
+    let counting = true;
+    const count = () => {
+      turns++;
+      if (counting) setImmediate(count);
+    };
+    setImmediate(count);
+    const { invalid } = await scanBody(new RecordReader('usage'), Buffer.from(body), format);
+    counting = false;
+    assert.equal(invalid, 100_000);
+    assert.ok(turns >= 9, `${turns} turns of the event loop for ${body.length} bytes`);
+  }
 });

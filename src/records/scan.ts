@@ -50,6 +50,8 @@ export const LARGEST_RECORD = 256 * 1024;
 
 /** A body is read in slices of this size, some milliseconds each. Other requests get their turn between slices. */
 const SLICE = 2 ** 20;
+/** Records of a slice that are tiny, such as `{}`: for each of them a thousand bytes could be read. */
+const SLICE_RECORDS = 10_000;
 /** Records are seldom shorter than this; if they are, the columns grow. */
 const USUAL_RECORD = 512;
 
@@ -97,7 +99,7 @@ class BodyScan implements ScannedBody {
     this.at = BYTE_ORDER_MARK.every((byte, i) => body[i] === byte) ? BYTE_ORDER_MARK.length : 0;
   }
 
-  /** Reads the elements of an array that start before `until`. Returns whether the end was reached. */
+  /** Reads the elements of an array that start before `until`, but not too many. Returns whether the end was reached. */
   elements(until: number): boolean {
     const bytes = this.#bytes;
     const end = this.#length;
@@ -116,7 +118,8 @@ class BodyScan implements ScannedBody {
         return this.#finish();
       }
     }
-    while (this.at < until) {
+    const last = this.#index + SLICE_RECORDS;
+    while (this.at < until && this.#index < last) {
       if (!this.#element()) return true;
       const next = this.#skip(SPACE);
       if (next !== COMMA && next !== CLOSE_BRACKET) return this.#stop();
@@ -127,10 +130,11 @@ class BodyScan implements ScannedBody {
     return false;
   }
 
-  /** Reads the lines that start before `until`. Returns whether the end was reached. */
+  /** Reads the lines that start before `until`, but not too many. Returns whether the end was reached. */
   lines(until: number): boolean {
     const end = this.#length;
-    while (this.at < until) {
+    const last = this.#index + SLICE_RECORDS;
+    while (this.at < until && this.#index < last) {
       this.#skip(SPACE);
       if (this.at >= end) return true;
       const start = this.at;

@@ -1,4 +1,5 @@
 import type { RecordKind } from './block.ts';
+import { MOST_AMOUNT_DIGITS } from './decimal.ts';
 
 /**
  * The fields of records. The checks of examine.ts, the schemas of the OpenAPI document and the tables of docs/records.md
@@ -37,8 +38,7 @@ export const TYPES: Readonly<Record<FieldType, string>> = {
   'organisation id': `An integer from 1 to 2^53−1.`,
   'type id': 'An integer from 0 to 2^32−1. The sets are open: expect ids that you do not know.',
   integer: 'An integer, up to 64 bits.',
-  decimal:
-    'A JSON number with up to ten decimals. Read it as a decimal, not as a binary floating-point number.',
+  decimal: `A JSON number, usually with up to ten decimals; more than ${MOST_AMOUNT_DIGITS} digits before the point or behind it are refused. Read it as a decimal, not as a binary floating-point number.`,
   timestamp:
     'A text: `2025-03-17T06:02:48Z`, with or without a fraction of up to nine digits, with `Z` or an offset (`+02:00`, `+0200`, `+02`); or `2025-03-17 06:02:48`, which is UTC unless an offset follows. It is delivered unchanged.',
   text: 'A text.',

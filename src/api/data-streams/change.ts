@@ -11,7 +11,7 @@ import {
   type StateChange,
   type StreamState,
 } from '../../registry/data-stream.ts';
-import { recordStateChange } from '../../registry/history.ts';
+import { addStateChange } from '../../registry/history.ts';
 import type { Json, Registry } from '../../registry/registry.ts';
 import type { Answer, RouteRequest } from '../route.ts';
 import { FieldReader } from './body.ts';
@@ -53,17 +53,25 @@ interface Changes {
   readonly wished: boolean;
 }
 
-/** `PATCH /api/v2/data_stream/{id}`: all or nothing. Fields that are not given keep their value. */
+/**
+ * `PATCH /api/v2/data_stream/{id}`: all or nothing. Fields that are not given keep their value.
+ * @param body a function makes it of the stream as it is stored, again if another call changed the stream meanwhile
+ */
 export async function patchDataStream(
   parts: CreateParts,
-  { params: { id }, body, identity, signal }: Request<PatchBody>,
+  {
+    params: { id },
+    body,
+    identity,
+    signal,
+  }: Request<PatchBody | ((stored: DataStreamDocument) => PatchBody)>,
 ): Promise<Answer> {
   const { registry, clock, verifyDestinations = true } = parts;
   const { organisationId } = identity;
   let entries: readonly HistoryEntry[] = [];
   await changeStream(registry, organisationId, id, async (stored) => {
     const { state } = streamStatus(stored, await findProgress(registry, stored));
-    const changes = readChanges(parts, body, stored, state);
+    const changes = readChanges(parts, typeof body === 'function' ? body(stored) : body, stored, state);
     if (changes.desired === 'running') await mustNotBeTakenOver(registry, stored);
     if (changes.kind !== stored.kind) await mustFitReplays(registry, stored, changes.kind);
     const { destination } = changes;
@@ -80,7 +88,7 @@ export async function patchDataStream(
   });
   for (const change of entries) {
     const at = clock.now();
-    await recordStateChange(registry, organisationId, id, { at, ...change, actor: identity.actor });
+    await addStateChange(registry, organisationId, id, { at, ...change, actor: identity.actor });
   }
   return { status: 202 };
 }
@@ -240,7 +248,7 @@ export async function restartDataStream(
     return { ...stored, generation: stored.generation + 1, modified: iso(clock.now()) };
   });
   const change = { at: clock.now(), state: 'running', message: 'Restarted.', actor } as const;
-  await recordStateChange(registry, organisationId, id, change);
+  await addStateChange(registry, organisationId, id, change);
   return { status: 202 };
 }
 

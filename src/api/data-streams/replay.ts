@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Static, Type } from 'typebox';
 import type { Identity } from '../../auth/identity.ts';
 import { ApiError, faultsToError } from '../../errors.ts';
+import { createKeyedQueue, type KeyedQueue } from '../../lib/keyed-queue.ts';
 import type { Position } from '../../log/log.ts';
 import { type DataStreamDocument, type ReplayDocument, replayEnded } from '../../registry/data-stream.ts';
 import type { Json, Registry } from '../../registry/registry.ts';
@@ -84,6 +85,8 @@ const Counted = Type.Object({
 
 export function replayRoutes(parts: ReplayParts): Route[] {
   const { registry } = parts;
+  // Those of an organisation are stored one after the other: the most that it may have counts those of all its streams.
+  const queue = createKeyedQueue<number>();
   return [
     defineRoute({
       ...base,
@@ -108,7 +111,7 @@ export function replayRoutes(parts: ReplayParts): Route[] {
         201: { description: 'Created.', headers: { Location: 'Relative address of the replay.' } },
       },
       errors: ['NotFound', 'NotAllowed', 'InvalidState', 'Busy'],
-      handler: (request) => createReplay(parts, request),
+      handler: (request) => createReplay(parts, queue, request),
     }),
     defineRoute({
       ...base,
@@ -194,6 +197,7 @@ type Request<Body> = RouteRequest<{ readonly id: string }, unknown, Body, Identi
 
 async function createReplay(
   parts: ReplayParts,
+  queue: KeyedQueue<number>,
   { params: { id }, body, identity: { organisationId }, signal }: Request<Static<typeof ReplayBody>>,
 ) {
   const { registry, clock } = parts;
@@ -223,7 +227,7 @@ async function createReplay(
     created: iso(now),
   };
   const forgotten: string[] = [];
-  await changeStream(registry, organisationId, id, async (stored) => {
+  const insert = async (stored: DataStreamDocument): Promise<DataStreamDocument> => {
     forgotten.length = 0;
     const unfinished = await mustHaveRoom(registry, stored);
     const kept = [...(stored.replays ?? [])];
@@ -232,7 +236,8 @@ async function createReplay(
       forgotten.push(...kept.splice(oldest, 1).map((each) => each.id));
     }
     return { ...stored, replays: [...kept, replay] };
-  });
+  };
+  await queue.run(organisationId, () => changeStream(registry, organisationId, id, insert));
   for (const old of forgotten) await registry.delete(jobKey(stream, old));
   return { status: 201, headers: { location: `/api/v2/data_stream/${id}/replay/${replay.id}` } };
 }

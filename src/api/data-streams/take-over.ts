@@ -9,7 +9,7 @@ import {
   WATERMARK,
   watermarkKey,
 } from '../../registry/data-stream.ts';
-import { recordStateChange } from '../../registry/history.ts';
+import { addStateChange } from '../../registry/history.ts';
 import type { Registry } from '../../registry/registry.ts';
 import type { FieldReader } from './body.ts';
 import { removeStream } from './removal.ts';
@@ -106,7 +106,7 @@ export async function endPredecessor(
   }
   if (!paused) return;
   const change = { at, state: 'paused', message: takenOverMessage(id), actor } as const;
-  await recordStateChange(registry, organisationId, continueFrom as string, change);
+  await addStateChange(registry, organisationId, continueFrom as string, change);
 }
 
 /**

@@ -1,7 +1,6 @@
 import { Type } from 'typebox';
 import type { Identity } from '../../auth/identity.ts';
 import { ApiError, faultsToError } from '../../errors.ts';
-import { createKeyedQueue } from '../../lib/keyed-queue.ts';
 import { EVENT_TYPES } from '../../records/event-types.ts';
 import { STREAM_TYPES } from '../../records/kinds.ts';
 import type { DataStreamDocument, ProgressDocument } from '../../registry/data-stream.ts';
@@ -82,22 +81,19 @@ const View = Type.Object(
 export function v1DataStreamRoutes(parts: CreateParts): Route[] {
   const { registry } = parts;
   const create = createCreation(parts);
-  const queue = createKeyedQueue<string>();
 
-  /** Changes the event types of a stream; calls for one stream come one after the other. */
-  const changeTypes = (
+  /** Changes the event types of a stream. Each of several calls at once changes what the one before has stored. */
+  const changeTypes = async (
     request: RouteRequest<{ id: number; event_type_id: number }, unknown, unknown, Identity>,
     change: (types: readonly number[], type: number) => readonly number[],
   ) => {
-    const { identity, params } = request;
-    const id = idOfV2(params.id);
-    return queue.run(`${identity.organisationId}.${id}`, async () => {
-      const { document } = await findStream(registry, identity.organisationId, id);
-      const types = change(typesOf(document), params.event_type_id);
-      const filters = types.length === 0 ? [] : [{ field: 'event_type_id', value: types }];
-      await patchDataStream(parts, { ...request, params: { id }, body: { filters } });
-      return { status: 204 };
-    });
+    const { params } = request;
+    const body = (stored: DataStreamDocument) => {
+      const types = change(typesOf(stored), params.event_type_id);
+      return { filters: types.length === 0 ? [] : [{ field: 'event_type_id', value: types }] };
+    };
+    await patchDataStream(parts, { ...request, params: { id: idOfV2(params.id) }, body });
+    return { status: 204 };
   };
 
   return [

@@ -84,6 +84,36 @@ test('more invalid records than one request may have are kept aside all the same
   );
 });
 
+test('of a message with very many records, even if all are bad, some are taken in a turn of the event loop', async () => {
+  const sizes: number[] = [];
+  const real = testIngest({ partitions: 1 });
+  let turn = 0;
+  let counting = true;
+  const count = () => {
+    turn++;
+    if (counting) setImmediate(count);
+  };
+  setImmediate(count);
+  const turns = new Set<number>();
+  const { take, rejected } = setUp({
+    ingest: {
+      accept: (request) => {
+        sizes.push(request.body.length / 3);
+        turns.add(turn);
+        return real.ingest.accept(request);
+      },
+    },
+  });
+  await take([`[${'{},'.repeat(24_999)}{}]`]);
+  counting = false;
+  assert.equal(rejected.length, 25_000);
+  assert.ok(
+    sizes.every((size) => size <= 10_000),
+    String(sizes),
+  );
+  assert.equal(turns.size, sizes.length);
+});
+
 test('while the node is busy, or what is bad cannot be kept aside, the messages wait; the stop ends the wait', async () => {
   let busy = 2;
   const real = testIngest({ partitions: 1 });

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../../lib/clock.ts';
 import type { RecordKind } from '../../records/kinds.ts';
 import { LARGE } from '../admission.ts';
@@ -63,6 +64,8 @@ export async function takeMessages(
       }
   }
   for (const portion of portionsOf(lines)) {
+    // Nothing is written for a portion without a valid record: it would not wait for anything.
+    await nextTurn();
     // There may be more of them than a call has room for arguments.
     for (const one of await store(parts, portion, signal)) rejected.push(one);
   }
@@ -70,13 +73,16 @@ export async function takeMessages(
   parts.taken({ messages: messages.length, rejected: rejected.length });
 }
 
+/** Tiny records cost more than their bytes. So many take some milliseconds. */
+const PORTION_LINES = 10_000;
+
 /** Small bodies, which the node takes also beside large requests of other producers. */
 function* portionsOf(lines: readonly Line[]): Generator<readonly Line[]> {
   let from = 0;
   let bytes = 0;
   for (const [at, line] of lines.entries()) {
     bytes += line.bytes.length + END.length;
-    if (bytes > LARGE && at > from) {
+    if ((bytes > LARGE || at - from >= PORTION_LINES) && at > from) {
       yield lines.slice(from, at);
       from = at;
       bytes = line.bytes.length + END.length;

@@ -19,12 +19,45 @@ const PLUS = 0x2b;
 const POINT = 0x2e;
 const ZERO = 0x30;
 const NINE = 0x39;
+const LOWER_E = 0x65;
 /** An exponent of a record stops to grow here: `numberText` allows none near it, so that the order stays right. */
 const LARGEST_EXPONENT = 1e12;
+
+/**
+ * The most digits of a volume or a cost before the point, and behind it. No real amount comes near. The ledger counts each
+ * digit, so an exponent must not make numbers of any length.
+ */
+export const MOST_AMOUNT_DIGITS = 64;
+
+/** Whether a well-formed JSON number can be a volume or a cost. */
+export function isAmountAt(bytes: Uint8Array, from: number, to: number): boolean {
+  let at = from;
+  while (at < to && ((bytes[at] as number) | 0x20) !== LOWER_E) at++;
+  // Nearly all are short and have no exponent.
+  if (at === to && to - from <= MOST_AMOUNT_DIGITS) return true;
+  readDecimal(bytes, from, to, amount);
+  return isAmount(amount);
+}
+
+export function isAmount(decimal: Decimal): boolean {
+  const decimals = digitsOf(decimal).length - decimal.exponent;
+  return decimal.exponent <= MOST_AMOUNT_DIGITS && decimals <= MOST_AMOUNT_DIGITS;
+}
+
+/** The digits from the first to the last one that is not 0; none of zero. */
+export function digitsOf({ bytes, sign, first, last }: Decimal): string {
+  if (sign === 0) return '';
+  return Buffer.from(bytes.buffer, bytes.byteOffset + first, last - first)
+    .toString('latin1')
+    .replace('.', '');
+}
 
 export function newDecimal(): Decimal {
   return { bytes: new Uint8Array(), sign: 0, first: 0, last: 0, exponent: 0 };
 }
+
+/** Of the amount that is looked at. */
+const amount = newDecimal();
 
 /** The number that a text writes in the form of JSON; undefined if it writes none, or one beyond all measure. */
 export function numberText(text: string): Decimal | undefined {
