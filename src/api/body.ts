@@ -3,10 +3,14 @@ import { ApiError } from '../errors.ts';
 import type { SentNumber } from '../filters/sent-number.ts';
 import { onBehalfOf } from '../lib/call-cost.ts';
 import { jsonSlip } from '../lib/json-slip.ts';
+import { ownTurn } from '../lib/slices.ts';
 import { compareDecimals, numberText } from '../records/decimal.ts';
 import { withoutNulls } from './validation.ts';
 
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
+
+/** Such a body is read in a turn of its own: it takes milliseconds, and twenty may arrive at once. */
+const LARGE_BODY = 64 * 1024;
 
 /**
  * Reads JSON bodies. An empty body counts as no body whatever its content type, because generated clients announce JSON for
@@ -29,6 +33,7 @@ export function readJsonBodies(app: FastifyInstance): void {
     if (encoding.toLowerCase() !== 'identity') {
       throw new ApiError('UnsupportedMediaType', 'Send the body as it is, without Content-Encoding.');
     }
+    if (request.cost && bytes.length > LARGE_BODY) await ownTurn(request.cost.work.organisationId);
     const read = () => withoutNulls(parseJson(bytes), request.routeOptions.config.nullMembers);
     return request.cost ? onBehalfOf(request.cost, read) : read();
   });

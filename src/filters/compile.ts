@@ -30,11 +30,15 @@ export interface CompiledFilter {
 
 /** Bytes of records that are read in one slice: about 2 ms. */
 const SLICE = 2 ** 20;
+/** To look for a text within another one takes as long as to read so many bytes: a filter may have a thousand of them. */
+const SEARCH_BYTES = 1_000;
 
 interface Steps {
   readonly table: Decisions;
   readonly columns: Judge<Filtered, number> | undefined;
   readonly bytes: ((payload: Buffer, block: Filtered, at: number) => Truth) | undefined;
+  /** What the conditions of a record cost beside its reading, in bytes that are read meanwhile. */
+  readonly extra: number;
 }
 
 const ACCEPT_ALL = compiled(undefined);
@@ -49,11 +53,14 @@ export function compileFilter(filters: readonly Json[]): CompiledFilter {
     throw new Error(`a stored filter is invalid: ${fault?.path} ${fault?.message}`);
   }
   const { meaning } = parsed;
-  const onPaths = plainElements(meaning).some(isPath);
+  const conditions = plainElements(meaning).filter(isPath);
+  const onPaths = conditions.length > 0;
+  const searches = conditions.flatMap((each) => (each.op === 'contains' ? each.value : []));
   const steps: Steps = {
     table: decide(meaning),
     columns: onPaths ? byColumns(meaning) : undefined,
     bytes: onPaths ? byBytes(meaning) : undefined,
+    extra: searches.length * SEARCH_BYTES,
   };
   return compiled(steps);
 }
@@ -107,7 +114,7 @@ class Selecting {
   }
 
   /**
-   * Judges candidates until about `most` bytes of records were read.
+   * Judges candidates until about `most` bytes of records were read, or as much work was done.
    * @returns whether more candidates are left
    */
   next(most: number): boolean {
@@ -119,7 +126,7 @@ class Selecting {
       for (let at = 0; at < covered; at++) runs.add((candidates as Uint32Array)[at] as number);
       return false;
     }
-    const { table, columns, bytes } = this.#steps;
+    const { table, columns, bytes, extra } = this.#steps;
     const { eventTypes, alerts, starts, ends } = block;
     const events = block.kind === 'event';
     // Of this slice: until the next one the memory may get another content (leased-block.ts).
@@ -136,7 +143,7 @@ class Selecting {
       if (truth === UNKNOWN && bytes) {
         payload ??= payloadOf(block);
         truth = payload === 'damaged' ? YES : bytes(payload, block, index);
-        left -= (ends[index] as number) - (starts[index] as number);
+        left -= (ends[index] as number) - (starts[index] as number) + extra;
       }
       if (truth === YES) runs.add(index);
     }
