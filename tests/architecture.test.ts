@@ -66,6 +66,7 @@ const MAP: Record<string, Record<string, 'values' | 'types'>> = {
     'privacy/parse.ts': 'values',
     'log/log.ts': 'values',
     'leases/nodes.ts': 'types',
+    'records/decimal.ts': 'values',
     'records/event-types.ts': 'values',
     'records/examples.ts': 'values',
     'records/kinds.ts': 'values',
