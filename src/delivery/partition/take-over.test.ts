@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { RecordFailure } from '../../destinations/contract.ts';
+import { StoreUnavailable } from '../../errors.ts';
 import { ManualClock } from '../../lib/manual-clock.fixture.ts';
 import { type DataStreamDocument, STREAM, streamKey } from '../../registry/data-stream.ts';
 import { createMemoryRegistry } from '../../registry/memory.ts';
@@ -237,4 +238,29 @@ test('the owner deletes the new stream during the hand-over and resumes the old 
   const parts = { registry, clock, epoch: 1, ended };
   assert.deepEqual(await takeOver(parts, next, new AbortController().signal), { type: 'undone' });
   assert.deepEqual((await STREAM.get(registry, keys.old))?.document, old);
+});
+
+test('a stream that came second stays known as such until the storage has removed it', async () => {
+  let isAway = true;
+  const sync = async () => {
+    if (isAway) throw new Error('no answer');
+  };
+  const registry = createMemoryRegistry({ sync });
+  const next = {
+    id: 'next',
+    organisationId: 1,
+    desired: 'running',
+    continueFrom: 'old',
+  } as DataStreamDocument;
+  isAway = false;
+  await STREAM.put(registry, streamKey(1, 'old'), { ...next, id: 'old', takenOverBy: 'first' });
+  await STREAM.put(registry, streamKey(1, 'first'), { ...next, id: 'first' });
+  await STREAM.put(registry, streamKey(1, 'next'), next);
+  const parts = { registry, clock: new ManualClock(), epoch: 1, ended: async () => true };
+  const signal = new AbortController().signal;
+  isAway = true;
+  await assert.rejects(takeOver(parts, next, signal), StoreUnavailable);
+  isAway = false;
+  assert.deepEqual(await takeOver(parts, next, signal), { type: 'undone' });
+  assert.equal(await STREAM.get(registry, streamKey(1, 'next')), undefined);
 });

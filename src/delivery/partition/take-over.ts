@@ -71,7 +71,8 @@ export async function takeOver(
       if (await parts.ended(old)) return handOver(parts, old.document, stream);
       await clock.sleep(LOOK_MS, stop).catch(() => undefined);
     } else if (takenOverBy !== undefined && (await exists(registry, stream, takenOverBy))) {
-      await registry.delete(streamKey(stream.organisationId, stream.id));
+      const outcome = await registry.delete(streamKey(stream.organisationId, stream.id));
+      if (outcome.type === 'unavailable') throw new StoreUnavailable(outcome.cause);
       return { type: 'undone' };
     } else if (!(await exists(registry, stream, stream.id))) {
       // It was deleted, and then the old one resumed: that stays. Deleted later, the resumption meets another revision.
