@@ -39,8 +39,11 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
  * more: how busy the machine is matters to both.
  */
 const LONGEST = { times: 5, plusMs: 10_000 };
-/** All files in one process: starting one for each costs more than the tests. */
-const TESTED = ['--test', '--test-isolation=none', '--test-reporter=tap'];
+/**
+ * All files in one process: starting one for each costs more than the tests. A test that waits for ever because of the fault fails
+ * after a minute, so that the fault counts as noticed by that test; no test without a fault takes nearly as long.
+ */
+const TESTED = ['--test', '--test-isolation=none', '--test-reporter=tap', '--test-timeout=60000'];
 /** The first test that fails is enough. */
 const FAILED_TEST = /^\s*not ok /m;
 const LEFT_OUT = new Set(['node_modules', '.git']);
