@@ -14,7 +14,7 @@ const record = (id: number) =>
   `{"id":${id},"timestamp":"2026-11-27T08:00:00Z","event_type":{"id":1},"organisation":{"id":${ORGANISATION}}}`;
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => from + at);
 
-test('a topic of MQTT is a source: nothing acknowledged is lost by kill -9, and bad messages are kept aside', {
+test('a topic of MQTT is a source: nothing acknowledged is lost by kill -9, and bad messages are published as rejected', {
   timeout: 180_000,
 }, async (t) => {
   const ids = new Set<number>();

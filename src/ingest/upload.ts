@@ -15,7 +15,7 @@ interface UploadOptions {
   readonly memory: MemoryPool;
   /** Asked for memory before it is used. While a promise is open, nothing more of the body is read. */
   letIn(bytes: number): boolean | Promise<boolean>;
-  /** Told when less is used again. */
+  /** Called when the body holds fewer bytes than before: `bytes`. */
   holds(bytes: number): void;
   /** The errors of a body that was not let in, and of one that is longer than `limit`. */
   busy(): ApiError;

@@ -22,7 +22,7 @@ interface SegmentedLogOptions {
   readonly clock: Clock;
   /** Budget of the blocks in memory, for followers that keep up. */
   readonly recentBytes?: number;
-  /** Told what is damaged or fails, for people. */
+  /** Called with a description of damage or of a failure, for people. */
   fault(message: string): void;
 }
 

@@ -11,7 +11,7 @@ interface SegmentCheck {
   readonly firsts: readonly number[];
   readonly range: SegmentRange | undefined;
   readonly signal: AbortSignal;
-  /** Told how many bytes were looked at. */
+  /** Called with the number of bytes checked. */
   progress(bytes: number): void;
   /** A block that is kept, in ascending order within a partition. */
   found(block: BlockPlace & InspectedBlock): void;

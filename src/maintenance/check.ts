@@ -10,7 +10,7 @@ import { BLOCKS, DOCUMENTS, inspectBlock, inspectDocument, placeOf } from './ins
 import { type InspectedEntry, type StoreCheck, Tally } from './tally.ts';
 
 interface CheckOptions {
-  /** Told from time to time how many of all bytes were looked at. */
+  /** Called from time to time with the number of bytes checked, of all. */
   progress(done: number, total: number): void;
   readonly signal: AbortSignal;
   /** The tables alone. */

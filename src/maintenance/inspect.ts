@@ -26,7 +26,7 @@ export function placeOf(key: Buffer): BlockPlace | undefined {
 }
 
 export interface InspectedBlock {
-  /** How many records it holds or held, as far as it can be told. */
+  /** How many records it holds or held, as far as it is known. */
   readonly records: number | undefined;
   readonly kind: RecordKind | undefined;
   /**

@@ -45,9 +45,9 @@ export interface PartitionCheck {
   readonly damagedBlocks: number;
   /** Blocks that are not there, or of which not even the records are known. */
   readonly lostBlocks: number;
-  /** Records of damaged and lost blocks, as far as that can be told. */
+  /** Records of damaged and lost blocks, as far as they are known. */
   readonly lostRecords: number;
-  /** Lost blocks of which it cannot be told how many records they had. */
+  /** Lost blocks with an unknown number of records. */
   readonly blocksOfUnknownSize: number;
 }
 

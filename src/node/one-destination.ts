@@ -49,7 +49,7 @@ export async function verify(
   }
 }
 
-/** What a customer is not told of simstream's own fault goes to the log. */
+/** Logs the details of simstream's own fault, which the customer does not see. */
 function logDetail(
   { telemetry }: NodeParts,
   { code, message, detail }: Cause,

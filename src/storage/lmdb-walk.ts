@@ -44,11 +44,11 @@ export interface StoreEntry {
 }
 
 export interface WalkOptions {
-  /** Told each damage once. */
+  /** Called once with each damage. */
   damaged(damage: PageDamage): void;
-  /** Told how many pages of trees were read, for progress. */
+  /** Called with the number of pages of trees that were read, for progress. */
   visited?(pages: number): void;
-  /** Told where values are that are not beside their keys, also those of the tree of free pages. */
+  /** Called with the place of each value that is not beside its key, also of the tree of free pages. */
   run?(run: PageRun): void;
   /** Most leaves that are read of each table; all without it. Branches are always read. */
   readonly mostLeaves?: number;

@@ -37,7 +37,7 @@ interface SegmentLogOptions {
   keepRange(range: SegmentRange): Promise<void>;
   /** For tests. */
   readonly sizes?: SegmentSizes;
-  /** Told what is damaged or fails and needs no answer, for people. */
+  /** Called with a description of damage or of a failure that needs no answer, for people. */
   fault(message: string): void;
 }
 

@@ -16,7 +16,7 @@ interface OpenOptions {
   readonly extents: readonly { readonly first: number }[];
   /** undefined if the log never had a segment. */
   readonly range: SegmentRange | undefined;
-  /** Told what is damaged, for people. */
+  /** Called with a description of damage, for people. */
   fault(message: string): void;
 }
 

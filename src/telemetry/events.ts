@@ -30,7 +30,7 @@ export function events(metrics: Metrics, logger: Logger, repeated: RepeatedLines
       metrics.sourceRejected.inc(label, rejected);
       if (rejected === 0) return;
       const fields = { event: 'source.rejected', source, records: rejected };
-      const text = `${source}: ${rejected} records cannot be stored and were kept aside`;
+      const text = `${source}: ${rejected} records cannot be stored and were published as rejected`;
       repeated.write(`source rejected ${source}`, 'warn', fields, text);
     },
     sourceWaits: ({ source, message }) => {

@@ -78,7 +78,7 @@ export function createMetrics(registry: Registry, version: string) {
     sourceMessages: counter('simstream_source_messages_total', 'Messages of sources that are done', 'source'),
     sourceRejected: counter(
       'simstream_source_rejected_total',
-      'Records and whole messages of sources that were kept aside because they cannot be stored',
+      'Records and whole messages of sources that cannot be stored and were published as rejected',
       'source',
     ),
     blocksAppended: counter('simstream_blocks_appended_total', 'Blocks stored in the record log'),

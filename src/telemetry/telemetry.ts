@@ -10,7 +10,7 @@ export interface Telemetry {
   recordsIngested(event: { kind: Kind; records: number; bytes: number; durationMs: number }): void;
   /** An ingest request was refused as a whole; `reason` is an error token of errors.ts. */
   ingestRefused(event: { kind: Kind; reason: string; faults?: number }): void;
-  /** Messages of a source are done: `rejected` records, or whole messages, of them were kept aside. */
+  /** Messages of a source are done: `rejected` of their records, or whole messages, were published as rejected. */
   messagesTaken(event: { source: string; messages: number; rejected: number }): void;
   /** A source cannot go on at the moment. */
   sourceWaits(event: { source: string; message: string }): void;

@@ -15,7 +15,7 @@ const record = (id: number) =>
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => from + at);
 const missing = natsMissing();
 
-test('a subject of NATS is a source: nothing acknowledged is lost by kill -9, and bad messages are kept aside', {
+test('a subject of NATS is a source: nothing acknowledged is lost by kill -9, and bad messages are published as rejected', {
   timeout: 180_000,
   ...(missing === undefined ? {} : { skip: missing }),
 }, async (t) => {

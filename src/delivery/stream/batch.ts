@@ -38,7 +38,7 @@ class BlockGone extends Error {
 
 /**
  * Sends records, reading those again that are not in memory.
- * @param fault told of what is simstream's own: a bug in the connector, a log that does not answer, a damaged block
+ * @param fault called with a fault of simstream's own: a bug in the connector, a log that does not answer, a damaged block
  */
 export async function deliver(
   destination: Destination,

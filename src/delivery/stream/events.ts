@@ -10,7 +10,7 @@ import type { TakenUsage } from './summed.ts';
 import type { Taking } from './taking.ts';
 import type { Except } from './unfated.ts';
 
-/** What the machine is told with each event. It has no clock, no randomness and no view of the log of its own. */
+/** Comes with each event. The machine has no clock, no randomness and no view of the log of its own. */
 export interface Moment {
   /** Wall time, ms since the epoch: shown to people, never compared. */
   readonly now: number;

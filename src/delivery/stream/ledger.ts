@@ -146,7 +146,7 @@ export class Ledger {
 
   /**
    * L2: the cursor has moved here.
-   * @param count told of the records that did not pass and that it has passed, with the arrival of their blocks
+   * @param count called with the records that it has passed and that did not pass the filter, with the arrival of their blocks
    */
   pass(cursor: Position, count: (records: number, arrivedAt: number) => void): void {
     let filtered = 0;

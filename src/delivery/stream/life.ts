@@ -190,7 +190,7 @@ export function stop(state: State, step: Step): void {
   state.dirty = true;
 }
 
-/** Requests in flight have had their time. What of them was taken by now is told, and committed. */
+/** The time of requests in flight is over. The records that they delivered by now are counted and committed. */
 export function graceOver(state: State, step: Step): void {
   cutShort(state, step, 'the node is stopping');
 }

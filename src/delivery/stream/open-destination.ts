@@ -15,7 +15,7 @@ export interface Around {
   stream(): StreamSummary;
   document(): DataStreamDocument;
   readonly noted: NotedRequests;
-  /** Told of a bug. */
+  /** Called with a bug. */
   failed(error: unknown): void;
 }
 

@@ -147,7 +147,7 @@ export interface StreamContext {
   lowered(by: Limiting): void;
   /** A block that could not be read, or a platform fault; never the customer's. */
   fault(message: string, stream: StreamSummary): void;
-  /** Told of each step, for simulation and tests. */
+  /** Called with each step, for simulation and tests. */
   readonly stepped?: Stepped | undefined;
 }
 

@@ -51,7 +51,7 @@ test('a message holds one record, a list over several lines, or one record a lin
   assert.deepEqual([rejected, counts], [[], [{ messages: 3, rejected: 0 }]]);
 });
 
-test('an invalid record is kept aside alone, and a message that cannot be read as a whole', async () => {
+test('an invalid record is rejected alone, and a message that cannot be read as a whole', async () => {
   const { take, log, rejected, counts } = setUp();
   await take([`[${record(1)},{"id":2}]`, `[${record(3)}`, '', 'text', `${record(4)}x`, record(5)]);
   assert.deepEqual(
@@ -72,7 +72,7 @@ test('an invalid record is kept aside alone, and a message that cannot be read a
   assert.deepEqual(counts, [{ messages: 6, rejected: 5 }]);
 });
 
-test('more invalid records than one request may have are kept aside all the same', async () => {
+test('more invalid records than one request may have are rejected all the same', async () => {
   const { take, log, rejected } = setUp();
   const many = Array.from({ length: 130_000 }, (_, id) => `{"id":${id}}`);
   await take([`[${many.join()}]`, record(1)]);
@@ -114,7 +114,7 @@ test('of a message with very many records, even if all are bad, some are taken i
   assert.equal(turns.size, sizes.length);
 });
 
-test('while the node is busy, or what is bad cannot be kept aside, the messages wait; the stop ends the wait', async () => {
+test('while the node is busy, or invalid records cannot be published, the messages wait; the stop ends the wait', async () => {
   let busy = 2;
   const real = testIngest({ partitions: 1 });
   const ingest: Pick<Ingest, 'accept'> = {
@@ -141,7 +141,7 @@ test('while the node is busy, or what is bad cannot be kept aside, the messages 
   assert.deepEqual(waited, [
     'The node is busy.',
     'The node is busy.',
-    'invalid records cannot be kept aside: no responders',
+    'invalid records cannot be published as rejected: no responders',
   ]);
   assert.equal((await storedRecords(real.log)).length, 1);
 
@@ -181,7 +181,7 @@ test('with a mapping a message is of the other platform', async () => {
   );
 });
 
-test('of a message with many records that cannot be read, each is kept aside with its own text', async () => {
+test('of a message with many records that cannot be read, each is rejected with its own text', async () => {
   const mappingOf = (document: object) => {
     const read = readMappingDocument(document);
     assert.ok(read.type === 'valid', JSON.stringify(read));
@@ -235,7 +235,7 @@ test('large messages are stored in portions that small requests have room for', 
   );
 });
 
-test('what is kept aside is cut where it would be larger than a message may be', () => {
+test('a rejected record is cut where it would be larger than a message may be', () => {
   const rejected = { place: 'message 1', path: '', message: 'is no record', text: '"\u0001€😀'.repeat(1000) };
   const whole = rejectedText('nats a', rejected, 100_000);
   assert.deepEqual(JSON.parse(whole), {

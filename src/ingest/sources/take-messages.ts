@@ -15,10 +15,10 @@ import { takeReports } from './take-reports.ts';
  * Stores the records of messages from a source. A message holds one record, a list, or one record a line; with a mapping,
  * records of another platform in the form that the mapping reads.
  *
- *  T1  A message is done when its valid records are durable and the invalid ones are kept aside. Only then may it be
+ *  T1  A message is done when its valid records are durable and the invalid ones are published as rejected. Only then may it be
  *      acknowledged. Nothing else but the stop ends the wait for that.
  *  T2  Messages that are taken together are stored in their order.
- *  T3  A message that cannot be read to its end is kept aside as a whole, and none of its records is stored.
+ *  T3  A message that cannot be read to its end is published as rejected as a whole, and none of its records is stored.
  */
 export interface TakeParts {
   readonly ingest: Pick<Ingest, 'accept'>;
@@ -176,14 +176,16 @@ async function keepAside(
     try {
       return await reject(rejected);
     } catch (error) {
-      waiting(`invalid records cannot be kept aside: ${error instanceof Error ? error.message : error}`);
+      waiting(
+        `invalid records cannot be published as rejected: ${error instanceof Error ? error.message : error}`,
+      );
       await clock.sleep(Math.min(1000 * 2 ** tries, LONGEST_PAUSE_MS), signal);
     }
   }
 }
 
 /**
- * What is kept aside, as the body of a message: `place`, `path`, `message`, and the record as text. As JSON a text can be longer
+ * A rejected record as the body of a message: `place`, `path`, `message`, and the record as text. As JSON a text can be longer
  * than the message with which it came, so it may be cut: a message that nobody takes would block those behind it for ever.
  * @param mostBytes of the body
  */
