@@ -395,3 +395,16 @@ test('after a trial succeeded, a lane that is still held up has all of its patie
   await w.clock.advance(10 * MINUTE);
   assert.equal((await w.progress('a')).counters.delivered, 5);
 });
+
+test('a clock that was ahead when the next trial was planned does not hold it back on the next node', async () => {
+  const { w, tried, answers } = await inError();
+  w.clock.jump(20 * HOUR);
+  await untilTried(w, tried);
+  await w.clock.advance(1_000);
+  w.clock.jump(-20 * HOUR);
+  await w.crash();
+  await w.start();
+  answers.now = TAKEN;
+  tried.length = 0;
+  assert.ok((await untilTried(w, tried)) <= 2.2 * MINUTE);
+});

@@ -186,6 +186,8 @@ export interface NextTrial {
   readonly tries: number;
   /** Milliseconds since the epoch. */
   readonly at: number;
+  /** How long before that it was planned: a clock that was ahead then holds it back no longer. Missing in older documents. */
+  readonly pauseMs?: number;
   /** Of the Error, or of the last trial that failed. */
   readonly cause: string;
   /** The destination refused records one by one: only records that are taken end the Error. */

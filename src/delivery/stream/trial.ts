@@ -43,6 +43,7 @@ export function toError(state: State, step: Step, cause: Cause, ending: Ending):
     : {
         tries,
         at: now + Math.round(pause),
+        pauseMs: Math.round(pause),
         cause: cause.message,
         ...(ending.ofRecords ? { ofRecords: true } : {}),
       };
@@ -87,7 +88,7 @@ function arm(state: State, { at }: Step): void {
   const { trial } = state.progress;
   state.trialAt =
     trial && state.wanted.autoRestart
-      ? at.monotonic + Math.min(Math.max(0, trial.at - at.now), LONGEST_WAIT_MS)
+      ? at.monotonic + Math.min(Math.max(0, trial.at - at.now), trial.pauseMs ?? LONGEST_WAIT_MS)
       : Number.POSITIVE_INFINITY;
 }
 
