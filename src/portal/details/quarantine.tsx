@@ -18,6 +18,7 @@ const MOST_PER_CALL = 1000;
 
 /** Records that the destination refused for good, with the reasons and the possible actions. */
 export function Quarantine({ id, name }: { readonly id: string; readonly name: string }) {
+  const { canWrite } = useSession();
   const groups = useRead(
     ['quarantine', id],
     (signal) =>
@@ -33,8 +34,8 @@ export function Quarantine({ id, name }: { readonly id: string; readonly name: s
           <Stack>
             <Text>
               The destination refused {data.more && 'more than '}
-              {formatNumberOf(data.records, 'record')}. They are grouped by the reason. Fix the cause and send
-              them again, or remove them.
+              {formatNumberOf(data.records, 'record')}. They are grouped by the reason.
+              {canWrite && ' Fix the cause and send them again, or remove them.'}
             </Text>
             {data.groups.map((group) => (
               <GroupCard key={group.group} id={id} name={name} group={group} />

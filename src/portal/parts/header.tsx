@@ -35,7 +35,9 @@ export function Header({ signOut }: { readonly signOut: () => void }) {
       <Menu position="bottom-end" withinPortal={false}>
         <Menu.Target>
           <Button variant="default" size="xs" maw={160}>
-            <bdi>{visible(name)}</bdi>
+            <Text component="bdi" inherit truncate>
+              {visible(name)}
+            </Text>
           </Button>
         </Menu.Target>
         <Menu.Dropdown>

@@ -195,22 +195,26 @@ function TokenTable({ tokens }: { readonly tokens: Tokens }) {
           { name: 'Created', cell: ({ created }) => <Time at={created} /> },
           { name: 'Expires', cell: (token) => <Time at={token.expiry_date} /> },
           { name: 'From', cell: ({ ip }) => ip ?? 'any' },
-          {
-            name: 'Action',
-            cell: (token) =>
-              canWrite && token.status.id === 0 ? (
-                <Button
-                  size="xs"
-                  variant="default"
-                  aria-label={`Revoke token ${token.id}`}
-                  onClick={() => setDoomed(token)}
-                >
-                  Revoke
-                </Button>
-              ) : (
-                UNKNOWN
-              ),
-          },
+          ...(canWrite
+            ? [
+                {
+                  name: 'Action',
+                  cell: (token: Tokens[number]) =>
+                    token.status.id === 0 ? (
+                      <Button
+                        size="xs"
+                        variant="default"
+                        aria-label={`Revoke token ${token.id}`}
+                        onClick={() => setDoomed(token)}
+                      >
+                        Revoke
+                      </Button>
+                    ) : (
+                      UNKNOWN
+                    ),
+                },
+              ]
+            : []),
         ]}
       />
       <Confirm
@@ -277,7 +281,7 @@ function RecentCalls() {
 
 /** From an application token to the list of data streams. */
 function firstCalls(origin: string): string {
-  return `# An application token, as created above, gives an auth token, which all other calls take.
+  return `# An application token gives an auth token, which all other calls take.
 SIMSTREAM_TOKEN=$(curl -s '${origin}/api/v1/authenticate' \\
   -H 'Content-Type: application/json' \\
   -d '{"application_token": "YOUR-APPLICATION-TOKEN"}' | sed 's/.*"auth_token":"\\([^"]*\\)".*/\\1/')

@@ -65,6 +65,7 @@ function Receiver({ stored }: { readonly stored: Notification }) {
         <fieldset disabled={!canWrite} className="plain">
           <Stack maw={560}>
             <Standing stored={stored} />
+            {!canWrite && <Text size="sm">Your role can look at the receiver, but not change it.</Text>}
             <TextInput
               label="URL"
               description="Messages are sent there by POST, as Standard Webhooks describes"
@@ -81,7 +82,7 @@ function Receiver({ stored }: { readonly stored: Notification }) {
               value={values.secret}
               error={faultAt(problem, '/signing_secret') ?? null}
               set={(secret) => set({ secret })}
-              canGenerate
+              canGenerate={canWrite}
             />
             <fieldset className="plain">
               <Text component="legend" size="sm" fw={500} mb="xs">
