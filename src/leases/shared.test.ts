@@ -92,6 +92,15 @@ describe('sharing among nodes', () => {
     assert.deepEqual(world.holders(), before);
   });
 
+  test('where the documents of leases were removed, epochs go on behind those of the last commits', async () => {
+    const world = new LeasesWorld(7, { partitions: 4 });
+    for (let partition = 0; partition < 3; partition++) world.lastEpochs.set(partition, 40 + partition);
+    world.start('a');
+    await world.until(() => world.allHeld(), 20_000);
+    const epochs = [0, 1, 2, 3].map((partition) => world.live(partition)[0]?.epoch);
+    assert.deepEqual(epochs, [41, 42, 43, 1]);
+  });
+
   test('nodes of one name share, too', async () => {
     const { nodes } = await running(['same', 'same', 'same']);
     const views = nodes[0]?.leases.nodes.snapshot().nodes ?? [];

@@ -34,6 +34,8 @@ export class LeasesWorld {
   readonly random: Random;
   readonly partitions: number;
   readonly nodes: TestNode[] = [];
+  /** The greatest epoch that a partition's streams were committed with, of those that have one. */
+  readonly lastEpochs = new Map<number, number>();
   readonly runs = new Set<TestRun>();
   /** Writes that reached the registry. */
   writes = 0;
@@ -164,9 +166,9 @@ class TestNode {
     this.leases = createSharedLeases({
       store: this.#store(),
       shared: this.shared,
-      lastEpoch: async () => {
+      lastEpoch: async (partition) => {
         await this.#clock().sleep(this.lateMs);
-        return 0;
+        return world.lastEpochs.get(partition) ?? 0;
       },
       answers: () => this.#clock().sleep(this.lateMs),
       clock: this.#clock(),
