@@ -10,6 +10,7 @@ import { MOST_REPLAYS, REPLAYS_KEPT } from '../src/api/data-streams/replay.ts';
 import { LONGEST_NAME } from '../src/api/data-streams/schema.ts';
 import { HOLD_MS, REFUSALS_AT_ONCE } from '../src/api/held-refusals.ts';
 import { DEFAULT_PER_PAGE, MOST_LIST_BYTES, PageQuery } from '../src/api/pagination.ts';
+import { MOST_PIPELINED } from '../src/api/pipelined.ts';
 import { DEEPEST_BODY } from '../src/api/validation.ts';
 import { MOST_TOKENS } from '../src/auth/application-tokens.ts';
 import { FAILURES_TO_LOCK, LOCKOUT_MILLISECONDS } from '../src/auth/lockout.ts';
@@ -166,6 +167,11 @@ const ROWS: readonly (string | Row)[] = [
   ['time that a body of more than 1 MiB waits for its turn', seconds(WAIT_MS), '503'],
   ['rate of an upload', `at least ${bytes(LEAST_RATE)} a second`, 'the connection is closed'],
   ['pause in an upload', seconds(IDLE_MS), 'the connection is closed'],
+  [
+    'requests that wait on one connection for the one before',
+    count(MOST_PIPELINED),
+    'the connection is closed',
+  ],
   ['faults that an answer explains', String(MOST_FAULTS), 'the others are counted'],
   ['sessions of a request with cumulative counters', count(MOST_COUNTED), '413'],
   ['records that `invalid=skip` skips', count(MOST_REJECTED), '422'],

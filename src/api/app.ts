@@ -16,6 +16,7 @@ import { addCommonHeaders } from './http-headers.ts';
 import { type CallerParts, identify, known, workOf } from './identify.ts';
 import { buildOpenApi } from './openapi.ts';
 import { type OperationParts, operationRoutes } from './operations.ts';
+import { beginOneByOne } from './pipelined.ts';
 import { createQueryValidator } from './query.ts';
 import { createRequestIds } from './request-ids.ts';
 import type { Answer, OperatorIdentity, Route, RouteRequest } from './route.ts';
@@ -107,6 +108,7 @@ export async function createApp(appParts: AppParts): Promise<FastifyInstance> {
     genReqId: createRequestIds(random),
     ...earlyErrorHandlers(answerError, clock),
   });
+  beginOneByOne(app);
   app.decorateRequest('identity', undefined);
   app.decorateRequest('login', undefined);
   app.decorateRequest('cost', undefined);
