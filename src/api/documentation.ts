@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
@@ -28,14 +29,19 @@ export const DOCUMENTATION_PATHS = [
  */
 export async function serveDocumentation(app: FastifyInstance, build: () => object): Promise<void> {
   let document: object | undefined;
-  let text: string | undefined;
+  let bytes: Buffer | undefined;
+  let compressed: Buffer | undefined;
   const built = () => {
     document ??= build();
     return document;
   };
-  app.get('/api/openapi.json', async (_, reply) => {
-    text ??= JSON.stringify(built());
-    return reply.type('application/json; charset=utf-8').send(text);
+  // Anybody may ask for it without a token, so it costs as little as a file.
+  app.get('/api/openapi.json', async (request, reply) => {
+    bytes ??= Buffer.from(JSON.stringify(built()));
+    reply.type('application/json; charset=utf-8').header('vary', 'accept-encoding');
+    if (!/\bgzip\b/.test(request.headers['accept-encoding'] ?? '')) return reply.send(bytes);
+    compressed ??= gzipSync(bytes);
+    return reply.header('content-encoding', 'gzip').send(compressed);
   });
   // The pages ask this plugin for the document, and get the one that is built in its place.
   await app.register(swagger, { mode: 'static', specification: { document: { openapi: '3.1.0' } as never } });

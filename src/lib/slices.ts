@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { payer } from './call-cost.ts';
 
 /**
@@ -7,15 +6,17 @@ import { payer } from './call-cost.ts';
  */
 export const SLICE_BYTES = 128 * 1024;
 
+/** Work for no organisation's call: records that a producer sends in another form, and a node's own upkeep. */
+const NOBODY = 0;
+
 /** The slices that wait, by the organisation whose call they belong to; the one whose turn is next comes first. */
 const waiting = new Map<number, (() => void)[]>();
 
 /**
- * Waits until long work may go on. In a turn of the event loop one slice of all calls is done, and organisations take turns:
- * however many calls one of them makes, another's next slice comes after one of its. Work for no call goes on in the next turn.
+ * Waits until long work may go on. In a turn of the event loop one slice is done, and organisations take turns: however many
+ * calls one of them makes, another's next slice comes after one of its.
  */
-export async function nextSlice(owner = payer()): Promise<void> {
-  if (owner === undefined) return nextTurn();
+export async function nextSlice(owner = payer() ?? NOBODY): Promise<void> {
   return new Promise((resolve) => {
     if (waiting.size === 0) setImmediate(resume);
     const own = waiting.get(owner);
