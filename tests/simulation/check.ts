@@ -59,6 +59,12 @@ function passedAt({ passed }: StreamModel, record: Kept): number | undefined {
 export function waiting(model: Model, storage: Storage, now: number): string[] {
   model.look();
   const waits: string[] = [];
+  for (const { id, deletedAt, wishes } of model.streams.values()) {
+    const document = wishes.at(-1)?.document;
+    // A call that began in trouble may have paused it since. Records that it keeps would be forgotten by the model.
+    if (deletedAt === undefined && document?.desired === 'paused' && document.takenOverBy === undefined)
+      waits.push(`${id} is paused`);
+  }
   for (const stream of running(model)) {
     const { progress } = stream;
     waits.push(...unfinished(stream, model, storage));
@@ -66,7 +72,7 @@ export function waiting(model: Model, storage: Storage, now: number): string[] {
       waits.push(`${stream.id} has not begun`);
       continue;
     }
-    const open = missing(stream, model, storage, now);
+    const open = [...missing(stream, model, storage, now), ...uncounted(stream, progress, model, now)];
     if (progress.pending > 0 || open.length > 0 || progress.status.state !== 'running')
       waits.push(
         `${stream.id} is ${progress.status.state} (${progress.status.message}), pending ${progress.pending}, ` +
@@ -92,6 +98,15 @@ function missing(stream: StreamModel, model: Model, storage: Storage, now: numbe
     if (possible.size === 1 && possible.has('wanted')) found.push(record.id);
   }
   return found;
+}
+
+/** Records that came to the stream and that its durable progress has not passed: a node that crashed may have sent them. */
+function uncounted(stream: StreamModel, progress: ProgressDocument, model: Model, now: number): number[] {
+  const { cursor, done = [] } = progress;
+  return [...model.records.values()]
+    .filter((record) => !record.damaged && !hasFate({ cursor, done }, record))
+    .filter((record) => !verdicts(stream, record, now).has('uncovered'))
+    .map(({ id }) => id);
 }
 
 /** Compares what every stream has done since the last check with what it had to do. The world is calm and has settled. */

@@ -295,13 +295,20 @@ export class World implements Scene {
       await this.#help();
       await this.#until(this.time.now + 60_000);
       if (this.#violation) return;
-      waits = [...waiting(this.model, this.storage, this.time.now), ...this.#kept()];
+      waits = this.#waits();
+      if (waits.length > 0) continue;
+      await this.#until(this.time.now + 10_000);
+      if (this.#violation) return;
+      waits = this.#waits();
     }
-    await this.#until(this.time.now + 10_000);
     for (const { kind, text } of check(this.model, this.storage, this.time.now)) this.violated(kind, text);
     for (const { runs, name, memory } of this.#nodes)
       if (runs && memory.leftOver) this.violated('memory', `${name} still holds ${memory.leftOver}`);
     this.model.begin();
+  }
+
+  #waits(): string[] {
+    return [...waiting(this.model, this.storage, this.time.now), ...this.#kept()];
   }
 
   /** Blocks that the retention ought to have removed, in words. */
