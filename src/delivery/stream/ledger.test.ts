@@ -131,3 +131,10 @@ test('the lengths that are counted are right after random changes', () => {
     assert.equal(fated + filtered + waiting, records);
   }
 });
+
+test('the first arrival is the earliest of all blocks, also behind one that a clock was ahead for', () => {
+  const ledger = new Ledger();
+  ledger.read(1, 1, [], 9_000_000);
+  ledger.read(2, 1, [], 1_000);
+  assert.equal(ledger.firstArrival, 1_000);
+});

@@ -212,9 +212,14 @@ export class Ledger {
     return waiting;
   }
 
-  /** When the first block with an account arrived; 0: that is not known; Infinity: none has one. */
+  /**
+   * The earliest arrival of a block with an account; 0: that of one is not known; Infinity: none has one. It need not be that of the
+   * first: a clock may have been ahead when that one arrived.
+   */
   get firstArrival(): number {
-    return this.#accounts[0]?.arrivedAt ?? Number.POSITIVE_INFINITY;
+    let first = Number.POSITIVE_INFINITY;
+    for (const { arrivedAt } of this.#accounts) first = Math.min(first, arrivedAt);
+    return first;
   }
 
   /** @throws Error when the account contradicts itself; for tests and the simulation */
