@@ -38,7 +38,7 @@ export class MemoryPool {
 
   /** A lease of `length` bytes, whose content is undefined. The caller is its holder. */
   take(length: number): Lease {
-    if (length < SMALLEST) return new Lease(Buffer.allocUnsafeSlow(length), undefined);
+    if (length < SMALLEST_LEASED) return new Lease(Buffer.allocUnsafeSlow(length), undefined);
     const size = sizeFor(length);
     const free = this.#free.get(size)?.pop();
     if (free) this.#freeBytes -= size;
@@ -65,7 +65,7 @@ export class MemoryPool {
 }
 
 /** Below this, memory of its own is as cheap. */
-const SMALLEST = 16 * 1024;
+export const SMALLEST_LEASED = 16 * 1024;
 /** Is no text, and no JSON begins with it. */
 const POISON = 0xdb;
 

@@ -20,8 +20,9 @@ export type { RecordIndex, RecordKind } from './record-index.ts';
  *              falling width, so that each column is aligned
  *   stored   = the payload, as it is or compressed          (storedLength bytes)
  *
- * COLUMNS has the names of the columns; the last one may be "m", the amounts' places (places-column.ts). A reader skips a column that it does not know. A column of zeros only may be
- * missing. `start` and `end` are always present, and so are the ordinals if the block has several organisations.
+ * COLUMNS has the names of the columns; the last one may be "m", the amounts' places (places-column.ts). A reader skips a
+ * column that it does not know. A column of zeros only may be missing. `start` and `end` are always present, and so are the
+ * ordinals if the block has several organisations.
  *
  * All integers are little-endian. `payload` holds the records' own bytes in order. Exactly one comma separates two
  * neighbours, with or without JSON white space around it: any run of neighbours becomes a JSON array in brackets.

@@ -7,10 +7,10 @@ import { layOut } from './record-index.fixture.ts';
 import { payloadOf } from './stored-payload.ts';
 import { Unpacked } from './unpacked.ts';
 
-/** Blocks of some 20 KB: smaller ones are not in memory that is used again. */
-function encodedBlocks(count: number) {
+/** Blocks of some 20 KB: the memory of smaller ones is not used again. */
+function encodedBlocks(count: number, length = 600) {
   return Array.from({ length: count }, (_, block) => {
-    const records = Array.from({ length: 600 }, (_, i) => ({
+    const records = Array.from({ length }, (_, i) => ({
       text: `{"id":${i},"name":"meter-${block}-${i % 7}"}`,
     }));
     const { index, payload } = layOut('usage', records);
@@ -60,6 +60,15 @@ describe('the payload of a stored block', () => {
       memory.usedBytes + memory.freeBytes < 150_000,
       `${memory.usedBytes} and ${memory.freeBytes} bytes`,
     );
+  });
+
+  test('that is small leaves with the budget, too', () => {
+    const { room: there, nextTurn } = room();
+    const payloads = encodedBlocks(30, 200).map(({ encoded }) => payloadOf(encoded, true, there));
+    const first = payloads.map((payload) => passingPayload({ payload }));
+    nextTurn();
+    const again = payloads.filter((payload, at) => passingPayload({ payload }) !== first[at]);
+    assert.ok(again.length > 15, `${again.length} of 30 were decompressed again`);
   });
 
   test('stays for those who hold it', () => {

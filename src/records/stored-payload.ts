@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { type Lease, MemoryPool } from '../lib/memory-pool.ts';
+import { type Lease, MemoryPool, SMALLEST_LEASED } from '../lib/memory-pool.ts';
 import { BlockFault, payloadCrcOf } from './block.ts';
 import { placePayload } from './payload-place.ts';
 import { Unpacked } from './unpacked.ts';
@@ -37,7 +37,7 @@ export function payloadOf(
   const unpacked = bytes.readUInt32LE(12) > 1 ? mixed : whole;
   let checked = !check;
   let lease: Lease | undefined;
-  /** For callers that keep views. */
+  /** For callers that keep views, and of a small payload. */
   let given: Uint8Array | undefined;
 
   const verify = () => {
@@ -53,7 +53,9 @@ export function payloadOf(
     verify();
     if (isPlain) return stored;
     const fresh = unpack(stored, memory.take(length));
-    lease = fresh;
+    // The lease of memory of no pool never ends: the budget alone says how long these bytes stay.
+    if (length < SMALLEST_LEASED) given = fresh.bytes;
+    else lease = fresh;
     unpacked.add(length, () => {
       given = undefined;
       fresh.release();
