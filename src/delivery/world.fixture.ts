@@ -253,14 +253,18 @@ export class TestWorld {
 
   /** The page that a block begins with is lost. */
   damageIndex(sequence: number): void {
-    const block = this.#logStorage.partitions[0]?.blocks[sequence - 1] as Uint8Array;
-    block.fill(0, 0, 40);
+    this.#stored(sequence).fill(0, 0, 40);
   }
 
   /** Flips a bit in the stored payload of a block. */
   damageBlock(sequence: number): void {
-    const bytes = this.#logStorage.partitions[0]?.blocks[sequence - 1] as Uint8Array;
+    const bytes = this.#stored(sequence);
     bytes[bytes.length - 1] = (bytes[bytes.length - 1] as number) ^ 1;
+  }
+
+  #stored(sequence: number): Uint8Array {
+    const { first, blocks } = this.#logStorage.partitions[0] as { first: number; blocks: Uint8Array[] };
+    return blocks[sequence - first] as Uint8Array;
   }
 
   #destination(document: DataStreamDocument, life: number): Destination {

@@ -149,6 +149,22 @@ export interface ProgressDocument {
   readonly waitingHours?: readonly number[];
   /** Blocks that could not be read: how many of their records were the stream's is not known. */
   readonly unreadableBlocks?: number;
+  /**
+   * The cursor has passed blocks that were gone, and their records are still part of `pending`: the holder that wrote this had
+   * not found out how many they are. The next one does.
+   */
+  readonly losing?: Losing;
+  /** Before this sequence is a block that could not be read when it came: `pending` lacks its records. */
+  readonly unreadableTo?: number;
+}
+
+/** Blocks that are gone, and whose records of a stream are being counted. */
+export interface Losing {
+  readonly blocks: number;
+  /** They are there and cannot be read. */
+  readonly damaged: boolean;
+  /** One of them could not be read when it came either, so nobody knows how many records it had. */
+  readonly unknown: boolean;
 }
 
 /** What has become of the records that arrived in one hour. */

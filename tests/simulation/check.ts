@@ -12,7 +12,7 @@ interface Finding {
 }
 
 /** What the stream may have done with a record: more than one where a change came at about that time. */
-function verdicts(stream: StreamModel, record: Kept, now: number): ReadonlySet<Verdict> {
+export function verdicts(stream: StreamModel, record: Kept, now: number): ReadonlySet<Verdict> {
   const first = stream.wishes[0]?.document;
   if (!first || first.partition !== record.partition) return new Set(['uncovered']);
   const { beginsAt } = stream;
@@ -28,14 +28,14 @@ function verdicts(stream: StreamModel, record: Kept, now: number): ReadonlySet<V
 }
 
 /** A record of a kind that the stream had when the record was stored is the stream's; it does not pass any more. */
-function verdictOf(document: DataStreamDocument, record: Kept): Verdict {
+export function verdictOf(document: DataStreamDocument, record: Kept): Verdict {
   const { kind } = record.traits;
   const had = document.former?.some((former) => former.kind === kind && record.sequence < former.until);
   if (!had) return judge(document, record.traits);
   return judge({ ...document, kind, filters: [] }, record.traits) === 'wanted' ? 'filtered' : 'uncovered';
 }
 
-function hasFate({ cursor, done }: NonNullable<StreamModel['beginsAt']>, record: Kept): boolean {
+export function hasFate({ cursor, done }: NonNullable<StreamModel['beginsAt']>, record: Kept): boolean {
   if (comparePositions(record, cursor) < 0) return true;
   const ranges = done.find(({ sequence }) => sequence === record.sequence)?.ranges ?? [];
   for (let at = 0; at < ranges.length; at += 2)

@@ -330,6 +330,11 @@ export class Model {
       if (stream.wishes[0]?.document.partition === partition) stream.atClaim = stream.progress?.cursor;
   }
 
+  /** The epoch under which a partition was claimed last. */
+  claimOf(partition: number): number | undefined {
+    return this.#claims.get(partition);
+  }
+
   /** A node was given the lease of a partition. */
   holds(partition: number, epoch: number, node: string): void {
     if (epoch >= (this.#holders.get(partition)?.epoch ?? 0)) this.#holders.set(partition, { epoch, node });

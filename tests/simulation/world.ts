@@ -17,6 +17,7 @@ import { type MemorySizes, memorySizes } from './memory.ts';
 import { Model } from './model.ts';
 import { Moments } from './moments.ts';
 import { SimulatedNode } from './node.ts';
+import { miscounted } from './not-running.ts';
 import { type Desk, newStream, organisationOf, RECEIVERS, streamKeyOf } from './people.ts';
 import { planRound } from './plan.ts';
 import { Receiver } from './receiver.ts';
@@ -49,6 +50,8 @@ export interface Result {
 
 /** Streams come to their end within this long after all trouble has ended. */
 const CALM_MS = 3_600_000;
+/** After this long in the calm, holders have written the progress of what does not run. */
+const SETTLE_MS = 60_000;
 /** How long calls may go on to take long after a moment that somebody waited for. */
 const SLOW_MS = 20_000;
 /** A stream in Error that tries by itself within this time is left alone: the calm is longer. */
@@ -290,6 +293,7 @@ export class World implements Scene {
     }
     this.storage.offset = 0;
     const end = this.time.now + CALM_MS;
+    await this.#checkNotRunning();
     for (let waits = ['']; waits.length > 0; ) {
       if (this.time.now >= end) return this.violated('stalled', waits.join('; '));
       await this.#help();
@@ -305,6 +309,16 @@ export class World implements Scene {
     for (const { runs, name, memory } of this.#nodes)
       if (runs && memory.leftOver) this.violated('memory', `${name} still holds ${memory.leftOver}`);
     this.model.begin();
+  }
+
+  /** What is paused or in Error stays so for a while: it shows what waits. */
+  async #checkNotRunning(): Promise<void> {
+    await this.#until(this.time.now + SETTLE_MS);
+    const before = miscounted(this.model, this.storage, this.time.now);
+    if (before.size === 0) return;
+    await this.#until(this.time.now + 10_000);
+    for (const [id, text] of miscounted(this.model, this.storage, this.time.now))
+      if (before.has(id)) this.violated('accounts', `${id}: ${text}`);
   }
 
   #waits(): string[] {

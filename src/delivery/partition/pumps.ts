@@ -17,6 +17,8 @@ export class Pumps {
   readonly #active = new Set<Stream>();
   readonly #background = new Set<Promise<unknown>>();
   #ending = false;
+  /** The last block that the runner could not read. */
+  #unreadable: number | undefined;
 
   constructor(context: StreamsContext, contextOf: (stream: Stream) => StreamContext) {
     this.#context = context;
@@ -47,6 +49,13 @@ export class Pumps {
     stream.offeredAt = this.#context.clock.monotonic();
     this.#active.add(stream);
     stream.done = pump.run(controller.signal).then(() => this.#ended(stream, pump, controller.signal));
+    if (this.#unreadable !== undefined) pump.unreadable(this.#unreadable);
+  }
+
+  /** The runner met a block that it cannot read. A pump that starts later may still come to it. */
+  unreadable(sequence: number): void {
+    this.#unreadable = sequence;
+    for (const { pump } of this.#active) pump?.unreadable(sequence);
   }
 
   #ended(stream: Stream, pump: StreamDriver, stop: AbortSignal): void {

@@ -187,7 +187,7 @@ export class PartitionRunner {
     } else {
       const { telemetry } = this.#context;
       telemetry.deliveryFault(`block ${sequence} of partition ${this.#partition}: ${stored.fault}`);
-      for (const { pump } of this.#streams.active) pump?.unreadable(sequence);
+      this.#streams.unreadable(sequence);
     }
     this.#dispatched = sequence + 1;
     this.#streams.handedOut(this.#dispatched);

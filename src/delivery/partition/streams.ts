@@ -189,6 +189,11 @@ export class PartitionStreams {
     this.#sideJobs.handedOut(next);
   }
 
+  /** The runner met a block that it cannot read: it may have held records of any stream. */
+  unreadable(sequence: number): void {
+    this.#pumps.unreadable(sequence);
+  }
+
   /** Ends pumps that had nothing to do for a while. */
   stopIdlePumps(): void {
     this.#pumps.stopIdle();

@@ -110,6 +110,7 @@ async function handOver(
   const ended = (await PROGRESS.get(registry, progressKey(old)))?.document;
   if (!ended) return { type: 'none' };
   const { cursor, done, selecting, pending, waiting, waitingHours, countedTo, oldestPendingAt } = ended;
+  const { losing, unreadableTo } = ended;
   const progress: ProgressDocument = {
     epoch,
     generation: stream.generation,
@@ -128,6 +129,8 @@ async function handOver(
     lastError: null,
     retrying: null,
     expiredHours: [],
+    ...(losing === undefined ? {} : { losing }),
+    ...(unreadableTo === undefined ? {} : { unreadableTo }),
   };
   const outcome = await PROGRESS.put(registry, progressKey(stream), progress, 0);
   if (outcome.type === 'unavailable') throw new StoreUnavailable(outcome.cause);

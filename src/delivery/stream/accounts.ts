@@ -76,6 +76,8 @@ export function refresh(state: State): void {
   }
   progress.oldestPendingAt = progress.pending > 0 ? oldestOf(state) : null;
   progress.done = ledger.toCommit();
+  progress.losing = state.counting?.lostFrom && state.counting.losing;
+  progress.unreadableTo = ahead.unreadableTo;
   // Something was counted or taken with another filter: the next holder must not take the sum for the truth.
   const entries = [...state.again, ...[...state.flight.values()].map(({ entry }) => entry)];
   const isExact = ahead.exact && !entries.some((entry) => isTakenOtherwise(state, entry));

@@ -1,7 +1,8 @@
+import type { Losing } from '../../registry/data-stream.ts';
 import { claimed } from './accounts.ts';
 import type { Counted } from './events.ts';
 import { HourCounts } from './hours.ts';
-import { type Counting, noneAhead, type State, type Step } from './state.ts';
+import { beyond, type Counting, noneAhead, type State, type Step } from './state.ts';
 import { type Except, NOTHING } from './unfated.ts';
 
 /**
@@ -27,13 +28,20 @@ export function addAhead(
   counting?.counts.add(arrivedAt, passed, covered);
 }
 
+/** A block before this sequence was not read, and nobody counted what it holds: it is ahead all the same. */
+export function addUnreadable({ progress, ahead, job }: State, to: number): void {
+  if (to <= progress.cursor.sequence) return;
+  ahead.unreadableTo = Math.max(ahead.unreadableTo, to);
+  progress.countedTo = Math.max(progress.countedTo, job.until ? Math.min(to, beyond(job.until)) : to);
+}
+
 /** R2. All that could be read has been read: what is left of the estimate went with a gap, and no count has to find it. */
 export function nothingAhead(state: State, step: Step): void {
   const { counting } = state;
   state.counting = undefined;
   if (counting?.lostFrom !== undefined) {
     const before = counting.lostFrom.plus(counting.counts);
-    countLost(state, step, allOf(state, step, before), counting.blocks, counting.damaged, true);
+    countLost(state, step, allOf(state, step, before), counting.losing);
   }
   state.ahead = noneAhead();
 }
@@ -45,49 +53,70 @@ function allOf({ ahead }: State, { at }: Step, counts: HourCounts): Lost {
   return counts.spread(counts.passed, new HourCounts(), ahead.oldest ?? at.now);
 }
 
-/** The blocks from `readAt` up to `to` cannot be had: what of them was the stream's is found out by counting the rest. */
+/**
+ * The blocks from `readAt` up to `to` cannot be had: what of them was the stream's is found out by counting the rest. Until then
+ * the progress says that it is being counted (`Progress.losing`), so that the next holder goes on with it.
+ */
 export function lose(state: State, step: Step, to: number, fault?: string): void {
-  const damaged = fault !== undefined;
-  const { ahead, progress, counting } = state;
-  const blocks = to - state.readAt.sequence;
+  const { ahead, progress, counting, readAt } = state;
+  const unknown = !ahead.exact || readAt.sequence < ahead.unreadableTo;
+  const losing = { blocks: to - readAt.sequence, damaged: fault !== undefined, unknown };
   // A read under way is about what is lost.
   state.reading = false;
   state.readTicket++;
   state.readAt = { sequence: to, index: 0 };
   state.dirty = true;
-  if (damaged) step.effects.push({ type: 'fault', message: `block ${to - 1}: ${fault}` });
+  if (fault !== undefined) step.effects.push({ type: 'fault', message: `block ${to - 1}: ${fault}` });
+  // A count under way may have seen this gap or not.
+  if (counting) counting.shaken = true;
+  const isCounted = counting?.lostFrom !== undefined;
+  if (isCounted) counting.losing = both(counting.losing, losing);
   if (to >= progress.countedTo) {
-    if (counting?.lostFrom !== undefined) {
-      counting.blocks += blocks;
-      counting.damaged ||= damaged;
-    } else
-      countLost(
-        state,
-        step,
-        ahead.exact ? allOf(state, step, ahead.counts) : [],
-        blocks,
-        damaged,
-        ahead.exact,
-      );
+    if (!isCounted) countLost(state, step, ahead.exact ? allOf(state, step, ahead.counts) : [], losing);
     nothingAhead(state, step);
-  } else if (!ahead.exact) countLost(state, step, [], blocks, damaged, false);
-  else if (counting?.lostFrom === undefined) startCounting(state, step, ahead.counts.copy(), blocks, damaged);
-  // A count under way that looks for what was lost may have seen this gap or not.
-  else counting.shaken = true;
+  } else if (!ahead.exact) countLost(state, step, [], losing);
+  else if (!isCounted) startCounting(state, step, { from: ahead.counts.copy(), losing });
 }
 
-/** Counts what lies ahead anew: with another filter, or to find out what a gap has taken. */
+function both(a: Losing, b: Losing): Losing {
+  return {
+    blocks: a.blocks + b.blocks,
+    damaged: a.damaged || b.damaged,
+    unknown: a.unknown || b.unknown,
+  };
+}
+
+/** The holder before had met a gap, and not found out what of it was the stream's. */
+export function goOnLosing(state: State, step: Step, losing: Losing): void {
+  const { ahead, progress, readAt } = state;
+  if (!ahead.exact) countLost(state, step, [], { ...losing, unknown: true });
+  else if (readAt.sequence < progress.countedTo)
+    startCounting(state, step, { from: ahead.counts.copy(), losing });
+  else {
+    countLost(state, step, allOf(state, step, ahead.counts), losing);
+    nothingAhead(state, step);
+  }
+}
+
+const NONE_LOST: Losing = { blocks: 0, damaged: false, unknown: false };
+
+/**
+ * Counts what lies ahead anew: with another filter, or to find out what a gap has taken.
+ * @param gap what was ahead before it
+ */
 export function startCounting(
   state: State,
   step: Step,
-  lostFrom: HourCounts | undefined,
-  blocks = 0,
-  damaged = false,
+  gap?: { readonly from: HourCounts; readonly losing: Losing },
 ): void {
-  const { readAt, progress } = state;
+  const { readAt, progress, counting } = state;
+  // With another filter it is not found out any more what a gap has taken.
+  if (counting?.lostFrom && !gap) countLost(state, step, [], { ...counting.losing, unknown: true });
+  state.counting = undefined;
   if (readAt.sequence >= progress.countedTo) return;
   const ticket = ++state.countTicket;
-  state.counting = { ticket, lostFrom, blocks, damaged, counts: new HourCounts(), shaken: false };
+  const losing = gap?.losing ?? NONE_LOST;
+  state.counting = { ticket, lostFrom: gap?.from, losing, counts: new HourCounts(), shaken: false };
   const { sequence } = readAt;
   step.effects.push({
     type: 'count',
@@ -117,35 +146,30 @@ export function counted(state: State, step: Step, ticket: number, result: Counte
   if (counting.lostFrom !== undefined) {
     const records = Math.max(0, counting.lostFrom.passed - result.counts.passed);
     const lost = counting.lostFrom.spread(records, result.counts, ahead.oldest ?? step.at.now);
-    countLost(state, step, lost, counting.blocks, counting.damaged, true);
+    countLost(state, step, lost, counting.losing);
   }
   // R2. What was counted at the runner's place itself is handed out next.
   if (state.live) return;
   ahead.counts = result.counts.plus(counting.counts);
   ahead.oldest = result.oldest ?? ahead.oldest;
   ahead.exact = true;
+  // What cannot be read was part of the count before if that was exact; then it is counted as lost now.
+  if (counting.lostFrom === undefined) ahead.unreadableTo = Math.max(ahead.unreadableTo, result.unreadableTo);
 }
 
 /** What was counted may have gone meanwhile, and been accounted for: only a new count tells. */
-function countAgain(state: State, step: Step, { lostFrom, counts, blocks, damaged }: Counting): void {
-  startCounting(state, step, lostFrom?.plus(counts), blocks, damaged);
+function countAgain(state: State, step: Step, { lostFrom, counts, losing }: Counting): void {
+  startCounting(state, step, lostFrom && { from: lostFrom.plus(counts), losing });
 }
 
-function countLost(
-  state: State,
-  step: Step,
-  lost: Lost,
-  blocks: number,
-  damaged: boolean,
-  known: boolean,
-): void {
+function countLost(state: State, step: Step, lost: Lost, { blocks, damaged, unknown }: Losing): void {
   const { progress } = state;
   const { now } = step.at;
   const records = lost.reduce((sum, part) => sum + part.records, 0);
   // Other streams' records: nothing of this one was in it.
-  if (known && records === 0) return;
+  if (!unknown && records === 0) return;
   for (const part of lost) progress.expire(part.records, part.hour, now);
-  if (damaged || !known) progress.unreadable(blocks, records, now);
+  if (damaged || unknown) progress.unreadable(blocks, records, now);
   state.dirty = true;
   if (records > 0) step.effects.push({ type: 'expired', records });
 }

@@ -54,6 +54,8 @@ export interface Counted {
   readonly counts: HourCounts;
   /** Arrival of the first that passes, ms since the epoch. */
   readonly oldest: number | null;
+  /** The sequence behind the last block that could not be read; 0: all could. */
+  readonly unreadableTo: number;
 }
 
 /** Who must do something: the owner of the stream's configuration, of its destination, of this simstream, or nobody. */

@@ -1,6 +1,6 @@
 import type { Selection } from '../../filters/selection.ts';
 import type { Block } from '../../records/block.ts';
-import { addAhead, lose, startCounting } from './counting.ts';
+import { addAhead, addUnreadable, goOnLosing, lose, startCounting } from './counting.ts';
 import type { Event, Wanted } from './events.ts';
 import { endWaiting, forgive, letGo, trouble } from './failing.ts';
 import { expireUnread } from './passing.ts';
@@ -41,8 +41,10 @@ function begin(state: State, step: Step): void {
   ledger.restore(progress.done, progress.cursor);
   ahead.counts = progress.waitingCounts(step.at.now);
   ahead.oldest = progress.oldestPendingAt;
+  ahead.unreadableTo = Math.max(ahead.unreadableTo, progress.unreadableTo);
   const known = progress.selecting === undefined || progress.selecting === wanted.selecting;
   ahead.exact &&= known || progress.countedTo <= progress.cursor.sequence;
+  const isCounted = progress.selecting !== undefined;
   progress.selecting = wanted.selecting;
   const { retrying } = progress;
   if (retrying && progress.status.state === 'running') {
@@ -50,13 +52,8 @@ function begin(state: State, step: Step): void {
     state.run = { since, tries, spentMs, refusedMs: undefined, lastAt: undefined };
   }
   // What lies between the start of a new stream and the first block offered was counted by nobody yet.
-  if (
-    !progress.written &&
-    progress.status.state === 'pending' &&
-    progress.cursor.sequence < state.offeredFrom
-  ) {
-    ahead.exact = false;
-  }
+  const isNew = !progress.written && progress.status.state === 'pending' && !isCounted;
+  if (isNew && progress.cursor.sequence < state.offeredFrom) ahead.exact = false;
   if (!ahead.exact)
     progress.countedTo = Math.max(progress.countedTo, Math.min(state.offeredFrom, beyondOf(state)));
   for (let at = 0; at < state.early.length; at += 4) {
@@ -69,6 +66,10 @@ function begin(state: State, step: Step): void {
     addAhead(state, sequence, passed, covered, arrivedAt);
   }
   state.early = [];
+  addUnreadable(state, ahead.unreadableTo);
+  // Of a block that came when too many waited to be counted one by one: the count finds it.
+  if (!ahead.exact)
+    progress.countedTo = Math.max(progress.countedTo, Math.min(step.at.dispatched, beyondOf(state)));
   const { state: shown } = progress.status;
   state.phase = shown === 'pending' ? 'paused' : shown;
   if (shown === 'pending') {
@@ -78,7 +79,8 @@ function begin(state: State, step: Step): void {
   }
   reconcile(state, step);
   planTrials(state, step);
-  if (!ahead.exact) startCounting(state, step, undefined);
+  if (progress.losing) goOnLosing(state, step, progress.losing);
+  if (!ahead.exact) startCounting(state, step);
 }
 
 /** M1: it takes effect in this step. What depends on the rest of the document follows with `loaded`. */
@@ -226,11 +228,13 @@ function end(state: State, step: Step, done = false): void {
  * The runner met a block that it could not read, so nobody was offered it: what of it was the stream's is not known.
  */
 export function unreadable(state: State, step: Step, sequence: number): void {
+  if (sequence >= beyondOf(state)) return;
   if (state.live && sequence >= state.readAt.sequence) {
     state.readAt = { sequence: sequence + 1, index: 0 };
     state.progress.unreadable(1, 0, step.at.now);
     state.dirty = true;
-  } else if (sequence >= state.progress.countedTo || state.phase === 'loading') state.ahead.exact = false;
+  } else if (state.phase === 'loading') state.ahead.unreadableTo = sequence + 1;
+  else if (sequence >= state.progress.countedTo) addUnreadable(state, sequence + 1);
 }
 
 export function notRead(state: State, step: Step, ticket: number, message: string): void {

@@ -50,6 +50,7 @@ export async function countBlocks(
   const { log, partition, clock } = view.context;
   const counts = new HourCounts();
   let oldest: number | null = null;
+  let unreadableTo = 0;
   let next = from;
   while (next < before && !stop.aborted) {
     let stored: readonly StoredBlock[];
@@ -63,7 +64,9 @@ export async function countBlocks(
     await prepareAll(view, stored);
     for (const { sequence, block } of stored) {
       next = sequence + 1;
-      if (sequence >= before || !block) continue;
+      if (sequence >= before) break;
+      if (!block) unreadableTo = next;
+      if (!block) continue;
       const selection = view.selector.select(block, sequence);
       if (!selection) continue;
       const { passing, skipped } = unfatedOf(selection, block.count, except.get(sequence) ?? NOTHING);
@@ -72,7 +75,7 @@ export async function countBlocks(
       if (count > 0) oldest ??= block.arrivedAt;
     }
   }
-  if (!stop.aborted) view.feed({ type: 'counted', ticket, counted: { counts, oldest } });
+  if (!stop.aborted) view.feed({ type: 'counted', ticket, counted: { counts, oldest, unreadableTo } });
 }
 
 /** Gives the event loop its turns where judging takes long. */

@@ -201,7 +201,11 @@ function eventOf(type: EventType, rig: Rig, request: number): Event {
     case 'not_read':
       return { type, ticket, message: 'closed' };
     case 'counted':
-      return { type, ticket: countTicket, counted: { counts: new HourCounts(), oldest: null } };
+      return {
+        type,
+        ticket: countTicket,
+        counted: { counts: new HourCounts(), oldest: null, unreadableTo: 0 },
+      };
     case 'hours_kept':
       return { type, before: 0, kept: true };
     case 'opened':
@@ -253,7 +257,7 @@ test('a holder that is behind the one before it: what that one had counted is no
   assert.deepEqual([count.from, count.before, rig.dispatched], [1, 5, 1]);
   const counts = new HourCounts();
   counts.add(0, 14, 14);
-  rig.step({ type: 'counted', ticket: count.ticket, counted: { counts, oldest: 0 } });
+  rig.step({ type: 'counted', ticket: count.ticket, counted: { counts, oldest: 0, unreadableTo: 0 } });
   assert.ok(rig.state.live);
   rig.offer(blockOf(10));
   rig.open();

@@ -3,6 +3,7 @@ import {
   type DoneBlock,
   EXPIRED_HOURS,
   type LastError,
+  type Losing,
   type NextTrial,
   type ProgressDocument,
   type Retrying,
@@ -41,6 +42,10 @@ export class Progress {
   /** The waiting records, by hour; see the document. */
   waitingHours: readonly number[] = [];
   unreadableBlocks = 0;
+  /** Blocks that are gone, and whose records are still part of `pending`. */
+  losing: Losing | undefined;
+  /** Before this sequence is a block that could not be read when it came. */
+  unreadableTo = 0;
   /** Whether it is to be committed once it has caught up: as committed last, and for a new stream. */
   committedDetached = true;
   /** Whether its document was written by this holder: until then a late write of the one before may replace it. */
@@ -82,7 +87,9 @@ export class Progress {
       return progress;
     }
     progress.done = document.done ?? [];
+    progress.unreadableTo = document.unreadableTo ?? 0;
     if (document.detached) {
+      progress.losing = document.losing;
       progress.pending = document.pending;
       progress.waiting = document.waiting ?? document.pending;
       progress.waitingHours = document.waitingHours ?? [];
@@ -178,6 +185,8 @@ export class Progress {
       ...(this.hours && this.hours.from > 0 ? { hoursFrom: this.hours.from } : {}),
       ...(this.waitingHours.length > 0 ? { waitingHours: this.waitingHours } : {}),
       ...(this.unreadableBlocks > 0 ? { unreadableBlocks: this.unreadableBlocks } : {}),
+      ...(this.losing ? { losing: this.losing } : {}),
+      ...(this.unreadableTo > this.cursor.sequence ? { unreadableTo: this.unreadableTo } : {}),
     };
   }
 }

@@ -44,7 +44,7 @@ export function reselect(state: State, step: Step, otherwise = false): void {
   putBackTo(state, progress.cursor);
   if (!recount) return;
   ahead.exact = false;
-  startCounting(state, step, undefined);
+  startCounting(state, step);
 }
 
 function putBackTo(state: State, position: Position): void {

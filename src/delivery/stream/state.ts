@@ -1,5 +1,6 @@
 import type { Cause } from '../../destinations/contract.ts';
 import type { Position } from '../../log/log.ts';
+import type { Losing } from '../../registry/data-stream.ts';
 import type { Json } from '../../registry/registry.ts';
 import type { Chunk } from './chunk.ts';
 import type { Concurrency } from './concurrency.ts';
@@ -97,10 +98,12 @@ interface Ahead {
   oldest: number | null;
   /** Whether it was counted with the current filter, block by block. */
   exact: boolean;
+  /** Before this sequence is a block that could not be read when it was handed out or counted: its records are not in `counts`. */
+  unreadableTo: number;
 }
 
 export function noneAhead(): Ahead {
-  return { counts: new HourCounts(), oldest: null, exact: true };
+  return { counts: new HourCounts(), oldest: null, exact: true, unreadableTo: 0 };
 }
 
 /** A count under way. */
@@ -108,8 +111,8 @@ export interface Counting {
   readonly ticket: number;
   /** What was ahead before a gap was met: what is not counted of it is lost. undefined: no gap. */
   readonly lostFrom: HourCounts | undefined;
-  blocks: number;
-  damaged: boolean;
+  /** What the gap has taken. */
+  losing: Losing;
   /** The records of it that were read, or arrived, since it began. */
   readonly counts: HourCounts;
   /** Blocks that it is about went meanwhile: whether it counted them is not known. */
