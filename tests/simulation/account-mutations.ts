@@ -53,6 +53,43 @@ const DELIVERY: readonly Fault[] = [
     '...(done === undefined ? {} : { done }),',
     '',
   ],
+  [
+    partition('take-over'),
+    'a stream that takes over forgets that a loss is being counted',
+    '...(losing === undefined ? {} : { losing }),',
+    '',
+  ],
+  // Gaps
+  [
+    stream('accounts'),
+    'the progress does not say that a loss is being counted',
+    'progress.losing = state.counting?.lostFrom && state.counting.losing;',
+    '',
+  ],
+  [
+    stream('life'),
+    'the next holder does not go on with the count of a loss',
+    'if (progress.losing) goOnLosing(state, step, progress.losing);',
+    '',
+  ],
+  [
+    stream('progress'),
+    'that a block could not be read when it came is forgotten at a start',
+    'progress.unreadableTo = document.unreadableTo ?? 0;',
+    '',
+  ],
+  [
+    stream('counting'),
+    'another filter hides that a block cannot be read',
+    'if (counting.lostFrom === undefined) ahead',
+    'if (counting.lostFrom !== undefined) ahead',
+  ],
+  [
+    partition('pumps'),
+    'a stream that starts later does not learn of a block that could not be read',
+    'if (this.#unreadable !== undefined) pump',
+    'if (this.#unreadable === -1) pump',
+  ],
   // Trials
   [
     stream('trial'),
