@@ -13,7 +13,7 @@ export const beside: Scenario = {
   description:
     'latency of a live stream while another one delivers a backlog as fast as its receiver takes it',
 
-  run: async ({ rig, records = 2_000_000, quick, say }) => {
+  run: async ({ rig, records = 3_000_000, quick, say }) => {
     const backlog = quick ? Math.min(records, 60_000) : records;
     const rounds = quick ? 1 : 3;
     return withNode(async (bench) => {

@@ -26,9 +26,12 @@ export function openReads({ store, recent, extentOf }: ReadParts): Reads {
     const start = Math.max(first, Math.ceil(from));
     const end = Math.min(next, start + Math.max(1, limits.blocks));
     const fetched = await prefetchMissing(partition, start, end, limits.bytes);
+    const lastFetched = fetched && fetched.size > 0 ? Math.max(...fetched.keys()) : end;
     const found: StoredBlock[] = [];
     let bytes = 0;
     for (let sequence = start; sequence < end; sequence++) {
+      // What the limit left out is fetched by the next read. Read here, each block would stop the event loop.
+      if (found.length > 0 && sequence > lastFetched && !recent.get(partition, sequence)) break;
       const { stored, length } = charged(() => readOne(partition, sequence, fetched));
       if (!stored) continue;
       bytes += length;
@@ -41,9 +44,14 @@ export function openReads({ store, recent, extentOf }: ReadParts): Reads {
   const prefetchMissing = async (partition: number, start: number, end: number, most: number) => {
     if (!store.prefetch) return undefined;
     const missing: number[] = [];
-    for (let sequence = start; sequence < end; sequence++)
-      if (!recent.get(partition, sequence)) missing.push(sequence);
-    return missing.length > 0 ? store.prefetch(partition, missing, most) : undefined;
+    // Blocks in memory count as well: what is fetched beyond the limit would be fetched again by the next read.
+    let left = most;
+    for (let sequence = start; sequence < end && left > 0; sequence++) {
+      const hit = recent.get(partition, sequence);
+      if (hit) left -= hit.storedLength;
+      else missing.push(sequence);
+    }
+    return missing.length > 0 ? store.prefetch(partition, missing, Math.max(left, 1)) : undefined;
   };
 
   const readOne = (

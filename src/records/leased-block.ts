@@ -61,6 +61,15 @@ export function passingPayload({ payload }: Payload): Uint8Array {
   return passing(payload);
 }
 
+/** Whether the payload would have to be decompressed first, which takes a millisecond for each megabyte. */
+export function isPacked({ payload, payloadLength }: Payload & { readonly payloadLength: number }): boolean {
+  const place = payloadLength >= LARGE ? placeOf(payload) : undefined;
+  return place !== undefined && place.lease() === undefined;
+}
+
+/** Decompressing less is not worth a turn of the event loop. */
+const LARGE = 128 * 1024;
+
 const passing = (payload: () => Uint8Array): Uint8Array => placeOf(payload)?.passing() ?? payload();
 
 /** The bytes of one record of a block, for use as long as those of `passingPayload`; a view, not a copy. */

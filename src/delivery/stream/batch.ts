@@ -1,7 +1,8 @@
 import type { Batch, Destination, Notes, Outcome, RecordFile, Segment } from '../../destinations/contract.ts';
+import { nextSlice } from '../../lib/slices.ts';
 import type { StoredBlock } from '../../log/log.ts';
 import { BlockFault } from '../../records/block.ts';
-import { passingPayload } from '../../records/leased-block.ts';
+import { isPacked, passingPayload } from '../../records/leased-block.ts';
 import { type Chunk, countOf, firstOf, lastOf, type Span } from './chunk.ts';
 import type { NotThere } from './events.ts';
 import { DAMAGED } from './outcomes.ts';
@@ -49,6 +50,7 @@ export async function deliver(
 ): Promise<Delivered> {
   try {
     if (destination.takes === 'files') return await destination.store(makeFile(delivery, readAgain), signal);
+    if (delivery.chunk.some(isPackedSpan)) await unpackInTurns(delivery);
     const batch = batchInMemory(delivery) ?? (await batchReadAgain(delivery, readAgain));
     return await destination.send(batch, signal);
   } catch (error) {
@@ -68,6 +70,20 @@ export async function deliver(
     fault(`the delivery failed inside simstream: ${reason}`);
     const message = 'The delivery failed inside simstream.';
     return { type: 'platform', cause: { code: 'internal', message } };
+  }
+}
+
+const isPackedSpan = ({ block }: Span) => block !== undefined && isPacked(block);
+
+/**
+ * Decompresses one block in a turn of the event loop. The blocks of a large request would take several milliseconds in one turn, and
+ * every record of a stream that keeps up waits for some turns.
+ */
+async function unpackInTurns({ stream, chunk }: Delivery): Promise<void> {
+  for (const { block } of chunk) {
+    if (!block || !isPacked(block)) continue;
+    await nextSlice(stream.organisationId);
+    passingPayload(block);
   }
 }
 

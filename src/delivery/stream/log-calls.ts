@@ -1,3 +1,4 @@
+import type { Clock } from '../../lib/clock.ts';
 import type { StoredBlock } from '../../log/log.ts';
 import type { Effect, Event, ReadBlock } from './events.ts';
 import { HourCounts } from './hours.ts';
@@ -17,6 +18,9 @@ export interface LogView {
 const READ = { blocks: 16, bytes: 2 ** 20 };
 /** Between two tries to count the waiting records, while the log does not answer, ms. */
 const COUNT_PAUSE_MS = 1_000;
+
+/** A read that took longer waited for its disk. */
+const MOST_REST_MS = 20;
 
 /** Carries out the effect `read`. */
 export async function readBlocks(
@@ -53,6 +57,7 @@ export async function countBlocks(
   let unreadableTo = 0;
   let next = from;
   while (next < before && !stop.aborted) {
+    const began = clock.monotonic();
     let stored: readonly StoredBlock[];
     try {
       stored = await log.read(partition, next, READ);
@@ -74,8 +79,14 @@ export async function countBlocks(
       counts.add(block.arrivedAt, count, count + lengthOf(skipped));
       if (count > 0) oldest ??= block.arrivedAt;
     }
+    await rest(clock, clock.monotonic() - began, stop);
   }
   if (!stop.aborted) view.feed({ type: 'counted', ticket, counted: { counts, oldest, unreadableTo } });
+}
+
+/** A count of a large backlog takes half of the time at most: records of the streams that keep up are more urgent. */
+async function rest(clock: Clock, took: number, stop: AbortSignal): Promise<void> {
+  if (took > 0) await clock.sleep(Math.min(took, MOST_REST_MS), stop).catch(() => undefined);
 }
 
 /** Gives the event loop its turns where judging takes long. */
