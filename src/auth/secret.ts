@@ -2,6 +2,7 @@ import { hash, hkdfSync, randomUUID } from 'node:crypto';
 import { chmod, link, open, readFile, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Random } from '../lib/clock.ts';
+import { fileFault } from '../lib/file-fault.ts';
 import { makeDirectory } from '../lib/make-directory.ts';
 
 /**
@@ -181,11 +182,8 @@ async function readPrivate(file: string): Promise<string | undefined> {
     if (((await stat(file)).mode & 0o077) !== 0) await chmod(file, 0o600);
     return text.trim();
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return undefined;
-    const reason =
-      code === 'EISDIR' ? 'it is a directory' : code === 'EACCES' ? 'this user may not read it' : message;
-    throw new Error(`the file ${file} cannot be read: ${reason}`, { cause: error });
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new Error(`the file ${file} cannot be read: ${fileFault(error)}`, { cause: error });
   }
 }
 

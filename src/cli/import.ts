@@ -1,6 +1,3 @@
-import { createReadStream } from 'node:fs';
-import type { Readable } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { type Command, Option } from 'commander';
 import { variableOf } from '../config/config.ts';
 import {
@@ -14,6 +11,7 @@ import {
 import { digestOf, type ImportState, loadImportState, saveImportState } from '../ingest/import-state.ts';
 import { mappedPortions } from '../ingest/mapped-portions.ts';
 import { Sessions } from '../ingest/mapping/sessions.ts';
+import { fileFault } from '../lib/file-fault.ts';
 import { systemClock, systemRandom } from '../lib/system-clock.ts';
 import { KIND_NAMES, KINDS, type RecordKind } from '../records/kinds.ts';
 import { RecordReader } from '../records/record-reader.ts';
@@ -21,6 +19,7 @@ import { scanBody } from '../records/scan.ts';
 import { EXIT_MISTAKE } from './config-options.ts';
 import { callNode, type HttpAnswer, messageOf } from './http-client.ts';
 import { type ImportFlags, planOf, SHOWN } from './import-plan.ts';
+import { inputFile } from './input-file.ts';
 import type { Console } from './node.ts';
 
 /** `simstream import`: sends records from files to a running node. */
@@ -60,8 +59,8 @@ function dryRunFile(flags: ImportFlags): { readonly flags: ImportFlags; readonly
   return { flags: { ...flags, dryRun: true }, own: [dryRun] };
 }
 
-async function importFiles(files: readonly string[], flags: ImportFlags, console: Console): Promise<number> {
-  if (files.length === 0) {
+async function importFiles(names: readonly string[], flags: ImportFlags, console: Console): Promise<number> {
+  if (names.length === 0) {
     console.printError('Say which files to import; - is the standard input.');
     return EXIT_MISTAKE;
   }
@@ -80,9 +79,19 @@ async function importFiles(files: readonly string[], flags: ImportFlags, console
     }
     state = loaded.state;
   }
+  // All of them before the first is sent: a name with a slip must not end the import in its middle.
+  const files = names.map(inputFile);
+  const faults = files.flatMap((file) => ('fault' in file ? [`${file.name}: ${file.fault}`] : []));
+  if (faults.length > 0) {
+    for (const fault of faults) console.printError(fault);
+    console.printError('Nothing was imported.');
+    return EXIT_MISTAKE;
+  }
   let faulty = false;
-  for (const file of files) {
-    const digest = statePath === undefined || file === '-' ? undefined : await digestOf(open(file));
+  for (const input of files) {
+    if ('fault' in input) continue;
+    const { name: file, open } = input;
+    const digest = statePath === undefined || file === '-' ? undefined : await digestOf(open());
     if (typeof digest === 'string' && state.files.includes(digest)) {
       if (flags.json) console.print(JSON.stringify({ file, imported_before: true }));
       else console.print(`${file}: nothing imported, because an earlier import had the whole file`);
@@ -91,7 +100,7 @@ async function importFiles(files: readonly string[], flags: ImportFlags, console
     const records: string[] = [];
     const outcome = await importRecords({
       kind,
-      portions: mapping ? mappedPortions(mapping, open(file), state.sessions) : portionsOf(open(file)),
+      portions: mapping ? mappedPortions(mapping, open(), state.sessions) : portionsOf(open()),
       clock: systemClock,
       random: systemRandom,
       skipInvalid: flags.invalid === 'skip' || shown !== undefined,
@@ -109,7 +118,15 @@ async function importFiles(files: readonly string[], flags: ImportFlags, console
     faulty ||= shown !== undefined && outcome.skipped > 0;
     if (statePath === undefined || !mapping || shown !== undefined) continue;
     state = { ...state, files: digest === undefined ? state.files : [...state.files, digest] };
-    saveImportState(statePath, mapping.name, state);
+    try {
+      saveImportState(statePath, mapping.name, state);
+    } catch (error) {
+      console.printError(`${statePath} cannot be written: ${fileFault(error)}`);
+      console.printError(
+        `The records of ${file} are stored. Import this file again, with the state as it is: nothing is stored twice.`,
+      );
+      return 1;
+    }
   }
   return faulty ? 1 : 0;
 }
@@ -154,7 +171,10 @@ function dryPost(kind: RecordKind, shown: number, print: (text: string) => unkno
   };
 }
 
-function drySummaryOf({ stored, skipped, leftOut }: ImportOutcome): string {
+const EMPTY = 'no records: the file is empty';
+
+function drySummaryOf({ stored, skipped, leftOut, failure }: ImportOutcome): string {
+  if (stored + skipped + leftOut === 0 && failure === undefined) return EMPTY;
   const others = [
     ...(skipped > 0 ? [`${counted(skipped)} invalid`] : []),
     ...(leftOut > 0 ? [`${counted(leftOut)} left out by the mapping`] : []),
@@ -164,13 +184,12 @@ function drySummaryOf({ stored, skipped, leftOut }: ImportOutcome): string {
 
 /** `1,200 records imported, 1,000 stored by an earlier import, 3 invalid and left out`; says so if there were no records. */
 function summaryOf({ stored, repeated, skipped, leftOut, failure }: ImportOutcome): string {
+  if (stored + repeated + skipped + leftOut === 0 && failure === undefined) return EMPTY;
   const parts = [
     ...(repeated > 0 ? [`${counted(repeated)} stored by an earlier import`] : []),
     ...(skipped > 0 ? [`${counted(skipped)} invalid and left out`] : []),
     ...(leftOut > 0 ? [`${counted(leftOut)} left out by the mapping`] : []),
   ];
-  if (stored + repeated + skipped + leftOut === 0 && failure === undefined)
-    return 'no records: the file is empty';
   return [`${counted(stored)} imported`, ...parts].join(', ');
 }
 
@@ -181,19 +200,6 @@ function counted(records: number): string {
 function adviceFor({ stored, repeated }: ImportOutcome): string {
   if (stored + repeated === 0) return 'Nothing of this file is stored.';
   return 'What was imported before is stored. Import the same file again within a day: nothing is stored twice.';
-}
-
-function open(file: string): Readable {
-  if (file === '-') return process.stdin;
-  const source = createReadStream(file);
-  const unpack = file.endsWith('.gz')
-    ? createGunzip()
-    : file.endsWith('.zst')
-      ? createZstdDecompress()
-      : undefined;
-  if (!unpack) return source;
-  source.on('error', (error) => unpack.destroy(error));
-  return source.pipe(unpack);
 }
 
 async function post(

@@ -341,13 +341,59 @@ describe('import', () => {
     const stage = createStage();
     assert.equal(await stage.run('import', '--kind', 'usage', 'x.ndjson'), 2);
     assert.equal(await stage.run('import', 'x.ndjson'), 2);
-    assert.equal(
-      await stage.run('import', '--kind', 'usage', '--operator-token', 't', '/nowhere/x.ndjson'),
-      1,
-    );
     assert.match(stage.err, /operator token is missing/);
     assert.match(stage.err, /Say what the records are: --kind usage, events or sms, or --mapping/);
-    assert.match(stage.err, /stopped: ENOENT/);
+  });
+
+  test('looks at all files before it sends the first, and says in words what is wrong with each', async (context) => {
+    const { requests, url, directory } = await startNode(context, () => [202, { accepted: 1 }]);
+    const file = async (name: string, bytes: string | Uint8Array) => {
+      await writeFile(join(directory, name), bytes);
+      return join(directory, name);
+    };
+    const good = await file('good.ndjson', '{"id":1}\n');
+    const faults: readonly (readonly [string, string])[] = [
+      [join(directory, 'missing.ndjson'), 'it does not exist'],
+      [directory, 'it is a directory'],
+      [join(good, 'inside.ndjson'), 'a part of its path is a file and not a directory'],
+      [await file('plain.gz', '{"id":1}\n'), 'it is not gzip, although its name ends with .gz'],
+      [await file('gzip.zst', gzipSync('{}')), 'it is not zstd, although its name ends with .zst'],
+      [await file('empty.gz', ''), 'it is not gzip, although its name ends with .gz'],
+      [
+        await file('16.ndjson', Buffer.from('\ufeff{}', 'utf16le')),
+        'it is UTF-16: save it as UTF-8, or convert it',
+      ],
+    ];
+    const stage = createStage({ SIMSTREAM_OPERATOR_TOKEN: 'op' });
+    const run = (...files: string[]) => stage.run('import', '--kind', 'usage', '--url', url, ...files);
+    assert.equal(await run(good, ...faults.map(([name]) => name)), 2);
+    assert.deepEqual(stage.err.trim().split('\n'), [
+      ...faults.map(([name, words]) => `${name}: ${words}`),
+      'Nothing was imported.',
+    ]);
+    assert.deepEqual([requests.length, stage.out], [0, '']);
+
+    const whole = gzipSync('{"id":1}\n'.repeat(100));
+    const cut = await file('cut.gz', whole.subarray(0, whole.length - 9));
+    assert.equal(await run(cut), 1);
+    assert.match(stage.err, /cut\.gz: stopped: its end is missing: gzip stops in the middle/);
+    const misnamed = await file('packed.ndjson', gzipSync('\ufeff{"id":2}\n'));
+    assert.equal(await run(misnamed), 0);
+    assert.equal(requests.at(-1)?.body, '{"id":2}\n', 'unpacked by what it holds, without a byte order mark');
+    const empty = await file('empty.ndjson', '');
+    assert.equal(await stage.run('import', '--kind', 'usage', '--dry-run', empty), 0);
+    assert.match(stage.out, /empty\.ndjson: no records: the file is empty/);
+    const mapping = 'examples/mappings/radius-accounting.mapping.json';
+    for (const [state, words] of [
+      [directory, 'it is a directory'],
+      [join(directory, 'nowhere', 'state'), 'its directory cannot be used: it does not exist'],
+      [good, 'it has version undefined'],
+      [empty, 'it is not a state of an import'],
+    ] as const) {
+      stage.err = '';
+      assert.equal(await stage.run('import', '--mapping', mapping, '--state', state, '--url', url, good), 2);
+      assert.ok(stage.err.startsWith(`${state}: ${words}`), stage.err);
+    }
   });
 });
 
@@ -501,7 +547,7 @@ describe('import with a mapping', () => {
     assert.equal(await run('--kind', 'usage', '--dry-run', '1.5'), 2);
     assert.match(
       stage.err,
-      /name a file with --state.*\n--kind is events, but the mapping makes usage\.\n--state is for mappings with.*\n--state belongs to --mapping\.\n.*ENOENT.*\n--dry-run is "1\.5"/,
+      /name a file with --state.*\n--kind is events, but the mapping makes usage\.\n--state is for mappings with.*\n--state belongs to --mapping\.\n.*it does not exist\n--dry-run is "1\.5"/,
     );
   });
 });

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { simulateRecords } from '../ingest/simulator/sample.ts';
+import { fileFault } from '../lib/file-fault.ts';
 import { systemClock, systemRandom } from '../lib/system-clock.ts';
 import { KIND_NAMES, kindNamed, type RecordKind } from '../records/kinds.ts';
 import { EXIT_MISTAKE } from './config-options.ts';
@@ -57,7 +58,7 @@ async function simulate(flags: SimulateFlags, console: Console): Promise<number>
   try {
     await pipeline(Readable.from(linesOf(texts)), createWriteStream(output));
   } catch (error) {
-    console.printError(`${output} cannot be written: ${error instanceof Error ? error.message : error}`);
+    console.printError(`${output} cannot be written: ${fileFault(error)}`);
     return EXIT_MISTAKE;
   }
   console.printError(`${output}: ${records} records`);

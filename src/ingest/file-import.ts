@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { backoffDelay } from '../lib/backoff.ts';
 import type { Clock, Random } from '../lib/clock.ts';
+import { fileFault } from '../lib/file-fault.ts';
 import type { RecordKind } from '../records/block.ts';
 
 /** Some lines of a file, unchanged, with their line numbers for messages. */
@@ -42,8 +43,10 @@ export async function* portionsOf(chunks: AsyncIterable<Uint8Array>): AsyncGener
   let lineNumber = 0;
   let portion: { parts: Buffer[]; lines: number[]; bytes: number } = { parts: [], lines: [], bytes: 0 };
 
-  const takeLine = (line: Buffer) => {
+  const takeLine = (bytes: Buffer) => {
     lineNumber++;
+    const marked = lineNumber === 1 && bytes.subarray(0, 3).equals(BYTE_ORDER_MARK);
+    const line = marked ? bytes.subarray(3) : bytes;
     const end = line.at(-1) === 0x0d ? line.length - 1 : line.length;
     if (isBlank(line, end)) return;
     portion.parts.push(line.subarray(0, end), LINE_FEED);
@@ -78,6 +81,8 @@ export async function* portionsOf(chunks: AsyncIterable<Uint8Array>): AsyncGener
 }
 
 const LINE_FEED = Buffer.from('\n');
+/** Editors of Windows write it before the first line. */
+const BYTE_ORDER_MARK = Buffer.from('efbbbf', 'hex');
 
 function isBlank(line: Buffer, end: number): boolean {
   for (let index = 0; index < end; index++) if (line[index] !== 0x20 && line[index] !== 0x09) return false;
@@ -178,7 +183,7 @@ export async function importRecords(options: ImportOptions): Promise<ImportOutco
       progress({ read });
     }
   } catch (error) {
-    return ended(error instanceof Error ? error.message : String(error));
+    return ended(fileFault(error));
   }
   return ended();
 }

@@ -1,5 +1,16 @@
 import { createHash } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { fileFault } from '../lib/file-fault.ts';
 import { type SessionState, Sessions } from './mapping/sessions.ts';
 
 /**
@@ -28,9 +39,8 @@ export function loadImportState(path: string, mapping: string): Loaded {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return { type: 'loaded', state: { sessions: new Sessions(), files: [] } };
-    return { type: 'invalid', message };
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return newState(path);
+    return { type: 'invalid', message: fileFault(error) };
   }
   try {
     const stored = JSON.parse(text) as {
@@ -45,8 +55,20 @@ export function loadImportState(path: string, mapping: string): Loaded {
       throw new Error(`it belongs to the mapping ${stored.mapping}: name another file with --state`);
     return { type: 'loaded', state: { sessions: new Sessions(stored.sessions), files: stored.files } };
   } catch (error) {
+    if (error instanceof SyntaxError)
+      return { type: 'invalid', message: `it is not a state of an import: ${error.message}` };
     return { type: 'invalid', message: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** Not after hours of an import: the directory in which its state will be written must exist. */
+function newState(path: string): Loaded {
+  try {
+    accessSync(dirname(path), constants.W_OK);
+  } catch (error) {
+    return { type: 'invalid', message: `its directory cannot be used: ${fileFault(error)}` };
+  }
+  return { type: 'loaded', state: { sessions: new Sessions(), files: [] } };
 }
 
 /** Replaces the file at once: a crash leaves the old one or the new one. */

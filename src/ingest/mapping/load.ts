@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { parse } from 'csv-parse/sync';
+import { fileFault } from '../../lib/file-fault.ts';
 import { readMappingDocument } from './document.ts';
 import { Exact, parseExact, type Value } from './exact.ts';
 import { compileMapping, type Mapping } from './map-record.ts';
@@ -28,7 +29,7 @@ export function loadMapping(file: string): Loaded {
   try {
     value = parseExact(textOf(file));
   } catch (error) {
-    return invalid(messageOf(error));
+    return invalid(fileFault(error));
   }
   const read = readMappingDocument(value);
   if (read.type === 'invalid')
@@ -38,7 +39,7 @@ export function loadMapping(file: string): Loaded {
     try {
       return readTable(join(dirname(file), lookup));
     } catch (error) {
-      faults.push(`the lookup ${lookup}: ${messageOf(error)}`);
+      faults.push(`the lookup ${lookup}: ${fileFault(error)}`);
       return new Map();
     }
   };
@@ -59,7 +60,7 @@ export function loadMappings(directory: string): {
       .filter((file) => file.endsWith(SUFFIX))
       .sort();
   } catch (error) {
-    return { mappings, faults: [messageOf(error)] };
+    return { mappings, faults: [fileFault(error)] };
   }
   for (const file of files) {
     const name = file.slice(0, -SUFFIX.length);
@@ -95,5 +96,3 @@ function readTable(file: string): ReadonlyMap<string, Value> {
 
 /** Without the byte order mark that editors of Windows write. */
 const textOf = (file: string): string => readFileSync(file, 'utf8').replace(/^\uFEFF/, '');
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
