@@ -3,9 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { FlowWorld, numbers } from './support/flow-world.ts';
+import { FIRST_ID, UsageRecords } from './support/usage-records.ts';
 import { waitFor } from './support/wait-for.ts';
 
-/** A range is delivered again beside the live flow, from outside: with the commands of the guide, and through `kill -9`. */
+/** What is past is delivered, again or for the first time, beside the live flow, from outside, and through `kill -9`. */
 
 const GUIDE = readFileSync('docs/replay.md', 'utf8');
 const [, CREATE = ''] = /<!-- create -->\n```sh\n([\s\S]*?)```/.exec(GUIDE) ?? [];
@@ -71,3 +72,126 @@ test('a replay beside the live flow, through a crash in its middle', { timeout: 
     return live.size === world.sent || undefined;
   });
 });
+
+test('three replays at a time and streams that begin in the past, under load, through a crash', {
+  timeout: 300_000,
+}, async (t) => {
+  const world = await FlowWorld.start(t, {
+    environment: { SIMSTREAM_RATE_READS: '0', SIMSTREAM_RATE_WRITES: '0' },
+  });
+  const id = await world.create('/live');
+  await world.send(1_000);
+  const middle = await nextMoment();
+  await world.send(1_000);
+  const end = await nextMoment();
+  const live = world.of('/live');
+  await waitFor('all is delivered', () => live.records.length === 2_000 || undefined);
+  world.flow();
+
+  await world.create('/earliest', { start_from: 'earliest' });
+  await world.create('/since', { start_from: middle });
+  const began = performance.now();
+  const ranges = [
+    { from: 'earliest', until: middle, expected: numbers(0, 1_000) },
+    { from: middle, until: end, expected: numbers(1_000, 2_000) },
+    {
+      from: 'earliest',
+      until: end,
+      filters: [{ field: 'operator.country.mcc', value: '262' }],
+      expected: ofGermany(world, 2_000),
+    },
+  ];
+  const replays: { readonly id: string; readonly expected: readonly number[] }[] = [];
+  for (const { expected, ...range } of ranges) {
+    const body = { ...range, max_records_per_second: PACE };
+    const { headers, status, text } = await world.api.call(
+      'POST',
+      `/api/v2/data_stream/${id}/replay`,
+      world.token,
+      body,
+    );
+    assert.equal(status, 201, text);
+    replays.push({ id: headers.get('location')?.split('/').at(-1) as string, expected });
+  }
+  const refused = (await world.call(422, 'POST', `/${id}/replay`, { from: 'earliest' })) as {
+    message: string;
+  };
+  assert.match(refused.message, /The stream has 3 replays that are not finished/);
+
+  await waitFor(
+    'a part of each has come',
+    () => replays.every((replay) => replayed(world, replay.id).length >= 100) || undefined,
+  );
+  const seconds = () => (performance.now() - began) / 1_000;
+  for (const replay of replays) {
+    const count = replayed(world, replay.id).length;
+    // What may gather while it is not asked, and a batch.
+    assert.ok(count <= PACE * (seconds() + 1) + 100, `${count} records in ${seconds()} s`);
+  }
+  await world.kill();
+  await world.restart();
+  for (const replay of replays)
+    await world.call(202, 'PATCH', `/${id}/replay/${replay.id}`, { max_records_per_second: null });
+  for (const replay of replays)
+    await waitFor(
+      () => `replay ${replay.id} ends\n${world.output}`,
+      async () =>
+        ((await world.call(200, 'GET', `/${id}/replay/${replay.id}`)) as ReplayView).status.id === 5 ||
+        undefined,
+      60_000,
+      200,
+    );
+  await world.endFlow();
+  const whole = [
+    { path: '/live', expected: numbers(0, world.sent) },
+    { path: '/earliest', expected: numbers(0, world.sent) },
+    { path: '/since', expected: numbers(1_000, world.sent) },
+  ];
+  for (const { path, expected } of whole) {
+    const own = () => firstArrivals(world, path);
+    await waitFor(
+      () => `${own().length} of ${expected.length} at ${path}\n${world.output}`,
+      () => own().length >= expected.length || undefined,
+      60_000,
+      200,
+    );
+    assert.deepEqual(own(), expected, path);
+  }
+  for (const replay of replays) {
+    const again = replayed(world, replay.id);
+    assert.deepEqual([...new Set(again)], replay.expected);
+    assert.ok(again.length - replay.expected.length <= 400, `${again.length} came`);
+    const { progress } = (await world.call(200, 'GET', `/${id}/replay/${replay.id}`)) as ReplayView;
+    assert.deepEqual([progress.delivered, progress.pending], [replay.expected.length, 0]);
+  }
+});
+
+const PACE = 400;
+
+/** A time that is behind all that arrived before, and not behind anything that arrives from now on. */
+function nextMoment(): Promise<string> {
+  const before = Date.now();
+  return waitFor('the next millisecond', () =>
+    Date.now() > before + 1 ? new Date().toISOString() : undefined,
+  );
+}
+
+/** Of the first `count` records, those of SIMs in Germany. */
+function ofGermany(world: FlowWorld, count: number): number[] {
+  const records = JSON.parse(new UsageRecords(world.organisation).batch(0, count).toString()) as {
+    readonly id: number;
+    readonly operator: { readonly country: { readonly mcc: string } };
+  }[];
+  return records
+    .filter((record) => record.operator.country.mcc === '262')
+    .map((record) => record.id - FIRST_ID);
+}
+
+/** What the live flow brought to a path, each record once, in the order of the first arrivals. */
+function firstArrivals(world: FlowWorld, path: string): number[] {
+  const { requests } = world.of(path);
+  const records = requests
+    .filter(({ headers }) => headers['simstream-replay'] === undefined)
+    .flatMap(({ body }) => JSON.parse(body.toString()) as { id: number }[]);
+  return [...new Set(records.map((record) => record.id - FIRST_ID))];
+}
