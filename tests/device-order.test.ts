@@ -10,13 +10,20 @@ import { type ReceivedRequest, type ReceiverAnswer, startReceiver } from './supp
 import { generator, UsageRecords } from './support/usage-records.ts';
 import { waitFor } from './support/wait-for.ts';
 
-/** Order by device with requests beside each other, whatever the receiver does and while the node is killed. */
+/** Order by device with requests beside each other, whatever the receiver does, takes at a time, and while the node is killed. */
 
 const ORGANISATION = 1;
 const RECORDS = 600;
 const DEVICES = 40;
-/** Requests that the receiver answers at a time; more get 429. */
-const WORKERS = 6;
+/**
+ * Requests that the receiver answers at a time, by what it has taken; more get 429. It loses most of its workers, and gets more
+ * than it had.
+ */
+const WORKERS = [
+  { until: RECORDS * 0.3, count: 6 },
+  { until: RECORDS * 0.5, count: 2 },
+  { until: RECORDS, count: 12 },
+] as const;
 const MAX_IN_FLIGHT = 16;
 /** SIMSTREAM_TEST_SEED repeats the choices of a run, though never quite its timing. */
 const SEED = Number(process.env.SIMSTREAM_TEST_SEED ?? Math.floor(Math.random() * 2 ** 32));
@@ -33,7 +40,8 @@ class Receiver {
   repeated = 0;
   requests = 0;
   refused = 0;
-  most = 0;
+  /** Requests at a time, by the number of workers that there were. */
+  readonly most = new Map<number, number>();
   #busy = 0;
   readonly #last = new Map<number, number>();
   readonly #random = generator(SEED);
@@ -41,11 +49,13 @@ class Receiver {
   readonly answer = async ({ body }: ReceivedRequest): Promise<ReceiverAnswer> => {
     const records = JSON.parse(body.toString()) as DeviceRecord[];
     this.requests++;
-    if (this.#busy >= WORKERS) {
+    const workers = WORKERS.find(({ until }) => this.taken.size < until)?.count ?? 0;
+    if (this.#busy >= workers) {
       this.refused++;
       return { status: 429 };
     }
-    this.most = Math.max(this.most, ++this.#busy);
+    this.#busy++;
+    this.most.set(workers, Math.max(this.most.get(workers) ?? 0, this.#busy));
     // Longer than a busy node takes for a request: otherwise there are never several at a time.
     await sleep(20 + this.#random() * 20);
     this.#busy--;
@@ -113,7 +123,11 @@ test('order by device: a receiver that refuses, splits and fails, and kill -9 in
     `${requests} requests, ${refused} of them beyond the receiver's workers; ${repeated} records twice`,
   );
   assert.deepEqual(receiver.faults, []);
-  assert.ok(most > 3, `${most} requests at a time`);
+  t.diagnostic(`requests at a time, by workers: ${JSON.stringify([...most])}`);
+  assert.ok(
+    (most.get(6) ?? 0) > 3 && (most.get(12) ?? 0) > 3,
+    'it uses what there is, also once there is more',
+  );
   // With 16 at a time, more than half would be.
   assert.ok(refused < requests / 4, `${refused} of ${requests} refused`);
 });

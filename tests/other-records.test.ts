@@ -39,16 +39,24 @@ test('records of other platforms and CloudEvents are durable, and each organisat
     await send('events', file('onomondo-events.json'), mapped('onomondo-events', 'json')),
     accepted,
   );
-  const event = new CloudEvent({
-    id: '1',
-    source: '/meters',
-    type: 'com.example.event',
-    time: '2026-03-18T06:02:48Z',
-    datacontenttype: 'application/json',
-    data: { event_type: { id: 11 }, organisation: { id: OWN }, alert: true },
-  });
-  const { body, headers } = HTTP.structured(event);
+  const cloudEvent = (id: string, type: number) =>
+    new CloudEvent({
+      id,
+      source: '/meters',
+      type: 'com.example.event',
+      time: '2026-03-18T06:02:48Z',
+      datacontenttype: 'application/json',
+      data: { event_type: { id: type }, organisation: { id: OWN }, alert: true },
+    });
+  const { body, headers } = HTTP.structured(cloudEvent('1', 11));
   assert.deepEqual(await send('events', String(body), headers), accepted);
+  const binary = HTTP.binary(cloudEvent('2', 12));
+  assert.deepEqual(await send('events', String(binary.body), binary.headers), accepted);
+  const batch = [cloudEvent('3', 13), cloudEvent('4', 14)];
+  assert.deepEqual(
+    await send('events', JSON.stringify(batch), { 'content-type': 'application/cloudevents-batch+json' }),
+    [202, { accepted: 2 }],
+  );
 
   const events = async (organisation: number, query = '') => {
     const token = await createApiClient(node.url).authenticate(organisation);
@@ -60,11 +68,11 @@ test('records of other platforms and CloudEvents are durable, and each organisat
     ];
   };
   const look = async () => {
-    assert.deepEqual(await events(OWN), [[11, 3], '2']);
+    assert.deepEqual(await events(OWN), [[14, 13, 12, 11, 3], '5']);
     assert.deepEqual(await events(OTHER), [[1], '1']);
-    assert.deepEqual(await events(OWN, '?q=alert:true'), [[11], '1']);
-    assert.deepEqual(await events(OWN, '?per_page=1&page=2'), [[3], '2']);
-    assert.deepEqual(await events(OWN, '?q=from:2026-03-18,until:2026-03-19'), [[11], '1']);
+    assert.deepEqual(await events(OWN, '?q=alert:true,type:11|13'), [[13, 11], '2']);
+    assert.deepEqual(await events(OWN, '?per_page=1&page=5'), [[3], '5']);
+    assert.deepEqual(await events(OWN, '?q=from:2026-03-18,until:2026-03-19,type:11'), [[11], '1']);
   };
   await look();
   await node.kill();
