@@ -42,6 +42,8 @@ export class FlowWorld {
   readonly #options: FlowOptions;
   /** Records that were acknowledged: the numbers below it. */
   sent = 0;
+  /** Test records that came; they are no arrivals. */
+  testRecords = 0;
   #flowing: Promise<void> | undefined;
   #stop = new AbortController();
 
@@ -162,7 +164,8 @@ export class FlowWorld {
     );
     const { answer } = this.#options;
     const given = answer ? await answer(request, records) : await sleep(1).then(() => ({ status: 200 }));
-    // A probe before the stream is stored has no records.
+    if (request.headers['simstream-test'] !== undefined) this.testRecords++;
+    // A probe before the stream is stored has no records, and a test record has the id 0.
     if (records.length === 0) return given;
     const arrivals = this.of(request.path);
     if (given.status < 300 && !request.cut.aborted) {
