@@ -4,7 +4,7 @@ import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { fileFault } from '../lib/file-fault.ts';
 
 /** A file of records as a command got its name; `-` is the standard input. */
-export type InputFile = { readonly name: string } & (
+type InputFile = { readonly name: string } & (
   | { readonly fault: string }
   /** Reads it from its beginning, unpacked. The standard input and pipes can be read once. */
   | { readonly open: () => Readable }
