@@ -8,14 +8,16 @@ import { COLLECTION, type StandInName } from './stand-ins.ts';
  * Accounts for every record that a connector delivered, from the bodies of its requests. It does so after the load: a
  * stand-in shares the machine with the node.
  * @param expected `lanes` other than 0: order is checked as far as the connector promises it
+ * @param points of Datadog's metrics, over all loads of a stream: see reconcileSeries
  */
 export function reconcileArrivals(
   name: StandInName,
   received: readonly Received[],
   records: UsageRecords,
   expected: Expected,
+  points = new Map<string, number>(),
 ): Reconciled {
-  if (name === 'Datadog usage') return reconcileSeries(received, records, expected);
+  if (name === 'Datadog usage') return reconcileSeries(received, records, expected, points);
   const perKey = name === 'AwsKinesis' ? new KeyOrder(expected) : undefined;
   const reconciliation = new Reconciliation(records, perKey ? { ...expected, lanes: 0 } : expected);
   for (const { body, at } of received) {

@@ -3,14 +3,16 @@ import { TEMPLATES, type UsageRecords } from '../tests/support/usage-records.ts'
 import type { Expected, Received, Reconciled } from './reconciliation.ts';
 
 /**
- * Accounts for usage records that arrive as metrics, which have no id and whose values are added up: for each endpoint and
- * second, the sums of volume and cost must be exactly those of the records sent. With few records per endpoint and second,
- * a lost or duplicated record shows.
+ * Accounts for usage records that arrive as metrics, which have no id. Of several values of a point the last one counts, and it is the
+ * sum of all records of the point, those of earlier loads included. For each endpoint and second, the sums of volume and cost must
+ * grow by exactly those of the records sent. With few records per endpoint and second, a lost or duplicated record shows.
+ * @param points the value of each point, in units of its last decimal: of earlier loads, and afterwards of this one as well
  */
 export function reconcileSeries(
   received: readonly Received[],
   records: UsageRecords,
   { first, records: count }: Expected,
+  points: Map<string, number>,
 ): Reconciled {
   const expected = new Sums();
   for (const [index, template] of parsed(records).entries()) {
@@ -24,12 +26,15 @@ export function reconcileSeries(
   for (const { body } of received) {
     bytes += body.length;
     const { series } = JSON.parse(gunzipSync(body).toString()) as { series: Series[] };
-    for (const { metric, tags, points } of series) {
+    for (const { metric, tags, points: values } of series) {
       const endpoint = tags.find((tag) => tag.startsWith('endpoint:'))?.slice('endpoint:'.length);
       const scale = SCALES[metric];
       if (scale === undefined) damaged++;
-      for (const { timestamp, value } of points) {
-        found.add(`${metric} ${endpoint} ${timestamp}`, Math.round(value * (scale ?? 0)), 1);
+      for (const { timestamp, value } of values) {
+        const point = `${metric} ${tags} ${timestamp}`;
+        const units = Math.round(value * (scale ?? 0));
+        found.add(`${metric} ${endpoint} ${timestamp}`, units - (points.get(point) ?? 0), 1);
+        points.set(point, units);
       }
     }
   }

@@ -26,11 +26,11 @@ export interface Reply {
 export const BUCKETS = { 'S3 Csv': 'bench-csv', 'S3 Json': 'bench-json' } as const;
 export const COLLECTION = 'usage';
 
-/** The stand-in that a request is for; `sts` and `probe`: a request that delivers no records. */
+/** The stand-in that a request is for; `sts`, `topic` and `probe`: a request that delivers no records. */
 export function standInOf(
   path: string,
   headers: IncomingHttpHeaders,
-): StandInName | 'sts' | 'probe' | undefined {
+): StandInName | 'sts' | 'topic' | 'probe' | undefined {
   if (headers['x-amz-target'] === 'Kinesis_20131202.PutRecords') return 'AwsKinesis';
   if (path === '/' && headers.authorization?.startsWith('AWS4-HMAC-SHA256')) return 'sts';
   if (path.startsWith(`/${BUCKETS['S3 Csv']}/`)) return 'S3 Csv';
@@ -41,11 +41,17 @@ export function standInOf(
   if (path === '/api/v2/series') return 'Datadog usage';
   if (path === '/api/v2/logs') return 'Datadog events';
   if (path.startsWith('/3.0/projects/')) return 'KeenIO';
+  if (/^\/v1\/projects\/[^/]+\/topics\/[^/:]+$/.test(path)) return 'topic';
   return path === '/api/v1/validate' || path.endsWith(':testIamPermissions') ? 'probe' : undefined;
 }
 
 /** Answers Datadog's check of a key, and Google's question about permissions. */
 export const PROBE_REPLY = json(200, '{"valid":true,"permissions":["pubsub.topics.publish"]}');
+
+/** Answers who may use a topic of Pub/Sub. */
+export function topicReply(externalIds: readonly string[]): Reply {
+  return json(200, JSON.stringify({ labels: { simstream_organisation: externalIds.join('_') } }));
+}
 
 function json(status: number, body: string | Buffer): Reply {
   return { status, body: typeof body === 'string' ? Buffer.from(body) : body };

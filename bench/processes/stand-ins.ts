@@ -5,7 +5,7 @@ import { TestSts } from '../../tests/support/aws-sts.ts';
 import { reconcileArrivals } from '../arrivals.ts';
 import { type NumberedKind, numberedRecords } from '../numbered-records.ts';
 import type { Expected, Received } from '../reconciliation.ts';
-import { PROBE_REPLY, type Reply, STAND_INS, type StandInName, standInOf } from '../stand-ins.ts';
+import { PROBE_REPLY, type Reply, STAND_INS, type StandInName, standInOf, topicReply } from '../stand-ins.ts';
 import { answerCalls, machineTime } from './calls.ts';
 
 /**
@@ -14,6 +14,8 @@ import { answerCalls, machineTime } from './calls.ts';
  */
 const sts = new TestSts([]);
 const kept = new Map<StandInName, Received[]>();
+/** What Datadog holds, by point. */
+const points = new Map<string, number>();
 let strays = 0;
 
 const server = createServer((request, response) => {
@@ -32,6 +34,7 @@ await once(server, 'listening');
 function answer({ method = '', url = '', headers }: IncomingMessage, body: Buffer): Reply {
   const name = standInOf(url, headers);
   if (name === 'probe') return PROBE_REPLY;
+  if (name === 'topic') return topicReply(sts.roles.map(({ externalId }) => externalId));
   if (name === 'sts') {
     const reply = sts.answer({ method, path: url, headers, body });
     return typeof reply === 'string' ? NOT_FOUND : reply;
@@ -68,7 +71,13 @@ const handlers = {
   result: ({ name, kind, organisationId, ...expected }: Awaited) => {
     const received = kept.get(name) ?? [];
     kept.delete(name);
-    const account = reconcileArrivals(name, received, numberedRecords(kind, organisationId), expected);
+    const account = reconcileArrivals(
+      name,
+      received,
+      numberedRecords(kind, organisationId),
+      expected,
+      points,
+    );
     return { ...account, lastAt: received.at(-1)?.at ?? Number.NaN, strays };
   },
 };
