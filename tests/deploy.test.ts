@@ -30,6 +30,7 @@ const CHANGED: Readonly<Record<SettingName, string | undefined>> = {
   trustProxy: '10.2.0.0/16',
   rateLogins: '7',
   rateRequests: '8',
+  rateAnonymous: '15',
   rateReads: '9',
   rateWrites: '11',
   ratePortal: '12',

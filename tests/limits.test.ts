@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { maxHeaderSize } from 'node:http';
 import { test } from 'node:test';
-import { BODY_LIMIT, REQUEST_TIMEOUT_MS } from '../src/api/app.ts';
+import { ANONYMOUS_BODY_LIMIT, BODY_LIMIT, REQUEST_TIMEOUT_MS } from '../src/api/app.ts';
 import { LARGEST_FILTERS } from '../src/api/data-streams/body.ts';
 import { MOST_STREAMS } from '../src/api/data-streams/create.ts';
 import { VERIFY_TIMEOUT_MS } from '../src/api/data-streams/destination.ts';
@@ -52,7 +52,7 @@ import { EXPIRED_HOURS, HISTORY_LENGTH } from '../src/registry/data-stream.ts';
 const bytes = (value: number) => (value >= 2 ** 20 ? `${value / 2 ** 20} MiB` : `${value / 1024} KiB`);
 const seconds = (ms: number) => (ms >= 60_000 ? `${ms / 60_000} min` : `${ms / 1000} s`);
 const count = (value: number) => value.toLocaleString('en');
-const { reads, writes, portal, work, traffic } = DEFAULT_RATE_LIMITS;
+const { anonymous, reads, writes, portal, work, traffic } = DEFAULT_RATE_LIMITS;
 const perPage = PageQuery.properties.per_page as unknown as { maximum: number };
 
 /** What, how much, what happens beyond, and the setting. */
@@ -92,7 +92,7 @@ const ROWS: readonly (string | Row)[] = [
     'rateTraffic',
   ],
   [
-    'answers with 429 to an organisation',
+    'answers with 429 to an organisation, or to an address without a token',
     `${REFUSALS_AT_ONCE} a second`,
     `each comes ${seconds(HOLD_MS)} later`,
   ],
@@ -102,6 +102,12 @@ const ROWS: readonly (string | Row)[] = [
     '429',
     'rateLogins',
   ],
+  [
+    'calls without a valid token from an address: pages, documents, logins, unknown paths',
+    `${anonymous} a second, ${count(anonymous * BUDGET_SECONDS)} at once`,
+    '429',
+    'rateAnonymous',
+  ],
   ['test records of an organisation', `${TEST_RECORDS_A_MINUTE} a minute`, '429'],
   [
     'failed logins of a user in a row',
@@ -109,6 +115,7 @@ const ROWS: readonly (string | Row)[] = [
     `401, locked for ${seconds(LOCKOUT_MILLISECONDS)}`,
   ],
   ['JSON body', bytes(BODY_LIMIT), '413'],
+  ['JSON body of a call that needs no token', bytes(ANONYMOUS_BODY_LIMIT), '413'],
   ['nesting of a JSON body', `${DEEPEST_BODY} levels`, '400'],
   ['request line and headers', bytes(maxHeaderSize), '431'],
   ['time for a request to arrive', seconds(REQUEST_TIMEOUT_MS), '408'],

@@ -21,7 +21,12 @@ const REGISTERED_TOGETHER = 16;
 const APART = 10_000;
 const FIRST = 2_000_000;
 /** A call of the operator and one of the customer for each stream. */
-const NO_LIMITS = { SIMSTREAM_RATE_LOGINS: '0', SIMSTREAM_RATE_READS: '0', SIMSTREAM_RATE_WRITES: '0' };
+const NO_LIMITS = {
+  SIMSTREAM_RATE_LOGINS: '0',
+  SIMSTREAM_RATE_ANONYMOUS: '0',
+  SIMSTREAM_RATE_READS: '0',
+  SIMSTREAM_RATE_WRITES: '0',
+};
 
 export const organisations: Scenario = {
   name: 'organisations',

@@ -6,6 +6,7 @@ import { ApiError } from '../errors.ts';
 import { type CallCost, charged, onBehalfOf } from '../lib/call-cost.ts';
 import type { Clock, Random } from '../lib/clock.ts';
 import { ownTurn } from '../lib/slices.ts';
+import { limitAnonymousCalls } from './anonymous.ts';
 import { answerWith } from './answer.ts';
 import { auditEntry, isAudited } from './audited.ts';
 import { passBodiesOn, readJsonBodies } from './body.ts';
@@ -82,6 +83,8 @@ declare module 'fastify' {
 
 /** The largest JSON body: a data stream with a thousand filter values has a few KiB. */
 export const BODY_LIMIT = 2 ** 20;
+/** The largest JSON body of a call that needs no token: a login has less than a tenth of it. */
+export const ANONYMOUS_BODY_LIMIT = 2 ** 16;
 
 /** The default of Node.js, which Fastify switches off: a slower request is cut off. */
 export const REQUEST_TIMEOUT_MS = 300_000;
@@ -126,6 +129,7 @@ export async function createApp(appParts: AppParts): Promise<FastifyInstance> {
       parts.admitRequest?.(caller);
       done();
     });
+  limitAnonymousCalls(app, parts);
   chargeCalls(app, parts);
   if (parts.answered) reportAnswers(app, parts.answered);
 
@@ -141,9 +145,15 @@ export async function createApp(appParts: AppParts): Promise<FastifyInstance> {
   return app;
 }
 
+function paidBy({ access, isFor }: Route) {
+  if (access !== 'public') return { paidBy: 'caller' } as const;
+  if (isFor === 'probes') return { paidBy: 'nobody' } as const;
+  return isFor === 'scrapers' ? ({ paidBy: 'scraper' } as const) : {};
+}
+
 interface RouteParts extends AppParts {
-  /** Waits until an organisation's call may be refused for its number. */
-  holdRefusal(organisationId: number): Promise<void>;
+  /** Waits until a call of an organisation, or from an address, may be refused for its number. */
+  holdRefusal(caller: number | string): Promise<void>;
 }
 
 function addRoute(app: FastifyInstance, route: Route, parts: RouteParts): void {
@@ -172,7 +182,9 @@ function addRoute(app: FastifyInstance, route: Route, parts: RouteParts): void {
   app.route({
     method: route.method,
     url: route.path,
+    ...(route.access === 'public' ? { bodyLimit: ANONYMOUS_BODY_LIMIT } : {}),
     config: {
+      ...paidBy(route),
       takesBody: route.body !== undefined,
       isStream: route.streamBody !== undefined,
       ...(route.nullMembers ? { nullMembers: route.nullMembers } : {}),

@@ -15,7 +15,7 @@ type AnswerError = (error: unknown, request: FastifyRequest, reply: FastifyReply
 
 /** Faults that Fastify finds before a handler is reached. */
 const FRAMEWORK_ERRORS: Readonly<Record<string, readonly [ErrorToken, string]>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: ['PayloadTooLarge', 'The request body is larger than 1 MiB.'],
+  FST_ERR_CTP_BODY_TOO_LARGE: ['PayloadTooLarge', 'The request body is too large.'],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: ['UnsupportedMediaType', 'The Content-Type is malformed.'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['BadRequest', 'The body does not have the length of Content-Length.'],
   FST_ERR_BAD_URL: ['BadRequest', 'The path is not a valid URL path.'],
@@ -24,7 +24,7 @@ const FRAMEWORK_ERRORS: Readonly<Record<string, readonly [ErrorToken, string]>> 
 /** Answers any error with emnify's body. An unexpected error is logged, and the caller only learns that there was one. */
 export function createAnswerError(log: ErrorLog | undefined): AnswerError {
   return (error, request, reply) => {
-    const known = knownError(error);
+    const known = tooLarge(error, request) ?? knownError(error);
     if (!known) {
       const fields = { err: error, requestId: request.id, method: request.method, route: routeOf(request) };
       log?.error(fields, 'a request failed unexpectedly');
@@ -34,6 +34,13 @@ export function createAnswerError(log: ErrorLog | undefined): AnswerError {
       known ?? new ApiError('Internal', `Something failed inside simstream (${request.id}).`),
     );
   };
+}
+
+function tooLarge(error: unknown, { routeOptions }: FastifyRequest): ApiError | undefined {
+  if ((error as { code?: unknown } | undefined)?.code !== 'FST_ERR_CTP_BODY_TOO_LARGE') return undefined;
+  const limit = (routeOptions.bodyLimit ?? 0) / 1024;
+  const most = limit >= 1024 ? `${limit / 1024} MiB` : `${limit} KiB`;
+  return new ApiError('PayloadTooLarge', `The request body is larger than ${most}.`);
 }
 
 /** For errors before a request is routed, and for bytes that are not HTTP. */

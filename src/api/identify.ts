@@ -3,6 +3,7 @@ import type { Authorize, AuthorizeOperator, Identity } from '../auth/identity.ts
 import { ApiError } from '../errors.ts';
 import type { Work } from '../lib/loop-watch.ts';
 import { mustBeAllowed } from './access.ts';
+import { type AdmitAnonymous, refuseUnknown } from './anonymous.ts';
 import type { OperatorIdentity, Route } from './route.ts';
 
 export interface CallerParts {
@@ -12,11 +13,12 @@ export interface CallerParts {
   admit(caller: Identity, kind: 'read' | 'write'): void;
   /** The same for calls of the operator other than records. @throws ApiError TooManyRequests */
   admitOperator?(): void;
+  readonly admitAnonymous?: AdmitAnonymous;
 }
 
 interface Parts extends CallerParts {
-  /** Waits until an organisation's call may be refused for its number. */
-  holdRefusal(organisationId: number): Promise<void>;
+  /** Waits until a call of an organisation, or from an address, may be refused for its number. */
+  holdRefusal(caller: number | string): Promise<void>;
 }
 
 type Who = Identity | OperatorIdentity | undefined;
@@ -28,7 +30,11 @@ type Who = Identity | OperatorIdentity | undefined;
 export function identify(route: Route, request: FastifyRequest, parts: Parts): Who | Promise<Who> {
   if (route.access === 'public') return undefined;
   if (route.access !== 'operator') return identifyCustomer(route, request, parts);
-  parts.authorizeOperator(request.headers.authorization);
+  try {
+    parts.authorizeOperator(request.headers.authorization);
+  } catch (error) {
+    return refuseUnknown(error, request, parts);
+  }
   request.identity = { actor: 'operator' };
   if (!route.streamBody) parts.admitOperator?.();
   return request.identity;
@@ -36,7 +42,7 @@ export function identify(route: Route, request: FastifyRequest, parts: Parts): W
 
 async function identifyCustomer(route: Route, request: FastifyRequest, parts: Parts): Promise<Identity> {
   const { authorization } = request.headers;
-  const identity = await parts.authorize(authorization, request.caller, route.setsUpMfa);
+  const identity = await authorized(authorization, route, request, parts);
   request.identity = identity;
   try {
     parts.admit(identity, route.access === 'read' ? 'read' : 'write');
@@ -46,6 +52,19 @@ async function identifyCustomer(route: Route, request: FastifyRequest, parts: Pa
   }
   mustBeAllowed(route, identity);
   return identity;
+}
+
+async function authorized(
+  authorization: string | undefined,
+  { setsUpMfa }: Route,
+  request: FastifyRequest,
+  parts: Parts,
+): Promise<Identity> {
+  try {
+    return await parts.authorize(authorization, request.caller, setsUpMfa);
+  } catch (error) {
+    return refuseUnknown(error, request, parts);
+  }
 }
 
 /** Of a call that is refused: who made it, where a token names them. */

@@ -25,6 +25,7 @@ export function operationRoutes({ readiness, metrics, metricsContentType, side }
       summary: 'Whether the process is alive',
       access: 'public',
       anyQuery: true,
+      isFor: 'probes',
       responses: { 200: { description: 'The process is alive.', schema: Health } },
       handler: () => ({ status: 200, body: { status: 'alive' } }),
     }),
@@ -36,6 +37,7 @@ export function operationRoutes({ readiness, metrics, metricsContentType, side }
       summary: 'Whether the node takes requests and delivers',
       access: 'public',
       anyQuery: true,
+      isFor: 'probes',
       responses: {
         200: { description: 'It is ready.', schema: Health },
         503: { description: 'It is not ready; the answer names what is missing.', schema: Health },
@@ -55,6 +57,7 @@ export function operationRoutes({ readiness, metrics, metricsContentType, side }
       summary: 'Metrics of the node for Prometheus',
       access: 'public',
       anyQuery: true,
+      isFor: 'scrapers',
       responses: { 200: { description: 'Metrics.', contentType: 'text/plain', schema: Type.String() } },
       handler: async () => ({
         status: 200,

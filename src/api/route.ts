@@ -31,6 +31,8 @@ export interface Route {
   readonly query?: TObject;
   /** Takes any query and ignores it: probes and scrapers add parameters of their own. */
   readonly anyQuery?: boolean;
+  /** A public call that programs make to watch the node: the limit of calls without a token does not hold for it, see anonymous.ts. */
+  readonly isFor?: 'probes' | 'scrapers';
   /** Schema of the JSON body. Members that are null are removed before validation; unknown ones are ignored, see misspelt.ts. */
   readonly body?: TSchema;
   /** Members of the body for which null means "none", and not "not given". */

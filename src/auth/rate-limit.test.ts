@@ -66,6 +66,20 @@ describe('rate limits', () => {
     set.request('2001:db8:0:1::3');
   });
 
+  test('calls without a valid token from an address 50 times a second, 1,000 at once; scrapers apart', async () => {
+    const clock = new ManualClock();
+    const limits = createRateLimits(clock);
+    for (let call = 0; call < 1_000; call++) limits.anonymous(`2001:db8::${call % 9}`, 'call');
+    const over = () => limits.anonymous('2001:db8::ffff', 'call');
+    assert.equal(retryAfterOf(over), 1);
+    assert.throws(over, /calls without a valid token from this address \(50 a second\)/);
+    limits.anonymous('2001:db8::1', 'scrape');
+    limits.anonymous('2001:db8:0:1::1', 'call');
+    await clock.advance(1_000);
+    for (let call = 0; call < 50; call++) limits.anonymous('2001:db8::1', 'call');
+    assert.equal(retryAfterOf(over), 1);
+  });
+
   test('programs of an organisation read and change something 10 times a second, 20 at once', async () => {
     const clock = new ManualClock();
     const limits = createRateLimits(clock);
@@ -152,6 +166,7 @@ describe('rate limits', () => {
     const none = {
       authenticatePerIp: 0,
       requestsPerIp: 0,
+      anonymous: 0,
       reads: 0,
       writes: 0,
       portal: 0,
@@ -161,6 +176,7 @@ describe('rate limits', () => {
     const limits = createRateLimits(clock, none);
     for (let call = 0; call < 1000; call++) {
       limits.authenticate('192.0.2.1');
+      limits.anonymous('192.0.2.1', 'call');
       limits.call({ organisationId: 1, actor: 'user:ada' }, 'read');
       limits.call({ organisationId: 1, actor: 'application:1' }, 'write');
       limits.charge({ organisationId: 1, actor: 'application:1' }, { loopMs: 1e6, bytes: 1e12 });

@@ -11,6 +11,8 @@ import { sourceOf } from './network.ts';
 export interface RateLimits {
   /** Counts a call of /authenticate. @throws ApiError TooManyRequests */
   authenticate(ip: string): void;
+  /** Counts a call without a valid token. Scrapers of metrics are counted apart. @throws ApiError TooManyRequests */
+  anonymous(ip: string, kind: 'call' | 'scrape'): void;
   /** Counts any call, if this limit is set. @throws ApiError TooManyRequests */
   request(ip: string): void;
   /**
@@ -52,6 +54,8 @@ interface RateLimitSettings {
   readonly authenticatePerIp: number;
   /** Requests of any kind per source address in 5 minutes. 0: no limit. */
   readonly requestsPerIp: number;
+  /** Calls without a valid token per source address, sustained per second; BUDGET_SECONDS of them at once. 0: no limit. */
+  readonly anonymous: number;
   /** Calls of an organisation's programs, sustained per second; twice as many at once. 0: no limit. */
   readonly reads: number;
   readonly writes: number;
@@ -72,6 +76,8 @@ interface RateLimitSettings {
 export const DEFAULT_RATE_LIMITS: RateLimitSettings = {
   authenticatePerIp: 100,
   requestsPerIp: 0,
+  // The portal has about twenty files, which browsers keep: a whole company can open it within the seconds of the first coffee.
+  anonymous: 50,
   reads: 10,
   writes: 10,
   portal: 20,
@@ -93,6 +99,7 @@ export function createRateLimits(
 ): RateLimits {
   const authenticate = createWindow(clock, settings.authenticatePerIp, WINDOW_MILLISECONDS);
   const request = createWindow(clock, settings.requestsPerIp, WINDOW_MILLISECONDS);
+  const anonymous = createBuckets(clock, settings.anonymous, settings.anonymous * BUDGET_SECONDS);
   const reads = createBuckets(clock, settings.reads, settings.reads * 2);
   const writes = createBuckets(clock, settings.writes, settings.writes * 2);
   const testRecords = createWindow(clock, TEST_RECORDS_A_MINUTE, 60_000);
@@ -116,6 +123,11 @@ export function createRateLimits(
       if (settings.requestsPerIp === 0) return;
       enforce(request(sourceOf(ip)), `requests from this address (${settings.requestsPerIp} in 5 minutes)`);
     },
+    anonymous: (ip, kind) =>
+      enforce(
+        anonymous(`${kind} ${sourceOf(ip)}`),
+        `calls without a valid token from this address (${settings.anonymous} a second)`,
+      ),
     charge: (caller, { loopMs, bytes }) => {
       const [key] = payerOf(caller);
       work.charge(key, loopMs);

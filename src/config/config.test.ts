@@ -30,6 +30,7 @@ describe('the defaults', () => {
       trustProxy: [],
       rateLogins: 100,
       rateRequests: 0,
+      rateAnonymous: 50,
       rateReads: 10,
       rateWrites: 10,
       ratePortal: 20,

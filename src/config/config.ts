@@ -30,6 +30,7 @@ export interface Config {
   /** Per source address in five minutes; 0: no limit. */
   readonly rateLogins: number;
   readonly rateRequests: number;
+  readonly rateAnonymous: number;
   /** Per second; 0: no limit. */
   readonly rateReads: number;
   readonly rateWrites: number;
@@ -139,6 +140,12 @@ export const SETTINGS: Settings = {
     kind: wholeNumber(0, 1_000_000, 'a whole number, 0 (no limit) to 1000000'),
     default: '0',
     meaning: 'Requests of any kind in five minutes from one address.',
+  },
+  rateAnonymous: {
+    kind: wholeNumber(0, 10_000, 'a whole number, 0 (no limit) to 10000'),
+    default: '50',
+    meaning:
+      'Requests per second without a valid token from one address: pages, documents, logins, unknown paths; 20 seconds of them at once. `/healthz` and `/readyz` are not counted, `/metrics` is counted apart.',
   },
   rateReads: {
     kind: wholeNumber(0, 10_000, 'a whole number, 0 (no limit) to 10000'),

@@ -13,6 +13,10 @@ const SECRET_HEADERS = new Set(['authorization', 'cookie', 'proxy-authorization'
  */
 export function inboxPlugin(inboxes: Inboxes): FastifyPluginAsync {
   return async (app) => {
+    // The demo's fleet delivers here without a token, as fast as somebody lets it.
+    app.addHook('onRoute', (route) => {
+      route.config = { ...route.config, paidBy: 'nobody' };
+    });
     // Bodies of any kind and size are read as they arrive; only their beginning is kept.
     app.removeAllContentTypeParsers();
     app.addContentTypeParser('*', (_request, _payload, done) => done(null));

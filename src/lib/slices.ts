@@ -8,6 +8,8 @@ export const SLICE_BYTES = 128 * 1024;
 
 /** Work for no organisation's call: records that a producer sends in another form, and a node's own upkeep. */
 const NOBODY = 0;
+/** Calls without a token. They share one lane, from however many addresses they come. */
+export const ANONYMOUS = -1;
 
 /** The slices that wait, by the organisation whose call they belong to; the one whose turn is next comes first. */
 const waiting = new Map<number, (() => void)[]>();

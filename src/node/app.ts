@@ -58,6 +58,7 @@ function appParts(parts: NodeParts, demo: boolean): AppParts {
   const rateLimits = createRateLimits(clock, {
     authenticatePerIp: config.rateLogins,
     requestsPerIp: config.rateRequests,
+    anonymous: config.rateAnonymous,
     reads: config.rateReads,
     writes: config.rateWrites,
     portal: config.ratePortal,
@@ -134,6 +135,7 @@ function appParts(parts: NodeParts, demo: boolean): AppParts {
     chargeOperator: (loopMs) => rateLimits.chargeOperator(loopMs),
     trustProxy: config.trustProxy,
     admitRequest: (ip) => rateLimits.request(ip),
+    admitAnonymous: (ip, kind) => rateLimits.anonymous(ip, kind),
     random: systemRandom,
     clock,
     version: VERSION,
