@@ -4,10 +4,12 @@ import type { Block } from '../records/block.ts';
 import { passingPayload } from '../records/leased-block.ts';
 import { DUPLICATE_WINDOW_MS, type Nats, StoreUnavailable } from '../storage/nats.ts';
 import type { Tips } from '../storage/nats-tips.ts';
+import { idOfCopy } from '../storage/nats-vain-ids.ts';
 import { notBefore } from './blocks.ts';
 import type { AppendOptions, AppendOutcome, NewBlock } from './log.ts';
 import type { BlockIds } from './nats-block-ids.ts';
 import { findStored } from './nats-find.ts';
+import type { Numbering } from './nats-numbering.ts';
 import type { NatsPartition } from './nats-partition.ts';
 import type { Request, Requests } from './nats-requests.ts';
 import type { RecentBlocks } from './recent-blocks.ts';
@@ -21,6 +23,7 @@ interface AppendParts {
   readonly clock: Clock;
   readonly tips: Tips<number>;
   readonly ids: BlockIds;
+  readonly numbering: Numbering;
 }
 
 interface Appends {
@@ -44,7 +47,7 @@ const WAITING_BYTES = 256 * 2 ** 20;
 const SURELY_REMEMBERED_MS = DUPLICATE_WINDOW_MS / 2;
 
 export function openAppends(parts: AppendParts): Appends {
-  const { nats, partitions, recent, requests, clock, tips, ids } = parts;
+  const { nats, partitions, recent, requests, clock, tips, ids, numbering } = parts;
   const inFlight = new Map<string, Block>();
   const turns = new Map<string, Promise<unknown>>();
   let waiting = 0;
@@ -66,6 +69,11 @@ export function openAppends(parts: AppendParts): Appends {
       if (published.type === 'conflict')
         throw new StoreUnavailable(`${to.stream} refuses a block without a reason`);
       const { sequence, duplicate } = published;
+      // L2: the sequence was given before, so streams have passed it already.
+      if (!duplicate && sequence < from) {
+        await numbering.reach(to, from);
+        return await storeAgain(to, block, { id, from, deadline });
+      }
       if (!duplicate)
         recent.add(
           partition,
@@ -79,6 +87,26 @@ export function openAppends(parts: AppendParts): Appends {
     } finally {
       inFlight.delete(id);
     }
+  };
+
+  /** Under an id that followers know as the same: who has seen the block does not get it again. */
+  const storeAgain = async (
+    to: NatsPartition,
+    { bytes }: NewBlock,
+    { id, from, deadline }: { id: string; from: number; deadline: number },
+  ): Promise<Placed> => {
+    const stored = async () => {
+      const sequence = await ids.find(to, id, from);
+      return typeof sequence === 'number' ? sequence : undefined;
+    };
+    const withinMs = Math.max(LEAST_MS, deadline - nats.clock.monotonic());
+    const published = await nats.publish(to.subject, bytes, { id: idOfCopy(id), withinMs, stored });
+    if (published.type === 'conflict')
+      throw new StoreUnavailable(`${to.stream} refuses a block without a reason`);
+    const { sequence } = published;
+    to.next = Math.max(to.next, sequence + 1);
+    tips.stored(to.partition, to.next);
+    return { partition: to.partition, sequence, duplicate: false };
   };
 
   /** Publishes the blocks of one partition one after the other: a request's records always keep their order. */

@@ -8,6 +8,7 @@ import type { RecordLog, StoredBlock } from './log.ts';
 import { openAppends } from './nats-append.ts';
 import { beginNatsPartition } from './nats-begin.ts';
 import { blockIds } from './nats-block-ids.ts';
+import { copiesOfLate, keepNumbering, type Numbering } from './nats-numbering.ts';
 import type { NatsPartition } from './nats-partition.ts';
 import { natsReader } from './nats-read.ts';
 import { openRequests } from './nats-requests.ts';
@@ -21,10 +22,13 @@ interface NatsLogOptions {
   /** Prefix of the names of streams and buckets. Several installations on one cluster need different prefixes. */
   readonly prefix?: string;
   /**
-   * Where a partition's sequences begin if its stream never held a block. A stream that somebody deleted is made anew, and must not
-   * give sequences again: data streams have passed them, and would never see the new blocks. Default: 1.
+   * The least sequence of a partition's next block. A stream that somebody deleted is made anew, and servers that lost their power
+   * may have lost its last blocks: it must not give sequences again. Data streams have passed them, and would never see the new
+   * blocks. Default: 1.
    */
   beginsAt?(partition: number): Promise<number>;
+  /** Receives faults of a partition that an operator must know, in words. */
+  report?(message: string): void;
   /** Budget of the blocks in memory, for followers that keep up. */
   readonly recentBytes?: number;
 }
@@ -57,8 +61,10 @@ const OPENED_TOGETHER = 32;
  */
 export async function createNatsLog(nats: Nats, options: NatsLogOptions): Promise<RecordLog> {
   const { clock, partitions: count, prefix = 'simstream' } = options;
+  const report = (message: string) => options.report?.(message);
+  const numbering = keepNumbering(nats, clock, report);
   const [partitions, requests] = await Promise.all([
-    openPartitions(nats, options),
+    openPartitions(nats, options, numbering),
     openRequests(nats, { name: `${prefix}-requests`, clock }),
   ]);
   const recent = recentBlocks(count, options.recentBytes ?? RECENT_BYTES);
@@ -66,7 +72,9 @@ export async function createNatsLog(nats: Nats, options: NatsLogOptions): Promis
     const known = partitions[partition];
     if (known) known.next = Math.max(known.next, next);
   });
-  const append = openAppends({ nats, partitions, recent, requests, clock, tips, ids: blockIds(nats, count) });
+  const ids = blockIds(nats, count);
+  const copies = copiesOfLate(nats, numbering, report);
+  const append = openAppends({ nats, partitions, recent, requests, clock, tips, ids, numbering });
   const reader = natsReader({ nats, clock, recent, inFlight: append.inFlight });
 
   const partitionAt = (partition: number): NatsPartition => {
@@ -107,6 +115,7 @@ export async function createNatsLog(nats: Nats, options: NatsLogOptions): Promis
           oneOfMany: true,
         },
         async (message, sequence, isCopy) => {
+          if (sequence > message.seq && !isCopy) void copies.keep(followed, message, sequence);
           const read = () => reader.upTo(followed, next, message, sequence);
           for (const stored of isCopy ? [] : await untilRead(clock, read, signal)) {
             if (signal.aborted) return;
@@ -161,7 +170,11 @@ async function untilRead(
   return [];
 }
 
-async function openPartitions(nats: Nats, options: NatsLogOptions): Promise<NatsPartition[]> {
+async function openPartitions(
+  nats: Nats,
+  options: NatsLogOptions,
+  numbering: Numbering,
+): Promise<NatsPartition[]> {
   const { partitions: count, retentionMs, prefix = 'simstream' } = options;
   const maxAge = retentionMs + EXPIRY_MARGIN_MS;
   const open = async (partition: number): Promise<NatsPartition> => {
@@ -185,16 +198,17 @@ async function openPartitions(nats: Nats, options: NatsLogOptions): Promise<Nats
       );
     }
     const isNew = state.last_seq === 0;
-    const begins = (isNew && (await options.beginsAt?.(partition))) || 1;
-    if (begins > 1) await beginNatsPartition(nats, { prefix, partition, sequence: begins });
-    return {
-      partition,
-      stream,
-      subject,
-      first: 1,
-      next: Math.max(begins, state.last_seq + 1),
-      arrivedAt: Number.NEGATIVE_INFINITY,
-    };
+    const begins = (await options.beginsAt?.(partition)) ?? 1;
+    if (isNew && begins > 1) {
+      options.report?.(
+        `the stream ${stream} was deleted, with the records that waited in it; it is made anew, and new records are delivered`,
+      );
+      await beginNatsPartition(nats, { prefix, partition, sequence: begins });
+    }
+    const next = Math.max(begins, state.last_seq + 1);
+    const opened = { partition, stream, subject, first: 1, next, arrivedAt: Number.NEGATIVE_INFINITY };
+    if (!isNew && begins > state.last_seq + 1) await numbering.reach(opened, begins);
+    return opened;
   };
   // The first stream alone: it decides for all of them, even if several nodes start at the same time.
   const partitions = [await open(0)];

@@ -38,7 +38,8 @@ export async function openDistributed(
     const [log, store] = await Promise.all([
       createNatsLog(nats, {
         ...{ prefix: PREFIX, partitions, clock: shared, retentionMs: retention },
-        beginsAt: afterDeletion(registry, waiting),
+        beginsAt: afterWatermark(registry),
+        report: waiting,
       }),
       createNatsRegistry(nats, { prefix: `${PREFIX}-leases` }),
     ]);
@@ -85,8 +86,8 @@ export async function openDistributed(
   }
 }
 
-/** Where a partition goes on whose stream somebody deleted. Of a new installation nothing is known, and one question says so. */
-function afterDeletion(registry: Registry, report: (message: string) => void) {
+/** The blocks before a partition's watermark were given already. Of a new installation nothing is known, and one question says so. */
+function afterWatermark(registry: Registry) {
   let known: Promise<ReadonlyMap<string, number>> | undefined;
   const read = async () => {
     const sequences = new Map<string, number>();
@@ -95,12 +96,7 @@ function afterDeletion(registry: Registry, report: (message: string) => void) {
   };
   return async (partition: number): Promise<number> => {
     known ??= read();
-    const sequence = (await known).get(watermarkKey(partition)) ?? 1;
-    if (sequence > 1)
-      report(
-        `the stream ${PREFIX}-log-${partition} was deleted, with the records that waited in it; it is made anew, and new records are delivered`,
-      );
-    return sequence;
+    return (await known).get(watermarkKey(partition)) ?? 1;
   };
 }
 

@@ -61,6 +61,11 @@ export class OwnId {
   }
 }
 
+/** The id of a second message with the same content, which must be stored although the first one is. */
+export function idOfCopy(id: string): string {
+  return `${firstId(id)}${ANOTHER}copy`;
+}
+
 /** The id that a write had at first, from the id of its message. */
 export function firstId(id: string): string {
   const at = id.lastIndexOf(ANOTHER);

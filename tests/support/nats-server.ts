@@ -21,6 +21,8 @@ export interface NatsServers {
   pause(server: number, paused: boolean): void;
   /** Starts the servers again that are gone, and continues those that were stopped. */
   restore(): void;
+  /** The directory with a server's streams. */
+  storeOf(server: number): string;
   /** Of the server processes, in their order. */
   processIds(): number[];
   dispose(): Promise<void>;
@@ -87,7 +89,7 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsServers>
   }
 
   function storeOf(server: number): string {
-    return `store_dir: "${join(directory, `store-${server}`)}"`;
+    return join(directory, `store-${server}`);
   }
 
   function configOf(server: number): string {
@@ -99,7 +101,7 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsServers>
       `server_name: n${server}`,
       `listen: "${address}:${ports[server]}"`,
       `max_payload: ${maxPayload}`,
-      ...(jetStream ? [`jetstream { ${storeOf(server)}, max_mem: 256MB, max_file: 20GB }`] : []),
+      ...(jetStream ? [`jetstream { store_dir: "${storeOf(server)}", max_mem: 256MB, max_file: 20GB }`] : []),
       more,
       ...(servers > 1 ? [cluster] : []),
     ].join('\n');
@@ -139,6 +141,7 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsServers>
         else child.kill('SIGCONT');
       }
     },
+    storeOf,
     processIds: () => children.flatMap(({ pid }) => pid ?? []),
     dispose,
   };
