@@ -214,6 +214,61 @@ describe('a block that nobody could read when it came', () => {
   });
 });
 
+describe('streams that had caught up, and a block that cannot be read when the next node starts', () => {
+  /** An idle stream without a pump, and a block that came before the crash and is damaged. */
+  async function caughtUp(behind: number) {
+    const w = new TestWorld();
+    await w.organisation(1);
+    await w.start();
+    const taken: number[] = [];
+    const peer = (got: readonly number[]) => {
+      taken.push(...got);
+      return { type: 'delivered' } as const;
+    };
+    await w.stream('a', peer);
+    await w.append('usage', usage(1, 10));
+    await w.clock.advance(200 * SECOND);
+    await w.crash();
+    await w.append('usage', usage(11, 20));
+    for (let block = 0; block < behind; block++) await w.append('usage', usage(21 + block, 21 + block));
+    await w.crash();
+    w.damageIndex(2);
+    await w.start();
+    await w.clock.advance(SECOND);
+    return { w, taken };
+  }
+
+  for (const behind of [0, 1])
+    test(`${behind} blocks behind it: each says once that an unknown number is lost`, async () => {
+      const { w, taken } = await caughtUp(behind);
+      assert.equal((await w.progress('a')).unreadableBlocks, 1);
+      await w.clock.advance(200 * SECOND);
+      await w.append('usage', usage(31, 40));
+      await w.clock.advance(SECOND);
+      assert.deepEqual(taken, [...ids(1, 10), ...ids(21, 20 + behind), ...ids(31, 40)]);
+      await w.crash();
+      await w.start();
+      await w.clock.advance(SECOND);
+      const { counters, pending, lastError, unreadableBlocks, hours = [] } = await w.progress('a');
+      assert.deepEqual([counters.delivered, pending, unreadableBlocks], [20 + behind, 0, 1]);
+      assert.match(lastError?.message ?? '', /^An unknown number of records cannot be delivered: 1 blocks/);
+      assert.equal(
+        hours.reduce((sum, row) => sum + row.delivered, 0),
+        20 + behind,
+      );
+    });
+
+  test('a stream that began behind the block has lost nothing', async () => {
+    const { w } = await caughtUp(0);
+    await w.stream('b', () => ({ type: 'delivered' }));
+    await w.clock.advance(200 * SECOND);
+    await w.crash();
+    await w.start();
+    await w.clock.advance(SECOND);
+    assert.equal((await w.progress('b')).unreadableBlocks, undefined);
+  });
+});
+
 test('more blocks come than are counted one by one, before the documents of a paused stream are read: all wait', async () => {
   const { w } = await paused(1);
   const { get } = w.registry;

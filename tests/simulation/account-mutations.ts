@@ -90,6 +90,18 @@ const DELIVERY: readonly Fault[] = [
     'if (this.#unreadable !== undefined) pump',
     'if (this.#unreadable === -1) pump',
   ],
+  [
+    partition('streams'),
+    'streams that had caught up do not learn of a block that could not be read',
+    'this.#unread.note();',
+    '',
+  ],
+  [
+    stream('life'),
+    'a stream that starts behind a block that could not be read does not say so',
+    'if (progress.jumped && ahead',
+    'if (!progress.jumped && ahead',
+  ],
   // Trials
   [
     stream('trial'),

@@ -17,7 +17,7 @@ export class Pumps {
   readonly #active = new Set<Stream>();
   readonly #background = new Set<Promise<unknown>>();
   #ending = false;
-  /** The last block that the runner could not read. */
+  /** The last block that the runner could not read, while streams without a pump have not been told. */
   #unreadable: number | undefined;
 
   constructor(context: StreamsContext, contextOf: (stream: Stream) => StreamContext) {
@@ -52,9 +52,10 @@ export class Pumps {
     if (this.#unreadable !== undefined) pump.unreadable(this.#unreadable);
   }
 
-  /** The runner met a block that it cannot read. A pump that starts later may still come to it. */
-  unreadable(sequence: number): void {
+  /** The runner met a block that it cannot read; undefined: a pump that starts now need not be told. */
+  unreadable(sequence: number | undefined): void {
     this.#unreadable = sequence;
+    if (sequence === undefined) return;
     for (const { pump } of this.#active) pump?.unreadable(sequence);
   }
 

@@ -14,6 +14,7 @@ import { Pumps } from './pumps.ts';
 import { Routing } from './routing.ts';
 import type { HeldStream, StreamsContext } from './runner-context.ts';
 import { SideJobs } from './side-jobs.ts';
+import { UnreadBlocks } from './unread-blocks.ts';
 
 /** Documents of new streams that are written together. */
 const ADOPT_TOGETHER = 500;
@@ -29,6 +30,7 @@ export class PartitionStreams {
   readonly #quarantine: QuarantineStore;
   readonly #pumps: Pumps;
   readonly #sideJobs: SideJobs;
+  readonly #unread: UnreadBlocks;
   /** Which replays have ended is known. */
   #allRead = false;
 
@@ -44,6 +46,7 @@ export class PartitionStreams {
     };
     this.#pumps = new Pumps(context, (stream) => pumpContext(around, stream));
     this.#sideJobs = new SideJobs(context, this.#pumps, this.#routing);
+    this.#unread = new UnreadBlocks(context, this.#pumps, this.#streams);
   }
 
   get active(): ReadonlySet<Stream> {
@@ -100,6 +103,7 @@ export class PartitionStreams {
     await this.#adopt([...this.#streams.values()].filter((stream) => !known.has(stream)));
     if (stop.aborted) return;
     this.#allRead = true;
+    this.#unread.note();
     for (const stream of this.#streams.values()) if (stream.summary.replays) this.#sideJobs.replay(stream);
   }
 
@@ -191,7 +195,7 @@ export class PartitionStreams {
 
   /** The runner met a block that it cannot read: it may have held records of any stream. */
   unreadable(sequence: number): void {
-    this.#pumps.unreadable(sequence);
+    this.#unread.met(sequence, this.#allRead);
   }
 
   /** Ends pumps that had nothing to do for a while. */

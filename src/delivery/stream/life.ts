@@ -67,6 +67,8 @@ function begin(state: State, step: Step): void {
   }
   state.early = [];
   addUnreadable(state, ahead.unreadableTo);
+  if (progress.jumped && ahead.unreadableTo > 0 && ahead.unreadableTo <= progress.cursor.sequence)
+    missUnread(state, step);
   // Of a block that came when too many waited to be counted one by one: the count finds it.
   if (!ahead.exact)
     progress.countedTo = Math.max(progress.countedTo, Math.min(step.at.dispatched, beyondOf(state)));
@@ -231,10 +233,15 @@ export function unreadable(state: State, step: Step, sequence: number): void {
   if (sequence >= beyondOf(state)) return;
   if (state.live && sequence >= state.readAt.sequence) {
     state.readAt = { sequence: sequence + 1, index: 0 };
-    state.progress.unreadable(1, 0, step.at.now);
-    state.dirty = true;
+    missUnread(state, step);
   } else if (state.phase === 'loading') state.ahead.unreadableTo = sequence + 1;
   else if (sequence >= state.progress.countedTo) addUnreadable(state, sequence + 1);
+}
+
+/** A stream that had caught up goes on behind a block that nobody could read. */
+function missUnread(state: State, step: Step): void {
+  state.progress.unreadable(1, 0, step.at.now);
+  state.dirty = true;
 }
 
 export function notRead(state: State, step: Step, ticket: number, message: string): void {

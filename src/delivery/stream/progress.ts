@@ -48,6 +48,8 @@ export class Progress {
   unreadableTo = 0;
   /** Whether it is to be committed once it has caught up: as committed last, and for a new stream. */
   committedDetached = true;
+  /** It had caught up, and goes on at the partition's place, which lies behind the committed cursor. */
+  jumped = false;
   /** Whether its document was written by this holder: until then a late write of the one before may replace it. */
   written = false;
 
@@ -84,6 +86,7 @@ export class Progress {
     if (!document.detached && comparePositions(attached, document.cursor) > 0) {
       progress.cursor = attached;
       progress.countedTo = attachedFrom;
+      progress.jumped = true;
       return progress;
     }
     progress.done = document.done ?? [];
