@@ -50,13 +50,21 @@ export async function verify(
 }
 
 /** Logs the details of simstream's own fault, which the customer does not see. */
-function logDetail(
-  { telemetry }: NodeParts,
-  { code, message, detail }: Cause,
-  stream: { readonly organisationId: number; readonly streamId: string },
-): void {
-  if (detail === undefined) return;
-  telemetry.platformFault({ component: 'destination', message: `${code}: ${message} ${detail}`, stream });
+function logDetail(parts: NodeParts, cause: Cause, stream: StreamId): void {
+  if (cause.detail !== undefined) logFault(parts, cause, stream);
+}
+
+function logFault({ telemetry }: NodeParts, { code, message, detail = '' }: Cause, stream: StreamId): void {
+  telemetry.platformFault({
+    component: 'destination',
+    message: `${code}: ${message} ${detail}`.trimEnd(),
+    stream,
+  });
+}
+
+interface StreamId {
+  readonly organisationId: number;
+  readonly streamId: string;
 }
 
 /** Sends quarantined records again, through a destination that is opened only for this. */
@@ -72,7 +80,11 @@ export async function resend(
     throw new ApiError('Failed', opening.cause.message);
   }
   try {
-    return await resendQuarantined(parts.storage.registry, stream, opening.destination, records, signal);
+    const { registry } = parts.storage;
+    const result = await resendQuarantined(registry, stream, opening.destination, records, signal);
+    if (result.fault)
+      logFault(parts, result.fault, { organisationId: stream.organisationId, streamId: stream.id });
+    return result;
   } finally {
     await opening.destination.close();
   }
@@ -133,8 +145,10 @@ export async function testRecord(
       destination,
       signal,
     );
-    if (result.cause)
-      logDetail(parts, result.cause, { organisationId: stream.organisationId, streamId: stream.id });
+    const { organisationId, id: streamId } = stream;
+    if (result.cause && result.outcome === 'platform')
+      logFault(parts, result.cause, { organisationId, streamId });
+    else if (result.cause) logDetail(parts, result.cause, { organisationId, streamId });
     return result;
   } finally {
     await destination.close();

@@ -3,11 +3,14 @@ import { causeOf } from '../../destinations/outcome-cause.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { blockOf, type Quarantined } from '../quarantine/document.ts';
 import { type Owner, removeQuarantined } from '../quarantine/reading.ts';
+import { DAMAGED } from '../stream/outcomes.ts';
 import { sendSingle } from './single-record.ts';
 
 export interface ResendResult {
   readonly delivered: number;
   readonly failed: readonly { readonly id: string; readonly cause: Cause }[];
+  /** simstream's own fault ended it: for the operator as well. */
+  readonly fault?: Cause;
 }
 
 /**
@@ -27,6 +30,10 @@ export async function resendQuarantined(
   for (const record of records) {
     if (signal.aborted) break;
     const { id } = record;
+    if (record.bytes.length === 0) {
+      failed.push({ id, cause: DAMAGED_RECORD });
+      continue;
+    }
     const outcome = await sendOne(stream, destination, record, signal);
     if (outcome.type === 'delivered') {
       delivered++;
@@ -40,10 +47,18 @@ export async function resendQuarantined(
       cause: causeOf(outcome) ?? { code: 'unknown', message: 'The destination did not accept the record.' },
     });
     // The destination as a whole has a fault: the next record would meet the same.
-    if (outcome.type === 'retry' || outcome.type === 'refused' || outcome.type === 'platform') break;
+    if (outcome.type === 'platform') return { delivered, failed, fault: outcome.cause };
+    if (outcome.type === 'retry' || outcome.type === 'refused') break;
   }
   return { delivered, failed };
 }
+
+/** An empty request in its place would be taken by most receivers, and count as delivered. */
+const DAMAGED_RECORD: Cause = {
+  code: DAMAGED,
+  message:
+    "The record was damaged in simstream's own storage, and its bytes are gone. It cannot be sent; discard it.",
+};
 
 const NOT_REMOVED: Cause = {
   code: 'not_removed',
