@@ -5,6 +5,8 @@ import type { Side } from './side.ts';
 export interface OperationParts {
   /** Reasons why the node is not ready, in words; empty when it is ready. */
   readiness(): Promise<readonly string[]>;
+  /** What is wrong although the node is ready, in words. */
+  faults?(): Promise<readonly string[]>;
   /** Prometheus' text form. */
   metrics(): Promise<string>;
   readonly metricsContentType: string;
@@ -13,9 +15,18 @@ export interface OperationParts {
 }
 
 /** For programs that operate a node: `/healthz`, `/readyz` and `/metrics`. */
-export function operationRoutes({ readiness, metrics, metricsContentType, side }: OperationParts): Route[] {
+export function operationRoutes(parts: OperationParts): Route[] {
+  const { readiness, metrics, metricsContentType, side } = parts;
   const tags = ['Operation'];
-  const Health = Type.Object({ status: Type.String(), missing: Type.Optional(Type.Array(Type.String())) });
+  const Health = Type.Object({
+    status: Type.String(),
+    missing: Type.Optional(Type.Array(Type.String())),
+    faults: Type.Optional(
+      Type.Array(Type.String(), {
+        description: 'What is wrong although the node is ready, such as a partition that takes no records.',
+      }),
+    ),
+  });
   return [
     defineRoute({
       method: 'GET',
@@ -44,9 +55,10 @@ export function operationRoutes({ readiness, metrics, metricsContentType, side }
       },
       handler: async () => {
         const missing = await readiness();
-        if (missing.length === 0) return { status: 200, body: { status: 'ready' } };
         const details = side === 'customers' ? {} : { missing };
-        return { status: 503, body: { status: 'not ready', ...details } };
+        if (missing.length > 0) return { status: 503, body: { status: 'not ready', ...details } };
+        const faults = side === 'customers' ? [] : ((await parts.faults?.()) ?? []);
+        return { status: 200, body: { status: 'ready', ...(faults.length > 0 && { faults: [...faults] }) } };
       },
     }),
     defineRoute({

@@ -63,6 +63,17 @@ export interface RecordLog {
    * @returns why not; undefined if they can
    */
   probe?(bytes: number): Promise<string | undefined>;
+
+  /** Partitions that take no records, as it was seen some seconds ago. Missing where all partitions share their faults. */
+  faults?(): Promise<readonly LogFault[]>;
+}
+
+/** A partition takes no records. */
+export interface LogFault {
+  /** undefined: it concerns all records, or all with an idempotency key. */
+  readonly partition: number | undefined;
+  /** What is wrong, where, and what to do. */
+  readonly words: string;
 }
 
 /** A place in a partition: a block's sequence and the index of a record in it. Everything before it is done. */

@@ -30,6 +30,8 @@ interface Appends {
   append(blocks: readonly NewBlock[], options: AppendOptions): Promise<AppendOutcome>;
   /** Blocks that this node is publishing, by message id. Its followers may see them before the acknowledgement. */
   readonly inFlight: ReadonlyMap<string, Block>;
+  /** Why the last append to a partition failed, by partition. */
+  readonly refusals: Map<number, string>;
 }
 
 interface Placed {
@@ -49,6 +51,7 @@ const SURELY_REMEMBERED_MS = DUPLICATE_WINDOW_MS / 2;
 export function openAppends(parts: AppendParts): Appends {
   const { nats, partitions, recent, requests, clock, tips, ids, numbering } = parts;
   const inFlight = new Map<string, Block>();
+  const refusals = new Map<number, string>();
   const turns = new Map<string, Promise<unknown>>();
   let waiting = 0;
 
@@ -68,6 +71,7 @@ export function openAppends(parts: AppendParts): Appends {
       const published = await nats.publish(to.subject, block.bytes, { id, withinMs, stored: found });
       if (published.type === 'conflict')
         throw new StoreUnavailable(`${to.stream} refuses a block without a reason`);
+      refusals.delete(partition);
       const { sequence, duplicate } = published;
       // L2: the sequence was given before, so streams have passed it already.
       if (!duplicate && sequence < from) {
@@ -84,6 +88,9 @@ export function openAppends(parts: AppendParts): Appends {
       to.next = Math.max(to.next, sequence + 1);
       tips.stored(partition, to.next);
       return { partition, sequence, duplicate };
+    } catch (error) {
+      if (error instanceof StoreUnavailable) refusals.set(partition, error.message);
+      throw error;
     } finally {
       inFlight.delete(id);
     }
@@ -222,6 +229,7 @@ export function openAppends(parts: AppendParts): Appends {
 
   return {
     inFlight,
+    refusals,
     append: async (blocks, options) => {
       const bytes = blocks.reduce((sum, block) => sum + block.bytes.length, 0);
       if (waiting > 0 && waiting + bytes > WAITING_BYTES)

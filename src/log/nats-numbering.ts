@@ -1,4 +1,4 @@
-import type { JsMsg } from '@nats-io/jetstream';
+import type { JsMsg, PubAck } from '@nats-io/jetstream';
 import { StoreUnavailable } from '../errors.ts';
 import { encodeBlockNow } from '../records/block.ts';
 import { RecordIndexBuilder } from '../records/record-index.ts';
@@ -39,18 +39,15 @@ export function keepNumbering(
     (await nats.ask(`${stream} cannot be asked`, () => nats.manager.streams.info(stream))).state.last_seq;
 
   const reach = async (partition: NatsPartition, next: number): Promise<void> => {
-    const { stream, subject } = partition;
+    const { stream } = partition;
     const last = await lastOf(partition);
     if (last + 1 >= next) return;
     report(
       `the stream ${stream} went back from block ${next - 1} to block ${last}: what its servers had not written to their disks is lost, or its new leader lacks it. ` +
         'It goes on behind both. See "Acknowledged and durable on NATS" in docs/guarantees.md',
     );
-    // Without a message id: a follower passes over it where it has passed the sequence (P2 of nats-place.ts).
     const fill = () =>
-      nats.ask(`${stream} cannot be filled up`, () =>
-        nats.jetstream.publish(subject, emptyBlock(clock.now())),
-      );
+      nats.ask(`${stream} cannot be filled up`, () => storeEmpty(nats, partition, clock.now()));
     for (let reached = last; reached + 1 < next + BEYOND; ) {
       const size = Math.min(TOGETHER, next + BEYOND - 1 - reached);
       const stored = await Promise.all(Array.from({ length: size }, fill));
@@ -95,6 +92,18 @@ export function copiesOfLate(nats: Nats, numbering: Numbering, report: (message:
   };
 }
 
-function emptyBlock(arrivedAt: number): Uint8Array {
-  return encodeBlockNow(new RecordIndexBuilder('usage', 0).toIndex(), new Uint8Array(0), arrivedAt);
+/**
+ * Stores a block without records. It has no message id: a follower passes over it where it has passed the sequence (P2 of
+ * nats-place.ts).
+ * @throws what NATS' client throws
+ */
+export function storeEmpty(
+  { jetstream }: Pick<Nats, 'jetstream'>,
+  { subject }: NatsPartition,
+  arrivedAt: number,
+): Promise<PubAck> {
+  const { index, nothing } = EMPTY;
+  return jetstream.publish(subject, encodeBlockNow(index, nothing, arrivedAt));
 }
+
+const EMPTY = { index: new RecordIndexBuilder('usage', 0).toIndex(), nothing: new Uint8Array(0) };

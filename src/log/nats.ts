@@ -8,7 +8,8 @@ import type { RecordLog, StoredBlock } from './log.ts';
 import { openAppends } from './nats-append.ts';
 import { beginNatsPartition } from './nats-begin.ts';
 import { blockIds } from './nats-block-ids.ts';
-import { copiesOfLate, keepNumbering, type Numbering } from './nats-numbering.ts';
+import { partitionHealth } from './nats-health.ts';
+import { copiesOfLate, keepNumbering, type Numbering, storeEmpty } from './nats-numbering.ts';
 import type { NatsPartition } from './nats-partition.ts';
 import { natsReader } from './nats-read.ts';
 import { openRequests } from './nats-requests.ts';
@@ -63,9 +64,10 @@ export async function createNatsLog(nats: Nats, options: NatsLogOptions): Promis
   const { clock, partitions: count, prefix = 'simstream' } = options;
   const report = (message: string) => options.report?.(message);
   const numbering = keepNumbering(nats, clock, report);
+  const requestsName = `${prefix}-requests`;
   const [partitions, requests] = await Promise.all([
     openPartitions(nats, options, numbering),
-    openRequests(nats, { name: `${prefix}-requests`, clock }),
+    openRequests(nats, { name: requestsName, clock }),
   ]);
   const recent = recentBlocks(count, options.recentBytes ?? RECENT_BYTES);
   const tips = shareTips<number>(nats, `${prefix}.tips.${count}`, (partition, next) => {
@@ -143,6 +145,15 @@ export async function createNatsLog(nats: Nats, options: NatsLogOptions): Promis
         nats.manager.streams.purge(trimmed.stream, { seq: target }),
       );
     },
+
+    faults: partitionHealth({
+      nats,
+      partitions,
+      requests: `KV_${requestsName}`,
+      refusals: append.refusals,
+      probe: (partition) => storeEmpty(nats, partition, clock.now()),
+      report,
+    }),
 
     usage: async () => {
       const infos = partitions.map(({ stream }) =>

@@ -145,6 +145,7 @@ function appParts(parts: NodeParts, demo: boolean): AppParts {
     log: logger,
     answered: (answer) => telemetry.httpRequest(answer),
     readiness: () => parts.readiness(),
+    faults: () => parts.faults(),
     metrics: () => telemetry.metrics(),
     metricsContentType: telemetry.metricsContentType,
   };

@@ -40,5 +40,7 @@ export interface NodeParts {
   readonly exchangeOf: SharedActivity['exchange'];
   /** Why the node is not ready, in words. */
   readiness(): Promise<readonly string[]>;
+  /** What is wrong although the node is ready, in words. */
+  faults(): Promise<readonly string[]>;
   readonly environment: SharedEnvironment;
 }

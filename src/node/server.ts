@@ -33,7 +33,7 @@ import { observeLog } from './observed-log.ts';
 import { openerOf } from './one-destination.ts';
 import { mostOpenFiles, mostOutgoing, warnOfFewFiles } from './open-files.ts';
 import type { NodeParts } from './parts.ts';
-import { whatIsMissing } from './readiness.ts';
+import { whatIsMissing, whatIsWrong } from './readiness.ts';
 import { requireSecret } from './secret-check.ts';
 import { sourcesOf } from './sources.ts';
 import { openStorage } from './storage.ts';
@@ -107,6 +107,7 @@ export const startServer: StartServer = async (
       activityOf: shared.of,
       exchangeOf: shared.exchange,
       readiness: () => whatIsMissing(storage, delivery, appends),
+      faults: () => whatIsWrong(storage),
       environment: {
         ...{ clock, random: systemRandom, egress, variables: process.env, scratchDirectory },
         grants: config.cloudGrants,

@@ -6,6 +6,7 @@ import { RememberedInVain } from './nats-vain-ids.ts';
 /** JetStream's codes of faults that pass: peers missing, no leader yet, system unavailable, stream offline. */
 const PASSING_CODES = new Set([10_005, 10_008, 10_009, 10_023, 10_118]);
 const SERVER_FAULT = 500;
+const STREAM_NOT_FOUND = 10_059;
 
 /** Whether the same call may succeed a moment later: no leader at the moment, a lost request, a server that starts. */
 export function isTransient(error: unknown): boolean {
@@ -34,6 +35,11 @@ export function isWithoutJetStream(error: unknown): boolean {
 export function isAnswer(error: unknown): boolean {
   if (error instanceof JetStreamApiError || error instanceof JetStreamError) return true;
   return error instanceof errors.PermissionViolationError;
+}
+
+/** There is no such stream. */
+export function isNotFound(error: unknown): boolean {
+  return error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND;
 }
 
 /** This process closes its connection, or has closed it. */

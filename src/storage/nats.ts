@@ -1,5 +1,4 @@
 import {
-  JetStreamApiError,
   type JetStreamClient,
   type JetStreamManager,
   jetstream,
@@ -10,7 +9,7 @@ import {
 import { connect, type NatsConnection, nuid } from '@nats-io/transport-node';
 import { StoreUnavailable } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
-import { isAnswer, isClosing, isTransient, messageOf } from './nats-faults.ts';
+import { isAnswer, isClosing, isNotFound, isTransient, messageOf } from './nats-faults.ts';
 import { allRefuse } from './nats-gone.ts';
 import { type NatsLink, watchLink } from './nats-link.ts';
 import { connectionOptions, withoutCredentials } from './nats-options.ts';
@@ -80,7 +79,6 @@ const CREATED_WITHIN_MS = 15_000;
 const HEADER_BYTES = 2_048;
 /** A record of 256 KiB must fit into a message. */
 const LEAST_PAYLOAD = 512 * 1024;
-const STREAM_NOT_FOUND = 10_059;
 /** Two minutes, JetStream's own default: retries of a publish end long before. */
 export const DUPLICATE_WINDOW_MS = 120_000;
 
@@ -236,7 +234,7 @@ async function ensureStream(
 }
 
 function notFound(error: unknown): undefined {
-  if (error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND) return undefined;
+  if (isNotFound(error)) return undefined;
   throw error;
 }
 

@@ -5,6 +5,8 @@ import { defineRoute, type Route } from '../route.ts';
 export interface NodesParts {
   /** The nodes that take part in delivery and the partitions that each holds, as this node sees them. */
   nodes(): NodesSnapshot;
+  /** What is wrong although the node is ready, in words. */
+  faults?(): Promise<readonly string[]>;
 }
 
 const Held = Type.Object({
@@ -62,7 +64,7 @@ const NodesAnswer = Type.Object({
 });
 
 /** `GET /operator/v1/nodes`: which node runs which partitions. */
-export function nodesRoutes({ nodes }: NodesParts): Route[] {
+export function nodesRoutes({ nodes, faults: more }: NodesParts): Route[] {
   return [
     defineRoute({
       method: 'GET',
@@ -74,9 +76,13 @@ export function nodesRoutes({ nodes }: NodesParts): Route[] {
         'As the answering node sees it; `view` says how old that is. A node with embedded storage lists only itself.',
       access: 'operator',
       responses: { 200: { description: 'All nodes.', schema: NodesAnswer } },
-      handler: () => {
+      handler: async () => {
         const { nodes: seen, unheld, stuck, ageMs, quorum, faults } = nodes();
-        const view = { age_ms: ageMs === undefined ? null : Math.round(ageMs), quorum, faults: [...faults] };
+        const view = {
+          age_ms: ageMs === undefined ? null : Math.round(ageMs),
+          quorum,
+          faults: [...faults, ...((await more?.()) ?? [])],
+        };
         return {
           status: 200,
           body: {
