@@ -1,6 +1,7 @@
 import { ApiError, StoreUnavailable } from '../../src/errors.ts';
 import { Chance } from './chance.ts';
 import type { Weather } from './link.ts';
+import { look } from './looks.ts';
 import type { StreamModel } from './model.ts';
 import { MOMENT_NAMES, type MomentName, type Whose } from './moments.ts';
 import type { SimulatedNode } from './node.ts';
@@ -166,6 +167,7 @@ const HAPPEN: Record<HappeningType, Happen> = {
     atDesk(world, chance, async (desk, id) =>
       (await people.remove(desk, id)) ? '' : 'is taken over just now',
     ),
+  look: (world, chance) => look(world, chance),
   resend: (world, chance) =>
     atDesk(world, chance, async (desk, id) => `${await people.empty(desk, id, 'resend')}`),
   takeOver: (world, chance) => atDesk(world, chance, (desk, id) => people.takeOver(desk, id, chance)),

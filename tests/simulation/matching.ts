@@ -1,5 +1,7 @@
 import type { RecordKind } from '../../src/records/block.ts';
 import type { Json } from '../../src/registry/registry.ts';
+import type { Chance } from './chance.ts';
+import { imsiOf } from './privacy.ts';
 
 /** What a simulated record is like, as its producer knows it. */
 export interface Traits {
@@ -13,7 +15,7 @@ export interface Traits {
 }
 
 /** What decides which records a stream gets. */
-interface Wish {
+export interface Wish {
   readonly organisationId: number;
   readonly kind: RecordKind;
   readonly relation: 1 | 2 | 3;
@@ -46,6 +48,9 @@ export function rootOf(organisation: number): number {
   return parent === undefined ? organisation : rootOf(parent);
 }
 
+/** Nodes learn of it while records flow. */
+export const isLate = (organisation: number) => LATE_PARENTS.has(organisation);
+
 function isBelow(organisation: number, ancestor: number): boolean {
   const parent = parentOf(organisation);
   return parent !== undefined && (parent === ancestor || isBelow(parent, ancestor));
@@ -62,15 +67,39 @@ export function judge(wish: Wish, record: Traits): Verdict {
     (wish.relation !== 1 && isBelow(record.organisation, wish.organisationId));
   if (!covered) return 'uncovered';
   const passes =
-    wish.filters.length === 0 || FILTERS.find(({ filters }) => isSame(filters, wish.filters))?.passes(record);
+    wish.filters.length === 0 ||
+    ALL_FILTERS.find(({ filters }) => isSame(filters, wish.filters))?.passes(record);
   return passes ? 'wanted' : 'filtered';
 }
 
 const isSame = (a: readonly Json[], b: readonly Json[]) => JSON.stringify(a) === JSON.stringify(b);
 
-/** The filters that simulated people set, each with what it means. */
-export const FILTERS: readonly { readonly filters: readonly Json[]; passes(record: Traits): boolean }[] = [
+interface Filters {
+  readonly filters: readonly Json[];
+  passes(record: Traits): boolean;
+}
+
+/** The filters that simulated people set of any kind, each with what it means. The IMSI is read from the bytes of the records. */
+const FILTERS: readonly Filters[] = [
   { filters: [], passes: () => true },
+  {
+    filters: [{ field: 'endpoint.id', op: 'lte', value: 12 }],
+    passes: ({ endpoint }) => endpoint <= 12,
+  },
+  {
+    filters: [{ field: 'imsi', value: [1, 4, 9, 16].map(imsiOf) }],
+    passes: ({ endpoint }) => [1, 4, 9, 16].includes(endpoint),
+  },
+  {
+    filters: [
+      { not: { field: 'imsi', op: 'lt', value: imsiOf(7) } },
+      { field: 'endpoint.id', op: 'ne', value: 8 },
+    ],
+    passes: ({ endpoint }) => endpoint >= 7 && endpoint !== 8,
+  },
+];
+
+const EVENT_FILTERS: readonly Filters[] = [
   {
     filters: [{ field: 'event_type_id', value: [1, 2] }],
     passes: ({ eventType }) => eventType === 1 || eventType === 2,
@@ -84,4 +113,21 @@ export const FILTERS: readonly { readonly filters: readonly Json[]; passes(recor
     filters: [{ field: 'event_type_id', value: [1] }, { or: [{ field: 'alert', value: true }] }],
     passes: ({ eventType, alert }) => eventType === 1 || alert,
   },
+  {
+    filters: [
+      {
+        any: [
+          { field: 'imsi', op: 'prefix', value: imsiOf(5) },
+          { field: 'alert', value: true },
+        ],
+      },
+    ],
+    passes: ({ endpoint, alert }) => endpoint === 5 || alert,
+  },
 ];
+const ALL_FILTERS = [...FILTERS, ...EVENT_FILTERS];
+
+/** Some that mean something for records of this kind. */
+export function filtersFor(kind: RecordKind, chance: Chance): readonly Json[] {
+  return chance.pick(kind === 'event' ? ALL_FILTERS : FILTERS).filters;
+}

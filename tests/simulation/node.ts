@@ -18,7 +18,7 @@ import type { RecordLog } from '../../src/log/log.ts';
 import type { PrivacyKeys } from '../../src/privacy/keys.ts';
 import { withPrivacy } from '../../src/privacy/opener.ts';
 import { type DataStreamDocument, watermarkKey } from '../../src/registry/data-stream.ts';
-import { loadOrganisationTree } from '../../src/registry/organisation-tree.ts';
+import { loadOrganisationTree, type OrganisationTree } from '../../src/registry/organisation-tree.ts';
 import type { Registry } from '../../src/registry/registry.ts';
 import type { Chance } from './chance.ts';
 import type { Coverage } from './coverage.ts';
@@ -70,6 +70,7 @@ export class SimulatedNode {
   ingest: Ingest | undefined;
   registry: Registry | undefined;
   log: RecordLog | undefined;
+  tree: OrganisationTree | undefined;
   keys: PrivacyKeys | undefined;
   /** Whether all of it has ended, by a stop or a fault. */
   ended = false;
@@ -132,6 +133,7 @@ export class SimulatedNode {
     const directory = await loadStreamDirectory(registry, signal);
     this.registry = registry;
     this.log = log;
+    this.tree = tree;
     this.ingest = createIngest({ log, tree, clock });
     const keys = privacyKeys(registry, this.#chance.fork());
     this.keys = keys;

@@ -18,7 +18,7 @@ import { organisationKey, partitionOf } from '../../src/registry/organisation.ts
 import type { Json, Registry } from '../../src/registry/registry.ts';
 import type { Chance } from './chance.ts';
 import { connect } from './delivering.ts';
-import { FILTERS, LATE_PARENTS, rootOf } from './matching.ts';
+import { filtersFor, LATE_PARENTS, rootOf } from './matching.ts';
 import { type Model, PEOPLE } from './model.ts';
 import { PRIVACIES } from './privacy.ts';
 import type { Receiver } from './receiver.ts';
@@ -44,12 +44,12 @@ export const CHANGES: Readonly<Record<string, Change>> = {
   pauseStream: () => ({ desired: 'paused' }),
   resumeStream: ({ desired, generation }) =>
     desired === 'paused' ? { desired: 'running', generation: generation + 1 } : {},
-  filters: ({ kind }, chance) => (kind === 'event' ? { filters: chance.pick(FILTERS).filters } : {}),
+  filters: ({ kind }, chance) => ({ filters: filtersFor(kind, chance) }),
   relation: (_, chance) => ({ relation: chance.pick([1, 2, 3] as const) }),
-  kind: ({ kind }, chance) => ({
-    kind: chance.pick(RECORD_KINDS.filter((other) => other !== kind)),
-    filters: [],
-  }),
+  kind: (stored, chance) => {
+    const kind = chance.pick(RECORD_KINDS.filter((other) => other !== stored.kind));
+    return { kind, filters: filtersFor(kind, chance) };
+  },
   privacy: (_, chance) => ({ privacy: chance.pick(PRIVACIES) as RecordPrivacy }),
   format: ({ format }) => ({ format: format === 'Json' ? 'Csv' : 'Json' }),
   size: (stored, chance) => ({ sealedCredentials: JSON.stringify(changedSizes(stored, chance)) }),
@@ -111,7 +111,7 @@ export async function takeOver(desk: Desk, id: string, chance: Chance): Promise<
   const { organisationId, partition, kind } = other;
   const { position: start } = await placeOf(desk.registry, other);
   const fresh = newStream(chance, organisationId, partition, start.sequence);
-  const filters = kind === 'event' ? chance.pick(FILTERS).filters : [];
+  const filters = filtersFor(kind, chance);
   const former = other.former ? { former: other.former } : {};
   const document = {
     ...fresh,
@@ -208,7 +208,7 @@ export function newStream(
     sealedCredentials: JSON.stringify(sizesOf(chance)),
     maskedCredentials: {},
     ...destinationOf(chance),
-    filters: kind === 'event' ? chance.pick(FILTERS).filters : [],
+    filters: filtersFor(kind, chance),
     desired: chance.happens(0.1) ? 'paused' : 'running',
     generation: 1,
     start: { sequence: next, index: 0 },

@@ -49,6 +49,7 @@ const WEIGHTS = {
   resend: 1,
   discard: 0.5,
   autoRestart: 1,
+  look: 3,
 } as const;
 
 export type HappeningType = keyof typeof WEIGHTS;

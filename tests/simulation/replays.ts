@@ -2,7 +2,7 @@ import { changeStream } from '../../src/api/data-streams/store.ts';
 import type { Position } from '../../src/log/log.ts';
 import { type DataStreamDocument, type ReplayDocument, replayEnded } from '../../src/registry/data-stream.ts';
 import type { Chance } from './chance.ts';
-import { FILTERS, judge } from './matching.ts';
+import { filtersFor, judge } from './matching.ts';
 import { type Kept, LAG_MS, type Model, type StreamModel } from './model.ts';
 import type { Desk } from './people.ts';
 import { isWithin, type ReplayModel } from './replay-model.ts';
@@ -29,7 +29,7 @@ export async function startReplay(desk: Desk, id: string, chance: Chance): Promi
     until,
     fromTime: at,
     untilTime: at,
-    filters: document.kind === 'event' && chance.happens(0.3) ? chance.pick(FILTERS).filters : [],
+    filters: chance.happens(0.3) ? filtersFor(document.kind, chance) : [],
     ...(chance.happens(0.3) ? { recordsPerSecond: 50 } : {}),
     desired: 'running',
     generation: 1,
