@@ -12,7 +12,7 @@ export function mustBeAllowed(
   { role, actor }: Pick<Identity, 'role' | 'actor'>,
 ): void {
   if (access === 'write' && role === 'observer') {
-    throw new ApiError('Forbidden', `An observer may only read: ${operationId} changes something.`);
+    throw new ApiError('Forbidden', `An observer may only read, and ${operationId} is a change.`);
   }
   if (access === 'administer' && !(role === 'administrator' && isUser(actor))) {
     throw new ApiError('Forbidden', `${operationId} is for administrators who have signed in.`);

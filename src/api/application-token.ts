@@ -69,7 +69,7 @@ export const ApplicationTokenPatch = Type.Object({
 export const NEW_TOKEN_EXAMPLES: BodyExamples = {
   'For a program': { summary: 'Valid until it is revoked', value: { description: 'Data streams by script' } },
   'Bound to addresses': {
-    summary: 'Until a day, from one network',
+    summary: 'Until a day, for one network',
     value: { description: 'Build server', expiry_date: '2040-01-31', ip: '192.0.2.0/24' },
   },
 };
@@ -96,7 +96,7 @@ export function applicationTokenRoutes({
       operationId: 'GetApplicationTokens',
       tags,
       summary: 'List application tokens',
-      description: `Newest first, revoked and expired ones too. The tokens themselves are never shown again. ${ALL_OR_PAGES}`,
+      description: `Newest first, with revoked and expired ones. The tokens themselves are never shown again. ${ALL_OR_PAGES}`,
       access: 'read',
       query: PageQuery,
       responses: {

@@ -69,8 +69,7 @@ export const AuthTokens = Type.Object(
     ),
     refresh_token: Type.Optional(
       Type.String({
-        description:
-          'After a login with a password: gives new auth tokens for 30 days, and is not itself renewed.',
+        description: 'After a login with a password: gives new auth tokens for 30 days. It is not renewed.',
       }),
     ),
     mfa_token: Type.Optional(

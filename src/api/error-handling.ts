@@ -131,7 +131,10 @@ function answerRaw(socket: Duplex, status: number, message: string, clock: Clock
 }
 
 function refuseExpectation(_: IncomingMessage, response: ServerResponse): void {
-  const body = rawBody(417, 'Of the header Expect only 100-continue is known: leave the header out.');
+  const body = rawBody(
+    417,
+    'The only known value of the header Expect is 100-continue: leave the header out.',
+  );
   response
     .writeHead(417, {
       'content-type': 'application/json; charset=utf-8',

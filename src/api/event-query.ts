@@ -127,7 +127,7 @@ function fieldOf(part: string): [string, string] {
   const field = part.slice(0, Math.max(0, colon)).trim();
   if (colon < 0) throw wrong(`q: ${quoted(part)} has no colon; a condition is field:value`);
   if (!Q_FIELDS.includes(field)) {
-    throw wrong(`q: there is no field ${quoted(field)}; the fields are ${Q_FIELDS.join(', ')}`);
+    throw wrong(`q: ${quoted(field)} is not a field; the fields are ${Q_FIELDS.join(', ')}`);
   }
   return [field, part.slice(colon + 1).trim()];
 }

@@ -44,7 +44,7 @@ test('what cannot be answered is refused in plain words', async () => {
   const api = await setUpApi({ events: async () => ({ ...NONE, skipped: false }) });
   const cases: readonly (readonly [query: string, token: string, message: RegExp])[] = [
     ['sort=type', 'InvalidSortCriteria', /newest events come first/],
-    ['q=colour:red', 'InvalidQueryCriteria', /no field "colour"; the fields are from, until, type/],
+    ['q=colour:red', 'InvalidQueryCriteria', /"colour" is not a field; the fields are from, until, type/],
     ['q=type', 'InvalidQueryCriteria', /no colon/],
     ['q=type:1|2|3|4|5|6|7', 'InvalidQueryCriteria', /up to 6 are allowed/],
     ['q=alert:true,type:99999999999', 'InvalidQueryCriteria', /^q: type must be an event type id/],

@@ -70,14 +70,14 @@ export function eventRoutes({ events }: EventParts): Route[] {
       path: PATH,
       operationId: 'ListEvents',
       tags: ['Event'],
-      summary: 'List the events that are still kept',
+      summary: 'List the events of the retention',
       description:
-        'The event that arrived last comes first. A call looks at a bounded part of the record log: a page may have fewer events than `per_page`, or none, while `Link` names a next one. Follow `Link` until it is missing: its pages do not move when new events arrive.',
+        'The newest arrival comes first. A call looks at a bounded part of the record log: a page may have fewer events than `per_page`, or none, while `Link` names a next one. Follow `Link` until it is missing: its pages do not move when new events arrive.',
       access: 'read',
       query: Query,
       responses: {
         200: {
-          description: 'A page of events, as they were sent in.',
+          description: 'A page of events, as ingest received them.',
           schema: Type.Array(recordSchema('event')),
           headers: HEADERS,
         },

@@ -25,7 +25,7 @@ const NewKey = Type.Object({
   secret_key: Type.String({ description: 'The secret in base32. Shown only here.' }),
   otpauth: Type.String({ description: 'The same as a URI, for a QR code. Shown only here.' }),
   recovery_codes: Type.Array(Type.String(), {
-    description: 'Each lets in once instead of a code, for a lost phone. Shown only here.',
+    description: 'Each works once instead of a code, for a lost phone. Shown only here.',
   }),
 });
 const PASSWORD = '5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8';
@@ -79,14 +79,14 @@ export function mfaRoutes({ users, mfa, authentication }: MfaParts): Route[] {
       tags,
       summary: 'Activate your MFA key',
       description:
-        'With the code that the authenticator app shows now. Each login needs a code from then on; sessions that are open stay open. With a `mfa_setup_token` as bearer token, the answer has the tokens of the login.',
+        'Give the code that the authenticator app shows now. Each login needs a code from then on; open sessions stay open. With a `mfa_setup_token` as bearer token, the answer has the tokens of the login.',
       access: 'read',
       changesOwnLogin: true,
       setsUpMfa: true,
       params: KeyParameter,
       body: Type.Object({ status: Type.Optional(Type.Object({ id: Type.Literal(1) })), code: Code }),
       bodyExamples: {
-        Activate: { summary: 'With the code of this moment', value: { status: { id: 1 }, code: '287082' } },
+        Activate: { summary: 'With the present code', value: { status: { id: 1 }, code: '287082' } },
       },
       responses: {
         200: { description: 'Active, with a `mfa_setup_token`: the login.', schema: AuthTokens },
@@ -102,7 +102,7 @@ export function mfaRoutes({ users, mfa, authentication }: MfaParts): Route[] {
         }
         if (outcome === 'not-pending') throw new ApiError('InvalidState', 'The key is active already.');
         const message =
-          'is not the code of this moment. Check that the clock of the phone is right, and use the next code';
+          'is not the present code. Check that the clock of the phone is right, and use the next code';
         throw faultsToError([{ token: 'NotAllowed', path: '/code', message }]);
       },
     }),
@@ -148,7 +148,7 @@ export function mfaRoutes({ users, mfa, authentication }: MfaParts): Route[] {
       handler: async ({ identity, params }) => {
         const user = await users.findIn(identity.organisationId, params.user_id);
         if (String(user?.mfa?.id) !== params.key_id || !user) {
-          throw new ApiError('NotFound', 'There is no such MFA key in your organisation.');
+          throw new ApiError('NotFound', 'Your organisation has no such MFA key.');
         }
         if (identity.actor === `user:${user.username}`) {
           throw new ApiError(

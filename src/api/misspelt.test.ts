@@ -16,7 +16,7 @@ const pathsOf = (value: unknown) => misspeltMembers(SCHEMA, value).map(({ path }
 
 test('a name that is nearly one of the schema is refused, and the right one named', () => {
   assert.deepEqual(misspeltMembers(SCHEMA, { filtrs: [] }), [
-    { token: 'NotAllowed', path: '/filtrs', message: 'is unknown; filters is meant' },
+    { token: 'NotAllowed', path: '/filtrs', message: 'is unknown; did you mean filters?' },
   ]);
   for (const name of [
     'filter',

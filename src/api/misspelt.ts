@@ -51,7 +51,7 @@ export function misspeltMembers(schema: TSchema, value: unknown): FieldFault[] {
       // Both names were given, so the right one is among them.
       if (meant === undefined || Object.hasOwn(given, meant)) continue;
       const pointer = `${path}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
-      faults.push({ token: 'NotAllowed', path: pointer, message: `is unknown; ${meant} is meant` });
+      faults.push({ token: 'NotAllowed', path: pointer, message: `is unknown; did you mean ${meant}?` });
     }
   };
 

@@ -34,7 +34,7 @@ const ERROR_SCHEMA = {
   properties: {
     error_code: { type: 'integer', examples: [1402] },
     error_token: { type: 'string', examples: ['Required'] },
-    message: { type: 'string', description: 'For people: what is wrong, where, and what to do.' },
+    message: { type: 'string', description: 'For people: the fault, its place, and the next step.' },
     errors: {
       type: 'array',
       description: 'One entry per fault; `path` is a JSON pointer into the body or the name of a parameter.',

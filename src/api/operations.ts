@@ -51,7 +51,7 @@ export function operationRoutes(parts: OperationParts): Route[] {
       isFor: 'probes',
       responses: {
         200: { description: 'It is ready.', schema: Health },
-        503: { description: 'It is not ready; the answer names what is missing.', schema: Health },
+        503: { description: 'It is not ready; the answer names the reasons.', schema: Health },
       },
       handler: async () => {
         const missing = await readiness();

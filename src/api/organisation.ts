@@ -56,7 +56,7 @@ export function organisationRoutes({ organisations, users }: OrganisationParts):
         }),
       }),
       bodyExamples: {
-        'No longer': { summary: 'A password is enough', value: { mfa_required: false } },
+        'No longer': { summary: 'Require only a password', value: { mfa_required: false } },
       },
       responses: { 204: { description: 'Changed.' } },
       errors: ['InvalidState', 'InvalidToken'],

@@ -36,7 +36,7 @@ export const PAGE_HEADERS = {
 
 /** The sentence about pages in the description of a list. */
 export const ALL_OR_PAGES =
-  'Without `page` and `per_page` all of them, up to 4 MiB; `Link` then names the page with the others.';
+  'Without `page` and `per_page` all of them, up to 4 MiB; `Link` then names the page with the rest.';
 
 interface Page<Item> {
   readonly items: readonly Item[];

@@ -18,7 +18,7 @@ function refusalOf(schema: typeof PageQuery | undefined, query: object): string 
 
 test('a parameter that a call does not know is refused by name, and the one that was meant is named', () => {
   assert.equal(refusalOf(PageQuery, { page: '2', per_page: '3' }), '');
-  assert.equal(refusalOf(PageQuery, { perpage: '3' }), '/perpage: is unknown; per_page is meant');
+  assert.equal(refusalOf(PageQuery, { perpage: '3' }), '/perpage: is unknown; did you mean per_page?');
   assert.equal(refusalOf(PageQuery, { offset: '3' }), '/offset: is unknown; this call takes page, per_page');
   assert.equal(refusalOf(undefined, { x: '' }), '/x: is unknown; this call takes no query parameters');
   assert.equal(refusalOf(undefined, {}), '');

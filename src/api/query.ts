@@ -35,6 +35,6 @@ function faultOf(name: string, known: readonly string[]): FieldFault {
   const message =
     meant === undefined
       ? `is unknown; this call takes ${known.length > 0 ? known.join(', ') : 'no query parameters'}`
-      : `is unknown; ${meant} is meant`;
+      : `is unknown; did you mean ${meant}?`;
   return { token: 'InvalidQueryCriteria', path, message };
 }

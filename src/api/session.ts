@@ -22,7 +22,7 @@ export function sessionRoutes({ authentication }: SessionParts): Route[] {
       tags: ['Authentication'],
       summary: 'Sign out',
       description:
-        'Ends the session of the token: it and the refresh token of the same login are refused from then on. With `all`, every session of the user ends.',
+        'Ends the session of the token: the token and the refresh token of the same login are refused from then on. With `all`, every session of the user ends.',
       access: 'read',
       changesOwnLogin: true,
       body: Type.Object({

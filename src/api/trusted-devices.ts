@@ -24,7 +24,7 @@ export const NewTrustedDevice = Type.Object(
       minLength: SHORTEST_FINGERPRINT,
       maxLength: 200,
       description:
-        'A secret that the device makes at random and keeps; a login with it and the password needs no code.',
+        'A random secret that the device generates and keeps; a login with it and the password needs no code.',
       examples: ['0f8e2b1c9d7a4e55b3c6'],
     }),
     name: Words('For the list of devices.'),
@@ -86,7 +86,7 @@ export function trustedDeviceRoutes({ users, trustedDevices }: TrustedDevicePart
       path: `${PATH}/:device_id`,
       operationId: 'DeleteMyTrustedDevice',
       tags,
-      summary: 'Trust a device no more',
+      summary: 'Stop trusting a device',
       access: 'read',
       changesOwnLogin: true,
       params: Type.Object({ device_id: Type.String({ description: 'Id of the device.' }) }),

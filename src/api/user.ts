@@ -57,13 +57,13 @@ const PATH = '/api/v1/user';
 const OWN =
   'An administrator cannot suspend or delete themselves or give up the role: another administrator must do it.';
 
-const OWN_PASSWORD = `Your own password needs the present one: PATCH ${PATH}/my.`;
+const OWN_PASSWORD = `To change your own password, give the present one: PATCH ${PATH}/my.`;
 
 /** Users of the caller's organisation, as emnify's `/api/v1/user`. Administrators who have signed in change them. */
 export function userRoutes({ users, organisations }: UserParts): Route[] {
   const mustFind = async ({ organisationId }: Identity, id: string) => {
     const user = await users.findIn(organisationId, id);
-    if (!user) throw new ApiError('NotFound', 'There is no such user in your organisation.');
+    if (!user) throw new ApiError('NotFound', 'Your organisation has no such user.');
     return user;
   };
   const change = async (identity: Identity, id: string, changes: Parameters<Users['change']>[1]) => {
@@ -163,7 +163,7 @@ export function userRoutes({ users, organisations }: UserParts): Route[] {
       params: UserParameter,
       body: UserPatch,
       bodyExamples: {
-        Suspend: { summary: 'Keeps the user, and lets nobody in', value: { status: { id: 2 } } },
+        Suspend: { summary: 'Keeps the user, who can no longer log in', value: { status: { id: 2 } } },
         Role: { summary: 'Only reads from now on', value: { roles: [{ id: 3 }] } },
       },
       responses: { 204: { description: 'Changed.' } },
@@ -184,7 +184,7 @@ export function userRoutes({ users, organisations }: UserParts): Route[] {
       operationId: 'AssignUserRole',
       tags,
       summary: 'Give a user another role',
-      description: `A user has one role: it takes the place of the one before. ${OWN}`,
+      description: `A user has one role: the new one replaces the old one. ${OWN}`,
       access: 'administer',
       params: Type.Object({
         ...UserParameter.properties,
@@ -195,7 +195,7 @@ export function userRoutes({ users, organisations }: UserParts): Route[] {
       handler: async ({ identity, params }) => {
         await mustFind(identity, params.user_id);
         const role = Object.entries(ROLES).find(([, { id }]) => String(id) === params.role_id)?.[0];
-        if (!role) throw new ApiError('NotFound', 'There is no such role: 1, 2 and 3 exist.');
+        if (!role) throw new ApiError('NotFound', 'This role does not exist: use 1, 2 or 3.');
         await change(identity, params.user_id, { role: role as Role });
         return { status: 204 };
       },

@@ -107,7 +107,7 @@ export function createAuthentication(parts: AuthenticationParts): Authentication
     // A clear password is the most likely mistake. The hint depends only on the request.
     const hint = SHA1_HEX.test(sha1Hex)
       ? ''
-      : ' The password is expected as the SHA-1 of the clear text: 40 hex digits.';
+      : ' Send the password as the SHA-1 of the clear text: 40 hex digits.';
     throw refusal(outcome, `User name or password is wrong.${hint}`);
   };
 

@@ -93,7 +93,7 @@ async function holderOf(
 export function needsSecondFactor(): ApiError {
   return new ApiError(
     'InvalidToken',
-    'Your organisation requires a second factor. Log in with your password: you are asked to set one up.',
+    'Your organisation requires a second factor. Log in with your password and set one up.',
   );
 }
 

@@ -119,7 +119,7 @@ export function createMfa({ registry, sealer, clock, random }: MfaParts): Mfa {
       };
       const changed = await changeDocument(USER, registry, key, (user) => {
         if (!hasMfa(user)) return { ...user, mfa };
-        throw new ApiError('InvalidState', 'The second factor is active already: delete that key first.');
+        throw new ApiError('InvalidState', 'The second factor is active already: delete its key first.');
       });
       if (!changed) throw new ApiError('InvalidToken', 'The user was removed.');
       const uri = new TOTP({ ...FORM, issuer: ISSUER, label: username, secret }).toString();

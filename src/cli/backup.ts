@@ -71,10 +71,9 @@ async function backup(flags: BackupFlags, console: Console, work: FileWork): Pro
   console.print(`Copied to ${flags.to}, as it was at ${description.at}, and checked.`);
   if (!includeSecret)
     console.print(
-      'The secret is not in it. Without the secret nobody can read the credentials of destinations: keep it apart.',
+      'The copy does not contain the secret. Without the secret nobody can read the credentials of destinations: keep it in another place.',
     );
-  if (!check.sound)
-    console.printError('What was copied is damaged: run simstream check on the stopped node.');
+  if (!check.sound) console.printError('The copy is damaged: run simstream check on the stopped node.');
   return check.sound ? 0 : 1;
 }
 
@@ -97,7 +96,7 @@ async function restore(flags: RestoreFlags, console: Console, work: FileWork): P
   console.print(`Restored to ${directory}${description ? `, as it was at ${description.at}` : ''}.`);
   if (!secret)
     console.print(
-      'The backup holds no secret: start the node with the SIMSTREAM_SECRET of before, or copy its file "secret" here.',
+      'The backup holds no secret: start the node with its earlier SIMSTREAM_SECRET, or copy its file "secret" here.',
     );
   console.print('Records that were delivered after the backup are delivered again.');
   return 0;

@@ -23,8 +23,8 @@ export function addCheck(program: Command, console: Console, done: (code: number
   const command = program
     .command('check')
     .description(
-      'Read everything in the data directory of a stopped node, or in a backup, and report what is damaged. ' +
-        'The exit code is 1 if anything is.',
+      'Read everything in the data directory of a stopped node, or in a backup, and report the damage. ' +
+        'The exit code is 1 if anything is damaged.',
     );
   addStoreOptions(command).action(async (flags: StoreFlags) =>
     done(
@@ -42,7 +42,7 @@ export function addRepair(program: Command, console: Console, done: (code: numbe
   const command = program
     .command('repair')
     .description(
-      'Write a new store of what can be read in the data directory of a stopped node, and keep the damaged one beside it.',
+      'Write everything that can be read in the data directory of a stopped node to a new store, and keep the damaged one beside it.',
     )
     .option('--dry-run', 'only report what would be left out');
   addStoreOptions(command).action(async (flags: RepairFlags) =>
@@ -99,11 +99,11 @@ function reportRepair({ check, kept, earlier, partitionsLost }: RepairResult, co
   }
   for (const line of describeCheck(check)) console.print(line);
   console.print(
-    `The store was written again without what is damaged or lost. The damaged file is kept: ${kept}`,
+    `The store was written again without the damaged and lost parts. The damaged file is kept: ${kept}`,
   );
-  if (earlier) console.print('It is as it was before the last write: what was written last is lost.');
+  if (earlier) console.print('It is as it was before the last write: the data of the last write is lost.');
   if (partitionsLost)
     console.print(
-      'The number of partitions was lost: set SIMSTREAM_PARTITIONS to what it was, unless it was the default.',
+      'The number of partitions was lost: set SIMSTREAM_PARTITIONS to the earlier number, unless it was the default.',
     );
 }

@@ -52,7 +52,9 @@ export function planOf(
   if (flags.mapping === undefined) {
     if (flags.state !== undefined) return { mistake: '--state belongs to --mapping.' };
     if (!given)
-      return { mistake: 'Say what the records are: --kind usage, events or sms, or --mapping with a file.' };
+      return {
+        mistake: 'Give the kind of the records: --kind usage, events or sms, or --mapping with a file.',
+      };
     if (missing) return missing;
     return { kind: given, mapping: undefined, statePath: undefined, shown, token };
   }

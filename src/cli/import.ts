@@ -33,17 +33,21 @@ export function addImport(program: Command, console: Console, done: (code: numbe
     .argument('[files...]', 'files, in this order; - for standard input')
     .addOption(new Option('--kind <kind>', 'kind of the records: usage, events or sms').choices(KIND_NAMES))
     .option('--mapping <file>', 'mapping of the records of another platform')
-    .option('--state <file>', 'where a mapping of cumulative counters keeps the sessions between imports')
+    .option(
+      '--state <file>',
+      'file in which a mapping of cumulative counters keeps the sessions between imports',
+    )
     .option(
       '--dry-run [records]',
-      `send nothing: show the first records (${SHOWN}), and what is wrong with others`,
+      `send nothing: show the first records (${SHOWN}), and the faults of the others`,
     )
     .option('--url <url>', 'URL of the node', 'http://127.0.0.1:8080')
     .option('--operator-token <token>', `operator token [${variableOf('operatorToken')}]`)
     .addOption(
-      new Option('--invalid <what>', 'skip: import the valid records of a file that has others').choices([
-        'skip',
-      ]),
+      new Option(
+        '--invalid <what>',
+        'skip: import the valid records of a file, and leave out the invalid ones',
+      ).choices(['skip']),
     )
     .option('--json', 'print one JSON object per file')
     .action(async (files: string[], given: ImportFlags) => {
@@ -94,7 +98,7 @@ async function importFiles(names: readonly string[], flags: ImportFlags, console
     const digest = statePath === undefined || file === '-' ? undefined : await digestOf(open());
     if (typeof digest === 'string' && state.files.includes(digest)) {
       if (flags.json) console.print(JSON.stringify({ file, imported_before: true }));
-      else console.print(`${file}: nothing imported, because an earlier import had the whole file`);
+      else console.print(`${file}: nothing imported, because an earlier import has imported the whole file`);
       continue;
     }
     const records: string[] = [];

@@ -35,7 +35,7 @@ export function addMigrate(program: Command, console: Console, done: (code: numb
     )
     .requiredOption('--from <directory>', 'data directory of the node')
     .requiredOption('--to <urls>', `NATS servers, ${SETTINGS.natsUrl.kind.allowed.replaceAll('`', '')}`)
-    .option('--dry-run', 'only report what would be copied');
+    .option('--dry-run', 'only report the records and documents that would be copied');
   for (const name of SETTINGS_TAKEN) {
     const { meaning, kind } = SETTINGS[name];
     const help = `${meaning} Allowed: ${kind.allowed}. [${variableOf(name)}]`;

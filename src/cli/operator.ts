@@ -66,7 +66,7 @@ function streamCommand(program: Command, name: string, description: string): Com
     .addOption(
       new Option('--state <state>', 'only data streams in this state').choices(Object.keys(STATUS_IDS)),
     )
-    .option('--organisation <id>', 'only those of this organisation', organisationId);
+    .option('--organisation <id>', 'only data streams of this organisation', organisationId);
 }
 
 type Ask = (path: string) => Promise<unknown>;

@@ -337,12 +337,12 @@ describe('import', () => {
     assert.match(stage.err, /a\.ndjson:3: \/id: is missing\n.*stopped: A record is invalid\./);
   });
 
-  test('says what is missing', async () => {
+  test('says which option is missing', async () => {
     const stage = createStage();
     assert.equal(await stage.run('import', '--kind', 'usage', 'x.ndjson'), 2);
     assert.equal(await stage.run('import', 'x.ndjson'), 2);
     assert.match(stage.err, /operator token is missing/);
-    assert.match(stage.err, /Say what the records are: --kind usage, events or sms, or --mapping/);
+    assert.match(stage.err, /Give the kind of the records: --kind usage, events or sms, or --mapping/);
   });
 
   test('looks at all files before it sends the first, and says in words what is wrong with each', async (context) => {
@@ -468,7 +468,7 @@ describe('import with a mapping', () => {
     node.answers = 1;
     assert.equal(await run(), 0);
     assert.deepEqual(volumes(node.bodies.slice(3)), [3998, 100]);
-    assert.match(stage.out, /1\.ndjson: nothing imported, because an earlier import had the whole file/);
+    assert.match(stage.out, /1\.ndjson: nothing imported, because an earlier import has imported the whole file/);
     assert.equal(await run(), 0);
     assert.equal(node.bodies.length, 4);
   });
@@ -565,7 +565,7 @@ describe('check, backup, restore and repair', () => {
       assert.equal(await stage.run('backup', '--to', join(parent, 'backup')), 0);
       assert.match(
         stage.out,
-        /documents thing: 1\nCopied to .*backup, as it was at .*\nThe secret is not in it/,
+        /documents thing: 1\nCopied to .*backup, as it was at .*\nThe copy does not contain the secret/,
       );
       await lmdb.close();
       assert.equal(await stage.run('check'), 0);

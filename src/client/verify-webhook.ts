@@ -29,7 +29,7 @@ export async function verifyWebhook(
     string,
     string,
   ];
-  if (!secret) return { genuine: false, reason: 'the secret to check it with is missing' };
+  if (!secret) return { genuine: false, reason: 'the secret for the check is missing' };
   if (!/^\d{1,12}$/.test(timestamp))
     return { genuine: false, reason: 'webhook-timestamp is missing, or no time' };
   if (Math.abs(now - Number(timestamp)) > OLDEST_S)

@@ -169,7 +169,7 @@ export const SETTINGS: Settings = {
     kind: wholeNumber(0, 10_000, 'a whole number, 0 (no limit) to 10000'),
     default: '100',
     meaning:
-      'Milliseconds per second that a node may be busy with the calls of one organisation, those of its programs and those of its people apart; 20 seconds of it at once.',
+      'Milliseconds per second that a node may be busy with the calls of one organisation, counted for its programs and for its people separately; 20 seconds of it at once.',
   },
   rateTraffic: {
     kind: wholeNumber(0, 10_000_000, 'a whole number, 0 (no limit) to 10000000'),
@@ -254,7 +254,7 @@ export const SETTINGS: Settings = {
     default: '',
     defaultNote: 'unset; the demo adds loopback',
     meaning:
-      'Addresses that destinations may reach although they are forbidden by default (loopback, private, link-local …), e.g. `127.0.0.0/8,::1/128`.',
+      'Addresses that destinations may have although they are forbidden by default (loopback, private, link-local …), e.g. `127.0.0.0/8,::1/128`.',
   },
   verifyDestinations: {
     kind: boolean(),
@@ -303,8 +303,7 @@ export const SETTINGS: Settings = {
   notificationUrl: {
     kind: secretUrl('an http or https URL', ['http', 'https']),
     default: undefined,
-    meaning:
-      'A webhook that is notified about the data streams of all organisations that have no receiver of their own.',
+    meaning: 'A webhook that gets the notifications of all organisations that have no receiver of their own.',
   },
   notificationSecret: {
     kind: secretText(
@@ -324,12 +323,12 @@ export const SETTINGS: Settings = {
     kind: sourceList('nats', 'cdr.usage.>'),
     default: '',
     defaultNote: 'unset',
-    meaning: 'Subjects of `SIMSTREAM_SOURCE_NATS_URL` with what their messages hold.',
+    meaning: 'Subjects of `SIMSTREAM_SOURCE_NATS_URL`, each with the kind of its messages.',
   },
   sourceNatsRejected: {
     kind: plainAddress('nats', 'a subject'),
     default: undefined,
-    meaning: 'Subject to which records are published that cannot be stored.',
+    meaning: 'Subject to which simstream publishes records that cannot be stored.',
   },
   sourceMqttUrl: {
     kind: secretUrl('`mqtt://host:port` or `mqtts://host:port`', ['mqtt', 'mqtts']),
@@ -340,12 +339,12 @@ export const SETTINGS: Settings = {
     kind: sourceList('mqtt', 'platform/events/+'),
     default: '',
     defaultNote: 'unset',
-    meaning: 'Topics of `SIMSTREAM_SOURCE_MQTT_URL` with what their messages hold.',
+    meaning: 'Topics of `SIMSTREAM_SOURCE_MQTT_URL`, each with the kind of its messages.',
   },
   sourceMqttRejected: {
     kind: plainAddress('mqtt', 'a topic'),
     default: undefined,
-    meaning: 'Topic to which records are published that cannot be stored.',
+    meaning: 'Topic to which simstream publishes records that cannot be stored.',
   },
   logLevel: {
     kind: choice(LOG_LEVELS),

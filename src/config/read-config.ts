@@ -40,7 +40,7 @@ export function readConfig(
 
 /** Docker and systemd read files with variables; Docker keeps the quotes around a value, and a directory would get their name. */
 const isQuoted = (text: string) => /^(["'`]).*\1$/s.test(text);
-const QUOTED = 'stands in quotes; leave them out: they would be a part of the value';
+const QUOTED = 'is in quotes; leave the quotes out: they would be a part of the value';
 
 function contradictions(config: Config): string[] {
   const mistakes: string[] = [];
@@ -92,7 +92,7 @@ function circles(config: Config): string[] {
     const reader = config[addresses].find(({ address }) => covers(protocol, address, to));
     if (!reader) continue;
     mistakes.push(
-      `${variableOf(rejected)} is ${to}, which ${reader.address} of ${variableOf(addresses)} reads: what is rejected would come back for ever`,
+      `${variableOf(rejected)} is ${to}, which ${reader.address} of ${variableOf(addresses)} reads: rejected records would come back for ever`,
     );
   }
   return mistakes;
@@ -117,7 +117,7 @@ function oddities(config: Config, environment: Readonly<Record<string, string | 
     const value = config[name];
     if (value && new Set(value).size < FEW_BYTES)
       warnings.push(
-        `${variableOf(name)} was not made at random, so that it can be guessed: make one by \`openssl rand -base64 32\``,
+        `${variableOf(name)} is not random, so that it can be guessed: generate one with \`openssl rand -base64 32\``,
       );
   }
   if (config.retryWindow > config.retention) {

@@ -28,7 +28,7 @@ type Protocol = keyof typeof STYLES;
 
 /** `what=address`, separated by commas. */
 export function sourceList(protocol: Protocol, example: string): Kind<readonly SourceAddress[]> {
-  const allowed = `\`what=address\`, several separated by commas, e.g. \`usage=${example}\`; what is \`usage\`, \`events\`, \`sms\` or the name of a mapping`;
+  const allowed = `\`kind=address\`, several separated by commas, e.g. \`usage=${example}\`; kind is \`usage\`, \`events\`, \`sms\` or the name of a mapping`;
   return {
     allowed,
     read: (text) => {

@@ -197,7 +197,11 @@ describe('failures', () => {
     await w.stream('a', peer);
     await w.append('usage', usage(1, 100));
     await w.clock.advance(MINUTE);
-    assert.equal((await w.progress('a')).status.state, 'running', 'it may be a bad minute');
+    assert.equal(
+      (await w.progress('a')).status.state,
+      'running',
+      'the fault of the destination may be short',
+    );
     assert.equal((await w.progress('a')).status.actor, 'receiver');
     assert.deepEqual(await w.quarantined('a'), []);
     await w.clock.advance(5 * MINUTE);

@@ -9,8 +9,8 @@ const REFRESH = 10;
 /** The page of one inbox, for browsers. */
 export function inboxPage(summary: InboxSummary, requests: readonly InboxRequest[]): string {
   const name = escapeHtml(summary.name);
-  const empty = `<p>Nothing has come yet. Deliver to this address, or try
-<code>curl -d '{"hello":1}' …/inbox/${name}</code>. With <code>?answer=503</code> it answers just that.</p>`;
+  const empty = `<p>No request has arrived yet. Deliver to this address, or try
+<code>curl -d '{"hello":1}' …/inbox/${name}</code>. With <code>?answer=503</code> it answers with this status.</p>`;
   return htmlPage(
     `Inbox ${summary.name}`,
     `<h1>Inbox ${name}</h1>

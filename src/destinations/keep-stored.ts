@@ -60,7 +60,7 @@ export function strandedSecrets(
     message,
   });
   if (elsewhere) {
-    const moved = 'the destination is another one than before, and stored secrets are not sent there';
+    const moved = 'the destination has changed, and stored secrets are not sent to another one';
     return [
       ...masked.map((path) => fault(path, `${moved}: give this one in full instead of ${MASK}`)),
       ...omitted.map((field) =>
@@ -71,7 +71,7 @@ export function strandedSecrets(
   if (!readdressed) return [];
   return masked.map((path) => {
     const field = path.split('/')[1];
-    const message = `${MASK} stands for the secret of the address before: give the secret in full, or leave ${field} out to keep what is stored`;
+    const message = `${MASK} stands for the secret of the address before: give the secret in full, or leave ${field} out to keep the stored one`;
     return fault(path, message);
   });
 }

@@ -81,11 +81,7 @@ class FilterReader {
     if (group === undefined) return this.#conditions.read(object, path);
     if (groups.length > 1 || given('field')) {
       const names = [...groups, ...(given('field') ? ['field'] : [])].join(' and ');
-      return faults.add(
-        'NotAllowed',
-        path,
-        `has ${names}: what they mean together is not said; use one of them`,
-      );
+      return faults.add('NotAllowed', path, `has ${names}, which have no meaning together; use one of them`);
     }
     return this.#group(group, object[group], `${path}/${group}`, depth);
   }
@@ -101,7 +97,7 @@ class FilterReader {
       return faults.add(
         'NotAllowed',
         path,
-        '"or" stands only at the top of the list; inside a group use "any"',
+        '"or" is allowed only at the top of the list; inside a group use "any"',
       );
     }
     if (depth >= DEEPEST_GROUP) {

@@ -48,7 +48,7 @@ export async function* fromCloudEvents(
   }
   elements.end();
   if (elements.fault !== undefined) throw new UnreadableInput(elements.fault);
-  if (elements.empty) throw new UnreadableInput('it is empty, and no CloudEvent');
+  if (elements.empty) throw new UnreadableInput('it is empty, not a CloudEvent');
 }
 
 /** Whether the headers are those of a CloudEvent in binary mode. */
@@ -81,7 +81,10 @@ function fromEnvelope(kind: RecordKind, bytes: Uint8Array): Conversion {
   const coded = scalarText(envelope.data_base64);
   if (coded !== undefined) {
     if (envelope.data !== undefined && envelope.data !== null)
-      return fault('/data_base64', 'cannot stand beside data: which of them is the record is not said');
+      return fault(
+        '/data_base64',
+        'cannot be given with data: simstream cannot know which of them is the record',
+      );
     const decoded = parseElement(Buffer.from(coded, 'base64'));
     if ('fault' in decoded) return fault('/data_base64', decoded.fault);
     if (!isObject(decoded.value)) return fault('/data_base64', 'must be a record');

@@ -191,6 +191,6 @@ function answerOf(outcome: IngestOutcome, skipInvalid: boolean, leftOut = 0): Re
     case 'busy':
       throw new ApiError('Busy', outcome.cause, { retryAfter: outcome.retryAfter });
     case 'mismatch':
-      throw new ApiError('NotAllowed', 'The Idempotency-Key was used before with another body.');
+      throw new ApiError('NotAllowed', 'The Idempotency-Key was used before, with another body.');
   }
 }

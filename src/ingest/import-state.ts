@@ -50,7 +50,7 @@ export function loadImportState(path: string, mapping: string): Loaded {
       sessions: [string, SessionState][];
     };
     if (stored.version !== 1)
-      throw new Error(`it has version ${stored.version}, and this program knows version 1`);
+      throw new Error(`it has version ${stored.version}, and this program reads version 1`);
     if (stored.mapping !== mapping)
       throw new Error(`it belongs to the mapping ${stored.mapping}: name another file with --state`);
     return { type: 'loaded', state: { sessions: new Sessions(stored.sessions), files: stored.files } };

@@ -113,7 +113,7 @@ describe('records of another platform', () => {
       body: string,
       message: RegExp,
     ])[] = [
-      ['other+csv', 'usage', '', /There is no mapping other. There are: acme, json, grows\./],
+      ['other+csv', 'usage', '', /The mapping other does not exist. Known mappings: acme, json, grows\./],
       ['acme+csv', 'event', '', /makes usage records: send it to \/operator\/v1\/records\/usage/],
       ['acme+json', 'usage', '', /reads csv, not json/],
       ['grows+csv', 'usage', '', /cumulative counters.*share NATS.*simstream import/],
@@ -192,7 +192,7 @@ describe('CloudEvents', () => {
       [{ ...base, specversion: '2.0' }, '/specversion', /1\.0/],
       [{ ...base, data: undefined }, '/data', /missing/],
       [{ ...base, data: 'text' }, '/data', /record/],
-      [{ ...base, data_base64: 'e30=' }, '/data_base64', /beside data/],
+      [{ ...base, data_base64: 'e30=' }, '/data_base64', /cannot be given with data/],
       [{ ...base, datacontenttype: 'text/xml' }, '/datacontenttype', /JSON/],
       [{ ...base, data: { id: 5 } }, '/timestamp', /missing/],
     ];
@@ -215,7 +215,7 @@ describe('CloudEvents', () => {
     assert.match(JSON.stringify(answer), /the header ce-type/);
     for (const empty of ['', ' \n']) {
       const nothing = await post(empty, { 'content-type': 'application/cloudevents+json' });
-      assert.match(JSON.stringify(nothing), /no CloudEvent/);
+      assert.match(JSON.stringify(nothing), /not a CloudEvent/);
     }
     assert.deepEqual(await stored(), []);
   });

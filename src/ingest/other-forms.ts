@@ -73,7 +73,7 @@ export function mappingOf(
   if (!mapping) {
     const known = [...mappings.keys()].join(', ');
     throw refuse(
-      `There is no mapping ${name}. ${known ? `There are: ${known}.` : 'SIMSTREAM_MAPPINGS names the directory of mappings.'}`,
+      `The mapping ${name} does not exist. ${known ? `Known mappings: ${known}.` : 'SIMSTREAM_MAPPINGS names the directory of mappings.'}`,
     );
   }
   if (mapping.kind !== kind)

@@ -16,6 +16,6 @@ export function clockFaults(nodes: readonly NodeView[]): string[] {
   const seconds = Math.round(Math.abs(median) / 1_000);
   const side = median > 0 ? 'behind' : 'ahead of';
   return [
-    `the clock of this node is ${seconds} s ${side} the clocks of most nodes: set it, for example with NTP`,
+    `the clock of this node is ${seconds} s ${side} the clocks of most nodes: correct it, for example with NTP`,
   ];
 }

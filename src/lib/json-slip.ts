@@ -25,10 +25,9 @@ export function jsonSlip(text: string): string | undefined {
     const { comment, comma, quote, word } = groups;
     const place = placeOf(text, index);
     if (comment) return `JSON has no comments, and one begins at ${place}: remove it`;
-    if (comma) return `the comma at ${place} has nothing behind it: remove it`;
-    if (quote)
-      return `texts and names stand in straight double quotes, and there is another quote at ${place}`;
-    if (word) return `JSON has no ${word}, which stands at ${place}: use null, true, false or a number`;
+    if (comma) return `no value follows the comma at ${place}: remove it`;
+    if (quote) return `texts and names need straight double quotes, and the quote at ${place} is another one`;
+    if (word) return `JSON has no ${word}, which is at ${place}: use null, true, false or a number`;
   }
   return undefined;
 }

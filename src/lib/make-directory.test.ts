@@ -54,8 +54,8 @@ describe('a directory that is needed', () => {
   });
 
   test('is refused by a file system that takes none, at once', { skip: !existsSync('/proc/self') }, () => {
-    fault('/proc/x', /\/proc takes no directories/);
-    fault('/proc/x/y/z', /\/proc takes no directories/);
+    fault('/proc/x', /\/proc does not support directories/);
+    fault('/proc/x/y/z', /\/proc does not support directories/);
     fault('/proc/self/x', /proc/);
   });
 

@@ -66,10 +66,10 @@ function reasonOf(error: unknown, place: string): string {
     case 'EROFS':
       return `the file system of ${place} is read-only`;
     case 'ENOENT':
-      return `the file system of ${place} takes no directories`;
+      return `the file system of ${place} does not support directories`;
     case 'ENOSPC':
     case 'EDQUOT':
-      return `there is no room left on the file system of ${place}`;
+      return `the file system of ${place} is full`;
     case 'ENAMETOOLONG':
       return 'the path is too long';
     case 'ELOOP':

@@ -223,7 +223,7 @@ async function checkBackup(
   });
   if (!check.sound)
     throw new Error(
-      `the backup is damaged: take another one, or run \`simstream repair --data-dir ${from}\` and restore what is left`,
+      `the backup is damaged: use another one, or run \`simstream repair --data-dir ${from}\` and restore the rest`,
     );
   return check;
 }

@@ -279,7 +279,7 @@ describe('backup and restore', () => {
       const restored = join(parent, 'restored');
       await assert.rejects(
         restoreStore(to, restored, work),
-        /the backup is damaged: take another one, or run/,
+        /the backup is damaged: use another one, or run/,
       );
       assert.equal(existsSync(restored), false);
     }));

@@ -146,7 +146,7 @@ async function readBack(
   const blocks = ({ tableBlocks }: StoreCheck) => tableBlocks;
   if (after.damagedPageCount + after.damagedDocumentCount > 0 || blocks(after) > blocks(before))
     throw new Error(
-      'what was written reads back differently: the disk is not to be trusted. Nothing was replaced',
+      'the disk returns other bytes than were written, so it cannot be trusted. Nothing was replaced',
     );
 }
 

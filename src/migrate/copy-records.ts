@@ -87,7 +87,7 @@ export async function copyPartition(copy: PartitionCopy): Promise<void> {
     throw new Difference(`partition ${partition} of the target holds more than the source: ${STRANGER}`);
 }
 
-const STRANGER = 'something else wrote to it. Stop every node there and migrate to an empty target';
+const STRANGER = 'another program wrote to it. Stop every node there and migrate to an empty target';
 
 /** The first of the blocks is to get the sequence `at`. */
 async function store(copy: PartitionCopy, pieces: readonly Piece[], at: number): Promise<void> {

@@ -169,7 +169,7 @@ describe('a migration', () => {
     await refused(changed, /a node ran on this data directory since/);
   });
 
-  test('tells of a target that something else wrote to', async (context) => {
+  test('tells of a target that another program wrote to', async (context) => {
     const { clock, source } = await setUp(context);
     const target = new TestTarget(clock, PARTITIONS);
     target.killAt = 6;

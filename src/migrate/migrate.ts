@@ -136,8 +136,8 @@ async function whyNot(
 ): Promise<string | undefined> {
   if (source.log.partitions !== target.log.partitions) {
     return (
-      `the source has ${source.log.partitions} partitions and the target ${target.log.partitions}, and where an ` +
-      `organisation's records are depends on their number: set SIMSTREAM_PARTITIONS to ${source.log.partitions}, ` +
+      `the source has ${source.log.partitions} partitions and the target ${target.log.partitions}, and the partition of an ` +
+      `organisation depends on their number: set SIMSTREAM_PARTITIONS to ${source.log.partitions}, ` +
       'with an empty target'
     );
   }

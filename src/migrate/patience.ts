@@ -32,6 +32,8 @@ export function patience(clock: Clock, signal: AbortSignal, waiting: (cause: str
 export function requireStored(outcome: WriteOutcome, key: string): void {
   if (outcome.type === 'unavailable') throw new StoreUnavailable(outcome.cause);
   if (outcome.type === 'conflict') {
-    throw new Error(`the document ${key} was changed by somebody else: stop every node and other migration`);
+    throw new Error(
+      `the document ${key} was changed by another program: stop every node and every other migration`,
+    );
   }
 }

@@ -82,13 +82,13 @@ export async function admit(
     if (migration.state === 'done') return { type: 'done', since: migration.since };
     if (migration.epoch !== source.epoch) {
       return refused(
-        'a node ran on this data directory since the migration began: migrate it anew, to an empty target',
+        'a node ran on this data directory since the migration began: migrate it again, to an empty target',
       );
     }
     if (target.mostBytes < migration.mostBytes) {
       return refused(
         `the target takes blocks of ${target.mostBytes} bytes now, and took ${migration.mostBytes} when this migration ` +
-          'began: set max_payload of the NATS servers to what it was, or use an empty target',
+          'began: set max_payload of the NATS servers to its earlier value, or use an empty target',
       );
     }
     return { type: 'unfinished', migration };

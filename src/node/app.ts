@@ -70,7 +70,7 @@ function appParts(parts: NodeParts, demo: boolean): AppParts {
   const { memory } = ingest;
   telemetry.observe({
     name: 'simstream_body_memory_bytes',
-    help: 'Bytes of memory for bodies and blocks that is used again, by state',
+    help: 'Bytes of reused memory for bodies and blocks, by state',
     label: 'state',
     read: () => ({ used: memory.usedBytes, free: memory.freeBytes }),
   });

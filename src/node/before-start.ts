@@ -46,8 +46,8 @@ export async function lookAtMigrations(
   const at = new Date(migratedAt).toISOString();
   logger.warn(
     { event: 'storage.migrated', dataDir, migratedAt: at },
-    `what ${dataDir} holds was migrated to NATS at ${at}; data streams that run there deliver the same records again ` +
-      'from here: stop this node and set SIMSTREAM_NATS_URL, unless you mean to go back',
+    `the data of ${dataDir} was migrated to NATS at ${at}; if data streams run there, this node delivers the same records ` +
+      'again: stop it and set SIMSTREAM_NATS_URL, unless you want to go back',
   );
 }
 

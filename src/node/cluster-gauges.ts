@@ -10,12 +10,12 @@ export function observeCluster({ observe }: Pick<Telemetry, 'observe'>, nodes: N
   });
   observe({
     name: 'simstream_nodes_view_age_seconds',
-    help: 'Since this node last saw a heartbeat of its own: what it shows of nodes and partitions can be that old',
+    help: 'Seconds since this node last saw a heartbeat of its own: the greatest age of the nodes and partitions that it shows',
     read: () => (nodes.snapshot().ageMs ?? 0) / 1_000,
   });
   observe({
     name: 'simstream_quorum',
-    help: '1 while the storage takes writes of this node, otherwise 0',
+    help: '1 while the storage accepts writes of this node, otherwise 0',
     read: () => Number(nodes.snapshot().quorum),
   });
   observe({

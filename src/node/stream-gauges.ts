@@ -47,7 +47,7 @@ export function createStreamGauges(parts: Parts): StreamGauges {
   });
   telemetry.observe({
     name: 'simstream_oldest_pending_seconds',
-    help: 'Age of the oldest record that waits for a data stream of these partitions; 0 if none does',
+    help: 'Age of the oldest pending record of a data stream of these partitions; 0 if none is pending',
     read: () => (counts.oldest === undefined ? 0 : Math.max(0, clock.now() - counts.oldest) / 1000),
   });
   return {

@@ -115,5 +115,5 @@ function messageOf({ event, records = 0, expiresAt = 0 }: News, subject: Subject
   }
 }
 
-const counted = (records: number) => (records === 1 ? '1 record waits' : `${records} records wait`);
+const counted = (records: number) => (records === 1 ? '1 record waits' : `${records} records are waiting`);
 const iso = (time: number) => new Date(time).toISOString();

@@ -8,7 +8,7 @@ export function minimalPage({ version, demo }: { version: string; demo: boolean 
   readonly body: string;
 } {
   const inbox = demo
-    ? '<li><a href="/inbox/first">Inbox</a>: what the first data stream of the demo delivers, as it arrives</li>'
+    ? '<li><a href="/inbox/first">Inbox</a>: the records that the first data stream of the demo delivers, as they arrive</li>'
     : '';
   return {
     title: 'simstream',

@@ -37,7 +37,7 @@ export function parsePrivacy(raw: unknown): Parsed {
   const drop = readPaths(given.drop, '/drop', add);
   const hash = readPaths(given.hash, '/hash', add);
   for (const [at, path] of hash.entries()) {
-    if (drop.includes(path)) add('NotAllowed', `/hash/${at}`, `${path} is in drop too: choose one of them`);
+    if (drop.includes(path)) add('NotAllowed', `/hash/${at}`, `${path} is also in drop: choose one of them`);
   }
   if (drop.length + hash.length > MOST_PATHS) {
     add('OutOfRange', '', `has ${drop.length + hash.length} paths: up to ${MOST_PATHS} are allowed`);

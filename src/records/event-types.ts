@@ -162,7 +162,7 @@ const ROWS: readonly Row[] = [
     10_003,
     'Data stream records expiring',
     STREAM,
-    'Records that wait in a data stream expire within 24 hours, or within one. `detail`: the stream, `expires_at`.',
+    'Pending records of a data stream expire within 24 hours, or within one. `detail`: the stream, `expires_at`.',
   ],
   [
     10_004,

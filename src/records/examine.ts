@@ -95,7 +95,7 @@ export function examineRecord(kind: RecordKind, bytes: Uint8Array): Examined {
   const faults = RULES[kind].flatMap((rule) => check(rule, record));
   const [fault, ...others] = faults;
   if (fault) {
-    const also = others.length > 0 ? `; also at fault: ${others.map((other) => other.path).join(', ')}` : '';
+    const also = others.length > 0 ? `; also faulty: ${others.map((other) => other.path).join(', ')}` : '';
     return { type: 'invalid', fault: { path: fault.path, message: fault.message + also } };
   }
   const alert = valueAt(record, 'alert');

@@ -1,6 +1,6 @@
 /** The forms in which destinations get records: values of `destination.format`, and what a receiver sees. */
 export const FORMATS = {
-  Json: 'Records as JSON, as they came in: an array of them, each alone, or one a line in a file.',
+  Json: 'Records as JSON, with the bytes that ingest received: as an array, each alone, or one a line in a file.',
   NdJson: 'One record a line, as JSON.',
   Csv: 'A table with a header.',
   CloudEvents:

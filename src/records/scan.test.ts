@@ -177,7 +177,7 @@ describe('a record with a fault', () => {
   test('names every field at fault', async () => {
     const fault = await faultOf('usage', recordText({ ...USAGE, id: 'null', cost: '[]', volume: undefined }));
     assert.equal(fault.path, '/id');
-    assert.match(fault.message, /also at fault: \/volume\/total, \/volume\/rx, \/volume\/tx, \/cost$/);
+    assert.match(fault.message, /also faulty: \/volume\/total, \/volume\/rx, \/volume\/tx, \/cost$/);
   });
 
   test('is not an object', async () => {

@@ -76,7 +76,7 @@ const MAP_SIZE = 2 ** 40;
  */
 const ROOM = { forOthers: 4 * 2 ** 20, ofValues: 2, ofKey: 2 * PAGE_SIZE };
 const AFTER_LOSS =
-  'what it held is gone when this process ends: stop all nodes of this directory, and restore it from a backup';
+  'its data is gone when this process ends: stop all nodes of this directory, and restore it from a backup';
 /** A killed reader (a tool that inspected the store) pins old pages until its entry is removed. */
 const READER_CHECK_EVERY = 60_000;
 /** Each write looks too; an idle node must notice it as well before it delivers for long what another one delivers. */

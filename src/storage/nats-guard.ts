@@ -191,7 +191,7 @@ async function compare(
       const saved =
         outcome.saved > 0 ? `; ${outcome.saved} messages that its leader lacked were stored again` : '';
       report(
-        `replicas of the stream ${name} differed from its leader and were copied anew, on ${outcome.servers.join(', ')}${saved}. ${SEE}`,
+        `replicas of the stream ${name} differed from its leader and were copied again, on ${outcome.servers.join(', ')}${saved}. ${SEE}`,
       );
       return 'rebuilt';
     }

@@ -93,7 +93,7 @@ export function publisher(
     withinMs: number | undefined,
     by?: number,
   ): Promise<Published> => {
-    const what = `what ${subject} holds cannot be read`;
+    const what = `the message of ${subject} cannot be read`;
     const last = await ask(what, () => lastOf(subject), withinMs);
     if (last?.header.get(WRITER) === id || last?.header.get(MESSAGE_ID) === id)
       return { type: 'stored', sequence: last.seq, duplicate: true };

@@ -48,7 +48,7 @@ const MOST_WITHOUT_FILE = 128 * 2 ** 20;
 /** Each write looks too; an idle node must notice it as well. ms. */
 const FILE_CHECK_EVERY = 2_000;
 const AFTER_LOSS =
-  'what it held is gone when this process ends: stop all nodes of this directory, and restore it from a backup';
+  'its data is gone when this process ends: stop all nodes of this directory, and restore it from a backup';
 export class SegmentLog {
   readonly #options: SegmentLogOptions;
   readonly #queue = createKeyedQueue<'write'>();

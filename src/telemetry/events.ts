@@ -149,7 +149,7 @@ export function events(metrics: Metrics, logger: Logger, repeated: RepeatedLines
       metrics.loopBlocked.inc({ what: metrics.bounded('what', event.what) });
       const durationMs = Math.round(event.durationMs);
       const fields = { event: 'loop.blocked', ...event, durationMs };
-      const text = `the node did nothing else for ${durationMs} ms: ${event.what}`;
+      const text = `one piece of work blocked the node for ${durationMs} ms: ${event.what}`;
       repeated.write(`loop ${event.what}`, 'warn', fields, text);
     },
     platformFault: (event) => {

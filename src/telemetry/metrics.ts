@@ -75,7 +75,11 @@ export function createMetrics(registry: Registry, version: string) {
       'kind',
       'reason',
     ),
-    sourceMessages: counter('simstream_source_messages_total', 'Messages of sources that are done', 'source'),
+    sourceMessages: counter(
+      'simstream_source_messages_total',
+      'Messages of sources that are stored or rejected',
+      'source',
+    ),
     sourceRejected: counter(
       'simstream_source_rejected_total',
       'Records and whole messages of sources that cannot be stored and were published as rejected',
@@ -172,7 +176,7 @@ export function createMetrics(registry: Registry, version: string) {
     ),
     loopBlocked: counter(
       'simstream_loop_blocked_total',
-      'Times that the node did only one thing for 200 ms or more, by what it was',
+      'Times that one piece of work blocked the node for 200 ms or more, by the work',
       'what',
     ),
     platformFaults: counter('simstream_platform_faults_total', "simstream's own faults", 'component'),

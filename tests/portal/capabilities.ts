@@ -75,7 +75,7 @@ export function capabilityTests(): void {
       await send(3, 3, 5);
       ({ page, faults } = await openWindow(browser));
       await signIn(page, world.node.url, 'ada');
-      await page.getByText('There are no data streams yet').waitFor();
+      await page.getByText('You have no data streams yet').waitFor();
       await go(page, `/data-streams/new?type=RestAPI&kind=events&name=${NAME}`);
       const preview = page.getByRole('region', { name: 'Preview' });
       await preview.getByText('3 records arrived. All of them would be delivered.').waitFor();
@@ -296,7 +296,7 @@ export function capabilityTests(): void {
       if (!browser) return t.skip();
       await tab('Ledger');
       await page
-        .getByText(`${2 * MANY + 1} records arrived, ${2 * MANY + 1} of them were delivered. It adds up.`)
+        .getByText(`${2 * MANY + 1} records arrived, ${2 * MANY + 1} of them were delivered. The counts add up.`)
         .waitFor();
       for (const [button, name, content] of [
         ['Download CSV', `ledger-${NAME}.csv`, /^hour,records,.*\r\n2/],
@@ -330,7 +330,7 @@ export function capabilityTests(): void {
       await page.keyboard.press('Escape');
       assert.ok(!(await page.content()).includes(secret));
       await page.getByRole('button', { name: 'Send test message' }).click();
-      await page.getByText('The test message was taken').waitFor();
+      await page.getByText('The receiver accepted the test message').waitFor();
       const told = world.received.filter(({ path }) => path === '/told');
       assert.equal(told.length, 1);
       const headers = told[0]?.headers as Record<string, string>;

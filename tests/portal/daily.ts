@@ -178,7 +178,7 @@ export function dailyTests(): void {
     test('what cannot be read says so, and is read at the next try; a stream that is not taken up yet is Pending', async (t) => {
       if (!browser) return t.skip();
       await page.goto(`${world.node.url}/data-streams/a/b`);
-      await page.getByRole('heading', { name: 'There is nothing here' }).waitFor();
+      await page.getByRole('heading', { name: 'This page does not exist' }).waitFor();
       const list = ({ pathname }: URL) => pathname.endsWith('/api/v2/data_stream');
       await page.route(list, (route) =>
         route.fulfill({ status: 500, json: { message: 'A fault of ours.' } }),

@@ -156,7 +156,7 @@ describe('the ledger', () => {
     const of = (more: object) => explainLedger(hour('', 10, more));
     assert.deepEqual(of({}), {
       settled: true,
-      words: '10 records arrived, 10 of them were delivered. It adds up.',
+      words: '10 records arrived, 10 of them were delivered. The counts add up.',
     });
     assert.match(of({ delivered: 8, pending: 2 }).words, /2 still wait/);
     assert.match(of({ delivered: 8, quarantined: 1, expired: 1 }).words, /1 were refused.*1 expired/);

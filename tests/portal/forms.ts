@@ -53,11 +53,11 @@ export function formTests(): void {
           if (!browser) return;
           ({ page } = await openWindow(browser));
           await signIn(page, world.node.url, 'ada');
-          await page.getByText('There are no data streams yet').waitFor();
+          await page.getByText('You have no data streams yet').waitFor();
         }
         const open = async () => {
           await go(page, '/data-streams');
-          await page.getByText('There are no data streams yet').waitFor();
+          await page.getByText('You have no data streams yet').waitFor();
           await go(page, `/data-streams/new?type=${connectionType}&step=destination`);
           await page.getByRole('button', { name: 'Create', exact: true }).waitFor();
         };
@@ -122,7 +122,7 @@ export function formTests(): void {
         .waitFor();
       assert.equal(await page.getByLabel('URL').inputValue(), url);
       await go(page, '/data-streams');
-      await page.getByText('There are no data streams yet').waitFor();
+      await page.getByText('You have no data streams yet').waitFor();
     });
 
     test('a fault of the filters leads back to the step that has them', async (t) => {

@@ -258,7 +258,7 @@ export function journeyTests(): void {
       const id = await streamId();
       const window = await openWindow(browser);
       await signIn(window.page, world.node.url, 'ben');
-      await window.page.getByText('There are no data streams yet').waitFor();
+      await window.page.getByText('You have no data streams yet').waitFor();
       await go(window.page, `/data-streams/${id}`);
       await window.page.getByText('cannot be shown').waitFor();
       assert.equal(await window.page.getByText('Purges').count(), 0);
@@ -275,7 +275,7 @@ export function journeyTests(): void {
       if (!browser) return t.skip();
       await go(page, '/data-streams/new?type=RestAPI&kind=events&name=Again');
       await page.getByRole('combobox', { name: 'Begin with' }).click();
-      await page.getByRole('option', { name: 'All records that are kept, 7 d' }).click();
+      await page.getByRole('option', { name: 'All kept records, 7 d' }).click();
       await page.getByRole('button', { name: 'Next: destination' }).click();
       await page.getByLabel('URL').fill(`${world.receiver.url}/again`);
       await page.getByRole('button', { name: 'Create', exact: true }).click();
@@ -307,7 +307,7 @@ export function journeyTests(): void {
       await dialog.getByText('Purges').waitFor();
       await dialog.getByText(/What is lost/).waitFor();
       await dialog.getByRole('button', { name: 'Delete' }).click();
-      await page.getByText('There are no data streams yet').waitFor();
+      await page.getByText('You have no data streams yet').waitFor();
       assert.deepEqual(faults, []);
     });
 

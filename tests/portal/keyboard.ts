@@ -108,7 +108,7 @@ export function keyboardTests(): void {
       await page.getByRole('dialog').waitFor();
       await tabTo('button', 'Delete');
       await press('Enter');
-      await page.getByText('There are no data streams yet').waitFor();
+      await page.getByText('You have no data streams yet').waitFor();
       assert.deepEqual(faults, []);
       await page.context().close();
     });

@@ -303,7 +303,7 @@ export function loginTests(): void {
       await page.getByRole('tab', { name: 'Overview', selected: true }).waitFor();
       const answer = await page.goto(`${world.node.url}/no/such/page`);
       assert.equal(answer?.status(), 404);
-      await page.getByRole('heading', { name: 'There is nothing here' }).waitFor();
+      await page.getByRole('heading', { name: 'This page does not exist' }).waitFor();
     });
 
     test('when the node limits calls the page says so and asks less often', async (t) => {

@@ -105,7 +105,7 @@ export function recordTests(world: AnyNodeWorld): void {
         assert.equal(status, 422, text);
         const { error_token, message } = JSON.parse(text) as { error_token: string; message: string };
         assert.equal(error_token, 'NotAllowed');
-        assert.match(message, /Idempotency-Key was used before with another body/);
+        assert.match(message, /Idempotency-Key was used before, with another body/);
       }
     }
     // At all of them at the same moment: one stores them, the others find them stored.

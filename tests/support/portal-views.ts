@@ -122,7 +122,7 @@ export function views({ running, failed, quarantined, paused }: Populated): View
     tab('attempts', 'Attempts', (page) => page.getByRole('table').waitFor()),
     tab('tail', 'Live tail', (page) => page.locator('.tail summary').first().click()),
     tab('quarantine', 'Quarantine', (page) => page.getByText(/Nothing here|Send again/).waitFor()),
-    tab('ledger', 'Ledger', (page) => page.getByText('It adds up').waitFor()),
+    tab('ledger', 'Ledger', (page) => page.getByText('The counts add up').waitFor()),
     tab('settings', 'Settings', (page) => page.getByRole('button', { name: 'Save destination' }).waitFor()),
     {
       name: 'details-error',
@@ -297,7 +297,7 @@ export function views({ running, failed, quarantined, paused }: Populated): View
       open: async (page) => {
         await page.keyboard.press('Escape');
         await go(page, '/data-streams/a/b');
-        await heading(page, 'There is nothing here');
+        await heading(page, 'This page does not exist');
       },
     },
   ];
@@ -338,7 +338,7 @@ export function troubledViews(url: string, { running }: Pick<Populated, 'running
             await page.unrouteAll({ behavior: 'ignoreErrors' });
             // Where nothing is read but who is signed in.
             await page.goto(`${url}/data-streams/a/b`);
-            await heading(page, 'There is nothing here');
+            await heading(page, 'This page does not exist');
             await page.route(
               ({ pathname }) => calls.some((call) => pathname.endsWith(call)),
               (route) =>

@@ -110,7 +110,7 @@ function manySeriesRoute({ registry, activity }: DataStreamActivityParts): Route
     query: Type.Object({
       ids: Type.String({
         pattern: `^${id}(,${id}){0,${MOST_SERIES - 1}}$`,
-        description: `Ids of data streams, up to ${MOST_SERIES}, joined by commas. One that is not found is left out.`,
+        description: `Ids of data streams, up to ${MOST_SERIES}, joined by commas. Unknown ids are left out.`,
         examples: ['5f3a9c1e'],
       }),
       range: Range,

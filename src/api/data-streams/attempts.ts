@@ -81,14 +81,14 @@ export function attemptRoutes({ registry, activity, exchange }: AttemptParts): R
       operationId: 'GetDataStreamAttempt',
       summary: 'Request and answer of a delivery attempt',
       description:
-        'The request of the attempt that says most: the first that failed, or the last. Values of headers that may be secret are masked, bodies are cut. They are kept in the memory of the node that delivered: of the last ten attempts of a stream with one, every failed attempt and at least one delivered attempt a second.',
+        'The most informative request of the attempt: the first that failed, or the last. Values of headers that may be secret are masked, bodies are cut. The node that delivered keeps them in memory: for the last ten attempts of a stream that have one, for every failed attempt, and for at least one delivered attempt a second.',
       params: AttemptParameters,
       responses: { 200: { description: 'The request and its answer.', schema: ExchangeSchema } },
       handler: async ({ params: { id, attempt_id }, identity }) => {
         const { document } = await findStream(registry, identity.organisationId, id);
         const found = await exchange(document, attempt_id);
         if (!found) {
-          const message = `The request of attempt ${attempt_id} is not kept, or not any more.`;
+          const message = `The request of attempt ${attempt_id} is not kept, or no longer kept.`;
           throw new ApiError('NotFound', message);
         }
         return { status: 200, body: showExchange(found) };

@@ -28,7 +28,7 @@ export class FieldReader {
   members(given: object | undefined, path: string, known: readonly string[]): void {
     for (const name of Object.keys(given ?? {}).slice(0, MOST_MEMBERS)) {
       if (!known.includes(name))
-        this.fault('NotAllowed', `${path}/${name}`, `is unknown; there are ${known.join(', ')}`);
+        this.fault('NotAllowed', `${path}/${name}`, `is unknown; known are ${known.join(', ')}`);
     }
   }
 
@@ -47,7 +47,7 @@ export class FieldReader {
       given,
       '/status/id',
       [1, 2],
-      '1 Running or 2 Paused: the others come about by themselves',
+      '1 Running or 2 Paused: simstream sets the others itself',
     );
     return id && (id === 1 ? 'running' : 'paused');
   }

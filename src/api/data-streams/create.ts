@@ -102,7 +102,7 @@ export async function testDataStream(
   const checked = await mustBeReachable(parts, destination.configured, reference, signal);
   const message =
     checked === 'connection'
-      ? `${target}: the address answers. No request was sent, so whether it takes records is not known yet.`
+      ? `${target}: the address answers. No request was sent, so it is not known yet whether it accepts records.`
       : `${target} accepts these credentials. No record was delivered.`;
   return { status: 200, body: { reachable: true, target, checked, message } };
 }
@@ -204,7 +204,7 @@ async function mustStillHaveRoom(
 function tooMany(most: number): ApiError {
   return new ApiError(
     'NotAllowed',
-    `The organisation has ${most} data streams, which is the most it may have; delete one first.`,
+    `The organisation has ${most} data streams, which is the limit; delete one first.`,
   );
 }
 

@@ -44,7 +44,7 @@ export function destinationChangeSchema(types: readonly DestinationType[]) {
     {
       'x-component': 'DestinationChange',
       description:
-        'While the connection type stays the same, what is not given stays as it is, and an empty text removes an optional field. A mask (`***`) keeps the stored secret. A destination at another host, account or project needs its secrets again; at another path of the same host a mask is refused, and a field that is left out stays.',
+        'While the connection type stays the same, fields that are left out stay as they are, and an empty text removes an optional field. A mask (`***`) keeps the stored secret. A destination at another host, account or project needs its secrets again; at another path of the same host a mask is refused; leave the field out to keep it.',
     } satisfies DocumentKeywords,
   );
 }

@@ -113,7 +113,7 @@ const OPTIONS: BodyExamples = {
     value: { ...events('Handle with care', []), auto_restart: false },
   },
   'Option: take over': {
-    summary: 'Begins exactly where another stream ends, and pauses that one',
+    summary: 'Begins exactly where another stream ends, and pauses it',
     value: { ...events('The new service', []), continue_from: '5f3a9c1e' },
   },
   'Option: children': {
@@ -170,13 +170,13 @@ export function patchExamples(): BodyExamples {
     },
     Rename: { summary: 'Another name', value: { name: 'Alerts of the north' } },
     'Replace the filters': {
-      summary: 'For everything that is not delivered yet',
+      summary: 'For all records that are not delivered yet',
       value: { filters: [{ field: 'event_type_id', value: [3, 5] }] },
     },
     'Erase the filters': { summary: 'All events from now on', value: { filters: [] } },
     'Pause and erase the filters': { summary: 'Both at once', value: { status: { id: 2 }, filters: [] } },
     Repoint: {
-      summary: 'Another destination; the stream keeps its place, and what is not given stays',
+      summary: 'Another destination; the stream keeps its cursor, and fields that are left out stay',
       value: { destination: webhook },
     },
   };

@@ -40,10 +40,10 @@ const Row = Type.Object(
     filtered: Count('Records that do not pass the filters.'),
     delivered: Count('Records that the destination took.'),
     quarantined: Count(
-      'Records that the destination refused for good, also those that were sent again since.',
+      'Records that the destination refused for good, with those that were sent again since.',
     ),
     expired: Count('Records that were not delivered within the retention.'),
-    pending: Count('Records that wait.'),
+    pending: Count('Records that are not delivered yet.'),
     volume_total: Sum(
       'Of usage: the sum of `volume.total` over the delivered records, exact. Text, because a double would round it.',
     ),
@@ -96,7 +96,7 @@ export function ledgerRoutes({ registry, clock }: LedgerParts): Route[] {
       path: `${PATH}/:id/ledger`,
       operationId: 'GetDataStreamLedger',
       tags: ['Data Streamer'],
-      summary: 'What has become of the records of a data stream, by the hour of their arrival',
+      summary: 'The ledger of a data stream: its records by the hour of their arrival',
       description: `Oldest first; hours without records are left out. With \`Accept: text/csv\` a table with a column for each pair of currency and traffic type. ${ALL_OR_PAGES}`,
       access: 'read',
       params: DataStreamParameters,

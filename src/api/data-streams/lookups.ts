@@ -45,10 +45,10 @@ const ConnectionType = Type.Object(
           ),
         ),
       }),
-      { description: 'What to do at the destination before a stream can deliver to it, in order.' },
+      { description: 'Steps at the destination before a stream can deliver to it, in order.' },
     ),
     formats: Type.Array(Type.String(), {
-      description: 'What `destination.format` may be; the first is the default.',
+      description: 'The values of `destination.format`; the first is the default.',
     }),
     schema: Type.Unsafe<unknown>({
       type: 'object',
@@ -63,7 +63,9 @@ const FilterField = Type.Object(
   {
     id: Type.String({ description: 'The value of `field`. Any other path of a record may be used too.' }),
     description: Type.String(),
-    data_stream_types: Type.Array(Type.Integer(), { description: `Of which streams: ${TYPES_IN_WORDS}.` }),
+    data_stream_types: Type.Array(Type.Integer(), {
+      description: `The types of streams that have it: ${TYPES_IN_WORDS}.`,
+    }),
   },
   { 'x-component': 'FilterField' },
 );
@@ -161,7 +163,7 @@ export function eventTypeRoutes(): Route[] {
       operationId: 'GetEventTypes',
       tags: ['Event'],
       summary: 'List the event types with a name',
-      description: 'The set is open: events of other types are delivered too, and filters take any id.',
+      description: 'The set is open: events of other types are delivered, too, and filters accept any id.',
       access: 'read',
       responses: { 200: { description: 'All of them.', schema: Type.Array(EventTypeEntry) } },
       handler: () => ({ status: 200, body: entries }),
@@ -177,8 +179,7 @@ export function sampleRecordRoute(): Route {
     operationId: 'GetDataStreamSampleRecord',
     tags: ['Data Streamer'],
     summary: 'A sample of the records that a data stream delivers',
-    description:
-      'For building a receiver before the first record comes. Nothing of it belongs to a real device.',
+    description: 'For building a receiver before the first record comes. It belongs to no real device.',
     access: 'read',
     query: Type.Object({
       data_stream_type: Type.Integer({

@@ -43,9 +43,9 @@ const MOST_LAG_MINUTES = 10_080;
 const MEANINGS = {
   error: 'a data stream goes to Error and delivers nothing any more',
   recovered: 'a data stream that was in Error delivers again',
-  expiring: 'the oldest record that waits expires in 24 hours, and again in one hour',
+  expiring: 'the oldest pending record expires in 24 hours, and again in one hour',
   lag: 'the oldest record has waited for `lag_minutes`; not for paused data streams',
-  quarantine: 'records were put into quarantine, because the destination refused them',
+  quarantine: 'records were quarantined, because the destination refused them',
 } as const satisfies Record<(typeof NOTIFICATION_EVENTS)[number], string>;
 
 const Events = Type.Array(Type.Enum([...NOTIFICATION_EVENTS]), {
@@ -66,14 +66,14 @@ const Given = Type.Object(
     url: Type.String({
       minLength: 1,
       maxLength: 2048,
-      description: 'Where messages are sent, by POST. What is masked in the answer may be sent back.',
+      description: 'Messages are sent to it by POST. A masked value of an answer may be sent back.',
       examples: [EXAMPLE_RECEIVER],
     }),
     signing_secret: Type.Optional(
       Type.String({
         maxLength: 512,
         description:
-          'Signs each message as Standard Webhooks describes. If it is left out, the stored one stays; an empty text removes it.',
+          'Signs each message as Standard Webhooks describes. If it is left out, the stored secret stays; an empty text removes it.',
         examples: ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'],
       }),
     ),
@@ -97,7 +97,7 @@ const View = Type.Object(
           message: nullable(Type.String({ description: 'Why the last try failed; null: there was none' })),
           next_at: Type.String({ format: 'date-time', description: 'When the next one is tried' }),
         },
-        { description: 'Messages that wait to be sent; null: none does' },
+        { description: 'Messages that wait to be sent; null: none' },
       ),
     ),
     default_receiver: Type.Boolean({
@@ -112,14 +112,14 @@ type Request<Body = undefined> = RouteRequest<unknown, unknown, Body, Identity>;
 /** Who is notified about the data streams of an organisation: read, set, remove, test. */
 export function notificationRoutes(parts: NotificationParts): Route[] {
   const { registry } = parts;
-  const shown = { description: 'Who is notified, and of what.', schema: View };
+  const shown = { description: 'The receiver of notifications, and the events that it gets.', schema: View };
   return [
     defineRoute({
       ...base,
       method: 'GET',
       path: PATH,
       operationId: 'GetNotification',
-      summary: 'Who is notified when a data stream of the organisation needs attention',
+      summary: 'Get the receiver of notifications about data streams that need attention',
       access: 'read',
       responses: { 200: shown },
       handler: async ({ identity: { organisationId } }) => {
@@ -132,7 +132,7 @@ export function notificationRoutes(parts: NotificationParts): Route[] {
       method: 'PUT',
       path: PATH,
       operationId: 'PutNotification',
-      summary: 'Set who is notified',
+      summary: 'Set the receiver of notifications',
       description:
         'One receiver for all data streams of the organisation. Messages are webhooks as Standard Webhooks describes, at most one an hour for each data stream and event, and they are sent again for a day until the receiver answers 2xx. The same facts also come as events with type ids from 10001 in the event streams of the organisation.',
       access: 'write',
@@ -157,7 +157,7 @@ export function notificationRoutes(parts: NotificationParts): Route[] {
       method: 'DELETE',
       path: PATH,
       operationId: 'DeleteNotification',
-      summary: 'Notify nobody any more',
+      summary: 'Remove the receiver of notifications',
       access: 'write',
       responses: { 202: { description: 'Accepted.' } },
       errors: ['Busy'],
@@ -181,7 +181,7 @@ export function notificationRoutes(parts: NotificationParts): Route[] {
         if (!stored) throw new ApiError('NotFound', 'No receiver is set: set one with PUT first.');
         parts.rateLimits.testRecord(organisationId);
         const result = await parts.testNotification(stored.document, signal);
-        return { status: 200, body: showTest(result, 'The receiver took the test message.') };
+        return { status: 200, body: showTest(result, 'The receiver accepted the test message.') };
       },
     }),
   ];

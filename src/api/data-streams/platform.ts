@@ -46,7 +46,7 @@ export function dataStreamPlatformRoute({ platform, retentionMs }: PlatformParts
     tags: ['Data Streamer'],
     summary: 'The identities that a destination must admit, and how long records are kept',
     access: 'read',
-    responses: { 200: { description: 'The values for the caller’s organisation.', schema: Platform } },
+    responses: { 200: { description: 'The values for the organisation of the caller.', schema: Platform } },
     handler: ({ identity }) => ({
       status: 200,
       body: {

@@ -79,7 +79,11 @@ export function previewRoute(parts: CreateParts & PreviewParts): Route {
     body: dataStreamSchemas(parts.destinationTypes).preview,
     bodyExamples: createExamples(types),
     responses: {
-      200: { description: 'What it would deliver.', schema: Result, contentType: 'application/json' },
+      200: {
+        description: 'The records that it would deliver.',
+        schema: Result,
+        contentType: 'application/json',
+      },
     },
     errors: ['NotFound'],
     handler: (request) => preview(parts, request),

@@ -83,7 +83,7 @@ export function quarantineRoutes({ registry, resend, shownRecord }: QuarantinePa
       method: 'GET',
       path: `${PATH}/quarantine`,
       operationId: 'ListQuarantinedRecords',
-      summary: 'Records that the destination refused alone, with the reason, oldest first.',
+      summary: 'Records that the destination refused one by one, with the reason, oldest first.',
       access: 'read',
       query: Type.Object({
         after: Type.Optional(Type.String({ description: 'Id of the last record of the page before' })),

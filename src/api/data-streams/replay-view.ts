@@ -67,7 +67,7 @@ const FINISHED = { id: 5, description: 'Finished' };
 const STATES_BY_THEMSELVES = [showState('error'), showState('pending'), FINISHED];
 
 export const takenOverBy = (id: string) =>
-  `Data stream ${id} has taken over from this one, which delivers nothing any more: create a replay of ${id}.`;
+  `Data stream ${id} has taken over from this one, which no longer delivers: create a replay of ${id}.`;
 
 export async function showReplay(registry: Registry, stream: DataStreamDocument, replay: ReplayDocument) {
   const progress = await progressOf(registry, stream, replay.id);

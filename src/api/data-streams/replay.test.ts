@@ -146,7 +146,7 @@ test('a stream becomes one of another kind only if the filters of its replays me
 test('unfinished ones are bounded for a stream and an organisation; finished ones make room', async () => {
   const replays: string[] = [];
   for (let count = 0; count < MOST_REPLAYS.stream; count++) replays.push(await create());
-  assert.match((await post({ from: 'earliest' })).body.message, /stream has 3 replays/);
+  assert.match((await post({ from: 'earliest' })).body.message, /stream has 3 unfinished replays/);
   await finish(replays[0] as string);
   await create();
   for (let streams = 0; streams < 2; streams++) {
@@ -155,7 +155,7 @@ test('unfinished ones are bounded for a stream and an organisation; finished one
   }
   id = await api.create(STREAM);
   await create();
-  assert.match((await post({ from: 'earliest' })).body.message, /organisation has 10 replays/);
+  assert.match((await post({ from: 'earliest' })).body.message, /organisation has 10 unfinished replays/);
 });
 
 test('the oldest finished ones are forgotten', async () => {

@@ -99,15 +99,15 @@ export function replayRoutes(parts: ReplayParts): Route[] {
       params: DataStreamParameters,
       body: ReplayBody,
       bodyExamples: {
-        Everything: { summary: 'All records that are kept', value: { from: 'earliest' } },
+        Everything: { summary: 'All kept records', value: { from: 'earliest' } },
         Pace: {
           summary: 'At most 100 records a second',
           value: { from: 'earliest', max_records_per_second: 100 },
         },
-        Count: { summary: 'How many records it would be', value: { from: 'earliest', dry_run: true } },
+        Count: { summary: 'Count the records', value: { from: 'earliest', dry_run: true } },
       },
       responses: {
-        200: { description: 'Counted (`dry_run`); nothing is delivered.', schema: Counted },
+        200: { description: 'The count (`dry_run`); nothing is delivered.', schema: Counted },
         201: { description: 'Created.', headers: { Location: 'Relative address of the replay.' } },
       },
       errors: ['NotFound', 'NotAllowed', 'InvalidState', 'Busy'],
@@ -157,7 +157,7 @@ export function replayRoutes(parts: ReplayParts): Route[] {
       body: ReplayPatch,
       nullMembers: ['max_records_per_second'],
       bodyExamples: {
-        Pause: { summary: 'It keeps its place', value: { status: { id: 2 } } },
+        Pause: { summary: 'It keeps its cursor', value: { status: { id: 2 } } },
         Resume: { summary: 'Goes on where it stopped; also out of Error', value: { status: { id: 1 } } },
         Pace: { summary: 'Another pace', value: { max_records_per_second: 50 } },
         NoPace: {
@@ -174,7 +174,7 @@ export function replayRoutes(parts: ReplayParts): Route[] {
       method: 'DELETE',
       path: `${PATH}/:replay_id`,
       operationId: 'DeleteReplay',
-      summary: 'Cancel a replay, or forget a finished one',
+      summary: 'Cancel a replay, or remove a finished one',
       access: 'write',
       params: ReplayParameters,
       responses: { 202: { description: 'Accepted.' } },
@@ -260,7 +260,7 @@ async function mustHaveRoom(registry: Registry, stream: DataStreamDocument): Pro
         ? 'organisation'
         : undefined;
   if (what === undefined) return own;
-  const message = `The ${what} has ${MOST_REPLAYS[what]} replays that are not finished, which is the most it may have: wait for one, or cancel it.`;
+  const message = `The ${what} has ${MOST_REPLAYS[what]} unfinished replays, which is the limit: wait for one, or cancel it.`;
   throw new ApiError('NotAllowed', message);
 }
 

@@ -376,7 +376,7 @@ describe('patch', () => {
       const answer = await patch(id, { destination: stolen });
       assert.deepEqual(codes(answer), [422, 1400]);
       assert.deepEqual(pathsOf(answer), ['key', 'headers/0'].map(at));
-      assert.match(answer.body.errors[0].message, /another one than before.*in full/);
+      assert.match(answer.body.errors[0].message, /destination has changed.*in full/);
     }
     assert.equal(await api.everything(), before);
     await patch(id, { destination: { ...destination, credentials: { key: '' } } });

@@ -119,7 +119,7 @@ function writeRoutes(parts: DataStreamParts): Route[] {
       operationId: 'CreateDataStreamer',
       summary: 'Create a data stream',
       description:
-        'The destination is tried first. If it cannot be used, nothing is created, and the error names the cause.',
+        'simstream tries the destination first. If the destination cannot be used, nothing is created, and the error names the cause.',
       access: 'write',
       body: schemas.create,
       bodyExamples: createExamples([...parts.destinationTypes.values()]),
@@ -147,9 +147,9 @@ function writeRoutes(parts: DataStreamParts): Route[] {
             target: Type.String(),
             checked: Type.Union([Type.Literal('access'), Type.Literal('connection')], {
               description:
-                '`access`: the destination accepts these credentials; `connection`: the address answers, and nothing else was tried',
+                '`access`: the destination accepts these credentials; `connection`: the address answers, and no request was sent',
             }),
-            message: Type.String({ description: 'What was tried, in plain words' }),
+            message: Type.String({ description: 'The result of the test, in plain words' }),
           }),
         },
       },
@@ -163,7 +163,7 @@ function writeRoutes(parts: DataStreamParts): Route[] {
       operationId: 'PatchV2DataStream',
       summary: 'Change a data stream',
       description:
-        'Changes what is given, and keeps the place in the stream. `status` 2 pauses, 1 resumes, or restarts from Error; an id that says the present state counts as not given. A destination that changes takes a stream out of Error too.',
+        'Changes the fields that are given, and keeps the cursor. `status` 2 pauses; 1 resumes, or restarts from Error. The id of the present state changes nothing. A changed destination also takes a stream out of Error.',
       access: 'write',
       params: DataStreamParameters,
       body: schemas.patch,

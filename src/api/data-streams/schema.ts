@@ -63,13 +63,13 @@ const Filter = Type.Object(
 );
 
 export const Filters = Type.Array(Filter, {
-  description: 'Which records are delivered; empty: all.',
+  description: 'Filters for the records to deliver; empty: all.',
   examples: [[{ field: 'event_type_id', value: [3, 5] }, { or: [{ field: 'alert', value: true }] }]],
 });
 
 const most = (maximum: number, description: string) =>
   Type.Optional(
-    Type.Integer({ minimum: 0, maximum, description: `${description} 0: none, as if it were not given.` }),
+    Type.Integer({ minimum: 0, maximum, description: `${description} 0: no limit, as if it were left out.` }),
   );
 
 export const Delivery = Type.Object(
@@ -85,7 +85,7 @@ export const Delivery = Type.Object(
     max_requests_per_second: most(10_000, 'The most requests a second.'),
     min_records: most(
       100_000,
-      'A request is sent when so many records wait, or the oldest has waited `max_wait_ms`.',
+      'A request is sent when this many records wait, or the oldest has waited `max_wait_ms`.',
     ),
     max_wait_ms: most(3_600_000, 'The longest that a record waits for `min_records`; 10 s by default.'),
   },
@@ -103,14 +103,14 @@ const Privacy = Type.Object(
   {
     drop: Paths('Fields that are removed.', ['sim.msisdn', 'endpoint.imei']),
     hash: Paths(
-      'Fields that are replaced by a keyed hash: HMAC-SHA-256 in hexadecimal, with a key of the organisation that never changes. Of an object each value in it.',
+      'Fields that are replaced by a keyed hash: HMAC-SHA-256 in hexadecimal, with a key of the organisation that never changes. In an object, each value is hashed.',
       ['imsi', 'sim.iccid'],
     ),
   },
   {
     'x-component': 'Privacy',
     description:
-      'What the receiver does not get of each record. Filters see all fields. `id`, `organisation.id`, the types and the timestamps of a record stay.',
+      'Fields that the receiver does not get. Filters see all fields. `id`, `organisation.id`, the types and the timestamps of a record stay.',
     examples: [{ drop: ['sim.msisdn'], hash: ['imsi', 'sim.iccid'] }],
   } satisfies DocumentKeywords,
 );
@@ -120,7 +120,7 @@ const bodyFields = {
   // The filter language checks filters itself; its errors are clearer.
   filters: Type.Optional(Type.Unsafe<unknown>({ 'x-any-of': [Filters] } satisfies DocumentKeywords)),
   relation_resolution: Type.Optional(
-    GivenId('Whose records: 1 Own, 2 Children, 3 Both; over the tree of organisations. Default 1.', 1),
+    GivenId('Records of 1 Own, 2 Children, 3 Both; in the tree of organisations. Default 1.', 1),
   ),
   delivery: Type.Optional(Delivery),
   auto_restart: Type.Optional(
@@ -190,7 +190,7 @@ function createFields<D extends TSchema>(destination: D) {
       Type.String({
         maxLength: 64,
         description:
-          'Id of a data stream of the same organisation and type. The new one begins exactly where that one ends: that one is paused, ends the delivery that is under way, and says who took over.',
+          'Id of a data stream of the same organisation and type. The new one begins exactly where that one ends: that one is paused, ends its delivery in flight, and has the new id in `taken_over_by`.',
         examples: ['5f3a9c1e'],
       }),
     ),
@@ -202,7 +202,7 @@ function testSchema(destination: ReturnType<typeof destinationChangeSchema>) {
     Type.String({
       maxLength: 64,
       description:
-        'A data stream that is to be changed like this: it stands for masks (`***`) and for what is not given of the destination.',
+        'A data stream that is to be changed like this: masks (`***`) and missing fields of the destination get its values.',
     }),
   );
   return Type.Object({ ...createFields(destination), id }, {
@@ -215,7 +215,7 @@ function previewSchema(destination: ReturnType<typeof destinationChangeSchema>) 
   const id = Type.Optional(
     Type.String({
       maxLength: 64,
-      description: 'A data stream that is to be changed like this; it stands for masks (`***`).',
+      description: 'A data stream that is to be changed like this: masks (`***`) get its values.',
     }),
   );
   return Type.Object({ ...fields, id }, {
@@ -232,7 +232,7 @@ function patchSchema(destination: ReturnType<typeof destinationChangeSchema>) {
   return Type.Object(fields, {
     'x-component': 'PatchDataStream',
     description:
-      'The call changes the fields that are given; `filters` are replaced as a whole. Fields that are sent back as an answer showed them change nothing. After a change of `data_stream_type`, records of the earlier type that still wait count as filtered.',
+      'The call changes the fields that are given; `filters` are replaced as a whole. A field that has the value of an answer changes nothing. After a change of `data_stream_type`, pending records of the earlier type count as filtered.',
   } satisfies DocumentKeywords);
 }
 
@@ -257,8 +257,8 @@ export const Progress = Type.Object({
   filtered: Count('Records that did not pass the filters.'),
   quarantined: Count('Records that the destination refused for good; they are in quarantine.'),
   expired: Count('Records that were not delivered within the retention.'),
-  pending: Count('Records that wait.'),
-  oldest_pending_at: nullable(Time('Arrival of the oldest record that waits.')),
+  pending: Count('Records that are not delivered yet.'),
+  oldest_pending_at: nullable(Time('Arrival of the oldest pending record.')),
   last_delivered_at: nullable(Time('End of the last delivery.')),
 });
 
@@ -293,7 +293,7 @@ function viewSchema(types: readonly DestinationType[]): TSchema {
       privacy: Type.Optional(Privacy),
       auto_restart: Type.Boolean({ description: 'Whether it tries by itself while it is in Error.' }),
       created: Time('When it was created.'),
-      modified: Time('When somebody changed it last.'),
+      modified: Time('When it was last changed.'),
       last_error: LastError,
       retrying: nullable(
         Type.Object({

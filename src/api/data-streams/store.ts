@@ -143,6 +143,6 @@ function notFound(id: string): ApiError {
 }
 
 function unavailable({ cause }: Extract<WriteOutcome, { type: 'unavailable' }>): ApiError {
-  const message = `It is not certain that this was stored: ${cause}. Look before you send it again.`;
+  const message = `It is not certain whether this was stored: ${cause}. Check before you send it again.`;
   return new ApiError('Busy', message, { retryAfter: 1 });
 }

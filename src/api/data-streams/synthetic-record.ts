@@ -22,15 +22,15 @@ export interface TestRecordParts {
 const OUTCOMES = {
   delivered: 'the destination took the record',
   retry: 'it is busy or cannot be reached; real records are tried again',
-  refused: 'a person must change something first: the message says what',
-  rejected: 'it does not want this record; real ones that are refused like this are quarantined',
+  refused: 'a person must change something first: see the message',
+  rejected: 'it refuses this record; real records that are refused like this are quarantined',
   too_large: 'it takes no request of this size',
   platform: 'simstream itself could not send it; ask its operator',
 } as const satisfies Record<TestRecordResult['outcome'], string>;
 
 const described = Object.entries(OUTCOMES).map(([outcome, meaning]) => `\`${outcome}\`: ${meaning}`);
 
-export const describeTest = 'The outcome, also if it was not taken.';
+export const describeTest = 'The outcome, delivered or not.';
 
 /** What became of something that was sent as a test. */
 export const TestResult = Type.Object(
@@ -79,7 +79,7 @@ export function testRecordRoute({ registry, testRecord, rateLimits }: TestRecord
     operationId: 'SendDataStreamTestRecord',
     summary: 'Send a test record to the destination of a data stream',
     description:
-      'Sends one synthetic record through the stream’s real destination, also while the stream is paused or in Error. All ids in it are 0 but the organisation’s, and it moves and costs nothing. A webhook gets it with the header `Simstream-Test: true`. It passes the filters by, moves no cursor and no counter, and leaves no trace in the history.',
+      'Sends one synthetic record through the stream’s real destination, also while the stream is paused or in Error. All ids in it are 0 but the organisation’s, and its volume and cost are 0. A webhook gets it with the header `Simstream-Test: true`. Filters do not apply to it. It moves no cursor and no counter, and does not appear in the history.',
     access: 'write',
     params: DataStreamParameters,
     responses: {

@@ -44,7 +44,7 @@ const Entry = Type.Object(
     status: Type.Integer({ description: 'Of the answer; below 400 the call was done.' }),
     times: Type.Integer({ description: 'How often this happened within a minute; `at` is the first time.' }),
     given: Type.Record(Type.String(), Type.Unknown(), {
-      description: 'The fields of the body; `***` in the place of every value that may be a secret.',
+      description: 'The fields of the body; `***` in place of every value that may be a secret.',
     }),
     changed: Type.Record(Type.String(), Type.Array(Type.Unknown(), { minItems: 2, maxItems: 2 }), {
       description: 'The fields that the call changed, each with its value before and after; secrets masked.',
@@ -65,7 +65,7 @@ export function auditRoutes({ audit }: AuditParts): Route[] {
       tags: ['Operator: audit'],
       summary: 'List logins, calls of the operator, changes and refused calls',
       description:
-        'Oldest first, in pages. The header X-Next-After is there while more entries may follow; a page may have fewer entries than its limit, or none. An entry EntriesMissing says how many were not kept, because too many came at once.',
+        'Oldest first, in pages. The answer has the header X-Next-After while more entries may follow; a page may have fewer entries than its limit, or none. An entry EntriesMissing counts entries that were not kept, because too many came at once.',
       access: 'operator',
       query: Query,
       responses: {

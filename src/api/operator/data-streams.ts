@@ -42,14 +42,14 @@ const Query = Type.Object({
     Type.Integer({
       minimum: 1,
       maximum: Number.MAX_SAFE_INTEGER,
-      description: 'Only those of this organisation.',
+      description: 'Only data streams of this organisation.',
     }),
   ),
   per_page: Type.Optional(
     Type.Integer({
       minimum: 1,
       maximum: PER_PAGE.most,
-      description: `Most data streams of a page; default ${PER_PAGE.default}.`,
+      description: `The most data streams of a page; default ${PER_PAGE.default}.`,
     }),
   ),
   after: Type.Optional(Type.String({ pattern: KEY, description: '`next` of the page before.' })),
@@ -63,16 +63,14 @@ const DataStreamOfAll = Type.Object(
     name: nullable(Type.String()),
     data_stream_type: Type.Union(RECORD_KINDS.map((kind) => Type.Literal(kind))),
     connection_type: Type.String(),
-    target: Type.String({ description: 'Where it delivers to, without secrets.' }),
+    target: Type.String({ description: 'The address of its destination, without secrets.' }),
     status: Type.Object({
       id: Type.Integer(),
       description: Type.String(),
       message: Type.String(),
       since: time,
     }),
-    lag_seconds: nullable(
-      Type.Number({ description: 'Age of the oldest record that waits; null when none does.' }),
-    ),
+    lag_seconds: nullable(Type.Number({ description: 'Age of the oldest pending record; null: none.' })),
     progress: Type.Object({
       delivered: Type.Integer(),
       filtered: Type.Integer(),
@@ -98,7 +96,7 @@ export function operatorDataStreamRoutes(parts: OperatorDataStreamParts): Route[
       summary: 'List the data streams of all organisations',
       description:
         'With state, backlog and lag, as last committed. A page may hold fewer data streams than asked for, or none, ' +
-        `because one call looks at ${MOST_LOOKED_AT} of them at most: go on with \`next\` until it is null.`,
+        `because one call looks at ${MOST_LOOKED_AT} of them at most: continue with \`next\` until it is null.`,
       access: 'operator',
       query: Query,
       responses: {

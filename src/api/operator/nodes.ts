@@ -24,13 +24,14 @@ const NodeSchema = Type.Object(
     session: Type.String({ description: 'Id of this start of its process.' }),
     self: Type.Boolean({ description: 'Whether it is the node that answers.' }),
     state: Type.Union([Type.Literal('alive'), Type.Literal('leaving'), Type.Literal('silent')], {
-      description: '`leaving`: it hands over its partitions. `silent`: it has sent nothing for some seconds.',
+      description:
+        '`leaving`: it hands over its partitions. `silent`: it has sent no heartbeat for some seconds.',
     }),
     started: Type.String({ format: 'date-time' }),
     version: Type.String(),
     clock_skew_ms: Type.Union([Type.Integer(), Type.Null()], {
       description:
-        'How far its clock is ahead of the clock of the answering node. Less than the time that a heartbeat takes means nothing. Null: not known.',
+        'How far its clock is ahead of the clock of the answering node. A difference below the time that a heartbeat takes has no meaning. Null: not known.',
     }),
     partitions: Type.Array(Held, { description: 'The partitions that it holds.' }),
   },
@@ -41,7 +42,7 @@ const NodesAnswer = Type.Object({
   nodes: Type.Array(NodeSchema, { description: 'By name.' }),
   unheld_partitions: Type.Array(Type.Integer(), {
     description:
-      'Partitions without a holder. Normally none; a partition is here for a moment while it is handed over.',
+      'Partitions without a holder. Normally none; a partition appears here briefly during a hand-over.',
   }),
   stuck_partitions: Type.Array(Type.Integer(), {
     description: 'Partitions that have been without a holder for ten seconds or more. Their records wait.',
@@ -53,13 +54,13 @@ const NodesAnswer = Type.Object({
       }),
       quorum: Type.Boolean({
         description:
-          'Whether the storage takes writes of this node. If not, other nodes may hold what it shows as its own.',
+          'Whether the storage accepts writes of this node. If not, other nodes may hold the partitions that it shows as its own.',
       }),
       faults: Type.Array(Type.String(), {
-        description: 'What is wrong with the answering node, as in `/readyz`.',
+        description: 'The faults of the answering node, as in `/readyz`.',
       }),
     },
-    { description: 'What this answer rests on.' },
+    { description: 'Age and source of this answer.' },
   ),
 });
 

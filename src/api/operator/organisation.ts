@@ -71,7 +71,7 @@ export function operatorOrganisationRoutes(
       access: 'operator',
       body: NewOrganisationBody,
       bodyExamples: {
-        Organisation: { summary: 'With an id of your own', value: { id: 70412, name: 'Nordlicht Metering' } },
+        Organisation: { summary: 'With your own id', value: { id: 70412, name: 'Nordlicht Metering' } },
         'Id by simstream': { summary: 'simstream chooses the id', value: { name: 'Nordlicht Cooling' } },
       },
       responses: { 201: { description: 'Registered.', schema: OrganisationView } },
@@ -137,7 +137,7 @@ export function operatorOrganisationRoutes(
       tags,
       summary: 'Delete an organisation with all that it has',
       description:
-        'Its users, application tokens, data streams with their credentials, and quarantined records are removed at once, and deliveries end. Its records stay on the disk until they are older than the retention, and are delivered to nobody. An organisation with children cannot be deleted. A deletion that fails on its way can be made again; with embedded storage a node finishes it when it starts.',
+        'Its users, application tokens, data streams with their credentials, and quarantined records are removed at once, and deliveries end. Its records stay on the disk until they are older than the retention, and are delivered to nobody. An organisation with children cannot be deleted. If a deletion fails, repeat it; with embedded storage a node finishes it at its next start.',
       access: 'operator',
       params: OrganisationParameter,
       responses: {

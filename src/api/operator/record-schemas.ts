@@ -23,7 +23,7 @@ const FORMS: Readonly<Record<FieldType, object>> = {
 const COMPONENTS = { usage: 'UsageRecord', event: 'Event', sms: 'SmsRecord' } as const;
 
 const DESCRIPTIONS: Readonly<Record<RecordKind, string>> = {
-  usage: 'How much a device moved in a slice of a session, or a short message.',
+  usage: 'The data that a device moved in a slice of a session, or a short message.',
   event: 'Something that happened to a device, a SIM, an organisation or a user.',
   sms: 'A short message that a device sent, or the delivery report of one that was sent to it.',
 };
@@ -33,7 +33,7 @@ const SUMMARIES: Readonly<Record<RecordKind, string>> = {
   sms: 'A device sent a short message',
 };
 const COMPATIBILITY =
-  'Producers add fields without notice, and nothing else of a record is checked than its mandatory fields: ignore what you do not know. A record is delivered with the bytes that were sent in.';
+  'Producers add fields without notice, and simstream checks only the mandatory fields of a record: ignore fields that you do not know. A record is delivered with the bytes that ingest received.';
 
 /** The schema of a record: mandatory fields are checked, the others describe what producers send. */
 export function recordSchema(kind: RecordKind): TSchema {
@@ -88,7 +88,7 @@ export function recordBodies(kind: RecordKind) {
   const cloudEvent = {
     type: 'object',
     description:
-      'A CloudEvent 1.0. `data` is the record; where it has no id, it gets one of `source` and `id`.',
+      'A CloudEvent 1.0. `data` is the record; if it has no id, it gets one from `source` and `id`.',
     properties: {
       specversion: { type: 'string' },
       id: { type: 'string' },

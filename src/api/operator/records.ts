@@ -24,13 +24,13 @@ const Fault = Type.Object(
 const Accepted = Type.Object({
   accepted: Type.Integer({ description: 'Records that are stored, durably.' }),
   left_out: Type.Optional(
-    Type.Integer({ description: 'Records of another platform that the mapping does not want.' }),
+    Type.Integer({ description: 'Records of another platform that the mapping leaves out.' }),
   ),
   rejected: Type.Optional(Type.Integer({ description: 'Records that were left out, with `invalid=skip`.' })),
   rejected_indexes: Type.Optional(
-    Type.Array(Type.Integer(), { description: 'Which records were left out, all of them, from 0.' }),
+    Type.Array(Type.Integer(), { description: 'The indexes of all records that were left out, from 0.' }),
   ),
-  errors: Type.Optional(Type.Array(Fault, { description: 'What is wrong with the first 20 of them.' })),
+  errors: Type.Optional(Type.Array(Fault, { description: 'The faults of the first 20 of them.' })),
 });
 
 const Query = Type.Object({
@@ -60,7 +60,7 @@ export function recordsRoutes({ takeRecords }: RecordsParts): Route[] {
       operationId: OPERATIONS[kind],
       tags: ['Operator: records'],
       summary: `Take ${KINDS[kind].words}`,
-      description: `The answer comes when all of them are durable. With a header \`Idempotency-Key\` a request that is repeated within 24 h stores nothing twice. Without \`invalid=skip\` a request is taken whole or not at all: if a record is invalid, \`errors\` of the answer lists up to 20 of \`{index, path, message}\`.`,
+      description: `The answer comes when all records are durable. With a header \`Idempotency-Key\` a request that is repeated within 24 h stores nothing twice. Without \`invalid=skip\` a request is taken whole or not at all: if a record is invalid, \`errors\` of the answer lists up to 20 of \`{index, path, message}\`.`,
       access: 'operator',
       query: Query,
       streamBody: {

@@ -14,7 +14,7 @@ const RoleName = Type.Union([Type.Literal('administrator'), Type.Literal('user')
 const Password = Type.String({
   minLength: 1,
   maxLength: 1024,
-  description: 'In clear; kept as a slow hash.',
+  description: 'In clear; stored as a slow hash.',
 });
 const UserStatus = Type.Union([Type.Literal('active'), Type.Literal('disabled')]);
 
@@ -129,7 +129,7 @@ export function operatorUserRoutes(
       body: UserPatch,
       bodyExamples: {
         Password: { summary: 'A new password; ends all sessions', value: { password: 'a new long one' } },
-        Disable: { summary: 'Keeps the user, and lets nobody in', value: { status: 'disabled' } },
+        Disable: { summary: 'Keeps the user, who can no longer log in', value: { status: 'disabled' } },
         Role: { summary: 'Only reads from now on', value: { role: 'observer' } },
       },
       responses: { 200: { description: 'Changed.', schema: UserView } },
@@ -169,7 +169,7 @@ export function operatorUserRoutes(
       tags,
       summary: 'Remove the second factor of a user',
       description:
-        'For a user who has lost the phone and the recovery codes: the password alone lets in again.',
+        'For a user who has lost the phone and the recovery codes: then the password alone is enough.',
       access: 'operator',
       params: UserParameters,
       responses: { 204: { description: 'The user has no second factor.' } },

@@ -103,7 +103,7 @@ export function v1DataStreamRoutes(parts: CreateParts): Route[] {
       path: PATH,
       operationId: 'ListDataStreamsV1',
       summary: 'List the data streams of the organisation',
-      description: `For programs that know the first version. ${ALL_OR_PAGES}`,
+      description: `For programs that use the first version. ${ALL_OR_PAGES}`,
       access: 'read',
       query: PageQuery,
       responses: {
@@ -127,7 +127,7 @@ export function v1DataStreamRoutes(parts: CreateParts): Route[] {
       body: Create,
       bodyExamples: {
         Webhook: {
-          summary: 'All events to a webhook, many a request',
+          summary: 'All events to a webhook, many per request',
           value: {
             data_stream_type: { id: 2 },
             api_type: { id: 6 },
@@ -230,7 +230,7 @@ function typesOf({ filters }: DataStreamDocument): readonly number[] {
   const types = eventTypesOf(filters);
   if (types) return types;
   const message =
-    'The filters of the data stream say more than event types: use the calls of /api/v2/data_stream.';
+    'The data stream has filters on more than event types: use the calls of /api/v2/data_stream.';
   throw new ApiError('InvalidState', message);
 }
 

@@ -28,14 +28,14 @@ export const WORDS = {
   running: {
     state: 'running',
     actor: 'nobody',
-    when: 'All is well, or nothing has come to be delivered.',
+    when: 'The destination accepts the records, or no record waits.',
     next: '',
     say: () => 'Delivering.',
   },
   waiting: {
     state: 'running',
     actor: 'receiver',
-    when: 'A request takes longer than one and a half seconds. The cause says what is missing: the address of the host name, the connection, the TLS handshake, the reading of the request, or the answer.',
+    when: 'A request takes longer than one and a half seconds. The cause names the missing step: the address of the host name, the connection, the TLS handshake, the reading of the request, or the answer.',
     next: 'The request ends with an answer, or with a failure after 10 s without a connection or about 30 s without an answer. Other requests of the stream wait for it, or for their devices.',
     say: (since, cause) => `Waiting since ${since}: ${cause}`,
   },
@@ -49,15 +49,15 @@ export const WORDS = {
   retryingSome: {
     state: 'running',
     actor: 'receiver',
-    when: 'The destination took a part of the records and asked for the others again; records of other devices go on.',
+    when: 'The destination accepted a part of the records and asked for the others again; records of other devices go on.',
     next: 'As above, for these records alone.',
     say: (since, cause) => `Retrying some records since ${since}, others are delivered: ${cause}`,
   },
   slowed: {
     state: 'running',
     actor: 'receiver',
-    when: 'Of a stream in order of devices: the destination takes fewer requests at a time than `max_in_flight`. It answers 429 or fails with more of them, or only answers later.',
-    next: 'Delivery goes on with as many requests as the destination takes. More are tried now and then.',
+    when: 'For a stream in order of devices: the destination accepts fewer requests at a time than `max_in_flight`. With more requests it answers 429, fails, or only answers later.',
+    next: 'Delivery goes on with as many requests as the destination accepts. simstream tries more now and then.',
     say: (since, cause) =>
       `Delivering with fewer requests at a time than allowed since ${since}: ${cause || 'with more of them the destination only answers later.'}`,
   },
@@ -71,22 +71,22 @@ export const WORDS = {
   refusing: {
     state: 'running',
     actor: 'receiver',
-    when: 'The destination refuses records one by one, and has taken none since.',
-    next: 'They are sent again for two minutes: it may be a bad minute of the destination. Then they are quarantined, and after 100 in a row the stream goes to Error.',
+    when: 'The destination refuses records one by one, and has accepted none since.',
+    next: 'They are sent again for two minutes, because the fault of the destination may be short. Then they are quarantined, and after 100 in a row the stream goes to Error.',
     say: (since, cause) =>
       `Since ${since} the destination refuses records; they are sent again before they are quarantined: ${cause}`,
   },
   operator: {
     state: 'running',
     actor: 'operator',
-    when: 'simstream itself, or something that its operator provides, does not work.',
+    when: 'simstream itself, or something that the platform operator provides, does not work.',
     next: 'It is tried again with growing pauses, up to a minute, and never ends in Error. The operator sees it as `simstream_platform_faults_total` and in the log.',
     say: (since, cause) => `Waiting for the operator of this simstream since ${since}: ${cause}`,
   },
   paused: {
     state: 'paused',
     actor: 'customer',
-    when: 'A person paused it.',
+    when: 'A user paused it.',
     next: 'Records are kept as long as the retention lasts. Resume the stream.',
     say: () => 'Paused. Records are kept and delivered when the stream is resumed.',
   },
@@ -101,7 +101,7 @@ export const WORDS = {
     state: 'error',
     actor: 'customer',
     when: 'As above, and `auto_restart` is true. A full quarantine is not tried: only a person can end that.',
-    next: 'A few records are sent after a minute, and then after growing pauses of up to an hour. When the destination takes some, the stream is Running again. Nobody has to wait for that: correct what the message says, and restart the stream.',
+    next: 'A few records are sent after a minute, and then after growing pauses of up to an hour. When the destination accepts some, the stream is Running again. You need not wait for that: correct what the message says, and restart the stream.',
     say: (_: string, cause: string, next: string) => `Error state: ${cause} The next try is at ${next}.`,
   },
   errorTrying: {

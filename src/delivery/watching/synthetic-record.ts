@@ -55,7 +55,9 @@ export async function sendTestRecord(
     notes,
   } as const;
   const timeout = new AbortController();
-  const cancel = clock.after(TEST_RECORD_TIMEOUT_MS, () => timeout.abort(new Error('it took too long')));
+  const cancel = clock.after(TEST_RECORD_TIMEOUT_MS, () =>
+    timeout.abort(new Error('the test record took too long')),
+  );
   const started = clock.monotonic();
   try {
     const outcome = await sendSingle(destination, single, AbortSignal.any([signal, timeout.signal]));

@@ -66,7 +66,7 @@ export function recordFailure(
     ? `${context.resource} has not enough capacity: a shard takes 1,000 records or 1 MiB a second. Add shards, or use on-demand mode.`
     : code.startsWith('KMS')
       ? (reasonOf(COMMON_REASONS, fault)?.advice(context) ?? '')
-      : `${context.resource} did not take the record.`;
+      : `${context.resource} did not accept the record.`;
   // None of these is about the record itself: later it may be taken.
   const cause = { code: fault.code, message: causeOf(fault, text).message };
   return { index, verdict: 'retry', cause, ...(isThrottling(fault) ? { throttled: true } : {}) };

@@ -21,7 +21,7 @@ export const regionField = Type.String({
 export const roleArnField = Type.String({
   title: 'Role ARN',
   description:
-    'The IAM role in your account that simstream assumes. Its trust policy must let simstream in with the external id org-<organisation id>.',
+    'The IAM role in your account that simstream assumes. Its trust policy must admit simstream with the external id org-<organisation id>.',
   examples: ['arn:aws:iam::123456789012:role/simstream'],
   minLength: 1,
   /** IAM's own limit. */

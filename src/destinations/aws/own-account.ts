@@ -29,6 +29,6 @@ export async function ownAccountFault(
     baseKeys.account = xmlText(answer.text, 'Account');
   }
   if (baseKeys.account !== role.account) return undefined;
-  const message = `The role ${role.arn} is in the AWS account of simstream itself, where it could be meant for anybody. Use a role of your own account; or the platform operator grants it to your organisation: SIMSTREAM_CLOUD_GRANTS=${environment.organisationId}=${role.arn}.`;
+  const message = `The role ${role.arn} is in the AWS account of simstream itself, so simstream cannot know that it is yours. Use a role of your own account; or the platform operator grants it to your organisation: SIMSTREAM_CLOUD_GRANTS=${environment.organisationId}=${role.arn}.`;
   return { type: 'refused', cause: { code: 'own_account', message } };
 }

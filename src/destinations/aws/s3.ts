@@ -30,7 +30,7 @@ const credentials = Type.Object({
   role_arn: roleArnField,
   flush_size: Type.Integer({
     title: 'Records per file',
-    description: 'A file is closed when it has this many records …',
+    description: 'simstream closes a file when it has this many records …',
     default: 10_000,
     minimum: 10,
     maximum: 100_000,
@@ -45,7 +45,7 @@ const credentials = Type.Object({
   compression: Type.Enum(['none', 'gzip'], {
     title: 'Compression',
     description:
-      'With gzip, names of files end in .gz. Parquet files are compressed in themselves, so it has no effect on them.',
+      'With gzip, names of files end in .gz. Parquet files have a compression of their own, so it has no effect on them.',
     default: 'none',
   }),
   extra_columns: Type.Optional(

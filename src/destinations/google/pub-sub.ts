@@ -46,7 +46,7 @@ export const pubSub = defineDestination({
   setup: [
     { text: 'In Google Cloud, create a topic in your project.' },
     {
-      text: 'On the topic, add this label. It says that the topic is meant for your organisation.',
+      text: 'On the topic, add this label. It names your organisation as the owner of the topic.',
       copy: { label: 'Label', text: 'simstream_organisation: {aws_external_id}' },
     },
     {

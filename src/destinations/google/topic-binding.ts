@@ -37,11 +37,11 @@ export function isBound(labels: unknown, organisationId: number): boolean {
 
 export function notBound(topic: string, organisationId: number): Cause {
   const label = `${ORGANISATION_LABEL}=${externalIdOf(organisationId)}`;
-  const message = `${topic} does not say that it is meant for your organisation. Add the label ${label} to the topic.`;
+  const message = `${topic} does not name your organisation. Add the label ${label} to the topic.`;
   return { code: 'not_bound', message };
 }
 
 /** The next step when the labels could not be read. */
 export function mayNotRead(topic: string, email: string | undefined): string {
-  return `simstream may not read the labels of ${topic}, by which the topic says whose it is. Grant the role roles/pubsub.viewer on the topic to ${accountOf(email)}.`;
+  return `simstream may not read the labels of ${topic}, which must name your organisation. Grant the role roles/pubsub.viewer on the topic to ${accountOf(email)}.`;
 }

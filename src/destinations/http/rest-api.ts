@@ -81,7 +81,7 @@ export const restApi = defineDestination({
     { text: 'Records arrive as a JSON array. With one record per request, they arrive as a JSON object.' },
     { text: 'If the endpoint needs a key, add it as a header, for example `Authorization:Bearer …`' },
     {
-      text: 'The same records can arrive twice. Each record has an `id`: store it, and skip ids that you have already.',
+      text: 'The same records can arrive twice. Each record has an `id`: store it, and skip ids that you know.',
     },
   ],
   formats: ['Json', 'NdJson', 'Csv', 'CloudEvents'],

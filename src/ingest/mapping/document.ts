@@ -158,7 +158,7 @@ function* meaningFaults(document: MappingDocument, kind: RecordKind): Generator<
     if (name.split('.').includes('')) yield { path, message: 'must be names with dots between them' };
     if (name.split('.').includes('__proto__')) yield { path, message: 'cannot be a name of a field' };
     const within = Object.keys(fields).find((other) => other.startsWith(`${name}.`));
-    if (within) yield { path, message: `is an object, because there is ${within} too` };
+    if (within) yield { path, message: `is an object, because the mapping also has ${within}` };
     const type = known.get(name)?.type;
     for (const [member, wanted] of Object.entries(ONLY_FOR)) {
       if (member in source && type !== undefined && type !== wanted)

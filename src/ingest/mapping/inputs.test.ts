@@ -74,7 +74,7 @@ test('records inside of a document', async () => {
   const form = { ...JSON_FORM, records: 'data.items' };
   assert.deepEqual(await read(form, '{"data":{"items":[{"a":1},{"a":2}]}}'), ['1 {"a":1}', '1 {"a":2}']);
   assert.deepEqual(await read(form, '{"data":{"items":{"a":1}}}'), ['1 {"a":1}']);
-  assert.deepEqual(await read(form, '{"data":{}}'), ['1 data.items: there is no list of objects']);
+  assert.deepEqual(await read(form, '{"data":{}}'), ['1 data.items: it is not a list of objects']);
 });
 
 test('CSV with quotes, another delimiter, a header or names of the mapping', async () => {

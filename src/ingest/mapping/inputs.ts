@@ -155,7 +155,7 @@ function* readElement(records: string | undefined, bytes: Uint8Array, line: numb
     else
       yield {
         line,
-        fault: `${records}: there is no list of objects`,
+        fault: `${records}: it is not a list of objects`,
         text: item === undefined ? parsed.text : writeExact(item),
       };
   }

@@ -121,7 +121,7 @@ export class JsonElements {
   }
 
   #expected(): string {
-    if (this.#state === 'closed') return 'there is something behind the end of the list';
+    if (this.#state === 'closed') return 'the document has more text behind the end of the list';
     if (this.#state === 'before') return 'a record must be an object, in braces';
     return this.#mode === 'list'
       ? 'a comma or the end of the list must follow the object'

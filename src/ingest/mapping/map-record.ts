@@ -181,12 +181,12 @@ function toSlice(
   const session = keyOf(key, input);
   if (session === undefined) {
     const missing = key.find((path) => scalarText(valueAt(input, path)) === undefined);
-    return fault('', `${missing}: it is missing, and tells the sessions apart`);
+    return fault('', `${missing}: it is missing, but identifies the session`);
   }
   const end = scalarText(made.get('end_timestamp')) ?? scalarText(made.get('start_timestamp'));
   const moment = recordTime(end);
   if (end === undefined || moment === undefined)
-    return fault('end_timestamp', 'it is missing, and orders the reports of a session');
+    return fault('end_timestamp', 'it is missing, but gives the order of the reports of a session');
   const totals: Record<string, Decimal> = {};
   for (const counter of counters) {
     const total = readDecimal(scalarText(made.get(counter)) ?? '0');

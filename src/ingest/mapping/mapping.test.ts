@@ -187,7 +187,7 @@ describe('what a source makes', () => {
       { n: 'x-1' },
       '/id n is "x-1": it is not an integer from 0 to 2^64-1; for ids of other forms use hash',
     ],
-    ['id', { hash: ['n', 'm'] }, {}, '/id n, m: nothing is there to make an id of'],
+    ['id', { hash: ['n', 'm'] }, {}, '/id n, m: none has a value, so no id can be derived'],
     ['volume.rx', { from: 'n', unit: 'B' }, { n: '12 kB' }, '/volume/rx n is "12 kB": it is not a number'],
     ['volume.rx', { from: 'n', unit: 'B' }, { n: '.' }, '/volume/rx n is ".": it is not a number'],
     ['volume.rx', { from: ['n', 'm'], unit: 'B' }, {}, '/volume/rx n or m: it is missing'],
@@ -201,7 +201,7 @@ describe('what a source makes', () => {
       'start_timestamp',
       { from: 'at' },
       { at: '17.3.2026' },
-      '/start_timestamp at is "17.3.2026": it is not a date and time of ISO 8601; say its form with time',
+      '/start_timestamp at is "17.3.2026": it is not a date and time of ISO 8601; give its form with time',
     ],
     [
       'start_timestamp',

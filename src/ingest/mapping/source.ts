@@ -189,7 +189,7 @@ function timeOf({ time = 'iso', zone }: FromSource): Converter {
     const hasZone = /(Z|[+-]\d{2}(:?\d{2})?)$/i.test(text.slice(10));
     if (isTimestampAt(bytes, 0, bytes.length) && (zone === undefined || hasZone)) return { value: text };
     const parsed = DateTime.fromISO(text.replace(' ', 'T'), { zone: zone ?? 'utc' });
-    return instant(parsed.toMillis(), 'it is not a date and time of ISO 8601; say its form with time');
+    return instant(parsed.toMillis(), 'it is not a date and time of ISO 8601; give its form with time');
   });
 }
 
@@ -206,7 +206,7 @@ function instant(milliseconds: number, message: string): { readonly value: Value
 function hashed(paths: readonly string[], input: Input): Made {
   const texts = paths.map((path) => scalarText(valueAt(input, path)) ?? null);
   if (texts.every((text) => text === null))
-    return { fault: `${paths.join(', ')}: nothing is there to make an id of` };
+    return { fault: `${paths.join(', ')}: none has a value, so no id can be derived` };
   return { value: new Exact(hashOf(texts)) };
 }
 
@@ -223,7 +223,7 @@ export function sumOf(values: readonly (Value | undefined)[]): Made {
   let sum = ZERO;
   for (const value of there) {
     const number = readDecimal(scalarText(value) ?? '');
-    if (!number) return { fault: 'what is to be summed is not a number' };
+    if (!number) return { fault: 'a value of the sum is not a number' };
     sum = add(sum, number);
   }
   return { value: writeDecimal(sum) };

@@ -122,7 +122,7 @@ function Setup({ stream }: { readonly stream: DataStream }) {
           </Fact>
         ))}
         <Fact name="Order and pace">{describeDelivery(stream.delivery)}</Fact>
-        <Fact name="In Error">{stream.auto_restart ? 'Tries by itself' : 'Waits for a restart'}</Fact>
+        <Fact name="In Error">{stream.auto_restart ? 'Restarts by itself' : 'Waits for a restart'}</Fact>
         <Fact name="Privacy">{describePrivacy(stream.privacy)}</Fact>
         {stream.continue_from !== undefined && (
           <Fact name="Took over from">

@@ -140,7 +140,7 @@ async function resend(id: string, { group, records }: QuarantineGroup): Promise<
     data.delivered > 0 &&
       `${formatCount(data.delivered)} ${records === 1 ? 'record was' : 'records were'} delivered.`,
     first && `${formatCount(refused)} ${refused === 1 ? 'was' : 'were'} refused again: ${first.message}`,
-    left > 0 && `${formatCount(left)} are still to be sent again.`,
+    left > 0 && `${formatCount(left)} have not been sent again yet.`,
   ];
   const tone = refused === 0 ? 'done' : data.delivered === 0 ? 'failed' : 'partly';
   notify({ text: text.filter(Boolean).join(' '), tone, call: logged });

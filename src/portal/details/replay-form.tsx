@@ -143,13 +143,13 @@ function Range({
           </Button>
         ))}
         <Button size="xs" variant="default" onClick={() => set({ from: '', until: '' })}>
-          All that are kept
+          All kept records
         </Button>
       </Group>
       <Group gap="sm" align="flex-start">
         <TextInput
           label="From"
-          description="Empty: the oldest that are kept"
+          description="Empty: the oldest kept record"
           type="datetime-local"
           value={toLocalInput(from)}
           error={faultAt(problem, '/from') ?? null}
@@ -174,7 +174,7 @@ function RangeWords({ from, until }: TimeRange) {
     <>
       : those that arrived{' '}
       {from === '' ? (
-        'since the oldest that is kept'
+        'since the oldest kept record'
       ) : (
         <>
           from <Time at={from} />

@@ -104,7 +104,7 @@ function OneReplay({ stream, replay }: { readonly stream: DataStream; readonly r
       <Confirm
         opened={asked}
         title="Cancel this replay?"
-        keep="Let it go on"
+        keep="Continue it"
         act="Cancel the replay"
         close={() => setAsked(false)}
         run={remove}
@@ -168,7 +168,7 @@ function ChangePace({
       >
         <NumberInput
           label="Records per second, at most"
-          description="Empty: as fast as the destination takes them. It holds at once, for all records that are left, and does not slow down the live flow."
+          description="Empty: as fast as the destination takes them. The pace applies at once to all remaining records, and does not slow down the live flow."
           value={pace}
           allowDecimal={false}
           clampBehavior="none"

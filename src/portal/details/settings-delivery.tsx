@@ -30,9 +30,7 @@ export function Delivery(props: SettingsProps) {
         }}
       >
         <Stack>
-          <Text size="sm">
-            A change takes effect after the requests that are under way, and repeats nothing.
-          </Text>
+          <Text size="sm">A change takes effect after the requests in flight, and repeats nothing.</Text>
           <DeliveryForm values={values} change={setValues} problem={problem} />
           <RestartSwitch on={restarts} change={setRestarts} />
           {problem && !faultAt(problem, '/delivery') && <Failed problem={problem} />}

@@ -37,7 +37,7 @@ export const LIMITS: readonly {
   {
     field: 'min_records',
     label: 'Records to wait for',
-    help: 'A request is sent once so many wait. Empty: it is sent at once',
+    help: 'A request is sent once this many wait. Empty: at once',
   },
   {
     field: 'max_wait_ms',
@@ -78,7 +78,7 @@ export function describeDelivery(delivery: Delivery | undefined): string {
     max_records_per_second && `at most ${formatNumberOf(max_records_per_second, 'record')} a second`,
     max_requests_per_second && `at most ${formatNumberOf(max_requests_per_second, 'request')} a second`,
     min_records &&
-      `${formatNumberOf(min_records, 'record')} a request, or what came in ${formatDuration(max_wait_ms ?? 10_000)}`,
+      `${formatNumberOf(min_records, 'record')} a request, or those of ${formatDuration(max_wait_ms ?? 10_000)}`,
   ];
   return [order, ...parts.filter(Boolean)].join('; ');
 }

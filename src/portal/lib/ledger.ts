@@ -71,12 +71,12 @@ export function explainLedger(sum: LedgerSum): { readonly settled: boolean; read
     pending > 0 &&
       `${formatCount(pending)} still wait, and are delivered as soon as the destination takes them.`,
     quarantined > 0 &&
-      `${formatCount(quarantined)} were refused by the destination: see the quarantine, also for those that were sent again since.`,
+      `${formatCount(quarantined)} were refused by the destination: see the quarantine. The count includes records that were sent again since.`,
     expired > 0 &&
       `${formatCount(expired)} expired before they could be delivered: they are lost to this data stream.`,
     records !== filtered + delivered + quarantined + expired + pending &&
-      'The counts are of different moments: look again in a minute.',
+      'The counts were read at different moments: look again in a minute.',
   ].filter((words) => words !== false);
-  if (open.length === 0) return { settled: true, words: `${all} It adds up.` };
+  if (open.length === 0) return { settled: true, words: `${all} The counts add up.` };
   return { settled: false, words: `${all} ${open.join(' ')}` };
 }

@@ -15,7 +15,7 @@ export const EVENT_WORDS: readonly {
   {
     event: 'expiring',
     label: 'Records about to expire',
-    help: 'The oldest record that waits expires in 24 hours, and again in one hour',
+    help: 'The oldest pending record expires in 24 hours, and again in one hour',
   },
   { event: 'lag', label: 'Lag', help: 'The oldest record has waited too long; not of paused data streams' },
   { event: 'quarantine', label: 'Quarantine', help: 'The destination refused records for good' },

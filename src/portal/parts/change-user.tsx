@@ -52,7 +52,7 @@ export function ChangeUser({
             />
             <PasswordInput
               label="New password"
-              description="Empty: it stays. A new one ends all logins of the user."
+              description="Empty: the password stays. A new one ends all logins of the user."
               autoComplete="new-password"
               value={password}
               error={fault}

@@ -133,7 +133,10 @@ function Found({ search }: { readonly search: EventSearch }) {
 }
 
 function wordsOf(count: number, more: boolean): string {
-  if (count === 0) return more ? 'None among the newest. There are older ones.' : 'There are no such events.';
+  if (count === 0)
+    return more
+      ? 'None among the newest events. Look further back for older ones.'
+      : 'There are no such events.';
   return `${formatNumberOf(count, 'event')}${more ? ', and there may be older ones.' : ': all that are kept.'}`;
 }
 

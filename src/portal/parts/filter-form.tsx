@@ -52,7 +52,7 @@ export function FilterForm({
             </>
           )}
           <Radio value="groups" label={events ? 'Conditions in groups' : 'Conditions on fields'} />
-          <Radio value="custom" label="As JSON" description="Exactly as the API takes them" />
+          <Radio value="custom" label="As JSON" description="As JSON of the API" />
         </Stack>
       </Radio.Group>
       {'types' in choice && (

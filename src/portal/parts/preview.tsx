@@ -60,7 +60,7 @@ function Shown({ preview, wantsRequest }: { readonly preview: Preview; readonly 
       {samples.length > 0 && (
         <div>
           <Text size="sm" fw={700}>
-            The newest that pass
+            The newest records that pass
           </Text>
           {samples.slice(0, all ? undefined : FIRST).map((sample, index) => (
             // biome-ignore lint/suspicious/noArrayIndexKey: a sample is its place in the list

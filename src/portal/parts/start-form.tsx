@@ -104,7 +104,5 @@ function Predecessor({
 }
 
 function allLabel(seconds: number | undefined): string {
-  return seconds === undefined
-    ? 'All records that are kept'
-    : `All records that are kept, ${formatDuration(seconds * 1000)}`;
+  return seconds === undefined ? 'All kept records' : `All kept records, ${formatDuration(seconds * 1000)}`;
 }

@@ -10,7 +10,7 @@ export type User = components['schemas']['User'];
 export const ROLES = [
   { value: '1', label: 'Administrator: changes data streams and users' },
   { value: '2', label: 'User: changes data streams' },
-  { value: '3', label: 'Observer: looks, and changes nothing' },
+  { value: '3', label: 'Observer: reads, and changes nothing' },
 ];
 export const SUSPENDED = 2;
 export const ACTIVE = 1;

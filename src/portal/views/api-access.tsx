@@ -107,7 +107,7 @@ function NewToken() {
         <Group align="flex-start" gap="sm">
           <TextInput
             label="Description"
-            placeholder="What it is for"
+            placeholder="Its purpose"
             maxLength={1000}
             value={description}
             error={faultAt(problem, '/description') ?? null}

@@ -62,7 +62,7 @@ export default function Create() {
           ) : (
             <>
               <Text>
-                Where should the records go?
+                Choose the destination of the records.
                 {draft.start.from === 'stream' &&
                   ` The new data stream goes on exactly where data stream ${draft.start.id} ends. Its destination may be the same or another one.`}
               </Text>

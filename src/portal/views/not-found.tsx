@@ -6,7 +6,7 @@ import { Heading } from '../parts/heading.tsx';
 export function NotFound() {
   return (
     <Stack>
-      <Heading title="There is nothing here" />
+      <Heading title="This page does not exist" />
       <Text>The address may be mistyped, or the page it named is gone.</Text>
       <Anchor {...linkTo(HOME)}>Go to the data streams</Anchor>
     </Stack>

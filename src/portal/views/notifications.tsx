@@ -86,7 +86,7 @@ function Receiver({ stored }: { readonly stored: Notification }) {
             />
             <fieldset className="plain">
               <Text component="legend" size="sm" fw={500} mb="xs">
-                What to be notified of
+                Events to be notified of
               </Text>
               <Stack gap="xs">
                 {EVENT_WORDS.map(({ event, label, help }) => (
@@ -150,7 +150,7 @@ function Standing({ stored }: { readonly stored: Notification }) {
     <Text size="sm">
       {stored.default_receiver
         ? 'No receiver is set. The platform operator is notified in your place.'
-        : 'No receiver is set: nobody is notified.'}
+        : 'No receiver is set: nobody gets notifications.'}
     </Text>
   );
 }
@@ -174,7 +174,7 @@ function Others({ isChanged }: { readonly isChanged: boolean }) {
   };
   const remove = () =>
     attempt(
-      'Nobody is notified any more.',
+      'The receiver is removed: nobody gets notifications any more.',
       () => perform('DELETE', PATH, undefined, api.DELETE(PATH)),
       NAMES,
     );
@@ -189,7 +189,7 @@ function Others({ isChanged }: { readonly isChanged: boolean }) {
       </Button>
       {isChanged && (
         <Text size="sm" c="dimmed">
-          Save first: the test goes to the receiver that is stored.
+          Save first: the test goes to the stored receiver.
         </Text>
       )}
       {problem && <Failed problem={problem} title="No test message was sent" />}
@@ -197,7 +197,9 @@ function Others({ isChanged }: { readonly isChanged: boolean }) {
         <Alert
           color={good ? 'green' : 'red'}
           variant="outline"
-          title={good ? 'The test message was taken' : 'The test message was not taken'}
+          title={
+            good ? 'The receiver accepted the test message' : 'The receiver did not accept the test message'
+          }
           role="status"
           className="wrap"
           w="100%"

@@ -161,7 +161,7 @@ function Catalogue({
   return (
     <Stack gap="sm">
       <Text size="sm">
-        More types may come at any time: a receiver that meets an id it does not know should keep the event.
+        More types may come at any time: a receiver should also keep events with unknown ids.
       </Text>
       <TextInput
         label="Search"

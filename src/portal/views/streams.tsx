@@ -57,8 +57,8 @@ export function Streams() {
         <>
           <Text>
             {canWrite
-              ? 'There are no data streams yet. Choose where your usage records and events are to go.'
-              : 'There are no data streams yet. Your role can look at data streams, but not add any.'}
+              ? 'You have no data streams yet. Choose the destination of your usage records and events.'
+              : 'You have no data streams yet. Your role can look at data streams, but not add any.'}
           </Text>
           <Tiles types={types.data} linkOf={linkOfType} />
         </>

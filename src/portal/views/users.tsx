@@ -140,7 +140,7 @@ function Actions({
           <Button
             size="xs"
             variant="default"
-            aria-label={`${isActive ? 'Suspend' : 'Let in'} ${name}`}
+            aria-label={`${isActive ? 'Suspend' : 'Activate'} ${name}`}
             loading={busy}
             onClick={async () => {
               setBusy(true);
@@ -148,7 +148,7 @@ function Actions({
               setBusy(false);
             }}
           >
-            {isActive ? 'Suspend' : 'Let in'}
+            {isActive ? 'Suspend' : 'Activate'}
           </Button>
           <Button size="xs" variant="default" aria-label={`Remove ${name}`} onClick={remove}>
             Remove
