@@ -468,7 +468,10 @@ describe('import with a mapping', () => {
     node.answers = 1;
     assert.equal(await run(), 0);
     assert.deepEqual(volumes(node.bodies.slice(3)), [3998, 100]);
-    assert.match(stage.out, /1\.ndjson: nothing imported, because an earlier import has imported the whole file/);
+    assert.match(
+      stage.out,
+      /1\.ndjson: nothing imported, because an earlier import has imported the whole file/,
+    );
     assert.equal(await run(), 0);
     assert.equal(node.bodies.length, 4);
   });

@@ -296,7 +296,9 @@ export function capabilityTests(): void {
       if (!browser) return t.skip();
       await tab('Ledger');
       await page
-        .getByText(`${2 * MANY + 1} records arrived, ${2 * MANY + 1} of them were delivered. The counts add up.`)
+        .getByText(
+          `${2 * MANY + 1} records arrived, ${2 * MANY + 1} of them were delivered. The counts add up.`,
+        )
         .waitFor();
       for (const [button, name, content] of [
         ['Download CSV', `ledger-${NAME}.csv`, /^hour,records,.*\r\n2/],
