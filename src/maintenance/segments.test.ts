@@ -80,7 +80,10 @@ function overwrite(path: string, at: number, bytes: Uint8Array): void {
 async function readings(directory: string, partition: number) {
   return withLog(directory, async (log, faults) => {
     const { first, next } = await log.extent(partition);
-    const stored = await log.read(partition, first, PLENTY);
+    // A read may end before blocks that are missing: the next one has them.
+    const stored: Awaited<ReturnType<typeof log.read>>[number][] = [];
+    for (let from = first; from < next; from = (stored.at(-1)?.sequence ?? next) + 1)
+      stored.push(...(await log.read(partition, from, PLENTY)));
     const whole = stored.filter(({ block }) => {
       try {
         return block && block.payload().length > 0;
