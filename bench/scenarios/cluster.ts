@@ -64,7 +64,7 @@ export const cluster: Scenario = {
             `${nameOf(each.topology)}: end to end / embedded`,
             '',
             ratios(each),
-            index === 0 ? { atLeast: 0.5 } : undefined,
+            index === 0 ? { atLeast: 0.9 } : undefined,
           ),
         ),
         figure(

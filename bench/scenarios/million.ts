@@ -25,7 +25,7 @@ export const million: Scenario = {
           figure('end to end', 'records/s', [drive.recordsPerSecond]),
           figure('acknowledged at ingest', 'records/s', [drive.ackedPerSecond]),
           figure('CPU of the node', 'µs/record', [drive.cpuMicros]),
-          figure('peak RSS of the node', 'MB', [memory.resident / 1e6], { atMost: 400 }),
+          figure('peak RSS of the node', 'MB', [memory.resident / 1e6], { atMost: 250 }),
           figure('  anonymous', 'MB', [memory.anonymous / 1e6]),
           figure('  mapped files', 'MB', [memory.file / 1e6]),
         ],

@@ -80,7 +80,7 @@ export const throughput: Scenario = {
           'CPU of the node / parse',
           '',
           of((drive) => drive.cpuMicros / parse),
-          { atMost: 2.5 },
+          { atMost: 0.8 },
         ),
         figure(
           'end to end / bare pipe',
