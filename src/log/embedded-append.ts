@@ -85,9 +85,16 @@ export function openAppends({ store, clock, recent, extents, move }: AppendParts
     return placement.outcomes;
   };
 
-  /** If the store holds blocks of a failed write, their sequences stay used. */
+  /** If the store holds blocks of a failed write, their sequences stay used, and no later block arrives before them (L6). */
   const settleUnsure = () => {
-    for (const partition of unsure) move(partition, store.extent(partition).next);
+    if (unsure.size === 0) return;
+    const known = [...arrivals];
+    for (const partition of unsure) {
+      const extent = store.extent(partition);
+      move(partition, extent.next);
+      known[partition] = Math.max(known[partition] as number, lastArrival(store, partition, extent));
+    }
+    arrivals = known;
     unsure.clear();
   };
 
