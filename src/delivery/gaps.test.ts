@@ -214,6 +214,42 @@ describe('a block that nobody could read when it came', () => {
   });
 });
 
+describe('records of a stream that had caught up were in flight when its node crashed, and the block', () => {
+  const ways: Readonly<Record<string, (w: TestWorld) => unknown>> = {
+    'is gone': (w) => w.log.trim(0, 2),
+    'and all behind it are gone': (w) => w.log.trim(0, 3),
+    'is damaged': (w) => w.damageIndex(1),
+  };
+  for (const [how, happens] of Object.entries(ways))
+    for (const gathering of [
+      { by: 'batch', records: 100, bytes: 2 ** 20 },
+      { by: 'file', records: 100, intervalMs: 3_600 * SECOND },
+    ] as const)
+      test(`${how} (${gathering.by}): they are counted`, async () => {
+        const w = new TestWorld({ gathering });
+        await w.organisation(1);
+        await w.start();
+        await w.stream('a', () => new Promise(() => {}));
+        await w.append('usage', usage(1, 10));
+        await w.clock.advance(SECOND);
+        const { detached, pending } = await w.progress('a');
+        assert.deepEqual([detached, pending], [false, 10]);
+        await w.crash();
+        await w.append('usage', usage(11, 12));
+        await w.crash();
+        await happens(w);
+        await w.start();
+        await w.clock.advance(10 * SECOND);
+        await w.crash();
+        await w.start();
+        await w.clock.advance(10 * SECOND);
+        const after = await w.progress('a');
+        const left = how === 'and all behind it are gone' ? 0 : 2;
+        assert.deepEqual([after.counters.expired, after.pending], [10, left]);
+        assert.equal(after.lastError?.code, how === 'is damaged' ? 'unreadable' : 'expired');
+      });
+});
+
 describe('streams that had caught up, and a block that cannot be read when the next node starts', () => {
   /** An idle stream without a pump, and a block that came before the crash and is damaged. */
   async function caughtUp(behind: number) {

@@ -102,6 +102,12 @@ const DELIVERY: readonly Fault[] = [
     'if (progress.jumped && ahead',
     'if (!progress.jumped && ahead',
   ],
+  [
+    stream('progress'),
+    'what was in flight at a crash is not looked for when its block is gone',
+    'document.detached || document.pending > 0;',
+    'document.detached;',
+  ],
   // Trials
   [
     stream('trial'),

@@ -78,12 +78,14 @@ export class Progress {
     progress.expiredHours = document.expiredHours.map((entry) => ({ ...entry }));
     progress.hours = new HourRows(document.hours, document.hoursFrom);
     progress.unreadableBlocks = document.unreadableBlocks ?? 0;
+    // Where something was in flight, the partition is read again from before it: a place behind it says that the block is gone.
+    const isBehind = document.detached || document.pending > 0;
     // A document which says that something waits is written again as soon as nothing does.
-    progress.committedDetached = document.detached || document.pending > 0;
+    progress.committedDetached = isBehind;
     progress.selecting = document.selecting;
     progress.boundary = document.boundary ?? null;
     const attached = { sequence: attachedFrom, index: 0 };
-    if (!document.detached && comparePositions(attached, document.cursor) > 0) {
+    if (!isBehind && comparePositions(attached, document.cursor) > 0) {
       progress.cursor = attached;
       progress.countedTo = attachedFrom;
       progress.jumped = true;
@@ -91,7 +93,7 @@ export class Progress {
     }
     progress.done = document.done ?? [];
     progress.unreadableTo = document.unreadableTo ?? 0;
-    if (document.detached) {
+    if (isBehind) {
       progress.losing = document.losing;
       progress.pending = document.pending;
       progress.waiting = document.waiting ?? document.pending;
