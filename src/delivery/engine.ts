@@ -24,7 +24,7 @@ type EngineContext = Omit<RunnerContext, 'budgets' | 'timeOfAges' | 'timeOfHours
   readonly leases: Leases;
 };
 
-/** What a node has for deliveries. */
+/** The budgets of a node for deliveries. */
 function memoryBudgets(): MemoryBudgets {
   return {
     healthy: sharesOf(BYTES_IN_FLIGHT.healthy),
@@ -41,7 +41,7 @@ export async function runDelivery(
 ): Promise<void> {
   const { leases, ...rest } = context;
   const { clock, retentionMs } = rest;
-  // The disk must have room for what stays longer: with a short retention a leap is believed sooner.
+  // Meanwhile old records stay on the disk: with a short retention a leap is believed sooner, so that they fit.
   const timeOfAges = createBelievedTime(clock, Math.min(LEAP_LASTS_MS, retentionMs));
   const timeOfHours = createBelievedTime(clock);
   const run = (partition: number, epoch: number, signal: AbortSignal, permit: Permit) =>

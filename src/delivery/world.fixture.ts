@@ -75,9 +75,9 @@ export class TestWorld {
       gathering?: Gathering;
       waitingBytes?: number;
       retentionMs?: number;
-      /** In place of peers that are functions: what every stream delivers to. */
+      /** The destination of every stream, in place of peers that are functions. */
       destination?: Destination;
-      /** What the runner's registry does; the test's own reads are current. */
+      /** The behaviour of the runner's registry; the test's own reads are current. */
       sloth?: Sloth;
       /** Told as well. */
       telemetry?: Partial<DeliveryTelemetry>;
@@ -152,11 +152,11 @@ export class TestWorld {
     await this.#running;
   }
 
-  /** As after `kill -9`: what was not durable is gone, and what was in flight has no outcome. */
+  /** As after `kill -9`: data that was not durable is gone, and requests in flight have no outcome. */
   async crash(): Promise<void> {
     this.#life++;
     const { registry } = this;
-    // What the dead process still tries to write does not happen.
+    // Later writes of the dead process do not happen.
     const never = () => new Promise<never>(() => {});
     Object.assign(registry, { put: never, putMany: never, delete: never });
     this.#stop?.abort();

@@ -1,7 +1,10 @@
 import type { CompiledFilter } from './compile.ts';
 import type { Selection } from './selection.ts';
 
-/** Accepts what both filters accept. Each was compiled alone, so that no limit on one list is met by the two together. */
+/**
+ * Accepts what both filters accept. Each was compiled alone, so that a limit on one list does not apply to both
+ * together.
+ */
 export function bothFilters(first: CompiledFilter, second: CompiledFilter): CompiledFilter {
   return {
     readsRecords: first.readsRecords || second.readsRecords,

@@ -5,7 +5,10 @@ import { type Judge, opposite, type Truth, truthOf, UNKNOWN } from './logic.ts';
 import { isPath, type PathElement, type PlainElement } from './syntax.ts';
 import { type ValueTest, valueTest } from './value-test.ts';
 
-/** Judges a record by the index of its block. @returns undefined if the index says nothing about the condition */
+/**
+ * Judges a record by the index of its block.
+ * @returns undefined if the index says nothing about the condition
+ */
 export function columnJudge(element: PlainElement): Judge<RecordIndex, number> | undefined {
   if (!isPath(element)) {
     const judge = typeJudge(element, new Set());
@@ -16,13 +19,13 @@ export function columnJudge(element: PlainElement): Judge<RecordIndex, number> |
   return number && element.op !== 'exists' ? numberJudge(element, number) : undefined;
 }
 
-/** The integer that a column has of a record; -1 where the record itself must say it. */
+/** The integer that a column has for a record; -1 if only the record itself has it. */
 type Column = (index: RecordIndex, at: number) => number;
 
 const COLUMNS: ReadonlyMap<string, Column> = new Map<string, Column>([
   ['organisation.id', organisationOf],
   ['event_type.id', ({ eventTypes }, at) => eventTypes[at] ?? -1],
-  // An endpoint of 0 is one that has no id, or something else than an integer.
+  // An endpoint of 0 has no id, or its id is not an integer.
   [
     'endpoint.id',
     ({ endpoints, endpointsHigh }, at) =>
@@ -30,7 +33,7 @@ const COLUMNS: ReadonlyMap<string, Column> = new Map<string, Column>([
   ],
 ]);
 
-/** Ids whose answers are kept; more of them are forgotten all at once. */
+/** The most ids whose answers are kept; beyond it all are forgotten at once. */
 const MOST_KNOWN = 4096;
 
 function numberJudge({ op, value, not }: PathElement, column: Column): Judge<RecordIndex, number> {

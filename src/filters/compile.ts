@@ -11,13 +11,14 @@ import { candidatesOf, Runs, type Selection, wholeBlock } from './selection.ts';
 import { isPath, plainElements } from './syntax.ts';
 
 /**
- * Filters made ready for blocks. A record is judged in steps, each of which only sees what the one before left open:
+ * Filters made ready for blocks. A record is judged in steps, each of which sees only the records that the step
+ * before did not decide:
  *
  *   1  a table of event types and alerts
  *   2  the other columns of the block's index: organisation and endpoint
  *   3  the bytes of the record, one pass for all conditions
  *
- * So a payload is decompressed only where the index does not settle it.
+ * So a payload is decompressed only if the index does not decide.
  */
 export interface CompiledFilter {
   /** Whether it may have to read records: then judging a large block takes long. */
@@ -30,14 +31,17 @@ export interface CompiledFilter {
 
 /** Bytes of records that are read in one slice: about 2 ms. */
 const SLICE = 2 ** 20;
-/** To look for a text within another one takes as long as to read so many bytes: a filter may have a thousand of them. */
+/**
+ * Searching a text within another one takes as long as reading this many bytes: a filter may have a thousand such
+ * texts.
+ */
 const SEARCH_BYTES = 1_000;
 
 interface Steps {
   readonly table: Decisions;
   readonly columns: Judge<Filtered, number> | undefined;
   readonly bytes: ((payload: Buffer, block: Filtered, at: number) => Truth) | undefined;
-  /** What the conditions of a record cost beside its reading, in bytes that are read meanwhile. */
+  /** The cost of a record's conditions beside its reading, in bytes that could be read in the same time. */
   readonly extra: number;
 }
 
@@ -46,7 +50,7 @@ const ACCEPT_ALL = compiled(undefined);
 /** @param filters of a stream's document, in any form that `parseFilters` takes; an empty list accepts everything */
 export function compileFilter(filters: readonly Json[]): CompiledFilter {
   if (filters.length === 0) return ACCEPT_ALL;
-  // What other records may be filtered by, an event may be too.
+  // A filter for other records is also a filter for events.
   const parsed = parseFilters(filters, 'event');
   if (parsed.type === 'invalid') {
     const [fault] = parsed.faults;
@@ -83,7 +87,7 @@ function compiled(steps: Steps | undefined): CompiledFilter {
   };
 }
 
-/** The selection, where it needs no look at single records. */
+/** The selection, if it needs no look at single records. */
 function begin(
   block: Filtered,
   ordinals: 'all' | readonly number[],
@@ -129,7 +133,7 @@ class Selecting {
     const { table, columns, bytes, extra } = this.#steps;
     const { eventTypes, alerts, starts, ends } = block;
     const events = block.kind === 'event';
-    // Of this slice: until the next one the memory may get another content (leased-block.ts).
+    // Only for this slice: before the next one the memory may get other content (leased-block.ts).
     let payload: Buffer | 'damaged' | undefined;
     let left = most;
     let at = this.#at;
@@ -156,7 +160,7 @@ class Selecting {
   }
 }
 
-/** The records of a damaged payload pass, because nobody can say that they do not: the delivery quarantines them. */
+/** The records of a damaged payload pass, because it is unknown whether they match: the delivery quarantines them. */
 function payloadOf(block: Filtered): Buffer | 'damaged' {
   try {
     const payload = passingPayload(block);

@@ -4,7 +4,7 @@ import type { Faults, Read } from './faults.ts';
 import { isSentNumber } from './sent-number.ts';
 import type { PathElement, PlainElement, Scalar, TypeElement } from './syntax.ts';
 
-/** Values of one stream together: several times the number of event types there are. */
+/** Values of one stream together: several times the number of event types. */
 export const MOST_VALUES = 1000;
 /** Different paths of one stream: each record is searched for all of them. */
 export const MOST_PATHS = 50;
@@ -16,7 +16,7 @@ export const LONGEST_VALUE = 1000;
 /** The largest event type id that a block's index can hold. */
 const LARGEST_EVENT_TYPE = 2 ** 32 - 1;
 
-/** What each `op` compares with, and whether it holds where the comparison does not. */
+/** The comparison of each `op`, and whether the `op` holds where the comparison does not. */
 const OPS: Readonly<
   Record<string, { readonly op: PathElement['op']; readonly not?: true; readonly texts?: true }>
 > = {
@@ -163,7 +163,7 @@ export class ConditionReader {
         ? this.#faults.add('InvalidFormat', Array.isArray(raw) ? at : path, `must be ${expected}`)
         : value;
     });
-    // Whatever could be read is a number, a text or a boolean. A number becomes 0 where it is -0, as JSON would print it.
+    // Every value that could be read is a number, a text or a boolean. -0 becomes 0, as JSON would print it.
     const sent = items.map((item) => (typeof item === 'number' ? item + 0 : item)) as Json[];
     return { sent: Array.isArray(raw) ? sent : (sent[0] as Json), meaning: values };
   }
@@ -173,7 +173,7 @@ function operation(op: unknown) {
   return OPS[op == null ? 'in' : String(op)] as (typeof OPS)[string];
 }
 
-/** The condition as it was sent, without members that none has. */
+/** The condition as it was sent, without unknown members. */
 function sentForm({ field, op }: FilterObject, value: Json | undefined): Json {
   return {
     field: String(field),

@@ -2,7 +2,7 @@ import { type Judge, judgeOf, type Truth, truthOf, UNKNOWN } from './logic.ts';
 import { isPath, type TopElement, type TypeElement } from './syntax.ts';
 
 /**
- * What becomes of every (event type, alert), decided when the filters are compiled. The lower two bits are the Truth of an
+ * The decision for every (event type, alert), made when the filters are compiled. The lower two bits are the Truth of an
  * event of the type, the upper two that of one with alert. A type that no filter names is as good as any other such type.
  */
 export interface Decisions {
@@ -13,10 +13,10 @@ export interface Decisions {
   readonly unnamed: number;
 }
 
-/** Event types below this have their place in a table; emnify's end at 69. */
+/** Event types below this have an entry in a table; emnify's end at 69. */
 const SMALL_TYPES = 4096;
 
-/** Decides as far as type and alert alone do. */
+/** Decides as far as type and alert are enough. */
 export function decide(filters: readonly TopElement[]): Decisions {
   const named = new Set<number>();
   const judge = judgeOf<number, boolean>(filters, (element) =>
@@ -41,7 +41,10 @@ export function decisionOn({ small, large, unnamed }: Decisions, type: number, a
   return ((bits >> (alert * 2)) & 3) as Truth;
 }
 
-/** Judges an event by its type and alert. @param named gets the types that the condition names */
+/**
+ * Judges an event by its type and alert.
+ * @param named gets the types that the condition names
+ */
 export function typeJudge(element: TypeElement, named: Set<number>): Judge<number, boolean> {
   const wanted = element.op !== 'not_in';
   if (element.field === 'event_type_id') {

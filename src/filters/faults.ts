@@ -19,7 +19,7 @@ export class Faults {
     return undefined;
   }
 
-  /** What `read` makes of each item; stops early when there is no room for more faults. */
+  /** The result of `read` for each item; stops early when no more faults fit. */
   list<T>(
     items: readonly unknown[],
     path: string,

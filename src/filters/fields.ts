@@ -5,7 +5,7 @@ import { PathReader, type PathValues } from './paths.ts';
 import { isPath, type PathElement, type TopElement } from './syntax.ts';
 import { exists, type ValueTest, valueTest } from './value-test.ts';
 
-/** What a filter looks at: the index of a block, and its records themselves where the index does not settle it. */
+/** The data that a filter reads: the index of a block, and the records themselves if the index does not decide. */
 export type Filtered = Pick<
   Block,
   | 'kind'
@@ -21,7 +21,10 @@ export type Filtered = Pick<
   | 'payload'
 >;
 
-/** Judges records by their index as far as it goes. @returns undefined if no condition has anything to do with it */
+/**
+ * Judges records by their index as far as it goes.
+ * @returns undefined if no condition uses it
+ */
 export function byColumns(filters: readonly TopElement[]): Judge<Filtered, number> | undefined {
   let any = false;
   const judge = judgeOf<Filtered, number>(filters, (element) => {

@@ -41,8 +41,8 @@ class Written {
 type Value = null | string | boolean | Written | Value[] | { [name: string]: Value };
 
 /**
- * What a filter means, read straight off what was sent and off `JSON.parse`, with numbers as fractions of two BigInts.
- * It shares nothing with the code that it checks.
+ * The meaning of a filter, evaluated directly on the sent JSON with `JSON.parse`, and with numbers as fractions of
+ * two BigInts. It shares nothing with the code that it checks.
  */
 export function accepts(filters: readonly Json[], record: string): boolean {
   const parsed = JSON.parse(record, (_, value, ...[context]: { source?: string }[]) =>

@@ -12,7 +12,7 @@ export const opposite = (truth: Truth): Truth => (truth === UNKNOWN ? UNKNOWN : 
 /** Judges by two things, for example an index and a place in it. */
 export type Judge<A, B> = (a: A, b: B) => Truth;
 
-/** Joins the judges of single conditions as the groups around them say; UNKNOWN where the others do not settle it. */
+/** Joins the judges of single conditions as the groups around them say; UNKNOWN if the others do not decide. */
 export function judgeOf<A, B>(
   filters: readonly TopElement[],
   single: (element: PlainElement) => Judge<A, B>,

@@ -8,9 +8,9 @@ import type { FilterElement, TopElement } from './syntax.ts';
 type ParsedFilters =
   | {
       readonly type: 'valid';
-      /** As they were sent, without labels: what a stream's document keeps. */
+      /** As they were sent, without labels: the form in a stream's document. */
       readonly filters: Json[];
-      /** The same in the form of syntax.ts: what is evaluated. */
+      /** The same in the form of syntax.ts, for evaluation. */
       readonly meaning: readonly TopElement[];
     }
   | { readonly type: 'invalid'; readonly faults: FieldFault[] };
@@ -20,15 +20,18 @@ export const DEEPEST_GROUP = 8;
 /** Elements and groups of one stream together. */
 export const MOST_ELEMENTS = 200;
 const GROUPS = ['all', 'any', 'not', 'or'] as const;
-/** Another member was meant to change what the filter says, and a stream must not deliver more or less than was meant. */
+/**
+ * An unknown member was probably meant to change the filter, and a stream must not deliver more or fewer records than
+ * intended.
+ */
 const MEMBERS: readonly string[] = ['field', 'op', 'value', ...GROUPS];
-/** What clients keep with a filter for themselves. It is dropped. */
+/** Members that clients keep with a filter for themselves. They are dropped. */
 const LABELS: readonly string[] = ['id', 'name', 'description'];
 
 /**
  * Reads `filters` of a request's body, leniently where the meaning is plain: integers or their digits, a scalar or an
- * array, booleans or `"true"` and `"false"`, a null for what is not given. Never throws.
- * @returns the filters, or what is wrong with JSON pointers into the body (`/filters/0/value/1`)
+ * array, booleans or `"true"` and `"false"`, a null for a missing member. Never throws.
+ * @returns the filters, or the faults with JSON pointers into the body (`/filters/0/value/1`)
  */
 export function parseFilters(raw: unknown, kind: RecordKind): ParsedFilters {
   if (raw === undefined || raw === null) return { type: 'valid', filters: [], meaning: [] };

@@ -48,7 +48,7 @@ interface Branch {
 const QUOTED = 1;
 const OPENS = 2;
 const CLOSES = 3;
-/** What a byte outside of strings does when a value is skipped. */
+/** The effect of a byte outside of strings when a value is skipped. */
 const ROLE = new Uint8Array(256);
 ROLE[QUOTE] = QUOTED;
 for (const byte of Buffer.from('{[')) ROLE[byte] = OPENS;
@@ -128,7 +128,7 @@ export class PathReader {
       const next = nextBranch(branch.branches, bytes, at + 1, end, escaped);
       at = this.#space(this.#space(end + 1) + 1);
       if (next) {
-        // P1: what an earlier occurrence in the same object has found does not count.
+        // P1: values of an earlier occurrence in the same object do not count.
         if (next.seenIn === object) forget(next);
         else {
           remember(next);

@@ -2,7 +2,7 @@ import { numberText } from '../records/decimal.ts';
 
 /**
  * A number of a filter that a double would round, such as an id of 64 bits: its digits, as they were sent. Requests are read into
- * this form, documents keep it, and answers show it as the number that it is.
+ * this form, documents keep it, and answers show it as that number.
  */
 export interface SentNumber {
   readonly number: string;

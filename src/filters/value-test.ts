@@ -6,14 +6,14 @@ import { compareText, newText, readText, type Text } from './text.ts';
 /** Whether one value of a record, in its JSON form, passes. The value may also be an object, which equals nothing. */
 export type ValueTest = (bytes: Buffer, from: number, to: number) => boolean;
 
-/** The values of a condition by what they are compared with, each list ascending. */
+/** The values of a condition by their type, each list ascending. */
 interface Wanted {
   readonly numbers: readonly Decimal[];
   readonly texts: readonly Buffer[];
   readonly booleans: ReadonlySet<boolean>;
 }
 
-/** Tests run one after the other and never wait, so that they may share what a value is read into. */
+/** Tests run one after the other and never wait, so they may share the buffers that a value is read into. */
 const number = newDecimal();
 const text = newText();
 
@@ -69,7 +69,10 @@ function isAmong({ numbers, texts, booleans }: Wanted): ValueTest {
   };
 }
 
-/** Looks for a value in an ascending list. @param compare the value with one of the list */
+/**
+ * Looks for a value in an ascending list.
+ * @param compare the value with one of the list
+ */
 function search<T>(list: readonly T[], compare: (one: T) => number): boolean {
   let from = 0;
   let to = list.length;

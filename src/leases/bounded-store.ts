@@ -3,12 +3,12 @@ import type { Clock } from '../lib/clock.ts';
 import type { Registry, WriteOutcome } from '../registry/registry.ts';
 
 /**
- * Longer than any call to the storage is tried (15 s). A call that ends later, or never, is a fault that no one can know in
- * advance: without this bound it would keep a lease from being written for ever.
+ * Longer than any call to the storage is tried (15 s). A call that ends later, or never, is an unforeseen fault:
+ * without this bound it would block the writes of a lease for ever.
  */
 export const LOST_AFTER_MS = 20_000;
 
-/** A registry whose calls always have an outcome. What becomes of a call that was given up is not known to anybody. */
+/** A registry whose calls always have an outcome. Whether a call that was given up takes effect is unknown. */
 export function boundedStore(store: Registry, clock: Clock): Registry {
   const cause = `the storage has not answered for ${LOST_AFTER_MS / 1_000} s`;
   const within = async <T>(call: Promise<T>, late: () => T): Promise<T> => {

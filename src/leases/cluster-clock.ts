@@ -3,17 +3,17 @@ import type { Clock } from '../lib/clock.ts';
 /**
  * Wall time that the nodes of an installation share: records arrive by it, `start_from` and retention compare with it.
  *
- *  K1  It never goes back while the process runs, whatever happens to the clock of the machine.
- *  K2  It is not behind the fastest clock of the nodes that are heard, except for the time that a heartbeat takes. So it does
- *      not matter which node stamps a record. Too late is the safe side: `start_from` then gives a record too many, and the
- *      retention keeps one too long.
- *  K3  A clock that is ahead by more than `MOST_AHEAD_MS` is not followed: one broken clock must not carry off all others.
+ *  K1  It never goes back while the process runs, even if the clock of the machine does.
+ *  K2  It is not behind the fastest clock of the nodes that are heard, except for the time that a heartbeat takes. So
+ *      it does not matter which node stamps a record. A time that is too late is harmless: `start_from` then gives a
+ *      record too many, and the retention keeps one too long.
+ *  K3  A clock that is ahead by more than `MOST_AHEAD_MS` is ignored: one broken clock must not move all others.
  *
- * Only differences are measured: what a node said, less this node's monotonic clock when it was heard. Heartbeats take time
- * on their way, so the greatest of the last few is the nearest to the truth.
+ * Only differences are measured: the time in a heartbeat, less this node's monotonic clock when the heartbeat
+ * arrived. Heartbeats take time on their way, so the greatest of the last few differences is the most exact.
  */
 export interface ClusterClock extends Clock {
-  /** A node said what its own wall clock shows, and its cluster clock. */
+  /** Takes the wall clock and the cluster clock that another node has sent. */
   heard(session: string, said: ClockReading): void;
   /** How far the own clock of another node is ahead of this node's own, ms; undefined: not heard lately. */
   skewOf(session: string): number | undefined;
@@ -58,7 +58,7 @@ export function createClusterClock(clock: Clock): ClusterClock {
       if (isStale(heard)) nodes.delete(session);
       else if (theirs(heard) - own <= MOST_AHEAD_MS) latest = Math.max(latest, theirs(heard));
     }
-    // K1. A machine's clock that was far ahead, and was set right, must not stop this one for hours.
+    // K1. A machine's clock that was far ahead, and was corrected, must not stop this one for hours.
     if (floor - own > 2 * MOST_AHEAD_MS) floor = Number.NEGATIVE_INFINITY;
     floor = Math.max(floor, Math.floor(latest));
     return floor;
@@ -77,7 +77,7 @@ export function createClusterClock(clock: Clock): ClusterClock {
       heard.offsets.push(own - at);
       if (heard.offsets.length > READINGS) heard.offsets.shift();
       nodes.set(session, heard);
-      // K1 across nodes: what another one has already stamped with its time lies behind this one's time, too.
+      // K1 across nodes: times that another node has already stamped are not ahead of this node's time.
       if (shared - clock.now() <= MOST_AHEAD_MS) floor = Math.max(floor, shared);
     },
     skewOf: (session) => {

@@ -4,24 +4,24 @@ import { GONE, type LeaseTiming, PAUSE_MS } from './timing.ts';
 /**
  *   granted → silent | alone   `holdMs` have passed since the node sent the last heartbeat that was stored
  *   silent, alone → granted    a heartbeat was stored in time again
- *   alone → silent             it is no longer certain that nothing of the storage runs
+ *   alone → silent             it is no longer certain that the whole storage is down
  *   any → lost                 the process was suspended, or the storage did not answer for `aloneMs`
  *   lost → granted             a heartbeat was stored in time again
  *
- * `granted`: no other node may take this node's leases. `alone`: they have expired, but nothing of the storage runs, so nobody
- * can take them. `silent`: another node may hold them; nothing may be sent until it is certain that none does. `lost`: they
- * count as another node's.
+ * `granted`: no other node may take this node's leases. `alone`: they have expired, but the whole storage is down, so
+ * no node can take them. `silent`: another node may hold them; this node sends nothing until it is certain that none
+ * does. `lost`: they count as another node's.
  */
 type Standing = 'granted' | 'alone' | 'silent' | 'lost';
 
 /**
- * What a node may assume about its own leases, by its own monotonic clock.
+ * The state of a node's own leases, by its own monotonic clock.
  *
  *  C1  A grant lasts `holdMs` from the moment at which the node sent a heartbeat that was stored later. The others hear of
  *      that heartbeat after that moment, and wait for `lostMs`, which is longer.
  *  C2  A process that was suspended (SIGSTOP, a suspended machine) longer than its grant has lost its leases. It is never
  *      `alone`: the others went on meanwhile.
- *  C3  Every end of a grant begins a new term. The answer to a question of an earlier term proves nothing in this one.
+ *  C3  Every end of a grant begins a new term. An answer from an earlier term proves nothing in this one.
  *  C4  `alone` needs evidence without a break, from shortly after the last stored heartbeat on: a node that was cut off
  *      first, and sees the storage stop later, may have a successor already.
  */
@@ -31,7 +31,7 @@ export class Contact {
   #sentAt = Number.NEGATIVE_INFINITY;
   #lookedAt: number;
   #pausedAt = Number.NEGATIVE_INFINITY;
-  /** Since when, and when last, nothing of the storage ran. */
+  /** The first and the latest moment at which the whole storage was down. */
   #goneFrom = Number.POSITIVE_INFINITY;
   #goneAt = Number.NEGATIVE_INFINITY;
   #standing: Standing = 'lost';
@@ -85,7 +85,7 @@ export class Contact {
     return this.#standing;
   }
 
-  /** Whether nothing of the storage ran, as it was asked at `askedAt` (monotonic). */
+  /** Whether the whole storage was down, as asked at `askedAt` (monotonic). */
   answered(askedAt: number, gone: boolean): void {
     this.look();
     if (!gone) this.#goneFrom = Number.POSITIVE_INFINITY;

@@ -50,7 +50,7 @@ export function embeddedLeases(
   };
 }
 
-/** The view of a node that is alone. */
+/** The view of a node without others. */
 function lonelyNode({ clock, node, telemetry }: EmbeddedLeasesOptions) {
   const listeners = new Set<() => void>();
   const started = clock.now();
@@ -71,7 +71,7 @@ function lonelyNode({ clock, node, telemetry }: EmbeddedLeasesOptions) {
       return {
         nodes: [{ ...node, ...self, started, partitions }],
         unheld: missing,
-        // Nobody else could take them.
+        // No other node could take them.
         stuck: missing,
         ageMs: 0,
         quorum: true,

@@ -6,9 +6,9 @@ interface GoneQuestionContext {
   readonly clock: Clock;
   readonly timing: LeaseTiming;
   readonly contact: Contact;
-  /** Whether nothing of the storage runs, so that no node can use it; false where that is not certain. */
+  /** Whether the whole storage is down, so that no node can use it; false if that is not certain. */
   readonly storageGone?: (() => Promise<boolean>) | undefined;
-  /** There may be something to do. */
+  /** The node may have to act. */
   wake(): void;
   track(promise: Promise<unknown>): void;
 }

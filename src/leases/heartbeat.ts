@@ -23,7 +23,7 @@ interface HeartbeatContext {
   readonly beatNow: Wakeup;
   /** Whether the node takes no more partitions. */
   leaving(): boolean;
-  /** What the node may assume about its leases has changed. */
+  /** The state of the node's leases has changed. */
   changed(): void;
 }
 

@@ -6,8 +6,8 @@ import type { Stuck } from './stuck.ts';
 /**
  * A partition that runs on this node.
  *
- * Its run may send while the lease is granted and sure in this term; or while it was sure in the term before and nothing of
- * the storage runs (C4). What waits for that is woken when it may be so again.
+ * Its run may send while the lease is granted and confirmed in this term; or while it was confirmed in the term
+ * before and the whole storage is down (C4). Waiting listeners are woken when sending may be allowed again.
  */
 export class HeldLease {
   readonly partition: number;
@@ -16,13 +16,13 @@ export class HeldLease {
   revision: number;
   /** The term in which this node last saw that the document is its own (C3). */
   sureIn: number;
-  /** Why it must end, and since when (monotonic). */
+  /** The reason why it must end, and since when (monotonic). */
   ending: { readonly reason: LossReason; readonly since: number } | undefined;
   /** Once its run is overdue. */
   stuck: Stuck | undefined;
   readonly #contact: Contact;
   readonly #waiting = new Set<() => void>();
-  /** Somebody asked for the permit in vain, and waits. */
+  /** A listener was refused the permit, and waits for it. */
   #refused = false;
 
   constructor(

@@ -30,7 +30,7 @@ interface LeaseWritesContext {
   taken(held: HeldLease): void;
   /** The view has changed. */
   changed(): void;
-  /** There may be something to do. */
+  /** The node may have to act. */
   wake(): void;
   track(promise: Promise<unknown>): void;
 }

@@ -8,5 +8,5 @@ export interface NodeCalls {
   ask(topic: string, question: Json, withinMs: number): Promise<Json | undefined>;
 }
 
-/** For a node that is alone. */
+/** For a node without others. */
 export const noCalls: NodeCalls = { answer: () => () => {}, ask: async () => undefined };

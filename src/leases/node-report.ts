@@ -23,7 +23,7 @@ const SKEWS = { compareEveryMs: 5_000, reportEveryMs: 60_000 };
 /** A node's report on the nodes, the partitions, and the faults of its own part. */
 export class NodeReport {
   readonly #context: ReportContext;
-  /** Since when nobody holds a partition, as this node sees it (monotonic). */
+  /** Since when no node holds a partition, as this node sees it (monotonic). */
   readonly #unheld = new Map<number, number>();
   /** Why the latest write of a lease failed. */
   readonly #causes = new Map<number, string>();

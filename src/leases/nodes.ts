@@ -12,9 +12,15 @@ export interface NodesSnapshot {
   readonly unheld: readonly number[];
   /** Those that no node has held for `STUCK_MS`: their records wait. */
   readonly stuck: readonly number[];
-  /** Since this node last saw one of its own heartbeats, ms; undefined: it saw none yet. What it shows can be that old. */
+  /**
+   * Time since this node last saw one of its own heartbeats, ms; undefined: it saw none yet. Its view can be that
+   * old.
+   */
   readonly ageMs: number | undefined;
-  /** Whether the storage takes writes of this node. Without it, other nodes may hold what is shown as its own. */
+  /**
+   * Whether the storage accepts writes of this node. If not, other nodes may hold the partitions that are shown as
+   * its own.
+   */
   readonly quorum: boolean;
   /** The faults of this node's part, in words. */
   readonly faults: readonly string[];
@@ -28,14 +34,14 @@ export interface NodeView {
   readonly name: string;
   /** Identifies one start of the process. */
   readonly session: string;
-  /** Whether it is the node that answers. */
+  /** Whether it is the answering node. */
   readonly self: boolean;
   /** `leaving`: it hands its partitions over. `silent`: the others heard nothing from it for longer than a lease. */
   readonly state: 'alive' | 'leaving' | 'silent';
   /** Milliseconds since the epoch, by its own clock. */
   readonly started: number;
   readonly version: string;
-  /** How far its clock is ahead of the clock of the node that answers, ms; undefined: not known. */
+  /** How far its clock is ahead of the clock of the answering node, ms; undefined: not known. */
   readonly skewMs: number | undefined;
   /** Ascending. */
   readonly partitions: readonly HeldPartition[];
@@ -48,7 +54,7 @@ interface HeldPartition {
   readonly since: number;
 }
 
-/** What a node publishes about itself. */
+/** The facts that a node publishes about itself. */
 export interface NodeDescription {
   readonly name: string;
   readonly version: string;

@@ -30,12 +30,12 @@ interface ObservationContext {
   readonly stopped: AbortSignal;
   /** The view has changed. */
   changed(): void;
-  /** Looks after a promise that nobody awaits: its rejection is a bug. */
+  /** Takes a promise that no caller awaits: its rejection is a bug. */
   track(promise: Promise<unknown>): void;
 }
 
 /**
- * Keeps the view of one node true.
+ * Keeps the view of one node correct.
  *
  *  O1  The watch's state of the leases is compared with the storage's leader, first those leases that keep this node from
  *      its share.

@@ -26,7 +26,7 @@ interface ParticipationContext {
   readonly node: NodeDescription;
   readonly telemetry?: LeaseTelemetry;
   readonly timing: LeaseTiming;
-  /** Whether nothing of the storage runs, so that no node can use it; false where that is not certain. */
+  /** Whether the whole storage is down, so that no node can use it; false if that is not certain. */
   readonly storageGone?: () => Promise<boolean>;
   /** See shared.ts. */
   readonly caughtUp?: () => Promise<void>;
@@ -50,12 +50,13 @@ const FAREWELL_MS = 3_000;
  *      owner's own, left by a write without an answer or by a run that ended.
  *  L3  A node releases a lease only for an owner that is present and steady, and once its run has ended. So a lease does
  *      not flap between two nodes that see each other differently for a moment.
- *  L4  A node that was alone confirms each lease by a write: if another node took it meanwhile, the write loses. And it waits until
- *      it knows what people changed meanwhile: a stream may be deleted, or have another destination.
- *  L5  What the watch reports is compared with the storage's leader (see observation.ts).
+ *  L4  A node that was alone confirms each lease by a write: if another node took it meanwhile, the write loses. And it
+ *      waits until it knows the changes of users meanwhile: a stream may be deleted, or have another destination.
+ *  L5  The reports of the watch are compared with the storage's leader (see observation.ts).
  *  L6  A run sends only with its permit (see held.ts).
- *  L7  Every wait ends. A call to the storage without an outcome is given up (bounded-store.ts). A run that does not end, though
- *      it was told to and the storage answers (stuck.ts), ends the participation: the node's partitions go to nodes that work.
+ *  L7  Every wait ends. A call to the storage without an outcome is given up (bounded-store.ts). If a run does not end
+ *      although it was aborted and the storage answers (stuck.ts), the participation ends: the node's partitions go to
+ *      healthy nodes.
  */
 export class Participation {
   readonly #context: ParticipationContext;
@@ -194,7 +195,7 @@ export class Participation {
     return true;
   }
 
-  /** L7: after a failure nobody waits for a run that is overdue. */
+  /** L7: after a failure the node does not wait for an overdue run. */
   #isGivenUp({ ending }: HeldLease): boolean {
     if (!this.#failed.signal.aborted || !ending) return false;
     return this.#context.clock.monotonic() - ending.since >= this.#context.timing.handoverMs;
@@ -226,7 +227,7 @@ export class Participation {
     return sendHeartbeats(context, ended);
   }
 
-  /** Does whatever is due now, without waiting. */
+  /** Does all work that is due now, without waiting. */
   #look(): void {
     const standing = this.#contact.look();
     const now = this.#context.clock.monotonic();
@@ -272,7 +273,7 @@ export class Participation {
       const overdue = passed >= handoverMs;
       if (overdue && !this.#leaving && this.#isStuck(held))
         this.#failed.abort(new Error(`the run of partition ${partition} has not ended for ${passed} ms`));
-      // E2: its time has run out. Whatever the run still writes is fenced.
+      // E2: its time has run out. Later writes of the run are fenced.
       if (overdue && this.#writes.isOwn(lease)) this.#writes.release(partition);
     } else if (this.#contact.look() === 'granted' && held.sureIn !== this.#contact.term)
       this.#writes.makeSure(held);

@@ -1,7 +1,7 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Entry, Registry } from '../registry/registry.ts';
 
-/** What a registry of several servers may do and one in memory does not. */
+/** The delays of a registry of several servers, which one in memory does not have. */
 export interface Sloth {
   /** How long the storage takes for each document that it lists, ms. */
   readonly listingMs?: (() => number) | undefined;

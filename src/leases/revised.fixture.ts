@@ -1,6 +1,6 @@
 import type { Registry, WriteOutcome } from '../registry/registry.ts';
 
-/** Shows every revision, and takes every expectation, lower by this many. */
+/** Shows every revision, and expects every revision, lower by this number. */
 export function revised(registry: Registry, lower: () => number): Registry {
   const shown = (revision: number) => (revision === 0 ? 0 : revision - lower());
   const meant = (expected: number | undefined) => (expected ? expected + lower() : expected);

@@ -17,7 +17,8 @@ interface SharedLeasesOptions {
    */
   lastEpoch(partition: number): Promise<number>;
   /**
-   * Reads something of everything that the run of a partition reads: while that takes long, a run that does not end is not stuck.
+   * Reads a part of everything that the run of a partition reads: while these reads are slow, a run that does not end
+   * is not stuck.
    * @throws StoreUnavailable
    */
   answers(partition: number): Promise<unknown>;
@@ -28,11 +29,11 @@ interface SharedLeasesOptions {
   readonly node: NodeDescription;
   readonly telemetry?: LeaseTelemetry;
   readonly timing?: Partial<LeaseTiming>;
-  /** Whether nothing of the storage runs, so that no node can use it; false where that is not certain. */
+  /** Whether the whole storage is down, so that no node can use it; false if that is not certain. */
   readonly storageGone?: () => Promise<boolean>;
   /**
-   * Resolves when this node knows what people changed until the call, and ends in any case. It is asked after each silence, before anything is
-   * sent again.
+   * Resolves when this node knows all changes of users up to the call, and ends in any case. The node calls it after
+   * each silence, before it sends again.
    * @throws StoreUnavailable
    */
   readonly caughtUp?: () => Promise<void>;

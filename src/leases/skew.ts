@@ -3,7 +3,7 @@ import type { NodeView } from './nodes.ts';
 
 /** From here on the difference of two clocks is reported: NTP keeps it far below. */
 export const WARN_SKEW_MS = 1_000;
-/** With fewer nodes nobody can say which clock is wrong. */
+/** With fewer nodes it is unknown which clock is wrong. */
 const LEAST_NODES = 3;
 
 /** Whether the clock of the answering node is wrong, judged by the clocks of all present nodes. */

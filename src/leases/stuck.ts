@@ -2,25 +2,28 @@ import { StoreUnavailable } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import { PAUSE_MS } from './timing.ts';
 
-/** How often the storage is asked whether it answers, ms. */
+/** How often this checks whether the storage answers, ms. */
 const ASK_EVERY_MS = 2_500;
-/** An answer that takes longer says that the storage is slow: a run that waits for it is not stuck, ms. */
+/** If an answer takes longer, the storage is slow, and a run that waits for it is not stuck, ms. */
 const PROMPT_MS = 1_000;
 
 interface StuckContext {
   readonly clock: Clock;
-  /** Asks the storage that runs use. @throws StoreUnavailable */
+  /**
+   * Asks the storage that runs use.
+   * @throws StoreUnavailable
+   */
   ask(): Promise<unknown>;
   /** A bug. */
   failed(error: unknown): void;
 }
 
 /**
- * For how long a run has not ended although it was told to, and nothing kept it from ending.
+ * For how long a run has not ended although it was aborted, and nothing kept it from ending.
  *
  * Time counts only while the process runs, the lease store answers, and the storage that runs use answers at once. A run that
  * waits for its last commit while the storage is away ends by itself when the storage is back: it must not take its node with
- * it. Whatever interrupts the evidence, it begins anew.
+ * it. If the evidence is interrupted, the time begins at zero.
  */
 export class Stuck {
   readonly #context: StuckContext;

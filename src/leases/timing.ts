@@ -4,7 +4,7 @@ export interface LeaseTiming {
   readonly heartbeatMs: number;
   /** A node holds its leases for this long after it sent the latest heartbeat that was stored. */
   readonly holdMs: number;
-  /** A node is lost when the others heard nothing from it for this long. */
+  /** A node is lost when the others have received no heartbeat from it for this long. */
   readonly lostMs: number;
   /** How long a node keeps its partitions, without sending, while its storage does not answer at all; 0: not at all. */
   readonly aloneMs: number;
@@ -23,11 +23,11 @@ export interface LeaseTiming {
 }
 
 /**
- * A dead node is replaced within 10 s: `lostMs`, a check, and the write. The second between `holdMs` and `lostMs` is for
- * what lies between the last look at the clock and the first byte that leaves the process. NATS elects a leader in four to
- * five seconds: with a shorter `holdMs`, each election would interrupt all deliveries. For `aloneMs` see
- * docs/decisions/2026-11-27-one-sender.md.
- * A run may take ten seconds to end its requests in flight (stream-context.ts), so `handoverMs` is longer.
+ * A dead node is replaced within 10 s: `lostMs`, a check, and the write. The second between `holdMs` and `lostMs`
+ * covers the time between the last look at the clock and the first byte that leaves the process. NATS elects a leader
+ * in four to five seconds: with a shorter `holdMs`, each election would interrupt all deliveries. For `aloneMs` see
+ * docs/decisions/2026-11-27-one-sender.md. A run may take ten seconds to end its requests in flight
+ * (stream-context.ts), so `handoverMs` is longer.
  */
 export const LEASE_TIMING: LeaseTiming = {
   heartbeatMs: 1_000,
@@ -48,9 +48,10 @@ export const LONGEST_ECHO = 1.5;
 export const PAUSE_MS = 2_000;
 
 /**
- * When nothing of the storage runs, no other node can take a lease, and a holder may go on sending (C4). It must know that
- * at most `withinMs` after the last heartbeat that was stored, and have looked again at most `forMs` ago. `lostMs` of
- * silence, less `withinMs`, less the echo that a watcher may add (`LONGEST_ECHO`), is longer than `forMs`: so the holder has
- * stopped before its lease can be taken by a node that reached the storage as soon as it ran again.
+ * While the whole storage is down, no other node can take a lease, and a holder may go on sending (C4). It must know
+ * that at most `withinMs` after the last heartbeat that was stored, and have looked again at most `forMs` ago.
+ * `lostMs` of silence, less `withinMs`, less the echo that a watcher may add (`LONGEST_ECHO`), is longer than
+ * `forMs`: so the holder has stopped before its lease can be taken by a node that reached the storage as soon as it
+ * ran again.
  */
 export const GONE = { askEveryMs: 500, withinMs: 3_000, forMs: 2_000 };

@@ -15,7 +15,7 @@ export interface NodeDocument {
   readonly leaving: boolean;
   /** Counts up, so that each heartbeat differs from the one before. */
   readonly beat: number;
-  /** When it wrote this; versions before 0.2 did not say it. */
+  /** When it wrote this; missing in documents of versions before 0.2. */
   readonly clock?: ClockReading;
 }
 
@@ -45,7 +45,7 @@ interface Seen {
   presentFrom: number;
   silent: boolean;
   returned: boolean;
-  /** It was there when the watch began: it may be of a node that is long gone. */
+  /** The document existed when the watch began: its node may be long gone. */
   readonly listed: boolean;
   /** Number of heartbeats heard, including the first. */
   beats: number;
@@ -61,7 +61,7 @@ export const nodeKey = (session: string) => registryKey(NODE.prefix, session);
 export const leaseKey = (partition: number) => registryKey(LEASE.prefix, partition);
 
 /**
- * What one node knows of the other nodes and of the leases, from watching the registry.
+ * One node's knowledge of the other nodes and of the leases, from a watch of the registry.
  *
  *  V1  This node measures the age of a document by its own clock, from the moment it heard of it. Clocks of two nodes are
  *      never compared.
@@ -96,8 +96,9 @@ export class LeasesView {
   /**
    * Replaces what is known of a lease with the answer of the storage's leader, whatever its revision: a watch may have
    * missed a change, and after a fault of the storage revisions can be lower than before (V4).
-   * @param before what was known when the question was asked; if the watch reported more since, the answer may be older
-   * @returns whether the answer differs from what was known
+   * @param before the lease as it was known when the question was asked; if the watch reported more since, the answer
+   * may be older
+   * @returns whether the answer differs from the known lease
    */
   leaseRead(partition: number, before: KnownLease | undefined, read: KnownLease | undefined): boolean {
     if (this.#leases.get(partition) !== before) return false;
@@ -117,7 +118,7 @@ export class LeasesView {
       this.#leases.set(partition, { document, revision: 0 });
   }
 
-  /** What was there when the watch began is reported; from now on it reports what happens. */
+  /** All documents that existed at the beginning of the watch are reported; from now on it reports changes. */
   watchReady(): void {
     this.#listing = false;
   }
@@ -239,8 +240,9 @@ export class LeasesView {
   }
 
   /**
-   * Whether this one document is all that was ever heard of a session, and for too long. The others may already know that
-   * the session is lost, and reserve for it what it should get. It may still hold leases: only `lostMs` proves that it does not.
+   * Whether this node has seen only one document of a session, and that too long ago. The others may already know
+   * that the session is lost, and do not reserve partitions for it. It may still hold leases: only `lostMs` proves
+   * that it does not.
    */
   #isLeftOver(session: string, { beats, presentFrom }: Seen): boolean {
     if (session === this.#session || beats > 1) return false;
@@ -262,13 +264,13 @@ export class LeasesView {
     return alive;
   }
 
-  /** Whether nobody is known to hold a partition. */
+  /** Whether no known node holds a partition. */
   isUnheld(partition: number): boolean {
     const session = this.#leases.get(partition)?.document?.session;
     return !session || !this.#isPresent(session);
   }
 
-  /** Whether a session is there as far as one can tell. A document that was listed is none until it changes. */
+  /** Whether a session is present, as far as this node knows. A listed document does not count until it changes. */
   #isPresent(session: string): boolean {
     const seen = this.#nodes.get(session);
     if (!seen || seen.silent) return false;

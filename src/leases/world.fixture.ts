@@ -23,7 +23,7 @@ export interface TestRun {
 }
 
 const PARTITIONS = 8;
-/** A call whose outcome never came takes effect this late at most, as on a server that goes on after a cut. */
+/** A call without an outcome takes effect this late at most, as on a server that goes on after a cut. */
 const LATEST_MS = 20_000;
 /** As with NATS: a call is tried for this long before it fails. */
 const TRY_MS = 15_000;
@@ -63,7 +63,7 @@ export class LeasesWorld {
     this.#rolledBack += revisions;
   }
 
-  /** What a watch shows first, of the registry as it was at a time (monotonic). */
+  /** The first reports of a watch: the registry as it was at a time (monotonic). */
   changesAt(prefix: string, time: number): Change[] {
     const last = new Map<string, Change>();
     for (const { at, change } of this.#past)
@@ -136,12 +136,15 @@ class TestNode {
   cut = false;
   /** The answers to its calls are lost, though the calls take effect. */
   unanswered = false;
-  /** What it sends is lost, though what is sent to it arrives: its calls take no effect, and its watch goes on. */
+  /** Its outgoing messages are lost, and incoming ones arrive: its calls take no effect, and its watch goes on. */
   mute = false;
-  /** Its next calls so many times have no outcome, ever; some take effect, at once or long after. */
+  /** This many of its next calls never have an outcome; some take effect, at once or long after. */
   hangs = 0;
   #hanging = 0;
-  /** It reads, and a new watch shows, what the registry held at this time (monotonic), as from a server that was cut off. */
+  /**
+   * Its reads and a new watch show the registry as it was at this time (monotonic), as from a server that was cut
+   * off.
+   */
   readsOf: number | undefined;
   /** How far its machine's clock is ahead, ms. */
   skewMs = 0;
@@ -156,7 +159,7 @@ class TestNode {
   endingMs = 20;
   /** How long the storage of its runs takes to answer. */
   lateMs = 0;
-  /** How long it takes, after a silence, to know what people changed meanwhile. */
+  /** How long it takes, after a silence, to learn the changes of users meanwhile. */
   catchUpMs = 0;
 
   constructor(world: LeasesWorld, name: string) {
@@ -193,7 +196,7 @@ class TestNode {
     return this.#surroundings.running;
   }
 
-  /** Whether something is wrong between it and the registry. */
+  /** Whether the connection between it and the registry has a fault. */
   get away(): boolean {
     return !this.#reaches || this.mute || this.unanswered || this.readsOf !== undefined || this.#hanging > 0;
   }

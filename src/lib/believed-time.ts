@@ -1,8 +1,9 @@
 import type { Clock } from './clock.ts';
 
 /**
- * What is made of a wall clock that may be wrong for a while. A machine's clock may be set years ahead by mistake, or be behind
- * when the machine wakes up, and is mostly set right within minutes. What cannot be taken back must not depend on it meanwhile.
+ * Times derived from a wall clock that may be wrong for a while. A machine's clock may be set years ahead by mistake,
+ * or be behind when the machine wakes up; usually it is corrected within minutes. Irreversible actions must not
+ * depend on it meanwhile.
  *
  * `steady`: goes on as the monotonic clock does, and follows the wall clock in small steps. A leap, in either direction, is
  * believed when it has lasted. The clock as it is at the beginning is believed at once.
@@ -13,7 +14,7 @@ type Readable = Pick<Clock, 'now' | 'monotonic'>;
 
 /** A clock that is corrected in steps, or drifts, is off by less. */
 const LEAP_MS = 60_000;
-/** How long a leap must last, ms by the monotonic clock. A wrong clock is mostly set right before. */
+/** How long a leap must last, ms by the monotonic clock. Most wrong clocks are corrected before. */
 export const LEAP_LASTS_MS = 3_600_000;
 
 interface Reading {
@@ -21,13 +22,13 @@ interface Reading {
   readonly at: number;
 }
 
-/** For deleting what is old: never ahead, neither of the wall clock nor of the steady one. */
+/** For deleting old things: never ahead of the wall clock, nor of the steady clock. */
 export function createBelievedTime(clock: Readable, lastingMs = LEAP_LASTS_MS): () => number {
   const steady = createSteadyTime(clock, lastingMs);
   return () => Math.min(clock.now(), steady());
 }
 
-/** For what arrives now: never behind, so that it does not seem to be old already. */
+/** For new arrivals: never behind, so that they do not look old. */
 export function createArrivalTime(clock: Readable, lastingMs = LEAP_LASTS_MS): () => number {
   const steady = createSteadyTime(clock, lastingMs);
   return () => {

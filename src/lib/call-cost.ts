@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { type Work, working } from './loop-watch.ts';
 
-/** What one call has cost so far. Whatever works for it adds to it, however deep below its handler. */
+/** The cost of one call so far. All work for the call adds to it, however deep below its handler. */
 export interface CallCost {
   readonly work: Work;
   /** Milliseconds that the event loop was busy with it and nothing else. Waiting costs nothing. */
@@ -28,19 +28,19 @@ export function onBehalfOf<Result>(call: CallCost, run: () => Result): Result {
   return calls.run(call, () => charged(run));
 }
 
-/** Notes what the call that is being worked for has changed. Of several changes in a call the first is noted. */
+/** Notes a change that the present call made. Of several changes in a call the first is noted. */
 export function noteChange(before: object | undefined, after: object | undefined): void {
   const call = calls.getStore();
   if (call && !call.answered) call.changed ??= { before, after };
 }
 
-/** The organisation whose call is being worked for; undefined where it is nobody's call. */
+/** The organisation of the present call; undefined if the work belongs to no organisation's call. */
 export function payer(): number | undefined {
   const call = calls.getStore();
   return call?.answered ? undefined : call?.work.organisationId;
 }
 
-/** Runs work that keeps the event loop busy and charges it to the call that it is done for, if there is one. */
+/** Runs work that keeps the event loop busy and charges it to the present call, if the work belongs to one. */
 export function charged<Result>(run: () => Result): Result {
   const call = calls.getStore();
   if (!call || call.answered || charging) return run();

@@ -8,7 +8,7 @@ export interface ContractWorld {
   destroy(): Promise<void>;
 }
 
-/** What the test of an adapter offers to the contract suite of its port. */
+/** The parts that the test of an adapter gives to the contract suite of its port. */
 export interface ContractHarness<World extends ContractWorld> {
   /** A new, empty store. */
   create(): Promise<World>;

@@ -2,10 +2,10 @@ import type { Clock } from './clock.ts';
 
 /**
  * The deadlines of many short pieces of work that may all take equally long. Most end long before: a timer for each would cost more than
- * the rest of its bookkeeping, so there is one for all of them.
+ * the rest of its bookkeeping, so all of them share one.
  *
- *  D1  They are in the order in which they were begun, which is that of their deadlines. The timer is that of the first, or of an
- *      earlier one that has ended: it is set again when it fires too early.
+ *  D1  They are in the order in which they began, which is the order of their deadlines. The timer is set for the
+ *      first, or for an earlier one that has ended: it is set again when it fires too early.
  */
 export class Deadlines {
   readonly #clock: Pick<Clock, 'monotonic' | 'after'>;
@@ -17,7 +17,7 @@ export class Deadlines {
 
   /**
    * @param milliseconds from the beginning of each to its deadline
-   * @param idle called when none has been under way for so long
+   * @param idle called when no work has been in progress for this long
    */
   constructor(clock: Pick<Clock, 'monotonic' | 'after'>, milliseconds: number, idle = () => {}) {
     this.#clock = clock;
@@ -70,10 +70,10 @@ export class Deadlines {
   }
 }
 
-/** By clock and milliseconds; those with a deadline, or a timer that has not fired. */
+/** By clock and milliseconds; only those with a deadline, or with a timer that has not fired. */
 const all = new WeakMap<Clock, Map<number, Deadlines>>();
 
-/** The deadlines of all that may take this long by a clock. */
+/** The deadlines of all work that may take this long by a clock. */
 export function deadlinesOf(clock: Clock, milliseconds: number): Deadlines {
   const ofClock = all.get(clock) ?? new Map<number, Deadlines>();
   all.set(clock, ofClock);
@@ -88,7 +88,7 @@ export function deadlinesOf(clock: Clock, milliseconds: number): Deadlines {
 /** Of one piece of work; for Deadlines alone. */
 export interface Deadline {
   readonly at: number;
-  /** undefined: it is over. */
+  /** undefined: it has ended. */
   late: (() => void) | undefined;
   before: Deadline | undefined;
   after: Deadline | undefined;

@@ -8,7 +8,10 @@
  *  F2  an owner is in the queue of turns exactly when it has waiting tasks and may run one more
  */
 interface FairQueue {
-  /** @returns the result of the task; rejects with what the task throws, or with QueueFull when too many tasks of the owner wait */
+  /**
+   * @returns the result of the task; rejects with the error of the task, or with QueueFull when too many tasks of the
+   * owner wait
+   */
   run<Result>(owner: number, task: () => Promise<Result>): Promise<Result>;
 }
 

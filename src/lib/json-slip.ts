@@ -1,6 +1,6 @@
 /**
- * Habits of other languages that JSON does not have, outside of texts. Whatever stands first of them is certainly wrong,
- * so it explains a failed parse better than the parser, which names a character or nothing.
+ * Syntax of other languages that JSON does not have, outside of texts. The first occurrence is certainly wrong, so it
+ * explains a failed parse better than the parser, which names a character or nothing.
  */
 const SLIP = new RegExp(
   [

@@ -1,6 +1,6 @@
-/** Runs tasks of the same key one after the other, in the order in which they came; those of other keys beside them. */
+/** Runs tasks of the same key one after the other, in the order of the calls. Tasks of different keys run in parallel. */
 export interface KeyedQueue<Key> {
-  /** @returns what the task gives, or rejects with what it throws; the next task runs either way */
+  /** @returns the result of the task, or rejects with its error; the next task runs either way */
   run<Result>(key: Key, task: () => Promise<Result>): Promise<Result>;
 }
 

@@ -2,11 +2,11 @@
  * Names the work that blocks the event loop of this process. Code that begins or resumes work says so with `working`; when a
  * turn of the loop took too long, the watch reports the work that took most of it.
  *
- * A turn is what happens from the first `working` until the loop is free again. The state belongs to the process, as the event
+ * A turn lasts from the first `working` until the loop is free again. The state belongs to the process, as the event
  * loop does: without a watch `working` costs nothing.
  */
 export interface Work {
-  /** Fit for a label of a metric: a route, a kind of delivery. */
+  /** A value for the label of a metric: a route, a kind of delivery. */
   readonly what: string;
   readonly organisationId?: number;
   readonly streamId?: string;
@@ -17,7 +17,7 @@ export interface Blocked extends Work {
   readonly durationMs: number;
 }
 
-/** Longer is felt by people; a node of a cluster that stands still for ten times as long loses its partitions. */
+/** People notice longer blocks; a node of a cluster that is blocked for ten times as long loses its partitions. */
 export const BLOCKED_MS = 200;
 /** How often a timer checks that the loop still turns, for work that does not call `working`. */
 const LOOK_MS = 100;
@@ -30,13 +30,16 @@ interface Mark {
   readonly at: number;
 }
 
-/** What the watch needs of its process. */
+/** The functions of its process that the watch needs. */
 interface Loop {
   /** Milliseconds, monotonic. */
   now(): number;
   /** Calls `run` once, when the present turn is over. */
   afterTurn(run: () => void): void;
-  /** Calls `run` every so many milliseconds while the loop turns. @returns ends it */
+  /**
+   * Calls `run` every so many milliseconds while the loop turns.
+   * @returns ends it
+   */
   every(milliseconds: number, run: () => void): () => void;
 }
 
@@ -108,7 +111,10 @@ export function working(work: Work): void {
   ofThisProcess.working(work);
 }
 
-/** Calls `report` for each turn that took BLOCKED_MS or more, `unknown` if its work was not named. @returns ends it */
+/**
+ * Calls `report` for each turn that took BLOCKED_MS or more, `unknown` if its work was not named.
+ * @returns ends it
+ */
 export function watchLoop(report: (blocked: Blocked) => void): () => void {
   return ofThisProcess.watch(report);
 }

@@ -8,9 +8,9 @@ import { freeBytes } from './free-bytes.ts';
  *  M1  A buffer has one lease at a time. A lease begins with one holder, who took it.
  *  M2  Code that uses the bytes behind an `await` is a holder: `retain` before, `release` after. The buffer is free for the next
  *      lease when the last holder has released it, and not before.
- *  M3  A lease that is over has no bytes. So a holder of the lease alone cannot see what is written there next.
- *  M4  Bytes of which nobody can say how long they are used (a socket that was broken off, a caller that keeps views) are given
- *      up with `giveUp`: they are never used again, and the collector frees them.
+ *  M3  A lease that is over has no bytes. So a holder that has only the lease cannot see the bytes of the next lease.
+ *  M4  If it is unknown how long bytes are used (a broken socket, a caller that keeps views), `giveUp` takes them out
+ *      of the pool: they are never used again, and the collector frees them.
  *  M5  Free buffers have at most `mostFree` bytes.
  */
 export class MemoryPool {
@@ -81,7 +81,10 @@ export class Lease {
   #end: ((again: boolean) => void) | undefined;
   #holders = 1;
 
-  /** @param end called once: `again` when the lease is over, not when it is given up; undefined: the memory is of no pool */
+  /**
+   * @param end called once: `again` when the lease is over, not when it is given up; undefined: the memory belongs to
+   * no pool
+   */
   constructor(bytes: Uint8Array, end: ((again: boolean) => void) | undefined) {
     this.#bytes = bytes;
     this.#end = end;
@@ -92,7 +95,7 @@ export class Lease {
     return this.#bytes;
   }
 
-  /** Makes the caller a holder. Only while the lease has bytes: what was given up has them for ever. */
+  /** Makes the caller a holder. Only while the lease has bytes: a lease that was given up has them for ever. */
   retain(): void {
     if (this.#bytes === undefined) throw new Error('a lease that is over has a new holder');
     this.#holders++;

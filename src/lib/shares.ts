@@ -9,7 +9,7 @@
  *      that holds nothing gets its first request as soon as it fits. Within a group, a member may hold at most as much of
  *      the group's share as it leaves to the other members.
  *  S3  A small request of a member that holds nothing is granted at once, from the reserve if necessary; S2 also applies to
- *      the reserve. Such a request never waits for what others hold.
+ *      the reserve. Such a request never waits for the amounts of others.
  *  S4  Waiting requests are granted in turns (deficit round robin): groups get equal amounts, not equal numbers of
  *      requests, and so do members within a group. The first group whose request does not fit keeps the room reserved.
  *  S5  A request for more than the largest amount counts as the largest, so that every request can be granted.
@@ -172,7 +172,7 @@ export class Shares {
     return amount <= this.#options.small && member.used === 0;
   }
 
-  /** Where an amount could be taken from at the moment. */
+  /** The source of an amount at the moment. */
   #source(group: Group, member: Member, amount: number): 'granted' | 'granted from the reserve' | undefined {
     const { capacity, reserve } = this.#options;
     const free = capacity - this.#used;

@@ -2,21 +2,24 @@ import { payer } from './call-cost.ts';
 
 /**
  * Bytes of documents or answers that are read or written before the event loop does something else: about one
- * millisecond. Smaller slices cost a turn of the loop each; greater ones are felt by every other request.
+ * millisecond. Each slice costs a turn of the loop; greater ones delay every other request.
  */
 export const SLICE_BYTES = 128 * 1024;
 
-/** Work for no organisation's call: records that a producer sends in another form, and a node's own upkeep. */
+/**
+ * Work that belongs to no organisation's call: records that a producer sends in another form, and a node's own
+ * upkeep.
+ */
 const NOBODY = 0;
 /** Calls without a token. They share one lane, from however many addresses they come. */
 export const ANONYMOUS = -1;
 
-/** The slices that wait, by the organisation whose call they belong to; the one whose turn is next comes first. */
+/** The waiting slices, by the organisation of their call; the organisation whose turn is next comes first. */
 const waiting = new Map<number, (() => void)[]>();
 
 /**
  * Waits until long work may go on. In a turn of the event loop one slice is done, and organisations take turns: however many
- * calls one of them makes, another's next slice comes after one of its.
+ * calls one of them makes, the next slice of another one comes after one of its own.
  */
 export async function nextSlice(owner = payer() ?? NOBODY): Promise<void> {
   return new Promise((resolve) => {
@@ -42,9 +45,9 @@ function resume(): void {
 const begun = new Set<number>();
 
 /**
- * To be awaited at the beginning of a call. Calls that arrive together are read in one turn of the event loop, and twenty
- * of two milliseconds each would hold up everything else for forty. So of an organisation one call begins in a turn, at once if it
- * is the only one; the others wait for slices as long work does.
+ * Await this at the beginning of a call. The event loop reads calls that arrive together in one turn, and twenty of
+ * two milliseconds each would delay everything else by forty. So one call of an organisation begins in a turn, at
+ * once if it is the only one; the others wait for slices as long work does.
  * @param owner the organisation; undefined: the call waits for nothing
  */
 export async function ownTurn(owner: number | undefined): Promise<void> {
@@ -54,7 +57,7 @@ export async function ownTurn(owner: number | undefined): Promise<void> {
   if (begun.size === 1) setImmediate(() => begun.clear());
 }
 
-/** Long work in slices: it gives its turn back whenever a slice is full. */
+/** Long work in slices: it yields its turn whenever a slice is full. */
 export class Slices {
   #bytes = 0;
 

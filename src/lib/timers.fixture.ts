@@ -7,14 +7,14 @@ interface Timer {
 }
 
 /**
- * The timers of a time that stands still until it is moved. They run in the order of their due time; of those with the same
- * one, in the order in which they were set.
+ * The timers of a simulated time that stands still until a test moves it. They run in the order of their due time;
+ * timers with the same due time run in the order in which they were set.
  */
 export class Timers {
   now = 0;
   #order = 0;
   #waiting = 0;
-  /** A binary heap by (at, order). Those that were cancelled stay until their time has come. */
+  /** A binary heap by (at, order). Cancelled timers stay until their due time. */
   readonly #heap: Timer[] = [];
 
   /** @returns a function that cancels it */
@@ -35,7 +35,7 @@ export class Timers {
 
   /**
    * Moves time on to `until`, timer by timer.
-   * @param settle lets what a timer has begun go on until it waits for time again
+   * @param settle lets the work of a timer go on until it waits for time again
    * @param beforeRun called before each timer, at its time
    */
   async advanceTo(

@@ -1,10 +1,10 @@
 /**
- * Lets a few of many small pieces of work into each turn of the event loop, in the order in which they came. Between them the loop
- * does what else there is to do: it reads requests, for example. Where the loop has nothing else to do, its turns are short, and nothing
- * waits noticeably.
+ * Runs a few of many small pieces of work in each turn of the event loop, in the order of the calls. Between them the
+ * loop does its other work: it reads requests, for example. If the loop has no other work, its turns are short, and
+ * no piece waits noticeably.
  *
- * Pieces that wait together become cheaper where they can share work: while a data stream waits for its turn, more of its records
- * arrive, and it sends them in one request.
+ * Pieces that wait together become cheaper if they can share work: while a data stream waits for its turn, more of
+ * its records arrive, and it sends them in one request.
  */
 export class Turns {
   readonly #afterTurn: (run: () => void) => void;
@@ -16,7 +16,7 @@ export class Turns {
     this.#afterTurn = afterTurn;
   }
 
-  /** Pieces that wait. */
+  /** Waiting pieces. */
   get waiting(): number {
     return this.#waiting.length;
   }
@@ -40,7 +40,7 @@ export class Turns {
     try {
       for (let run = now.shift(); run; run = now.shift()) run();
     } finally {
-      // One that throws takes no other with it.
+      // A piece that throws does not stop the others.
       this.#waiting.unshift(...now);
       if (this.#waiting.length > 0) this.#schedule();
     }
@@ -49,5 +49,5 @@ export class Turns {
 
 /** About half a millisecond of deliveries. */
 const FEW = 2;
-/** Nothing waits for more turns than about this: with very many pieces, more of them are let into each. */
+/** No piece waits for more turns than about this: with very many pieces, each turn runs more of them. */
 const MOST_TURNS = 32;

@@ -31,7 +31,7 @@ export class Wakeup {
     });
   }
 
-  /** Resolves at the next `wake`, or after so long. */
+  /** Resolves at the next `wake`, or after this time. */
   waitFor(milliseconds: number, clock: Pick<Clock, 'after'>): Promise<void> {
     if (this.#raised) {
       this.#raised = false;

@@ -1,8 +1,8 @@
 import type { Extent } from './log.ts';
 
 /**
- * What the embedded log needs of a store that only this process uses. Reads are synchronous: the bytes are in memory, or
- * mapped into it.
+ * The functions that the embedded log needs of a store that only this process uses. Reads are synchronous: the bytes
+ * are in memory, or mapped into it.
  */
 export interface BlockStore {
   readonly partitions: number;
@@ -14,7 +14,7 @@ export interface BlockStore {
   get(partition: number, sequence: number): Uint8Array | undefined;
   /**
    * Loads blocks into memory, so that `get` does not wait for a disk: about `most` bytes of them, at least one block.
-   * @returns those that `get` would read from the disk all the same; undefined if there are none
+   * @returns the blocks that `get` would still read from the disk; undefined: none
    */
   prefetch?(partition: number, sequences: readonly number[], most: number): Promise<Fetched | undefined>;
   /** Removes the blocks with sequence < `before`. `extent` still returns the same `next`. */

@@ -2,7 +2,7 @@ import { withArrival } from '../records/block.ts';
 import { countInHeader } from '../records/decode-block.ts';
 import { MOST_AHEAD_MS, type NewBlock } from './log.ts';
 
-/* What every log makes of blocks. */
+/* Functions over blocks that every log needs. */
 
 /** L6: a block that arrived no earlier than `time`, unless that is from the future. */
 export function notBefore(source: NewBlock, time: number): NewBlock {

@@ -18,7 +18,7 @@ interface AppendParts {
   readonly store: BlockStore;
   readonly clock: Clock;
   readonly recent: RecentBlocks;
-  /** What callers see of each partition. */
+  /** The extent of each partition, as callers see it. */
   readonly extents: readonly Extent[];
   /** L3: followers may now see everything before `next`. */
   move(partition: number, next: number): void;
@@ -150,8 +150,8 @@ export function openAppends({ store, clock, recent, extents, move }: AppendParts
 }
 
 /**
- * When the last block of a partition arrived that can be read. The time of a damaged one could be any, and would be
- * the least time of all later ones.
+ * When the last readable block of a partition arrived. The time of a damaged block is arbitrary, and would be the
+ * least time of all later blocks.
  */
 function lastArrival(store: BlockStore, partition: number, { first, next }: Extent): number {
   for (let sequence = next - 1; sequence >= Math.max(first, next - LAST_LOOKED_AT); sequence--) {
@@ -159,7 +159,7 @@ function lastArrival(store: BlockStore, partition: number, { first, next }: Exte
       const bytes = store.get(partition, sequence);
       if (bytes) return decodeBlock(bytes).arrivedAt;
     } catch {
-      // Damaged: its reader will say so.
+      // Damaged: its reader reports it.
     }
   }
   return Number.NEGATIVE_INFINITY;

@@ -9,7 +9,10 @@ import type { RecentBlocks } from './recent-blocks.ts';
 interface ReadParts {
   readonly store: BlockStore;
   readonly recent: RecentBlocks;
-  /** What callers see of a partition. @throws RangeError */
+  /**
+   * The extent of a partition, as callers see it.
+   * @throws RangeError
+   */
   extentOf(partition: number): Extent;
 }
 

@@ -88,7 +88,7 @@ export const followTests: LogTests = {
   },
 
   'a slow follower gets one block at a time, and all of them': async (world) => {
-    // A budget below one block: all that the follower has not taken comes from the store.
+    // A budget below one block: all blocks that the follower has not taken yet come from the store.
     const log = await world.open({ recentBytes: 1 });
     const gates: (() => void)[] = [];
     let inHand = 0;
@@ -169,7 +169,7 @@ export const followTests: LogTests = {
       },
       stop.signal,
     );
-    // More than a follower reads ahead, so that some are trimmed that it has not read yet.
+    // More blocks than a follower reads ahead, so that unread ones are trimmed.
     const many = await newBlock(
       0,
       Array.from({ length: 500 }, (_, i) => `${Math.imul(i, 0x9e3779b1)}`),

@@ -88,7 +88,7 @@ export const idempotencyTests: LogTests = {
     const block = await newBlock(0, ['a']);
     world.failWrites(true);
     const outcomes = await Promise.all([log.append([block], KEY), log.append([block], KEY)]);
-    // A duplicate of what was not stored would be a loss.
+    // If an unstored request counted as a duplicate, its records would be lost.
     for (const { type } of outcomes) assert.equal(type, 'unavailable');
     world.failWrites(false);
     assert.equal((await log.append([block], KEY)).type, 'stored');

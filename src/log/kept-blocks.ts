@@ -15,11 +15,11 @@ interface KeptOptions<T> {
   weight(value: T): number;
   /** The sequences of a partition are added in order. */
   readonly inOrder?: boolean;
-  /** A value is here from now on. */
+  /** A value was added. */
   kept?(value: T): void;
-  /** It is not any more, for whatever reason. */
+  /** It was removed, for any reason. */
   forgotten?(value: T, partition: number, sequence: number): void;
-  /** It makes room for another one, and is still usable: called before `forgotten`. */
+  /** It is being removed to make room, and is still usable: called before `forgotten`. */
   left?(partition: number, sequence: number, value: T): void;
 }
 

@@ -141,7 +141,7 @@ export async function lmdbStore(lmdb: Lmdb, partitions: number): Promise<LmdbSto
     },
     request: (key): RememberedRequest | undefined => {
       const row = requests.getBinary(Buffer.from(key, 'hex'));
-      // A damaged row is like none: the request is then stored again, with the same record ids.
+      // A damaged row counts as missing: the request is then stored again, with the same record ids.
       if (!row || row.length < 6) return undefined;
       return { key, at: readU48(row, 0), fingerprint: asBuffer(row).toString('utf8', 6) };
     },

@@ -11,8 +11,9 @@ import type { Block } from '../records/block.ts';
  *  L4  With an idempotency key, a repeated append within `IDEMPOTENCY_WINDOW` stores nothing and says so.
  *  L5  Trimming removes whole blocks from the front. The log reuses their space.
  *  L6  Within a partition, times of arrival never go back: a block with an earlier time than the block before it gets the
- *      time of that block. With several nodes, that is the last block that the appending node knows. A time that is more than
- *      `MOST_AHEAD_MS` later is no measure: a clock was wrong when the block before arrived, and the block keeps its own time.
+ *      time of that block. With several nodes, that is the last block that the appending node knows. If the time of
+ *      the block before is more than `MOST_AHEAD_MS` later, it does not count: a clock was wrong when that block
+ *      arrived, and the new block keeps its own time.
  */
 export interface RecordLog {
   readonly partitions: number;
@@ -35,8 +36,8 @@ export interface RecordLog {
   read(partition: number, from: number, limits: ReadLimits): Promise<StoredBlock[]>;
 
   /**
-   * The sequence of the first block that arrived at or after `time` (ms since the epoch); `next` if no block did. Passes over
-   * blocks from the future (L6) where later blocks say when they arrived.
+   * The sequence of the first block that arrived at or after `time` (ms since the epoch); `next` if no block did.
+   * Skips blocks from the future (L6) if later blocks show when they arrived.
    */
   seek(partition: number, time: number): Promise<number>;
 
@@ -59,8 +60,9 @@ export interface RecordLog {
   usage(): Promise<{ bytes: number }>;
 
   /**
-   * Writes something useless, to see whether blocks of so many bytes can be stored. Missing where a write of a document shows it.
-   * @returns why not; undefined if they can
+   * Writes useless bytes, to see whether blocks of this size can be stored. Missing if a write of a document shows
+   * it.
+   * @returns the reason why not; undefined if they can
    */
   probe?(bytes: number): Promise<string | undefined>;
 
@@ -128,8 +130,8 @@ export type StoredBlock =
 export const IDEMPOTENCY_WINDOW = 25 * 3_600_000;
 
 /**
- * A time of arrival further ahead of the clock was stamped while a clock was wrong, ms. More than the clocks of nodes may differ
- * by, and so little that times which are kept from going back are soon right again.
+ * A time of arrival further ahead of the clock was stamped while a clock was wrong, ms. It is more than the clocks of
+ * nodes may differ by, and so little that corrected times are soon exact again.
  */
 export const MOST_AHEAD_MS = 5 * 60_000;
 

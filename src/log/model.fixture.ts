@@ -3,7 +3,7 @@ import { seededRandom } from '../lib/manual-clock.fixture.ts';
 import type { RecordLog } from './log.ts';
 import { contents, type LogTests, newBlock, PARTITIONS, PLENTY, textsOf } from './world.fixture.ts';
 
-/** The simplest thing that is a log: what the real ones are compared with. */
+/** The simplest log: tests compare the real ones with it. */
 interface Model {
   first: number;
   readonly blocks: { text: string; arrivedAt: number }[];

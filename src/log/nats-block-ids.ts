@@ -3,12 +3,12 @@ import { MESSAGE_ID } from '../storage/nats-publish.ts';
 import { firstId } from '../storage/nats-vain-ids.ts';
 import type { NatsPartition } from './nats-partition.ts';
 
-/** The ids of a partition's last blocks: they say whether a block is stored whose acknowledgement was lost. */
+/** The ids of a partition's last blocks: they show whether a block without an acknowledgement is stored. */
 export interface BlockIds {
   /**
    * Looks for a block among those from `from` on, as the partition's leader has them.
    * @returns its sequence, or `missing`; `unknown` when there are too many blocks to look at
-   * @throws what NATS' client throws when the leader does not answer
+   * @throws the error of NATS' client when the leader does not answer
    */
   find(partition: NatsPartition, id: string, from: number): Promise<number | 'missing' | 'unknown'>;
 }
@@ -18,9 +18,9 @@ const MOST = 1_000;
 const TOGETHER = 32;
 
 /**
- * Servers 2.9 recognise a message that is sent twice, but each replica does so for itself, and not always in the same way: from
- * then on the replicas differ (nats-agreement.ts). So a block is looked for before it is sent again. This happens only when
- * NATS did not answer. Many appends look for their blocks then: each block is read once.
+ * Servers 2.9 recognise a message that is sent twice, but each replica decides alone, and not always in the same way:
+ * from then on the replicas differ (nats-agreement.ts). So the node looks for a block before it sends it again. This
+ * happens only when NATS did not answer. Then many appends look for their blocks: each block is read once.
  */
 export function blockIds({ manager }: Pick<Nats, 'manager'>, partitions: number): BlockIds {
   const known = Array.from({ length: partitions }, () => new Map<number, Promise<string>>());

@@ -9,10 +9,10 @@ const CLOCKS_APART_MS = 60_000;
 const AHEAD = 1_000;
 
 /**
- * Finds the blocks of a request that are already stored, further back than JetStream's duplicate window: reads the headers
- * of all blocks since a time. This is rare: a request was stored in part and repeated minutes later. So its cost (ten
- * seconds for a million blocks) matters less than the memory of a long duplicate window (about 130 bytes per block in each
- * replica).
+ * Finds the stored blocks of a request, further back than JetStream's duplicate window: reads the headers of all
+ * blocks since a time. This is rare: it needs a request that was stored in part and repeated minutes later. So its
+ * cost (ten seconds for a million blocks) matters less than the memory of a long duplicate window (about 130 bytes
+ * per block in each replica).
  * @param since ms since the epoch
  * @returns sequences by message id
  */

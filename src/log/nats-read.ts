@@ -13,7 +13,7 @@ import { type LookBack, seekArrival } from './seek.ts';
 
 interface ReaderParts {
   readonly nats: Nats;
-  /** By which blocks arrive. */
+  /** The clock for times of arrival. */
   readonly clock: Pick<Clock, 'now'>;
   readonly recent: RecentBlocks;
   readonly inFlight: ReadonlyMap<string, Block>;
@@ -42,15 +42,15 @@ const FIRST_WAVE = 4;
 const MOST_AT_ONCE = 64;
 /**
  * Neighbours in the log may be out of the order of arrival: requests are encoded in parallel, nodes hear each other's time once a
- * second, and a block that was sent again is stored seconds later. A seek looks back as long as blocks arrived at most so long
- * before, but at so many at most.
+ * second, and a block that was sent again is stored seconds later. A seek looks back over blocks that arrived at most
+ * `ms` before, and at `most` blocks at most.
  */
 const LOOK_BACK: LookBack = { ms: 5_000, least: 16, most: 256 };
 /** The blocks after the current one. */
 const AT_THE_TAIL = 16;
 
 export function natsReader({ nats, clock, recent, inFlight }: ReaderParts): NatsReader {
-  /** L6: what is from the future is no measure for what this node appends. */
+  /** L6: times from the future do not count for the blocks that this node appends. */
   const arrived = (partition: NatsPartition, { arrivedAt }: Block) => {
     if (arrivedAt - clock.now() <= MOST_AHEAD_MS)
       partition.arrivedAt = Math.max(partition.arrivedAt, arrivedAt);

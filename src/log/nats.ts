@@ -23,9 +23,9 @@ interface NatsLogOptions {
   /** Prefix of the names of streams and buckets. Several installations on one cluster need different prefixes. */
   readonly prefix?: string;
   /**
-   * The least sequence of a partition's next block. A stream that somebody deleted is made anew, and servers that lost their power
-   * may have lost its last blocks: it must not give sequences again. Data streams have passed them, and would never see the new
-   * blocks. Default: 1.
+   * The least sequence of a partition's next block. A stream that somebody deleted is created again, and servers that
+   * lost their power may have lost its last blocks: it must not reuse sequences. Data streams have passed them, and
+   * would never see the new blocks. Default: 1.
    */
   beginsAt?(partition: number): Promise<number>;
   /** Receives faults of a partition that an operator must know, in words. */
@@ -44,7 +44,7 @@ const EXPIRY_MARGIN_MS = 3_600_000;
  * large as a message, in every partition.
  */
 const AHEAD = 16;
-/** Between two tries to read what a follower was not given. */
+/** Between two tries to read blocks that a follower missed. */
 const READ_AGAIN_MS = 500;
 /** Streams that are opened in parallel. Each new one is an election, and the others need not wait for it: 300 take 7 s, with eight 17 s. */
 const OPENED_TOGETHER = 32;
@@ -164,7 +164,7 @@ export async function createNatsLog(nats: Nats, options: NatsLogOptions): Promis
   };
 }
 
-/** What lies before a message may have to be read: while NATS does not answer, the follower waits. */
+/** Blocks before a message may have to be read: while NATS does not answer, the follower waits. */
 async function untilRead(
   clock: Clock,
   read: () => Promise<StoredBlock[]>,
@@ -212,7 +212,7 @@ async function openPartitions(
     const begins = (await options.beginsAt?.(partition)) ?? 1;
     if (isNew && begins > 1) {
       options.report?.(
-        `the stream ${stream} was deleted, with the records that waited in it; it is made anew, and new records are delivered`,
+        `the stream ${stream} was deleted, with the records that waited in it; simstream creates it again and delivers new records`,
       );
       await beginNatsPartition(nats, { prefix, partition, sequence: begins });
     }

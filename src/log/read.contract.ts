@@ -142,7 +142,7 @@ export const readTests: LogTests = {
     await before.append([await newBlock(0, ['a'], years)]);
     await world.close();
     const after = await world.open();
-    // A node of a cluster reads what is stored before it appends.
+    // A node of a cluster reads the stored blocks before it appends.
     await times(after);
     for (const time of [now + 20, now + 15]) await after.append([await newBlock(0, ['a'], time)]);
     assert.deepEqual((await times(after)).slice(4), [years - now, 20, 20]);
@@ -166,7 +166,8 @@ export const readTests: LogTests = {
     ];
     for (const [time, sequence] of expected)
       assert.equal(await log.seek(0, now + time), sequence, `seek ${time}`);
-    // Those beside the first one that surely arrived later may have, too: too many are better than too few.
+    // Blocks beside the first one that surely arrived later may have arrived later, too: too many are better than too
+    // few.
     for (const [time, least, most] of [
       [25, 3, 6],
       [45, 8, 9],
@@ -182,7 +183,7 @@ export const readTests: LogTests = {
     const last = 65;
     for (let i = 1; i <= last; i++) await log.append([await newBlock(0, [`${i}`], i * 10)]);
     await world.close();
-    // Among them the one in the middle, which a binary search looks at first.
+    // Among them the block in the middle, which a binary search reads first.
     const damaged = new Set([1, 2, 32, 33, 34, last]);
     for (const sequence of damaged) await world.tamper(0, sequence, (bytes) => bytes.subarray(0, 30));
     const reopened = await world.open();

@@ -7,7 +7,7 @@ import { keepWithin } from './kept-blocks.ts';
 export interface RecentBlock {
   readonly block: Block;
   readonly storedLength: number;
-  /** Of the message that stores it, where there is one. */
+  /** The id of the message that stores it, if it has one. */
   readonly id?: string;
 }
 
@@ -15,7 +15,7 @@ export interface RecentBlock {
  * Blocks in memory, in four groups, each within a budget of bytes:
  *
  *   newest   with their payloads, for followers that keep up
- *   wanted   with their payloads, older than the newest: what a stream that fell behind reads next
+ *   wanted   with their payloads, older than the newest: the blocks that a stream that fell behind reads next
  *   lean     without their payloads, which are decompressed when they are used: more of the newest
  *   read     from the store, without their payloads: streams that resume together read the same ones
  *
@@ -32,7 +32,7 @@ export interface RecentBlocks {
   /** A block from the store: several streams that are behind often read the same block. */
   addRead(partition: number, sequence: number, read: RecentBlock): void;
   get(partition: number, sequence: number): RecentBlock | undefined;
-  /** A stream reads on from here: it has no more use for what lies before. */
+  /** A stream continues from here: it no longer needs earlier blocks. */
   reads(partition: number, from: number): void;
   /** Forgets the blocks of a partition with sequence < `before`. */
   trim(partition: number, before: number): void;
@@ -47,7 +47,10 @@ const WANTED_SHARE = 1 / 2;
 const LEAN_SHARE = 1 / 2;
 /** For blocks from the store: streams that resume together are some hundred blocks apart. */
 const READ_SHARE = 1 / 4;
-/** Nobody has read a partition's blocks while so many others left the newest, in budgets: its reader waits for something. */
+/**
+ * No stream has read a partition's blocks while this many budgets of other blocks left the newest: its reader waits
+ * for something.
+ */
 const READER_IS_GONE_AFTER = 4;
 
 /**
@@ -62,7 +65,7 @@ interface Encoded extends RecentBlock {
   readonly lease?: Lease | undefined;
 }
 
-/** Where somebody reads a partition, and how many bytes had left the newest by then. */
+/** The position of a reader in a partition, and the bytes that had left the newest by then. */
 interface Reader {
   readonly from: number;
   readonly at: number;
@@ -127,7 +130,7 @@ export function recentBlocks(partitions: number, budget = RECENT_BYTES): RecentB
 
   return {
     add: (partition, sequence, recent, bytes) => {
-      // Replicas may count differently: the newest read says which block the sequence means now.
+      // Replicas may count differently: the newest read decides which block has the sequence now.
       for (const group of groups) {
         const before = group.get(partition, sequence);
         if (before && before.id !== recent.id) group.forget(partition, sequence);

@@ -10,7 +10,7 @@ interface SegmentPlace {
 
 /**
  * The idempotency keys of a log in segments. They are durable with their blocks; a table, in which they are looked up after a
- * restart, gets them a little later and many at once. What it lacks is read from the segments at the start.
+ * restart, gets them a little later and many at once. At the start, the missing keys are read from the segments.
  */
 export interface RequestIndex {
   /** Before this place all keys are in the table. */
@@ -23,19 +23,19 @@ export interface RequestIndex {
   add(requests: readonly RememberedRequest[], before: SegmentPlace): void;
   /** Why no more keys can be taken; undefined if they can. */
   fault(): string | undefined;
-  /** Removes keys that are older than `time` from the table, beside what else happens. */
+  /** Removes keys that are older than `time` from the table, in the background. */
   forget(time: number): void;
   /** Writes all keys to the table. Rejects when it cannot. */
   flush(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Together, keys share pages of the table; more of them would make a start after a crash read more. */
+/** Keys that are written together share pages of the table; more of them would make a start after a crash read more. */
 const FLUSH_AFTER = 2_000;
 const FLUSH_AT = 5_000;
 /** Of one transaction, so that the writes of documents do not wait long. */
 const WRITTEN_AT_ONCE = 2_000;
-/** About 100 MB. The table is as little behind as it can be when it takes no more. */
+/** About 100 MB. Beyond it the table cannot keep up. */
 const MOST_WAITING = 200_000;
 
 export function createRequestIndex(
@@ -70,7 +70,7 @@ export function createRequestIndex(
     }
   };
 
-  /** One work on the table after the other. */
+  /** Works on the table run one after the other. */
   const next = (run: () => Promise<void>): Promise<void> => {
     const result = work.then(run);
     work = result.catch(() => undefined);
@@ -116,7 +116,7 @@ export function createRequestIndex(
         : `the table of idempotency keys cannot be written: ${failure ?? 'the disk is too slow'}`,
     forget: (time) => {
       next(async () => {
-        // Those that wait are written first: a row of before may be of the same key.
+        // Waiting keys are written first: an older row may have the same key.
         await write();
         for (let more = !closed; more && !closed; ) more = await table.forgetRequests(time);
       }).catch((error: unknown) => report(`old idempotency keys cannot be removed: ${error}`));

@@ -1,6 +1,6 @@
 import { type Extent, MOST_AHEAD_MS } from './log.ts';
 
-/** What a search needs of a partition. */
+/** The functions of a partition that a search needs. */
 interface Searched {
   readonly extent: Extent;
   /** When a block arrived, ms since the epoch; undefined: it cannot be read. */
@@ -11,8 +11,8 @@ interface Searched {
 }
 
 /**
- * Neighbours in the log may be out of the order of arrival. A search looks back at `least` so many blocks, and as long as blocks
- * arrived at most `ms` before the time, but at `most` at so many.
+ * Neighbours in the log may be out of the order of arrival. A search looks back at `least` blocks, and further over
+ * blocks that arrived at most `ms` before the time, but at `most` blocks at most.
  */
 export interface LookBack {
   readonly ms: number;
@@ -21,11 +21,11 @@ export interface LookBack {
 }
 
 /**
- * The first block of a partition that arrived at or after a time. Where that is not certain, a block too early: too many
+ * The first block of a partition that arrived at or after a time. If that is not certain, a block too early: too many
  * records are better than too few.
  *
- * Blocks from the future stand together, because a clock was wrong for a while. A search that ends among them goes on behind
- * them: when the block behind arrived before the time, they did, too.
+ * Blocks from the future lie together, because a clock was wrong for a while. A search that ends among them continues
+ * behind them: if the block behind them arrived before the time, they did, too.
  * @returns the sequence; `next` of the extent if no block did
  */
 export async function seekArrival(searched: Searched, time: number): Promise<number> {
@@ -53,7 +53,7 @@ export async function seekArrival(searched: Searched, time: number): Promise<num
   return found;
 }
 
-/** The same in a part of the partition where times do not go back. */
+/** The same in a part of the partition in which times do not go back. */
 async function firstFrom({ extent, arrivedAt }: Searched, from: number, time: number): Promise<number> {
   let low = from;
   let high = extent.next;

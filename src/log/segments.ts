@@ -28,9 +28,9 @@ interface SegmentedLogOptions {
 
 export interface SegmentedLog {
   readonly log: RecordLog;
-  /** Looks at the segment that is written to from time to time. Resolves, with what happened, when somebody deleted it. */
+  /** Checks the current segment from time to time. Resolves, with a description, when somebody deleted it. */
   watch(): Promise<string>;
-  /** Ends the segment that is written to, so that the next start reads little. The LMDB store stays open. */
+  /** Ends the current segment, so that the next start reads little. The LMDB store stays open. */
   close(): Promise<void>;
 }
 

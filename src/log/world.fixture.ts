@@ -73,7 +73,7 @@ export function labelOf(stored: StoredBlock): string {
   return `${stored.sequence}:${stored.block ? textsOf(stored).join('+') : 'fault'}`;
 }
 
-/** A follower that notes what it gets. */
+/** A follower that notes its blocks. */
 interface Follower {
   readonly seen: readonly StoredBlock[];
   readonly labels: () => string[];

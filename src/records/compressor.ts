@@ -5,9 +5,9 @@ import { constants, createZstdCompress, type ZstdCompress } from 'node:zlib';
 /** Level 1: on usage records 8 to 10 times smaller at about 500 MB/s; higher levels cost several times that for a few percent. */
 export const COMPRESSION = { [constants.ZSTD_c_compressionLevel]: 1 };
 
-/** As many as Node.js has threads for it. More would wait for a thread and not for a context. */
+/** As many as Node.js has threads for it. More contexts would only wait for a thread. */
 const CONTEXTS = 4;
-/** What comes out is a view into such a chunk, and a new chunk is made when one is full. */
+/** The output is a view into such a chunk. When a chunk is full, a new one is allocated. */
 const CHUNK = 64 * 1024;
 
 /**
@@ -53,7 +53,7 @@ export async function compressed(payload: Uint8Array): Promise<readonly Uint8Arr
     passOn(context);
     return parts;
   } catch (error) {
-    // What a failed context would write next is unknown.
+    // The next output of a failed context is unknown.
     context.close();
     passOn(new Context());
     throw error;

@@ -1,8 +1,9 @@
 import type { RecordKind } from './block.ts';
 
 /**
- * The columns of CSV: those that emnify's S3 files have, and for SMS, which emnify does not have, the order of the schema. The
- * tables are a contract with every reader of the files: the irregular names stay, and only an option adds a column.
+ * The columns of CSV: those of emnify's S3 files, and for SMS, which emnify does not have, those of the schema in its
+ * order. The tables are a contract with every reader of the files: the irregular names stay, and only an option adds
+ * a column.
  */
 
 /** Columns that emnify's files do not have; they come after the others, in the order of this list. */

@@ -1,6 +1,6 @@
 import { recordTime } from './record-time.ts';
 
-/** How CSV files write texts and times: readers of CSV differ in what they accept. */
+/** The forms of texts and times in CSV files: readers of CSV accept different forms. */
 export interface CsvDialect {
   /**
    * `standard`: RFC 4180. `single_line`: a line end in a text becomes a space, so that each row is one line. `athena`: the

@@ -42,7 +42,10 @@ export class DecimalSum {
     return sum;
   }
 
-  /** Adds the JSON number that begins here; anything else (null) adds nothing. @param end of the bytes that may be looked at */
+  /**
+   * Adds the JSON number that begins here; anything else (null) adds nothing.
+   * @param end of the bytes that may be looked at
+   */
   addFrom(bytes: Uint8Array, from: number, end: number): void {
     const negative = bytes[from] === MINUS;
     const first = negative ? from + 1 : from;
@@ -106,7 +109,7 @@ export class DecimalSum {
     this.#large += units * 10n ** BigInt(this.#scale - scale);
   }
 
-  /** What is no amount is left out: ingest refuses it, but records of version 0.1 may have it. */
+  /** Values that are not amounts are left out: ingest refuses them, but records of version 0.1 may have them. */
   #addDigits(bytes: Uint8Array, from: number, to: number): void {
     readDecimal(bytes, from, to, number);
     if (!isAmount(number)) return;
@@ -117,5 +120,5 @@ export class DecimalSum {
   }
 }
 
-/** Of the number that is added. */
+/** Belongs to the number that is being added. */
 const number = newDecimal();

@@ -20,7 +20,7 @@ const POINT = 0x2e;
 const ZERO = 0x30;
 const NINE = 0x39;
 const LOWER_E = 0x65;
-/** An exponent of a record stops to grow here: `numberText` allows none near it, so that the order stays right. */
+/** The exponent of a record is cut off here: `numberText` allows none near it, so the order stays right. */
 const LARGEST_EXPONENT = 1e12;
 
 /**
@@ -56,10 +56,10 @@ export function newDecimal(): Decimal {
   return { bytes: new Uint8Array(), sign: 0, first: 0, last: 0, exponent: 0 };
 }
 
-/** Of the amount that is looked at. */
+/** Belongs to the amount that is being checked. */
 const amount = newDecimal();
 
-/** The number that a text writes in the form of JSON; undefined if it writes none, or one beyond all measure. */
+/** The number that a text writes in the form of JSON; undefined if it writes none, or one of absurd size. */
 export function numberText(text: string): Decimal | undefined {
   if (!/^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d{1,6})?$/.test(text)) return undefined;
   const decimal = newDecimal();

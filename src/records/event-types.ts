@@ -19,7 +19,7 @@ interface Usual {
 const NETWORK: Usual = { severity: 'Info', source: 'Network', alert: false };
 const POLICY: Usual = { severity: 'Warn', source: 'Policy Control', alert: true };
 const ACTION: Usual = { severity: 'Info', source: 'API', alert: false };
-/** Somebody should look at a data stream. */
+/** Events about data streams that need attention. */
 const STREAM: Usual = { severity: 'Warn', source: 'API', alert: true };
 const WARNING: Usual = { severity: 'Warn', source: 'API', alert: false };
 

@@ -28,7 +28,7 @@ class NumberLiteral {
 interface Check {
   /** Completes "must be …". */
   readonly wanted: string;
-  /** Which numbers; for values that are one. */
+  /** The allowed numbers, for values that are numbers. */
   readonly numbers?: string;
   readonly holds: (value: unknown) => boolean;
 }
@@ -85,8 +85,8 @@ function unsigned(value: unknown): number {
 }
 
 /**
- * Answers what `RecordReader` cannot: which field is at fault, and whether a record is valid that has an escape in a name
- * or a timestamp. It parses the whole record, so use it for few records only.
+ * Answers two questions that `RecordReader` cannot: which field is at fault, and whether a record with an escape in a
+ * name or a timestamp is valid. It parses the whole record, so use it for few records only.
  * @param bytes a well-formed JSON value
  */
 export function examineRecord(kind: RecordKind, bytes: Uint8Array): Examined {

@@ -2,7 +2,7 @@ import { NO_PLACES, type RecordIndex } from './record-index.ts';
 import { AMOUNTS } from './required-fields.ts';
 
 /**
- * Writes an index of which it is known beforehand how many records it has, and of which organisations. The records may come
+ * Writes an index whose number of records and organisations are known beforehand. The records may come
  * in any order of their rows, and each row is written once.
  */
 export class IndexWriter {

@@ -1,5 +1,5 @@
 /**
- * The kinds of records, and what each is called. Everything that differs by kind alone is a column of this table, or a table
+ * The kinds of records, and their names. Everything that differs by kind alone is a column of this table, or a table
  * by kind of its own (fields, CSV columns, examples).
  *
  * The id of the data stream type is what the API calls a kind. emnify uses 1 and 2, and in the first version of its API 3 for
@@ -43,7 +43,7 @@ export function kindNamed(name: string): RecordKind | undefined {
   return RECORD_KINDS.find((kind) => kind === name || KINDS[kind].name === name);
 }
 
-/** What a flag for the kind takes. */
+/** The values of a flag for the kind. */
 export const KIND_NAMES = [...new Set(RECORD_KINDS.flatMap((kind) => [KINDS[kind].name, kind]))];
 
 /** A value for each kind. */

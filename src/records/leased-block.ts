@@ -4,10 +4,10 @@ import { placeOf, placePayload } from './payload-place.ts';
 import { payloadOf } from './stored-payload.ts';
 
 /**
- * A block whose payload lies in memory that is used again. When the lease is over, the payload is decompressed from the encoded
- * block like that of any other. So a holder of the block may keep it for ever.
+ * A block whose payload lies in reused memory. When the lease is over, the payload is decompressed from the encoded
+ * block like that of any other block. So a holder of the block may keep it for ever.
  *
- *  - `payload()` is for callers that keep views: the memory is given up, because nobody knows how long they do.
+ *  - `payload()` is for callers that keep views: the memory is given up, because it is unknown how long they keep them.
  *  - `passingPayload` is for callers that need the bytes in this turn only, or that hold the lease.
  *
  * @param encoded the block as the log stores it
@@ -29,7 +29,7 @@ export function leasedBlock(index: RecordIndex, lease: Lease, arrivedAt: number,
 }
 
 /**
- * The same block, without its payload in memory: that is decompressed when it is used.
+ * The same block, without its payload in memory: the payload is decompressed when it is used.
  * @param encoded the block as the log stores it, by this process
  */
 export function leanBlock(block: Block, encoded: Uint8Array): Block {
@@ -51,7 +51,7 @@ export function passingBlock(index: RecordIndex, lease: Lease, arrivedAt: number
 
 type Payload = Pick<Block, 'payload'>;
 
-/** The lease of the memory in which the payload lies now; undefined: it does not lie in memory that is used again. */
+/** The lease of the memory in which the payload lies now; undefined: the payload does not lie in reused memory. */
 export function leaseOf({ payload }: Payload): Lease | undefined {
   return placeOf(payload)?.lease();
 }
@@ -78,9 +78,9 @@ export function passingRecord(block: Pick<Block, 'payload' | 'starts' | 'ends'>,
 }
 
 /**
- * Holds payloads that lie in memory that is used again, from this turn on.
- * @returns to be called once. `unused`: nobody has a view of them any more, and no socket has anything of them that it did not
- *   write yet; otherwise their memory is given up
+ * Holds payloads that lie in reused memory, from this turn on.
+ * @returns to be called once. `unused`: no view of them is left, and no socket has unwritten bytes of them; otherwise
+ * their memory is given up
  */
 export function holdPayloads(uses: Iterable<{ readonly block: Payload }>): (unused: boolean) => void {
   const leases = new Set<Lease>();

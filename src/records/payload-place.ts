@@ -1,6 +1,6 @@
 import type { Lease } from '../lib/memory-pool.ts';
 
-/** Where the payload of a block lies in memory that is used again. */
+/** The place of a block's payload in reused memory. */
 interface PayloadPlace {
   /** The bytes, for use until the next `await`, or for as long as the caller holds their lease. Throws BlockFault. */
   passing(): Uint8Array;

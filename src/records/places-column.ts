@@ -3,8 +3,8 @@ import { AMOUNTS } from './required-fields.ts';
 import { compressNow, decompressNow } from './zstd-now.ts';
 
 /*
- * The places of the amounts as a column of a block, so that the sums of records that come from the store cost as little as those
- * of records that come in.
+ * The places of the amounts as a column of a block, so that the sums of stored records cost as little as those of
+ * arriving records.
  *
  *   column  = length:u32 frame zeros              (width × count bytes; it needs no alignment, so it is the last one)
  *   frame   = zstd( place:u16 × AMOUNTS × count )          (length bytes)
@@ -13,7 +13,7 @@ import { compressNow, decompressNow } from './zstd-now.ts';
  */
 
 export const PLACES = 'm';
-/** With fewer records, what a request of many organisations costs more is as much as a later reader saves. */
+/** With fewer records, the extra cost of a request with many organisations is as high as the saving of a later reader. */
 const FEWEST = 100;
 /** A frame that is hardly smaller than the places is not worth it. */
 const WIDEST = 10;

@@ -28,13 +28,14 @@ export interface RecordIndex {
   readonly eventTypes: Uint32Array;
   readonly alerts: Uint8Array;
   /**
-   * Of usage: AMOUNTS places each, within the record, of what the ledger sums up; see AMOUNT. 0: the record lacks it. The first
-   * is NO_PLACES where they are not known. Of blocks of a few records, and of those that older versions stored, none are known.
+   * For usage: AMOUNTS places each, within the record, of the values that the ledger sums up; see AMOUNT. 0: the
+   * record lacks it. The first is NO_PLACES if the places are not known. Blocks of a few records, and blocks of older
+   * versions, have no known places.
    */
   readonly amounts?: Uint16Array | undefined;
 }
 
-/** No record with a place as far as this says where it is. */
+/** A place this far into a record cannot be stored. */
 export const NO_PLACES = 0xffff;
 
 /** The facts of one record in an index. */
@@ -109,7 +110,10 @@ export class RecordIndexBuilder {
     }
   }
 
-  /** Keeps where the amounts of the record that was added last begin. @param places in the same bytes as `start`; -1: none */
+  /**
+   * Keeps where the amounts of the record that was added last begin.
+   * @param places in the same bytes as `start`; -1: none
+   */
   addAmounts(places: Int32Array): void {
     const record = this.count - 1;
     const amounts = this.#amountsFor(this.count);
@@ -125,7 +129,7 @@ export class RecordIndexBuilder {
     }
   }
 
-  /** Room for the amounts of so many records; those that are not known say so. */
+  /** Room for the amounts of this many records; unknown ones are marked. */
   #amountsFor(count: number): Uint16Array {
     const { amounts } = this;
     if (amounts && amounts.length >= count * AMOUNTS) return amounts;

@@ -101,7 +101,7 @@ const KEYS = {
   start_timestamp: Buffer.from('start_timestamp'),
 };
 
-/** Values of a usage record that the ledger sums up, or names sums by. */
+/** Values of a usage record that the ledger sums up, or by whose name it groups sums. */
 export const AMOUNT = {
   total: 0,
   rx: 1,

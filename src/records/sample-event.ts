@@ -3,7 +3,7 @@ import { RECORD_EXAMPLES } from './examples.ts';
 
 const SEVERITIES = { Info: '{"id": 0, "description": "INFO"}', Warn: '{"id": 1, "description": "WARN"}' };
 const SOURCES = { Network: 0, 'Policy Control': 1, API: 2 } as const;
-/** The example's own. */
+/** The type of the example itself. */
 const CREATE_PDP_CONTEXT = 3;
 
 /**
@@ -26,7 +26,7 @@ export function sampleEvent(typeId: number): string {
         }
       : {}),
   };
-  // A member of the example's own is a line of it.
+  // Each member of the example is a line of its own.
   return example.replace(/^ {2}"(\w+)": (.*?)(,?)$/gm, (line, member: string, _, comma: string) =>
     Object.hasOwn(members, member) ? `  "${member}": ${members[member]}${comma}` : line,
   );

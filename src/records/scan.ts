@@ -41,8 +41,8 @@ export interface ScannedBody {
 
 export const MOST_FAULTS = 20;
 /**
- * An answer names at most this many invalid records one by one, and has at most a megabyte. A body with more of them is
- * not a list of records with some mistakes, but something else.
+ * An answer names at most this many invalid records one by one, and has at most a megabyte. A body with more of them
+ * is probably not a list of records at all.
  */
 export const MOST_REJECTED = 100_000;
 /** 256 KiB a record, as the API promises. */

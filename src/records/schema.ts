@@ -86,7 +86,10 @@ const SIM: readonly RecordField[] = [
   optional('sim.production_date', 'timestamp', 'When the SIM was made.'),
 ];
 
-/** What a platform sends when a device has sent a short message, and when one to a device has arrived or failed. */
+/**
+ * The record that a platform sends when a device has sent a short message, and when a message to a device has arrived
+ * or failed.
+ */
 const SMS_FIELDS: readonly RecordField[] = [
   mandatory(
     'id',

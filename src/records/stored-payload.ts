@@ -20,10 +20,11 @@ interface Room {
 }
 
 /**
- * The payload of an encoded block, decompressed at the first use. It stays in memory while there is room for it, or somebody holds
- * its lease. The memory is used again, unless a caller of the function itself has it: nobody knows for how long.
- * @param encoded whose header is sound
- * @param check whether the bytes are compared with their checksum: they come from a disk or a network
+ * The payload of an encoded block, decompressed at the first use. It stays in memory while the budget has room for
+ * it, or a caller holds its lease. The memory is reused, unless a caller of the function itself has it: it is unknown
+ * for how long.
+ * @param encoded a block with a checked header
+ * @param check whether to compare the bytes with their checksum: they come from a disk or a network
  */
 export function payloadOf(
   encoded: Uint8Array,
@@ -37,7 +38,7 @@ export function payloadOf(
   const unpacked = bytes.readUInt32LE(12) > 1 ? mixed : whole;
   let checked = !check;
   let lease: Lease | undefined;
-  /** For callers that keep views, and of a small payload. */
+  /** For callers that keep views, and for small payloads. */
   let given: Uint8Array | undefined;
 
   const verify = () => {
@@ -53,7 +54,7 @@ export function payloadOf(
     verify();
     if (isPlain) return stored;
     const fresh = unpack(stored, memory.take(length));
-    // The lease of memory of no pool never ends: the budget alone says how long these bytes stay.
+    // The lease of memory that belongs to no pool never ends: only the budget decides how long these bytes stay.
     if (length < SMALLEST_LEASED) given = fresh.bytes;
     else lease = fresh;
     unpacked.add(length, () => {

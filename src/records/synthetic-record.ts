@@ -1,12 +1,12 @@
 import type { RecordKind } from './block.ts';
 import { RECORD_EXAMPLES } from './examples.ts';
 
-/** What the ids of a test record are: no platform gives 0 to anything, so a receiver tells the record apart. */
+/** The ids of a test record: no platform uses the id 0, so a receiver can recognise the record. */
 const NOTHING = 0;
 
 /**
- * A record that looks like a real one and is none: the example of its kind with every id 0 but that of the organisation,
- * nothing moved and nothing charged. Its texts say what it is, for destinations that carry records alone.
+ * A record that looks like a real one: the example of its kind with 0 for every id except that of the organisation,
+ * and with volume and cost 0. Its texts say that it is a test, for destinations that carry nothing but records.
  * @param now milliseconds since the epoch: the time of the event, or the end of the slice, which is a minute long
  */
 export function testRecord(

@@ -12,7 +12,7 @@ export class Unpacked {
   #leaving: (() => void)[] = [];
 
   /**
-   * @param most the budget in bytes; the payload that was added last stays, whatever its size
+   * @param most the budget in bytes; the newest payload stays, also if it is larger
    * @param later calls back in another turn of the event loop
    */
   constructor(most: number, later: (call: () => void) => void = setImmediate) {
@@ -25,15 +25,15 @@ export class Unpacked {
   }
 
   /**
-   * @param forget called once, in a later turn than the one in which other payloads need the budget: whoever gathers records of many
-   *   blocks in one turn has views of all of them
+   * @param forget called once, in a later turn than the one in which other payloads need the budget: code that
+   * gathers records of many blocks in one turn has views of all of them
    */
   add(bytes: number, forget: () => void): void {
     this.#kept.push({ bytes: bytes + OVERHEAD, forget });
     this.#bytes += bytes + OVERHEAD;
     while (this.#bytes > this.#most && this.#oldest < this.#kept.length - 1) {
       const oldest = this.#kept[this.#oldest];
-      // What forgets holds the block: it must not stay in the list until the list is cut.
+      // The forget function holds the block, so it must not stay in the list until the list is cut.
       this.#kept[this.#oldest++] = undefined;
       this.#bytes -= oldest?.bytes ?? 0;
       if (oldest) this.#leave(oldest.forget);

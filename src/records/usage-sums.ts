@@ -21,8 +21,8 @@ interface CostTotal {
 }
 
 /**
- * Pairs of currency and traffic type that are summed up by themselves. A platform has a handful; more come from records with
- * wrong names, and are summed up together.
+ * Pairs of currency and traffic type with a sum of their own. A platform has a handful; more come from records with
+ * wrong names, and share one sum.
  */
 const MOST_PAIRS = 32;
 const OTHER = { currency: 'other', trafficType: 'other' };
@@ -56,7 +56,7 @@ export class UsageSums {
 
   /**
    * Adds the record from `from` (included) to `to` (excluded).
-   * @param view of the same bytes: who adds many records of them makes it once
+   * @param view of the same bytes: a caller that adds many records creates it once
    */
   addRecord(bytes: Uint8Array, from: number, to: number, view = viewOf(bytes)): void {
     // Most records have the shape of an earlier one, which is read in a third of the time.
@@ -81,7 +81,7 @@ export class UsageSums {
       this.addRecord(bytes, from, to);
       return;
     }
-    // What a record must have has a place.
+    // Mandatory values have a place.
     this.#total.addFrom(bytes, from + total, to);
     this.#rx.addFrom(bytes, from + (amounts[at + AMOUNT.rx] as number), to);
     this.#tx.addFrom(bytes, from + (amounts[at + AMOUNT.tx] as number), to);
@@ -165,10 +165,10 @@ const PATHS: Readonly<Record<keyof typeof AMOUNT, string>> = {
   trafficType: 'traffic_type.description',
   trafficTypeId: 'traffic_type.id',
 };
-/** Of records that READER does not know as valid: those with escaped names, and those that older versions took. */
+/** For records that READER does not accept: those with escaped names, and those of older versions. */
 const FIELDS = compileFields(Object.values(PATHS));
 const READER = new RecordReader('usage');
-/** Of the record that is added. */
+/** Belongs to the record that is being added. */
 const places = new Int32Array(AMOUNTS);
 
 /** For bytes that hold many records. */

@@ -12,8 +12,8 @@ import { COMPRESSION } from './compressor.ts';
  * at each call: for a request of ten records that takes six times as long as the compression. And V8 keeps the context's objects
  * until it collects its whole heap, with the request during which they were made: so each small request left 16 KB behind.
  *
- * Node.js has no public call for this. The object behind its streams has one, which `zstdCompressSync` uses too. A context is
- * used only if it passed a trial; otherwise, and after any fault, the public calls decide.
+ * Node.js has no public call for this. The object behind its streams has one, which `zstdCompressSync` uses, too. A
+ * context is used only if it passed a trial; otherwise, and after any fault, the public calls do the work.
  */
 
 /** The object of Node.js behind a stream of zlib. */
@@ -33,20 +33,23 @@ interface Engine {
 /** A context. It works on one frame at a time. */
 class Context {
   readonly #engine: Engine;
-  /** What the last call left: bytes of the output, bytes of the input. */
+  /** The rest of the last call: bytes of the output, bytes of the input. */
   readonly #left: Uint32Array;
   #failed = false;
 
   constructor(engine: Engine, left: Uint32Array) {
     this.#engine = engine;
     this.#left = left;
-    // Otherwise a fault would be an event of the stream, which nobody listens to.
+    // Otherwise a fault would be an event of the stream without a listener.
     engine.onerror = () => {
       this.#failed = true;
     };
   }
 
-  /** @returns how many bytes of the output are filled; undefined: a fault, or the output has no room: the context is of no use any more */
+  /**
+   * @returns how many bytes of the output are filled; undefined: a fault, or the output has no room: the context
+   * cannot be used any more
+   */
   run(flush: number, input: Uint8Array, output: Uint8Array): number | undefined {
     this.#engine.writeSync(flush, input, 0, input.length, output, 0, output.length);
     const [outputLeft = 0, inputLeft = 0] = this.#left;
@@ -59,10 +62,10 @@ type Kept = Context | 'none' | undefined;
 let compressing: Kept;
 let decompressing: Kept;
 
-/** What was compressed last. It grows to the largest payload that is compressed on the spot. */
+/** The last output. It grows to the largest payload that is compressed on the spot. */
 let scratch = new Uint8Array(0);
 
-/** zstd's bound for what it makes of `length` bytes that it cannot compress, and some more. */
+/** zstd's bound for the output of `length` incompressible bytes, and some more. */
 const mostCompressed = (length: number) => length + (length >>> 7) + 1024;
 
 /** @returns one zstd frame, in memory that the next call overwrites */

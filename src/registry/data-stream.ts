@@ -6,8 +6,9 @@ import { documentKind } from './documents.ts';
 import { type Json, registryKey } from './registry.ts';
 
 /**
- * A data stream is two documents. `stream.<organisation>.<id>` is what users configured; the API writes it.
- * `progress.<partition>.<organisation>.<id>` is what the engine did; only the holder of the stream's partition writes it.
+ * A data stream is two documents. `stream.<organisation>.<id>` is the configuration of users; the API writes it.
+ * `progress.<partition>.<organisation>.<id>` is the progress of the engine; only the holder of the stream's partition
+ * writes it.
  */
 export interface DataStreamDocument {
   readonly id: string;
@@ -21,7 +22,7 @@ export interface DataStreamDocument {
   /** The credentials, sealed by auth/seal.ts; and a masked form that may be shown. */
   readonly sealedCredentials: string;
   readonly maskedCredentials: { readonly [field: string]: Json };
-  /** Where it goes, for people; identity: see Configured in destinations/contract.ts. */
+  /** The address of the destination, for people; identity: see Configured in destinations/contract.ts. */
   readonly target: string;
   readonly identity: string;
   /** As validated by filters/compile.ts. */
@@ -32,21 +33,24 @@ export interface DataStreamDocument {
   /** The first record to deliver. */
   readonly start: Position;
   /**
-   * The stream whose place this one takes over. Its first progress is made from where that stream ended; `start` is used only
-   * when that stream is deleted before.
+   * The stream that this one takes over from. Its first progress begins at the end of that stream; `start` is used
+   * only if that stream is deleted before.
    */
   readonly continueFrom?: string;
   /** The stream that took over from this one, or is about to. This one is paused for good unless the other is deleted. */
   readonly takenOverBy?: string;
-  /** In Error it tries by itself. Missing, as in documents of older versions: it does not. */
+  /** In Error it tries by itself. Missing, as in documents of older versions: false. */
   readonly autoRestart?: boolean;
   /** How records go out. Missing: in order, one request at a time, as fast as the destination takes them. */
   readonly delivery?: DeliveryWishes;
-  /** What receivers do not get of each record. Missing: they get all of it. */
+  /** The fields that receivers do not get. Missing: they get all fields. */
   readonly privacy?: RecordPrivacy;
-  /** Ranges that are delivered again beside the live flow, oldest first; finished ones stay until there are newer ones. */
+  /**
+   * Ranges that are delivered again beside the live flow, oldest first; finished ones stay until newer ones need the
+   * room.
+   */
   readonly replays?: readonly ReplayDocument[];
-  /** Kinds that it had before the present one; records of them that wait are filtered. */
+  /** Kinds that it had before the present one; pending records of them count as filtered. */
   readonly former?: readonly FormerKind[];
   /** When destination, selection or privacy were last changed, UTC, ISO 8601; missing: never, or by an older version. */
   readonly wayChanged?: string;
@@ -76,7 +80,7 @@ export interface DeliveryWishes {
   readonly maxInFlight?: number;
   readonly maxRecordsPerSecond?: number;
   readonly maxRequestsPerSecond?: number;
-  /** A request is sent when so many records wait, or the oldest has waited `maxWaitMs`. */
+  /** A request is sent when this many records wait, or the oldest has waited `maxWaitMs`. */
   readonly minRecords?: number;
   readonly maxWaitMs?: number;
 }
@@ -114,8 +118,8 @@ export interface ProgressDocument {
    */
   readonly detached: boolean;
   /**
-   * What is done in the block of the cursor, and beyond it: a crash repeats nothing of that. Missing in documents of older
-   * versions.
+   * The records that are done in the block of the cursor, and beyond it: a crash does not repeat them. Missing in
+   * documents of older versions.
    */
   readonly done?: readonly DoneBlock[];
   /**
@@ -123,7 +127,7 @@ export interface ProgressDocument {
    * stored is stored again with the same records.
    */
   readonly boundary?: Position | null;
-  /** What `pending` was counted with: kind, relation and filters. Missing in documents of older versions. */
+  /** The kind, relation and filters with which `pending` was counted. Missing in documents of older versions. */
   readonly selecting?: string;
   readonly counters: Counters;
   /** Records behind the cursor that pass the filter, as far as `countedTo` (a sequence). */
@@ -135,7 +139,7 @@ export interface ProgressDocument {
   readonly oldestPendingAt: number | null;
   readonly lastDeliveredAt: number | null;
   readonly lastError: LastError | null;
-  /** Unbroken failure: since when, how many tries, and why. */
+  /** The present run of failures: its start, its number of tries, and the last cause. */
   readonly retrying: Retrying | null;
   /** In Error: when it tries by itself; null: only a person can end the Error. Missing in documents of older versions. */
   readonly trial?: NextTrial | null;
@@ -145,7 +149,10 @@ export interface ProgressDocument {
   readonly hours?: readonly HourRow[];
   /** The hours before this one are closed, ms since the epoch. */
   readonly hoursFrom?: number;
-  /** What waits, by the hour of its arrival: flat triples of the start of an hour, records that pass the filter, and all. */
+  /**
+   * The waiting records by the hour of their arrival: flat triples of the start of an hour, records that pass the
+   * filter, and all records.
+   */
   readonly waitingHours?: readonly number[];
   /** Blocks that could not be read: how many of their records were the stream's is not known. */
   readonly unreadableBlocks?: number;
@@ -167,7 +174,7 @@ export interface Losing {
   readonly unknown: boolean;
 }
 
-/** What has become of the records that arrived in one hour. */
+/** The counts of the records that arrived in one hour. */
 export interface HourRow {
   /** Its start, ms since the epoch. */
   readonly hour: number;
@@ -179,7 +186,7 @@ export interface HourRow {
   readonly usage?: UsageTotals;
 }
 
-/** What of a block was delivered, quarantined or expired behind the cursor. */
+/** The records of a block behind the cursor that were delivered, quarantined or expired. */
 export interface DoneBlock {
   readonly sequence: number;
   /** Indexes as flat pairs, from (included) and to (excluded). */
@@ -202,7 +209,10 @@ export interface NextTrial {
   readonly tries: number;
   /** Milliseconds since the epoch. */
   readonly at: number;
-  /** How long before that it was planned: a clock that was ahead then holds it back no longer. Missing in older documents. */
+  /**
+   * How long before that it was planned, so that a clock that was ahead then does not delay it longer. Missing in
+   * older documents.
+   */
   readonly pauseMs?: number;
   /** Of the Error, or of the last trial that failed. */
   readonly cause: string;
@@ -219,7 +229,7 @@ interface Counters {
 
 export interface StreamStatus {
   readonly state: StreamState;
-  /** In plain words: what it waits for, since when, and what to do. */
+  /** In plain words: the reason of the wait, its start, and the next step. */
   readonly message: string;
   /** Milliseconds since the epoch. */
   readonly since: number;
@@ -268,18 +278,24 @@ interface WatermarkDocument {
   readonly epoch: number;
 }
 
-/** The document of a stream that another one takes over from. @param at ms since the epoch */
+/**
+ * The document of a stream that another one takes over from.
+ * @param at ms since the epoch
+ */
 export function takenOver(document: DataStreamDocument, by: string, at: number): DataStreamDocument {
   return { ...document, desired: 'paused', takenOverBy: by, modified: new Date(at).toISOString() };
 }
 
-/** Whether a replay has reached the end of its range. @param progress of its job; undefined: it has not begun */
+/**
+ * Whether a replay has reached the end of its range.
+ * @param progress of its job; undefined: it has not begun
+ */
 export function replayEnded({ until }: ReplayDocument, progress: ProgressDocument | undefined): boolean {
   if (!progress || progress.pending > 0) return false;
   return comparePositions(progress.cursor, until) >= 0;
 }
 
-/** What a stream that was taken over says of itself. */
+/** The status of a stream that was taken over. */
 export function takenOverMessage(by: string): string {
   return `Paused: data stream ${by} has taken over and goes on from here.`;
 }
@@ -290,8 +306,8 @@ export const HISTORY = documentKind<readonly StateChange[]>({ prefix: 'history' 
 export const WATERMARK = documentKind<WatermarkDocument>({ prefix: 'watermark' });
 
 /**
- * From when on all records that arrive go this way, ms since the epoch; undefined: all that the stream delivers. Earlier ones may
- * have gone to another destination, or to the stream before.
+ * The time of arrival from which on the stream delivers all records as it does now, ms since the epoch; undefined:
+ * from its beginning. Earlier records may have gone to another destination, or through the stream before.
  */
 export function deliversSince({
   wayChanged,

@@ -11,7 +11,7 @@ interface JsonForm<T extends object> {
 export interface Stored<T> {
   readonly key: string;
   readonly document: T;
-  /** What a change of the document expects; see R3 of registry.ts. */
+  /** The revision that a change of the document expects; see R3 of registry.ts. */
   readonly revision: number;
 }
 
@@ -19,14 +19,17 @@ export interface Stored<T> {
  * One kind of registry document: the only place that turns its JSON into its type.
  *
  * Only simstream writes these documents, so `parse` does not check each field again: that would cost time for every
- * data stream at every start. `complete` fills in what older versions did not write.
+ * data stream at every start. `complete` fills in the fields that older versions did not write.
  */
 export interface DocumentKind<T extends object> extends JsonForm<T> {
   /** First token of the keys. */
   readonly prefix: string;
   /** @throws StoreUnavailable */
   get(registry: Registry, key: string): Promise<Stored<T> | undefined>;
-  /** Documents whose keys continue with `tokens`, in the order of the keys. @throws StoreUnavailable */
+  /**
+   * Documents whose keys continue with `tokens`, in the order of the keys.
+   * @throws StoreUnavailable
+   */
   list(registry: Registry, ...tokens: readonly (string | number)[]): AsyncIterable<Stored<T>>;
   put(registry: Registry, key: string, document: T, expected?: number): Promise<WriteOutcome>;
   /** For `Registry.putMany`. */

@@ -4,8 +4,8 @@ import { groupCommit } from '../storage/group-commit.ts';
 import type { Change, Entry, Json, ListOptions, Registry, WriteOutcome } from './registry.ts';
 
 /**
- * What the embedded registry needs from a store that one process has to itself. Reads are synchronous and see every
- * write that resolved.
+ * The functions that the embedded registry needs from a store that only one process uses. Reads are synchronous and
+ * see every write that resolved.
  */
 export interface DocumentStore {
   get(key: string): StoredDocument | undefined;
@@ -25,7 +25,7 @@ interface PageSize {
 
 interface DocumentPage {
   readonly documents: readonly (StoredDocument & { readonly key: string })[];
-  /** There may be more behind them. */
+  /** More may follow them. */
   readonly more: boolean;
 }
 

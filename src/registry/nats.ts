@@ -10,7 +10,7 @@ interface NatsRegistryOptions {
 
 interface NatsRegistry extends Registry {
   /**
-   * Resolves when the watcher of a prefix was told of every change that was stored before the call.
+   * Resolves when the watcher of a prefix has received every change that was stored before the call.
    * @throws StoreUnavailable
    */
   caughtUp(prefix: string): Promise<void>;

@@ -2,9 +2,10 @@ import { documentKind } from './documents.ts';
 import { type Json, registryKey } from './registry.ts';
 
 /**
- * What an organisation wants to be notified of, and what it was. `notification.<organisation>` is what users configured; the
- * API writes it. `notices.<partition>.<organisation>.<stream>` is what was told about one data stream and what still has to
- * be sent; only the holder of the stream's partition writes it.
+ * The events that an organisation wants to be notified of, and the messages so far. `notification.<organisation>` is
+ * the configuration of users; the API writes it. `notices.<partition>.<organisation>.<stream>` has the reported
+ * events of one data stream and the messages that still have to be sent; only the holder of the stream's partition
+ * writes it.
  */
 export const NOTIFICATION_EVENTS = ['error', 'recovered', 'expiring', 'lag', 'quarantine'] as const;
 export type NotificationEvent = (typeof NOTIFICATION_EVENTS)[number];
@@ -37,9 +38,9 @@ export interface Told {
   readonly lag: boolean;
   /** The hours of the last warning of records that expire; 0: none. */
   readonly expiring: 0 | 1 | 24;
-  /** Records in quarantine that were told of, since the stream exists. */
+  /** Records in quarantine that were reported, since the stream exists. */
   readonly quarantined: number;
-  /** When each event was told last, ms since the epoch. */
+  /** When each event was last reported, ms since the epoch. */
   readonly at: Readonly<Partial<Record<NotificationEvent, number>>>;
 }
 

@@ -39,7 +39,10 @@ export async function loadOrganisationTree(
   const nodes = new Map<number, Node>();
   const subscribers = new Set<(id: number) => void>();
 
-  /** The revisions of deletions: a read that began before one may end after it, and brings back what is gone. */
+  /**
+   * The revisions of deletions: a read that began before a deletion may end after it, and would bring the
+   * organisation back.
+   */
   const deleted = new Map<number, number>();
 
   const apply = (change: Change) => {

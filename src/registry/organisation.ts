@@ -11,7 +11,7 @@ export interface OrganisationDocument {
   readonly rootId: number;
   /** UTC, ISO 8601. */
   readonly created: string;
-  /** It is being deleted: nothing of it is in use any more, and nothing may be added. */
+  /** It is being deleted: nothing uses it any more, and nothing may be added. */
   readonly deleting?: true;
   /** Its users need a second factor. */
   readonly mfaRequired?: true;

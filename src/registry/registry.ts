@@ -14,7 +14,10 @@
  *      read may then still give the older document: a reader woken by a watch must check the revision that it reads.
  */
 export interface Registry {
-  /** Whether a watcher has seen each write when the write resolves: then what no watcher was told of does not exist. */
+  /**
+   * Whether a watcher has seen each write when the write resolves. Then a document that no watcher has received does
+   * not exist.
+   */
   readonly watchIsCurrent: boolean;
 
   get(key: string): Promise<Entry | undefined>;
@@ -71,7 +74,7 @@ export interface Write {
   readonly key: string;
   readonly value: Json;
   readonly expected?: number;
-  /** It relies on all writes before it in the same call: if one of them is not stored, it is not stored either. */
+  /** It depends on all writes before it in the same call: if one of them is not stored, it is not stored either. */
   readonly afterAll?: boolean;
 }
 

@@ -3,7 +3,8 @@ import { registryKey } from './registry.ts';
 
 /**
  * `removal.<organisation>.<stream>`: the deletion of a data stream has begun. It is written before the stream is deleted, and
- * removed after everything that belonged to the stream. So what a crash or an outage of the storage left is found.
+ * removed after everything that belonged to the stream. So the rest of a deletion is found after a crash or an outage
+ * of the storage.
  */
 export interface RemovalDocument {
   readonly partition: number;

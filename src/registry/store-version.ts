@@ -11,7 +11,7 @@ import type { Registry } from './registry.ts';
  *   3   embedded: new blocks in segments, beside those in LMDB. A distributed store stays at version 2
  */
 export const STORE_VERSION = 3;
-/** What a distributed store needs: an older program can still open it. */
+/** The version that a distributed store needs: an older program can still open it. */
 export const DISTRIBUTED_VERSION = 2;
 
 interface StoreDocument {
@@ -47,7 +47,7 @@ interface OpenVersion {
   readonly program: string;
   /** Milliseconds since the epoch. */
   readonly now: number;
-  /** What this program needs of the store; STORE_VERSION if it does not say. */
+  /** The version that this program needs; STORE_VERSION if missing. */
   readonly version?: number;
 }
 

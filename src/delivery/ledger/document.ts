@@ -3,8 +3,8 @@ import { documentKind } from '../../registry/documents.ts';
 import { registryKey } from '../../registry/registry.ts';
 
 /**
- * `ledger.<partition>.<day>.<organisation>.<id>`: the closed hours of one UTC day of a data stream (H2 of stream/hours.ts). The
- * day comes early in the key, so that what is too old is found without reading the rest.
+ * `ledger.<partition>.<day>.<organisation>.<id>`: the closed hours of one UTC day of a data stream (H2 of
+ * stream/hours.ts). The day comes early in the key, so that old documents are found without reading the others.
  */
 interface LedgerDay {
   /** The fencing epoch of the lease under which this was written. */
@@ -41,7 +41,10 @@ export function daysBetween(from: number, to: number): string[] {
 export const ledgerKey = ({ partition, organisationId, id }: LedgerOwner, day: string) =>
   registryKey(LEDGER.prefix, partition, day, organisationId, id);
 
-/** The days of the ledger that may have documents. @param now ms since the epoch */
+/**
+ * The days of the ledger that may have documents.
+ * @param now ms since the epoch
+ */
 export function keptDays(now: number): string[] {
   return daysBetween(now - LEDGER_DAYS * DAY, now);
 }

@@ -4,15 +4,15 @@ import type { Registry } from '../../registry/registry.ts';
 import { daysBetween, LEDGER, type LedgerOwner, ledgerKey } from './document.ts';
 import { mergeHours } from './store.ts';
 
-/** What has become of the records that arrived in one hour. */
+/** The counts of the records that arrived in one hour. */
 export interface LedgerHour extends HourRow {
   /** All of them: the sum of the others. */
   readonly records: number;
-  /** Those that pass the filters and have no fate. */
+  /** Records that pass the filters and have no fate. */
   readonly pending: number;
 }
 
-/** Documents that are read side by side, and then other calls get their turn. */
+/** Documents that are read in parallel before other calls get their turn. */
 const TOGETHER = 4;
 
 /**

@@ -15,7 +15,7 @@ import {
 const DAY = 86_400_000;
 /** A node that was off for longer than this leaves old documents behind until the next start looks further back. */
 const LOOK_BACK_DAYS = 30;
-/** How often a write is begun again because another writer was faster: there is none but a holder before this one. */
+/** How often a write is repeated because another writer was faster. Only an earlier holder can be one. */
 const MOST_TRIES = 5;
 
 /**
@@ -73,7 +73,11 @@ export async function expireLedger(
     }
 }
 
-/** Removes the ledger of a data stream. @param now ms since the epoch @throws StoreUnavailable */
+/**
+ * Removes the ledger of a data stream.
+ * @param now ms since the epoch
+ * @throws StoreUnavailable
+ */
 export async function removeLedger(registry: Registry, owner: LedgerOwner, now: number): Promise<void> {
   for (const day of keptDays(now)) {
     // A day of many sums has some 100 KB.

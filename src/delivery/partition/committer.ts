@@ -24,7 +24,7 @@ interface CommitterContext {
   dispatched(): number;
   /** Streams that have a pump. */
   pumps(): Iterable<Committed>;
-  /** Whether every stream that is behind has a pump by now. */
+  /** Whether every stream that is behind already has a pump. */
   allRead(): boolean;
   /** Another node holds the lease: this one may write nothing more. */
   fenced(): void;
@@ -36,7 +36,7 @@ interface CommitterContext {
 /** While streams are busy their cursors are committed this often, and not much more: a few commits a second. */
 const BUSY_INTERVAL_MS = 100;
 const LEAST_INTERVAL_MS = BUSY_INTERVAL_MS / 2;
-/** For the watermark alone, when no stream moved: it only saves a restart from reading old blocks in vain. */
+/** For the watermark alone, when no stream moved: it only saves a restart from reading old blocks without need. */
 const WATERMARK_INTERVAL_MS = 5_000;
 
 /**
@@ -121,8 +121,9 @@ export class Committer {
   }
 
   /**
-   * Returns whether the storage took everything. If it did not take a stream, or the write met a conflict, callers that wait
-   * for this stream keep waiting, unless `stop` has aborted or the stream will not be written any more.
+   * Returns whether the storage accepted everything. If it did not accept a stream, or the write met a conflict,
+   * callers that wait for this stream keep waiting, unless `stop` has aborted or the stream will not be written any
+   * more.
    */
   async flush(stop: AbortSignal): Promise<boolean> {
     const { clock } = this.#context;

@@ -24,7 +24,7 @@ export interface Stream {
 export interface Beside {
   readonly stream: Stream;
   job: SideJob;
-  /** The stream's document says whether it goes on. */
+  /** The stream's document decides whether it continues. */
   readonly isReplay: boolean;
   /** Ends the job. It does not begin again on its own. */
   readonly end: (done: boolean) => void;

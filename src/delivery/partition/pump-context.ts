@@ -16,11 +16,11 @@ interface Surroundings {
   readonly quarantine: QuarantineStore;
   /** The partition's stream whose document has this key. */
   streamOf(key: string): Stream | undefined;
-  /** Owns what goes on in the background. */
+  /** Owns the work in the background. */
   track(promise: Promise<unknown>): void;
 }
 
-/** What a pump gets of the world: of the runner, and of the other streams of its partition. */
+/** The parts of the runner, and of the other streams of its partition, that a pump needs. */
 export function pumpContext(around: Surroundings, stream: Stream): StreamContext {
   const { context, streamOf, quarantine } = around;
   const { log, clock, random, settings, budgets, telemetry, tree } = context;
@@ -70,7 +70,7 @@ async function load(
   if (documents && !documents.progress && continueFrom !== undefined && !stream.of) {
     const taken = await takeOverOther(around, documents.document, stop);
     if (!taken || taken.type === 'undone') return undefined;
-    // It may have been changed while it waited for the other one.
+    // It may have changed while it waited for the other stream.
     documents = await read(around, stream, stop);
   }
   // If this process was suspended past its lease, the progress is its successor's: with its revision we would overwrite it.

@@ -4,12 +4,12 @@ import type { StreamContext } from '../stream/stream-context.ts';
 import type { Stream } from './partition-stream.ts';
 import type { StreamsContext } from './runner-context.ts';
 
-/** A pump that had nothing to do for this long ends and closes its connection. */
+/** A pump that was idle for this long ends and closes its connection. */
 const IDLE_MS = 60_000;
 /** A pump that a bug ended starts again after this long, so that it does not spin. */
 const RESTART_MS = 5_000;
 
-/** The pumps of the streams of a partition that have something to do, and what they leave to be done in the background. */
+/** The pumps of the streams of a partition that have work, and the work that they leave to the background. */
 export class Pumps {
   readonly #context: StreamsContext;
   readonly #contextOf: (stream: Stream) => StreamContext;
@@ -67,7 +67,7 @@ export class Pumps {
       return;
     }
     if (!stop.aborted && !pump.deleted) {
-      // It ended by a bug. Its committed place is right; start again from there, later.
+      // It ended by a bug. Its committed cursor is right; start again from there, later.
       this.#context.clock.after(RESTART_MS, () => {
         if (stream.pump !== pump) return;
         this.#detach(stream);
@@ -94,7 +94,7 @@ export class Pumps {
     this.#active.delete(stream);
   }
 
-  /** Ends pumps that had nothing to do for a while. */
+  /** Ends pumps that were idle for a while. */
   stopIdle(): void {
     const before = this.#context.clock.monotonic() - IDLE_MS;
     for (const stream of this.#active) {
@@ -125,7 +125,7 @@ export class Pumps {
     await Promise.all(ended);
   }
 
-  /** Resolves when nothing is under way in the background any more. */
+  /** Resolves when all work in the background has ended. */
   async settled(): Promise<void> {
     await Promise.all(this.#background);
   }

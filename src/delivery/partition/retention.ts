@@ -7,31 +7,31 @@ import type { Block } from '../../records/block.ts';
  * no loss goes unseen.
  *
  * Times of arrival do not go back within a partition (L6 of log.ts), but stores of version 1 and nodes with different
- * clocks may have left some that do. So the order of the blocks decides and not their times: a block goes when it and all
- * before it are due. A block that cannot be read has no time, and one from the future has none that can be right; they go with
- * the next one that is due.
+ * clocks may have left some that do. So the order of the blocks decides and not their times: a block goes when it and
+ * all blocks before it are due. An unreadable block has no time, and a block from the future has a wrong one; they go
+ * with the next block that is due.
  */
 interface RetentionContext {
   readonly partition: number;
   readonly log: RecordLog;
   /** Streams that may still need old blocks. */
   streams(): Iterable<Expiring>;
-  /** A block expired that could not be read: nobody knows how many records of which streams it had. */
+  /** An unreadable block expired: its number of records, and their streams, are unknown. */
   unreadable(sequence: number, fault: string): void;
   /** Monotonic milliseconds. */
   monotonic(): number;
 }
 
-/** A stream as the retention sees it. */
+/** The part of a stream that the retention needs. */
 export interface Expiring {
   /** The oldest record that is not done yet; undefined while that is unknown. */
   readonly place: Position | undefined;
   /**
-   * Counts the records that the stream had not delivered of a block that expires now.
+   * Counts the undelivered records of the stream in a block that expires now.
    * @returns false when the stream cannot count it now; the block stays until the next round, but at most PATIENCE_MS
    */
   expire(sequence: number, block: Block | undefined): boolean;
-  /** Before `expire`: judges the records of a block that takes long, in slices. */
+  /** Call before `expire`: judges the records of a large block in slices. */
   prepare?(block: Block): Promise<void> | undefined;
 }
 
@@ -75,8 +75,8 @@ export class Retention {
   }
 
   /**
-   * Whether these blocks, none of which has a time, go: that depends on the first one behind them that has. What was found out
-   * of the blocks before that one is kept, because they may be many.
+   * Whether these blocks without a time go: that depends on the first block behind them that has a time. The result
+   * for the blocks before it is kept, because they may be many.
    */
   async #isRunDue(stored: readonly StoredBlock[], ages: Ages, signal: AbortSignal): Promise<boolean> {
     const { partition, log } = this.#context;
@@ -126,7 +126,7 @@ export class Retention {
   }
 }
 
-/** ms since the epoch: what arrived before `cutoff` is due; nothing can have arrived after `latest`. */
+/** ms since the epoch: blocks that arrived before `cutoff` are due; a time after `latest` cannot be right. */
 interface Ages {
   readonly cutoff: number;
   readonly latest: number;

@@ -26,9 +26,9 @@ export interface RunnerContext {
   readonly random: Random;
   readonly settings: DeliverySettings;
   readonly retentionMs: number;
-  /** Wall time by which what is old is deleted, see believed-time.ts. */
+  /** Wall time for the deletion of old data, see believed-time.ts. */
   readonly timeOfAges: () => number;
-  /** Wall time by which hours of the ledger are closed, see believed-time.ts. */
+  /** Wall time for closing hours of the ledger, see believed-time.ts. */
   readonly timeOfHours: () => number;
   /** How long quarantined records are kept from their arrival on; missing: `retentionMs`. */
   readonly quarantineRetentionMs?: number | undefined;
@@ -56,7 +56,7 @@ export interface StreamsContext extends RunnerContext {
   fenced(): void;
 }
 
-/** A partition that this node holds, for those who look at it. */
+/** A partition that this node holds, for gauges and lists. */
 export interface HeldPartition {
   readonly partition: number;
   /** Its data streams that are not idle, each as its delivery knows it now. */
@@ -69,11 +69,11 @@ export interface HeldStream {
   readonly progress: Progress;
 }
 
-/** What the delivery reports; see telemetry.ts. */
+/** The reports of the delivery; see telemetry.ts. */
 export interface DeliveryTelemetry {
   attempted(attempt: Attempt): void;
   stateChanged(stream: StreamSummary, state: StreamState, message: string): void;
-  /** How many records of a stream wait, from time to time. */
+  /** The number of waiting records of a stream, from time to time. */
   sampled(stream: StreamSummary, pending: number): void;
   recordsExpired(stream: StreamSummary, records: number): void;
   /** A stream sends fewer requests at a time from now on. */

@@ -15,7 +15,7 @@ import { untilAnswered } from './until-answered.ts';
 /** Interval of the search for old blocks. Blocks live for days, so a few minutes more do not matter. */
 const TRIM_INTERVAL_MS = 60_000;
 
-/** How often a partition looks for days of the ledger that are too old: a day more does not matter. */
+/** How often a partition looks for old days of the ledger: one day more does not matter. */
 const LEDGER_INTERVAL_MS = 24 * 3_600_000;
 
 /** How often the holder of partition 0 removes expired records from the quarantine of all streams; each time it reads all of it. */
@@ -181,7 +181,7 @@ export class PartitionRunner {
   #handOut(stored: StoredBlock): void {
     const { sequence, block } = stored;
     if (block) {
-      // The runner is at this block now: a pump that starts for it continues here.
+      // The runner has reached this block: a pump that starts for it continues here.
       this.#dispatched = sequence;
       this.#streams.offer(sequence, block);
     } else {

@@ -11,9 +11,9 @@ export class SideJobs {
   readonly #context: StreamsContext;
   readonly #pumps: Pumps;
   readonly #routing: Routing<Stream>;
-  /** Jobs whose range ends at or behind the runner's place, each with the first block that is no part of it. */
+  /** Jobs whose range ends at or behind the runner's position, each with the first block behind its range. */
   readonly #open = new Map<Stream, number>();
-  /** The least of them: most blocks end no range. */
+  /** The smallest of these blocks: most blocks end no range. */
   #nextEnd = Number.POSITIVE_INFINITY;
 
   constructor(context: StreamsContext, pumps: Pumps, routing: Routing<Stream>) {
@@ -58,8 +58,8 @@ export class SideJobs {
   }
 
   /**
-   * The runner has handed out all blocks before this one. A job that is live hears of the end of its range: the blocks there may
-   * hold nothing for it, and then nothing else would tell it.
+   * The runner has handed out all blocks before this one. A live job is notified of the end of its range: the blocks
+   * there may hold nothing for it, and then no other event would come.
    */
   handedOut(next: number): void {
     if (next < this.#nextEnd) return;

@@ -9,7 +9,7 @@ import {
 } from '../../registry/data-stream.ts';
 import type { Registry } from '../../registry/registry.ts';
 
-/** What the registry holds of a data stream. */
+/** The registry's documents of a data stream. */
 export interface StreamDocuments {
   readonly document: DataStreamDocument;
   readonly revision: number;
@@ -22,15 +22,16 @@ export interface StreamDocuments {
 const FIRST_PAUSE_MS = 5;
 const LONGEST_PAUSE_MS = 1_000;
 /**
- * For so long the watcher is believed, and not the storage's leader. On NATS the watcher may have read a replica that counts
- * otherwise than the leader: then the revision that it reported never comes. This is longer than such a watcher takes to notice.
+ * For this long the watcher counts, and not the storage's leader. On NATS the watcher may have read a replica whose
+ * sequences differ from the leader's: then the revision that it reported never comes. This is longer than such a
+ * watcher takes to notice.
  */
 const BELIEVED_MS = 15_000;
 
 /**
  * Reads the documents of a data stream, none older than what a watcher reported (R4 of registry.ts). An older document
- * would deliver the stream to its previous destination until its next change. After `BELIEVED_MS` the document of the storage
- * is taken for the one that the watcher reported.
+ * would deliver the stream to its previous destination until its next change. After `BELIEVED_MS` the document of the
+ * storage counts as the one that the watcher reported.
  * @param known the newest revision of the stream's document that a watcher reported; undefined once it reported the deletion
  * @returns undefined when the stream was deleted, or `stop` aborted
  * @throws StoreUnavailable
@@ -49,7 +50,8 @@ export async function readStreamDocuments(
       STREAM.get(registry, key),
       PROGRESS.get(registry, progressKey(stream)),
     ]);
-    // Of a stream that is deleted the document goes before its progress: one that is still there has not run yet.
+    // The deletion of a stream removes its document before its progress. So a stream that still has its document, but
+    // no progress, has not run yet.
     const isThere = stored && (progress || (await STREAM.get(registry, key)));
     const newest = known();
     if (newest === undefined) return undefined;

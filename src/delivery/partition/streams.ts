@@ -20,7 +20,7 @@ import { UnreadBlocks } from './unread-blocks.ts';
 const ADOPT_TOGETHER = 500;
 
 /**
- * The data streams of a partition, and the pumps of those that have something to do. A stream without a pump costs a few
+ * The data streams of a partition, and the pumps of those that have work. A stream without a pump costs a few
  * words of memory.
  */
 export class PartitionStreams {
@@ -31,7 +31,7 @@ export class PartitionStreams {
   readonly #pumps: Pumps;
   readonly #sideJobs: SideJobs;
   readonly #unread: UnreadBlocks;
-  /** Which replays have ended is known. */
+  /** It is known which replays have ended. */
   #allRead = false;
 
   constructor(context: StreamsContext) {
@@ -62,7 +62,10 @@ export class PartitionStreams {
     }
   }
 
-  /** Calls back for every later change. @returns a function that ends it */
+  /**
+   * Calls back for every later change.
+   * @returns a function that ends it
+   */
   subscribe(): () => void {
     const { directory, tree, partition } = this.#context;
     const unsubscribe = [
@@ -107,7 +110,7 @@ export class PartitionStreams {
     for (const stream of this.#streams.values()) if (stream.summary.replays) this.#sideJobs.replay(stream);
   }
 
-  /** A document that is of no stream may be of a replay. */
+  /** A document that belongs to no stream may belong to a replay. */
   #notice(key: string, document: ProgressDocument): void {
     const [, , organisationId, id, name = ''] = key.split('.');
     const stream = this.#streams.get(`stream.${organisationId}.${id}`);
@@ -149,8 +152,9 @@ export class PartitionStreams {
   }
 
   /**
-   * To be called before `offer`.
-   * @returns resolves when the streams have judged the block's records in slices; undefined when none of them takes long
+   * Call before `offer`.
+   * @returns resolves when the streams have judged the block's records in slices; undefined when none of them takes
+   *   long
    */
   prepare(block: Block): Promise<void> | undefined {
     if (!isLarge(block)) return undefined;
@@ -198,7 +202,7 @@ export class PartitionStreams {
     this.#unread.met(sequence, this.#allRead);
   }
 
-  /** Ends pumps that had nothing to do for a while. */
+  /** Ends pumps that were idle for a while. */
   stopIdlePumps(): void {
     this.#pumps.stopIdle();
   }

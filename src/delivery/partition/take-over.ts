@@ -20,14 +20,16 @@ import type { Registry } from '../../registry/registry.ts';
  *   asked → stopping → handed over
  *
  *   asked        the new stream's document names the old one (`continueFrom`), and the new stream has no progress
- *   stopping     the old stream's document names the new one (`takenOverBy`) and is paused; what is in flight ends
- *   handed over  the new stream has progress: a copy of the old one's place
+ *   stopping     the old stream's document names the new one (`takenOverBy`) and is paused; requests in flight end
+ *   handed over  the new stream has progress: a copy of the old one's position
  *
- *  O1  The first progress of the new stream is written once, from the committed progress of the old stream when nothing of it
- *      is in flight. That write is the hand-over: before it, only the old stream has delivered; after it, only the new one does.
+ *  O1  The first progress of the new stream is written once, from the committed progress of the old stream when no
+ *      request of it is in flight. That write is the hand-over: before it, only the old stream has delivered; after it,
+ *      only the new one does.
  *  O2  Each step can be repeated. After a crash at any point the next holder of the partition goes on from the documents.
  *  O3  An old stream is taken over once. A second creation that reached the store at the same time is undone.
- *  O4  What was delivered, quarantined or expired beyond the cursor is part of the place: it is not delivered again.
+ *  O4  Records that were delivered, quarantined or expired beyond the cursor are part of the position: they are not
+ *      delivered again.
  */
 interface TakeOver {
   readonly registry: Registry;
@@ -35,13 +37,13 @@ interface TakeOver {
   /** Of the holder's lease. */
   readonly epoch: number;
   /**
-   * Whether the old stream has ended: paused by this revision of its document or a later one, and nothing in flight. Its
-   * progress is durable when this resolves with true.
+   * Whether the old stream has ended: paused by this revision of its document or a later one, with no request in
+   * flight. Its progress is durable when this resolves with true.
    */
   ended(old: Stored<DataStreamDocument>): Promise<boolean>;
 }
 
-/** How often the old stream is looked at, ms: a request of it may be in flight for as long as its destination takes. */
+/** How often the old stream is checked, ms: a request of it may be in flight for as long as its destination takes. */
 const LOOK_MS = 20;
 
 export type TakenOver =
@@ -75,7 +77,8 @@ export async function takeOver(
       if (outcome.type === 'unavailable') throw new StoreUnavailable(outcome.cause);
       return { type: 'undone' };
     } else if (!(await exists(registry, stream, stream.id))) {
-      // It was deleted, and then the old one resumed: that stays. Deleted later, the resumption meets another revision.
+      // If it was deleted, and then the old one resumed, the old one stays resumed. If it is deleted later, the
+      // resumption meets another revision.
       return { type: 'undone' };
     } else await pause(parts, old, stream);
   }

@@ -8,7 +8,7 @@ const STORE_PAUSE_MS = 1_000;
  * Retries while the storage does not answer.
  * @param waiting receives the cause before each pause
  * @returns undefined when `stop` aborted
- * @throws whatever `ask` throws, except StoreUnavailable
+ * @throws every error of `ask` except StoreUnavailable
  */
 export async function untilAnswered<T>(
   ask: () => T,

@@ -99,7 +99,7 @@ export async function listQuarantined(
 }
 
 /**
- * The records with these ids, in the order of the log. Ids that are not in quarantine are missing.
+ * The records with these ids, in the order of the log. Ids that are not in quarantine are left out.
  * @returns undefined if the records have more than `mostBytes` together
  */
 export async function findQuarantined(

@@ -3,9 +3,9 @@ import { type Chunk, firstOf } from './chunk.ts';
 import { HourCounts } from './hours.ts';
 import type { Entry, State } from './state.ts';
 
-/** What follows from the state of a machine: where its cursor is, what is pending. */
+/** The values derived from the state of a machine: the cursor, the pending records. */
 
-/** Records that pass the filter and have no fate. Exact for all that was read, M6. */
+/** Records that pass the filter and have no fate. Exact for all records that were read, M6. */
 function pendingOf(state: State): number {
   return state.ledger.open + state.ahead.counts.passed;
 }
@@ -26,7 +26,7 @@ function earlier(position: Position, chunk: Chunk): Position {
   return comparePositions(first, position) < 0 ? first : position;
 }
 
-/** When the oldest record that waits arrived; null when none does. */
+/** When the oldest waiting record arrived; null when none waits. */
 export function oldestOf(state: State): number | null {
   let oldest = state.window.oldest?.arrivedAt ?? Number.POSITIVE_INFINITY;
   for (const { chunk } of state.again) oldest = Math.min(oldest, (chunk[0] as Chunk[number]).arrivedAt);
@@ -36,7 +36,7 @@ export function oldestOf(state: State): number | null {
   return state.ahead.counts.passed > 0 ? state.ahead.oldest : null;
 }
 
-/** Chunks that are taken: what of a block is in them is not taken again. */
+/** Taken chunks: their records are not taken again. */
 export function claimed(state: State): Chunk[] {
   const chunks = state.again.map((entry) => entry.chunk);
   for (const { entry, sent, stage } of state.flight.values())
@@ -44,7 +44,7 @@ export function claimed(state: State): Chunk[] {
   return chunks;
 }
 
-/** Whether records of the entry were taken with another selection than the current one, which perhaps would not take them. */
+/** Whether records of the entry were taken with another selection: the current one might not take them. */
 export function isTakenOtherwise({ wanted }: State, entry: Entry): boolean {
   return entry.selecting !== wanted.selecting;
 }
@@ -63,13 +63,13 @@ export function settle(state: State): void {
     ledger.pass(cursor, (records, arrivedAt) => progress.count('filtered', records, arrivedAt));
 }
 
-/** Brings what is derived up to date, before it is committed or shown. */
+/** Updates the derived values, before they are committed or shown. */
 export function refresh(state: State): void {
   const { progress, ledger, ahead } = state;
   progress.pending = pendingOf(state);
   progress.waiting = Math.max(progress.pending, ledger.inside + ahead.counts.covered);
   if (progress.hours) {
-    // By hours an estimate may have more records that pass than records: it is made right in each hour, and so in the sum.
+    // By hours an estimate may have more passing records than records: it is corrected in each hour, and so in the sum.
     const byHours = progress.waiting === 0 ? new HourCounts() : ledger.waiting().plus(ahead.counts);
     progress.waiting = byHours.covered;
     progress.waitingHours = byHours.toDocument();
@@ -78,7 +78,7 @@ export function refresh(state: State): void {
   progress.done = ledger.toCommit();
   progress.losing = state.counting?.lostFrom && state.counting.losing;
   progress.unreadableTo = ahead.unreadableTo;
-  // Something was counted or taken with another filter: the next holder must not take the sum for the truth.
+  // Some records were counted or taken with another filter: the next holder must not trust the sum.
   const entries = [...state.again, ...[...state.flight.values()].map(({ entry }) => entry)];
   const isExact = ahead.exact && !entries.some((entry) => isTakenOtherwise(state, entry));
   progress.selecting = isExact ? state.wanted.selecting : '';

@@ -18,11 +18,11 @@ export interface Delivery {
   readonly notes?: Notes;
   /** See Batch.earlier. */
   readonly earlier?: Batch['earlier'];
-  /** Sums up what is sent. */
+  /** Sums up the sent records. */
   readonly summed?: Summed | undefined;
 }
 
-/** What became of a delivery. */
+/** The result of a delivery. */
 type Delivered = Outcome | NotThere;
 
 /** Reads the block of a span again (same-block.ts). */
@@ -38,7 +38,7 @@ class BlockGone extends Error {
 }
 
 /**
- * Sends records, reading those again that are not in memory.
+ * Sends records, after reading those that are not in memory again.
  * @param fault called with a fault of simstream's own: a bug in the connector, a log that does not answer, a damaged block
  */
 export async function deliver(
@@ -60,7 +60,8 @@ export async function deliver(
       return { type: 'moved', sequence: error.sequence };
     }
     if (error instanceof BlockFault) {
-      // The store gave back other bytes than it took: smaller requests find the records, which are quarantined without bytes.
+      // The store returned other bytes than it stored: smaller requests find the records, which are quarantined
+      // without bytes.
       fault(error.message);
       const message = "The record is damaged in simstream's own storage and cannot be read.";
       return { type: 'rejected', cause: { code: DAMAGED, message } };
@@ -111,7 +112,7 @@ async function batchReadAgain(delivery: Delivery, readAgain: ReadAgain): Promise
 function batchOf(delivery: Delivery, segments: readonly Segment[]): Batch {
   let bytes = 0;
   for (const { block, from, to } of segments) {
-    // Decompresses and checks what was read from the store; a damaged block throws here, not in the connector.
+    // Decompresses and checks blocks from the store; a damaged block throws here, not in the connector.
     passingPayload(block);
     bytes += (block.ends[to - 1] as number) - (block.starts[from] as number);
   }

@@ -19,7 +19,7 @@ const NOT_PERMITTED =
   'This node has no contact with its storage, and sends nothing that another node may be sending.';
 const NO_MEMORY = 'Other deliveries use all the memory that this node has for records on their way.';
 
-/** Carries out the effects of one machine that take time, and tells what became of each. */
+/** Executes the effects of one machine that take time, and reports their results. */
 export class Calls {
   readonly #context: StreamContext;
   readonly #stream: () => StreamSummary;
@@ -75,7 +75,7 @@ export class Calls {
     this.#context.fault(`a part of the delivery failed: ${reason}`, this.#stream());
   }
 
-  /** Ends what is under way, and resolves when nothing is. */
+  /** Ends all calls, and resolves when none is left. */
   async end(): Promise<void> {
     this.#stop.abort();
     this.#unsubscribe();
@@ -139,7 +139,7 @@ export class Calls {
     const gathering = takingOf(opening.gathering, this.document?.delivery);
     const slots = gathering.by === 'batch' && gathering.lanes ? SLOTS : 1;
     const open = new OpenDestination(this.#around, destination, slots, waitsFor);
-    // It was changed, or ended, while it was opened.
+    // The stream was changed, or ended, while the destination was being opened.
     if (this.#openTicket !== ticket || this.stop.aborted) {
       this.own(open.close());
       return;
@@ -163,7 +163,7 @@ export class Calls {
     this.#shares.set(request, shares.ask(stream.organisationId, nameOf(stream), bytes, granted));
   }
 
-  /** The machine sends in the turn in which it hears that a request is granted. */
+  /** The machine sends in the same turn in which a request is granted. */
   #whenPermitted(request: number): void {
     if (this.#context.permit.granted()) this.#feed({ type: 'granted', request });
     else this.#unpermitted.add(request);
@@ -236,7 +236,7 @@ export class Calls {
     this.#feed({ type: 'quarantined', request });
   }
 
-  /** The bytes of a refused record, read again where they are not in memory. */
+  /** The bytes of a refused record, read again if they are not in memory. */
   async #bytesOf(span: Chunk[number], at: number): Promise<Uint8Array> {
     const { log, partition } = this.#context;
     const stored = span.block ? undefined : await readSame(log, partition, span);

@@ -2,19 +2,22 @@ import type { Position } from '../../log/log.ts';
 import type { Block } from '../../records/block.ts';
 import { markOf } from './same-block.ts';
 
-/** Some neighbouring records of a block: what a request is made of. `block` is missing where it is read again for the send. */
+/**
+ * Some neighbouring records of a block: requests consist of these. `block` is missing if it is read again for the
+ * send.
+ */
 export interface Span {
   readonly sequence: number;
   readonly block: Block | undefined;
-  /** Of a block that is read again: what it must be (same-block.ts). */
+  /** The mark of a block that is read again (same-block.ts). */
   readonly mark?: number | undefined;
   /** Indexes within the block: `from` (included) to `to` (excluded). */
   readonly from: number;
   readonly to: number;
   readonly arrivedAt: number;
-  /** Bytes from the first to the last record, separators included; 0 where the records are read for the send only. */
+  /** Bytes from the first to the last record, separators included; 0 if the records are read only for the send. */
   readonly bytes: number;
-  /** The slot of the lanes that its records belong to; 0 where the stream is one lane. */
+  /** The slot of the lanes that its records belong to; 0 if the stream is one lane. */
   readonly slot: number;
 }
 

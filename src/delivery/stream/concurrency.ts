@@ -1,6 +1,6 @@
 /**
- * How many requests of a stream with lanes may be in flight, learnt from what becomes of them: additive increase,
- * multiplicative decrease, up to what the stream's owner allows.
+ * How many requests of a stream with lanes may be in flight, learnt from their answers: additive increase,
+ * multiplicative decrease, up to the maximum of the stream's owner.
  *
  *   fast    → steady   doubles with each window until the first sign of a limit
  *   steady  → steady   one more with each window; half when the destination did not take a request
@@ -10,10 +10,10 @@
  * A window is as many answers as requests may be in flight.
  *
  *  K1  1 ≤ limit ≤ most.
- *  K2  A sign of overload lowers the limit once: whatever was sent before it tells of the same overload.
- *  K3  Only what was used grows: a window in which fewer requests were in flight says nothing about more of them.
+ *  K2  A sign of overload lowers the limit once: failures of earlier requests belong to the same overload.
+ *  K3  A limit grows only if it was reached: a window with fewer requests in flight says nothing about more of them.
  *  K4  A limit that was refused is tried again only now and then, and more seldom each time.
- *  K5  It does not grow while answers take longer than with fewer requests: the destination queues what it gets.
+ *  K5  It does not grow while answers take longer than with fewer requests: the destination queues the requests.
  */
 export interface Concurrency {
   readonly most: number;
@@ -30,7 +30,7 @@ export interface Concurrency {
   usual: Sample | undefined;
   /** Windows in a row that were slow. */
   slow: number;
-  /** While looking: what it was before. */
+  /** While looking: the limit before. */
   before: { readonly limit: number; readonly ms: number };
   /** The window under way counts requests from this id on. */
   countedFrom: number;
@@ -38,7 +38,7 @@ export interface Concurrency {
   ms: number;
   records: number;
   used: boolean;
-  /** Why the limit is below `most`; undefined: nothing was found that limits it. */
+  /** Why the limit is below `most`; undefined: no reason is known. */
   limited: Limited | undefined;
 }
 
@@ -48,7 +48,7 @@ interface Limited {
   readonly by: Limiting;
   /** For people, ms since the epoch. */
   readonly since: number;
-  /** What the destination said; empty where it only became slow. */
+  /** The answer of the destination; empty if it only became slow. */
   readonly cause: string;
 }
 
@@ -58,12 +58,12 @@ interface Sample {
   readonly records: number;
 }
 
-/** What a stream begins with: what was usual before anything was learnt, so small limits behave as if nothing were. */
+/** The limit at the beginning: the usual one before limits were learnt, so that small limits behave as before. */
 const FIRST = 4;
 const PATIENCE = 8;
 /** At answers of 50 ms a limit that never moves is then tried every few seconds. */
 const MOST_PATIENCE = 64;
-/** Looking costs half a window, so this is 3 % of the time at most. Fewer, and chance decides. */
+/** Looking costs half a window, so this is 3 % of the time at most. With fewer windows chance would decide. */
 const SLOW_WINDOWS = 16;
 /** Answers that take longer than usual by this factor are slow, if by more than chance and our own event loop explain. */
 const SLOW = 1.5;
@@ -95,7 +95,10 @@ export function newConcurrency(most: number, next: number): Concurrency {
   };
 }
 
-/** A request was begun. @param inFlight with it */
+/**
+ * A request was begun.
+ * @param inFlight with it
+ */
 export function began(concurrency: Concurrency, inFlight: number): void {
   if (inFlight >= concurrency.limit) concurrency.used = true;
 }
@@ -165,7 +168,7 @@ export function tookOne(
   return concurrency.phase === 'steady' && concurrency.limit < limit;
 }
 
-/** Compares a window with what is usual, and learns what is. */
+/** Compares a window with the usual answers, and updates these. */
 function isSlow(concurrency: Concurrency, sample: Sample): boolean {
   const { usual } = concurrency;
   if (!usual || !areAlike(usual, sample)) {
@@ -184,7 +187,7 @@ function areAlike(a: Sample, b: Sample): boolean {
 function grow(concurrency: Concurrency): void {
   const { most, limit, refusedAt } = concurrency;
   if (limit >= refusedAt) {
-    // It takes now what it refused before.
+    // It now accepts as many requests as it refused before.
     concurrency.refusedAt = Number.POSITIVE_INFINITY;
     concurrency.patience = PATIENCE;
   }
@@ -213,7 +216,7 @@ function looked(concurrency: Concurrency, sample: Sample, now: number): void {
     concurrency.limit = before.limit;
     return;
   }
-  // By Little's law as many as are served at the time of an answer without the queue.
+  // By Little's law: as many requests as the destination serves at a time without a queue.
   concurrency.limit = Math.max(concurrency.limit, Math.floor(before.limit * share));
   limitedBy(concurrency, { by: 'slow', since: now, cause: '' });
 }

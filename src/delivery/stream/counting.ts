@@ -6,13 +6,13 @@ import { beyond, type Counting, noneAhead, type State, type Step } from './state
 import { type Except, NOTHING } from './unfated.ts';
 
 /**
- * What lies between the place of reading and the blocks that were handed out: an estimate, and the counts that make it exact
- * again after another filter or a gap.
+ * The records between the place of reading and the blocks that were handed out: an estimate, and the counts that make
+ * it exact again after another filter or a gap.
  *
- *  R2  What was not read yet is an estimate (`ahead`); what is read replaces it. At the runner's place nothing is ahead.
+ *  R2  Unread records are an estimate (`ahead`); read records replace it. At the runner's position nothing is ahead.
  */
 
-/** Counts what lies ahead, once. */
+/** Counts the records ahead, once. */
 export function addAhead(
   state: State,
   sequence: number,
@@ -35,7 +35,7 @@ export function addUnreadable({ progress, ahead, job }: State, to: number): void
   progress.countedTo = Math.max(progress.countedTo, job.until ? Math.min(to, beyond(job.until)) : to);
 }
 
-/** R2. All that could be read has been read: what is left of the estimate went with a gap, and no count has to find it. */
+/** R2. All readable blocks have been read: the rest of the estimate was lost with a gap, and no count has to find it. */
 export function nothingAhead(state: State, step: Step): void {
   const { counting } = state;
   state.counting = undefined;
@@ -46,7 +46,7 @@ export function nothingAhead(state: State, step: Step): void {
   state.ahead = noneAhead();
 }
 
-/** Records that a gap has taken, by the hour of their arrival. */
+/** Records that were lost with a gap, by the hour of their arrival. */
 type Lost = readonly { readonly hour: number; readonly records: number }[];
 
 function allOf({ ahead }: State, { at }: Step, counts: HourCounts): Lost {
@@ -54,14 +54,15 @@ function allOf({ ahead }: State, { at }: Step, counts: HourCounts): Lost {
 }
 
 /**
- * The blocks from `readAt` up to `to` cannot be had: what of them was the stream's is found out by counting the rest. Until then
- * the progress says that it is being counted (`Progress.losing`), so that the next holder goes on with it.
+ * The blocks from `readAt` up to `to` are lost: a count of the rest shows how many of their records were the
+ * stream's. Until then the progress says that it is being counted (`Progress.losing`), so that the next holder goes
+ * on with it.
  */
 export function lose(state: State, step: Step, to: number, fault?: string): void {
   const { ahead, progress, counting, readAt } = state;
   const unknown = !ahead.exact || readAt.sequence < ahead.unreadableTo;
   const losing = { blocks: to - readAt.sequence, damaged: fault !== undefined, unknown };
-  // A read under way is about what is lost.
+  // A read in progress is about lost blocks.
   state.reading = false;
   state.readTicket++;
   state.readAt = { sequence: to, index: 0 };
@@ -101,7 +102,7 @@ export function goOnLosing(state: State, step: Step, losing: Losing): void {
 const NONE_LOST: Losing = { blocks: 0, damaged: false, unknown: false };
 
 /**
- * Counts what lies ahead anew: with another filter, or to find out what a gap has taken.
+ * Counts the records ahead again: with another filter, or to find out how many were lost with a gap.
  * @param gap what was ahead before it
  */
 export function startCounting(
@@ -127,7 +128,7 @@ export function startCounting(
   });
 }
 
-/** Of the blocks from `sequence` on, what is not to be counted. */
+/** The records of the blocks from `sequence` on that do not count. */
 function exceptions(state: State, sequence: number): ReadonlyMap<number, Except> {
   const { ledger, readAt, job } = state;
   const blocks = new Set([...ledger.sequences(), readAt.sequence, job.until?.sequence ?? 0]);
@@ -148,7 +149,7 @@ export function counted(state: State, step: Step, ticket: number, result: Counte
     const lost = counting.lostFrom.spread(records, result.counts, ahead.oldest ?? step.at.now);
     countLost(state, step, lost, counting.losing);
   }
-  // R2. What was counted at the runner's place itself is handed out next.
+  // R2. Blocks that were counted at the runner's position itself are handed out next.
   if (state.live) return;
   ahead.counts = result.counts.plus(counting.counts);
   ahead.oldest = result.oldest ?? ahead.oldest;
@@ -157,7 +158,7 @@ export function counted(state: State, step: Step, ticket: number, result: Counte
   if (counting.lostFrom === undefined) ahead.unreadableTo = Math.max(ahead.unreadableTo, result.unreadableTo);
 }
 
-/** What was counted may have gone meanwhile, and been accounted for: only a new count tells. */
+/** Counted blocks may have expired meanwhile, and their records been accounted for: only a new count is exact. */
 function countAgain(state: State, step: Step, { lostFrom, counts, losing }: Counting): void {
   startCounting(state, step, lostFrom && { from: lostFrom.plus(counts), losing });
 }
@@ -166,7 +167,7 @@ function countLost(state: State, step: Step, lost: Lost, { blocks, damaged, unkn
   const { progress } = state;
   const { now } = step.at;
   const records = lost.reduce((sum, part) => sum + part.records, 0);
-  // Other streams' records: nothing of this one was in it.
+  // Only records of other streams were lost.
   if (!unknown && records === 0) return;
   for (const part of lost) progress.expire(part.records, part.hour, now);
   if (damaged || unknown) progress.unreadable(blocks, records, now);
@@ -174,7 +175,10 @@ function countLost(state: State, step: Step, lost: Lost, { blocks, damaged, unkn
   if (records > 0) step.effects.push({ type: 'expired', records });
 }
 
-/** What of a block has a fate, is taken, or is not part of the job. `NOTHING`, the same object, where that is so. */
+/**
+ * The records of a block that have a fate, are taken, or are not part of the job. `NOTHING`, the same object, if
+ * there are none.
+ */
 export function exceptOf(state: State, sequence: number): Except {
   const { until } = state.job;
   // R1: before the place of reading every record is taken, done or did not pass.
@@ -188,7 +192,7 @@ export function exceptOf(state: State, sequence: number): Except {
   return { from, until: ends ? end : Number.POSITIVE_INFINITY, ranges };
 }
 
-/** What of a block is in flight, or to be sent again: it stays taken, whatever passes now. */
+/** The records of a block that are in flight, or will be sent again: they stay taken with every filter. */
 function takenOf(state: State, sequence: number): readonly number[] {
   return claimed(state)
     .flat()

@@ -10,10 +10,10 @@ import type { StreamContext, StreamSummary } from './stream-context.ts';
 import { destinationText, wantedOf, withDocument } from './wanted.ts';
 
 /**
- * Drives the machine of one data stream: turns what happens around the stream into events for it (loop.ts), and shows others
- * where it stands.
+ * Drives the machine of one data stream: turns calls and answers around the stream into events for it (loop.ts), and
+ * shows its state to others.
  *
- *  D2  Whatever was begun is awaited: `run` resolves when nothing is under way any more.
+ *  D2  All work that was begun is awaited: `run` resolves when all of it has ended.
  */
 export class StreamDriver {
   #stream: StreamSummary;
@@ -27,8 +27,8 @@ export class StreamDriver {
   readonly offeredFrom: number;
 
   /**
-   * @param offeredFrom the first block that `offer` will be called with; a stream that was caught up goes on there
-   * @param committed its progress, where the caller has read it already
+   * @param offeredFrom the first block that `offer` will be called with; a stream that was caught up continues there
+   * @param committed its progress, if the caller has already read it
    */
   constructor(
     stream: StreamSummary,
@@ -62,12 +62,12 @@ export class StreamDriver {
     return this.#stream;
   }
 
-  /** undefined while its documents are not read, also when it ended before: then there is nothing to commit. */
+  /** undefined while its documents are not read, also if it ended before: then it has nothing to commit. */
   get progress(): Progress | undefined {
     return this.#state.loadedRevision === 0 ? undefined : this.#state.progress;
   }
 
-  /** The same, with what is derived brought up to date. */
+  /** The same, with updated derived values. */
   get refreshed(): Progress | undefined {
     if (this.#state.loadedRevision > 0) refresh(this.#state);
     return this.progress;
@@ -86,7 +86,7 @@ export class StreamDriver {
     return isIdle(this.#state);
   }
 
-  /** Whether all that people changed has been taken over. */
+  /** Whether all changes of users have taken effect. */
   get current(): boolean {
     return this.#state.loadedRevision >= this.#stream.revision;
   }
@@ -95,7 +95,7 @@ export class StreamDriver {
     return isLive(this.#state);
   }
 
-  /** Paused, as its newest document says, and nothing is in flight: its progress changes only by what arrives. */
+  /** Paused, as its newest document says, with no request in flight: only new records change its progress. */
   get settled(): boolean {
     const { phase, flight } = this.#state;
     return phase === 'paused' && flight.size === 0 && this.current;
@@ -106,7 +106,10 @@ export class StreamDriver {
     return this.idle ? { sequence: this.#context.dispatched(), index: 0 } : this.progress?.cursor;
   }
 
-  /** What is committed of it. @param detached whether it is behind the partition's watermark */
+  /**
+   * The progress to commit.
+   * @param detached whether it is behind the partition's watermark
+   */
   document(epoch: number, detached: boolean): ProgressDocument {
     refresh(this.#state);
     return this.#state.progress.toDocument(epoch, detached);
@@ -118,7 +121,7 @@ export class StreamDriver {
     return this.#state.progress.pending;
   }
 
-  /** To be called before `offer` or `expire`; see Selector. */
+  /** Call before `offer` or `expire`; see Selector. */
   prepare(block: Block): Promise<void> | undefined {
     return this.#selector.prepare(block);
   }
@@ -152,9 +155,9 @@ export class StreamDriver {
   }
 
   /**
-   * The retention takes a block, whatever is in flight; what of it has no fate is counted as expired.
+   * The retention removes a block, also while requests are in flight; its records without a fate count as expired.
    * @param block undefined: it cannot be read
-   * @returns false while it is not known how far the stream has come
+   * @returns false while the position of the stream is not known
    */
   expire(sequence: number, block: Block | undefined): boolean {
     if (this.#state.phase === 'loading') return false;
@@ -183,7 +186,7 @@ export class StreamDriver {
       progress = committed
         ? Progress.from(committed, this.offeredFrom)
         : new Progress(start, generation, this.#context.clock.now());
-      // The ledger is about the stream: what a job delivers again is in its own counters.
+      // The ledger belongs to the stream: a job counts the records that it delivers again itself.
       if (this.#stream.job) progress.hours = undefined;
     }
     this.#loop.calls.document = document;

@@ -21,7 +21,7 @@ export async function* earlierRecords(
 ): AsyncGenerator<Segment> {
   const filter = compileFilter(document.filters);
   const from = Math.max(since, deliversSince(document) ?? since);
-  // The place of a stream that took over from another is in that one's progress; `deliversSince` is later.
+  // The position of a stream that took over from another is in the progress of that one; `deliversSince` is later.
   const start = document.continueFrom === undefined ? document.start : undefined;
   const first = Math.max(await log.seek(partition, from), start?.sequence ?? 0);
   const end = before.index === 0 ? before.sequence : before.sequence + 1;

@@ -16,8 +16,8 @@ export function newEntry(chunk: Chunk, selecting: string): Entry {
 }
 
 /**
- * Puts records back that are to be sent before anything else of their lanes, without their blocks: what has to wait holds no
- * memory, and what does not is read again from the log's memory.
+ * Puts back records that go first in their lanes, without their blocks: waiting records hold no memory, and the
+ * others are read again from the log's memory.
  */
 export function putBack(state: State, entry: Entry, keepBlocks: boolean): void {
   if (countOf(entry.chunk) === 0) return;
@@ -28,7 +28,7 @@ export function putBack(state: State, entry: Entry, keepBlocks: boolean): void {
   state.again.splice(at, 0, kept);
 }
 
-/** Slots of the lanes that are held up by records which are to be sent again. */
+/** Slots of the lanes that wait for records which will be sent again. */
 export function heldSlots(state: State): number[] {
   const slots = new Set<number>();
   for (const { chunk } of state.again) for (const slot of slotsIn(chunk)) slots.add(slot);

@@ -14,7 +14,7 @@ import type { Except } from './unfated.ts';
 export interface Moment {
   /** Wall time, ms since the epoch: shown to people, never compared. */
   readonly now: number;
-  /** The same, but not ahead while the clock is wrong for a moment: what is over by it stays over. */
+  /** The same, but not ahead while the clock is briefly wrong: periods that have ended by it stay ended. */
   readonly believed: number;
   /** Monotonic ms: all intervals are measured with it. */
   readonly monotonic: number;
@@ -26,7 +26,7 @@ export interface Moment {
   readonly full: boolean;
 }
 
-/** Of a stream's document, what people want of the stream. */
+/** The part of a stream's document that users decide. */
 export interface Wanted {
   readonly desired: 'running' | 'paused';
   readonly generation: number;
@@ -34,7 +34,7 @@ export interface Wanted {
   readonly revision: number;
   /** Equal texts select the same records: kind, relation and filters. */
   readonly selecting: string;
-  /** In Error it tries by itself; missing: it does not. */
+  /** In Error it tries by itself; missing: false. */
   readonly autoRestart?: boolean;
 }
 
@@ -52,7 +52,7 @@ export interface ReadBlock {
 export interface Counted {
   /** Records without a fate. */
   readonly counts: HourCounts;
-  /** Arrival of the first that passes, ms since the epoch. */
+  /** Arrival of the first passing record, ms since the epoch. */
   readonly oldest: number | null;
   /** The sequence behind the last block that could not be read; 0: all could. */
   readonly unreadableTo: number;
@@ -68,10 +68,10 @@ export type Event =
       readonly wanted: Wanted;
       /** Equal texts are reached and asked in the same way. */
       readonly destination: string;
-      /** With the first of these events: what was committed, or a beginning. */
+      /** With the first of these events: the committed progress, or a new one. */
       readonly progress: Progress | undefined;
     }
-  /** People want something else; the document itself follows with `loaded`. */
+  /** A user changed the stream; the document itself follows with `loaded`. */
   | { readonly type: 'changed'; readonly wanted: Wanted }
   | { readonly type: 'deleted' }
   /** The runner hands a block over, at the moment when it is stored. */
@@ -96,10 +96,10 @@ export type Event =
       readonly type: 'answered';
       readonly request: number;
       readonly outcome: Outcome | NotThere;
-      /** Of usage: what was taken. */
+      /** For usage: the accepted records. */
       readonly usage?: TakenUsage | undefined;
     }
-  /** The answer to `ask_wait`: what the request waits for, and who must act. */
+  /** The answer to `ask_wait`: the reason of the wait, and who must act. */
   | {
       readonly type: 'wait_known';
       readonly request: number;
@@ -165,7 +165,7 @@ export type Effect =
       readonly except: ReadonlyMap<number, Except>;
     }
   | { readonly type: 'open'; readonly ticket: number }
-  /** Gives the destination back as soon as no request is under way with it. */
+  /** Releases the destination as soon as no request uses it. */
   | { readonly type: 'close' }
   | {
       readonly type: 'ask_memory';
@@ -177,11 +177,11 @@ export type Effect =
   | { readonly type: 'free_memory'; readonly request: number }
   | { readonly type: 'send'; readonly request: number; readonly chunk: Chunk; readonly tries: number }
   | { readonly type: 'cancel'; readonly request: number; readonly reason: string }
-  /** Find out what the request waits for, at once. */
+  /** Find out why the request waits, at once. */
   | { readonly type: 'ask_wait'; readonly request: number }
   /** Progress changed: commit it soon. */
   | { readonly type: 'commit' }
-  /** Commit now, and tell. */
+  /** Commit now, and report the result. */
   | { readonly type: 'commit_now'; readonly request: number }
   | {
       readonly type: 'quarantine';
@@ -199,12 +199,12 @@ export type Effect =
       /** A trial succeeded: nobody has asked for the change. */
       readonly byItself: boolean;
     }
-  /** Something of simstream's own is wrong: for the operator. */
+  /** A fault of simstream itself: for the operator. */
   | { readonly type: 'fault'; readonly message: string }
   | { readonly type: 'expired'; readonly records: number }
-  /** Fewer requests at a time from now on, because of what the destination did. */
+  /** Fewer requests at a time from now on, because of the destination's answers. */
   | { readonly type: 'lowered'; readonly by: Limiting }
   /** Wake with `due` at this monotonic time; replaces the time before. */
   | { readonly type: 'wake_at'; readonly at: number }
-  /** Nothing follows: the stream was deleted, has stopped, or has reached the end of its range. */
+  /** The last effect: the stream was deleted, has stopped, or has reached the end of its range. */
   | { readonly type: 'ended'; readonly done: boolean };

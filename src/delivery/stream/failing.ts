@@ -3,9 +3,9 @@ import { afterFailure, type Failure, platformPause } from './retry.ts';
 import type { State, Step } from './state.ts';
 import { type Ending, toError } from './trial.ts';
 
-/** Whose fault it is decides what follows: see the table of docs/architecture.md. */
+/** The cause decides the next step: see the table of docs/architecture.md. */
 
-/** The destination as a whole did not take a request: it is tried again after a pause, or left to a person. */
+/** The destination as a whole did not take a request: it is tried again after a pause, or the stream goes to Error. */
 export function fail(state: State, step: Step, cause: Cause, failure: Failure): void {
   const { progress, settings } = state;
   progress.lastError = { code: cause.code, message: cause.message, at: step.at.now };
@@ -27,7 +27,10 @@ export function fail(state: State, step: Step, cause: Cause, failure: Failure): 
   letGo(state);
 }
 
-/** simstream's own fault, or its operator's: never charged to the stream, told to both, tried again with growing pauses. */
+/**
+ * simstream's own fault, or its operator's: never charged to the stream, reported to customer and operator, tried
+ * again with growing pauses.
+ */
 export function trouble(state: State, step: Step, cause: Cause): void {
   const tries = state.trouble?.tries ?? 0;
   state.trouble = { since: state.trouble?.since ?? step.at.now, tries: tries + 1, cause };
@@ -46,7 +49,7 @@ export function trouble(state: State, step: Step, cause: Cause): void {
   letGo(state);
 }
 
-/** Leaves the stream to a person, and to its trials. */
+/** Puts the stream into Error: a user restarts it, or a trial succeeds. */
 export function giveUp(state: State, step: Step, cause: Cause, ending: Ending = {}): void {
   const { progress } = state;
   if (state.phase !== 'running') return;
@@ -55,7 +58,7 @@ export function giveUp(state: State, step: Step, cause: Cause, ending: Ending = 
   toError(state, step, cause, ending);
 }
 
-/** A new beginning: failures are forgotten, and nothing waits. */
+/** A new beginning: failures are forgotten, and no pause is left. */
 export function forgive(state: State): void {
   state.run = undefined;
   state.probed = false;
@@ -68,8 +71,9 @@ export function forgive(state: State): void {
 }
 
 /**
- * Nothing waits any more, by a filter or the retention: nothing is tried again, and people do not read that it is. A failure
- * goes on with the next record that the destination does not take; the time without records is not charged to it.
+ * No record waits any more, because of a filter or the retention: the stream does not retry, and its status does not
+ * say so. The failure continues with the next record that the destination does not accept; the time without records
+ * does not count.
  */
 export function nothingToTry(state: State): void {
   const { run, progress } = state;
@@ -81,13 +85,16 @@ export function nothingToTry(state: State): void {
   state.dirty = true;
 }
 
-/** M1: whatever is waited for is tried now. */
+/** M1: every pause ends now. */
 export function endWaiting(state: State): void {
   state.waitUntil = 0;
   state.again = state.again.map((entry) => (entry.notBefore > 0 ? { ...entry, notBefore: 0 } : entry));
 }
 
-/** What has to wait holds no memory: a thousand destinations that hang cost nothing. Takes effect when the event is handled. */
+/**
+ * Waiting records hold no memory: a thousand hanging destinations cost nothing. Takes effect when the event is
+ * handled.
+ */
 export function letGo(state: State): void {
   state.lettingGo = true;
 }

@@ -2,7 +2,7 @@ import { type Chunk, countOf, slice } from './chunk.ts';
 import { putBack } from './entries.ts';
 import type { Entry, Request, State, Step } from './state.ts';
 
-/** What becomes of the records of a request: they get their fate (M2), or go back to the front of their lanes. */
+/** The results of a request for its records: they get their fate (M2), or go back to the front of their lanes. */
 
 /** The records got a fate, M2. */
 export function fate(state: State, chunk: Chunk, which: 'delivered' | 'quarantined'): void {
@@ -24,7 +24,7 @@ export function expirePart(
   step.effects.push({ type: 'expired', records: countOf(lost) });
 }
 
-/** What of an entry is still to be sent goes back to the front of its lanes. */
+/** The unsent records of an entry go back to the front of their lanes. */
 export function keep(state: State, { entry }: Request, still: (span: Chunk[number]) => boolean): void {
   const chunk = entry.chunk.filter(still);
   putBack(
@@ -34,7 +34,7 @@ export function keep(state: State, { entry }: Request, still: (span: Chunk[numbe
   );
 }
 
-/** Nothing of a request was taken. What the retention took meanwhile has expired. */
+/** No record of a request was accepted. Records that the retention removed meanwhile have expired. */
 export function backAgain(state: State, step: Step, request: Request, changed: Partial<Entry> = {}): void {
   const { expiredThrough } = request;
   if (expiredThrough >= 0)
@@ -43,7 +43,7 @@ export function backAgain(state: State, step: Step, request: Request, changed: P
   keep(state, { ...request, entry }, (span) => span.sequence > expiredThrough);
 }
 
-/** What of an entry was not sent. */
+/** The unsent records of an entry. */
 export function putRest(state: State, step: Step, request: Request, changed: Partial<Entry> = {}): void {
   const { entry, sent } = request;
   const chunk = slice(entry.chunk, countOf(sent), Number.POSITIVE_INFINITY);

@@ -2,12 +2,15 @@ import type { Lease } from '../../lib/memory-pool.ts';
 import type { Block } from '../../records/block.ts';
 import { leaseOf } from '../../records/leased-block.ts';
 
-/** As much as one stream may buffer. Other streams find their next records among the newest blocks, or decompress them. */
+/**
+ * The most that one stream may buffer. Other streams find their next records among the newest blocks, or decompress
+ * them.
+ */
 const MOST_RETAINED = 8 * 2 ** 20;
 
 /**
- * Blocks that wait in memory for delivery, each counted once however many data streams wait for records of it. Payloads in memory
- * that is used again stay for so long, up to a bound, so that the next request needs no decompression.
+ * Blocks that wait in memory for delivery, each counted once however many data streams wait for records of it.
+ * Payloads in reused memory stay for as long, up to a bound, so that the next request needs no decompression.
  */
 export class HeldBlocks {
   readonly #most: number;
@@ -15,7 +18,7 @@ export class HeldBlocks {
   readonly #holders = new Map<Block, number>();
   readonly #leases = new Map<Block, Lease>();
   #bytes = 0;
-  /** Bytes of the payloads that are held. */
+  /** Bytes of the held payloads. */
   #retained = 0;
 
   /**

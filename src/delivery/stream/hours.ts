@@ -2,13 +2,14 @@ import { UsageSums } from '../../records/usage-sums.ts';
 import type { HourRow } from '../../registry/data-stream.ts';
 
 /**
- * The ledger of a stream: what has become of its records, by the hour in which they arrived.
+ * The ledger of a stream: the counts of its records by the hour of their arrival.
  *
  *  H1  A row is part of the progress document, and so of the same commit as the cursor: a crash neither loses nor repeats a count.
  *  H2  An hour is closed when it has passed and none of its records is without a fate. Its row is stored elsewhere then
  *      (delivery/ledger), as a whole, so that storing it twice changes nothing; afterwards it leaves the progress.
- *  H4  A row is stored elsewhere only after the progress with all its counts is durable: after a crash in between, the next holder
- *      would deliver the records again, and nothing would take them out of that row if a filter chose otherwise then.
+ *  H4  A row is stored elsewhere only after the progress with all its counts is durable: after a crash in between, the
+ *      next holder would deliver the records again, and they would stay in that row even if a changed filter refused
+ *      them.
  *  H3  A record that is counted after its hour was closed (a clock was set back) counts under the first hour that is open.
  */
 
@@ -55,7 +56,7 @@ export class HourRows {
     if (records > 0) this.#row(arrivedAt)[fate] += records;
   }
 
-  /** The sums over the records of an hour that were delivered; what is delivered now is added to them. */
+  /** The sums over the delivered records of an hour; new deliveries are added to them. */
   usageAt(arrivedAt: number): UsageSums {
     const row = this.#row(arrivedAt);
     row.usage ??= new UsageSums();
@@ -74,7 +75,10 @@ export class HourRows {
     return row;
   }
 
-  /** As documents have them, oldest first. @param before the start of an hour; those from there on are left out */
+  /**
+   * As documents have them, oldest first.
+   * @param before the start of an hour; this hour and later ones are left out
+   */
   toDocument(before = Number.POSITIVE_INFINITY): HourRow[] {
     return [...this.#rows.values()]
       .filter(({ hour }) => hour < before)
@@ -111,7 +115,7 @@ export class HourCounts {
     return this.#covered;
   }
 
-  /** The earliest hour with records; Infinity: there are none. */
+  /** The earliest hour with records; Infinity: none. */
   get first(): number {
     let first = Number.POSITIVE_INFINITY;
     for (const [hour, { passed, covered }] of this.#hours)
@@ -119,7 +123,7 @@ export class HourCounts {
     return first;
   }
 
-  /** @param passed and `covered`: less than 0 takes away, also below 0 */
+  /** @param passed and `covered`: a negative number subtracts, also below 0 */
   add(arrivedAt: number, passed: number, covered: number): void {
     if (passed === 0 && covered === 0) return;
     const hour = hourOf(arrivedAt);
@@ -132,7 +136,7 @@ export class HourCounts {
     this.#covered += covered;
   }
 
-  /** Takes records away that turned out to be there. What the hour lacks is taken from the others: it was an estimate. */
+  /** Subtracts records that were found. If the hour has too few, the others are reduced: they were an estimate. */
   take(arrivedAt: number, passed: number, covered: number): void {
     const hour = hourOf(arrivedAt);
     let left = this.#takeFrom(hour, passed, covered);
@@ -142,7 +146,7 @@ export class HourCounts {
     }
   }
 
-  /** @returns what the hour lacked */
+  /** @returns the missing number of the hour */
   #takeFrom(hour: number, passed: number, covered: number): Counts {
     const counts = this.#hours.get(hour);
     if (!counts) return { passed, covered };
@@ -182,8 +186,8 @@ export class HourCounts {
   }
 
   /**
-   * Spreads records that pass over the hours that have more of them here than in `left`, oldest first.
-   * @param otherwise the hour of those that no hour has too many of
+   * Spreads passing records over the hours that have more of them here than in `left`, oldest first.
+   * @param otherwise the hour of the remaining ones
    */
   spread(records: number, left: HourCounts, otherwise: number): { hour: number; records: number }[] {
     const parts: { hour: number; records: number }[] = [];

@@ -1,7 +1,7 @@
 import { hourOf } from './hours.ts';
 import type { State, Step } from './state.ts';
 
-/** H2 of hours.ts: hours that are closed leave the progress for documents of their own. */
+/** H2 of hours.ts: closed hours move from the progress to documents of their own. */
 
 /**
  * A block that was stored just before the end of an hour may come a moment after it, and clocks of nodes differ, ms. Longer only
@@ -16,7 +16,7 @@ export function keepHours(state: State, step: Step): void {
   const { progress, ahead, ledger, phase, keeping, keepAfter, counting } = state;
   const { hours } = progress;
   if (!hours || hours.size < 2 || keeping || phase === 'stopping' || step.at.monotonic < keepAfter) return;
-  // While what lies ahead is an estimate, nobody knows which hours have records without a fate.
+  // While the records ahead are an estimate, it is unknown which hours have records without a fate.
   if (!ahead.exact || counting) return;
   const { believed } = step.at;
   const last = hourOf(believed - LATE_MS);

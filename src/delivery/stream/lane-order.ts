@@ -1,8 +1,8 @@
 import { comparePlaces, headOf, type Lane } from './waiting.ts';
 
 /**
- * The lanes that have records, by the place of their first record: a binary heap. There are hundreds of lanes, and a request takes
- * one record of one of them, so nothing may be done for each lane.
+ * The lanes that have records, by the place of their first record: a binary heap. A stream has hundreds of lanes, and
+ * a request may take one record of one of them, so no step may cost work for each lane.
  *
  *  O1  A lane is in the heap while it has records, at `rank`. No lane comes before its parent, which is at half of its rank.
  */
@@ -33,7 +33,7 @@ export class LaneOrder {
     this.#heap.length = 0;
   }
 
-  /** Below a lane that is not before the best one there is no better one. */
+  /** A lane below one that is not before the best one cannot be better. */
   #firstFrom(rank: number, best: Lane | undefined, free: (slot: number) => boolean): Lane | undefined {
     const lane = this.#heap[rank];
     if (!lane || (best && !isBefore(lane, best))) return best;

@@ -2,8 +2,8 @@ import type { Block } from '../../records/block.ts';
 
 /**
  * Which records must stay in order. A lane is the whole stream, or a slot: a hash of the endpoint, so that the records of one
- * device are in one lane and the number of lanes is bounded. A device that is held up holds up those of its slot as well: with
- * 1 % of 1,000 devices throttled that is 2 % of the others.
+ * device are in one lane and the number of lanes is bounded. A device that waits also delays the other devices of its
+ * slot: with 1 % of 1,000 devices throttled that is 2 % of the others.
  */
 export const SLOTS = 512;
 

@@ -4,18 +4,18 @@ import type { Chunk } from './chunk.ts';
 import { HourCounts, hourOf } from './hours.ts';
 import { addRange, dropBelow, dropFrom, lengthOf, type Ranges } from './ranges.ts';
 
-/** What has become of the records that one block has for the stream, from the cursor on. */
+/** The account of the records that one block has for the stream, from the cursor on. */
 interface Account {
   readonly sequence: number;
   /** ms since the epoch; 0: it is not known before the block is read again. */
   arrivedAt: number;
-  /** It is to be read (again), from some index on: what of it does not pass there is not known. */
+  /** It will be read (again), from some index on: the records that do not pass there are unknown. */
   unread: boolean;
-  /** Records that were taken from the log and have no fate. */
+  /** Taken records without a fate. */
   open: number;
   /** Indexes of the records that did not pass: they have their fate when the cursor passes them, with L2. */
   skipped: Ranges;
-  /** Records in blocks of which none passed: those behind it, or the block itself. */
+  /** Records in blocks without a passing record: the blocks behind it, or the block itself. */
   beyond: number;
   /** Indexes of the records that have a fate. */
   done: Ranges;
@@ -27,14 +27,14 @@ interface Account {
  *
  *  L1  Every record before the cursor has one fate. From the cursor on, those in `done` have one.
  *  L2  A record that does not pass is counted as filtered when the cursor passes it, under the selection with which its block
- *      was read last. Another selection reads the blocks from the cursor on again; what has a fate keeps it.
- *  L3  `inside` = the records from the cursor on that were read and have no fate, whether they pass or not.
+ *      was read last. Another selection reads the blocks from the cursor on again; records with a fate keep it.
+ *  L3  `inside` = the read records from the cursor on without a fate, whether they pass or not.
  */
 export class Ledger {
   #accounts: Account[] = [];
   /** L3 */
   #inside = 0;
-  /** Ranges that must be remembered because something before them is open. */
+  /** Ranges that must be remembered because a record before them is open. */
   #ranges = 0;
 
   get empty(): boolean {
@@ -61,7 +61,10 @@ export class Ledger {
     return open;
   }
 
-  /** What is done of a block from the cursor on; undefined: it has no account, so nothing is done or taken of it. */
+  /**
+   * The done records of a block from the cursor on; undefined: it has no account, so no record of it is done or
+   * taken.
+   */
   doneOf(sequence: number): ArrayLike<number> | undefined {
     return this.#find(sequence)?.done;
   }
@@ -78,7 +81,7 @@ export class Ledger {
     }
   }
 
-  /** Blocks of which something may be done or taken. */
+  /** Blocks that may have done or taken records. */
   sequences(): number[] {
     return this.#accounts.map(({ sequence }) => sequence);
   }
@@ -93,8 +96,8 @@ export class Ledger {
 
   /**
    * A block was read; it lies behind all that were read before.
-   * @param open records that were taken of it now
-   * @param skipped ranges of those that did not pass and have no fate
+   * @param open records that are taken now
+   * @param skipped ranges of the records that did not pass and have no fate
    * @param arrivedAt ms since the epoch
    */
   read(sequence: number, open: number, skipped: ArrayLike<number>, arrivedAt: number): void {
@@ -108,7 +111,7 @@ export class Ledger {
     } else this.#insert({ sequence, arrivedAt, open, skipped: Array.from(skipped), beyond: 0 });
   }
 
-  /** A block was read of which nothing passes, and nothing has a fate; it lies behind all that were read before. */
+  /** A block was read without a passing record or a fate; it lies behind all blocks that were read before. */
   skip(sequence: number, records: number, arrivedAt: number): void {
     this.#inside += records;
     const last = this.#accounts[this.#accounts.length - 1];
@@ -118,7 +121,7 @@ export class Ledger {
 
   #insert(read: Omit<Account, 'unread' | 'done'>): void {
     const account: Account = { ...read, unread: false, done: [] };
-    // Blocks that were committed as done in part may lie behind this one.
+    // Blocks that were committed as partly done may lie behind this one.
     let at = this.#accounts.length;
     while (at > 0 && (this.#accounts[at - 1] as Account).sequence > account.sequence) at--;
     this.#accounts.splice(at, 0, account);
@@ -146,7 +149,8 @@ export class Ledger {
 
   /**
    * L2: the cursor has moved here.
-   * @param count called with the records that it has passed and that did not pass the filter, with the arrival of their blocks
+   * @param count called with the records before the cursor that did not pass the filter, and with the arrival of their
+   *   blocks
    */
   pass(cursor: Position, count: (records: number, arrivedAt: number) => void): void {
     let filtered = 0;
@@ -174,8 +178,8 @@ export class Ledger {
   }
 
   /**
-   * What lies from `place` on is read again; only the records in `claimed`, which are in flight or to be sent again, are still
-   * taken.
+   * The records from `place` on are read again; only those in `claimed`, which are in flight or will be sent again,
+   * stay taken.
    * @returns the records that are now unread
    */
   unread(place: Position, claimed: readonly Chunk[]): HourCounts {

@@ -13,7 +13,7 @@ import { planTrials } from './trial.ts';
 import { isElsewhere } from './wanted.ts';
 import { enter, WORDS } from './words.ts';
 
-/** What people want of the stream, and what the node does with it: start, change, stop, delete, expire. */
+/** The changes by users and by the node: start, change, stop, delete, expire. */
 
 /** Its document was read; at the first time the stream begins. */
 export function loaded(
@@ -51,7 +51,7 @@ function begin(state: State, step: Step): void {
     const { since, tries, spentMs = 0 } = retrying;
     state.run = { since, tries, spentMs, refusedMs: undefined, lastAt: undefined };
   }
-  // What lies between the start of a new stream and the first block offered was counted by nobody yet.
+  // The blocks between the start of a new stream and the first offered block have not been counted yet.
   const isNew = !progress.written && progress.status.state === 'pending' && !isCounted;
   if (isNew && progress.cursor.sequence < state.offeredFrom) ahead.exact = false;
   if (!ahead.exact)
@@ -85,7 +85,7 @@ function begin(state: State, step: Step): void {
   if (!ahead.exact) startCounting(state, step);
 }
 
-/** M1: it takes effect in this step. What depends on the rest of the document follows with `loaded`. */
+/** M1: it takes effect in this step. Effects of the rest of the document follow with `loaded`. */
 export function changed(state: State, step: Step, wanted: Wanted): void {
   const before = state.wanted;
   if (wanted.revision < before.revision) return;
@@ -99,7 +99,7 @@ export function changed(state: State, step: Step, wanted: Wanted): void {
   state.dirty = true;
 }
 
-/** The filter that is current when a record is taken applies: what waits is counted again. */
+/** The filter that is current when a record is taken applies: waiting records are counted again. */
 function selectAnew(state: State, step: Step): void {
   withdraw(state, step, false);
   const { progress } = state;
@@ -110,7 +110,7 @@ function selectAnew(state: State, step: Step): void {
   progress.selecting = state.wanted.selecting;
 }
 
-/** Brings the state in line with what people want. */
+/** Brings the state in line with the wishes of the users. */
 function reconcile(state: State, step: Step): void {
   const { progress, wanted, phase } = state;
   const restarted = wanted.generation !== progress.generation;
@@ -128,8 +128,8 @@ function reconcile(state: State, step: Step): void {
 }
 
 /**
- * How long a request to the destination before may go on, ms. Most have ended by then, so that no record goes to both. A
- * longer time would keep the user waiting who changes a destination because it hangs.
+ * How long a request to the destination before may go on, ms. Most have ended by then, so that no record goes to
+ * both. A longer time would delay a user who changes a hanging destination.
  */
 const LAST_ANSWER_MS = 5_000;
 
@@ -153,7 +153,7 @@ function destinationChanged(state: State, step: Step, elsewhere: boolean): void 
   state.gathering = undefined;
   state.concurrency = undefined;
   state.size = newSize();
-  // What the destination before did says nothing about this one: its refusals are looked at twice again.
+  // The answers of the previous destination say nothing about this one: refused records get two looks again.
   forgive(state);
 }
 
@@ -167,7 +167,7 @@ export function cutLate(state: State, step: Step): void {
   }
 }
 
-/** Requests in flight end now. They stay in flight until they say what of them was taken. */
+/** Requests in flight end now. They stay in flight until they report the accepted records. */
 function cutShort(state: State, step: Step, reason: string): void {
   for (const request of state.flight.values()) {
     if (request.stage !== 'sent') continue;
@@ -176,7 +176,7 @@ function cutShort(state: State, step: Step, reason: string): void {
   }
 }
 
-/** Nothing is remembered of a stream that was deleted. */
+/** A deleted stream leaves no state behind. */
 export function deleted(state: State, step: Step): void {
   cutShort(state, step, 'the data stream was deleted');
   for (const request of state.flight.keys()) step.effects.push({ type: 'free_memory', request });
@@ -184,7 +184,7 @@ export function deleted(state: State, step: Step): void {
   end(state, step);
 }
 
-/** The node stops, or gives the partition up: nothing new begins, and what is in flight gets its time. */
+/** The node stops, or releases the partition: no new request begins, and requests in flight get their time. */
 export function stop(state: State, step: Step): void {
   if (state.phase === 'loading') {
     end(state, step);
@@ -199,14 +199,14 @@ export function graceOver(state: State, step: Step): void {
   cutShort(state, step, 'the node is stopping');
 }
 
-/** M4: while the stream does not run, nothing is asked for and nothing is held. */
+/** M4: while the stream does not run, it requests nothing and holds nothing. */
 export function quiet(state: State, step: Step): void {
   if (state.phase === 'loading' || state.phase === 'ended') return;
   withdraw(state, step, false);
   letGo(state);
 }
 
-/** A job ends with its range; a node's part of it when nothing is in flight any more. */
+/** A job ends with its range, and at a node when no request is in flight any more. */
 export function endIfDone(state: State, step: Step): void {
   const done = isDone(state);
   if (!done && (state.phase !== 'stopping' || state.flight.size > 0)) return;
@@ -227,7 +227,7 @@ function end(state: State, step: Step, done = false): void {
 }
 
 /**
- * The runner met a block that it could not read, so nobody was offered it: what of it was the stream's is not known.
+ * The runner met an unreadable block, so it could not offer it: how many of its records were the stream's is unknown.
  */
 export function unreadable(state: State, step: Step, sequence: number): void {
   if (sequence >= beyondOf(state)) return;
@@ -255,8 +255,8 @@ export function notRead(state: State, step: Step, ticket: number, message: strin
 }
 
 /**
- * The retention takes a block, whatever is in flight. Records that wait have expired; of those in flight the answer decides:
- * what is not taken then has expired.
+ * The retention removes a block, also while requests are in flight. Waiting records have expired. For records in
+ * flight the answer decides: those that are not accepted have expired.
  */
 export function expire(
   state: State,
@@ -290,7 +290,8 @@ export function expire(
   for (const request of flight.values()) request.expiredThrough = Math.max(request.expiredThrough, sequence);
   if (lost > 0) step.effects.push({ type: 'expired', records: lost });
   if (block) {
-    // The holder before had removed what lies between, and its accounts did not become durable: a gap like any other.
+    // The previous holder had removed the blocks in between, and its accounts did not become durable: a gap like any
+    // other.
     if (sequence > state.readAt.sequence) lose(state, step, sequence);
     expireUnread(state, step, sequence, block, selection);
   } else if (sequence >= state.readAt.sequence)

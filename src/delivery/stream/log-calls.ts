@@ -22,7 +22,7 @@ const COUNT_PAUSE_MS = 1_000;
 /** A read that took longer waited for its disk. */
 const MOST_REST_MS = 20;
 
-/** Carries out the effect `read`. */
+/** Executes the effect `read`. */
 export async function readBlocks(
   view: LogView,
   { ticket, from }: Extract<Effect, { type: 'read' }>,
@@ -45,7 +45,7 @@ export async function readBlocks(
   view.feed({ type: 'read', ticket, blocks });
 }
 
-/** Carries out the effect `count`. */
+/** Executes the effect `count`. */
 export async function countBlocks(
   view: LogView,
   { ticket, from, before, except }: Extract<Effect, { type: 'count' }>,
@@ -89,7 +89,7 @@ async function rest(clock: Clock, took: number, stop: AbortSignal): Promise<void
   if (took > 0) await clock.sleep(Math.min(took, MOST_REST_MS), stop).catch(() => undefined);
 }
 
-/** Gives the event loop its turns where judging takes long. */
+/** Yields to the event loop if judging takes long. */
 async function prepareAll({ selector }: LogView, stored: readonly StoredBlock[]): Promise<void> {
   for (const { block } of stored) {
     const preparing = block && selector.prepare(block);

@@ -6,7 +6,7 @@ import type { Selector } from './selecting.ts';
 import type { State } from './state.ts';
 import type { StreamContext, StreamSummary } from './stream-context.ts';
 
-/** What the loop needs of the driver. */
+/** The parts of the driver that the loop needs. */
 interface Loop {
   readonly context: StreamContext;
   readonly state: State;
@@ -18,7 +18,7 @@ interface Loop {
 }
 
 /**
- * Hands the events of one machine to it, one at a time, executes the effects (calls.ts), and feeds back what became of them.
+ * Hands the events of one machine to it, one at a time, executes the effects (calls.ts), and feeds their results back.
  *
  *  D1  An event is handled in the turn in which it comes, or directly after the one that is being handled.
  */
@@ -52,7 +52,7 @@ export class MachineLoop {
     return this.#done;
   }
 
-  /** Resolves when the machine has ended and nothing is under way any more. `stop` ends it, after the grace time. */
+  /** Resolves when the machine and all its calls have ended. `stop` ends it, after the grace time. */
   async run(stop: AbortSignal): Promise<void> {
     const { clock, settings } = this.#loop.context;
     let cancelGrace = () => {};
@@ -83,7 +83,7 @@ export class MachineLoop {
         for (const effect of effects) this.#execute(effect);
       }
     } catch (error) {
-      // A bug: its committed place is right, and it is started again from there.
+      // A bug: its committed cursor is right, and it is started again from there.
       const reason = error instanceof Error ? error.stack : String(error);
       context.fault(`the delivery of the stream stopped: ${reason}`, this.#loop.stream());
       state.phase = 'ended';

@@ -28,29 +28,31 @@ import { say } from './words.ts';
 
 /**
  * The machine of one data stream: `step(state, event, moment) → effects`. Pure and synchronous: it knows no promise, no
- * clock, no I/O and no randomness. A driver executes the effects and feeds back what became of them, one event at a time.
+ * clock, no I/O and no randomness. A driver executes the effects and feeds their results back, one event at a time.
  *
  *   loading  → running | paused | error   its documents were read
- *   running  → paused                     a person paused it: what is in flight ends, nothing else begins
+ *   running  → paused                     a person paused it: requests in flight end, no other begins
  *   running  → error                      the destination refused for ten minutes, failed for the retry window, refused
  *                                         `quarantineRun` records in a row, or more records than may be quarantined
  *   paused   → running                    a person resumed it
  *   error    → running | paused           a person restarted it (its generation differs), or paused it; or it tries by itself:
  *                                         trial.ts
- *   any      → stopping                   the node stops or gives the partition up: what is in flight gets its grace time
- *   stopping → ended                      nothing is in flight any more
+ *   any      → stopping                   the node stops or releases the partition: requests in flight get their grace time
+ *   stopping → ended                      no request is in flight any more
  *   any      → ended                      it was deleted, or its range is done
  *
- *  M1  A state waits for events, never for a time that nothing can end: whatever a person does takes effect in the same step.
+ *  M1  A state waits for events, never for a time that no event can end: every action of a person takes effect in the
+ *      same step.
  *  M2  Every record that passed the filter has one fate: delivered, quarantined, expired; or it is pending.
- *  M3  The cursor is the first record without a fate. It never goes back. What has a fate beyond it is remembered by ranges.
+ *  M3  The cursor is the first record without a fate. It never goes back. Records beyond it that have a fate are
+ *      remembered by ranges.
  *  M4  While it does not run, nothing is sent and no records are held in memory: they wait in the log.
- *  M5  Records of one lane go out in their order, one request at a time. A failure holds up its own lane.
+ *  M5  Records of one lane go out in their order, one request at a time. A failure delays only its own lane.
  *  M6  Caught up means that nothing is pending.
  */
 /**
- * What each event means in each phase. `late`: the answer to something that is no longer wanted; it changes nothing but
- * gives back what it brought. `impossible`: the driver has a bug, and `step` throws.
+ * The handling of each event in each phase. `late`: the answer to a question that no longer matters; it only releases
+ * the things that it brought. `impossible`: the driver has a bug, and `step` throws.
  */
 type Meaning = 'handled' | 'late' | 'impossible';
 
@@ -76,14 +78,14 @@ export const TABLE: Readonly<Record<EventType, Readonly<Record<Phase, Meaning>>>
   not_quarantined: row('impossible', 'handled', 'handled', 'handled', 'handled', 'late'),
   quarantine_full: row('impossible', 'handled', 'handled', 'handled', 'handled', 'late'),
   hours_kept: row('impossible', 'handled', 'handled', 'handled', 'handled', 'late'),
-  // Before the documents are read nothing is known of the stream: the gap is met, and counted, when it reads the log.
+  // Before its documents are read the stream has no position: it meets the gap, and counts it, when it reads the log.
   expire: row('late', 'handled', 'handled', 'handled', 'handled', 'late'),
   due: row('impossible', 'handled', 'late', 'handled', 'late', 'late'),
   stop: row('handled', 'handled', 'handled', 'handled', 'impossible', 'late'),
   grace_over: row('impossible', 'impossible', 'impossible', 'impossible', 'handled', 'late'),
 };
 
-/** Takes one event, and says what is to be done. The state is changed in place. */
+/** Handles one event, and returns the effects. Changes the state in place. */
 export function step(state: State, event: Event, at: Moment): Effect[] {
   const meaning = TABLE[event.type][state.phase];
   if (meaning === 'impossible') throw new Error(`the event ${event.type} cannot come while ${state.phase}`);
@@ -98,7 +100,7 @@ export function step(state: State, event: Event, at: Moment): Effect[] {
   return now.effects;
 }
 
-/** What comes too late gives back what it brought. */
+/** A late event releases the things that it brought. */
 function late(event: Event, now: Step): void {
   if (event.type === 'granted') now.effects.push({ type: 'free_memory', request: event.request });
 }
@@ -182,7 +184,7 @@ function handle(state: State, now: Step, event: Event): void {
   }
 }
 
-/** What follows from where the machine stands now, whatever the event was. */
+/** The steps that follow from the present state, after every event. */
 function goOn(state: State, now: Step): void {
   if (state.phase !== 'running') quiet(state, now);
   if (state.lettingGo) {
@@ -191,7 +193,7 @@ function goOn(state: State, now: Step): void {
   }
   sendWhatCan(state, now);
   readOn(state, now);
-  // What was caught up with, or opened, may have made something due.
+  // Catching up, or opening the destination, may have made other work due.
   sendWhatCan(state, now);
   if (state.phase !== 'loading' && state.phase !== 'ended') {
     settle(state);
@@ -207,7 +209,7 @@ function goOn(state: State, now: Step): void {
   if (state.phase !== 'ended') now.effects.push({ type: 'commit' });
 }
 
-/** The next time at which something is due, if nothing happens before. */
+/** The next time at which work is due, if no event comes before. */
 function wake(state: State, now: Step): void {
   const at = nextDue(state, now);
   if (at === state.wakeAt) return;
@@ -224,7 +226,7 @@ function nextDue(state: State, { at }: Step): number {
   if (waiting > at.monotonic) return Math.min(waiting, watching);
   let due = state.fileDueAt === undefined ? watching : Math.min(watching, later(state.fileDueAt));
   for (const entry of state.again) due = Math.min(due, later(entry.notBefore));
-  // Q2: where nothing is in flight, its timer goes off once more, which costs less than to cancel it for each request.
+  // Q2: if no request is in flight, its timer fires once more, which costs less than cancelling it for each request.
   return due === Number.POSITIVE_INFINITY ? state.lookAt : due;
 }
 

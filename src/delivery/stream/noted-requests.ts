@@ -7,7 +7,10 @@ const EVERY_MS = 1_000;
 export class NotedRequests {
   #next = Number.NEGATIVE_INFINITY;
 
-  /** The notes on one delivery, which may make several requests. @param now monotonic, ms */
+  /**
+   * The notes on one delivery, which may make several requests.
+   * @param now monotonic, ms
+   */
   begin(now: number): Noted {
     const failuresOnly = now < this.#next;
     if (!failuresOnly) this.#next = now + EVERY_MS;
@@ -15,7 +18,7 @@ export class NotedRequests {
   }
 }
 
-/** The request of a delivery that says most: the first that failed, or the last. */
+/** The most informative request of a delivery: the first that failed, or the last. */
 export class Noted implements Notes {
   readonly failuresOnly: boolean;
   #exchange: Exchange | undefined;

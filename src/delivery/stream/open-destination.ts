@@ -19,7 +19,7 @@ export interface Around {
   failed(error: unknown): void;
 }
 
-/** A request that is under way. */
+/** A request in flight. */
 interface Sent {
   readonly delivery: Delivery & { readonly notes: Noted };
   readonly connectionType: string;
@@ -31,12 +31,12 @@ interface Sent {
 
 type Answered = (outcome: Outcome | NotThere, usage: TakenUsage | undefined) => void;
 
-/** The open destination of a data stream, and its requests under way: closing it waits for them. */
+/** The open destination of a data stream, and its requests in flight: closing it waits for them. */
 export class OpenDestination {
   readonly #around: Around;
   readonly #destination: Destination;
   readonly #slots: number;
-  /** What a request waits for, in words, where the destination knows it. */
+  /** The reason why a request waits, in words, if the destination knows it. */
   readonly waitsFor: () => string | undefined;
   readonly #readAgain: (span: Span) => ReturnType<typeof readSame>;
   #underWay = 0;
@@ -52,13 +52,13 @@ export class OpenDestination {
     this.#readAgain = (span) => readSame(log, partition, span);
   }
 
-  /** @param answered called once with what became of it */
+  /** @param answered called once with the result */
   send(chunk: Chunk, tries: number, signal: AbortSignal, answered: Answered): void {
     this.#underWay++;
     void this.#deliver(chunk, tries, signal, answered);
   }
 
-  /** Resolves when no request is under way, and the destination is closed. */
+  /** Resolves when no request is in flight, and the destination is closed. */
   async close(): Promise<void> {
     if (this.#underWay > 0)
       await new Promise<void>((resolve) => {
@@ -79,7 +79,7 @@ export class OpenDestination {
     try {
       const sent = this.#begin(chunk);
       const outcome = await deliver(this.#destination, sent.delivery, this.#readAgain, signal, sent.fault);
-      // What was cut short has no outcome that says anything about the destination, but that it took the records.
+      // The outcome of a cut-off request says nothing about the destination, except that it accepted records.
       if (!isNotThere(outcome) && (!signal.aborted || outcome.type === 'delivered'))
         context.attempted(this.#attemptOf(sent, tries, outcome));
       answered(outcome, sent.delivery.summed?.of(outcome));

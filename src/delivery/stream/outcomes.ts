@@ -15,20 +15,20 @@ import { judgesRecords, recovered } from './trial.ts';
 
 /** Cause of records whose stored bytes do not match their checksum. */
 export const DAMAGED = 'stored_block_damaged';
-/** A failure that an answer made quick is not taken for one of size before it came so often in a row. */
+/** A quick failure by an answer counts as one of size only after this many in a row. */
 const SAME_TRIES = 3;
 
 type Usage = Extract<Event, { type: 'answered' }>['usage'];
 type Answer = Outcome | NotThere;
 
-/** What became of a request. */
+/** The handling of a request's result. */
 export function answered(state: State, step: Step, id: number, outcome: Answer, usage?: Usage): void {
   const request = state.flight.get(id);
   if (request?.stage !== 'sent') return;
   state.flight.delete(id);
   step.effects.push({ type: 'free_memory', request: id });
   state.dirty = true;
-  // With the fates of the same records below: what was taken of a request is delivered, whatever else becomes of it.
+  // Together with the fates of the same records below: accepted records are delivered, whatever happens to the others.
   const { hours } = state.progress;
   if (usage && hours) usage.addTo((arrivedAt) => hours.usageAt(arrivedAt));
   if (request.cancelled && !isNotThere(outcome)) cutShort(state, step, withoutProbe(request), outcome);
@@ -36,7 +36,10 @@ export function answered(state: State, step: Step, id: number, outcome: Answer, 
   else if (!trialRefused(state, step, request, outcome)) conclude(state, step, request, outcome);
 }
 
-/** The answer to a trial is about its records. @returns whether that says that the stream stays in Error */
+/**
+ * The answer to a trial is about its records.
+ * @returns whether the stream stays in Error because of that
+ */
 function trialRefused(state: State, step: Step, request: Request, outcome: Answer): boolean {
   if (!state.trial || isNotThere(outcome) || !judgesRecords(outcome, countOf(request.sent))) return false;
   const { cause } =
@@ -62,7 +65,7 @@ function withoutProbe(request: Request): Request {
 function probeAnswered(state: State, step: Step, request: Request, outcome: Answer): void {
   const { type } = outcome;
   if (type === 'rejected' || type === 'too_large' || type === 'partial') {
-    // It was not taken either: that says nothing about the one before it.
+    // It was not accepted either, which says nothing about the record before it.
     backAgain(state, step, request);
     return;
   }
@@ -99,7 +102,7 @@ function conclude(state: State, step: Step, request: Request, outcome: Answer): 
       partly(state, step, request, outcome.failures, outcome.afterMs ?? 0);
       return;
     case 'moved':
-      // Nothing was sent. All that is not in flight is read anew, as the log has it now.
+      // Nothing was sent. All records that are not in flight are read again, as the log has them now.
       backAgain(state, step, request);
       reselect(state, step, true);
       state.progress.boundary = null;
@@ -170,7 +173,7 @@ function succeeded(state: State, step: Step, { sent }: Request): void {
   if (progress.boundary && comparePositions(progress.boundary, lastOf(sent)) <= 0) progress.boundary = null;
 }
 
-/** The destination said that it did not take the request, and that trying again may help, or a person. */
+/** The destination did not accept the request, and another try, or a person, may help. */
 function failed(
   state: State,
   step: Step,
@@ -187,7 +190,7 @@ function failed(
       return;
     }
     if (old && state.run) {
-      // It was in flight when another one failed: all of them are one failure.
+      // It was in flight when another request failed: all of them count as one failure.
       backAgain(state, step, request);
       state.waitUntil = Math.max(state.waitUntil, step.at.monotonic + afterMs);
       return;
@@ -203,7 +206,7 @@ function failed(
   });
 }
 
-/** Z1, Z2. A file keeps its end, whatever became of it: nothing is learnt of its size. */
+/** Z1, Z2. A file keeps its end after every result: its size teaches nothing. */
 function learnSize(
   state: State,
   { entry, sent }: Request,
@@ -225,7 +228,10 @@ function learnSize(
   return { smaller: true, entry: { sizeBefore } };
 }
 
-/** Some of these records, unknown which, or all of them together: less is sent until one is left. */
+/**
+ * The destination refused some of these records, unknown which, or all of them together: requests get smaller until
+ * one record is left.
+ */
 function refusedAsWhole(
   state: State,
   step: Step,
@@ -248,7 +254,7 @@ function refusedAsWhole(
   backAgain(state, step, request, { refusedAt, sizeBefore, most });
 }
 
-/** Some records were taken, others were not. */
+/** Some records were accepted, others were not. */
 function partly(
   state: State,
   step: Step,
@@ -274,7 +280,10 @@ function partly(
   if (again.length > 0) retryPart(state, step, request, again, taken.length > 0, afterMs);
 }
 
-/** Of some records the destination said that it can never take them. @param taken indexes of those that it took */
+/**
+ * The destination can never accept some of the records.
+ * @param taken indexes of the accepted ones
+ */
 function refusePart(
   state: State,
   step: Step,
@@ -297,7 +306,7 @@ function refusePart(
   refuse(state, step, { ...part, entry: { ...entry, chunk: part.sent, refusedAt } }, own, trailing);
 }
 
-/** Records of some keys are to be sent again: their lanes wait, the others go on. One lane waits as a whole. */
+/** Records of some keys are sent again: their lanes wait, the others go on. A stream of one lane waits as a whole. */
 function retryPart(
   state: State,
   step: Step,
@@ -312,8 +321,8 @@ function retryPart(
   );
   const { cause, throttled } = failures[0] as RecordFailure;
   const part = { ...request, sent: chunk, entry: { ...request.entry, chunk } };
-  // Nothing was taken of a request that holds more than what failed before: that is the destination's as a whole,
-  // unless it said that it is asked too often.
+  // No record was accepted of a request that holds more than the records that failed before: the destination as a
+  // whole has a fault, unless it answered that requests come too often.
   const whole =
     !someTaken && request.entry.run === undefined && !(throttled && mayBeOfItsLanes(state, request, false));
   if (slotsOf(state) === 1 || whole || state.trial || state.phase !== 'running') {
@@ -325,7 +334,7 @@ function retryPart(
   holdUpLanes(state, step, part, cause, afterMs);
 }
 
-/** The destination took a request, or a part of it: what that says about how many it takes at a time. */
+/** The destination accepted a request, or a part of it: learns how many it accepts at a time. */
 function learnTaken({ concurrency, nextRequest }: State, step: Step, { id, sent, sentAt }: Request): void {
   if (!concurrency) return;
   const { now, monotonic } = step.at;
@@ -333,7 +342,7 @@ function learnTaken({ concurrency, nextRequest }: State, step: Step, { id, sent,
   if (tookOne(concurrency, id, nextRequest, answer)) step.effects.push({ type: 'lowered', by: 'slow' });
 }
 
-/** The destination did not take a request as a whole: perhaps because there were too many. */
+/** The destination did not accept a request as a whole: perhaps because too many were in flight. */
 function learnRefused({ concurrency, nextRequest }: State, step: Step, { id }: Request, cause: Cause): void {
   if (!concurrency) return;
   const refused = { now: step.at.now, cause: cause.message };
@@ -342,13 +351,14 @@ function learnRefused({ concurrency, nextRequest }: State, step: Step, { id }: R
 }
 
 /**
- * Whether a request that was throttled as a whole holds up its own lanes alone. The next one, with nothing taken since, says
- * that the destination as a whole is asked too often: so that costs one request more, and not one for each lane.
- * @param old it was sent before the stream was limited to fewer requests at a time: that is the answer to it
+ * Whether a request that was throttled as a whole holds up its own lanes alone. If the next one is throttled as well,
+ * with no record accepted since, the destination as a whole gets too many requests: finding this out costs one
+ * request, and not one for each lane.
+ * @param old it was sent before the stream was limited to fewer requests at a time, which already answers it
  */
 function mayBeOfItsLanes(state: State, { entry }: Request, old: boolean): boolean {
   if (slotsOf(state) === 1 || state.trial || state.phase !== 'running') return false;
-  // Its lanes alone were held up before, and still are.
+  // Only its lanes waited before, and they still do.
   if (entry.run || old) return true;
   if (state.throttledAt === state.successes) return false;
   state.throttledAt = state.successes;

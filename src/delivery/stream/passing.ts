@@ -7,12 +7,12 @@ import { lengthOf } from './ranges.ts';
 import { type State, type Step, slotsOf } from './state.ts';
 import { NOTHING, unfatedOf } from './unfated.ts';
 
-/** A block that is read: what of it is taken, and what passes without being taken (R1 of reading.ts). */
+/** A block that is read: its taken records, and those that are passed without being taken (R1 of reading.ts). */
 
 /** Takes the records of a block that pass, or passes it. */
 export function accept(state: State, step: Step, sequence: number, block: Block, selection: Selection): void {
   const runs = passBlock(state, step, sequence, block, selection);
-  // A range that ends within the block: what lies behind is not passed.
+  // A range that ends within the block: records behind the end are not passed.
   const { until } = state.job;
   if (until?.sequence === sequence && until.index > 0) state.readAt = until;
   if (runs.length === 0) return;
@@ -20,7 +20,10 @@ export function accept(state: State, step: Step, sequence: number, block: Block,
   state.window.push(sequence, block, runs, (slot) => held?.has(slot) === true);
 }
 
-/** Moves the place of reading behind a block. @returns runs of its records that are taken now */
+/**
+ * Moves the place of reading behind a block.
+ * @returns runs of its records that are taken now
+ */
 function passBlock(
   state: State,
   step: Step,
@@ -64,7 +67,7 @@ export function passed(
   if (sequence + 1 >= progress.countedTo) nothingAhead(state, step);
 }
 
-/** The retention takes a block that was not read (to its end): what of it is not done has expired. */
+/** The retention removes a block that was not read (to its end): its records that are not done have expired. */
 export function expireUnread(
   state: State,
   step: Step,
@@ -74,7 +77,7 @@ export function expireUnread(
 ): void {
   if (sequence < state.readAt.sequence) return;
   const { arrivedAt } = block;
-  // A read under way may bring the block: it would be counted twice.
+  // A read in progress may bring the block: it would be counted twice.
   state.reading = false;
   state.readTicket++;
   let runs: Uint32Array = NO_RUNS;

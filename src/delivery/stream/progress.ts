@@ -14,7 +14,7 @@ import { type Fate, HourCounts, HourRows } from './hours.ts';
 
 const HOUR = 3_600_000;
 
-/** What the engine knows of one data stream's progress, in memory; `toDocument` is what is committed of it. */
+/** The progress of one data stream in memory; `toDocument` gives the part that is committed. */
 export class Progress {
   generation: number;
   status: StreamStatus;
@@ -34,7 +34,7 @@ export class Progress {
   lastDeliveredAt: number | null = null;
   lastError: LastError | null = null;
   retrying: Retrying | null = null;
-  /** In Error: the next trial; null: only a person can end the Error. undefined: it is not in Error. */
+  /** In Error: the next trial; null: only a person can end the Error; undefined: it is not in Error. */
   trial: NextTrial | null | undefined;
   expiredHours: { hour: number; records: number }[] = [];
   /** The ledger; undefined: of a job beside the live one, which has none. */
@@ -80,7 +80,7 @@ export class Progress {
     progress.unreadableBlocks = document.unreadableBlocks ?? 0;
     // Where something was in flight, the partition is read again from before it: a place behind it says that the block is gone.
     const isBehind = document.detached || document.pending > 0;
-    // A document which says that something waits is written again as soon as nothing does.
+    // A document that says that records wait is written again as soon as none waits.
     progress.committedDetached = isBehind;
     progress.selecting = document.selecting;
     progress.boundary = document.boundary ?? null;
@@ -117,13 +117,19 @@ export class Progress {
     return changed;
   }
 
-  /** Counts records that have their fate. @param arrivedAt ms since the epoch */
+  /**
+   * Counts records that have their fate.
+   * @param arrivedAt ms since the epoch
+   */
   count(fate: Fate, records: number, arrivedAt: number): void {
     this[fate] += records;
     this.hours?.count(fate, records, arrivedAt);
   }
 
-  /** What waits, as it was committed. @param now the hour of what an older version has counted without one */
+  /**
+   * The waiting records, as committed.
+   * @param now the hour for records that an older version has counted without one
+   */
   waitingCounts(now: number): HourCounts {
     const counts = HourCounts.of(this.waitingHours);
     const waiting = Math.max(this.pending, this.waiting);
@@ -131,11 +137,11 @@ export class Progress {
     return counts;
   }
 
-  /** Counts records that the retention took before they were delivered, under the hour in which they arrived. */
+  /** Counts records that the retention removed before they were delivered, under the hour of their arrival. */
   expire(records: number, arrivedAt: number, now: number): void {
     if (records === 0) return;
     this.count('expired', records, arrivedAt);
-    // A time from the future would be the last hour for all that expires until then.
+    // A time from the future would be the last hour for all records that expire until then.
     const hour = Math.floor(Math.min(arrivedAt, now) / HOUR) * HOUR;
     const last = this.expiredHours[this.expiredHours.length - 1];
     if (last && last.hour >= hour) last.records += records;
@@ -144,7 +150,10 @@ export class Progress {
     this.lastError = { code: 'expired', message: this.#expiryMessage(), at: now };
   }
 
-  /** Notes blocks that cannot be read. @param records of them, which count as expired; 0: their number is not known */
+  /**
+   * Notes blocks that cannot be read.
+   * @param records of them, which count as expired; 0: their number is not known
+   */
   unreadable(blocks: number, records: number, now: number): void {
     this.unreadableBlocks += blocks;
     const lost = records > 0 ? `${records} records` : 'An unknown number of records';

@@ -21,7 +21,7 @@ export function addRange(ranges: Ranges, from: number, to: number): void {
   ranges.splice(first, behind - first, low, high);
 }
 
-/** What of `runs` is in none of `ranges`; both ascending. */
+/** The parts of `runs` that are in none of `ranges`; both ascending. */
 export function subtract(runs: ArrayLike<number>, ranges: ArrayLike<number>): Uint32Array {
   const left: number[] = [];
   let at = 0;
@@ -42,7 +42,7 @@ export function subtract(runs: ArrayLike<number>, ranges: ArrayLike<number>): Ui
   return Uint32Array.from(left);
 }
 
-/** What of `runs` lies between two indexes. */
+/** The parts of `runs` between two indexes. */
 export function clip(runs: Uint32Array, from: number, to: number): Uint32Array {
   const first = runs[0] as number;
   if (runs.length === 0 || (first >= from && (runs[runs.length - 1] as number) <= to)) return runs;
@@ -61,7 +61,10 @@ export function lengthOf(runs: ArrayLike<number>): number {
   return count;
 }
 
-/** Removes what lies before an index. @returns how many indexes those were */
+/**
+ * Removes the indexes before one.
+ * @returns their number
+ */
 export function dropBelow(ranges: Ranges, index: number): number {
   let whole = 0;
   let count = 0;
@@ -77,7 +80,10 @@ export function dropBelow(ranges: Ranges, index: number): number {
   return count;
 }
 
-/** Removes what lies from an index on. @returns how many indexes those were */
+/**
+ * Removes the indexes from one on.
+ * @returns their number
+ */
 export function dropFrom(ranges: Ranges, index: number): number {
   const before = lengthOf(ranges);
   let end = ranges.length;

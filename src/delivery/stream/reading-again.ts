@@ -4,7 +4,7 @@ import { countOf, strip } from './chunk.ts';
 import { startCounting } from './counting.ts';
 import type { State, Step } from './state.ts';
 
-/** Records that were read and are not done go back to the log: they are read again. */
+/** Read records that are not done go back to the log: they are read again. */
 
 /** Frees the memory of waiting records; they are read from the log again. */
 export function release(state: State): void {
@@ -23,10 +23,10 @@ export function release(state: State): void {
 }
 
 /**
- * All that is not in flight is read again from the cursor, because other records pass now, or the destination takes them
- * otherwise. What has a fate keeps it.
- * @param otherwise other records pass now: only a new count tells how many. It is so too when a record goes back that was taken
- *   with an earlier selection
+ * All records that are not in flight are read again from the cursor, because other records pass now, or the
+ * destination takes them in another way. Records with a fate keep it.
+ * @param otherwise other records pass now: only a new count is exact. The same holds when a record goes back that an
+ *   earlier selection took
  */
 export function reselect(state: State, step: Step, otherwise = false): void {
   const { window, progress, ahead, flight } = state;

@@ -12,17 +12,20 @@ import { beyondOf, inFlightOf, noneAhead, type State, type Step, slotsOf } from 
  *   live    the runner hands over each block as it is stored (`offered`)
  *   behind  the machine reads the log itself, from `readAt`
  *
- *  live → behind    what waits takes more memory than `liveBytes`, or that of all streams is full, or what waits was put back
- *  behind → live    `readAt` has reached what the runner hands out next, in one step: no block is missed or taken twice
+ *  live → behind    waiting records take more memory than `liveBytes`, or the memory of all streams is full, or waiting
+ *                   records were put back
+ *  behind → live    `readAt` has reached the block that the runner hands out next, in one step: no block is missed or
+ *                   taken twice
  *
- *  R1  `readAt` is the place behind the last record that was put into the window, passed, or lost. What was handed out and not
- *      offered to a live stream held nothing for it: it is passed, so that another filter or relation does not reach back to it.
+ *  R1  `readAt` is the place behind the last record that was put into the window, passed, or lost. Blocks that were
+ *      handed out and not offered to a live stream held nothing for it: they are passed, so that another filter or
+ *      relation does not reach back to them.
  *  R2  See counting.ts.
  */
 
 /**
- * With more ranges beyond the cursor no further block is begun: they are part of every commit while something before them is
- * held up. 64 KB of a document; a shard that throttles a third of all records lets some 20,000 of the others pass.
+ * With more ranges beyond the cursor no further block is begun: they are part of every commit while a record before
+ * them waits. 64 KB of a document; a shard that throttles a third of all records lets some 20,000 of the others pass.
  */
 const MOST_RANGES = 8_192;
 /** Blocks that are counted before the documents are read; beyond them the log is counted instead. */
@@ -37,7 +40,7 @@ export function offered(
   selection: Selection,
 ): void {
   if (sequence >= beyondOf(state)) {
-    // Between what was read and this block lies nothing for the stream: the end of the range is reached.
+    // The blocks between the last read one and this one hold nothing for the stream: the end of the range is reached.
     if (state.live) state.readAt = { sequence, index: 0 };
     return;
   }
@@ -50,7 +53,7 @@ export function offered(
   const { progress } = state;
   state.dirty = true;
   if (state.live && state.phase === 'running' && sequence >= state.readAt.sequence) {
-    // Between what was read and this block lies nothing for the stream.
+    // The blocks between the last read one and this one hold nothing for the stream.
     if (state.readAt.sequence < sequence) state.readAt = { sequence, index: 0 };
     if (selection.count === 0 || hasRoom(state, step, state.window.weight(block))) {
       accept(state, step, sequence, block, selection);
@@ -62,7 +65,7 @@ export function offered(
   addAhead(state, sequence, selection.count, selection.count + selection.filtered, block.arrivedAt);
 }
 
-/** R1. Before each event: what is live has come to the runner's place. */
+/** R1. Before each event: a live stream is at the runner's position. */
 export function passHandedOut(state: State, { at }: Step): void {
   const sequence = Math.min(at.dispatched, beyondOf(state));
   if (!state.live || sequence <= state.readAt.sequence) return;
@@ -84,8 +87,8 @@ export function readOn(state: State, step: Step): void {
   const { readAt } = state;
   if (reachedEnd(state)) return;
   if (readAt.sequence >= step.at.dispatched) {
-    // The holder before had seen more than this one has handed out. Its count ends first: later it would be about blocks that
-    // are handed out by then.
+    // The previous holder had seen more blocks than this one has handed out. Its count must end first: later, those
+    // blocks would be handed out, too.
     if (state.counting) return;
     state.live = true;
     state.ahead = noneAhead();
@@ -104,7 +107,7 @@ export function wantsMore(state: State, step: Step): boolean {
   if (!gathering) return window.count < 1;
   if (gathering.by === 'file') return window.count < gathering.records;
   if (!hasRoom(state, step, 0)) return false;
-  // Blocks that were begun are read again all the same: only so can what is held up go out.
+  // Blocks that were begun are still read again: otherwise the waiting records could not go out.
   if (ledger.ranges > MOST_RANGES && state.readAt.sequence > ledger.last) return false;
   const requests = inFlightOf(state) + 1;
   let ready = window.count;

@@ -6,13 +6,13 @@ import { backAgain, fate, putRest } from './fates.ts';
 import { lookPause, SECOND_LOOK_MS } from './retry.ts';
 import { type Request, type State, type Step, slotsOf } from './state.ts';
 
-/** Records that the destination refuses for themselves: they are looked at again, and quarantined on evidence. */
+/** Records that the destination refuses one by one: they are tried again, and quarantined on evidence. */
 
 /**
- * These records were refused for themselves. They are quarantined when another record was taken since they were first refused,
- * or when the destination has refused everything for a while; until then they are looked at again. After the second look the
- * record behind is sent as a probe, so that a stream with few records does not wait for two minutes.
- * @param trailing how many of them stand behind the last that was taken
+ * These records were refused one by one. They are quarantined when another record was accepted since they were first
+ * refused, or when the destination has refused everything for a while; until then they are tried again. After the
+ * second try the record behind is sent as a probe, so that a stream with few records does not wait for two minutes.
+ * @param trailing how many of them follow the last accepted one
  */
 export function refuse(
   state: State,
@@ -44,7 +44,7 @@ export function refuse(
     return;
   }
   const refused: Refused[] = failures.map(({ index, cause: own }) => ({ index, cause: own }));
-  // The rest of the entry waits for its turn; what is stored now is these records alone.
+  // The rest of the entry waits for its turn; only these records are stored now.
   putRest(state, step, request, { sizeBefore: undefined, most: Number.POSITIVE_INFINITY });
   const stored: Request = {
     ...request,
@@ -63,7 +63,7 @@ export function quarantined(state: State, step: Step, id: number): void {
   state.flight.delete(id);
   state.dirty = true;
   fate(state, request.sent, 'quarantined');
-  // Nothing about size is learnt from records that are refused for themselves.
+  // Records that are refused one by one teach nothing about size.
   if (request.entry.sizeBefore) state.size = request.entry.sizeBefore;
   state.rejectedInRow += request.rejected;
   if (state.rejectedInRow < state.settings.quarantineRun) return;

@@ -1,13 +1,13 @@
 import { type Backoff, backoffDelay } from '../../lib/backoff.ts';
 
 /**
- * When a failed delivery is tried again, and when a stream is given up to a person. The table is in
+ * When a failed delivery is tried again, and when a stream goes to Error. The table is in
  * docs/architecture.md; domain facts: emnify retries with growing pauses and then goes to Error.
  */
 export interface RetryPolicy {
-  /** Unbroken failure after which a stream goes to Error, ms. Only time in which it was tried counts. */
+  /** Unbroken failure after which a stream goes to Error, ms. Only time with tries counts. */
   readonly retryWindowMs: number;
-  /** The same for what a person must change (401, 403, 404 …): short, because waiting seldom helps. */
+  /** The same for faults that a person must fix (401, 403, 404 …): short, because waiting seldom helps. */
   readonly refusedWindowMs: number;
   readonly backoff: Backoff;
 }
@@ -18,11 +18,11 @@ export const DEFAULT_RETRY: RetryPolicy = {
   backoff: { base: 1_000, cap: 5 * 60_000 },
 };
 
-/** A smaller request is a new question: it is asked soon, ms. */
+/** A smaller request is a new try: it comes soon, ms. */
 const SMALLER_PAUSE_MS = 5_000;
 /** simstream's own faults: tried often enough to go on soon after the operator's fix, seldom enough to cost nothing, ms. */
 const PLATFORM: Backoff = { base: 1_000, cap: 60_000 };
-/** A record that was refused alone is looked at again after pauses up to this, ms. */
+/** A record that was refused alone is tried again after pauses up to this, ms. */
 const LOOK: Backoff = { base: 2_000, cap: 30_000 };
 /**
  * A destination that refuses everything is believed after this long, ms: a rollout that answers 400 for a minute costs
@@ -48,15 +48,15 @@ type NextStep =
   | { readonly type: 'give_up'; readonly run: FailureRun };
 
 export interface Failure {
-  /** Whether the remote said that a person must change something. */
+  /** Whether the answer means that a person must change something. */
   readonly refused: boolean;
-  /** What the remote asked for (Retry-After), ms. */
+  /** The pause that the remote asked for (Retry-After), ms. */
   readonly atLeastMs: number;
   /** Whether the next request is smaller: then it is too early to give up. */
   readonly smaller: boolean;
 }
 
-/** What follows a failed try. `random` is uniform in [0, 1). */
+/** The step after a failed try. `random` is uniform in [0, 1). */
 export function afterFailure(
   policy: RetryPolicy,
   before: FailureRun | undefined,
@@ -88,7 +88,10 @@ function pause(policy: RetryPolicy, run: FailureRun, random: number, smaller: bo
   return smaller ? Math.min(step, SMALLER_PAUSE_MS) : Math.max(0, Math.min(step, left));
 }
 
-/** The pause before simstream's own part is tried again. @param tries that failed before, from 0 */
+/**
+ * The pause before a part of simstream itself is tried again.
+ * @param tries that failed before, from 0
+ */
 export function platformPause(tries: number, random: number): number {
   // At least half: streams of one node that all wait for the same part must not spin.
   const ceiling = backoffDelay(PLATFORM, tries, { next: () => 1 });
@@ -104,7 +107,10 @@ export function trialPause(tries: number, random: number): number {
   return Math.round(backoffDelay(TRIAL, tries, { next: () => 1 }) * (0.9 + random / 10));
 }
 
-/** The pause before a record that was refused alone is looked at again. @param looks that were taken before, from 0 */
+/**
+ * The pause before a record that was refused alone is tried again.
+ * @param looks earlier tries, from 0
+ */
 export function lookPause(looks: number, random: number): number {
   const ceiling = backoffDelay(LOOK, looks, { next: () => 1 });
   return Math.round(ceiling * (0.5 + random / 2));

@@ -4,13 +4,16 @@ import type { Block } from '../../records/block.ts';
 /**
  * A block that is read again for a request must be the block whose records were chosen. Replicas of a partition may differ
  * for some time (storage/nats-agreement.ts): then the same sequence is another block, with records of other organisations
- * at the same indexes. So what waits without its block carries a mark of it.
+ * at the same indexes. So records that wait without their block carry a mark of it.
  */
 
-/** A block that has another sequence at the leader than where it was read lies this near: replicas differ by a few blocks. */
+/**
+ * A block whose sequence at the leader differs from the one that was read is at most this far away: replicas differ
+ * by a few blocks.
+ */
 const NEAR = { blocks: 64, bytes: 64 * 2 ** 20 };
 
-/** The log has another block under this sequence than it had. */
+/** The log now has another block under this sequence. */
 export class BlockMoved extends Error {
   readonly sequence: number;
   constructor(partition: number, sequence: number) {
@@ -22,9 +25,9 @@ export class BlockMoved extends Error {
 }
 
 /**
- * Tells blocks apart: equal marks mean the same bytes of records, which name their organisations. When it arrived is not part of
- * it: a request that was repeated at another node, and stored by one of the two, has another time. Blocks that differ have the same mark
- * once in four billion times.
+ * Tells blocks apart: equal marks mean the same bytes of records, which name their organisations. The mark does not
+ * include the time of arrival: a request that was repeated at another node, and stored by one of the two, has another
+ * time. Blocks that differ have the same mark once in four billion times.
  * @returns undefined: the block is in no log
  */
 export const markOf = ({ payloadCrc }: Block): number | undefined => payloadCrc;

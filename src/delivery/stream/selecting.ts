@@ -5,10 +5,10 @@ import type { RecordKind } from '../../records/kinds.ts';
 import type { StreamContext, StreamSummary } from './stream-context.ts';
 import { filterOf } from './wanted.ts';
 
-/** Reading the fields of fewer bytes of records takes two milliseconds: they are judged at once. */
+/** Reading the fields of records with fewer bytes takes at most two milliseconds: they are judged at once. */
 const LARGE = 2 ** 20;
 
-/** What was selected of a block ahead of its turn, and with what. */
+/** The selection of a block ahead of its turn, and the filter that made it. */
 interface Prepared {
   readonly filter: CompiledFilter;
   readonly organisations: Coverage;
@@ -18,7 +18,7 @@ interface Prepared {
 type Coverage = ReturnType<StreamContext['coverage']>;
 
 /**
- * Selects the records of blocks that one stream gets, as its document says now.
+ * Selects the records of blocks that one stream gets, by its present document.
  *
  * A block may have 30,000 records, and a filter that reads their fields takes 45 ms for it. So a caller that can wait prepares the
  * block first, in slices of the event loop. The block then takes its turn with all other events, and is selected at once. The
@@ -44,7 +44,7 @@ export class Selector {
   }
 
   /**
-   * Of a block of a kind that the stream had before nothing passes.
+   * In a block of an earlier kind of the stream no record passes.
    * @param sequence of the block
    * @returns undefined: the block holds nothing for the stream's kinds and organisations
    */
@@ -58,7 +58,10 @@ export class Selector {
     return isCurrent ? prepared.selection : this.#filter.select(block, organisations);
   }
 
-  /** Selects a block that would take long ahead of its turn. @returns undefined when it does not take long */
+  /**
+   * Selects a block that would take long ahead of its turn.
+   * @returns undefined when it does not take long
+   */
   prepare(block: Block): Promise<void> | undefined {
     if (!this.#filter.readsRecords || !isLarge(block)) return undefined;
     if (block.kind !== this.#stream.kind) return undefined;

@@ -13,11 +13,11 @@ import { TRIAL_RECORDS } from './trial.ts';
 import { Window } from './window.ts';
 
 /**
- * Which records go out next, and what has to be had before: an open destination, a durable end (files), memory.
+ * Which records go out next, and the conditions for that: an open destination, a durable end (files), memory.
  *
  *   committing → asking → sent → (quarantining)
  *
- *  N1  What was sent before and is not done goes first in its lanes (M5).
+ *  N1  Records that were sent before and are not done go first in their lanes (M5).
  *  N2  Where a file ends is committed before the file is stored: storing it again writes the same records.
  *  N3  A request whose records are no longer its own (expired, paused, another filter) is withdrawn before it is sent.
  */
@@ -69,8 +69,8 @@ function nextEntry(state: State, step: Step): Entry | undefined {
 }
 
 /**
- * The record behind one that was refused twice. Whatever becomes of it, order holds: if it is taken, the refused record is
- * quarantined without another try; if not, it waits behind that record again.
+ * The record behind one that was refused twice. Order holds with every result: if the record is accepted, the refused
+ * one is quarantined without another try; if not, it waits behind that record again.
  */
 function probe(state: State, step: Step): Entry | undefined {
   const next = state.again[1] ?? takeNew(state, step, () => true);
@@ -86,7 +86,7 @@ function takeNew(state: State, step: Step, free: (slot: number) => boolean): Ent
   const gathering = state.gathering as Taking;
   const oldest = window.oldest;
   if (!oldest) return undefined;
-  // Behind the tail a request is filled from the log first: it takes all that its limits allow.
+  // Behind the tail a request is filled from the log first: it takes as many records as its limits allow.
   if (!state.live && !reachedEnd(state) && wantsMore(state, step)) return undefined;
   const { boundary } = progress;
   if (boundary && comparePositions(boundary, oldest.position) < 0) progress.boundary = null;
@@ -94,7 +94,8 @@ function takeNew(state: State, step: Step, free: (slot: number) => boolean): Ent
   const file = gathering.by === 'file';
   const records = file ? gathering.records : Math.min(gathering.records, size.ceiling, paceOf(state));
   if (until) {
-    // It is all read first, so that the request is the same as before. Where nothing is in flight there is no room to wait for.
+    // All of it is read first, so that the request is the same as before. If no request is in flight, no memory will
+    // become free.
     if (
       state.flight.size > 0 &&
       state.readAt.sequence <= until.sequence &&
@@ -123,7 +124,7 @@ function isDue(state: State, { at }: Step, records: number, intervalMs: number, 
   if (state.window.count >= records) return true;
   if (reachedEnd(state)) return true;
   if (state.fileDueAt === undefined) {
-    // The age of the first record is the only thing that wall time says; a clock that was set must not say more than the interval.
+    // Wall time gives only the age of the first record; after a change of the clock the age must not exceed the interval.
     const age = Math.min(Math.max(0, at.now - arrivedAt), intervalMs);
     state.fileDueAt = at.monotonic + intervalMs - age;
   }
@@ -164,7 +165,7 @@ function begin(state: State, step: Step, entry: Entry): void {
 function mostOf(state: State, entry: Entry): number {
   if (state.gathering?.by === 'file') return entry.most;
   const { run, probed, size, trial } = state;
-  // Size was not the cause, but it may be by now: now and then a single record says whether the destination is back.
+  // Size was not the cause, but it may be now: from time to time a single record shows whether the destination is back.
   if (probed && run && run.tries % PROBE_EVERY === PROBE_EVERY - 1) return 1;
   const limits = Math.min(entry.most, size.ceiling, paceOf(state), (state.gathering as Taking).records);
   return trial ? Math.min(limits, TRIAL_RECORDS) : limits;
@@ -232,7 +233,7 @@ export function granted(state: State, step: Step, id: number): void {
   step.effects.push({ type: 'send', request: id, chunk: request.sent, tries: request.tries });
 }
 
-/** N3: takes back all that was not sent yet. */
+/** N3: takes back all unsent requests. */
 export function withdraw(state: State, step: Step, keepBlocks: boolean): void {
   for (const request of [...state.flight.values()]) {
     if (request.stage !== 'asking' && request.stage !== 'committing') continue;
@@ -243,7 +244,8 @@ export function withdraw(state: State, step: Step, keepBlocks: boolean): void {
 }
 
 /**
- * The destination is open. Where it takes records otherwise than the one before (files, lanes), what waits is read again.
+ * The destination is open. If it takes records in another way than the previous one (files, lanes), waiting records
+ * are read again.
  */
 export function opened(state: State, step: Step, ticket: number, gathering: Taking): void {
   if (ticket !== state.openTicket || state.open !== 'opening') return;

@@ -1,15 +1,15 @@
 import type { Outcome } from '../../destinations/contract.ts';
 
 /**
- * How many records a request may hold, learnt from what becomes of requests.
+ * How many records a request may hold, learnt from the results of requests.
  *
- *  Z1  A failure that may depend on size makes the next request smaller, down to one record, before anybody concludes that the
- *      receiver refuses.
- *  Z2  Nothing is learnt from a single record: when it fails as well, what was learnt on the way to it is forgotten.
- *  Z3  Success lets it grow again: at once while far below what failed, near it only now and then.
+ *  Z1  A failure that may depend on size makes the next request smaller, down to one record, before simstream concludes
+ *      that the receiver refuses.
+ *  Z2  A single record teaches nothing: if it fails as well, the limit learnt on the way to it is forgotten.
+ *  Z3  Success lets it grow again: at once while far below the failed size, near it only now and then.
  */
 export interface Size {
-  /** The most records of a request; Infinity: nothing is learnt. */
+  /** The most records of a request; Infinity: no limit is known. */
   ceiling: number;
   /** The largest request that was taken since the last that failed at or below it. */
   good: number;
@@ -17,13 +17,16 @@ export interface Size {
   failed: number;
   /** Requests in a row at the ceiling that were taken. */
   streak: number;
-  /** So many of them, and twice as many records are tried. */
+  /** After this many of them, twice as many records are tried. */
   patience: number;
 }
 
-/** A failed try costs a request, at worst one that times out: so not more than one in so many. */
+/** A failed try costs a request, at worst a timeout: so at most one in this many. */
 const PATIENCE = 64;
-/** Each failed try of more doubles it, up to here: a limit that never moves is then tried once in a thousand requests. */
+/**
+ * Each failed try of a larger request doubles it, up to this: a limit that never moves is then tried once in a
+ * thousand requests.
+ */
 const MOST_PATIENCE = 1_024;
 
 export function newSize(): Size {
@@ -67,12 +70,12 @@ function isServerFault(status: number | undefined): boolean {
   return status !== undefined && (status >= 500 || status === 408);
 }
 
-/** A request of so many records failed in a way that may depend on size. */
+/** A request of this many records failed in a way that may depend on size. */
 export function sizeFailed(size: Size, records: number, divisor: number): void {
   if (records <= 1) return;
   size.streak = 0;
   if (size.good > 0 && records > size.good) {
-    // More was tried than what is known to work: back to that.
+    // The request was larger than the size that is known to work: back to that size.
     size.ceiling = size.good;
     if (records < size.failed || size.failed === Number.POSITIVE_INFINITY)
       size.patience = Math.min(2 * size.patience, MOST_PATIENCE);
@@ -84,8 +87,8 @@ export function sizeFailed(size: Size, records: number, divisor: number): void {
 }
 
 /**
- * A request was taken.
- * @param most what the connector asks for at most
+ * A request was accepted.
+ * @param most the most records that the connector asks for
  */
 export function sizeSucceeded(size: Size, records: number, most: number): void {
   if (size.ceiling === Number.POSITIVE_INFINITY) return;

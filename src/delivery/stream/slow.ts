@@ -2,10 +2,10 @@ import type { Actor } from './events.ts';
 import type { State, Step } from './state.ts';
 
 /**
- * Says what a request waits for that takes long: a receiver that neither fails nor answers, or memory that others use.
+ * Says why a slow request waits: for a receiver that neither fails nor answers, or for memory that others use.
  *
- *  Q1  A request that is older than `SLOW_MS` is looked at, and again that often until it is over.
- *  Q2  One timer looks after all requests of a stream: it goes off at most that often, however many there are.
+ *  Q1  A request that is older than `SLOW_MS` is checked, and again at this interval until it ends.
+ *  Q2  One timer serves all requests of a stream: it fires at most that often, however many requests are in flight.
  */
 
 /** People who look at a stream that hangs see why within two seconds; most receivers answer well before. */

@@ -18,9 +18,12 @@ import { Window } from './window.ts';
 /** See the head of machine.ts. */
 export type Phase = 'loading' | 'running' | 'paused' | 'error' | 'stopping' | 'ended';
 
-/** What a machine runs over. The live job of a stream, a replay and a take-over differ in nothing else. */
+/** The range of a machine. The live job of a stream, a replay and a take-over differ in nothing else. */
 interface Job {
-  /** The first position that is not part of it; undefined: it goes on for ever. One that the log has not reached is met with the next block of the stream's. */
+  /**
+   * The first position behind it; undefined: it has no end. An end that the log has not reached comes with the next
+   * block of the stream.
+   */
   readonly until: Position | undefined;
   /** undefined: as fast as the destination takes them. */
   readonly recordsPerSecond: number | undefined;
@@ -37,7 +40,7 @@ export interface SideJob extends Job {
   readonly filters: readonly Json[] | undefined;
   /** Filters that a record must pass as well. */
   readonly also?: readonly Json[];
-  /** Whether the job runs, while the stream does. Missing: it does. */
+  /** Whether the job runs while the stream does. Missing: true. */
   readonly desired?: 'running' | 'paused';
   /** Grows with each restart of the job alone. */
   readonly generation?: number;
@@ -51,10 +54,10 @@ interface MachineSettings {
   readonly liveBytes: number;
 }
 
-/** Records that were taken and are to be sent before anything else of their lanes. */
+/** Taken records that go first in their lanes. */
 export interface Entry {
   readonly chunk: Chunk;
-  /** The selection with which these records were taken (`Wanted.selecting`): what is taken keeps it. */
+  /** The selection with which these records were taken (`Wanted.selecting`): taken records keep it. */
   readonly selecting: string;
   /** Not before this monotonic time. */
   readonly notBefore: number;
@@ -62,18 +65,18 @@ export interface Entry {
   readonly run: FailureRun | undefined;
   /** `successes` when a request with these records was first refused as a whole. */
   readonly refusedAt: number | undefined;
-  /** What was known about size before a request with these records first failed. */
+  /** The known size before a request with these records first failed. */
   readonly sizeBefore: Size | undefined;
-  /** The most records of it in a request: for files, of which nothing is learnt, and for a probe. */
+  /** The most records of it in a request: for files, whose size teaches nothing, and for a probe. */
   readonly most: number;
-  /** It goes out before a record that was refused twice: if it is taken, that record is to blame. */
+  /** It goes out before a record that was refused twice: if it is accepted, the refused record is the cause. */
   readonly isProbe?: boolean;
 }
 
-/** Records that are on their way. */
+/** Records in flight. */
 export interface Request {
   readonly id: number;
-  /** What it was made from; `sent` is its beginning. */
+  /** The entry that it was made from; `sent` is its beginning. */
   readonly entry: Entry;
   readonly sent: Chunk;
   readonly tries: number;
@@ -82,16 +85,16 @@ export interface Request {
   /** Monotonic ms; 0: not yet. */
   sentAt: number;
   stage: 'committing' | 'asking' | 'sent' | 'quarantining';
-  /** The retention has taken the blocks up to this sequence: what of them is not taken now has expired. */
+  /** The retention has removed the blocks up to this sequence: their records that are not accepted now have expired. */
   expiredThrough: number;
-  /** It is to end: its answer says what was taken, and nothing about the destination. */
+  /** It is being cancelled: its answer names the accepted records, and says nothing about the destination. */
   cancelled: boolean;
   refused: readonly Refused[];
-  /** Of the refused ones, those that count as refused in a row. */
+  /** The refused records that count as refused in a row. */
   rejected: number;
 }
 
-/** An estimate of what lies between the place up to which the log was read and `progress.countedTo`. */
+/** An estimate of the records between the place up to which the log was read and `progress.countedTo`. */
 interface Ahead {
   counts: HourCounts;
   /** No later than the arrival of the first that passes. */
@@ -106,20 +109,20 @@ export function noneAhead(): Ahead {
   return { counts: new HourCounts(), oldest: null, exact: true, unreadableTo: 0 };
 }
 
-/** A count under way. */
+/** A count in progress. */
 export interface Counting {
   readonly ticket: number;
-  /** What was ahead before a gap was met: what is not counted of it is lost. undefined: no gap. */
+  /** The records ahead before a gap was met: those that the count does not find are lost. undefined: no gap. */
   readonly lostFrom: HourCounts | undefined;
   /** What the gap has taken. */
   losing: Losing;
-  /** The records of it that were read, or arrived, since it began. */
+  /** Its records that were read, or arrived, since it began. */
   readonly counts: HourCounts;
-  /** Blocks that it is about went meanwhile: whether it counted them is not known. */
+  /** Some of its blocks expired meanwhile: whether it counted them is unknown. */
   shaken: boolean;
 }
 
-/** What the oldest request of a stream waits for, which takes long. */
+/** The reason why the oldest request of a stream takes long. */
 interface Slow {
   readonly request: number;
   /** For people, ms since the epoch. */
@@ -148,7 +151,7 @@ export interface State {
   live: boolean;
   readAt: Position;
   reading: boolean;
-  /** Of the read under way; an answer with another one is about a place that is no longer wanted. */
+  /** The id of the read in progress; an answer with another id is about a place that is no longer wanted. */
   readTicket: number;
   window: Window;
   readonly ledger: Ledger;
@@ -168,11 +171,11 @@ export interface State {
   size: Size;
   /** Failures of whole requests: the destination's. */
   run: FailureRun | undefined;
-  /** A single record failed in this run: size is not the cause. */
+  /** A single record failed in this run of failures: size is not the cause. */
   probed: boolean;
   /** Nothing is sent before this monotonic time. */
   waitUntil: number;
-  /** The destination refuses records one by one, and none was taken since. */
+  /** The destination refuses records one by one, and has accepted none since. */
   refusing:
     | {
         readonly at: number;
@@ -183,23 +186,23 @@ export interface State {
         readonly probe: boolean;
       }
     | undefined;
-  /** simstream itself, or the operator's part of it, does not work. */
+  /** simstream itself, or a part that the platform operator provides, does not work. */
   trouble: { readonly since: number; readonly tries: number; readonly cause: Cause } | undefined;
   /** A request takes long. */
   slow: Slow | undefined;
-  /** When it is looked for a request that takes long, monotonic ms; Infinity: none is under way. */
+  /** When slow requests are checked, monotonic ms; Infinity: none is in flight. */
   lookAt: number;
   rejectedInRow: number;
-  /** `successes` when a request was throttled as a whole, and held up its own lanes alone. */
+  /** `successes` when a request was throttled as a whole, and delayed only its own lanes. */
   throttledAt: number;
-  /** Requests of which something was taken. */
+  /** Requests with accepted records. */
   successes: number;
   fileDueAt: number | undefined;
   pacedUntil: number;
-  /** When requests to the destination before are cut short, monotonic ms; Infinity: there are none. */
+  /** When requests to the previous destination are cut off, monotonic ms; Infinity: none is in flight. */
   cutAt: number;
   wakeAt: number;
-  /** A trial is under way: the phase is running, and people see Error. See trial.ts. */
+  /** A trial is in progress: the phase is running, and people see Error. See trial.ts. */
   trial: boolean;
   /** When the next trial begins, monotonic ms; Infinity: none is planned. */
   trialAt: number;
@@ -208,11 +211,11 @@ export interface State {
   keepAfter: number;
   /** The waiting records free their memory when the event is handled. */
   lettingGo: boolean;
-  /** Something that is committed changed in this step. */
+  /** The progress changed in this step. */
   dirty: boolean;
 }
 
-/** What a step works with. */
+/** The data of a step. */
 export interface Step {
   readonly at: Moment;
   readonly effects: Effect[];
@@ -280,12 +283,12 @@ export function beginState({ settings, job, memory, wanted, progress, offeredFro
   };
 }
 
-/** The first block that is not part of the job; Infinity: it has no end. */
+/** The first block behind the job; Infinity: it has no end. */
 export function beyondOf({ job: { until } }: State): number {
   return until ? beyond(until) : Number.POSITIVE_INFINITY;
 }
 
-/** The first block that is not part of a range that ends here. */
+/** The first block behind a range that ends here. */
 export function beyond(until: Position): number {
   return until.sequence + (until.index > 0 ? 1 : 0);
 }
@@ -294,22 +297,22 @@ export function slotsOf({ gathering }: State): number {
   return gathering?.by === 'batch' && gathering.lanes ? SLOTS : 1;
 }
 
-/** While a destination fails as a whole, one request asks whether it is back. */
+/** While a destination fails as a whole, one request at a time checks whether it is back. */
 export function inFlightOf({ concurrency, trial, run }: State): number {
   return !concurrency || trial || run ? 1 : concurrency.limit;
 }
 
-/** Caught up, nothing waits, nothing in flight, running: all that is known of it stands in its document. */
+/** Caught up and running, with nothing waiting or in flight: its document has its whole state. */
 export function isIdle(state: State): boolean {
   return isLive(state) && nothingWaits(state);
 }
 
-/** Caught up, and nothing is in flight or to be sent. */
+/** Caught up, with nothing in flight or waiting. */
 export function nothingWaits({ phase, live, ledger, flight }: State): boolean {
   return phase === 'running' && live && ledger.empty && flight.size === 0;
 }
 
-/** Fed from the tail, and no failure: then the partition's watermark may say where it is. */
+/** Fed from the tail, without a failure: then the partition's watermark can stand for its position. */
 export function isLive(state: State): boolean {
   return state.phase === 'running' && state.live && !isFailing(state);
 }

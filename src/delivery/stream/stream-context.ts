@@ -15,7 +15,7 @@ import type { HeldBlocks } from './held-blocks.ts';
 import type { RetryPolicy } from './retry.ts';
 import type { SideJob, State } from './state.ts';
 
-/** What the engine keeps in memory of every data stream, idle ones included: as little as routing needs. */
+/** The data that the engine keeps in memory for every data stream, idle ones included: as little as routing needs. */
 export interface StreamSummary {
   readonly id: string;
   readonly organisationId: number;
@@ -39,7 +39,7 @@ export interface StreamSummary {
   readonly job?: SideJob;
 }
 
-/** What a stream, or a job of it, is called in delivery ids and where memory is shared out. */
+/** The name of a stream, or of a job of it, in delivery ids and in the shares of memory. */
 export function nameOf({ id, job }: StreamSummary): string {
   return job ? `${id}.${job.name}` : id;
 }
@@ -78,7 +78,7 @@ export interface Attempt {
   readonly latencyMs: number;
   readonly tries: number;
   readonly outcome: Outcome;
-  /** The request that says most about it, where one was noted. */
+  /** Its most informative request, if one was noted. */
   readonly exchange?: Exchange | undefined;
 }
 
@@ -94,29 +94,29 @@ export interface MemoryBudgets {
   /** Bytes in flight of healthy streams, and of those whose last request failed; by organisation and stream. */
   readonly healthy: Shares;
   readonly failing: Shares;
-  /** Blocks whose records wait. */
+  /** Blocks with waiting records. */
   readonly waiting: HeldBlocks;
 }
 
-/** What has become of a destination that was to be opened. `actor`: who must act; missing, the customer. */
+/** The result of opening a destination. `actor`: who must act; missing: the customer. */
 export type Opening =
   | {
       readonly type: 'open';
       readonly destination: Destination;
       readonly gathering: Gathering;
-      /** What its oldest call waits for at this moment, in words; undefined: none is under way. */
+      /** The reason why its oldest call waits at this moment, in words; undefined: no call is in flight. */
       readonly waitsFor?: () => string | undefined;
     }
   | { readonly type: 'failed'; readonly cause: Cause; readonly actor?: Actor };
 
-/** Everything the driver of a stream needs of the world; handed in by the partition runner. */
+/** Everything that the driver of a stream needs; the partition runner provides it. */
 export interface StreamContext {
   readonly partition: number;
   /** Without it nothing is sent: another node may run the partition by now. */
   readonly permit: Permit;
   readonly log: RecordLog;
   readonly clock: Clock;
-  /** Wall time by which hours of the ledger are closed, see believed-time.ts. */
+  /** Wall time for closing hours of the ledger, see believed-time.ts. */
   readonly timeOfHours: () => number;
   readonly random: Random;
   readonly settings: DeliverySettings;
@@ -124,7 +124,7 @@ export interface StreamContext {
   dispatched(): number;
   /** Which organisations of a block this stream gets: `all` or their ordinals; undefined: none. */
   coverage(stream: StreamSummary, block: Block): 'all' | readonly number[] | undefined;
-  /** The stream's documents, none older than what the driver was last told; undefined: deleted, or `stop` aborted. */
+  /** The stream's documents, none older than the driver's last notification; undefined: deleted, or `stop` aborted. */
   load(stop: AbortSignal): Promise<StreamDocuments | undefined>;
   open(document: DataStreamDocument): Promise<Opening>;
   readonly budgets: MemoryBudgets;
@@ -141,7 +141,7 @@ export interface StreamContext {
   quarantine(stream: StreamSummary, records: readonly QuarantinedRecord[]): Promise<QuarantineOutcome>;
   attempted(attempt: Attempt): void;
   stateChanged(stream: StreamSummary, change: StateEffect): void;
-  /** The retention took records, or they were lost. */
+  /** The retention removed records, or they were lost. */
   expired(stream: StreamSummary, records: number): void;
   /** A stream sends fewer requests at a time from now on. */
   lowered(by: Limiting): void;

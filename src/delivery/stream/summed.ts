@@ -6,19 +6,19 @@ import { UsageSums, viewOf } from '../../records/usage-sums.ts';
 /** The sums of an hour of the ledger, by an arrival in it. */
 type SumsAt = (arrivedAt: number) => UsageSums;
 
-/** Usage that a destination took. */
+/** Usage that a destination accepted. */
 export interface TakenUsage {
   addTo(sumsAt: SumsAt): void;
 }
 
-/** Sums over the usage records of one request, by the arrival of their blocks. What is not taken is not read. */
+/** Sums over the usage records of one request, by the arrival of their blocks. Unaccepted records are not read. */
 export class Summed {
-  /** Of a batch: what was sent. */
+  /** For a batch: the sent records. */
   #sent: readonly Segment[] = [];
   /** Of a file, whose blocks are in memory only while they are written: by arrival. */
   #written: Map<number, UsageSums> | undefined;
 
-  /** The request begins (anew) with these records. */
+  /** The request begins (again) with these records. */
   begin(segments: readonly Segment[]): void {
     this.#sent = segments;
     this.#written = undefined;
@@ -36,7 +36,7 @@ export class Summed {
     addSegment(sums, segment);
   }
 
-  /** @returns undefined: nothing was taken */
+  /** @returns undefined: no record was accepted */
   of(outcome: Outcome | { readonly type: 'gone' | 'moved' }): TakenUsage | undefined {
     if (outcome.type === 'delivered') return { addTo: (sumsAt) => this.#addAll(sumsAt) };
     if (outcome.type !== 'partial') return undefined;
@@ -49,7 +49,7 @@ export class Summed {
     if (this.#written) for (const [arrivedAt, sums] of this.#written) sumsAt(arrivedAt).add(sums);
   }
 
-  /** @param left indexes of those that were not taken */
+  /** @param left indexes of the records that were not accepted */
   #addTaken(sumsAt: SumsAt, left: ReadonlySet<number>): void {
     let first = 0;
     for (const segment of this.#sent) {
@@ -68,7 +68,7 @@ interface Known {
 }
 
 /**
- * What was summed of a block last, as long as the block is in memory: the streams of an organisation get the same records, and
+ * The last sums over a block, as long as the block is in memory: the streams of an organisation get the same records, and
  * a hundred of them would sum them up a hundred times.
  */
 const known = new WeakMap<Block, Known[]>();

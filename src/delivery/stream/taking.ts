@@ -1,17 +1,17 @@
 import type { Gathering } from '../../destinations/contract.ts';
 import type { DeliveryWishes } from '../../registry/data-stream.ts';
 
-/** How a stream's requests are made: what the connector takes, and what the owner of the stream wants of it. */
+/** How a stream's requests are made: the limits of the connector, and the wishes of the stream's owner. */
 export type Taking = Gathering & {
   readonly recordsPerSecond?: number;
   readonly requestsPerSecond?: number;
-  /** Batches wait for so many records, at most so long. */
+  /** Batches wait for this many records, at most this long. */
   readonly wait?: { readonly records: number; readonly ms: number };
 };
 
-/** Requests of different devices in flight, if nobody says how many. */
+/** Requests of different devices in flight, by default. */
 const USUAL_IN_FLIGHT = 4;
-/** How long a batch waits for `minRecords`, if nobody says how long. */
+/** How long a batch waits for `minRecords`, by default. */
 const USUAL_WAIT_MS = 10_000;
 
 export function takingOf(gathering: Gathering, wishes: DeliveryWishes | undefined): Taking {

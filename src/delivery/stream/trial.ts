@@ -7,21 +7,22 @@ import { enter, WORDS } from './words.ts';
  * A stream in Error tries by itself where its owner wants it (`auto_restart`).
  *
  *   error   → trial    its time has come: the phase is running, and people still see Error
- *   trial   → running  the destination took records, or judged single records where that was not the cause of the Error
+ *   trial   → running  the destination accepted records, or judged single records although that was not the cause of the
+ *                      Error
  *   trial   → error    anything else: the next trial comes after a longer pause
  *
- *  T1  A trial sends one request with a few records. Whatever becomes of it, they keep their place.
+ *  T1  A trial sends one request with a few records. They keep their place with every result.
  *  T2  When the next trial is due is committed with the Error, so it survives restarts and moves of the partition.
  *  T3  An Error that only a person can end, such as a full quarantine, is not tried.
  */
 
-/** Records of a trial: enough to meet one that can be taken, few enough to cost a broken destination nothing. */
+/** Records of a trial: enough to include an acceptable one, few enough to cost a broken destination nothing. */
 export const TRIAL_RECORDS = 10;
 /** A clock that was set must not put a trial off for longer than this, ms. */
 const LONGEST_WAIT_MS = 24 * 3_600_000;
 
 export interface Ending {
-  /** What the destination asked for (Retry-After), ms. */
+  /** The pause that the destination asked for (Retry-After), ms. */
   readonly atLeastMs?: number;
   /** Only a person can end the Error. */
   readonly onlyPerson?: true;
@@ -104,9 +105,9 @@ export function tryNow(state: State, step: Step): void {
   state.dirty = true;
 }
 
-/** T1: something was taken. */
+/** T1: a record was accepted. */
 export function recovered(state: State, step: Step): void {
-  // Of a stream that is stopping the next holder finds out.
+  // If the stream is stopping, the next holder finds out.
   if (!state.trial || state.phase !== 'running') return;
   enter(state, step, 'running', WORDS.running.say(), true);
 }

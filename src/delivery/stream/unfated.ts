@@ -1,11 +1,11 @@
 import type { Selection } from '../../filters/selection.ts';
 import { clip, complement, runsOf, subtract } from './ranges.ts';
 
-/** Which indexes of a block have a fate or are taken already, or are no part of the job. */
+/** The indexes of a block that already have a fate, are taken, or are not part of the job. */
 export interface Except {
   /** Before it, every record has a fate. */
   readonly from: number;
-  /** What lies from here on is not part of the job; Infinity: all is. */
+  /** Records from here on are not part of the job; Infinity: all are. */
   readonly until: number;
   /** Ranges that have a fate, or are taken. Ascending, never touching another within the same array. */
   readonly ranges: readonly ArrayLike<number>[];
@@ -16,9 +16,9 @@ const EMPTY = new Uint32Array();
 
 /** The records of a block that have no fate yet. */
 interface Unfated {
-  /** Runs of those that pass. */
+  /** Runs of the passing records. */
   readonly passing: Uint32Array;
-  /** Runs of the others of the stream's organisations. */
+  /** Runs of the other records of the stream's organisations. */
   readonly skipped: Uint32Array;
 }
 

@@ -8,7 +8,7 @@ export interface Waiting {
   readonly runs: Uint32Array;
   readonly starts: Uint32Array | undefined;
   readonly ends: Uint32Array | undefined;
-  /** Shared by the lanes that wait for records of the block; undefined where the block is read again for the send. */
+  /** Shared by the lanes that wait for records of the block; undefined if the block is read again for the send. */
   hold: Hold | undefined;
   /** Of a block that is read again. */
   mark: number | undefined;
@@ -34,13 +34,13 @@ export interface Lane {
   rank: number;
 }
 
-/** What a request may still take. */
+/** The remaining limits of a request. */
 export interface Room {
   records: number;
   bytes: number;
 }
 
-/** What the lane's next record is part of. Only while the lane has records. */
+/** The run of the lane's next record. Only while the lane has records. */
 export function headOf(lane: Lane): Waiting {
   return lane.queue[lane.head] as Waiting;
 }

@@ -5,7 +5,7 @@ import type { Wanted } from './events.ts';
 import type { SideJob } from './state.ts';
 import type { StreamSummary } from './stream-context.ts';
 
-/** What of a data stream's documents the machine looks at. */
+/** The parts of a data stream's documents that the machine needs. */
 export function wantedOf(stream: StreamSummary): Wanted {
   const { desired, generation, revision, kind, relation, filters, job, former, autoRestart = false } = stream;
   const more = [...(job?.also ? [job.also] : []), ...(former ?? [])];
@@ -18,7 +18,7 @@ export function wantedOf(stream: StreamSummary): Wanted {
   };
 }
 
-/** A summary as the document has it, where that is newer than what the watch has told. */
+/** The summary of the document, if it is newer than the one from the watch. */
 export function withDocument(
   stream: StreamSummary,
   document: DataStreamDocument,
@@ -44,7 +44,7 @@ export function besideLive(stream: StreamSummary, job: SideJob): StreamSummary {
   };
 }
 
-/** Equal texts: the destination is reached and asked in the same way. A restart begins anew. */
+/** Equal texts: the destination is reached and asked in the same way. A restart changes the text. */
 export function destinationText(document: DataStreamDocument): string {
   const { sealedCredentials, connectionType, format, delivery = null, privacy, generation } = document;
   const way = [sealedCredentials, connectionType, format, delivery, ...(privacy ? [privacy] : [])];
@@ -56,7 +56,7 @@ export function isElsewhere(before: string, after: string): boolean {
   return before.slice(before.indexOf(' ')) !== after.slice(after.indexOf(' '));
 }
 
-/** The filter of the stream, and that of its job where it has one. */
+/** The filter of the stream, joined with that of its job if it has one. */
 export function filterOf({ filters, job }: StreamSummary): CompiledFilter {
   const own = compileFilter(filters);
   return job?.also ? bothFilters(own, compileFilter(job.also)) : own;

@@ -16,7 +16,7 @@ import {
   type Waiting,
 } from './waiting.ts';
 
-/** What a chunk may hold. */
+/** The limits of a chunk. */
 interface Limits {
   readonly records: number;
   readonly bytes: number;
@@ -24,9 +24,12 @@ interface Limits {
   readonly until: Position | undefined;
 }
 
-/** Bytes of memory of what waits of a block that is not in memory: an estimate, so that even those are bounded. */
+/**
+ * Bytes of memory for the waiting records of a block that is not in memory: an estimate, so that even those are
+ * bounded.
+ */
 const WAITING_BYTES = 64;
-/** Up to so many records are found one by one. */
+/** Up to this many records are found one by one. */
 const FEW = 4;
 
 /**
@@ -81,7 +84,7 @@ export class Window {
     return this.#keepBlocks;
   }
 
-  /** What `held` grows by with a block. */
+  /** The growth of `held` by a block. */
   weight(block: Block): number {
     return this.#keepBlocks ? block.heldBytes : WAITING_BYTES;
   }
@@ -91,7 +94,7 @@ export class Window {
     return (this.#lanes[slot] as Lane).count;
   }
 
-  /** The first record that waits, and when it arrived; undefined when none does. */
+  /** The first waiting record, and its arrival; undefined when none waits. */
   get oldest(): { readonly position: Position; readonly arrivedAt: number } | undefined {
     const lane = this.#order.first;
     if (!lane) return undefined;
@@ -100,9 +103,9 @@ export class Window {
   }
 
   /**
-   * Adds records of a block, which lies behind all that wait.
+   * Adds records of a block, which lies behind all waiting ones.
    * @param runs pairs of indexes; not empty
-   * @param parked lanes that are held up: their records take no memory until they are sent
+   * @param parked waiting lanes: their records take no memory until they are sent
    */
   push(sequence: number, block: Block, runs: Uint32Array, parked: (slot: number) => boolean): void {
     const hold: Hold | undefined = this.#keepBlocks ? { block, lanes: 0 } : undefined;
@@ -144,11 +147,11 @@ export class Window {
     lane.count += count;
     this.#count += count;
     this.#bytes += bytes;
-    // Behind what waits in it, so its place changes only if nothing did.
+    // Behind its waiting records, so its rank changes only if it had none.
     if (lane.rank < 0) this.#order.changed(lane);
   }
 
-  /** A lane is held up: its records are read again when it is sent, and take no memory until then. */
+  /** A lane has to wait: its records are read again when it is sent, and take no memory until then. */
   park(slot: number): void {
     const lane = this.#lanes[slot] as Lane;
     for (let at = lane.head; at < lane.queue.length; at++) {
@@ -184,7 +187,7 @@ export class Window {
     return spans.sort((a, b) => a.sequence - b.sequence || a.from - b.from);
   }
 
-  /** The same for few records: putting hundreds of lanes in order for one record would cost more than all else that it needs. */
+  /** The same for few records: ordering hundreds of lanes for one record would cost more than the rest of its work. */
   #takeOneByOne(
     room: Room,
     until: Position | undefined,
@@ -221,8 +224,8 @@ export class Window {
   }
 
   /**
-   * Takes out what waits of blocks up to `through`, without sending it.
-   * @returns how many records those were, and when the last of them arrived
+   * Removes the waiting records of blocks up to `through`, without sending them.
+   * @returns their number, and the arrival of the last one
    */
   discard(through: number): { readonly records: number; readonly spans: readonly Span[] } {
     let records = 0;
@@ -246,7 +249,7 @@ export class Window {
     return { records, spans };
   }
 
-  /** Forgets all that waits, and gives its memory back. */
+  /** Forgets all waiting records, and frees their memory. */
   clear(): void {
     for (const lane of this.#lanes) {
       for (let at = lane.head; at < lane.queue.length; at++) {

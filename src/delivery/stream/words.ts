@@ -3,8 +3,8 @@ import type { Actor } from './events.ts';
 import type { State, Step } from './state.ts';
 
 /**
- * The state of a data stream in plain words: what it waits for, since when, and who must act. The one source of what the API
- * shows, the history keeps, and docs/states.md lists.
+ * The state of a data stream in plain words: the reason of a wait, its start, and who must act. The API, the history
+ * and docs/states.md all use these texts.
  */
 export interface Words {
   readonly state: StreamState;
@@ -123,7 +123,7 @@ const EXITS: Record<StreamState, readonly StreamState[]> = {
 
 /**
  * Changes the state that people see; the history keeps it.
- * @param byItself nobody has asked for it: a stream in Error has tried, and its destination takes records again
+ * @param byItself a stream in Error has tried by itself, and its destination accepts records again
  */
 export function enter(
   state: State,
@@ -146,9 +146,9 @@ export function enter(
   step.effects.push({ type: 'state', state: to, message, from, byItself });
 }
 
-/** Says what a running stream waits for. */
+/** Says why a running stream waits. */
 export function say(state: State, step: Step): void {
-  // Of a trial only what the destination takes changes what people see.
+  // During a trial, only accepted records change the state that people see.
   if (state.phase !== 'running' || state.trial) return;
   const { words, since, cause } = waitingFor(state);
   const message = words.say(since === undefined ? '' : new Date(since).toISOString(), cause, '');

@@ -60,7 +60,7 @@ export interface Activity {
   of(organisationId: number, streamId: string): Promise<StreamActivity>;
   /** Request and answer of an attempt, while they are kept. */
   exchange(organisationId: number, streamId: string, attempt: string): Exchange | undefined;
-  /** Writes the changes since the last time. */
+  /** Writes the changes since the last write. */
   persist(): Promise<void>;
   /** Writes the activity of a partition's streams and forgets it: another node continues with these streams. */
   release(partition: number): Promise<void>;

@@ -9,7 +9,7 @@ import type { Json } from '../../registry/registry.ts';
 import { coverage } from '../partition/routing.ts';
 import type { StreamSummary } from '../stream/stream-context.ts';
 
-/** Blocks per read; other work gets its turn between two reads. Only their indexes are looked at. */
+/** Blocks per read; other work gets its turn between two reads. Only their indexes are read. */
 const STEP = { blocks: 32, bytes: 4 * 2 ** 20 };
 /** A person waits for the answer, and other calls wait for the reads. */
 const LONGEST_MS = 3_000;

@@ -12,7 +12,7 @@ import { coverage } from '../partition/routing.ts';
 import type { StreamSummary } from '../stream/stream-context.ts';
 import { blocksBackwards } from './backwards.ts';
 
-/** Which of the events that are still kept are wanted. */
+/** The wanted events among the kept ones. */
 export interface EventsQuery {
   readonly organisationId: number;
   readonly relation: 1 | 2 | 3;
@@ -31,7 +31,7 @@ export interface EventsQuery {
 export interface EventsFound {
   /** The events' own texts, the one that arrived last first. */
   readonly events: readonly string[];
-  /** Events that match, with those that are skipped; undefined: there are too many blocks to count them all. */
+  /** The number of matching events, with the skipped ones; undefined: the log has too many blocks to count them all. */
   readonly total: number | undefined;
   /** Whether all events that are to be skipped were skipped. */
   readonly skipped: boolean;
@@ -40,8 +40,8 @@ export interface EventsFound {
 }
 
 /**
- * Blocks and milliseconds that one call takes at most: people wait for it, and other calls go on beside it. What it did not
- * reach is a call of its own, from `next` on.
+ * Blocks and milliseconds that one call takes at most: people wait for it, and other calls go on beside it. The next
+ * call continues from `next`.
  */
 const MOST_BLOCKS = 4_096;
 const LONGEST_MS = 2_000;
@@ -124,7 +124,7 @@ class Page {
       for (let index = (runs[run + 1] as number) - 1; index >= (runs[run] as number); index--) {
         if (before?.sequence === sequence && index >= before.index) continue;
         if (this.#full && !timed) {
-          // All that is left of the run only counts.
+          // The rest of the run is only counted.
           this.#matched += index - (runs[run] as number) + 1;
           break;
         }

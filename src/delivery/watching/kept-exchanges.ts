@@ -58,7 +58,7 @@ export class KeptExchanges {
   }
 }
 
-/** What a person reads of one stream. */
+/** As many as a person reads for one stream. */
 export const PER_STREAM = 10;
 /** About 16 MB: the requests of two thousand attempts. */
 const MOST_CHARACTERS = 8 * 2 ** 20;

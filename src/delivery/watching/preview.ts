@@ -14,7 +14,7 @@ import type { StreamSummary } from '../stream/stream-context.ts';
 import { blocksBackwards } from './backwards.ts';
 import { sendSingle } from './single-record.ts';
 
-/** A data stream that does not exist: what it would deliver of the records that are there. */
+/** The preview of a data stream that does not exist: the kept records that it would deliver. */
 export interface PreviewStream {
   readonly organisationId: number;
   readonly kind: RecordKind;
@@ -27,7 +27,7 @@ export interface Preview {
   readonly hours: readonly { readonly hour: number; readonly records: number; readonly matched: number }[];
   /** Texts of the newest records that match, newest first. */
   readonly samples: readonly string[];
-  /** false: there was too much to look at all of it; the oldest hours are missing or not complete. */
+  /** false: not all records could be read; the oldest hours are missing or not complete. */
   readonly complete: boolean;
   /** The newest record that matches, alone in a block. */
   readonly newest: Block | undefined;
@@ -42,7 +42,7 @@ const LONGEST_MS = 4_000;
 /** Bytes of samples together; the first sample is shown whatever its size. */
 const MOST_BYTES = 2 ** 20;
 
-/** Reads the records of the last 24 hours from the newest to the oldest, as far as a preview may. */
+/** Reads the records of the last 24 hours from the newest to the oldest, within the limits of a preview. */
 export async function readPreview(
   { log, tree, clock }: { readonly log: RecordLog; readonly tree: OrganisationTree; readonly clock: Clock },
   stream: PreviewStream,
@@ -102,7 +102,7 @@ class Counts {
     }
   }
 
-  /** @returns whether there is room for more */
+  /** @returns whether more samples fit */
   #sample(block: Block, at: number): boolean {
     if (this.#samples.length === PREVIEW_SAMPLES) return false;
     try {
@@ -134,7 +134,7 @@ class Counts {
 
 /**
  * The request that the destination would make for a record, masked and cut; undefined where the connector makes none that it
- * shows, or logs in before it. The destination must be open with a way out that lets nothing out.
+ * shows, or logs in before it. The destination must be open with an egress that sends nothing.
  */
 export async function requestOf(
   destination: Destination,

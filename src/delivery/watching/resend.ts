@@ -15,8 +15,8 @@ export interface ResendResult {
 
 /**
  * Sends quarantined records again, one by one and in the order of the log, because the destination refused each on its own.
- * An accepted record leaves the quarantine before the next one is sent. This bypasses the stream's cursor and moves nothing
- * else.
+ * An accepted record leaves the quarantine before the next one is sent. This bypasses the stream's cursor and changes
+ * nothing else.
  */
 export async function resendQuarantined(
   registry: Registry,
@@ -46,7 +46,7 @@ export async function resendQuarantined(
       id,
       cause: causeOf(outcome) ?? { code: 'unknown', message: 'The destination did not accept the record.' },
     });
-    // The destination as a whole has a fault: the next record would meet the same.
+    // The destination as a whole has a fault: the next record would meet it, too.
     if (outcome.type === 'platform') return { delivered, failed, fault: outcome.cause };
     if (outcome.type === 'retry' || outcome.type === 'refused') break;
   }

@@ -15,7 +15,7 @@ export interface TestRecordResult {
   readonly cause?: Cause;
   readonly remoteStatus?: number;
   readonly durationMs: number;
-  /** What was sent and answered. */
+  /** The request and the answer. */
   readonly exchange?: Exchange;
 }
 
