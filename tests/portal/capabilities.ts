@@ -4,11 +4,14 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { Webhook } from 'standardwebhooks';
 import { buildPortal } from '../../scripts/build-portal.ts';
+import { usageWebhook } from '../support/api-client.ts';
 import { chromiumFor } from '../support/browser.ts';
+import { OPERATOR_TOKEN } from '../support/node-process.ts';
 import { go } from '../support/portal-views.ts';
 import { explainFailure, noticed, openWindow, signIn } from '../support/portal-window.ts';
 import { event, type PortalWorld, startPortalWorld } from '../support/portal-world.ts';
 import { type Receiver, startReceiver } from '../support/receiver.ts';
+import { UsageRecords } from '../support/usage-records.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const ORGANISATION = 7;
@@ -310,6 +313,35 @@ export function capabilityTests(): void {
         assert.equal(file.suggestedFilename(), name);
         assert.match(readFileSync(await file.path(), 'utf8'), content);
       }
+    });
+
+    test('the ledger of usage has sums, and fits into every window', async (t) => {
+      if (!browser) return t.skip();
+      const usage = await world.api.createStream(
+        token,
+        usageWebhook('Usage', `${world.receiver.url}/u`, 100),
+      );
+      const records = JSON.parse(new UsageRecords(ORGANISATION).batch(0, 50).toString()) as object[];
+      const path = '/operator/v1/records/usage';
+      assert.equal((await world.api.call('POST', path, OPERATOR_TOKEN, records)).status, 202);
+      // The page reads it only now and then.
+      await waitFor('all are delivered', async () => {
+        const { progress } = await world.api.stream(token, usage);
+        return progress.delivered === 50 || undefined;
+      });
+      const usual = page.viewportSize();
+      await go(page, `/data-streams/${usage}?tab=ledger`);
+      await page.getByText('50 records arrived, 50 of them were delivered. It adds up.').waitFor();
+      for (const width of [360, 768, 1024, 1440]) {
+        await page.setViewportSize({ width, height: 900 });
+        await page.getByText('EUR Data').first().waitFor();
+        const sideways = () =>
+          page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
+        await waitFor(`no overflow at ${width} px`, async () => (await sideways()) === 0 || undefined);
+      }
+      if (usual) await page.setViewportSize(usual);
+      const gone = await world.api.call('DELETE', `/api/v2/data_stream/${usage}`, token);
+      assert.equal(gone.status, 202, gone.text);
     });
 
     test('notifications: a receiver is set, tested and removed', async (t) => {

@@ -10,7 +10,7 @@ export const EVENT_WORDS: readonly {
   readonly label: string;
   readonly help: string;
 }[] = [
-  { event: 'error', label: 'Error', help: 'A data stream stops and needs a person' },
+  { event: 'error', label: 'Error', help: 'A data stream goes to Error and delivers nothing any more' },
   { event: 'recovered', label: 'Recovery', help: 'A data stream that was in Error delivers again' },
   {
     event: 'expiring',

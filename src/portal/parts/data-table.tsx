@@ -1,4 +1,5 @@
 import { Table } from '@mantine/core';
+import { useMediaQuery } from '@mantine/hooks';
 import type { ReactNode } from 'react';
 
 interface Column<R> {
@@ -10,8 +11,13 @@ interface Column<R> {
   readonly right?: boolean;
 }
 
+/** Windows in which a table lies off the screen: of some columns, and of more than MANY. */
+const NARROW = '(max-width: 620px)';
+const NARROW_FOR_MANY = '(max-width: 1000px)';
+const MANY = 7;
+
 /**
- * A table that becomes a stack of entries where the window is narrow: then each value has its column's name beside it, and
+ * A table that becomes a stack of entries where the window is too narrow for its columns: then each value has its column's name beside it, and
  * nothing lies off the screen. Its roles are written out, because browsers forget them when rows are drawn as blocks.
  */
 export function DataTable<R>({
@@ -25,8 +31,11 @@ export function DataTable<R>({
   readonly rows: readonly R[];
   readonly keyOf: (row: R) => string | number;
 }) {
+  const stacked = useMediaQuery(columns.length > MANY ? NARROW_FOR_MANY : NARROW, false, {
+    getInitialValueInEffect: false,
+  });
   return (
-    <Table className="stacking" role="table" aria-label={label}>
+    <Table className={stacked ? 'stacking stacked' : 'stacking'} role="table" aria-label={label}>
       <Table.Thead role="rowgroup">
         <Table.Tr role="row">
           {columns.map(({ name, head, right }) => (

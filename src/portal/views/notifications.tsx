@@ -85,7 +85,7 @@ function Receiver({ stored }: { readonly stored: Notification }) {
               canGenerate={canWrite}
             />
             <fieldset className="plain">
-              <Text component="legend" size="sm" fw={500} mb="xs">
+              <Text component="legend" size="sm" fw={600} mb="xs">
                 Events to be notified of
               </Text>
               <Stack gap="xs">
