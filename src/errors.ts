@@ -30,6 +30,7 @@ export const ERRORS = {
   Busy: { code: 9003, status: 503, message: 'The node cannot keep up; try again later.' },
   Internal: { code: 9004, status: 500, message: 'Something failed inside simstream.' },
   MethodNotAllowed: { code: 9005, status: 405, message: 'The path does not take this method.' },
+  PreconditionFailed: { code: 9006, status: 412, message: 'It was changed since it was read.' },
 } as const satisfies Record<string, { code: number; status: number; message: string }>;
 
 export type ErrorToken = keyof typeof ERRORS;

@@ -14,6 +14,7 @@ const SECURITY_HEADERS: Headers = [
 
 /** Headers that a page of another origin may read: those of lists and of creation. */
 const EXPOSED_HEADERS = [
+  'ETag',
   'Link',
   'Location',
   'Retry-After',

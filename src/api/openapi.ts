@@ -93,6 +93,7 @@ function operation(route: Route, components: Components): object {
   const parameters = [
     ...parametersOf(route.params, 'path', components),
     ...parametersOf(route.query, 'query', components),
+    ...(route.ifMatch ? [IF_MATCH] : []),
   ];
   const body = requestBody(route, components);
   return {
@@ -195,6 +196,15 @@ function failures(route: Route): Record<string, object> {
 
 const RETRY_AFTER = { 'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' } } };
 
+const IF_MATCH = {
+  name: 'If-Match',
+  in: 'header',
+  required: false,
+  description:
+    'The `ETag` of an earlier answer: the change is made only if nobody has changed the data stream since. Without it the last change wins.',
+  schema: { type: 'string' },
+};
+
 /** Errors of every request, then those that follow from access, parameters and body, then those of the route. */
 export function errorsOf(route: Route): Set<ErrorToken> {
   const tokens = new Set<ErrorToken>();
@@ -210,6 +220,7 @@ export function errorsOf(route: Route): Set<ErrorToken> {
   if (route.access !== 'operator' && route.access !== 'public') {
     add('InvalidToken', 'TokenExpired', 'Forbidden');
   }
+  if (route.ifMatch) add('PreconditionFailed');
   if (!route.anyQuery) add('InvalidQueryCriteria');
   if ([route.query, route.params].some((schema) => schema && hasConstraints(schema))) {
     add('InvalidFormat', 'OutOfRange');

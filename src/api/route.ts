@@ -37,6 +37,8 @@ export interface Route {
   readonly body?: TSchema;
   /** Members of the body for which null means "none", and not "not given". */
   readonly nullMembers?: readonly string[];
+  /** The call takes the header If-Match, and refuses another version with PreconditionFailed. */
+  readonly ifMatch?: boolean;
   /** Named examples of the body. The page that tries the API fills in the first one, so it must work. */
   readonly bodyExamples?: BodyExamples;
   /** Only a call with a JSON body may be made without one when this is true; the handler then gets undefined. */

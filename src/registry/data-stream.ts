@@ -283,7 +283,12 @@ interface WatermarkDocument {
  * @param at ms since the epoch
  */
 export function takenOver(document: DataStreamDocument, by: string, at: number): DataStreamDocument {
-  return { ...document, desired: 'paused', takenOverBy: by, modified: new Date(at).toISOString() };
+  return { ...document, desired: 'paused', takenOverBy: by, modified: timeOfChange(document, at) };
+}
+
+/** The time of a change: later than the last one, also within a millisecond and when the clock was set back. @param now ms since the epoch */
+export function timeOfChange({ modified }: Pick<DataStreamDocument, 'modified'>, now: number): string {
+  return new Date(Math.max(now, Date.parse(modified) + 1)).toISOString();
 }
 
 /**

@@ -130,6 +130,29 @@ export function capabilityTests(): void {
       assert.equal((await shown()).auto_restart, false);
     });
 
+    test('a form does not undo what somebody else has changed since it was opened; the forms beside it go on', async (t) => {
+      if (!browser) return t.skip();
+      const renamed = { name: 'Renamed elsewhere' };
+      const { status } = await world.api.call('PATCH', `/api/v2/data_stream/${id}`, token, renamed);
+      assert.equal(status, 202);
+      const section = page.getByRole('region', { name: 'Name', exact: true });
+      await section.getByRole('textbox').fill('Renamed here');
+      const save = section.getByRole('button', { name: 'Rename' });
+      await save.click();
+      await section.getByText(/changed (this data stream meanwhile|since you read it)/).waitFor();
+      // The page has read the stream again: the other form knows its present version.
+      await page.getByRole('heading', { name: renamed.name }).waitFor();
+      await save.click();
+      await section.getByText(/Someone changed this data stream meanwhile/).waitFor();
+      const order = page.getByRole('region', { name: 'Order and pace' });
+      await order.getByRole('button', { name: 'Save order and pace' }).click();
+      await noticed(page, 'Order and pace are changed.');
+      await section.getByRole('textbox').fill(NAME);
+      const back = await world.api.call('PATCH', `/api/v2/data_stream/${id}`, token, { name: NAME });
+      assert.equal(back.status, 202);
+      await page.getByRole('heading', { name: NAME }).waitFor();
+    });
+
     test('privacy: the preview and the receiver do not get what is removed', async (t) => {
       if (!browser) return t.skip();
       const section = page.getByRole('region', { name: 'Privacy' });

@@ -10,6 +10,7 @@ import {
   STATUS_IDS,
   type StateChange,
   type StreamState,
+  timeOfChange,
 } from '../../registry/data-stream.ts';
 import { addStateChange } from '../../registry/history.ts';
 import type { Json, Registry } from '../../registry/registry.ts';
@@ -30,6 +31,7 @@ import { mustFitReplays } from './replay-view.ts';
 import { type DataStreamSchemas, Delivery } from './schema.ts';
 import { changeStream, findProgress, findStream, lookUpStream } from './store.ts';
 import { handOnPredecessors, onlyOnCreate, successorOf } from './take-over.ts';
+import { etagOf, type MustBeKnown } from './version.ts';
 import { iso, streamStatus } from './view.ts';
 
 type PatchBody = Static<DataStreamSchemas['patch']>;
@@ -65,11 +67,13 @@ export async function patchDataStream(
     identity,
     signal,
   }: Request<PatchBody | ((stored: DataStreamDocument) => PatchBody)>,
+  mustBeKnown: MustBeKnown = () => {},
 ): Promise<Answer> {
   const { registry, clock, verifyDestinations = true } = parts;
   const { organisationId } = identity;
   let entries: readonly HistoryEntry[] = [];
-  await changeStream(registry, organisationId, id, async (stored) => {
+  const changed = await changeStream(registry, organisationId, id, async (stored) => {
+    mustBeKnown(stored);
     const { state } = streamStatus(stored, await findProgress(registry, stored));
     const changes = readChanges(parts, typeof body === 'function' ? body(stored) : body, stored, state);
     if (changes.desired === 'running') await mustNotBeTakenOver(registry, stored);
@@ -83,14 +87,15 @@ export async function patchDataStream(
     const next = await withFormerKind(parts, stored, changed);
     entries = historyOf(stored, next, changes, restarted);
     if (isDeepStrictEqual(stored, next)) return undefined;
-    const now = iso(clock.now());
-    return { ...next, ...(isSameWay(stored, next) ? {} : { wayChanged: now }), modified: now };
+    const now = clock.now();
+    const way = isSameWay(stored, next) ? {} : { wayChanged: iso(now) };
+    return { ...next, ...way, modified: timeOfChange(stored, now) };
   });
   for (const change of entries) {
     const at = clock.now();
     await addStateChange(registry, organisationId, id, { at, ...change, actor: identity.actor });
   }
-  return { status: 202 };
+  return { status: 202, headers: { etag: etagOf(changed) } };
 }
 
 /**
@@ -233,9 +238,11 @@ function privacyInWords(privacy: RecordPrivacy | undefined): string {
 export async function restartDataStream(
   { registry, clock }: Pick<CreateParts, 'registry' | 'clock'>,
   { params: { id }, identity }: Request,
+  mustBeKnown: MustBeKnown,
 ): Promise<Answer> {
   const { organisationId, actor } = identity;
-  await changeStream(registry, organisationId, id, async (stored) => {
+  const changed = await changeStream(registry, organisationId, id, async (stored) => {
+    mustBeKnown(stored);
     const { state } = streamStatus(stored, await findProgress(registry, stored));
     if (state === 'paused') {
       await mustNotBeTakenOver(registry, stored);
@@ -245,11 +252,11 @@ export async function restartDataStream(
     if (state === 'pending') {
       throw new ApiError('InvalidState', 'The data stream is being started already; wait until it runs.');
     }
-    return { ...stored, generation: stored.generation + 1, modified: iso(clock.now()) };
+    return { ...stored, generation: stored.generation + 1, modified: timeOfChange(stored, clock.now()) };
   });
   const change = { at: clock.now(), state: 'running', message: 'Restarted.', actor } as const;
   await addStateChange(registry, organisationId, id, change);
-  return { status: 202 };
+  return { status: 202, headers: { etag: etagOf(changed) } };
 }
 
 /** Both would deliver the same records. Once the other one is deleted, this one may go on from its own place. */
@@ -267,15 +274,17 @@ async function mustNotBeTakenOver(registry: Registry, stored: DataStreamDocument
 export async function deleteDataStream(
   { registry, clock, forget }: Pick<CreateParts, 'registry' | 'clock' | 'forget'>,
   { params: { id }, identity: { organisationId } }: Request,
+  mustBeKnown: MustBeKnown = () => {},
 ): Promise<Answer> {
   const { document } = await findStream(registry, organisationId, id);
+  mustBeKnown(document);
   const by = document.takenOverBy && (await lookUpStream(registry, organisationId, document.takenOverBy));
   if (by && !(await findProgress(registry, by.document))) {
     const message = `Data stream ${by.document.id} is taking over from this one; try again in a moment.`;
     throw new ApiError('InvalidState', message);
   }
   if (by) await handOnPredecessors(registry, document, by.document.id);
-  await removeStream(registry, organisationId, id, clock.now());
+  await removeStream(registry, organisationId, id, clock.now(), mustBeKnown);
   await forget?.(organisationId, id);
   return { status: 202 };
 }

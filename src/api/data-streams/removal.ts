@@ -3,7 +3,7 @@ import { removeLedger } from '../../delivery/ledger/store.ts';
 import { quarantinePrefix } from '../../delivery/quarantine/document.ts';
 import { StoreUnavailable } from '../../errors.ts';
 import { noteChange } from '../../lib/call-cost.ts';
-import { historyKey, progressKey, streamKey } from '../../registry/data-stream.ts';
+import { type DataStreamDocument, historyKey, progressKey, streamKey } from '../../registry/data-stream.ts';
 import { noticesKey } from '../../registry/notification.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { REMOVAL, type RemovalDocument, removalKey } from '../../registry/removal.ts';
@@ -25,6 +25,7 @@ const GIVEN_UP_MS = 3_600_000;
  * Removes a stream, then everything that belongs to it. Only the first of several calls succeeds; the others get NotFound.
  * The stream goes first: the engine stops, and no reader sees a stream without its history.
  * @param now ms since the epoch
+ * @param mayBeRemoved throws if the stream must stay, in the version in which it would be removed
  * @throws ApiError NotFound; Busy when the stream could not be deleted
  */
 export async function removeStream(
@@ -32,9 +33,11 @@ export async function removeStream(
   organisationId: number,
   id: string,
   now: number,
+  mayBeRemoved: (stored: DataStreamDocument) => void = () => {},
 ): Promise<void> {
   for (;;) {
     const { document, revision } = await findStream(registry, organisationId, id);
+    mayBeRemoved(document);
     const removal = { partition: document.partition, organisationId, id, at: now };
     wasStored(await REMOVAL.put(registry, removalKey(removal), removal));
     if (!wasStored(await registry.delete(streamKey(organisationId, id), revision))) continue;

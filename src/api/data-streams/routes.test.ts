@@ -59,6 +59,7 @@ describe('create', () => {
       auto_restart: true,
       created: '2026-01-01T00:00:00.000Z',
       modified: '2026-01-01T00:00:00.000Z',
+      etag: '"mjuohs00"',
       last_error: null,
       retrying: null,
       progress: {

@@ -10,12 +10,15 @@ import { dataStreamLookupRoutes } from './lookups.ts';
 import { dataStreamPlatformRoute, type PlatformParts } from './platform.ts';
 import { DataStreamParameters, dataStreamSchemas } from './schema.ts';
 import { findProgress, findStream, listProgress, listStreams, type StoredStream } from './store.ts';
+import { etagOf, readIfMatch } from './version.ts';
 import { iso, showDataStream, showState } from './view.ts';
 
 export type DataStreamParts = CreateParts & PlatformParts & NodesParts;
 
 const PATH = '/api/v2/data_stream';
 const base = { tags: ['Data Streamer'] } as const;
+
+const ETAG = { ETag: 'The version of what people have set, for `If-Match` of a change.' };
 
 const HistoryEntry = Type.Object(
   {
@@ -74,12 +77,13 @@ function readRoutes({ registry, destinationTypes, nodes }: DataStreamParts): Rou
       summary: 'One data stream',
       access: 'read',
       params: DataStreamParameters,
-      responses: { 200: { description: 'The data stream.', schema: view } },
+      responses: { 200: { description: 'The data stream.', schema: view, headers: ETAG } },
       errors: ['NotFound'],
       handler: async ({ identity, params }) => {
         const { document } = await findStream(registry, identity.organisationId, params.id);
         const progress = await findProgress(registry, document);
-        return { status: 200, body: showDataStream(document, progress, nodes().stuck) };
+        const body = showDataStream(document, progress, nodes().stuck);
+        return { status: 200, body, headers: { etag: etagOf(document) } };
       },
     }),
     defineRoute({
@@ -168,9 +172,10 @@ function writeRoutes(parts: DataStreamParts): Route[] {
       params: DataStreamParameters,
       body: schemas.patch,
       bodyExamples: patchExamples(),
-      responses: { 202: { description: 'Accepted.' } },
+      ifMatch: true,
+      responses: { 202: { description: 'Accepted.', headers: ETAG } },
       errors: ['NotFound', 'Failed', 'NotAllowed', 'InvalidState', 'Busy'],
-      handler: (request) => patchDataStream(parts, request),
+      handler: (request) => patchDataStream(parts, request, readIfMatch(request.headers['if-match'])),
     }),
     defineRoute({
       ...base,
@@ -183,7 +188,8 @@ function writeRoutes(parts: DataStreamParts): Route[] {
       params: DataStreamParameters,
       responses: { 202: { description: 'Accepted.' } },
       errors: ['NotFound', 'InvalidState', 'Busy'],
-      handler: (request) => deleteDataStream(parts, request),
+      ifMatch: true,
+      handler: (request) => deleteDataStream(parts, request, readIfMatch(request.headers['if-match'])),
     }),
     defineRoute({
       ...base,
@@ -195,9 +201,10 @@ function writeRoutes(parts: DataStreamParts): Route[] {
         'Takes the stream out of Error; it continues where it stopped. Harmless on a running stream.',
       access: 'write',
       params: DataStreamParameters,
-      responses: { 202: { description: 'Accepted.' } },
+      ifMatch: true,
+      responses: { 202: { description: 'Accepted.', headers: ETAG } },
       errors: ['NotFound', 'InvalidState', 'Busy'],
-      handler: (request) => restartDataStream(parts, request),
+      handler: (request) => restartDataStream(parts, request, readIfMatch(request.headers['if-match'])),
     }),
   ];
 }

@@ -294,6 +294,11 @@ function viewSchema(types: readonly DestinationType[]): TSchema {
       auto_restart: Type.Boolean({ description: 'Whether it tries by itself while it is in Error.' }),
       created: Time('When it was created.'),
       modified: Time('When it was last changed.'),
+      etag: Type.String({
+        description:
+          'The version of what people have set, as in the header `ETag`. Sent back as `If-Match`, it makes a change fail that would undo somebody else’s.',
+        examples: ['"mk2x8w3c"'],
+      }),
       last_error: LastError,
       retrying: nullable(
         Type.Object({

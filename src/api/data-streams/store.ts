@@ -107,6 +107,7 @@ export async function insertStream(
 /**
  * Changes a stream by compare-and-set: `change` gets the newest version, again if another writer was faster, and returns
  * the document to store; undefined stores nothing.
+ * @returns the document as it is stored now
  * @throws ApiError NotFound when it was deleted meanwhile, Busy; and the errors of `change`
  */
 export async function changeStream(
@@ -114,13 +115,16 @@ export async function changeStream(
   organisationId: number,
   id: string,
   change: (stored: DataStreamDocument) => Promise<DataStreamDocument | undefined>,
-): Promise<void> {
+): Promise<DataStreamDocument> {
   for (let tries = 0; tries < MOST_TRIES; tries++) {
     const { document, revision } = await findStream(registry, organisationId, id);
     const changed = await change(document);
-    if (!changed) return;
+    if (!changed) return document;
     const outcome = await STREAM.put(registry, streamKey(organisationId, id), changed, revision);
-    if (outcome.type === 'stored') return noteChange(ofInterest(document), ofInterest(changed));
+    if (outcome.type === 'stored') {
+      noteChange(ofInterest(document), ofInterest(changed));
+      return changed;
+    }
     if (outcome.type === 'unavailable') throw unavailable(outcome);
   }
   throw new ApiError(

@@ -12,6 +12,7 @@ import {
 } from '../../registry/data-stream.ts';
 import { showDelivery } from './delivery.ts';
 import { RELATIONS } from './schema.ts';
+import { etagOf } from './version.ts';
 
 /**
  * The state of a data stream as people see it. A wish of a user shows at once; the engine's state shows once it has
@@ -84,6 +85,7 @@ export function showDataStream(
     auto_restart: stream.autoRestart === true,
     created: stream.created,
     modified: stream.modified,
+    etag: etagOf(stream),
     last_error: showLastError(progress?.lastError),
     retrying: retrying
       ? {

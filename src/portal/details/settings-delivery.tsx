@@ -13,7 +13,7 @@ import { Section, type SettingsProps, useSave, useSaved } from './settings-form.
 
 /** Order and pace, and whether the stream tries by itself while it is in Error. */
 export function Delivery(props: SettingsProps) {
-  const { problem, busy, save } = useSave(props);
+  const { problem, busy, save } = useSave(props, ({ delivery, auto_restart }) => [delivery, auto_restart]);
   const stored = props.stream.delivery;
   const [values, setValues] = useState(() => deliveryValues(stored));
   const [restarts, setRestarts] = useState(props.stream.auto_restart);
@@ -47,7 +47,7 @@ export function Delivery(props: SettingsProps) {
 
 /** The fields that the receiver does not get. */
 export function Privacy(props: SettingsProps) {
-  const { problem, busy, save } = useSave(props);
+  const { problem, busy, save } = useSave(props, (one) => one.privacy);
   const [values, setValues] = useState(() => privacyValues(props.stream.privacy));
   const saved = useSaved(values);
   return (

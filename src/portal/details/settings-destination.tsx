@@ -53,7 +53,7 @@ function OfType({ types, ...props }: SettingsProps & { readonly types: readonly 
 
 function Change({ type, ...props }: SettingsProps & { readonly type: ConnectionType }) {
   const { stream } = props;
-  const { problem, setProblem, busy, save } = useSave(props);
+  const { problem, setProblem, busy, save } = useSave(props, (one) => one.destination);
   const stored = type.id === stream.destination.connection_type ? stream.destination : undefined;
   const [held, setHeld] = useState(() => heldDestination(type, stored));
   const destination = () =>

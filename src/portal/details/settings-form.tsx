@@ -1,10 +1,10 @@
 import { Paper, Title } from '@mantine/core';
-import { type ReactNode, useState } from 'react';
+import { type ReactNode, useRef, useState } from 'react';
 import type { components } from '../generated/api.ts';
 import { useUnsaved } from '../lib/address.ts';
 import { api, type DataStream, perform } from '../lib/api.ts';
 import { notify } from '../lib/notices.ts';
-import { type Problem, problemFrom } from '../lib/problem.ts';
+import { CallFailed, type Problem, problemFrom } from '../lib/problem.ts';
 import { change } from '../lib/query.ts';
 
 export type Patch = components['schemas']['PatchDataStream'];
@@ -12,19 +12,38 @@ export interface SettingsProps {
   readonly stream: DataStream;
 }
 
-/** Sends a change and says how it went; a fault stays beside the form. */
-export function useSave({ stream }: SettingsProps) {
+/** Somebody else has changed what the form shows, since it was opened. */
+const CHANGED_MEANWHILE: Problem = {
+  status: 412,
+  message:
+    'Someone changed this data stream meanwhile, and nothing was saved. Load the page again to see the change, then make yours.',
+  fields: {},
+};
+
+/**
+ * Sends a change and says how it went; a fault stays beside the form. A form does not undo what somebody else has changed in its own part
+ * of the stream since it was opened. Other parts may change meanwhile: the forms beside it do so too.
+ * @param part what the form changes
+ */
+export function useSave({ stream }: SettingsProps, part: (stream: DataStream) => unknown) {
   const [problem, setProblem] = useState<Problem>();
   const [busy, setBusy] = useState(false);
+  const own = JSON.stringify(part(stream)) ?? '';
+  /** The part as the form knows it; and after it was saved, the version that it was saved as. */
+  const known = useRef({ part: own, saved: '' });
+  if (known.current.saved === stream.etag) known.current = { part: own, saved: '' };
   /** @returns whether it was saved */
   const save = async (body: Patch, done: string): Promise<boolean> => {
     setBusy(true);
     setProblem(undefined);
     try {
+      if (known.current.part !== own) throw new CallFailed(CHANGED_MEANWHILE);
       const params = { path: { id: stream.id } };
+      const headers = { 'If-Match': stream.etag };
       await change(async () => {
-        const call = api.PATCH('/api/v2/data_stream/{id}', { params, body });
-        const { logged } = await perform('PATCH', `/api/v2/data_stream/${stream.id}`, body, call);
+        const call = api.PATCH('/api/v2/data_stream/{id}', { params, headers, body });
+        const { logged, response } = await perform('PATCH', `/api/v2/data_stream/${stream.id}`, body, call);
+        known.current = { ...known.current, saved: response.headers.get('etag') ?? '' };
         notify({ text: done, tone: 'done', call: logged });
       });
       return true;

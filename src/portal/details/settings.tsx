@@ -26,7 +26,7 @@ export function Settings({ stream }: SettingsProps) {
 }
 
 function Rename(props: SettingsProps) {
-  const { problem, busy, save } = useSave(props);
+  const { problem, busy, save } = useSave(props, (one) => one.name);
   const [name, setName] = useState(props.stream.name ?? '');
   const saved = useSaved(name);
   return (
@@ -57,7 +57,7 @@ function Rename(props: SettingsProps) {
 }
 
 function Filters(props: SettingsProps) {
-  const { problem, busy, save } = useSave(props);
+  const { problem, busy, save } = useSave(props, (one) => one.filters);
   const [choice, setChoice] = useState(() => fromFilters(props.stream.filters));
   const saved = useSaved(choice);
   return (
