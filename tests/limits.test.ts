@@ -46,7 +46,7 @@ import { MOST_COUNTED } from '../src/ingest/mapping/kept-sessions.ts';
 import { IDLE_MS, LEAST_RATE } from '../src/ingest/upload.ts';
 import { IDEMPOTENCY_WINDOW } from '../src/log/log.ts';
 import { APART_MS } from '../src/notifications/told.ts';
-import { LARGEST_RECORD, MOST_FAULTS, MOST_REJECTED } from '../src/records/scan.ts';
+import { LARGEST_RECORD, MOST_FAULTS, MOST_REJECTED, SLICE } from '../src/records/scan.ts';
 import { EXPIRED_HOURS, HISTORY_LENGTH } from '../src/registry/data-stream.ts';
 
 const bytes = (value: number) => (value >= 2 ** 20 ? `${value / 2 ** 20} MiB` : `${value / 1024} KiB`);
@@ -170,6 +170,8 @@ const ROWS: readonly (string | Row)[] = [
   'Records that are fed in',
   ['body, decoded', bytes(LARGEST_BODY), '413'],
   ['record', bytes(LARGEST_RECORD), '422'],
+  ['record in a JSON array', bytes(SLICE), '422, and records behind it are not read'],
+  ['white space in a row between records', bytes(SLICE), '422'],
   ['bodies that a node works on at once', bytes(BYTES_IN_FLIGHT), '503'],
   ['time that a body of more than 1 MiB waits for its turn', seconds(WAIT_MS), '503'],
   ['rate of an upload', `at least ${bytes(LEAST_RATE)} a second`, 'the connection is closed'],

@@ -11,7 +11,7 @@ import {
   USAGE,
   usageText,
 } from './records.fixture.ts';
-import { type BodyFormat, LARGEST_RECORD, MOST_FAULTS, scanBody } from './scan.ts';
+import { type BodyFormat, LARGEST_RECORD, MOST_FAULTS, SLICE, scanBody } from './scan.ts';
 
 async function scan(kind: RecordKind, text: string | Uint8Array, format: BodyFormat = 'array') {
   const body = Buffer.from(text);
@@ -374,6 +374,48 @@ describe('a body', () => {
       );
     }
   });
+});
+
+test('neither a record nor white space keeps the event loop for longer than a slice', async () => {
+  const long = 3 * SLICE;
+  const ok = usageText({});
+  const tooLarge = /^the record has (3\d{6} bytes|more than 1048576 bytes); the limit is 262144/;
+  const spaces = /^more than 1048576 bytes of white space in a row$/;
+  for (const format of ['array', 'ndjson'] as const) {
+    const body = (...records: string[]) => (format === 'array' ? `[${records.join()}]` : records.join('\n'));
+    const gap = ' '.repeat(long);
+    for (const [text, message] of [
+      [body(`{"id":"${'x'.repeat(long)}"}`, ok), tooLarge],
+      [body(`{"id":${'1'.repeat(long)}}`, ok), tooLarge],
+      [body(`{"id":[${'1,'.repeat(long / 2)}1]}`, ok), tooLarge],
+      [body(`{"id":${gap}1}`, ok), tooLarge],
+      [body(ok, `${ok}${gap}`, ok), spaces],
+    ] as const) {
+      const { faults, records } = await scan('usage', text, format);
+      assert.equal(faults.length, 1);
+      assert.match(faults[0]?.message ?? '', message);
+      // A line ends where it ends; what comes behind is read.
+      if (format === 'ndjson') assert.equal(records.at(-1), ok);
+    }
+  }
+  assert.deepEqual(
+    (await scan('usage', `${' '.repeat(long)}${ok}\n${' '.repeat(long)}\n${ok}`, 'ndjson')).records,
+    [ok, ok],
+  );
+});
+
+test('of several bodies one slice is read in a turn of the event loop', async () => {
+  const body = Array.from({ length: 9_000 }, (_, i) => usageText({ id: `${i}` })).join('\n');
+  assert.ok(body.length > 2 * SLICE);
+  let turns = 0;
+  const count = () => {
+    turns++;
+    immediate = setImmediate(count);
+  };
+  let immediate = setImmediate(count);
+  await Promise.all(Array.from({ length: 6 }, () => scan('usage', body, 'ndjson')));
+  clearImmediate(immediate);
+  assert.ok(turns >= 12, `${turns} turns`);
 });
 
 test('tiny records are read in many slices too', async () => {

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { nextSlice } from '../lib/slices.ts';
 import { examineRecord } from './examine.ts';
 import { RecordIndexBuilder } from './record-index.ts';
 import type { RecordReader } from './record-reader.ts';
@@ -48,8 +48,13 @@ export const MOST_REJECTED = 100_000;
 /** 256 KiB a record, as the API promises. */
 export const LARGEST_RECORD = 256 * 1024;
 
-/** A body is read in slices of this size, some milliseconds each. Other requests get their turn between slices. */
-const SLICE = 2 ** 20;
+/**
+ * A body is read in slices of this size, some milliseconds each. Of all bodies one slice is read in a turn of the event loop. No single
+ * record and no run of white space is read any further either.
+ */
+export const SLICE = 2 ** 20;
+/** A fault of a value that was cut may stand at its beginning: of a number, or a word such as `false`. */
+const LONGEST_TOKEN = LARGEST_RECORD;
 /** Records of a slice that are tiny, such as `{}`: for each of them a thousand bytes could be read. */
 const SLICE_RECORDS = 10_000;
 /** Records are seldom shorter than this; if they are, the columns grow. */
@@ -63,7 +68,7 @@ export async function scanBody(
 ): Promise<ScannedBody> {
   const scan = new BodyScan(reader, body);
   const step = (until: number) => (format === 'ndjson' ? scan.lines(until) : scan.elements(until));
-  while (!step(scan.at + SLICE)) await nextTurn();
+  while (!step(scan.at + SLICE)) await nextSlice();
   return scan;
 }
 
@@ -101,8 +106,6 @@ class BodyScan implements ScannedBody {
 
   /** Reads the elements of an array that start before `until`, but not too many. Returns whether the end was reached. */
   elements(until: number): boolean {
-    const bytes = this.#bytes;
-    const end = this.#length;
     if (!this.#started) {
       this.#started = true;
       const first = this.#skip(SPACE);
@@ -125,7 +128,7 @@ class BodyScan implements ScannedBody {
       if (next !== COMMA && next !== CLOSE_BRACKET) return this.#stop();
       this.at++;
       if (next === CLOSE_BRACKET) return this.#finish();
-      while (this.at < end && SPACE[bytes[this.at] as number] === 1) this.at++;
+      this.#skip(SPACE);
     }
     return false;
   }
@@ -137,10 +140,18 @@ class BodyScan implements ScannedBody {
     while (this.at < until && this.#index < last) {
       this.#skip(SPACE);
       if (this.at >= end) return true;
+      if (this.at >= until) return false;
       const start = this.at;
-      const behind = this.#reader.read(this.#bytes, this.#view, start, end, false);
+      const behind = this.#reader.read(this.#bytes, this.#view, start, Math.min(end, start + SLICE), false);
       if (behind < 0) {
         const { faultAt, tooDeep } = this.#reader.scan;
+        if (start + SLICE < end) {
+          this.#toNextLine(start);
+          if (this.at - start > SLICE) {
+            this.#tooLarge(this.at - start);
+            continue;
+          }
+        }
         this.#reject(() => this.#syntax(faultAt, tooDeep, 'line'));
         this.#toNextLine(faultAt);
         continue;
@@ -149,7 +160,7 @@ class BodyScan implements ScannedBody {
       const next = this.#skip(SPACE_IN_LINE);
       if (this.at < end && next !== LINE_FEED) {
         const { at } = this;
-        this.#reject(() => this.#syntax(at, false, 'line'));
+        this.#reject(() => ({ path: '', message: this.#junk(at, 'line') }));
         this.#toNextLine(at);
         continue;
       }
@@ -162,9 +173,15 @@ class BodyScan implements ScannedBody {
   /** Reads one element of an array; false if the rest of the body cannot be read. */
   #element(): boolean {
     const start = this.at;
-    const behind = this.#reader.read(this.#bytes, this.#view, start, this.#length, true);
+    const most = start + SLICE;
+    const behind = this.#reader.read(this.#bytes, this.#view, start, Math.min(this.#length, most), true);
     if (behind < 0) {
       const { faultAt, tooDeep } = this.#reader.scan;
+      if (most < this.#length && faultAt >= most - LONGEST_TOKEN) {
+        const message = `the record has more than ${SLICE} bytes; the limit is ${LARGEST_RECORD}. Records behind it are not read`;
+        this.#stop(message);
+        return false;
+      }
       this.at = faultAt;
       this.#stop(this.#syntax(faultAt, tooDeep, 'body').message);
       return false;
@@ -178,10 +195,8 @@ class BodyScan implements ScannedBody {
   #take(start: number, end: number): void {
     const { scan, kind } = this.#reader;
     const { columns } = this;
-    if (end - start > LARGEST_RECORD) {
-      const message = `the record has ${end - start} bytes; the limit is ${LARGEST_RECORD}`;
-      this.#reject(() => ({ path: '', message }));
-    } else if (!this.#utf8 && !isUtf8(this.#bytes.subarray(start, end))) {
+    if (end - start > LARGEST_RECORD) this.#tooLarge(end - start);
+    else if (!this.#utf8 && !isUtf8(this.#bytes.subarray(start, end))) {
       this.#reject(() => ({ path: '', message: 'the record is not valid UTF-8' }));
     } else if (scan.valid) {
       const { low, high } = scan.endpoint;
@@ -203,6 +218,11 @@ class BodyScan implements ScannedBody {
     }
   }
 
+  #tooLarge(bytes: number): void {
+    const message = `the record has ${bytes} bytes; the limit is ${LARGEST_RECORD}`;
+    this.#reject(() => ({ path: '', message }));
+  }
+
   #reject(describe: () => { path: string; message: string }): void {
     const { columns, breaks, faults } = this;
     // Invalid records before the first valid one are not between two valid ones.
@@ -217,7 +237,7 @@ class BodyScan implements ScannedBody {
   }
 
   /** Stops reading the body at the current place. */
-  #stop(message = this.#syntax(this.at, false, 'body').message): true {
+  #stop(message = this.#junk(this.at, 'body')): true {
     this.unreadable = true;
     if (this.faults.length === MOST_FAULTS) this.faults.pop();
     this.faults.push({ index: this.#index, path: '', message });
@@ -231,11 +251,12 @@ class BodyScan implements ScannedBody {
     return this.at < this.#length ? this.#stop() : true;
   }
 
-  /** Skips white space; returns the byte after it, 0 at the end. */
+  /** Skips white space, a slice at most; returns the byte after it, 0 at the end. */
   #skip(space: Uint8Array): number {
     const bytes = this.#bytes;
     let { at } = this;
-    while (at < this.#length && space[bytes[at] as number] === 1) at++;
+    const end = Math.min(this.#length, at + SLICE);
+    while (at < end && space[bytes[at] as number] === 1) at++;
     this.at = at;
     return at < this.#length ? (bytes[at] as number) : 0;
   }
@@ -243,6 +264,12 @@ class BodyScan implements ScannedBody {
   #toNextLine(from: number): void {
     const lineFeed = this.#bytes.indexOf(LINE_FEED, from);
     this.at = lineFeed < 0 ? this.#length : lineFeed + 1;
+  }
+
+  /** Says what stands where a record or the end should be: white space, if it goes on for more than a slice. */
+  #junk(at: number, unit: 'line' | 'body'): string {
+    if (SPACE[this.#bytes[at] as number] === 1) return `more than ${SLICE} bytes of white space in a row`;
+    return this.#syntax(at, false, unit).message;
   }
 
   #syntax(at: number, tooDeep: boolean, unit: 'line' | 'body'): { path: string; message: string } {

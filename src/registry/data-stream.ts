@@ -288,7 +288,8 @@ export function takenOver(document: DataStreamDocument, by: string, at: number):
 
 /** The time of a change: later than the last one, also within a millisecond and when the clock was set back. @param now ms since the epoch */
 export function timeOfChange({ modified }: Pick<DataStreamDocument, 'modified'>, now: number): string {
-  return new Date(Math.max(now, Date.parse(modified) + 1)).toISOString();
+  // A document without a time of its own counts as old.
+  return new Date(Math.max(now, (Date.parse(modified) || 0) + 1)).toISOString();
 }
 
 /**
