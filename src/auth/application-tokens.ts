@@ -170,7 +170,7 @@ export function createApplicationTokens(registry: Registry, clock: Clock, random
   };
 }
 
-/** What the audit log says of a token. */
+/** The description of a token in the audit log. */
 function ofInterest({ description, status, expiryDate, ip }: ApplicationTokenDocument) {
   return { description, status, expiry_date: expiryDate, ip };
 }

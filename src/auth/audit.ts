@@ -4,9 +4,9 @@ import { documentKind } from '../registry/documents.ts';
 import { type Registry, registryKey, type WriteOutcome } from '../registry/registry.ts';
 
 /**
- * Who did what to the installation: logins, calls of the operator, changes by customers, and refused calls. Entries gather in a
- * chunk, which is stored every second while it changes. So a flood of logins costs one write a second and not one for each, and a
- * node with few entries does not fill the store with chunks:
+ * The audit log of the installation: logins, calls of the operator, changes by customers, and refused calls. Entries
+ * gather in a chunk, which is stored every second while it changes. So a flood of logins costs one write a second and
+ * not one for each, and a node with few entries does not fill the store with chunks:
  *
  *   audit.<time of the first entry, ms in 13 digits>.<random>  =  entries, oldest first
  *
@@ -17,7 +17,7 @@ import { type Registry, registryKey, type WriteOutcome } from '../registry/regis
  *  A1  `add` never waits and never throws.
  *  A2  A chunk is bounded: beyond MOST_ENTRIES that are not stored, and beyond MOST_UNKNOWN refusals of unknown callers, entries
  *      are counted and not kept. Equal entries of a chunk are one, with the number of times.
- *  A3  What is stored is bounded by age and by MOST_CHUNKS; the oldest goes first.
+ *  A3  Stored chunks are bounded by age and by MOST_CHUNKS; the oldest goes first.
  *  A4  Only this process writes its chunk, so a write replaces it.
  */
 export interface AuditEntry {
@@ -25,7 +25,7 @@ export interface AuditEntry {
   readonly at: number;
   /** `operator`, `user:<username>`, `application:<id>`; of a failed login the name that was given, or `unknown`. */
   readonly actor: string;
-  /** Whose the called thing is, where that is known. */
+  /** The organisation that owns the resource, if known. */
   readonly organisationId?: number;
   /** The operation of the API: `Authenticate`, `PatchV2DataStream` … */
   readonly action: string;
@@ -37,7 +37,7 @@ export interface AuditEntry {
   readonly status: number;
   /** How often the same happened in the time of the chunk; absent: once. `at` is the first time. */
   readonly times?: number;
-  /** What the call changed: the path of each field, with its value before and after; null: there was none. */
+  /** The changes of the call: the path of each field, with its value before and after; null: none. */
   readonly changed?: Readonly<Record<string, readonly [before: Shown, after: Shown]>>;
   /** Names of the fields that were given, and the values of those that can hold no secret. */
   readonly given?: Readonly<Record<string, Shown>>;
@@ -65,7 +65,7 @@ interface AuditQuery {
 
 interface AuditPage {
   readonly entries: readonly AuditEntry[];
-  /** Where the next page begins; undefined: there is none. */
+  /** The begin of the next page; undefined: none. */
   readonly next: string | undefined;
 }
 
@@ -73,22 +73,22 @@ export interface Audit {
   add(entry: Omit<AuditEntry, 'at'>): void;
   /** Oldest first. Reads a bounded number of entries, so that a page may have fewer than `limit` and a next one. */
   read(query: AuditQuery): Promise<AuditPage>;
-  /** Stores what waits, now and then, and removes what is too old, until `signal` aborts; then stores the rest. */
+  /** Stores waiting entries from time to time, and removes old ones, until `signal` aborts; then stores the rest. */
   run(signal: AbortSignal): Promise<void>;
 }
 
 const AUDIT = documentKind<Chunk>({ prefix: 'audit' });
 
 const EVERY_MS = 1_000;
-/** So long a chunk takes entries: short, because the chunks of several nodes are listed one after the other. */
+/** How long a chunk takes entries: short, because the chunks of several nodes are listed one after the other. */
 const CHUNK_MS = 60_000;
 /** Some 300 bytes each. */
 const MOST_ENTRIES = 500;
-/** Refusals of callers whom no token names: anybody can cause them, from any number of addresses. */
+/** Refusals of callers without a valid token: anybody can cause them, from any number of addresses. */
 const MOST_UNKNOWN = 50;
 /** Two weeks of a node where something happens every minute; in life a few MB a year. */
 const MOST_CHUNKS = 20_000;
-/** The entry in the place of those that were not kept. */
+/** The entry that stands for entries that were not kept. */
 const MISSING = { actor: 'simstream', action: 'EntriesMissing', ip: '', status: 0 } as const;
 const TRIM_EVERY_MS = 3_600_000;
 /** Entries that one page looks at: a few milliseconds. */
@@ -106,7 +106,7 @@ interface OpenChunk {
   readonly key: string;
   readonly begun: number;
   readonly entries: AuditEntry[];
-  /** The place of each entry by what it says. */
+  /** The place of each entry by its content. */
   readonly places: Map<string, number>;
   unknown: number;
   missing: number;
@@ -132,7 +132,7 @@ export function createAudit({ registry, clock, random, retentionMs }: AuditParts
   const add = (entry: Omit<AuditEntry, 'at' | 'times'>): void => {
     const now = clock.now();
     const isOver = open && (open.entries.length >= MOST_ENTRIES || now - open.begun >= CHUNK_MS);
-    // A chunk that the store does not take now is kept for later, and takes the place of what comes meanwhile.
+    // A chunk that the store does not accept now is kept for later, and uses the room of entries that come meanwhile.
     if (!open || (isOver && open.stored)) open = begin(now);
     const text = JSON.stringify(entry);
     const place = open.places.get(text);

@@ -38,7 +38,8 @@ export interface Authentication {
   ): Promise<SessionTokens | NeedsCode | NeedsSetUp>;
   /**
    * The second step of a login.
-   * @param code of the authenticator app, or a recovery code @param device to be trusted from now on
+   * @param code of the authenticator app, or a recovery code
+   * @param device to be trusted from now on
    */
   byCode(mfaToken: string, code: string, device?: NewDevice): Promise<SessionTokens>;
   /** The login of a user who has just set up the second factor that the organisation requires. */
@@ -58,7 +59,10 @@ export interface Authentication {
     currentSha1Hex: string,
     nextSha1Hex: string,
   ): Promise<SessionTokens>;
-  /** Checks a user's own password. Wrong ones count as failed logins. @throws ApiError as changePassword */
+  /**
+   * Checks a user's own password. Wrong ones count as failed logins.
+   * @throws ApiError as changePassword
+   */
   confirmPassword(identity: Pick<Identity, 'actor'>, sha1Hex: string): Promise<UserDocument>;
   /** The same, and also checks their code if a second factor is active. */
   confirmUser(identity: Pick<Identity, 'actor'>, sha1Hex: string, code?: string): Promise<UserDocument>;
@@ -207,7 +211,7 @@ export function createAuthentication(parts: AuthenticationParts): Authentication
       const isPresent = (now: UserDocument) => now.credentialsVersion === credentialsVersion;
       const changed = await users.change(username, { sha1Hex: nextSha1Hex.toLowerCase() }, isPresent);
       if (!changed) {
-        // Of two changes at once only one may say that its password is the new one.
+        // Of two changes at once only one may succeed.
         const message = 'The password was changed, or the user removed, by another call at the same time.';
         throw new ApiError('InvalidCredentials', message);
       }

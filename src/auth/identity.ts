@@ -6,7 +6,10 @@ import { digestOf } from './secret.ts';
 import { refusing, type TokenSubject, type Tokens, type UserSubject } from './tokens.ts';
 import { hasMfa, type Role, type UserDocument, type Users } from './users.ts';
 
-/** The caller on behalf of an organisation. Only this decides what the caller may see, never the request. */
+/**
+ * The caller on behalf of an organisation. Only the identity decides which data the caller may see, never the
+ * request.
+ */
 export interface Identity {
   readonly organisationId: number;
   readonly organisationName: string;
@@ -97,7 +100,10 @@ export function needsSecondFactor(): ApiError {
   );
 }
 
-/** The user of a verified token. @throws ApiError InvalidToken if the token no longer holds */
+/**
+ * The user of a verified token.
+ * @throws ApiError InvalidToken if the token no longer holds
+ */
 export async function userOf(subject: UserSubject, users: Pick<Users, 'find'>): Promise<UserDocument> {
   const user = await users.find(subject.username);
   // Another user may have the name by now: the id decides.

@@ -22,7 +22,10 @@ import { hasMfa, type MfaKey, USER, type UserDocument, userKey } from './users.t
  *  M4  The secret and the hashes of the recovery codes are sealed in the store, and shown once.
  */
 export interface Mfa {
-  /** A new pending key in the place of another pending one. @throws ApiError InvalidState if a key is active */
+  /**
+   * A new pending key in the place of another pending one.
+   * @throws ApiError InvalidState if a key is active
+   */
   create(user: UserDocument): Promise<NewMfaKey>;
   /** Activates the user's pending key. */
   activate(user: UserDocument, code: string): Promise<'activated' | 'wrong-code' | 'not-pending'>;
@@ -55,7 +58,7 @@ interface MfaParts {
 }
 
 const ISSUER = 'simstream';
-/** What every authenticator app takes; some ignore other values and show wrong codes. */
+/** Values that every authenticator app supports; some ignore other values and show wrong codes. */
 const FORM = { algorithm: 'SHA1', digits: 6, period: 30 } as const;
 /** As long as the output of HMAC-SHA-1, as RFC 4226 recommends. */
 const SECRET_BYTES = 20;

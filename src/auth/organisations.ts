@@ -7,9 +7,9 @@ import { changeDocument, randomId, wasStored } from './documents.ts';
 /** The organisations of the installation. The operator registers them. */
 export interface Organisations {
   create(organisation: NewOrganisation): Promise<OrganisationCreated>;
-  /** undefined: there is none, or it is being deleted. */
+  /** undefined: it does not exist, or it is being deleted. */
   get(id: number): Promise<OrganisationDocument | undefined>;
-  /** The same, also while it is being deleted: a deletion that failed on its way is made again. */
+  /** The same, also while it is being deleted: a failed deletion is repeated. */
   getAny(id: number): Promise<OrganisationDocument | undefined>;
   /** Marks it as being deleted, or takes the mark away. */
   markDeleting(id: number, deleting: boolean): Promise<void>;

@@ -9,11 +9,20 @@ import { sourceOf } from './network.ts';
  * oldest count. A caller beyond the limit gets a 429, which names the limit, with Retry-After.
  */
 export interface RateLimits {
-  /** Counts a call of /authenticate. @throws ApiError TooManyRequests */
+  /**
+   * Counts a call of /authenticate.
+   * @throws ApiError TooManyRequests
+   */
   authenticate(ip: string): void;
-  /** Counts a call without a valid token. Scrapers of metrics are counted apart. @throws ApiError TooManyRequests */
+  /**
+   * Counts a call without a valid token. Scrapers of metrics are counted apart.
+   * @throws ApiError TooManyRequests
+   */
   anonymous(ip: string, kind: 'call' | 'scrape'): void;
-  /** Counts any call, if this limit is set. @throws ApiError TooManyRequests */
+  /**
+   * Counts any call, if this limit is set.
+   * @throws ApiError TooManyRequests
+   */
   request(ip: string): void;
   /**
    * Counts a call on behalf of an organisation. People have limits of their own, so that the organisation's programs cannot
@@ -29,7 +38,10 @@ export interface RateLimits {
   /** As `call` and `charge`, for the operator, whose calls are not counted: only their cost is bounded. */
   operatorCall(): void;
   chargeOperator(loopMs: number): void;
-  /** Counts a test record of an organisation. @throws ApiError TooManyRequests */
+  /**
+   * Counts a test record of an organisation.
+   * @throws ApiError TooManyRequests
+   */
   testRecord(organisationId: number): void;
 }
 
@@ -41,7 +53,7 @@ export const TEST_RECORDS_A_MINUTE = 20;
 
 type Caller = Pick<Identity, 'organisationId' | 'actor'>;
 
-/** What a call has cost. */
+/** The cost of a call. */
 interface Cost {
   /** Milliseconds that the event loop was busy with it. */
   readonly loopMs: number;
@@ -62,8 +74,9 @@ interface RateLimitSettings {
   /** Calls of one user, sustained per second; three times as many at once. 0: no limit. */
   readonly portal: number;
   /**
-   * What the calls of an organisation may cost per second, those of its programs and those of its people apart; BUDGET_SECONDS
-   * of it at once. `work` is milliseconds of the event loop, `traffic` is KiB of requests and answers. 0: no limit.
+   * The most that the calls of an organisation may cost per second, counted separately for its programs and its
+   * people; BUDGET_SECONDS of it at once. `work` is milliseconds of the event loop, `traffic` is KiB of requests and
+   * answers. 0: no limit.
    */
   readonly work: number;
   readonly traffic: number;
@@ -86,7 +99,10 @@ export const DEFAULT_RATE_LIMITS: RateLimitSettings = {
   traffic: 4096,
 };
 
-/** So much of a budget is there at once: enough to download a full quarantine, or to open the portal on many screens. */
+/**
+ * This much of a budget is available at once: enough to download a full quarantine, or to open the portal on many
+ * screens.
+ */
 export const BUDGET_SECONDS = 20;
 
 export const WINDOW_MILLISECONDS = 5 * 60_000;
@@ -170,7 +186,7 @@ const OPERATOR = 'operator';
  */
 export const OPERATOR_SHARE = 3;
 
-/** Whose budget pays for a call: its key, and the name in a message. */
+/** The budget that a call is charged to: its key, and the name in a message. */
 function payerOf({ organisationId, actor }: Caller): readonly [key: string, whose: string] {
   return isUser(actor)
     ? [`${organisationId} people`, 'by people of this organisation']

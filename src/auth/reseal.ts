@@ -62,7 +62,7 @@ function resealedUser(
   return { ...user, mfa: { ...user.mfa, sealed: sealer.seal(opened.value, key) } };
 }
 
-/** The same for the receivers of notifications. What neither secret opens stays as it is. */
+/** The same for the receivers of notifications. Credentials that neither secret opens stay as they are. */
 export async function resealNotifications(
   parts: Pick<ResealParts, 'registry' | 'sealer' | 'clock'>,
   signal: AbortSignal,

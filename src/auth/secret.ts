@@ -31,7 +31,7 @@ export type Purpose =
   | 'operator token';
 
 type Loaded<T> = { readonly type: 'loaded' } & T;
-/** What the operator must fix. It never contains the secret. */
+/** A fault that the operator must fix. It never contains the secret. */
 interface SecretFault {
   readonly type: 'fault';
   readonly message: string;

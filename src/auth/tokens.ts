@@ -146,7 +146,7 @@ export function createTokens(secrets: Secrets, clock: Clock): Tokens {
   };
 }
 
-/** Who a token names. */
+/** The holder of a token. */
 function callerOf(subject: TokenSubject): { actor: string; organisationId: number } {
   const { organisationId } = subject;
   const actor = subject.type === 'user' ? `user:${subject.username}` : `application:${subject.applicationId}`;

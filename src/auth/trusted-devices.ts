@@ -7,7 +7,7 @@ import { digestOf } from './secret.ts';
 import { type TrustedDevice, USER, type UserDocument, userKey } from './users.ts';
 
 /**
- * Devices on which a user is not asked for a code. A device shows itself by its fingerprint, a secret that it keeps.
+ * Devices on which a user needs no code. A device identifies itself by its fingerprint, a secret that it keeps.
  *
  *  D1  A device is trusted after a login with a right code, never by a password alone.
  *  D2  It is trusted for 90 days. A new password, the end of all sessions, a suspension, or the removal of the second factor

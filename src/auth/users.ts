@@ -32,7 +32,7 @@ export interface UserDocument {
   readonly created: string;
   /** The second factor, see mfa.ts. */
   readonly mfa?: MfaKey;
-  /** Where no code is asked for, the latest first; see trusted-devices.ts. */
+  /** Devices that need no code, the latest first; see trusted-devices.ts. */
   readonly trustedDevices?: readonly TrustedDevice[];
 }
 
@@ -274,7 +274,7 @@ function withoutLogins({ trustedDevices: _, ...user }: UserDocument): UserDocume
   return { ...user, credentialsVersion: user.credentialsVersion + 1 };
 }
 
-/** What the audit log says of a user. */
+/** The description of a user in the audit log. */
 function ofInterest({ username, name, role, status }: UserDocument) {
   return { username, name, role, status };
 }

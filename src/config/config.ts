@@ -21,7 +21,7 @@ import { plainAddress, type SourceAddress, sourceList } from './source-addresses
 export interface Config {
   readonly host: string;
   readonly port: number;
-  /** Where the operator's side listens; undefined: together with the customers' side. */
+  /** The address of the operator's side; undefined: together with the customers' side. */
   readonly operatorPort: number | undefined;
   /** Undefined: same as `host`. */
   readonly operatorHost: string | undefined;
@@ -88,7 +88,7 @@ const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 interface Setting<Value> {
-  /** How the value is read and what is allowed. */
+  /** The reader of the value, and the allowed values. */
   readonly kind: Kind<Value>;
   /** The default in the form in which a user would write it; undefined: unset. */
   readonly default: string | undefined;

@@ -2,7 +2,7 @@ import { type Config, flagOf, SETTING_NAMES, SETTINGS, type SettingName, variabl
 import type { Checked } from './settings.ts';
 import { covers } from './source-addresses.ts';
 
-/** From flags and variables to a configuration: what is wrong, and what is odd. */
+/** From flags and variables to a configuration, with mistakes and warnings. */
 
 type ConfigOutcome =
   | { readonly config: Config; readonly warnings: readonly string[] }
@@ -13,8 +13,8 @@ type ConfigOutcome =
  * files write unset variables this way. Blanks and line ends around a value are left by files with variables.
  * @param flags values of command line flags by setting name
  * @param environment the process environment
- * @returns the configuration with warnings, or every mistake at once. Each mistake says what was wrong and what is
- *   allowed; none repeats the value of a secret
+ * @returns the configuration with warnings, or every mistake at once. Each mistake names the fault and the allowed
+ * values; none repeats the value of a secret
  */
 export function readConfig(
   flags: Readonly<Partial<Record<SettingName, string>>>,
@@ -70,7 +70,10 @@ function contradictions(config: Config): string[] {
   return mistakes;
 }
 
-/** A source needs all of its settings: without a place for what is rejected, a bad record would be lost or would stop it. */
+/**
+ * A source needs all of its settings: without a place for rejected records, a bad record would be lost or would stop
+ * it.
+ */
 function sourceMistakes(config: Config, names: readonly SettingName[]): string[] {
   const isSet = (name: SettingName) => ![undefined, 0].includes((config[name] as string | undefined)?.length);
   const missing = names.filter((name) => !isSet(name));
@@ -79,7 +82,7 @@ function sourceMistakes(config: Config, names: readonly SettingName[]): string[]
   return [`${variableOf(given)} needs ${missing.map(variableOf).join(' and ')}`];
 }
 
-/** What cannot be stored must not come back as a message, to be rejected for ever. */
+/** A rejected record must not come back as a message, to be rejected for ever. */
 function circles(config: Config): string[] {
   const mistakes: string[] = [];
   const sources = [

@@ -1,13 +1,13 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net';
 import { formatDuration, parseDuration } from '../lib/duration.ts';
 
-/** One kind of value that a setting can have: how to read it from text, and what is allowed, in words. */
+/** One kind of value that a setting can have: its reader, and the allowed values in words. */
 export interface Kind<Value> {
   readonly allowed: string;
   read(text: string): Checked<Value>;
 }
 
-/** A fault continues a sentence that begins with the setting's name, and ends with what is allowed. */
+/** A fault continues a sentence that begins with the setting's name, and ends with the allowed values. */
 export type Checked<Value> = { readonly value: Value } | { readonly fault: string };
 
 export function text(allowed: string, pattern: RegExp): Kind<string> {

@@ -1,6 +1,6 @@
 import { type Kind, refuse, splitList } from './settings.ts';
 
-/** A subject or topic, and what its messages hold: a kind of records, or the name of a mapping. */
+/** A subject or topic, and the kind of its messages: a kind of records, or the name of a mapping. */
 export interface SourceAddress {
   readonly holds: string;
   readonly address: string;
@@ -26,7 +26,7 @@ const STYLES = {
 } as const satisfies Record<string, Style>;
 type Protocol = keyof typeof STYLES;
 
-/** `what=address`, separated by commas. */
+/** `kind=address`, separated by commas. */
 export function sourceList(protocol: Protocol, example: string): Kind<readonly SourceAddress[]> {
   const allowed = `\`kind=address\`, several separated by commas, e.g. \`usage=${example}\`; kind is \`usage\`, \`events\`, \`sms\` or the name of a mapping`;
   return {

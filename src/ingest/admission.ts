@@ -3,13 +3,13 @@ import type { Clock } from '../lib/clock.ts';
 /**
  * Bounds the bytes of record bodies that a node holds at once, from the first byte that is read until the answer.
  *
- *  A1  All bodies together hold at most `most` bytes, with two exceptions: a body alone is admitted whatever its size, and the
- *      oldest of the large ones may always grow. So one of them always comes to its end, and all do in turn.
+ *  A1  All bodies together hold at most `most` bytes, with two exceptions: a single body of any size is admitted, and
+ *      the oldest of the large ones may always grow. So one of them always completes, and all do in turn.
  *  A2  A small body that does not fit is refused at once: memory stays bounded, and the producer holds the backlog in place of
  *      the node.
- *  A3  A large body that does not fit may wait with what it holds. Refused half-way it would be sent again from its beginning, and
- *      meet others as large as before. The oldest goes on first. A body is large if its length is announced so, or as soon as
- *      it is.
+ *  A3  A large body that does not fit may wait with its bytes. If it were refused half-way, it would be sent again from
+ *      its beginning, and meet others as large as before. The oldest goes on first. A body is large if its length is
+ *      announced so, or as soon as it is.
  *  A5  Large bodies leave some room to small ones, which those have also while the oldest large one exceeds the bound.
  *  A4  Nothing waits longer than WAIT_MS.
  */
@@ -77,7 +77,7 @@ export class Admission {
     return this.#isNext(ticket) && others + bytes <= this.#most - forSmall;
   }
 
-  /** What small bodies hold beside this one. */
+  /** The bytes that small bodies hold beside this one. */
   #heldBySmall(ticket: Ticket): number {
     let held = 0;
     for (const other of this.#tickets) if (other !== ticket && !other.isLarge()) held += other.bytes;
@@ -117,7 +117,7 @@ export class Admission {
     this.#serve();
   }
 
-  /** Admits those that wait and fit by now. */
+  /** Admits waiting bodies that now fit. */
   #serve(): void {
     if (this.#waiting.size === 0) return;
     for (const ticket of this.#tickets) {
@@ -177,7 +177,7 @@ export class Ticket {
     return this.#announcedLarge || bytes > LARGE;
   }
 
-  /** The same, but a large body waits for room. A promise is false when it waited in vain or was released. */
+  /** The same, but a large body waits for room. A promise is false if it got no room or was released. */
   grow(bytes: number): boolean | Promise<boolean> {
     if (this.resize(bytes)) return true;
     return this.isLarge(bytes) && this.#calls.wait(bytes);

@@ -28,7 +28,7 @@ const ENCODINGS: ReadonlyMap<string, ContentEncoding> = new Map([
   ['zstd', 'zstd'],
 ]);
 
-/** What a body holds, as its content type says. */
+/** The content of a body, by its content type. */
 export type BodyForm =
   | { readonly type: 'records'; readonly format: BodyFormat }
   | { readonly type: 'mapping'; readonly name: string; readonly format: 'csv' | 'json' }
@@ -40,7 +40,7 @@ export type BodyForm =
 interface RecordsBody {
   /** Decoded. */
   readonly body: Uint8Array;
-  /** Of its memory, if that is used again. The caller is its holder. */
+  /** The lease of its memory, if that is reused. The caller is its holder. */
   readonly lease: Lease | undefined;
   readonly form: BodyForm;
   /** Admits the body. The caller that asked for the body releases it. */
@@ -89,7 +89,7 @@ export async function readRecordsBody(
     ticket.resize(body.length);
     return { body, lease: undefined, form, ticket };
   } catch (error) {
-    // What could not be unpacked may still be read by another thread.
+    // Another thread may still read the bytes that could not be unpacked.
     lease?.giveUp();
     ticket.release();
     throw error;

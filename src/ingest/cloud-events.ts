@@ -7,8 +7,9 @@ import { JsonElements } from './mapping/json-elements.ts';
 import { hashOf, type Input } from './mapping/source.ts';
 
 /**
- * CloudEvents 1.0 over HTTP. The data of a CloudEvent is a record, and keeps its bytes. Where the record has no id, it gets
- * one of the attributes `source` and `id`, which together are unique; where an event has no timestamp, or an SMS no submit_date, it gets `time`.
+ * CloudEvents 1.0 over HTTP. The data of a CloudEvent is a record, and keeps its bytes. If the record has no id, it
+ * gets one from the attributes `source` and `id`, which together are unique. If an event has no timestamp, or an SMS
+ * no submit_date, it gets `time`.
  *
  *   structured  one CloudEvent in the body       application/cloudevents+json
  *   batch       a list of them                   application/cloudevents-batch+json
@@ -36,7 +37,10 @@ interface Attributes {
   readonly time: string | undefined;
 }
 
-/** Structured mode, and batches of it. @throws UnreadableInput */
+/**
+ * Structured mode, and batches of it.
+ * @throws UnreadableInput
+ */
 export async function* fromCloudEvents(
   kind: RecordKind,
   chunks: AsyncIterable<Uint8Array>,
@@ -111,7 +115,7 @@ const fault = (path: string, message: string) => ({ type: 'fault', path, message
 const isObject = (value: Value | undefined): value is Input =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The record's own text on one line, with what it lacks in front. */
+/** The record's own text on one line, with the missing members in front. */
 function completed(kind: RecordKind, text: string, record: Input, { source, id, time }: Attributes): string {
   const members: string[] = [];
   if (record.id === undefined) members.push(`"id":${hashOf([source, id])}`);
@@ -170,7 +174,7 @@ function space(text: string, from: number): number {
   return at;
 }
 
-/** Attributes in headers have what is not printable ASCII in per cent. */
+/** Attributes in headers have other characters than printable ASCII percent-encoded. */
 function decodeHeader(value: string): string {
   try {
     return decodeURIComponent(value);

@@ -1,7 +1,7 @@
 import { Slices } from '../lib/slices.ts';
 import { MOST_FAULTS, type RecordFault } from '../records/scan.ts';
 
-/** What became of one record of another form. */
+/** The result for one record of another form. */
 export type Conversion =
   | { readonly type: 'record'; readonly text: string }
   | { readonly type: 'left out' }
@@ -13,7 +13,7 @@ export interface Converted {
   /** Of each record of the body, its place among all that were sent. */
   readonly indexes: readonly number[];
   readonly leftOut: number;
-  /** Places of those that could not be converted, and what is wrong with the first of them. */
+  /** Places of the records that could not be converted, and the faults of the first of them. */
   readonly failed: readonly number[];
   readonly faults: readonly RecordFault[];
 }

@@ -18,18 +18,18 @@ interface ReportsParts {
   readonly ingest: Pick<Ingest, 'accept'>;
   readonly kept: KeptSessions;
   readonly mapping: Mapping;
-  /** What the records are accepted with. */
+  /** The options with which the records are accepted. */
   readonly request: Pick<IngestRequest, 'skipInvalid' | 'ticket'>;
 }
 
-/** More than once only where the loss of one report makes the next one invalid. */
+/** More than once only if the loss of one report makes the next one invalid. */
 const MOST_ROUNDS = 5;
 
 /**
- * Stores what reports add to the counters of their sessions. A report whose record is invalid is not counted, so that the
- * next report of its session has what it would have added.
+ * Stores the increments of reports to the counters of their sessions. A report with an invalid record is not counted,
+ * so that the next report of its session adds its increment, too.
  * @param convert makes the records, without the reports that are refused
- * @throws whatever `convert` throws; StoreUnavailable
+ * @throws the errors of `convert`; StoreUnavailable
  */
 export async function countReports<C extends Counted>(
   { ingest, kept, mapping, request }: ReportsParts,

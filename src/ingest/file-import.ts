@@ -36,7 +36,10 @@ export class LineTooLong extends Error {
   }
 }
 
-/** Cuts NDJSON into portions; memory does not grow with the file. Empty lines are left out. @throws LineTooLong */
+/**
+ * Cuts NDJSON into portions; memory does not grow with the file. Empty lines are left out.
+ * @throws LineTooLong
+ */
 export async function* portionsOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Portion> {
   let rest: Buffer[] = [];
   let restLength = 0;
@@ -97,7 +100,7 @@ export type PostAnswer =
       readonly repeated: boolean;
       readonly faults: readonly RecordFault[];
     }
-  /** Nothing was taken, and trying again may help. */
+  /** Nothing was stored, and trying again may help. */
   | { readonly type: 'busy'; readonly afterMs: number; readonly cause: string }
   | { readonly type: 'refused'; readonly cause: string; readonly faults: readonly RecordFault[] };
 
@@ -127,7 +130,7 @@ export interface ImportOutcome {
   readonly repeated: number;
   /** Records that are invalid and were left out. */
   readonly skipped: number;
-  /** Records that the mapping does not want, or that add nothing. */
+  /** Records that the mapping leaves out, or that add nothing. */
   readonly leftOut: number;
   /** Faults with the number of their line in the file. */
   readonly faults: readonly PortionFault[];

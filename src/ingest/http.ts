@@ -22,8 +22,8 @@ export interface RecordsCall {
 }
 
 /**
- * The answer 202; it has `rejected`, `rejected_indexes` and `errors` only with `?invalid=skip`, and `left_out` only where a
- * mapping left some out.
+ * The answer 202; it has `rejected`, `rejected_indexes` and `errors` only with `?invalid=skip`, and `left_out` only
+ * if a mapping left some out.
  */
 export interface RecordsAnswer {
   readonly accepted: number;

@@ -14,9 +14,9 @@ import { fileFault } from '../lib/file-fault.ts';
 import { type SessionState, Sessions } from './mapping/sessions.ts';
 
 /**
- * What imports of cumulative counters leave for the next one: the counters of the sessions that go on, and which files they
- * come from. It changes only when a file was imported as a whole. So an import that broke off begins the file anew with the
- * state that it began with before, makes the same records, and the node stores none of them twice.
+ * The state that an import of cumulative counters leaves for the next one: the counters of open sessions, and the
+ * imported files. It changes only when a file was imported as a whole. So an import that broke off begins the file
+ * anew with the state that it began with before, makes the same records, and the node stores none of them twice.
  *
  *   file = { "version": 1, "mapping": name, "files": [ SHA-256 … ], "sessions": [ [ key, state ] … ] }
  */

@@ -31,7 +31,7 @@ export interface IngestRequest {
   readonly kind: RecordKind;
   /** Decoded. Ingest owns it from now on, and may change it, free it, or keep it while the records are in memory. */
   readonly body: Uint8Array;
-  /** Of the body's memory, if that is used again. Ingest is its holder from now on. */
+  /** The lease of the body's memory, if that is reused. Ingest is its holder from now on. */
   readonly lease?: Lease | undefined;
   readonly format: BodyFormat;
   /** Store the valid records although others are invalid. */
@@ -66,7 +66,7 @@ export type IngestOutcome =
   /** The idempotency key was used for another body. */
   | { readonly type: 'mismatch' };
 
-/** The one way in for records: every producer's records pass `accept`. */
+/** The only entry for records: every producer's records pass `accept`. */
 export interface Ingest {
   readonly admission: Admission;
   readonly clock: Clock;
@@ -135,7 +135,7 @@ export function createIngest(options: IngestOptions): Ingest {
       try {
         return await process(request);
       } catch (error) {
-        // Some other code may still use it.
+        // Other code may still use it.
         request.lease?.giveUp();
         throw error;
       } finally {

@@ -15,11 +15,11 @@ export interface OtherForm {
   readonly form: Exclude<BodyForm, { type: 'records' }>;
   readonly headers: IncomingHttpHeaders;
   readonly body: Uint8Array;
-  /** Admits the body; grows by what is made of it. */
+  /** Admits the body; grows by the converted records. */
   readonly ticket: Ticket;
 }
 
-/** What reports are counted with, where the mapping has cumulative counters. */
+/** The sessions that count reports, if the mapping has cumulative counters. */
 export interface Counting {
   readonly sessions: CountedSessions;
   readonly refused: RefusedReports;

@@ -16,7 +16,7 @@ export interface PartitionRecords {
 
 const COMMA = 0x2c;
 
-/** The valid records of one body, and where they go. */
+/** The valid records of one body, and their partitions. */
 export interface Share {
   readonly scanned: ScannedBody;
   readonly body: Uint8Array;
@@ -54,7 +54,7 @@ export function shareOf(
  * If there is one share, of one tree, and none of its records was skipped, then the body itself is the payload and nothing is
  * copied. Otherwise the bodies are not needed any more.
  * @param shares not empty
- * @param memory for what is copied
+ * @param memory for copies
  */
 export function groupShares(shares: readonly Share[], memory: MemoryPool): PartitionRecords[] {
   const [only] = shares;
@@ -87,7 +87,7 @@ function joinLines({ columns }: ScannedBody, body: Uint8Array): void {
   for (let i = 1; i < count; i++) body[ends[i - 1] as number] = COMMA;
 }
 
-/** What goes to one partition. */
+/** The records for one partition. */
 interface Part {
   readonly partition: number;
   readonly organisations: number[];
@@ -211,7 +211,7 @@ function copyOut(shares: readonly Share[], memory: MemoryPool): PartitionRecords
       const row = rows[tree] as number;
       const start = starts[from] as number;
       const end = ends[to - 1] as number;
-      // A run is copied at once, with what separates its records; between two runs comes a comma.
+      // A run is copied at once, with the separators of its records; a comma separates two runs.
       bytes.copy(payload, place, start, end);
       const behind = place + end - start;
       if (behind < payload.length) payload[behind] = COMMA;

@@ -69,7 +69,7 @@ export function createStoring(
         if (one.status === 'rejected') throw one.reason;
         return one.value;
       });
-      // A key is remembered even if there is nothing to store: its next use must be compared with this one.
+      // A key is remembered even if the request has nothing to store: its next use must be compared with this one.
       if (blocks.length === 0 && options.idempotencyKey === undefined)
         return { type: 'stored', positions: [] };
       return await log.append(blocks, options);

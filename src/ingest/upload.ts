@@ -24,7 +24,7 @@ interface UploadOptions {
 
 /** A producer that sends nothing for this long has stopped; networks that lose packets recover within 3 s. */
 export const IDLE_MS = 10_000;
-/** How often an upload is looked at: the limit is met to this precision. */
+/** How often an upload is checked: the limit has this precision. */
 const LOOK_MS = 2_000;
 /**
  * After the first 10 s, an upload must have this many bytes a second on average. 300 uploads at the limit hold 24 MiB in
@@ -66,7 +66,7 @@ export function readUpload(stream: Readable, options: UploadOptions): Promise<Up
     let lastAt = started;
     let cancelTimer = () => {};
     let settled = false;
-    /** Since when the body waits for memory; undefined: it does not. */
+    /** Since when the body waits for memory; undefined: it does not wait. */
     let pausedAt: number | undefined;
     /** How long it waited in all, which is not the fault of its sender. */
     let paused = 0;
@@ -144,7 +144,7 @@ export function readUpload(stream: Readable, options: UploadOptions): Promise<Up
 
 /**
  * A small body that has arrived with its headers: it needs no timer and no listeners.
- * @returns undefined: not all of it is there, it is not small, or there is no room for it
+ * @returns undefined: it is not complete, not small, or the memory has no room for it
  */
 function readArrived(stream: Readable, { length, limit, letIn }: UploadOptions): Upload | undefined {
   if (length === undefined || length === 0 || length > MOST_ARRIVED || length > limit) return undefined;

@@ -175,7 +175,10 @@ async function addPages(
   }
 }
 
-/** Records as the destination of a stream gets them; undefined: as they are. @throws ApiError Busy */
+/**
+ * Records as the destination of a stream gets them; undefined: unchanged.
+ * @throws ApiError Busy
+ */
 async function privateRecords(
   { privacyKeys }: NodeParts,
   {
@@ -203,7 +206,7 @@ async function privateTail(
   return { ...tail, records: tail.records.map((one) => ({ ...one, text: records.text(one.text) })) };
 }
 
-/** Where a new data stream begins: at the end of its partition, or at the first block that arrived at `time` or later. */
+/** The start of a new data stream: the end of its partition, or the first block that arrived at `time` or later. */
 async function startPosition({ storage: { log }, tree }: NodeParts, organisationId: number, time?: number) {
   await tree.learn([organisationId]);
   const partition = partitionOf(tree.rootOf(organisationId), log.partitions);

@@ -1,7 +1,7 @@
 import type { Nodes } from '../leases/nodes.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 
-/** Gauges of what this node knows of the installation; read with the metrics. */
+/** Gauges of the installation as this node sees it; read with the metrics. */
 export function observeCluster({ observe }: Pick<Telemetry, 'observe'>, nodes: Nodes): void {
   observe({
     name: 'simstream_unheld_partitions',

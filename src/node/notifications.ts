@@ -36,7 +36,7 @@ interface Parts {
 /** Longer than the webhook waits for an answer. */
 const SEND_WITHIN_MS = 45_000;
 
-/** The notifications of a node: what runs beside each partition that it holds. */
+/** The notifications of a node: the tasks beside each partition that it holds. */
 export async function createNotifications(parts: Parts, ingest: Ingest, stop: AbortSignal) {
   const { config, storage, clock, logger, telemetry } = parts;
   const fallback = defaultCredentials(config);
@@ -72,7 +72,10 @@ export async function createNotifications(parts: Parts, ingest: Ingest, stop: Ab
     );
 }
 
-/** The operator's receiver. @throws Error when it cannot be used at all */
+/**
+ * The operator's receiver.
+ * @throws Error when it cannot be used at all
+ */
 function defaultCredentials({ notificationUrl, notificationSecret }: Config): Credentials | undefined {
   if (notificationUrl === undefined) return undefined;
   const secret = notificationSecret === undefined ? {} : { signing_secret: notificationSecret };
@@ -149,7 +152,7 @@ function sentOf(outcome: Outcome): Sent {
   return { type: 'failed', message, ...(afterMs === undefined ? {} : { afterMs }) };
 }
 
-/** Sends a test message now, and says what became of it. */
+/** Sends a test message now, and returns the result. */
 export async function testNotification(
   parts: Parts,
   own: NotificationDocument,

@@ -14,7 +14,7 @@ import type { Block } from '../records/block.ts';
 import { type DataStreamDocument, streamKey } from '../registry/data-stream.ts';
 import type { NodeParts } from './parts.ts';
 
-/** What the API does with one destination. Each call opens the destination for itself, and closes it in the end. */
+/** Calls of the API on one destination. Each call opens the destination for itself, and closes it in the end. */
 
 /** Opens the destinations of stored data streams. */
 export function openerOf({
@@ -90,7 +90,10 @@ export async function resend(
   }
 }
 
-/** The request that a destination would make, which is opened for this alone and with no way out. */
+/**
+ * The request that a destination would make. The destination is opened only for this, with an egress that sends
+ * nothing.
+ */
 export async function requestFor(
   { environment, clock }: NodeParts,
   configured: Configured,
@@ -111,7 +114,7 @@ export async function requestFor(
       await destination.close();
     }
   } catch {
-    // A connector that cannot even begin without its service has no request to show.
+    // A connector that cannot begin without its service has no request to show.
     return undefined;
   } finally {
     cancel();

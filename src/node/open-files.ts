@@ -1,11 +1,11 @@
 import type { Logger } from 'pino';
 
 /**
- * How many files the process may have open, and how many of them may be connections to receivers. Sockets are files: when none is
- * left, the kernel resets new connections, those of producers too.
+ * The most open files of the process, and the most of them for connections to receivers. Sockets are files: when none
+ * is left, the kernel resets new connections, also those of producers.
  */
 
-/** What a node has open by itself: its store, event loop, log, scratch files, connections to NATS. */
+/** The files that a node needs itself: its store, event loop, log, scratch files, connections to NATS. */
 const OWN_FILES = 32;
 /** With fewer, nothing could be delivered at all. */
 const LEAST_OUTGOING = 4;
@@ -22,7 +22,7 @@ export function mostOpenFiles(): number | undefined {
 }
 
 /**
- * Half of what the node does not need itself; the other half is for incoming connections.
+ * Half of the files that the node does not need itself; the other half is for incoming connections.
  * @param most open files; undefined: without a limit
  */
 export function mostOutgoing(most: number | undefined): number {

@@ -14,7 +14,7 @@ export async function whatIsMissing(
   if (!connected()) return [...missing, 'there is no connection to NATS'];
   const { faults, quorum } = leases.nodes.snapshot();
   missing.push(...faults);
-  // What the storage stores nothing of, it may answer from an old copy.
+  // A storage that stores nothing may still answer reads from an old copy.
   if (!quorum) return missing;
   try {
     await withinMs(clock, registry.get('readiness'));

@@ -8,9 +8,9 @@ import type { Registry } from '../registry/registry.ts';
 const LOOKED_AT = 100;
 
 /**
- * Refuses a start with a secret that opens nothing of what is stored: every delivery would wait, and credentials that are
- * entered now would be sealed with a secret that is none of the installation's. A few streams that do not open are no
- * reason: they were sealed before an earlier secret was lost.
+ * Refuses a start with a secret that opens none of the stored credentials: every delivery would wait, and credentials
+ * that are entered now would be sealed with a secret that is none of the installation's. A few streams that do not
+ * open are no reason: they were sealed before an earlier secret was lost.
  * @throws Error that says what to do
  */
 export async function requireSecret(registry: Registry, secrets: Secrets): Promise<void> {

@@ -5,7 +5,10 @@ import { systemRandom } from '../lib/system-clock.ts';
 import { mappingsOf } from './app.ts';
 import type { NodeParts } from './parts.ts';
 
-/** What fetches records from elsewhere, beside the partitions. @throws Error when a setting names what is not there */
+/**
+ * The tasks beside the partitions that fetch records from elsewhere.
+ * @throws Error when a setting names an unknown kind or mapping
+ */
 export function sourcesOf({ config, clock, telemetry, kept, storage: { log } }: NodeParts, ingest: Ingest) {
   const wanted: WantedSource[] = [
     ...config.sourceNatsSubjects.map(

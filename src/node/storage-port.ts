@@ -7,17 +7,17 @@ import type { Registry } from '../registry/registry.ts';
 import type { StoreVersion } from '../registry/store-version.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 
-/** Where log, registry and leases are stored, and how nodes hear of each other: all that differs between the two modes. */
+/** The storage of log, registry and leases, and the contact between nodes: all differences between the two modes. */
 export interface NodeStorage {
   readonly log: RecordLog;
   readonly registry: Registry;
   readonly leases: Leases & { readonly nodes: Nodes };
   readonly calls: NodeCalls;
-  /** The time that the nodes share; the node's own clock where it is alone. */
+  /** The time that the nodes share; the node's own clock if it has no others. */
   readonly clock: Clock;
   /** Whether the storage can be reached, without a call to it. */
   connected(): boolean;
-  /** Resolves with what happened when the storage is gone for good; undefined where that cannot be known. */
+  /** Resolves with a description when the storage is gone for good; undefined if that cannot be known. */
   readonly lost: Promise<string> | undefined;
   /** The version that the store had when it was opened. */
   readonly version: StoreVersion;

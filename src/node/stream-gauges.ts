@@ -5,9 +5,12 @@ import { PROGRESS, type ProgressDocument } from '../registry/data-stream.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 
-/** How the data streams of the partitions that this node holds are. Summed over the nodes it is the whole installation. */
+/**
+ * The states of the data streams of the partitions that this node holds. The sum over the nodes is the whole
+ * installation.
+ */
 interface StreamGauges {
-  /** Counts until `stop` aborts; a count that fails leaves the one before. */
+  /** Counts until `stop` aborts; a failed count keeps the previous result. */
   run(stop: AbortSignal): Promise<void>;
 }
 

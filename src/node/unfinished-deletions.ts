@@ -8,7 +8,7 @@ import { systemRandom } from '../lib/system-clock.ts';
 import type { NodeParts } from './parts.ts';
 
 /**
- * Finishes what a crash left of deletions of organisations, before anything is delivered. Only with embedded storage, which
+ * Finishes deletions of organisations that a crash interrupted, before any delivery. Only with embedded storage, which
  * nobody else uses: in a cluster the deletion may be under way at another node, so there the operator makes it again.
  */
 export async function finishInterruptedDeletions(
@@ -42,7 +42,7 @@ const MOST_NAMED = 20;
 
 const LOOK_EVERY_MS = 60_000;
 
-/** Removes, again and again, what deletions of data streams left behind when the storage stopped answering, or a node crashed. */
+/** Removes, from time to time, the leftovers of deleted data streams after an outage of the storage or a crash. */
 export async function finishRemovalsOften(
   { registry }: NodeParts['storage'],
   clock: Clock,
@@ -50,7 +50,7 @@ export async function finishRemovalsOften(
 ): Promise<void> {
   while (!stop.aborted) {
     await finishRemovals(registry, clock.now()).catch((error: unknown) => {
-      // The next look finds the same.
+      // The next round finds it again.
       if (!(error instanceof StoreUnavailable)) throw error;
     });
     await clock.sleep(LOOK_EVERY_MS, stop).catch(() => undefined);

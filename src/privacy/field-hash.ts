@@ -8,8 +8,8 @@ const RESULT = 32;
 const USUAL = 192;
 
 /**
- * HMAC-SHA-256 of values, in hexadecimal. What is hashed is the text in UTF-8 without quotes and escapes, or the number,
- * `true` or `false` as the record writes it. So an IMSI has the same hash as a text and as a number.
+ * HMAC-SHA-256 of values, in hexadecimal. The hash covers the text in UTF-8 without quotes and escapes, or the
+ * number, `true` or `false` as the record writes it. So an IMSI has the same hash as a text and as a number.
  *
  * It is put together from two calls of `hash`, as RFC 2104 says: for values as short as these that takes less than half the time of
  * `createHmac`, which makes an object of OpenSSL for each (docs/decisions/2026-11-27-speed.md).

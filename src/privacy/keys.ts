@@ -16,7 +16,10 @@ import type { Json, Registry } from '../registry/registry.ts';
  *  K2  A root that does not open is never replaced, unless the operator has declared the secret lost.
  */
 export interface PrivacyKeys {
-  /** The key of an organisation. @throws StoreUnavailable */
+  /**
+   * The key of an organisation.
+   * @throws StoreUnavailable
+   */
   of(organisationId: number): Promise<PrivacyKey>;
 }
 
@@ -45,7 +48,7 @@ interface KeyParts {
   readonly registry: Registry;
   readonly sealer: RootSealer;
   readonly random: Random;
-  /** The operator has declared the secret lost: what it sealed is made anew. */
+  /** The operator has declared the secret lost: the root that it sealed is generated again. */
   readonly secretLost: boolean;
 }
 
@@ -80,11 +83,14 @@ async function findRoot({ registry, sealer, random, secretLost }: KeyParts): Pro
     const document = { sealed: sealer.seal(root, ROOT_KEY) };
     const outcome = await ROOT.put(registry, ROOT_KEY, document, stored?.revision ?? 0);
     if (outcome.type === 'unavailable') throw new StoreUnavailable(outcome.cause);
-    // K1: what is stored counts, so it is read.
+    // K1: the stored root counts, so it is read.
   }
 }
 
-/** During a rotation of the secret: seals the root with the new one. @throws StoreUnavailable */
+/**
+ * During a rotation of the secret: seals the root with the new one.
+ * @throws StoreUnavailable
+ */
 export async function resealPrivacyRoot({
   registry,
   sealer,

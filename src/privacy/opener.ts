@@ -18,9 +18,9 @@ type Failed = {
 };
 
 /**
- * Opens destinations that get records without what is private of them. It stands between the engine and every connector, so
- * whatever sends records (delivery, replay, resending, test records) sends none of it. A stream without `privacy` gets the
- * destination itself.
+ * Opens destinations that get records without private fields. It stands between the engine and every connector, so
+ * every delivery, replay, resend and test record leaves them out. A stream without `privacy` gets the destination
+ * itself.
  */
 export function withPrivacy<Other extends { readonly type: 'failed' }>(
   open: (stream: DataStreamDocument) => Promise<Opened | Other>,
@@ -103,7 +103,7 @@ function privateDestination(
 /** A hash has 64 digits and two quotes. Records have from some 400 bytes on. */
 const HASHED = 66;
 const USUAL_RECORD = 400;
-/** Where more is hashed, a request that is too large is split. */
+/** If more fields are hashed, a request that is too large is split. */
 const MOST_GROWTH = 3;
 
 /**

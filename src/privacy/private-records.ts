@@ -23,7 +23,7 @@ const MEMORY = new MemoryPool(8 * 2 ** 20);
 export class PrivateRecords {
   readonly #rewriter: RecordRewriter;
   readonly #hash: FieldHash;
-  /** What becomes of the endpoint's id in the index, which connectors use as a key. */
+  /** The handling of the endpoint's id in the index, which connectors use as a key. */
   readonly #endpoint: 'kept' | 'hashed' | 'dropped';
 
   /** @param key of the organisation of the stream, 32 bytes */
@@ -51,14 +51,17 @@ export class PrivateRecords {
     return this.#piece(block, 0, 1, false);
   }
 
-  /** Each run as blocks of its own. @throws BlockFault when a payload is damaged */
+  /**
+   * Each run as blocks of its own.
+   * @throws BlockFault when a payload is damaged
+   */
   runs(runs: Iterable<Run> | AsyncIterable<Run>): AsyncGenerator<Run> {
     return this.#runs(runs, undefined);
   }
 
   /**
-   * The same in memory that is used again. The caller holds the payloads of `runs` until all are read, and calls `release` once
-   * nobody uses the blocks any more.
+   * The same in memory that is used again. The caller holds the payloads of `runs` until all are read, and calls
+   * `release` once the blocks are not used any more.
    */
   passing(runs: Iterable<Run>): { readonly runs: AsyncGenerator<Run>; release(): void } {
     const made: Block[] = [];

@@ -51,7 +51,7 @@ export class RecordRewriter {
     this.#room(1)[this.#length++] = COMMA;
   }
 
-  /** Appends the record from `from` (included) to `to` (excluded), without what is private. */
+  /** Appends the record from `from` (included) to `to` (excluded), without private fields. */
   append(bytes: Uint8Array, from: number, to: number): void {
     this.#bytes = bytes;
     this.#to = to;
@@ -173,7 +173,7 @@ export class RecordRewriter {
   }
 }
 
-/** A name of a path, with what comes behind it. */
+/** A name of a path, with the names behind it. */
 interface Branch {
   readonly name: string;
   readonly bytes: Uint8Array;

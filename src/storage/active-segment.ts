@@ -10,7 +10,7 @@ import { footerOf } from './segment-open.ts';
 import { GrowingPlaces } from './segment-scan.ts';
 import type { Prepared } from './segment-supply.ts';
 
-/** The segment that is written to. */
+/** The segment that receives new groups. */
 export class ActiveSegment {
   readonly number: number;
   /** Milliseconds since the epoch. */
@@ -38,7 +38,7 @@ export class ActiveSegment {
     return this.#end;
   }
 
-  /** Up to where the file has zeros, so that a write changes no metadata. */
+  /** The end of the zeros in the file: a write before it changes no metadata. */
   get zeros(): number {
     return this.#zeros;
   }
@@ -53,7 +53,7 @@ export class ActiveSegment {
     return Math.max(0, this.#end - headerBytes(this.base.length));
   }
 
-  /** What happened, when somebody deleted the file. */
+  /** A description, when somebody deleted the file. */
   fault(): string | undefined {
     return this.#prepared.writer.fault();
   }

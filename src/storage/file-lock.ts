@@ -43,7 +43,7 @@ export function lockFile(path: string): FileLock {
   }
 }
 
-/** Rights of all but the owner. A store of an older version, or one that was copied, may grant some. */
+/** Rights of everybody but the owner. A store of an older version, or a copied one, may grant some. */
 const OTHERS = 0o077;
 
 function closeToOthers(descriptor: number): void {

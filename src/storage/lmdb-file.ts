@@ -2,7 +2,7 @@ import { statSync, truncateSync } from 'node:fs';
 import { headDiffers, mendHead, openPages, type PageFile } from './lmdb-pages.ts';
 import { type PageDamage, type WalkOptions, walkEntries, walkRuns } from './lmdb-walk.ts';
 
-/** What to do about a file that is not a store. */
+/** The next step for a file that is not a store. */
 const RESTORE = 'restore it from a backup, or start with an empty data directory';
 const REPAIR =
   'restore it from a backup, or run `simstream check` to see what is lost and `simstream repair` to save the rest';
@@ -10,8 +10,8 @@ const REPAIR =
 /** LMDB need not write the very last pages of a transaction that freed them again. */
 const UNWRITTEN_PAGES = 64;
 /**
- * How many of the lowest pages of each table are looked at before the store is opened: they hold as many as 400,000 blocks,
- * and take a tenth of a second. `simstream check` looks at all.
+ * How many of the lowest pages of each table are checked before the store is opened: they hold as many as 400,000 blocks,
+ * and take a tenth of a second. `simstream check` checks all.
  */
 const MOST_LEAVES = 1_024;
 
@@ -20,10 +20,10 @@ const MOST_HEADS = 20_000;
 
 /**
  * Looks at a file before LMDB opens it: the native code ends the process where it should report a file that is cut short, is
- * damaged where the tables are kept, or is not its own. Damage of what the tables hold is found when it is read.
+ * damaged where the tables are kept, or is not its own. Damage of the content of tables is found when it is read.
  * Accepts a missing file, and an empty file that was never used.
  * @param used whether the directory shows that it had a store: then an empty file means that the store was lost
- * @throws Error that says what is wrong with the file, and what to do
+ * @throws Error that names the fault of the file, and the next step
  */
 export function requireStoreFile(path: string, used: boolean): void {
   const size = statSync(path, { throwIfNoEntry: false })?.size;
@@ -45,8 +45,8 @@ export function requireStoreFile(path: string, used: boolean): void {
 }
 
 /**
- * Looks only at the head of a file and at its length, and changes nothing: for a file that another process writes to.
- * @throws Error that says what is wrong with the file, and what to do
+ * Checks only the head of a file and its length, and changes nothing: for a file that another process writes to.
+ * @throws Error that names the fault of the file, and the next step
  */
 export function requireStoreHead(path: string): void {
   const file = open(path, 'r');
@@ -96,7 +96,7 @@ function describeDamage({ page, table, what }: PageDamage): string {
 /**
  * Makes sure that LMDB frees the right pages when it removes the entries of a table from `start` on (included) to `end`
  * (excluded).
- * @param alone runs a function while nobody writes to the file
+ * @param alone runs a function while no one else writes to the file
  */
 export function mendHeads(
   path: string,
@@ -104,12 +104,15 @@ export function mendHeads(
   range: { readonly start: Uint8Array; readonly end: Uint8Array },
   alone: (run: () => void) => void,
 ): void {
-  // Without the lock first, because hardly ever is anything to be done.
+  // Without the lock first, because damage is very rare.
   if (eachHead(path, 'r', table, range, () => {}) === 0) return;
   alone(() => eachHead(path, 'r+', table, range, mendHead));
 }
 
-/** Calls `found` for each head that differs. @returns how many there were */
+/**
+ * Calls `found` for each head that differs.
+ * @returns how many there were
+ */
 function eachHead(
   path: string,
   mode: 'r' | 'r+',

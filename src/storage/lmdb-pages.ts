@@ -1,8 +1,9 @@
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 
 /*
- * Reads an LMDB file without LMDB, which ends the process where it meets a damaged page. For the look at a store before it is
- * opened, and for check and repair. Little-endian; a page number counts pages from the start of the file.
+ * Reads an LMDB file without LMDB, which ends the process where it meets a damaged page. For the check of a store
+ * before it is opened, and for `check` and `repair`. Little-endian; a page number counts pages from the start of the
+ * file.
  *
  *   page      = page number:u64 · transaction:u64 · pad:u16 · flags:u16 · lower:u16 · upper:u16 · content
  *               (an overflow page has its number of pages:u32 in place of lower and upper)
@@ -67,7 +68,7 @@ export interface PageFile {
   readonly size: number;
   readonly meta: Meta;
   close(): void;
-  /** `length` bytes from a page on; what is beyond the end of the file is missing. */
+  /** `length` bytes from a page on; fewer at the end of the file. */
   read(page: number, length: number): Buffer;
   /** Writes the start of a page. */
   write(page: number, bytes: Buffer): void;
@@ -76,7 +77,7 @@ export interface PageFile {
 /**
  * @param mode `r+` for `mendHead`
  * @param earlier the file as it was one transaction before: LMDB has not yet used the pages again that the last one freed
- * @throws Error that says what is wrong with the head of the file
+ * @throws Error that names the fault of the head of the file
  */
 export function openPages(
   path: string,
@@ -161,7 +162,7 @@ export function readTree(bytes: Buffer, at: number): Tree {
 }
 
 /**
- * Whether the head of overflow pages differs from what their entry says. LMDB believes the head when it frees the pages: with a
+ * Whether the head of overflow pages differs from their entry. LMDB believes the head when it frees the pages: with a
  * damaged one it would free others, such as those of the file's own head.
  */
 export function headDiffers(file: PageFile, run: PageRun): boolean {
@@ -175,7 +176,7 @@ export function headDiffers(file: PageFile, run: PageRun): boolean {
   );
 }
 
-/** Writes the head of overflow pages again, from what their entry says; their content stays as it is. */
+/** Writes the head of overflow pages again, from their entry; their content stays as it is. */
 export function mendHead(file: PageFile, run: PageRun): void {
   const head = Buffer.alloc(HEADER);
   head.writeBigUInt64LE(BigInt(run.page), 0);
@@ -194,7 +195,7 @@ export interface LeafNode {
   readonly length: number;
 }
 
-/** Where the nodes of a page are in it. */
+/** The places of the nodes in a page. */
 export function placesOf(page: Buffer): number[] {
   const count = page.readUInt16LE(LOWER_AT) / 2;
   return Array.from({ length: count }, (_, index) => page.readUInt16LE(HEADER + 2 * index) + HEADER);

@@ -18,15 +18,15 @@ import {
   UPPER_AT,
 } from './lmdb-pages.ts';
 
-/* Walks through all pages of an LMDB file that are in use, and says which of them are damaged; see lmdb-pages.ts. */
+/* Walks through all used pages of an LMDB file, and reports the damaged ones; see lmdb-pages.ts. */
 
 /** Deeper than a tree of any size; a page that points back to an earlier one must not be followed for ever. */
 const DEEPEST = 32;
-/** What the walk calls the two trees that are no tables. */
+/** The names of the two trees that are not tables. */
 const FREE = '(free pages)';
 const TABLES = '(tables)';
 
-/** Something in the file that cannot be read. Where known, `table` is the table that it belongs to. */
+/** An unreadable part of the file. `table` is its table, if that is known. */
 export interface PageDamage {
   readonly table: string | undefined;
   readonly page: number;
@@ -37,9 +37,9 @@ export interface PageDamage {
 export interface StoreEntry {
   readonly table: string;
   readonly key: Buffer;
-  /** Where the value is when it is not beside its key. */
+  /** The place of a value that is not beside its key. */
   readonly run: PageRun | undefined;
-  /** The bytes, or undefined where they lie outside the file. Reads the file when it is called. */
+  /** The bytes; undefined if they lie outside the file. Each call reads the file. */
   value(): Buffer | undefined;
 }
 
@@ -50,13 +50,13 @@ export interface WalkOptions {
   visited?(pages: number): void;
   /** Called with the place of each value that is not beside its key, also of the tree of free pages. */
   run?(run: PageRun): void;
-  /** Most leaves that are read of each table; all without it. Branches are always read. */
+  /** The most leaves to read of each table; missing: all. Branches are always read. */
   readonly mostLeaves?: number;
 }
 
 /**
- * Yields the entries of all tables, each table's in the order of its keys, and skips what is damaged.
- * The numbers of entries that the trees claim are in `claimed`, by table.
+ * Yields the entries of all tables, each table's in the order of its keys, and skips damaged ones. `claimed` gets the
+ * number of entries that each tree claims, by table.
  */
 export function* walkEntries(
   file: PageFile,
@@ -80,8 +80,8 @@ export function* walkEntries(
 }
 
 /**
- * Yields where the values of a table are whose keys are from `start` on (included) to `end` (excluded), as far as its pages are
- * sound.
+ * Yields the places of a table's values for keys from `start` (included) to `end` (excluded), as far as its pages are
+ * undamaged.
  */
 export function* walkRuns(
   file: PageFile,
@@ -108,7 +108,7 @@ function nameOf({ key }: LeafNode): string {
 interface Plan {
   /** The level of the leaves. */
   readonly depth: number;
-  /** How many of them are still to be read. */
+  /** How many of them are left to read. */
   leaves: number;
   readonly start: Uint8Array | undefined;
 }
@@ -126,7 +126,7 @@ class Walk {
     this.#seen = new Uint8Array((file.meta.lastPage >> 3) + 1);
   }
 
-  /** @param start entries before it are left out where that spares a page */
+  /** @param start entries before it are left out if that saves a page */
   *leaves(table: string, tree: Tree, ordered: boolean, start?: Uint8Array): Generator<LeafNode> {
     if (tree.root === undefined) return;
     let before: Buffer | undefined;
@@ -141,7 +141,10 @@ class Walk {
     }
   }
 
-  /** Marks what an entry of the tree of free pages lists: LMDB would hand out a page twice that it lists twice. */
+  /**
+   * Marks the pages that an entry of the tree of free pages lists: LMDB would hand out a page twice if it is listed
+   * twice.
+   */
   takeFreePages(node: LeafNode): boolean {
     const fault = () => this.#damaged(FREE, node.page, 'a list of free pages is damaged');
     const list = this.value(node);
@@ -157,7 +160,7 @@ class Walk {
     return true;
   }
 
-  /** The value of an entry; undefined where it is not in the file. */
+  /** The value of an entry; undefined if it is not in the file. */
   value(node: LeafNode): Buffer | undefined {
     const run = runOf(node);
     if (!run) return node.data;

@@ -14,8 +14,8 @@ export interface Lmdb {
   /** A named table that maps bytes to bytes, in the order of its keys. At most MOST_TABLES. */
   table(name: string): Table;
   /**
-   * To be called before the entries of a table from `start` on (included) to `end` (excluded) are removed: mends what LMDB would
-   * believe when it frees their pages, should the disk have damaged it.
+   * Call before the entries of a table from `start` (included) to `end` (excluded) are removed: fixes damaged heads
+   * of pages that LMDB would trust when it frees these pages.
    */
   beforeRemoval(table: string, start: Uint8Array, end: Uint8Array): void;
   /** Resolves when all changes are durable together; rejects with StoreFailure when none of them is stored. */
@@ -23,8 +23,8 @@ export interface Lmdb {
   /** Size of the file. It does not shrink: LMDB uses freed space again. */
   sizeOnDisk(): Promise<number>;
   /**
-   * Resolves, with what happened, when somebody deleted or replaced the file of the open store. Writes are refused from then
-   * on: another process may have opened what now stands in its place.
+   * Resolves, with a description, when somebody deleted or replaced the file of the open store. Writes are refused
+   * from then on: another process may have opened the new file.
    */
   readonly lost: Promise<string>;
   /** Waits for writes in progress, then releases the directory. */
@@ -44,9 +44,9 @@ interface LmdbOptions {
   readonly clock: Clock;
 }
 
-/** The store could not do this now. What it holds is as before, and a retry may succeed. */
+/** The store could not do this now. Its content is unchanged, and a retry may succeed. */
 export class StoreFailure extends Error {
-  /** A damaged page was met: a retry meets it again, and a change of other keys need not. */
+  /** A damaged page was met: a retry meets it again, but a change of other keys may not. */
   readonly damaged: boolean;
 
   constructor(message: string, options?: ErrorOptions) {
@@ -79,7 +79,7 @@ const AFTER_LOSS =
   'its data is gone when this process ends: stop all nodes of this directory, and restore it from a backup';
 /** A killed reader (a tool that inspected the store) pins old pages until its entry is removed. */
 const READER_CHECK_EVERY = 60_000;
-/** Each write looks too; an idle node must notice it as well before it delivers for long what another one delivers. */
+/** Each write checks it, too. An idle node must also notice soon that another node may deliver the same records. */
 const FILE_CHECK_EVERY = 2_000;
 
 /**
@@ -151,10 +151,10 @@ export async function openLmdb(directory: string, options: LmdbOptions): Promise
 }
 
 /**
- * Copies the store of a directory as it is at one moment, also while a node runs on it. The node goes on meanwhile; space that
- * it frees is used again when the copy is done.
+ * Copies the store of a directory as it is at one moment, also while a node runs on it. The node goes on meanwhile;
+ * it reuses freed space when the copy is done.
  * @param to a file that does not exist; it has the mode 0600
- * @throws Error with what is wrong, when there is no store or the copy cannot be written
+ * @throws Error with the fault, when the store is missing or the copy cannot be written
  */
 export async function copyLmdb(directory: string, to: string): Promise<void> {
   const path = join(directory, LMDB_FILE);
@@ -176,7 +176,7 @@ export async function copyLmdb(directory: string, to: string): Promise<void> {
   }
 }
 
-/** A node that got as far as to deliver has left the key of its credentials in the directory. */
+/** A node that has ever delivered has left the key of its credentials in the directory. */
 function wasUsed(directory: string): boolean {
   return existsSync(join(directory, 'secret'));
 }

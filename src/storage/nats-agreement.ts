@@ -10,7 +10,7 @@ import type { Nats } from './nats.ts';
  * its state says "current". A consumer reads its own server's replica. See
  * docs/decisions/2026-11-27-replicas-that-differ.md.
  *
- * @returns undefined when it is not known: the leader does not answer in time, or has the message no more
+ * @returns undefined if it is unknown: the leader does not answer in time, or no longer has the message
  */
 export async function agreesWithLeader(
   { manager }: Pick<Nats, 'manager'>,

@@ -2,19 +2,19 @@ import type { Nats } from './nats.ts';
 import { shareTips, type Tips } from './nats-tips.ts';
 
 /**
- * What a node knows to be stored in a bucket, from its own writes and from what other nodes say, by the prefixes that it watches.
- * All nodes watch the same prefixes: so nothing is said of other keys.
+ * A node's knowledge of the revisions that are stored in a bucket, from its own writes and from other nodes, by the
+ * prefixes that it watches. All nodes watch the same prefixes, so they send nothing about other keys.
  */
 interface BucketNews {
   /** A write of the key was stored. */
   stored(key: string, revision: number): void;
   /** @returns the greatest revision that is known to be stored under the prefix, when it is asked; 0: none */
   watched(prefix: string): () => number;
-  /** A watcher of the prefix was shown this revision. */
+  /** A watcher of the prefix has received this revision. */
   shown(prefix: string, revision: number): void;
   /**
-   * Resolves when a watcher of the prefix was shown this revision, which is stored. After `SHOWN_WITHIN_MS` it resolves all the
-   * same: replicas may count differently, and then the revision never comes.
+   * Resolves when a watcher of the prefix has received this stored revision. After `SHOWN_WITHIN_MS` it resolves in
+   * any case: replicas may count differently, and then the revision never comes.
    */
   untilShown(prefix: string, revision: number): Promise<void>;
 }

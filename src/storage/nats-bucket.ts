@@ -11,8 +11,8 @@ import { followStream } from './nats-follow.ts';
  *  B1  Reads ask the stream's leader, so that a read which begins after a write sees it. A replica may lag behind.
  *  B2  Writes carry a message id, so that a write that is sent again is recognised. Without it, the retry would conflict
  *      with its own first try.
- *  B3  A watcher of a prefix hears of writes twice: from the stream, and from the node that wrote. So it notices within seconds
- *      that its consumer shows nothing more, although that sends signs of life.
+ *  B3  A watcher of a prefix learns of writes twice: from the stream, and from the node that wrote. So it notices
+ *      within seconds when its consumer shows no more messages, although the consumer still sends heartbeats.
  */
 export interface Bucket {
   get(key: string): Promise<BucketEntry | undefined>;
@@ -35,7 +35,7 @@ export interface Bucket {
    */
   watch(prefix: string, onChange: (entry: BucketEntry) => void, signal: AbortSignal): Promise<void>;
   /**
-   * Resolves when the watcher of a prefix was told of every change that was stored before the call.
+   * Resolves when the watcher of a prefix has received every change that was stored before the call.
    * @throws StoreUnavailable
    */
   caughtUp(prefix: string): Promise<void>;
@@ -67,7 +67,10 @@ const AHEAD = 500;
 const ASK_EVERY_MS = 1_000;
 /** Up to this many documents are read by key: to make a consumer over 100,000 takes the server 60 ms, to read one 0.3 ms. */
 const READ_ONE_BY_ONE = 256;
-/** A listing that shows nothing for so long has failed: longer than an election, and than the start of a new consumer. */
+/**
+ * A listing without a message for this long has failed: longer than an election, and than the start of a new
+ * consumer.
+ */
 const LISTING_SILENT_MS = 20_000;
 const encoder = new TextEncoder();
 

@@ -20,7 +20,7 @@ export function createNatsCalls(
       const answer = Buffer.from(JSON.stringify(await reply(message.json<T>())));
       if (answer.length <= mostBytes) message.respond(answer);
     } catch {
-      // The asker goes on without an answer, as if this node were gone.
+      // The asking node goes on without an answer, as if this node were gone.
     }
   };
 
@@ -38,7 +38,7 @@ export function createNatsCalls(
         const payload = Buffer.from(JSON.stringify(question));
         return (await connection.request(subjectOf(topic), payload, { timeout: withinMs })).json<T>();
       } catch {
-        // No node listens, no node answered in time, or NATS is not connected: all the same to the asker.
+        // No node listens, no node answered in time, or NATS is not connected: the asking node treats these alike.
         return undefined;
       }
     },

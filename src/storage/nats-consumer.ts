@@ -30,7 +30,7 @@ export interface FollowOptions {
 export interface OpenedConsumer {
   readonly messages: ConsumerMessages;
   readonly name: string;
-  /** The server that it reads the replica of; undefined where there is one only. */
+  /** The server whose replica it reads; undefined if the cluster has only one. */
   readonly on: string | undefined;
 }
 
@@ -48,7 +48,10 @@ const OPENED_WITHIN_MS = 5_000;
 /** Servers place a consumer at random: so many tries find the leader of three replicas nineteen times in twenty. */
 const PLACE_TRIES = 8;
 
-/** Where a consumer begins, by the leader's last sequence where there are replicas; undefined: at the beginning. */
+/**
+ * The first sequence of a consumer, by the leader's last sequence if the stream has replicas; undefined: the
+ * beginning.
+ */
 type Resume = (last: number | undefined) => number | undefined;
 
 /** @throws StoreUnavailable */

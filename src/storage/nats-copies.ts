@@ -3,7 +3,7 @@ import { nanos } from '@nats-io/transport-node';
 import type { Nats } from './nats.ts';
 import { MESSAGE_ID } from './nats-publish.ts';
 
-/** What one server's replica of a stream holds. */
+/** The messages of one server's replica of a stream. */
 export interface Copy {
   readonly server: string;
   /** By sequence, ascending. */
@@ -75,7 +75,7 @@ export async function readMessage(
   }
 }
 
-/** How many there are changes meanwhile: messages of a bucket are replaced, and those of a log expire. */
+/** The number of messages changes meanwhile: messages of a bucket are replaced, and those of a log expire. */
 async function readAll(
   { jetstream }: Pinned,
   info: ConsumerInfo,
@@ -94,8 +94,9 @@ async function readAll(
 }
 
 /**
- * Makes a consumer of one replica on each of the servers. They cannot be told where: so consumers are made until there is one on each.
- * @returns by server; one that was not met is missing
+ * Makes a consumer of one replica on each of the servers. Their server cannot be chosen, so consumers are created
+ * until each server has one.
+ * @returns by server; without servers that were not met
  */
 async function consumersOn(
   manager: Pinned['manager'],
@@ -121,12 +122,12 @@ async function consumersOn(
   return found;
 }
 
-/** Nobody waits for it: the server would remove the consumer by itself, only later. */
+/** Not awaited: the server would remove the consumer by itself, only later. */
 function forget(manager: Pinned['manager'], stream: string, { name }: ConsumerInfo): void {
   void manager.consumers.delete(stream, name).catch(() => undefined);
 }
 
-/** The server that a consumer of one replica is on; undefined where there is one server only. */
+/** The server of a consumer of one replica; undefined if the cluster has only one server. */
 export function placeOf(info: ConsumerInfo): string | undefined {
   return info.cluster?.leader;
 }
@@ -135,7 +136,10 @@ function identityOf({ subject, headers, time }: JsMsg): Identity {
   return { subject, id: headers?.get(MESSAGE_ID) || `at ${time.getTime()}` };
 }
 
-/** Whether two replicas have another message under the same sequence. What only one of them has any more says nothing. */
+/**
+ * Whether two replicas have another message under the same sequence. Messages that only one of them still has do not
+ * count.
+ */
 export function differ(a: Copy, b: Copy): boolean {
   for (const [sequence, { subject, id }] of a.messages) {
     const other = b.messages.get(sequence);

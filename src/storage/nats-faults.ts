@@ -31,7 +31,7 @@ export function isWithoutJetStream(error: unknown): boolean {
   return error instanceof Error && error.name === 'JetStreamNotEnabled';
 }
 
-/** NATS refuses the call, and says why. */
+/** NATS refuses the call with a reason. */
 export function isAnswer(error: unknown): boolean {
   if (error instanceof JetStreamApiError || error instanceof JetStreamError) return true;
   return error instanceof errors.PermissionViolationError;

@@ -7,42 +7,42 @@ import { compareReplicas, isSettled, restoreReplicas } from './nats-rebuild.ts';
 interface GuardOptions {
   /** Begins the names of the installation's streams and buckets. */
   readonly prefix: string;
-  /** Whether this node is the one that looks after the replicas: one at a time. */
+  /** Whether this node takes care of the replicas: one node at a time. */
   isInCharge(): boolean;
-  /** Receives what happened, in words. */
+  /** Receives a description of the events. */
   report(message: string): void;
 }
 
 interface Known {
   leader: string | undefined;
-  /** Something happened since its replicas were compared. */
+  /** An event came since its replicas were compared. */
   suspect: boolean;
-  /** They were the same up to here. */
+  /** The replicas were equal up to this sequence. */
   sameUpTo: number;
   /** The last message when they were compared. */
   comparedAt: number;
 }
 
 /**
- * While nothing happens; it costs the servers one question about all streams. They say by themselves that a leader was elected:
- * this is for what they do not say, and for a node that they do not tell.
+ * The interval without events; each round costs the servers one question about all streams. They report elections by
+ * themselves: this finds events that they do not report, and serves nodes that get no reports.
  */
 const LOOK_EVERY_MS = 30_000;
-/** After a sign, so that the elections of hundreds of streams are one look. */
+/** The pause after a report, so that the elections of hundreds of streams need one check. */
 const LOOK_AFTER_MS = 500;
 const LEADER_ELECTED = '$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED';
-/** After something happened to a stream. */
+/** The pause after an event of a stream. */
 const LOOK_SOON_MS = 2_000;
-/** Of a stream that was not compared before, so many messages are: those of the last seconds under load. */
+/** For a stream that was not compared before, this many messages are compared: those of the last seconds under load. */
 const LATEST = 2_000;
 /** Streams that are compared at the same time: hundreds of them must not keep the servers busy. */
 const TOGETHER = 4;
 const SEE = 'See "Replicas that differ" in docs/guarantees.md';
 
 /**
- * Looks after the replicas of all streams: those of a stream whose leader changed, or that had a replica which was not up to
- * date, or about which a node has a suspicion, are compared as soon as all of them are up to date, and copied anew where
- * they differ. One more stream is compared in each round, whatever happened. Ends when `signal` aborts.
+ * Takes care of the replicas of all streams. It compares the replicas of a stream whose leader changed, that had an
+ * outdated replica, or that a node suspects, as soon as all of them are up to date; NATS copies those that differ
+ * again. Each round compares one more stream. Ends when `signal` aborts.
  */
 export async function guardReplicas(nats: Nats, options: GuardOptions, signal: AbortSignal): Promise<void> {
   if (nats.replicas < 3) return;
@@ -79,7 +79,7 @@ export async function guardReplicas(nats: Nats, options: GuardOptions, signal: A
   try {
     while (!signal.aborted) {
       let pause = LOOK_EVERY_MS;
-      // A node that takes charge knows nothing of the time before, so it compares every stream.
+      // A node that takes over this task does not know the time before, so it compares every stream.
       if (!options.isInCharge()) known.clear();
       else if (await look(round).catch(() => true)) pause = LOOK_SOON_MS;
       await wakeup.waitFor(pause, nats.clock);
@@ -105,11 +105,11 @@ interface Round {
   turn: number;
   /** Streams wait until one of those that are being compared is done. */
   full: boolean;
-  /** There is something to do before the pause ends. */
+  /** The next round must not wait for the end of the pause. */
   goOn(): void;
 }
 
-/** @returns whether a stream to which something happened is or waits to be compared */
+/** @returns whether a stream with an event is being compared or waits for it */
 async function look(round: Round): Promise<boolean> {
   const { nats, options, known, comparing } = round;
   const all: StreamInfo[] = [];
@@ -170,7 +170,7 @@ async function compare(
   one: Known,
 ): Promise<'later' | 'rebuilt' | 'done'> {
   const { name } = info.config;
-  // What happens from now on makes it suspect again.
+  // Events from now on make it suspect again.
   one.suspect = false;
   one.comparedAt = info.state.last_seq;
   const outcome = await compareReplicas(nats, name, one.sameUpTo).catch((error: unknown) => {

@@ -10,7 +10,7 @@ export function connectionOptions(servers: readonly string[]): ConnectionOptions
     name: 'simstream',
     maxReconnectAttempts: -1,
     reconnectTimeWait: 250,
-    // The one that was tried longest ago: the server that was just lost, or left, comes last.
+    // The server that was tried longest ago: the one that was just lost, or left, comes last.
     reconnectToServer: (servers) => [...servers].sort((a, b) => a.lastConnect - b.lastConnect)[0] ?? null,
     // Credentials that the server refuses for a while must not end the connection for good.
     ignoreAuthErrorAbort: true,

@@ -7,21 +7,21 @@ type Taken =
 
 /** Ids that are remembered: those of the last messages, many more than two replicas of a stream differ by. */
 const REMEMBERED = 2_048;
-/** So many messages are looked at again when a consumer begins, by chance on another replica. */
+/** This many messages are read again when a consumer begins, possibly on another replica. */
 const OVERLAP = 16;
-/** So many, when replicas are known to differ; and then as many as are remembered. */
+/** This many if replicas are known to differ; then as many as are remembered. */
 const WIDE_OVERLAP = 256;
 
 /**
  * How far a follower has come in a stream.
  *
  *  P1  Sequences that are handed over only increase.
- *  P2  Where messages have ids, they decide what was handed over, and not sequences: replicas of a stream may count
- *      differently (nats-agreement.ts). A message that the last replica did not have is handed over late, under the next
- *      sequence: late is better than never.
- *  P3  A new leader may count lower than the one before, by as many messages as its replica left out. What it stored since lies before
- *      what was seen. So a consumer begins before the leader's last message, and far enough back that its first message is one
- *      that was handed over: then none lies before that.
+ *  P2  If messages have ids, the ids decide which messages were handed over, not the sequences: replicas of a stream
+ *      may count differently (nats-agreement.ts). A message that the last replica did not have is handed over late,
+ *      under the next sequence: late is better than never.
+ *  P3  A new leader may count lower than the one before, by as many messages as its replica left out. Its new messages
+ *      lie before the seen ones. So a consumer begins before the leader's last message, and far enough back that its
+ *      first message is one that was handed over: then none lies before that.
  */
 export class Place {
   /** Everything up to this sequence was handed over, or is not asked for. */
@@ -30,15 +30,15 @@ export class Place {
   readonly #known = new Map<string, number>();
   #overlap = OVERLAP;
 
-  /** @param from the first sequence that is asked for; undefined: what is new to the follower does not depend on ids */
+  /** @param from the first sequence that is asked for; undefined: the follower does not need ids */
   constructor(from?: number) {
     this.#from = from;
     this.seen = (from ?? 1) - 1;
   }
 
   /**
-   * Where the next consumer begins; undefined: at the beginning.
-   * @param last the sequence of the leader's last message, where there are replicas
+   * The first sequence of the next consumer; undefined: the beginning.
+   * @param last the sequence of the leader's last message, if the stream has replicas
    */
   resume(last = Number.POSITIVE_INFINITY): number | undefined {
     if (this.#from === undefined) {
@@ -74,7 +74,7 @@ export class Place {
   /** The replica that was followed differs from the leader. */
   differs(): void {
     this.#overlap = WIDE_OVERLAP;
-    // Every document is reported again: whatever the replica showed may be wrong.
+    // Every document is reported again: all documents of the replica may be wrong.
     if (this.#from === undefined) this.seen = 0;
   }
 

@@ -16,7 +16,7 @@ export const MESSAGE_ID = 'Nats-Msg-Id';
 /** A leader that is gone never answers a request; one that is alive answers within milliseconds. Writes may wait longer: nats-quorum.ts. */
 export const ATTEMPT_MS = 2_000;
 const WRONG_LAST_SEQUENCE = 10_071;
-/** Servers from 2.11 on say so where earlier ones call it a duplicate: a write of this id is not stored yet. */
+/** Servers from 2.11 on answer this where earlier ones answer "duplicate": a write of this id is not stored yet. */
 const DUPLICATE_UNDER_WAY = 10_158;
 
 /**
@@ -41,7 +41,7 @@ interface PublishOptions {
   readonly withinMs?: number;
   /**
    * Looks for the message before it is sent again.
-   * @returns its sequence if it is stored; undefined: it is not, or nobody knows
+   * @returns its sequence if it is stored; undefined: it is not, or that is unknown
    */
   readonly stored?: () => Promise<number | undefined>;
 }
@@ -60,8 +60,8 @@ const WRITER = 'Simstream-Write';
  * Servers before 2.10 compare `expected` only in the leader, before the message is replicated. They store all of several
  * writes that arrive within milliseconds (nats-server issue 4320; with 2.9.10, three clients lost 48 of 245 increments).
  * But each replica compares message ids again when it stores a message. So writes that replace the same message share an
- * id made from the message that they replace: the first is stored, and the others are answered as duplicates. After a server was cut
- * off, it may remember an id in vain: see nats-vain-ids.ts.
+ * id made from the message that they replace: the first is stored, and the others are answered as duplicates. After a
+ * server was cut off, it may remember the id of a message that it does not have: see nats-vain-ids.ts.
  */
 export function publisher(
   manager: JetStreamManager,
@@ -83,8 +83,8 @@ export function publisher(
   };
 
   /**
-   * A cluster compares `expected` before it looks at the id, so the retry of a stored message conflicts with itself. If
-   * another message has replaced it since, nobody can know whether it was stored.
+   * A cluster compares `expected` before it looks at the id, so the retry of a stored message conflicts with itself.
+   * If another message has replaced it since, it is unknown whether it was stored.
    * @param by the sequence that our write would have, where it is known
    */
   const storedBefore = async (

@@ -9,12 +9,12 @@ import { ConnectionLost } from './nats-link.ts';
  *
  *   Q1  The server is left when writes failed for `SILENT_MS` and none was stored meanwhile. Leaders are elected in about as
  *       long, so an election may cost one connection more, not many.
- *   Q2  Without writes nothing is known, and nothing is left. A node writes a heartbeat a second.
+ *   Q2 Without writes the node learns nothing, and leaves no server. A node writes a heartbeat a second.
  *   Q3  A write that began on an earlier connection says nothing of this one. Its answer cannot come any more, so it fails some
  *       seconds after the server was left. Counted against the next server, it made nodes leave one server after the other, each
  *       after a second or two, for a minute: on each new connection all consumers are made again, and the servers had no time left.
  *   Q4  Each further server gets twice as long, and each write to it waits longer for its answer, until one is stored. Then no
- *       server was at fault: there is no leader anywhere, or the machines are too busy to answer in time.
+ *       server was at fault: no server is the leader, or the machines are too busy to answer in time.
  */
 export interface Quorum {
   /** Follows the outcome of one try to write. */

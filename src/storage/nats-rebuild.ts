@@ -4,24 +4,25 @@ import { type Copy, differ, lackedBy, readCopies, readMessage } from './nats-cop
 import { MESSAGE_ID } from './nats-publish.ts';
 
 /**
- * Finds replicas of a stream that differ from its leader (see nats-agreement.ts), and has them copied anew.
+ * Finds replicas of a stream that differ from its leader (see nats-agreement.ts), and lets NATS copy them again.
  *
- *  R1  The leader is right: positions in the stream are its sequences. What only another replica has is stored again first, so
- *      that nothing is lost with the replica: of a log at the end, of a bucket if the leader has nothing newer of the document.
+ *  R1  The leader is right: positions in the stream are its sequences. Messages that only another replica has are
+ *      stored again first, so that nothing is lost with the replica: of a log at the end, of a bucket if the leader has
+ *      nothing newer of the document.
  *  R2  A replica is removed and added again. Two others hold every message meanwhile, and take new ones.
- *  R3  A stream that lacks a replica gets it back, whichever process died in between.
+ *  R3  A stream that lacks a replica gets it back, also after a crash in between.
  */
 type Comparison =
   | { readonly type: 'same'; readonly upTo: number }
   | { readonly type: 'rebuilt'; readonly servers: readonly string[]; readonly saved: number }
   /** It cannot be compared now. */
   | { readonly type: 'later' }
-  /** A person must look at it. */
+  /** A person must check it. */
   | { readonly type: 'unclear'; readonly words: string };
 
-/** More than any number of messages by which replicas were seen to differ; beyond it somebody must look at the stream. */
+/** More messages than replicas were ever seen to differ by; beyond it a person must check the stream. */
 const MOST_SAVED = 1_000;
-/** So many messages before the last comparison's end are compared again. */
+/** This many messages before the end of the last comparison are compared again. */
 const OVERLAP = 64;
 const AGAIN_AFTER_MS = 1_000;
 const COPIED = { withinMs: 60_000, askEveryMs: 500 };
@@ -87,7 +88,10 @@ async function rebuild(nats: Nats, stream: string, { own, odd }: Compared): Prom
   return { type: 'rebuilt', servers, saved };
 }
 
-/** R2, one after the other. @returns the servers that have a new copy */
+/**
+ * R2, one after the other.
+ * @returns the servers that have a new copy
+ */
 export async function copyAnew(nats: Nats, stream: string, servers: readonly string[]): Promise<string[]> {
   const done: string[] = [];
   for (const server of servers) {
@@ -99,7 +103,10 @@ export async function copyAnew(nats: Nats, stream: string, servers: readonly str
   return done;
 }
 
-/** R1. @returns how many were stored */
+/**
+ * R1.
+ * @returns how many were stored
+ */
 async function save(
   nats: Nats,
   stream: string,

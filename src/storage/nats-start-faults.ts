@@ -3,7 +3,7 @@ import { isTransient, isWithoutJetStream, messageOf } from './nats-faults.ts';
 
 /** Why NATS or its JetStream cannot be reached yet. */
 export interface StartFault {
-  /** What is wrong and what to do; never a secret. */
+  /** The fault and the next step; never a secret. */
   readonly words: string;
   /** Whether waiting may help: a server that starts, a cluster that elects. */
   readonly passes: boolean;

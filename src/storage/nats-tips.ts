@@ -2,7 +2,7 @@ import type { Nats } from './nats.ts';
 
 /** Nodes tell each other the place of their newest blocks, so that a follower notices when it misses one. */
 export interface Tips<Of extends string | number> {
-  /** `number` is the greatest that is stored of something: a sequence, or the one after it. */
+  /** `number` is the greatest stored number: a sequence, or the one after it. */
   stored(of: Of, number: number): void;
 }
 
@@ -11,7 +11,7 @@ const SAY_EVERY_MS = 500;
 
 /**
  * Shares greatest numbers over NATS' own messages. A lost message does no harm: a follower also asks the servers, only later.
- * @param heard what another node has stored, or this one
+ * @param heard called for the messages of other nodes and of this one
  */
 export function shareTips<Of extends string | number>(
   { connection, clock }: Pick<Nats, 'connection' | 'clock'>,

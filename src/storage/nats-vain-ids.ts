@@ -1,15 +1,16 @@
 import type { Clock } from '../lib/clock.ts';
 
 /**
- * Ids that a server remembers in vain: it refuses a write as a duplicate although it does not have the message. Seen with 2.9.10 after a
- * server was cut off: a lease could not be renewed for more than a minute. Such an id is refused until the server's window of two
- * minutes has passed.
+ * Ids that a server remembers without their message: it refuses a write as a duplicate although it does not have the
+ * message. Seen with 2.9.10 after a server was cut off: a lease could not be renewed for more than a minute. Such an
+ * id is refused until the server's window of two minutes has passed.
  *
- *  N1  Writes that replace a message share the id `<subject>@<sequence that is replaced>`, for all writers. Who is refused
- *      cannot see whether another write was stored. So an id that is refused again and again, while the message that it
- *      replaces is still the last one, is given up for another.
- *  N2  The id of any other write belongs to that write alone. If it is called a duplicate, the message must be there. What was
- *      not found is sent again, and after a while with another id. Otherwise a block would be acknowledged, and lost.
+ *  N1  Writes that replace a message share the id `<subject>@<sequence that is replaced>`, for all writers. A refused
+ *      writer cannot see whether another write was stored. So an id that is refused again and again, while the message
+ *      that it replaces is still the last one, is given up for another.
+ *  N2  The id of any other write belongs to that write alone. If it is called a duplicate, the message must be there.
+ *      If the message is not found, it is sent again, and after a while with another id. Otherwise a block would be
+ *      acknowledged, and lost.
  *
  * Another id too early would store a message twice, or let two writers replace the same message: the write that the server
  * noted may be on its way. A leader that answers stores within milliseconds, so `SURELY_STORED_MS` is plenty.

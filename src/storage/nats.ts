@@ -58,7 +58,7 @@ interface NatsOptions {
   readonly clock: Clock;
   /** How long to wait for the first connection and for JetStream, ms. */
   readonly startWithinMs?: number;
-  /** Receives what the start waits for, and again whenever that changes. */
+  /** Receives the reason why the start waits, again whenever it changes. */
   readonly waiting?: (cause: string) => void;
   /** Ends the wait. */
   readonly signal?: AbortSignal;
@@ -195,8 +195,8 @@ function shareConnection(
 }
 
 /**
- * Repeats a call on the next connection when its own connection was lost. What NATS refuses for good, such as a call to a stream that
- * somebody deleted, is a fault of the storage, too, and no bug: it ends when the stream or the permission is there again.
+ * Repeats a call on the next connection when its own connection was lost. A call that NATS refuses for good, such as
+ * one to a deleted stream, is a fault of the storage, not a bug: it ends when the stream or the permission is back.
  */
 function asker(link: NatsLink, clock: Clock): Ask {
   return (what, call, withinMs = ANSWER_WITHIN_MS) => {

@@ -15,7 +15,7 @@ interface Wanted extends Place {
 const MOST_BETWEEN = 32 * 2 ** 10;
 /** Read at once. */
 const MOST_AT_ONCE = 2 ** 20;
-/** A block is copied out of what was read with it, when that is this much larger. */
+/** A block is copied out of the bytes that were read with it, if these are this many times larger. */
 const MOSTLY_OTHERS = 1.25;
 
 /**

@@ -1,12 +1,12 @@
 import type { Random } from '../lib/clock.ts';
 import type { SegmentFiles, SegmentWriter } from './segment-files.ts';
 
-/** What a disk writes whole or not at all. */
+/** The bytes that a disk writes as a whole or not at all. */
 const SECTOR = 512;
 
 interface FakeFile {
   durable: Buffer;
-  /** What a read returns: also what the disk does not have yet. */
+  /** The content that a read returns, also bytes that the disk does not have yet. */
   cached: Buffer;
   /** The name is on the disk. */
   named: boolean;
@@ -33,7 +33,7 @@ export class FragileDisk {
     return this.#waiting.length;
   }
 
-  /** Lets the writes go on that wait. */
+  /** Continues the waiting writes. */
   step(): void {
     for (const { run } of this.#waiting.splice(0)) run();
   }
@@ -52,7 +52,7 @@ export class FragileDisk {
     }
   }
 
-  /** Any sectors of what the cache has and the disk has not. */
+  /** Any sectors that the cache has and the disk has not. */
   #someOf({ durable, cached }: FakeFile): Buffer {
     const longest = Math.max(durable.length, cached.length);
     const length = this.#random.next() < 0.5 ? durable.length : longest;

@@ -45,11 +45,11 @@ export interface SegmentFileInfo {
 
 /** A file that is written to. One call at a time. */
 export interface SegmentWriter {
-  /** Resolves when all parts are durable; rejects when that is not known. */
+  /** Resolves when all parts are durable; rejects if that is unknown. */
   write(parts: readonly Uint8Array[], position: number): Promise<void>;
   /** Cuts the file, durably with the next write. Throws when the disk cannot. */
   truncate(bytes: number): void;
-  /** What happened, when somebody deleted the file. */
+  /** A description, when somebody deleted the file. */
   fault(): string | undefined;
   close(): void;
 }

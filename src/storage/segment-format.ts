@@ -188,7 +188,7 @@ interface GroupHead {
 }
 
 /**
- * What the first 32 bytes of a group say, before its checksum is looked at.
+ * The content of the first 32 bytes of a group, before its checksum is compared.
  * @returns undefined where no group of this segment begins
  */
 export function readGroupHead(bytes: Buffer, at: number, number: number): GroupHead | undefined {
@@ -239,7 +239,7 @@ export function decodeGroup(head: Buffer, at: number): Group | undefined {
   return { blocks, requests };
 }
 
-/** Per partition, the blocks of a segment: their first sequence, and where each lies. */
+/** Per partition, the blocks of a segment: their first sequence, and the place of each. */
 interface PartitionPlaces {
   readonly first: number;
   /** Offset 0: the block is lost. */
@@ -254,7 +254,7 @@ interface FooterFacts {
   readonly requests: number;
 }
 
-/** @param at where the footer is to begin, a multiple of 8 */
+/** @param at the begin of the footer, a multiple of 8 */
 export function encodeFooter(
   number: number,
   at: number,
@@ -287,7 +287,10 @@ export function encodeFooter(
   return bytes;
 }
 
-/** What the last 32 bytes of a segment say. @returns undefined where it has no footer */
+/**
+ * The content of the last 32 bytes of a segment.
+ * @returns undefined if it has no footer
+ */
 export function readTrailer(
   trailer: Buffer,
   number: number,
@@ -304,7 +307,10 @@ export function readTrailer(
   };
 }
 
-/** Per partition its first sequence and its number of blocks. @returns undefined when they do not match their checksum */
+/**
+ * Per partition its first sequence and its number of blocks.
+ * @returns undefined when they do not match their checksum
+ */
 export function decodeFooterTable(
   table: Buffer,
   trailer: Buffer,
@@ -317,7 +323,7 @@ export function decodeFooterTable(
 }
 
 /**
- * Where a block lies, by its entry in the footer.
+ * The place of a block, by its entry in the footer.
  * @throws Error when the entry is damaged
  */
 export function decodeEntry(

@@ -29,7 +29,7 @@ interface SegmentLogOptions {
   readonly files: SegmentFiles;
   readonly clock: Clock;
   readonly partitions: number;
-  /** For each partition, the first sequence that is kept, and the least that a new block may have. */
+  /** For each partition, the first kept sequence, and the least sequence of a new block. */
   readonly extents: readonly { readonly first: number; readonly next: number }[];
   /** Which segments were in use; undefined for a new log. */
   readonly range: SegmentRange | undefined;
@@ -84,7 +84,7 @@ export class SegmentLog {
     this.#supply.prepare();
   }
 
-  /** Looks at the active segment from time to time. Resolves, with what happened, when somebody deleted it. */
+  /** Checks the active segment from time to time. Resolves, with a description, when somebody deleted it. */
   watch(): Promise<string> {
     this.#fileFault();
     this.#stopWatching = this.#options.clock.after(FILE_CHECK_EVERY, () => void this.watch());
@@ -115,7 +115,10 @@ export class SegmentLog {
     return this.#queue.run('write', () => this.#write(blocks, requests));
   }
 
-  /** Writes nothing of use, to see whether blocks of so many bytes can be written. @throws Error when they cannot */
+  /**
+   * Writes useless bytes, to see whether blocks of this size can be written.
+   * @throws Error when they cannot
+   */
   probe(bytes: number): Promise<void> {
     return this.#queue.run('write', () => this.#write([], [], bytes));
   }
@@ -209,7 +212,10 @@ export class SegmentLog {
     this.#own(this.#options.keepRange(this.#rangeOf(this.#segments)));
   }
 
-  /** A block's bytes. @throws Error when the disk cannot read it, or the index is damaged */
+  /**
+   * A block's bytes.
+   * @throws Error when the disk cannot read it, or the index is damaged
+   */
   get(partition: number, sequence: number): Buffer | undefined {
     const { files } = this.#options;
     const segment = this.#find(partition, sequence);
@@ -217,7 +223,7 @@ export class SegmentLog {
     return place && files.readNow((segment as Segment).number, place.offset, place.length);
   }
 
-  /** Reads blocks until `most` bytes are reached, at least one. What cannot be read is missing in the result. */
+  /** Reads blocks until `most` bytes are reached, at least one. The result lacks unreadable blocks. */
   fetch(partition: number, sequences: readonly number[], most: number): Promise<Map<number, Uint8Array>> {
     const { files } = this.#options;
     return fetchBlocks(
@@ -288,7 +294,7 @@ export class SegmentLog {
     );
   }
 
-  /** A detached work; what fails is reported. */
+  /** Work in the background; a failure is reported. */
   #own(work: Promise<void>): void {
     const owned = work
       .catch((error) => this.#options.fault(`a segment of the record log: ${messageOf(error)}`))

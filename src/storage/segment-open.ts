@@ -34,12 +34,12 @@ interface SurveyedSegments {
   readonly segments: readonly Segment[];
   /** Left over from a removal, or prepared and never used. */
   readonly useless: readonly number[];
-  /** What to do, when the last segment is missing, so that it is not known which sequences were used. */
+  /** The next step if the last segment is missing, so that the used sequences are unknown. */
   readonly lost: string | undefined;
 }
 
 /**
- * Finds out what the segments of a directory hold; changes nothing.
+ * Reads the content of the segments of a directory; changes nothing.
  * @throws Error when a newer program wrote one
  */
 export function surveySegments(options: OpenOptions): SurveyedSegments {
@@ -70,8 +70,8 @@ export function surveySegments(options: OpenOptions): SurveyedSegments {
 }
 
 /**
- * Opens the segments of a directory. Removes what is left over, and ends segments that have no footer: the process was killed
- * before, or the footer is damaged.
+ * Opens the segments of a directory. Removes leftover segments, and ends segments without a footer: the process was
+ * killed before, or the footer is damaged.
  * @throws Error that says what to do, when the last segment is missing or a newer program wrote one
  */
 export async function openSegments(options: OpenOptions): Promise<OpenedSegments> {
@@ -131,7 +131,7 @@ function fromScan(
   };
 }
 
-/** Without blocks that nobody got an answer for, because their write failed: the next segment has their sequences. */
+/** Without blocks of a failed write, which was never answered: the next segment has their sequences. */
 function withoutVoid(segment: Segment, next: Segment | undefined): Segment {
   if (segment.index.type !== 'memory' || !next) return segment;
   for (const [partition, places] of segment.index.places.entries())

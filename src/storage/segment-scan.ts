@@ -149,12 +149,12 @@ export interface SegmentScan {
   /** How many idempotency keys it holds. */
   readonly requests: number;
   readonly damage: readonly { readonly at: number; readonly end: number }[];
-  /** The last group was not written as a whole: nobody got an answer to it. */
+  /** The last group was not written as a whole, and its request never got an answer. */
   readonly torn: boolean;
 }
 
 /**
- * Reads the groups of a segment without its footer, and only what stands before their data.
+ * Reads the groups of a segment without its footer, and only the bytes before their data.
  * @param size of the file
  * @throws Error when a newer program wrote it
  */

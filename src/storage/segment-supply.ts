@@ -26,7 +26,7 @@ export const SIZES: SegmentSizes = {
 export interface Prepared {
   readonly number: number;
   readonly writer: SegmentWriter;
-  /** Up to where the file has zeros. */
+  /** The end of the zeros in the file. */
   readonly zeros: number;
 }
 
@@ -79,7 +79,7 @@ export class SegmentSupply {
     this.#typicalBytes += (bytes - this.#typicalBytes) * LAST_WRITE;
   }
 
-  /** Where a segment with so many zeros, which is filled to `end`, takes no more groups. */
+  /** The place at which a segment with this many zeros, filled to `end`, takes no more groups. */
   limit(zeros: number, end: number): number {
     const { segment } = this.#options.sizes;
     if (!this.#isLight()) return segment;
@@ -88,7 +88,7 @@ export class SegmentSupply {
   }
 
   /**
-   * Makes the next file, beside what else happens.
+   * Creates the next file in the background.
    * @param filled the segment before was filled, so the next one gets more zeros
    */
   prepare(filled = false): void {

@@ -47,7 +47,7 @@ function guardAll(functions: Events, failed: (name: string, error: unknown) => v
       try {
         (report as (event: never) => void)(event);
       } catch (error) {
-        // A fault of telemetry must not change what the node does.
+        // A fault of telemetry must not change the work of the node.
         try {
           failed(name, error);
         } catch {

@@ -4,7 +4,7 @@ import { KNOWN_CAUSES, type Metrics } from './metrics.ts';
 import type { RepeatedLines } from './repeated-lines.ts';
 import type { DeliveryAttempt, Events } from './telemetry.ts';
 
-/** The metrics that each event moves, and the log line that it writes. */
+/** The metrics and the log line of each event. */
 export function events(metrics: Metrics, logger: Logger, repeated: RepeatedLines): Events {
   return {
     recordsIngested: (event) => {

@@ -3,7 +3,7 @@ import type { Clock } from '../lib/clock.ts';
 
 type Level = 'info' | 'warn' | 'error';
 
-/** A kind of line, and how often it was wanted since it was written last. */
+/** A kind of line, and its number of repeats since it was last written. */
 interface Repeated {
   readonly level: Level;
   writtenAt: number;

@@ -44,7 +44,7 @@ export interface Telemetry {
     durationMs: number;
     organisationId?: number;
   }): void;
-  /** The event loop stood still. `what` is the work that it did meanwhile, or `unknown`. */
+  /** The event loop was blocked. `what` is the work that blocked it, or `unknown`. */
   loopBlocked(event: { what: string; durationMs: number; organisationId?: number; streamId?: string }): void;
   /** A fault of simstream itself. The operator should investigate it. */
   platformFault(event: { component: string; message: string; error?: unknown; stream?: StreamRef }): void;

@@ -99,7 +99,7 @@ function formFaults(value: unknown): MappingFault[] {
   const faults = new Map<string, MappingFault>();
   for (const { instancePath, keyword, params, message } of validate.errors ?? []) {
     const source = /^\/fields\/[^/]+/.exec(instancePath)?.[0];
-    // Every kind of source has a fault where none fits: the one that the writer meant is told by its members.
+    // If no kind of source fits, each kind has a fault: the members show which one the writer meant.
     const path = source ?? instancePath;
     if (faults.has(path)) continue;
     faults.set(path, {

@@ -52,7 +52,7 @@ export function writeExact(value: Value): string {
   return `${text}}`;
 }
 
-/** The text of a scalar; undefined for a null, an empty text, a list or an object: there is nothing to read. */
+/** The text of a scalar; undefined for a null, an empty text, a list or an object. */
 export function scalarText(value: Value | undefined): string | undefined {
   if (value instanceof Exact) return value.text;
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
@@ -70,7 +70,10 @@ export interface Decimal {
 /** More places than any amount has; an exponent beyond them would take memory without end. */
 const MOST_PLACES = 40;
 
-/** Databases write `.5` and `5.` too. @returns undefined if the text is not a number, or one of absurd length */
+/**
+ * Databases write `.5` and `5.` too.
+ * @returns undefined if the text is not a number, or one of absurd length
+ */
 export function readDecimal(text: string): Decimal | undefined {
   const [, sign = '', whole = '', fraction = '', exponent = '0'] =
     /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,3}))?$/.exec(text) ?? [];

@@ -8,8 +8,8 @@ import type { Mapping } from './map-record.ts';
 import { type Input, valueAt } from './source.ts';
 
 /**
- * A record of another platform with the line on which it begins (of CSV, on which it ends); or why it is none, with its own text:
- * a document may have thousands of these.
+ * A record of another platform with the line on which it begins (of CSV, on which it ends); or the reason why it is
+ * not a record, with its own text: a document may have thousands of these.
  */
 type Read = { readonly line: number } & (
   | { readonly input: Input }
@@ -88,7 +88,10 @@ async function* readCsv(
   }
 }
 
-/** The same chunks. @throws UnreadableInput for another coding: read as UTF-8, its letters would be wrong */
+/**
+ * The same chunks.
+ * @throws UnreadableInput for another coding: read as UTF-8, its letters would be wrong
+ */
 async function* inUtf8(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   const check = (chunk?: Uint8Array) => {

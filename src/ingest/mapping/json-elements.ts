@@ -9,14 +9,14 @@
  * parses the object.
  */
 export class JsonElements {
-  /** Why the document cannot be read any further. */
+  /** The reason why the document cannot be read further. */
   fault: string | undefined;
   readonly #largest: number;
   #mode: 'unknown' | 'list' | 'sequence' = 'unknown';
   #state: 'before' | 'inside' | 'behind' | 'closed' = 'before';
   #comma = false;
   #line = 1;
-  /** Bytes of a byte order mark that were there. */
+  /** Bytes of the byte order mark so far. */
   #places = 0;
   // Inside an object:
   #depth = 0;

@@ -17,19 +17,19 @@ import { countReport, type Report, type SessionCounters, type SessionState } fro
  *      has the same key. If the log says that the key had another body, the records are stored. If not, the key is used up
  *      now, so that they will never be stored by it.
  *  C3  The state and "nothing is pending" are one write.
- *  C4  A session that was silent for KEPT_MS is forgotten. Each request looks at SWEPT sessions, so that there are never more
- *      than some days have, and no request pays for all of them.
+ *  C4  A session that was silent for KEPT_MS is forgotten. Each request checks SWEPT sessions, so that the store never
+ *      has more than those of some days, and no request pays for all of them.
  *  C5  Sessions that ended are kept as long, so that a repeated last report adds nothing.
  */
 export interface KeptSessions {
   /**
-   * Settles what a crash left. For the start of a node: the log forgets keys after a day.
+   * Settles pending states after a crash. For the start of a node: the log forgets keys after a day.
    * @throws StoreUnavailable
    */
   settle(append: Append): Promise<void>;
   /**
    * Runs `task` when it is the mapping's turn (C1).
-   * @throws StoreUnavailable, and whatever `task` throws
+   * @throws StoreUnavailable, and the errors of `task`
    */
   inTurn<Result>(mapping: string, append: Append, task: (turn: Turn) => Promise<Result>): Promise<Result>;
 }
@@ -37,18 +37,24 @@ export interface KeptSessions {
 /** Appends a body of records, one a line, under an idempotency key. */
 type Append = (body: Uint8Array, key: string) => Promise<AppendedRecords>;
 
-/** `invalid`: nothing is stored. `mismatch`: the key had another body. Others: nobody knows. */
+/** `invalid`: nothing is stored. `mismatch`: the key had another body. Others: unknown. */
 type AppendedRecords = { readonly type: 'accepted' | 'invalid' | 'mismatch' | 'busy' };
 
 interface Turn {
   /** The sessions as they are stored, to count a request with. */
   begin(): CountedSessions;
-  /** Stores records and, if they are stored, the new counters. @throws StoreUnavailable */
+  /**
+   * Stores records and, if they are stored, the new counters.
+   * @throws StoreUnavailable
+   */
   store<Outcome extends AppendedRecords>(
     sessions: CountedSessions,
     append: (key: string) => Promise<Outcome>,
   ): Promise<Outcome>;
-  /** Stores the counters of reports that add nothing. @throws StoreUnavailable */
+  /**
+   * Stores the counters of reports that add nothing.
+   * @throws StoreUnavailable
+   */
   storeAlone(sessions: CountedSessions): Promise<void>;
 }
 
@@ -67,7 +73,7 @@ const KEPT_MS = 7 * 86_400_000;
 const SWEPT = 32;
 
 interface SessionDocument extends SessionState {
-  /** When the node heard of it; ms since the epoch. */
+  /** When the node received the last report of it; ms since the epoch. */
   readonly heard: number;
 }
 
@@ -102,7 +108,10 @@ export class CountedSessions implements SessionCounters {
     this.#read = read;
   }
 
-  /** Call it before the report of the session. @throws TooManySessions, StoreUnavailable */
+  /**
+   * Call it before the report of the session.
+   * @throws TooManySessions, StoreUnavailable
+   */
   async load(session: string | undefined): Promise<void> {
     if (session === undefined || this.#known.has(session)) return;
     if (this.#known.size >= MOST_COUNTED) throw new TooManySessions();
@@ -134,7 +143,10 @@ export function createKeptSessions(registry: Registry, clock: Clock): KeptSessio
     outcomes.forEach(mustBeStored);
   };
 
-  /** C2. @returns how many appends there were */
+  /**
+   * C2.
+   * @returns how many appends there were
+   */
   const settle = async (key: string, pending: PendingDocument, append: Append): Promise<number> => {
     const { number, sessions } = pending;
     if (pending.key === undefined) return number;

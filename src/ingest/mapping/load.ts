@@ -47,7 +47,7 @@ export function loadMapping(file: string): Loaded {
   return faults.length > 0 ? invalid(...faults) : { type: 'loaded', mapping };
 }
 
-/** The mappings of a directory, by name; what is wrong with any of them, in words. */
+/** The mappings of a directory, by name; and the faults of any of them, in words. */
 export function loadMappings(directory: string): {
   readonly mappings: ReadonlyMap<string, Mapping>;
   readonly faults: readonly string[];
@@ -75,7 +75,7 @@ export function loadMappings(directory: string): {
   return { mappings, faults };
 }
 
-/** A lookup in a file: an object of JSON, or CSV with two columns, a text and what it stands for, without a header. */
+/** A lookup in a file: an object of JSON, or CSV with two columns, a text and its meaning, without a header. */
 function readTable(file: string): ReadonlyMap<string, Value> {
   const text = textOf(file);
   if (!file.endsWith('.csv')) {

@@ -12,21 +12,21 @@ export interface Mapping {
   readonly kind: RecordKind;
   readonly format: MappingDocument['format'];
   readonly csv: NonNullable<MappingDocument['csv']>;
-  /** Where the records are in a document; undefined: the document is a record or a list of them. */
+  /** The place of the records in a document; undefined: the document is a record or a list of them. */
   readonly records: string | undefined;
-  /** Whether the records are what reports add to the counters of their sessions. */
+  /** Whether the records are the increments of reports to the counters of their sessions. */
   readonly cumulative: boolean;
-  /** The session of a report, where the mapping is cumulative; undefined: the report is left out, or is invalid. */
+  /** The session of a report, if the mapping is cumulative; undefined: the report is left out, or is invalid. */
   sessionOf(input: Input): string | undefined;
-  /** @param sessions needed where the mapping is cumulative */
+  /** @param sessions needed if the mapping is cumulative */
   map(input: Input, sessions?: SessionCounters): Mapped;
 }
 
 export type Mapped =
   | { readonly type: 'record'; readonly text: string }
-  /** The mapping does not want it, or it adds nothing. */
+  /** The mapping leaves it out, or it adds nothing. */
   | { readonly type: 'left out' }
-  /** `path` is a JSON pointer into the record that was to be made. */
+  /** `path` is a JSON pointer into the intended record. */
   | { readonly type: 'fault'; readonly path: string; readonly message: string };
 
 const LEFT_OUT: Mapped = { type: 'left out' };
@@ -115,7 +115,7 @@ export function compileMapping(
   };
 }
 
-/** What becomes of fields that got nothing. */
+/** The handling of fields without a value. */
 interface Rules {
   /** They are null. */
   readonly nulls: ReadonlySet<string>;
@@ -169,7 +169,10 @@ function keyOf(key: readonly string[], input: Input): string | undefined {
   return texts.includes(undefined) ? undefined : JSON.stringify(texts);
 }
 
-/** Replaces the totals of a report by what it adds. @returns undefined if it adds something */
+/**
+ * Replaces the totals of a report by its increments.
+ * @returns undefined if it adds something
+ */
 function toSlice(
   { key, counters }: NonNullable<MappingDocument['cumulative']>,
   made: Map<string, Value>,

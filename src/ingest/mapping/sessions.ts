@@ -10,9 +10,9 @@ import {
 } from './exact.ts';
 
 /**
- * Turns counters that grow through a session into what each report adds.
+ * Turns counters that grow through a session into the increment of each report.
  *
- *  K1  The reports of a session, summed, are its last counters, however many reports come and in however many files.
+ *  K1  The increments of a session add up to its last counters, for any number of reports and files.
  *  K2  A report that repeats an earlier one, or is older than one that was counted, adds nothing and is left out. Of reports
  *      of the same moment, one counts if none of its counters is smaller and one is greater.
  *  K3  A counter below the one before, in a newer report, has begun again at 0.
@@ -34,10 +34,10 @@ export interface Report {
   readonly last: boolean;
 }
 
-/** What a report adds. */
+/** The increment of a report. */
 interface Slice {
   readonly added: Readonly<Record<string, Value>>;
-  /** The moment of the report before; undefined: there is none. */
+  /** The moment of the report before; undefined: none. */
   readonly since: string | undefined;
 }
 
@@ -101,7 +101,7 @@ export class Sessions implements SessionCounters {
     return slice;
   }
 
-  /** What a later run goes on from. */
+  /** The state that a later run continues from. */
   entries(): (readonly [string, SessionState])[] {
     return [...this.#known];
   }

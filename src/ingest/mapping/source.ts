@@ -19,7 +19,7 @@ import { UNITS } from './units.ts';
 /** A record of another platform, as it was read from CSV or JSON. */
 export type Input = { readonly [name: string]: Value };
 
-/** What a source makes of a record: a value, nothing (undefined), or a fault in words. */
+/** The result of a source for a record: a value, nothing (undefined), or a fault in words. */
 export type Made = { readonly value: Value | undefined } | { readonly fault: string };
 export type Maker = (input: Input) => Made;
 
@@ -28,7 +28,7 @@ const NOTHING: Made = { value: undefined };
 const QUOTED = 60;
 
 interface MakerOptions {
-  /** Type of the field; undefined: a field that records do not have by name, which gets the value as it is. */
+  /** Type of the field; undefined: an unknown field, which gets the value as it is. */
   readonly type: FieldType | undefined;
   readonly decimalComma: boolean;
   /** The table of a `lookup` that names a file. */
@@ -107,7 +107,7 @@ function tableOf(
   return typeof lookup === 'string' ? table(lookup) : new Map(Object.entries(lookup) as [string, Value][]);
 }
 
-/** @returns what is made of a value that is there; a text says what is wrong with it */
+/** @returns the converted value of a present value; a text names its fault */
 type Converter = (value: Value) => { readonly value: Value } | string;
 
 function converterOf(source: FromSource, type: FieldType | undefined, decimalComma: boolean): Converter {
@@ -185,7 +185,7 @@ function timeOf({ time = 'iso', zone }: FromSource): Converter {
   }
   return scalar((text) => {
     const bytes = Buffer.from(text);
-    // What a record may have passes unchanged, unless it has no zone and the mapping knows the zone.
+    // A valid time passes unchanged, unless it has no zone and the mapping knows the zone.
     const hasZone = /(Z|[+-]\d{2}(:?\d{2})?)$/i.test(text.slice(10));
     if (isTimestampAt(bytes, 0, bytes.length) && (zone === undefined || hasZone)) return { value: text };
     const parsed = DateTime.fromISO(text.replace(' ', 'T'), { zone: zone ?? 'utc' });

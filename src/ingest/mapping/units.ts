@@ -3,7 +3,7 @@ import { type Decimal, readDecimal } from './exact.ts';
 /** Volumes of records are in MB of 10^6 bytes. */
 const megabytes = (text: string): Decimal => readDecimal(text) as Decimal;
 
-/** What one of each unit is in MB. */
+/** The size of each unit in MB. */
 export const UNITS: Readonly<Record<string, Decimal>> = {
   B: megabytes('0.000001'),
   kB: megabytes('0.001'),

@@ -4,7 +4,7 @@ interface Entry {
   readonly run: () => void;
 }
 
-/** What happens when: a binary heap by time, and among equal times in the order in which they were put in. */
+/** The planned events: a binary heap by time, and among equal times in the order of insertion. */
 export class Agenda {
   readonly #heap: Entry[] = [];
   #order = 0;

@@ -1,6 +1,9 @@
 import { OPERATORS, type Operator, PROFILES, type Profile } from './world.ts';
 
-/** Who a simulated device is. The same index in the same organisation gives the same device, also after a restart. */
+/**
+ * The identity of a simulated device. The same index in the same organisation gives the same device, also after a
+ * restart.
+ */
 export interface Device {
   readonly organisation: { readonly id: number; readonly name: string };
   readonly profile: Profile;

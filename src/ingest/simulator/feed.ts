@@ -2,10 +2,10 @@ import type { Clock } from '../../lib/clock.ts';
 import type { RecordKind } from '../../records/block.ts';
 import type { Fleet } from './fleet.ts';
 
-/** What became of records that were handed in. */
+/** The result for records that were handed in. */
 export type Acceptance =
   | { readonly type: 'accepted' }
-  /** Nothing was taken; the same records may be handed in again after this time. */
+  /** Nothing was stored; the same records may be handed in again after this time. */
   | { readonly type: 'busy'; readonly afterMs: number }
   | { readonly type: 'refused'; readonly message: string };
 
@@ -14,7 +14,7 @@ interface FeedOptions {
   readonly clock: Clock;
   /**
    * Takes the texts of some records; `key` is the same when the same records are handed in again. Resolves when they are
-   * durable; says `busy` for whatever may pass, an unreachable node included.
+   * durable; returns `busy` for every temporary fault, an unreachable node included.
    */
   accept(kind: RecordKind, records: readonly string[], key: string): Promise<Acceptance>;
   refused(message: string): void;

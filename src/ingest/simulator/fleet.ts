@@ -16,7 +16,7 @@ interface FleetRecords {
 export interface Fleet {
   /** Time, ms since the epoch, up to which the fleet has lived. */
   readonly now: number;
-  /** Lives on up to and including `until`, and returns what happened. */
+  /** Lives on up to and including `until`, and returns the new records. */
   next(until: number): FleetRecords;
 }
 

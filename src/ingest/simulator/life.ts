@@ -23,7 +23,7 @@ import { OPERATORS, type Operator } from './world.ts';
  *  F1  A device has at most one data session, and has one only while it is attached.
  *  F2  Every slice of usage belongs to a session, in the network in which it was opened; slices do not overlap.
  *  F3  The slices of a session add up to the volume that its closing event tells, to the byte.
- *  F4  A slice is cut every 45 s if at least 100 KB moved since the last one, and once at the close, whatever moved.
+ *  F4  A slice is cut every 45 s if at least 100 KB moved since the last one, and once at the close, with any volume.
  *  F5  A blocked device's attempts to open a session are refused until quota is assigned.
  */
 type Life = { switchOn(): void };
@@ -50,7 +50,7 @@ const CUT_BYTES = 100_000;
 /** A session in some hundred is reported late by the visited network, hours or days after it happened. */
 const LATE_SHARE = 0.015;
 const LATE_BY = [2 * HOUR, 60 * HOUR] as const;
-/** A session in some dozens moves nothing at all: a device that wakes up, and finds nothing to say. */
+/** One session in some dozens moves nothing at all: the device wakes up and has nothing to send. */
 const SILENT_SHARE = 0.03;
 const THRESHOLD_PERCENTAGE = 20;
 const RETRY_BLOCKED = [40 * SECOND, 6 * MINUTE] as const;
@@ -79,7 +79,7 @@ export function createLife(
 
   const switchOn = () => {
     attach(device.home);
-    // The first session comes soon, whatever the profile: a device that is switched on reports itself.
+    // The first session comes soon for every profile: a device that is switched on reports itself.
     inThisMode(logUniform(random, [2 * SECOND, 40 * SECOND]), open);
     later(exponential(random, profile.roamEvery), roam);
     later(exponential(random, profile.smsEvery), shortMessage);

@@ -2,7 +2,7 @@ import type { Random } from '../../lib/clock.ts';
 import type { Device } from './device.ts';
 import type { EventContent } from './records.ts';
 
-/** What a device needs of the world around it. */
+/** The functions that a device needs from its surroundings. */
 export interface Surroundings {
   readonly random: Random;
   now(): number;

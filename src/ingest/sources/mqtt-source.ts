@@ -15,7 +15,7 @@ interface MqttSourceOptions {
   readonly url: string;
   /** May have the wildcards + and #. */
   readonly topic: string;
-  /** The topic for what cannot be stored. */
+  /** The topic for records that cannot be stored. */
   readonly rejected: string;
 }
 
@@ -82,7 +82,7 @@ async function readTopic(
   };
   try {
     await connected(client, signal);
-    // What the session holds comes first, so the answer may take as long as those messages.
+    // The messages of the session come first, so the answer may take as long as they do.
     const subscribing = client.subscribeAsync(topic, { qos: QOS, ...(version === 5 ? { rh: 1 } : {}) });
     const grants = await Promise.race([subscribing, failed.promise, aborted(signal)]);
     if (!grants) return 'stopped';

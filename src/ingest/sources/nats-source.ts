@@ -7,9 +7,9 @@ import type { Source, SourceContext } from './source.ts';
 import { rejectedText } from './take-messages.ts';
 
 /**
- * A subject of NATS JetStream as a source, by a durable pull consumer with explicit acknowledgement. The consumer remembers
- * what was acknowledged, whichever node reads. Its name follows from the subject. A message that is not acknowledged within
- * ACK_WAIT_MS comes again.
+ * A subject of NATS JetStream as a source, by a durable pull consumer with explicit acknowledgement. The consumer
+ * remembers the acknowledged messages, also when another node reads. Its name follows from the subject. A message
+ * that is not acknowledged within ACK_WAIT_MS comes again.
  *
  * After a crash some messages wait for that. The next reader waits with them: if it went on at once, newer messages would be
  * stored before them.
@@ -17,15 +17,15 @@ import { rejectedText } from './take-messages.ts';
 interface NatsSourceOptions {
   readonly servers: readonly string[];
   readonly subject: string;
-  /** The subject for what cannot be stored; a JetStream stream must store it. */
+  /** The subject for records that cannot be stored; a JetStream stream must store it. */
   readonly rejected: string;
 }
 
 /** Messages of one request to the store. They are at most about 1 MB each. */
 const MOST_TAKEN = 64;
-/** So many messages are in memory. */
+/** The most messages in memory. */
 const MOST_PENDING = 2 * MOST_TAKEN;
-/** So long the records of a crashed node wait at most. */
+/** The records of a crashed node wait at most this long. */
 const ACK_WAIT_MS = 10_000;
 /** Three times within the wait, in case one is lost. */
 const STILL_WORKING_MS = ACK_WAIT_MS / 3;

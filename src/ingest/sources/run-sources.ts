@@ -7,7 +7,7 @@ import type { Mapping } from '../mapping/map-record.ts';
 import type { Source } from './source.ts';
 import { takeMessages } from './take-messages.ts';
 
-/** A source with what its messages hold. */
+/** A source with the kind of its messages. */
 export interface WantedSource {
   /** For people and metrics: `nats cdr.usage`. */
   readonly name: string;
@@ -42,8 +42,8 @@ const PAUSES = { base: 1_000, cap: 60_000 };
 /**
  * The sources of an installation. Each belongs to a partition, and runs at the node that holds it: so one node reads it, and
  * another one goes on when that node is gone. Messages that were not acknowledged by then come again.
- * @returns what runs beside a partition
- * @throws Error in words for the operator when a setting names what is not there
+ * @returns the task that runs beside a partition
+ * @throws Error in words for the operator when a setting names an unknown kind or mapping
  */
 export function createSources(
   parts: SourcesParts,

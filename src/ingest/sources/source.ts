@@ -1,7 +1,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { Message, Rejected } from './message.ts';
 
-/** What a source needs of the node. */
+/** The functions of the node that a source needs. */
 export interface SourceContext {
   readonly clock: Clock;
   /**
@@ -14,7 +14,7 @@ export interface SourceContext {
     reject: (rejected: readonly Rejected[]) => Promise<void>,
     signal: AbortSignal,
   ): Promise<void>;
-  /** What the source waits for, for people. */
+  /** The reason why the source waits, for people. */
   waiting(message: string): void;
 }
 

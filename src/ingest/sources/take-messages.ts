@@ -16,7 +16,7 @@ import { takeReports } from './take-reports.ts';
  * records of another platform in the form that the mapping reads.
  *
  *  T1  A message is done when its valid records are durable and the invalid ones are published as rejected. Only then may it be
- *      acknowledged. Nothing else but the stop ends the wait for that.
+ *      acknowledged. Only the stop ends the wait for that.
  *  T2  Messages that are taken together are stored in their order.
  *  T3  A message that cannot be read to its end is published as rejected as a whole, and none of its records is stored.
  */
@@ -30,7 +30,7 @@ export interface TakeParts {
   /** Keeps what cannot be stored aside; resolves when it is safe there. */
   reject(rejected: readonly Rejected[]): Promise<void>;
   taken(event: { readonly messages: number; readonly rejected: number }): void;
-  /** Reports in words what the source waits for; called again and again while it lasts. */
+  /** Reports in words why the source waits; called again and again while it lasts. */
   waiting(message: string): void;
 }
 
@@ -40,7 +40,7 @@ interface Line {
   readonly message: Message;
 }
 
-/** @throws the reason of `signal` when it aborts: then nobody may acknowledge the messages */
+/** @throws the reason of `signal` when it aborts: then the messages must not be acknowledged */
 export async function takeMessages(
   parts: TakeParts,
   messages: readonly Message[],
@@ -91,7 +91,7 @@ function* portionsOf(lines: readonly Line[]): Generator<readonly Line[]> {
   yield lines.slice(from);
 }
 
-/** The records of a message; or why it cannot be read to its end. */
+/** The records of a message; or the reason why it cannot be read to its end. */
 async function linesOf(
   mapping: Mapping | undefined,
   message: Message,
@@ -135,7 +135,10 @@ function onOneLine(bytes: Buffer): Buffer {
   return bytes;
 }
 
-/** Stores the valid records, however long that takes. @returns the others */
+/**
+ * Stores the valid records, however long that takes.
+ * @returns the others
+ */
 async function store(parts: TakeParts, lines: readonly Line[], signal: AbortSignal): Promise<Rejected[]> {
   if (lines.length === 0) return [];
   for (;;) {
@@ -157,7 +160,7 @@ async function store(parts: TakeParts, lines: readonly Line[], signal: AbortSign
         await clock.sleep(outcome.retryAfter * 1000, signal);
         break;
       default: {
-        // There are too many invalid records to name them all.
+        // The message has too many invalid records to name them all.
         const half = Math.ceil(lines.length / 2);
         const first = await store(parts, lines.slice(0, half), signal);
         return [...first, ...(await store(parts, lines.slice(half), signal))];

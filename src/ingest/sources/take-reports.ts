@@ -11,8 +11,8 @@ import type { Input } from '../mapping/source.ts';
 import type { Message, Rejected } from './message.ts';
 
 /**
- * Stores what the reports of messages add to the counters of their sessions, in the order of the messages. A message that
- * comes again adds nothing.
+ * Stores the increments of the reports of messages to the counters of their sessions, in the order of the messages. A
+ * message that comes again adds nothing.
  */
 interface ReportParts {
   readonly ingest: Pick<Ingest, 'accept'>;
@@ -22,7 +22,7 @@ interface ReportParts {
   waiting(message: string): void;
 }
 
-/** A report, or why it cannot be read; with its message. */
+/** A report, or the reason why it cannot be read; with its message. */
 interface Read {
   readonly place: string;
   readonly input: Input | undefined;
