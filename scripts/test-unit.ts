@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 const FILES = '{src,bench}/**/*.test.ts';
 
 /** Larger groups save little more, and one of them would still run when all others have ended. */
-const FILES_PER_PROCESS = 24;
+const FILES_PER_PROCESS = 32;
 
 /** Some tests wait for a disk: one process more than the machine has cores keeps all cores busy. */
 const CONCURRENCY = availableParallelism() + 1;
