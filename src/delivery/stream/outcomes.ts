@@ -1,22 +1,20 @@
-import type { Cause, Outcome, RecordFailure } from '../../destinations/contract.ts';
+import type { Outcome, RecordFailure } from '../../destinations/contract.ts';
 import { comparePositions } from '../../log/log.ts';
 import { countOf, lastOf, pick } from './chunk.ts';
-import { isOldNews, refusedOne, tookOne } from './concurrency.ts';
-import { slotsIn } from './entries.ts';
+import { isOldNews } from './concurrency.ts';
 import { type Event, isNotThere, type NotThere, type Refused } from './events.ts';
 import { fail, giveUp, trouble } from './failing.ts';
 import { backAgain, expirePart, fate, keep, putRest } from './fates.ts';
+import { holdUpLanes, mayBeOfItsLanes } from './held-lanes.ts';
+import { learnRefused, learnSize, learnTaken } from './learning.ts';
 import { reselect } from './reading-again.ts';
 import { refuse } from './refusals.ts';
-import { afterFailure } from './retry.ts';
 import { divisorOf, newSize, sizeFailed, sizeSucceeded } from './size.ts';
-import { type Entry, type Request, type State, type Step, slotsOf } from './state.ts';
+import { type Request, type State, type Step, slotsOf } from './state.ts';
 import { judgesRecords, recovered } from './trial.ts';
 
 /** Cause of records whose stored bytes do not match their checksum. */
 export const DAMAGED = 'stored_block_damaged';
-/** A quick failure by an answer counts as one of size only after this many in a row. */
-const SAME_TRIES = 3;
 
 type Usage = Extract<Event, { type: 'answered' }>['usage'];
 type Answer = Outcome | NotThere;
@@ -206,28 +204,6 @@ function failed(
   });
 }
 
-/** Z1, Z2. A file keeps its end after every result: its size teaches nothing. */
-function learnSize(
-  state: State,
-  { entry, sent }: Request,
-  outcome: Outcome & { readonly cause: Cause },
-): { readonly smaller: boolean; readonly entry: Partial<Entry> } {
-  const count = countOf(sent);
-  const divisor = divisorOf(outcome);
-  if (state.gathering?.by !== 'batch' || state.trial) return { smaller: false, entry: {} };
-  if (count === 1 && entry.sizeBefore) {
-    state.size = entry.sizeBefore;
-    state.probed = true;
-    return { smaller: false, entry: { sizeBefore: undefined } };
-  }
-  const slow = outcome.cause.code === 'timeout' || outcome.type !== 'retry';
-  const soon = !slow && (state.run?.tries ?? 0) + 1 < SAME_TRIES;
-  if (divisor === 1 || count === 1 || state.probed || soon) return { smaller: false, entry: {} };
-  const sizeBefore = entry.sizeBefore ?? { ...state.size };
-  sizeFailed(state.size, count, divisor);
-  return { smaller: true, entry: { sizeBefore } };
-}
-
 /**
  * The destination refused some of these records, unknown which, or all of them together: requests get smaller until
  * one record is left.
@@ -332,50 +308,4 @@ function retryPart(
     return;
   }
   holdUpLanes(state, step, part, cause, afterMs);
-}
-
-/** The destination accepted a request, or a part of it: learns how many it accepts at a time. */
-function learnTaken({ concurrency, nextRequest }: State, step: Step, { id, sent, sentAt }: Request): void {
-  if (!concurrency) return;
-  const { now, monotonic } = step.at;
-  const answer = { now, ms: monotonic - sentAt, records: countOf(sent) };
-  if (tookOne(concurrency, id, nextRequest, answer)) step.effects.push({ type: 'lowered', by: 'slow' });
-}
-
-/** The destination did not accept a request as a whole: perhaps because too many were in flight. */
-function learnRefused({ concurrency, nextRequest }: State, step: Step, { id }: Request, cause: Cause): void {
-  if (!concurrency) return;
-  const refused = { now: step.at.now, cause: cause.message };
-  if (refusedOne(concurrency, id, nextRequest, refused))
-    step.effects.push({ type: 'lowered', by: 'refused' });
-}
-
-/**
- * Whether a request that was throttled as a whole holds up its own lanes alone. If the next one is throttled as well,
- * with no record accepted since, the destination as a whole gets too many requests: finding this out costs one
- * request, and not one for each lane.
- * @param old it was sent before the stream was limited to fewer requests at a time, which already answers it
- */
-function mayBeOfItsLanes(state: State, { entry }: Request, old: boolean): boolean {
-  if (slotsOf(state) === 1 || state.trial || state.phase !== 'running') return false;
-  // Only its lanes waited before, and they still do.
-  if (entry.run || old) return true;
-  if (state.throttledAt === state.successes) return false;
-  state.throttledAt = state.successes;
-  return true;
-}
-
-/** The lanes of these records wait, the others go on. */
-function holdUpLanes(state: State, step: Step, part: Request, cause: Cause, afterMs: number): void {
-  const { chunk, run } = part.entry;
-  const failure = { refused: false, atLeastMs: afterMs, smaller: false };
-  const next = afterFailure(state.settings.retry, run, step.at, failure);
-  state.progress.lastError = { code: cause.code, message: cause.message, at: step.at.now };
-  if (next.type === 'give_up') {
-    backAgain(state, step, part);
-    giveUp(state, step, cause);
-    return;
-  }
-  for (const slot of slotsIn(chunk)) state.window.park(slot);
-  backAgain(state, step, part, { run: next.run, notBefore: step.at.monotonic + next.delayMs });
 }
