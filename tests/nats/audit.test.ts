@@ -1,30 +1,20 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { createAudit } from '../../src/auth/audit.ts';
 import { ManualClock } from '../../src/lib/manual-clock.fixture.ts';
-import { systemClock, systemRandom } from '../../src/lib/system-clock.ts';
+import { systemRandom } from '../../src/lib/system-clock.ts';
 import { createNatsRegistry } from '../../src/registry/nats.ts';
-import { type Nats, openNats } from '../../src/storage/nats.ts';
-import { type NatsServers, natsMissing, startNats } from '../support/nats-server.ts';
+import { natsMissing, natsOfSuite } from '../support/nats-server.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const skip = natsMissing() ?? false;
 const DAY = 86_400_000;
 
 describe('the audit log on NATS', { skip }, () => {
-  let servers: NatsServers;
-  let nats: Nats;
-  before(async () => {
-    servers = await startNats();
-    nats = await openNats({ servers: servers.urls, replicas: 1, clock: systemClock });
-  });
-  after(async () => {
-    await nats.close();
-    await servers.dispose();
-  });
+  const suite = natsOfSuite();
 
   test('has what two nodes wrote, in chunks that are replaced while they are open, and forgets what is old', async () => {
-    const registry = await createNatsRegistry(nats, { prefix: 'audit-test' });
+    const registry = await createNatsRegistry(suite.nats, { prefix: 'audit-test' });
     const clock = new ManualClock();
     const [a, b] = [1, 2].map(() =>
       createAudit({ registry, clock, random: systemRandom, retentionMs: 90 * DAY }),

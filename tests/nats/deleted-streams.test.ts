@@ -1,28 +1,19 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { systemClock } from '../../src/lib/system-clock.ts';
 import type { RecordLog } from '../../src/log/log.ts';
 import { createNatsLog } from '../../src/log/nats.ts';
 import { newBlock, sequenceOf } from '../../src/log/world.fixture.ts';
 import { createNatsRegistry } from '../../src/registry/nats.ts';
-import { type Nats, openNats, StoreUnavailable } from '../../src/storage/nats.ts';
-import { type NatsServers, natsMissing, startNats } from '../support/nats-server.ts';
+import { StoreUnavailable } from '../../src/storage/nats.ts';
+import { natsMissing, natsOfSuite } from '../support/nats-server.ts';
 
 const skip = natsMissing() ?? false;
 const STREAM_NOT_FOUND = /stream not found/;
 
 /** A node that took it for a bug of its own would end delivery, and need a restart when the stream is there again. */
 describe('a stream that somebody deleted is a fault of the storage, which passes', { skip }, () => {
-  let servers: NatsServers;
-  let nats: Nats;
-  before(async () => {
-    servers = await startNats();
-    nats = await openNats({ servers: servers.urls, replicas: 1, clock: systemClock });
-  });
-  after(async () => {
-    await nats.close();
-    await servers.dispose();
-  });
+  const suite = natsOfSuite();
 
   const isReported = (call: Promise<unknown>) =>
     assert.rejects(
@@ -31,24 +22,24 @@ describe('a stream that somebody deleted is a fault of the storage, which passes
     );
 
   test('reads of the registry, and what it answers to writes, name the cause; it goes on with the stream', async () => {
-    const registry = await createNatsRegistry(nats, { prefix: 'gone' });
+    const registry = await createNatsRegistry(suite.nats, { prefix: 'gone' });
     await registry.put('a.1', { n: 1 });
-    const { config } = await nats.manager.streams.info('KV_gone-registry');
-    await nats.manager.streams.delete('KV_gone-registry');
+    const { config } = await suite.nats.manager.streams.info('KV_gone-registry');
+    await suite.nats.manager.streams.delete('KV_gone-registry');
     await isReported(registry.get('a.1'));
     await isReported(Array.fromAsync(registry.list('a')));
     await isReported(registry.caughtUp('a'));
     const deleted = await registry.delete('a.1');
     assert.match(deleted.type === 'unavailable' ? deleted.cause : deleted.type, STREAM_NOT_FOUND);
-    await nats.manager.streams.add(config);
+    await suite.nats.manager.streams.add(config);
     assert.equal((await registry.put('a.1', { n: 2 })).type, 'stored');
     assert.deepEqual((await registry.get('a.1'))?.value, { n: 2 });
   });
 
   test('the same holds for a partition of the record log', async () => {
     const options = { partitions: 2, clock: systemClock, retentionMs: 3_600_000, prefix: 'gone' };
-    const log = await createNatsLog(nats, options);
-    await nats.manager.streams.delete('gone-log-1');
+    const log = await createNatsLog(suite.nats, options);
+    await suite.nats.manager.streams.delete('gone-log-1');
     await isReported(log.extent(1));
     await isReported(log.seek(1, 0));
     await isReported(log.usage());
@@ -60,11 +51,11 @@ describe('a stream that somebody deleted is a fault of the storage, which passes
     const beginsAt = async (partition: number) => (partition === 0 ? 2 : 501);
     const append = async (log: RecordLog, partition: number) =>
       sequenceOf(await log.append([await newBlock(partition, ['a'])]));
-    assert.equal(await append(await createNatsLog(nats, options), 0), 1);
-    await nats.manager.streams.delete('anew-log-1');
-    const anew = await createNatsLog(nats, { ...options, beginsAt });
+    assert.equal(await append(await createNatsLog(suite.nats, options), 0), 1);
+    await suite.nats.manager.streams.delete('anew-log-1');
+    const anew = await createNatsLog(suite.nats, { ...options, beginsAt });
     assert.deepEqual([await append(anew, 0), await append(anew, 1)], [2, 501]);
-    const again = await createNatsLog(nats, { ...options, beginsAt: async () => 2 });
+    const again = await createNatsLog(suite.nats, { ...options, beginsAt: async () => 2 });
     assert.deepEqual([await append(again, 0), await append(again, 1)], [3, 502]);
     const seen: number[] = [];
     const stop = new AbortController();

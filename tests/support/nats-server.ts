@@ -3,8 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { after, before } from 'node:test';
 import { systemClock } from '../../src/lib/system-clock.ts';
-import { openNats } from '../../src/storage/nats.ts';
+import { type Nats, openNats } from '../../src/storage/nats.ts';
 import { freePorts } from './free-port.ts';
 import { HERE, type Place } from './host-network.ts';
 import { removeDirectory, spawnOwned, temporaryDirectory } from './owned.ts';
@@ -41,6 +42,25 @@ export function natsMissing(): string | undefined {
   if (spawnSync('nats-server', ['--version']).status === 0) return undefined;
   if (process.env.CI) throw new Error(INSTALL);
   return INSTALL;
+}
+
+/** One NATS server and a connection to it, for the tests of the suite that calls this. They may be used once its tests run. */
+export function natsOfSuite(): { readonly nats: Nats } {
+  let servers: NatsServers;
+  let nats: Nats;
+  before(async () => {
+    servers = await startNats();
+    nats = await openNats({ servers: servers.urls, replicas: 1, clock: systemClock });
+  });
+  after(async () => {
+    await nats?.close();
+    await servers?.dispose();
+  });
+  return {
+    get nats() {
+      return nats;
+    },
+  };
 }
 
 export interface NatsOptions {
