@@ -13,7 +13,7 @@ const KILL_WHILE_STARTING = 6;
 const SEED = Number(process.env.SIMSTREAM_TEST_SEED ?? Math.floor(Math.random() * 2 ** 32));
 
 test(`${ROUNDS} times kill -9 under load: all that was acknowledged arrives, in order`, {
-  timeout: 6_000 * ROUNDS,
+  timeout: 20_000 * ROUNDS,
 }, async (t) => {
   t.diagnostic(`SIMSTREAM_TEST_SEED=${SEED}`);
   const random = generator(SEED);

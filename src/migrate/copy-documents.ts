@@ -118,9 +118,10 @@ async function atTarget(
       const map = mapOf(positions, Number(key.split('.')[1]));
       // Blocks may be cut at the target: records that were done beyond the cursor are delivered again, under other delivery ids.
       const { done: _done, boundary: _boundary, ...rest } = progress;
-      const { cursor, countedTo } = rest;
+      const { cursor, countedTo, unreadableTo } = rest;
       const moved = { epoch: 0, cursor: map.position(cursor), countedTo: map.sequence(countedTo) };
-      return { key, value: PROGRESS.encode({ ...rest, ...moved }) };
+      const unreadable = unreadableTo === undefined ? {} : { unreadableTo: map.sequence(unreadableTo) };
+      return { key, value: PROGRESS.encode({ ...rest, ...moved, ...unreadable }) };
     }
     case WATERMARK.prefix: {
       const watermark = WATERMARK.parse(value);

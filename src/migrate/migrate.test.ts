@@ -44,7 +44,13 @@ async function setUp(context: TestContext) {
     start: { sequence: 4, index: 0 },
     sealedCredentials: 'sealed',
   };
-  const progress = { epoch: 7, cursor: { sequence: 12, index: 2 }, countedTo: 13, detached: true };
+  const progress = {
+    epoch: 7,
+    cursor: { sequence: 12, index: 2 },
+    countedTo: 13,
+    unreadableTo: 14,
+    detached: true,
+  };
   const documents: Record<string, Json> = {
     'organisation.1': { id: 1 },
     'user.a': { name: 'a' },
@@ -91,6 +97,8 @@ describe('a migration', () => {
       at(12, 2).sequence,
     );
     assert.equal((documents['watermark.0'] as { sequence: number }).sequence, at(14, 0).sequence);
+    const { unreadableTo } = documents['progress.0.1.x'] as { unreadableTo: number };
+    assert.equal(unreadableTo, at(14, 0).sequence);
     assert.deepEqual((documents['stream.1.x'] as { start: Json }).start, { sequence: 4, index: 0 });
     assert.deepEqual(documents['lease.epoch'], { epoch: 7 });
     assert.equal('quarantine.1.gone.0000000000000012-00000001' in documents, true);

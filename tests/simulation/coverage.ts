@@ -19,6 +19,34 @@ const NEVER_COMES: Readonly<Record<string, string>> = {
   ]),
 };
 
+/** What has to come together before an event meets a phase that it rarely meets. The unit tests of the machine bring about every pair. */
+const WHEN: Readonly<Partial<Record<Phase, string>>> = {
+  loading: 'it has to come while the documents are being read',
+  paused: 'the stream has to be paused while this call is under way',
+  error: 'the answer to a request has to end in Error while this call is under way',
+  stopping:
+    'a stop has to find a request in flight, because it ends at once without one, and this call has to be under way too',
+  ended: 'the stream has to be deleted, or its node stopped, while this call is under way',
+};
+const WHAT: Readonly<Partial<Record<EventType, string>>> = {
+  unreadable: 'the block has to be damaged when it is handed out',
+  range_handed_out: 'it has to be the end of the range of a replay',
+  not_read: 'the log has to fail',
+  not_opened: 'the destination has to be unusable',
+  granted: 'memory has to be granted in the turn in which the request is taken back',
+  not_committed: 'the commit has to fail for good: the partition is lost, or the stream deleted',
+  not_quarantined: 'the registry has to fail',
+  quarantine_full: 'the quarantine has to be full',
+  expire: 'the block has to become due in that moment',
+  changed: 'a person has to change the stream in that moment',
+  deleted: 'a person has to delete the stream in that moment',
+};
+
+function rarely(pair: string): string {
+  const [event, phase] = pair.split(' ') as [EventType, Phase];
+  return [WHEN[phase], WHAT[event]].filter(Boolean).join('; ') || 'it is common: more seeds meet it';
+}
+
 function because(why: string, event: EventType, phases: readonly string[]): Record<string, string> {
   return Object.fromEntries(phases.map((phase) => [`${event} ${phase}`, why]));
 }
@@ -45,10 +73,11 @@ export class Coverage {
   /** In words, with those that never come. */
   get summary(): string {
     const { length } = possible();
-    const missing = this.missing;
+    const { missing } = this;
     const never = Object.entries(NEVER_COMES).map(([pair, why]) => `  ${pair}: ${why}`);
     return [
-      `met: ${length - missing.length} of ${length}; not met: ${missing.join(', ') || 'none'}`,
+      `met: ${length - missing.length} of ${length}; not met:`,
+      ...missing.map((pair) => `  ${pair}: ${rarely(pair)}`),
       'allowed by the table, and never brought about:',
       ...never,
     ].join('\n');

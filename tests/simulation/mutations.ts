@@ -137,7 +137,7 @@ export const MUTATIONS: readonly Mutation[] = [
     'if (earlier && now - earlier.at < 0)',
   ),
   of('log', append, 'two blocks of one group get one sequence', 'next[partition] = sequence + 1;', ''),
-  of('log', log, 'a trimmed block can be read from memory', 'recent.trim(partition, target);', ''),
+  of('log', log, 'a trimmed block is still there for readers', 'extent.first = target;', ''),
   of(
     'log',
     log,
