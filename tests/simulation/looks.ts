@@ -97,7 +97,12 @@ export async function look(world: Scene, chance: Chance): Promise<string | undef
     surely: before.filter(
       ({ damaged, sequence, traits }) => !damaged && sequence >= first && !isLate(traits.organisation),
     ),
-    perhaps: new Map(wantedOf(world, wish, partition).map((record) => [record.id, record])),
+    perhaps: new Map(
+      [...wantedOf(world, wish, partition), ...unreadOf(world, wish, partition)].map((record) => [
+        record.id,
+        record,
+      ]),
+    ),
     all: world.model.records,
   };
   const words = `${way} of ${JSON.stringify(wish)} at ${node?.name}`;
@@ -110,6 +115,11 @@ function wantedOf({ model }: Scene, wish: Wish, partition: number): Kept[] {
   return [...model.records.values()].filter(
     (record) => record.partition === partition && judge(wish, record.traits) === 'wanted',
   );
+}
+
+/** Records that a filter of fields cannot judge, because their bytes are damaged: they pass, so that they are seen. */
+function unreadOf(world: Scene, wish: Wish, partition: number): Kept[] {
+  return wantedOf(world, { ...wish, filters: [] }, partition).filter(({ damaged }) => damaged);
 }
 
 /** @param found ids, the newest record first. @param must those that may not be missing */

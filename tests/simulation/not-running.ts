@@ -40,7 +40,8 @@ function waitingRecords(
   for (const record of model.records.values()) {
     if (cursor && hasFate({ cursor, done }, record)) continue;
     const possible = verdicts(stream, record, now);
-    if (possible.has('wanted')) most++;
+    // A filter of fields cannot judge damaged bytes: such a record passes, so that it is seen.
+    if (possible.has('wanted') || (record.damaged && !possible.has('uncovered'))) most++;
     const isThere = !record.damaged && record.sequence >= storage.extent(record.partition).first;
     if (isThere && !possible.has('uncovered') && verdictOf(document, record) === 'wanted') least++;
   }
