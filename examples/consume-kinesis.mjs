@@ -36,7 +36,8 @@ await Promise.all(
   Shards.map(async ({ ShardId }) => {
     for await (const { Data, PartitionKey } of recordsOf(ShardId)) {
       const record = JSON.parse(Buffer.from(Data).toString('utf8'), exactly);
-      const name = `${record.volume ? 'usage' : 'event'} ${record.id}`;
+      const kind = record.traffic_type ? 'usage' : record.event_type ? 'event' : 'sms';
+      const name = `${kind} ${record.id}`;
       if (seen.has(name)) continue; // A record may come twice.
       seen.add(name);
       console.log(`${name} of the device ${PartitionKey}`);

@@ -36,10 +36,16 @@ for (const [file, command] of [
       }, async (t) => {
         const post = await start(t, command as string, file, secret);
         // Two ids that are the same number for a parser with 53 bits.
-        const usage = '[{"id":9007199254740993,"volume":{"total":1}},{"id":9007199254740992,"volume":{}}]';
+        const usage =
+          '[{"id":9007199254740993,"traffic_type":{"id":5},"volume":{"total":1}},{"id":9007199254740992,"traffic_type":{"id":5}}]';
         assert.deepEqual(await post(usage), [200, 'stored 2']);
         assert.deepEqual(await post(usage), [200, 'stored 0']);
-        assert.deepEqual(await post('{"id":9007199254740993,"alert":false}'), [200, 'stored 1']);
+        // Ids are unique among the records of a kind.
+        for (const other of ['"event_type":{"id":1}', '"submit_date":"2026-02-11T09:14:02Z"']) {
+          const body = `{"id":9007199254740993,${other}}`;
+          assert.deepEqual(await post(body), [200, 'stored 1']);
+          assert.deepEqual(await post(body), [200, 'stored 0']);
+        }
         const [otherBody] = await post(usage, { sentBody: usage.replace('1}', '2}') });
         const [longAgo] = await post(usage, { ageS: 3600 });
         const [otherKey] = await post(usage, { key: Buffer.from('another') });

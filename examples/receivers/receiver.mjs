@@ -24,7 +24,8 @@ createServer(async (request, response) => {
   if (!isGenuine(request.headers, body)) return response.writeHead(401).end('The signature is wrong.');
   let stored = 0;
   for (const record of [JSON.parse(body, exactly)].flat()) {
-    const name = `${record.volume ? 'usage' : 'event'} ${record.id}`;
+    const kind = record.traffic_type ? 'usage' : record.event_type ? 'event' : 'sms';
+    const name = `${kind} ${record.id}`;
     if (seen.has(name)) continue;
     seen.add(name); // In production: store the record in the same transaction.
     stored += 1;

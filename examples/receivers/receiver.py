@@ -26,7 +26,8 @@ class Receiver(BaseHTTPRequestHandler):
         records = json.loads(body, parse_float=Decimal)  # Decimal keeps all digits; an int has no limit.
         stored = 0
         for record in records if isinstance(records, list) else [records]:
-            name = ("usage" if "volume" in record else "event", record["id"])
+            kind = "usage" if "traffic_type" in record else "event" if "event_type" in record else "sms"
+            name = (kind, record["id"])
             if name in seen:
                 continue
             seen.add(name)  # In production: store the record in the same transaction.

@@ -106,9 +106,9 @@ test('Kinesis: each record once', { timeout: LONGEST_MS }, async (t) => {
   const client = await startKinesis(t);
   await client.send(new CreateStreamCommand({ StreamName: 'records', ShardCount: 2 }));
   const records = [
-    '{"id":18446744073709551615,"volume":{}}',
-    '{"id":5,"alert":false}',
-    '{"id":5,"alert":false}',
+    '{"id":18446744073709551615,"traffic_type":{"id":5}}',
+    '{"id":5,"event_type":{"id":3}}',
+    '{"id":5,"event_type":{"id":3}}',
   ];
   const Records = records.map((Data, at) => ({ PartitionKey: `4180623${at}`, Data: Buffer.from(Data) }));
   for (;;) {
