@@ -6,6 +6,7 @@ import { eventHubs } from './event-hubs.ts';
 const error = (status: number, words: string): Behaviour =>
   says(status, `<Error><Code>${status}</Code><Detail>${words}</Detail></Error>`);
 const denied = error(401, "Unauthorized access. 'Send' claim(s) are required to perform this operation.");
+const unsigned = error(401, '40103: Invalid authorization token signature. TrackingId:1');
 
 testHostile({
   type: eventHubs,
@@ -67,6 +68,12 @@ testHostile({
       lasting: true,
       type: 'refused',
       reads: /enter the new one/,
+    },
+    {
+      what: 'the policy was deleted, and made again with its key',
+      answers: [unsigned, unsigned],
+      type: 'refused',
+      reads: /Check SharedAccessKeyName/,
     },
     {
       what: 'the event hub was deleted',

@@ -44,9 +44,16 @@ export function googleAccount({ variables, clock, egress }: AccountEnvironment):
     known.set(variables, loaded);
     return loaded;
   };
+  /** A sign-in that failed is made anew from the file: the operator may have put other credentials there. */
+  const signInAnew = async (): Promise<SignedIn> => {
+    const used = auth();
+    const signed = await signInWith(used);
+    if (signed.type === 'failed' && known.get(variables) === used) known.delete(variables);
+    return signed;
+  };
   return {
     signIn: async (signal) => {
-      const signing = signInWith(auth);
+      const signing = signInAnew();
       return within(signing, clock, signal, (outcome) => ({ type: 'failed', outcome }));
     },
     email: async (signal) => {
@@ -59,12 +66,12 @@ export function googleAccount({ variables, clock, egress }: AccountEnvironment):
   };
 }
 
-async function signInWith(auth: () => Promise<GoogleAuth>): Promise<SignedIn> {
+async function signInWith(auth: Promise<GoogleAuth>): Promise<SignedIn> {
   try {
-    const headers = await (await auth()).getRequestHeaders(AUDIENCE);
+    const headers = await (await auth).getRequestHeaders(AUDIENCE);
     return signedIn([...headers]);
   } catch (error) {
-    return { type: 'failed', outcome: noCredentials(error) };
+    return { type: 'failed', outcome: signInFailure(error) };
   }
 }
 
@@ -75,7 +82,12 @@ async function load(egress: DestinationEnvironment['egress']): Promise<GoogleAut
     if (!url.hostname.endsWith('.googleapis.com')) return fetch(input, init);
     return fetchThrough(url, { ...(init as object), dispatcher: egress.agent });
   }) as typeof fetch;
-  const auth = new GoogleAuth({ clientOptions: { transporterOptions: { fetchImplementation } } });
+  const auth = new GoogleAuth({
+    clientOptions: { transporterOptions: { fetchImplementation } },
+    // No request needs it: topics name their own. Without one, the library would ask for the project of federated
+    // credentials at another API of Google, and not sign in where that API is off.
+    projectId: 'none',
+  });
   // Not `scopes`: with those, the library would fetch a token even where it can sign one.
   auth.defaultScopes = [SCOPE];
   return auth;
@@ -83,21 +95,32 @@ async function load(egress: DestinationEnvironment['egress']): Promise<GoogleAut
 
 function signedIn(entries: readonly (readonly [string, string])[]): SignedIn {
   const authorization = entries.find(([name]) => name === 'authorization')?.[1];
-  if (!authorization) return { type: 'failed', outcome: noCredentials(undefined) };
+  if (!authorization) return { type: 'failed', outcome: signInFailure(undefined) };
   const secrets = [authorization, authorization.replace(/^\S+ /, '')];
   return { type: 'headers', headers: entries.flat(), secrets };
 }
 
-function noCredentials(error: unknown): Failure {
+/** The words for each way in which a sign-in fails; all of them are for the platform operator. */
+const FAILURES = {
+  none: 'simstream could not sign in to Google. Its operator must give it application default credentials (GOOGLE_APPLICATION_CREDENTIALS, or the service account of the machine).',
+  refused:
+    'Google refused the sign-in of this simstream node. Its service account or key was disabled, deleted or has expired, or the clock of the node is wrong. The platform operator must enable the account, or put a new key into the file of GOOGLE_APPLICATION_CREDENTIALS; simstream reads it again at the next try.',
+  unavailable:
+    'Google’s sign-in does not answer this simstream node at the moment; simstream will try again. If this lasts, the platform operator must let the node reach oauth2.googleapis.com and sts.googleapis.com.',
+} as const;
+
+/** @param error of Google's library: with `config` if it made a call, and `response` if a server answered */
+function signInFailure(error: unknown): Failure {
+  const { config: called, response } = Object(error) as { config?: object; response?: { status?: number } };
+  const status = response?.status ?? 0;
+  const refused = status >= 400 && status < 500 && status !== 408 && status !== 429;
   const reason =
     error instanceof Error
       ? redactText(error.message)
           .replace(/[\s\p{C}]+/gu, ' ')
           .slice(0, 200)
       : '';
-  const message =
-    'simstream could not sign in to Google. Its operator must give it application default credentials (GOOGLE_APPLICATION_CREDENTIALS, or the service account of the machine).';
-  return platform('google_sign_in', message, reason);
+  return platform('google_sign_in', FAILURES[refused ? 'refused' : called ? 'unavailable' : 'none'], reason);
 }
 
 function platform(code: string, message: string, detail = ''): Failure {

@@ -14,6 +14,13 @@ const denied = error(
   'IAM_PERMISSION_DENIED',
 );
 
+const disabled = error(
+  401,
+  'UNAUTHENTICATED',
+  'Request had invalid authentication credentials.',
+  'ACCOUNT_STATE_INVALID',
+);
+
 testHostile({
   type: pubSub,
   guide: 'pub-sub.md',
@@ -46,6 +53,12 @@ testHostile({
       lasting: true,
       type: 'platform',
       reads: /credentials of this simstream node, or the clock/,
+    },
+    {
+      what: 'simstream’s own service account was disabled, and enabled again',
+      answers: [disabled, disabled],
+      type: 'platform',
+      reads: /service account of this simstream node is disabled/,
     },
     {
       what: 'the topic was deleted',
