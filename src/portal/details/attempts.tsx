@@ -78,7 +78,11 @@ function Deliveries({
           keyOf={({ key }) => key}
           columns={[
             { name: 'When', cell: ({ at }) => <Time at={at} /> },
-            { name: 'Outcome', cell: ({ end }) => <Chip color={ENDS[end][1]}>{ENDS[end][0]}</Chip> },
+            {
+              name: 'Outcome',
+              words: true,
+              cell: ({ end }) => <Chip color={ENDS[end][1]}>{ENDS[end][0]}</Chip>,
+            },
             { name: 'Records', cell: ({ records }) => formatCount(records), right: true },
             { name: 'Size', cell: ({ bytes }) => formatBytes(bytes), right: true },
             { name: 'Took', cell: ({ duration }) => formatDuration(duration), right: true },

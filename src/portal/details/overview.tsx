@@ -162,7 +162,7 @@ function History({ id }: { readonly id: string }) {
               keyOf={({ at, message }) => `${at} ${message}`}
               columns={[
                 { name: 'When', cell: ({ at }) => <Time at={at} /> },
-                { name: 'State', cell: ({ status }) => status.description },
+                { name: 'State', words: true, cell: ({ status }) => status.description },
                 { name: 'What happened', cell: ({ message }) => <Message text={message} /> },
                 { name: 'By', cell: ({ actor }) => <bdi>{nameOfActor(actor)}</bdi> },
               ]}

@@ -9,6 +9,8 @@ interface Column<R> {
   readonly cell: (row: R) => ReactNode;
   /** Figures, which are read from the right. */
   readonly right?: boolean;
+  /** Words of simstream, such as a state: a line never ends within one. All other text may be of any length. */
+  readonly words?: boolean;
 }
 
 /** Windows in which a table lies off the screen: of some columns, and of more than MANY. */
@@ -48,8 +50,13 @@ export function DataTable<R>({
       <Table.Tbody role="rowgroup">
         {rows.map((row) => (
           <Table.Tr key={keyOf(row)} role="row">
-            {columns.map(({ name, cell, right }) => (
-              <Table.Td key={name} role="cell" data-name={name} className={right ? 'right' : 'wrap'}>
+            {columns.map(({ name, cell, right, words }) => (
+              <Table.Td
+                key={name}
+                role="cell"
+                data-name={name}
+                className={right ? 'right' : words ? undefined : 'wrap'}
+              >
                 {/* One box, so that what is in it stays together beside the name. */}
                 <div>{cell(row)}</div>
               </Table.Td>

@@ -188,8 +188,8 @@ function Catalogue({
               ),
             },
             { name: 'When', cell: ({ meaning }) => <Marked text={meaning} /> },
-            { name: 'Severity', cell: ({ severity }) => severity ?? UNKNOWN },
-            { name: 'Source', cell: ({ source }) => source ?? UNKNOWN },
+            { name: 'Severity', words: true, cell: ({ severity }) => severity ?? UNKNOWN },
+            { name: 'Source', words: true, cell: ({ source }) => source ?? UNKNOWN },
             { name: 'Alert', cell: ({ alert }) => (alert === null ? UNKNOWN : alert ? 'Yes' : 'No') },
           ]}
         />

@@ -56,9 +56,10 @@ function UserTable({ users }: { readonly users: readonly User[] }) {
             ),
           },
           { name: 'Name', cell: ({ name }) => <bdi>{visible(name)}</bdi> },
-          { name: 'Role', cell: ({ role }) => role.description },
+          { name: 'Role', words: true, cell: ({ role }) => role.description },
           {
             name: 'Status',
+            words: true,
             cell: ({ status }) => (
               <Chip color={status.id === ACTIVE ? GOOD : NEUTRAL}>{status.description}</Chip>
             ),
