@@ -5,6 +5,8 @@ import { hasOwnNetwork, hostsMissing, ownNetwork } from '../support/host-network
 import { HostsWorld } from '../support/hosts-world.ts';
 import { generator } from '../support/usage-records.ts';
 import { type Faults, MATRIX, randomCut, SHORT } from './faults.ts';
+import { People } from './people.ts';
+import { SCENES } from './scenes.ts';
 import { type Trial, tryFaults } from './trial.ts';
 
 /**
@@ -12,6 +14,7 @@ import { type Trial, tryFaults } from './trial.ts';
  * hosts of their own, and prints what became of the records. Fails when one was lost, or came out of order.
  *   --short      one pair of faults, in well under a minute; a block that a replica left out may come late there
  *   --cuts <n>   so many cuts and losses at random in place of the matrix; --seed <n> repeats a run
+ *   --people     people call the API meanwhile (people.ts)
  *   --only <text> those whose name contains the text
  */
 const { values } = parseArgs({
@@ -19,6 +22,7 @@ const { values } = parseArgs({
     short: { type: 'boolean', default: false },
     cuts: { type: 'string' },
     seed: { type: 'string' },
+    people: { type: 'boolean', default: false },
     only: { type: 'string' },
   },
 });
@@ -37,8 +41,13 @@ else {
 
 async function run(): Promise<void> {
   const world = new HostsWorld();
+  const { outside } = world.network;
+  const people = values.people
+    ? new People(SCENES, () => world.cluster.urls, outside, generator(Number(values.seed ?? 1)))
+    : undefined;
   let failed = false;
   try {
+    await people?.begin();
     await world.begin();
     print(
       '| what goes wrong | records | lost | repeated | longest request | longest silence of a stream | calm after |',
@@ -46,15 +55,21 @@ async function run(): Promise<void> {
     print('| --- | --: | --: | --: | --: | --: | --: |');
     for (const [faults, lastsMs] of chosen()) {
       await sleep(BETWEEN_MS);
-      const trial = await tryFaults(world, faults, lastsMs);
+      const trial = await tryFaults(world, faults, lastsMs, people);
       print(rowOf(trial));
-      for (const fault of [...trial.disorder, trial.restless ?? []].flat()) print(`!! ${fault}`);
+      if (people) print(`~ calls until now: ${callsOf(people)}`);
+      for (const fault of [...trial.disorder, ...trial.uncertain, trial.restless ?? []].flat())
+        print(`!! ${fault}`);
       failed ||=
-        trial.lost > 0 || trial.restless !== undefined || (trial.disorder.length > 0 && !values.short);
+        trial.lost > 0 ||
+        trial.restless !== undefined ||
+        trial.uncertain.length > 0 ||
+        (trial.disorder.length > 0 && !values.short);
     }
   } finally {
     if (failed) print(world.cluster.output());
     await world.end();
+    await people?.end();
   }
   if (failed) process.exitCode = 1;
 }
@@ -76,6 +91,11 @@ function chosen(): [Faults, number][] {
 function rowOf({ name, acknowledged, lost, repeated, ingestMs, silenceMs, calmMs }: Trial): string {
   const cells = [name, acknowledged, lost, repeated, ...[ingestMs, silenceMs, calmMs].map(seconds)];
   return `| ${cells.join(' | ')} |`;
+}
+
+function callsOf({ calls, slowestMs }: People): string {
+  const { done, busy, unknown } = calls;
+  return `${done} done, ${busy} answered 503, ${unknown} without an answer; the slowest took ${seconds(slowestMs)}`;
 }
 
 function seconds(milliseconds: number): string {

@@ -192,7 +192,8 @@ export class ClusterLoad {
   }
 }
 
-function recordOf(organisation: number, n: number): unknown {
+/** @param organisation from 0 on */
+export function recordOf(organisation: number, n: number): unknown {
   return {
     id: n,
     traffic_type: { id: 5, description: 'Data' },
