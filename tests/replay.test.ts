@@ -116,7 +116,7 @@ test('three replays at a time and streams that begin in the past, under load, th
   const refused = (await world.call(422, 'POST', `/${id}/replay`, { from: 'earliest' })) as {
     message: string;
   };
-  assert.match(refused.message, /The stream has 3 replays that are not finished/);
+  assert.match(refused.message, /stream has 3 .*replays/);
 
   await waitFor(
     'a part of each has come',
