@@ -11,6 +11,7 @@ import { LONGEST_NAME } from '../src/api/data-streams/schema.ts';
 import { HOLD_MS, REFUSALS_AT_ONCE } from '../src/api/held-refusals.ts';
 import { DEFAULT_PER_PAGE, MOST_LIST_BYTES, PageQuery } from '../src/api/pagination.ts';
 import { MOST_PIPELINED } from '../src/api/pipelined.ts';
+import { LEAST_READ_RATE, MOST_UNREAD, READ_GRACE_MS } from '../src/api/unread-answers.ts';
 import { DEEPEST_BODY } from '../src/api/validation.ts';
 import { MOST_TOKENS } from '../src/auth/application-tokens.ts';
 import { FAILURES_TO_LOCK, LOCKOUT_MILLISECONDS } from '../src/auth/lockout.ts';
@@ -118,6 +119,12 @@ const ROWS: readonly (string | Row)[] = [
   ['JSON body of a call that needs no token', bytes(ANONYMOUS_BODY_LIMIT), '413'],
   ['nesting of a JSON body', `${DEEPEST_BODY} levels`, '400'],
   ['request line and headers', bytes(maxHeaderSize), '431'],
+  ['answers that an organisation has not read yet', bytes(MOST_UNREAD), '429'],
+  [
+    'rate at which a large answer is read',
+    `at least ${bytes(LEAST_READ_RATE)} a second, after ${seconds(READ_GRACE_MS)}`,
+    'the connection is closed',
+  ],
   ['time for a request to arrive', seconds(REQUEST_TIMEOUT_MS), '408'],
   ['items of a page', `${count(perPage.maximum)}; ${DEFAULT_PER_PAGE} if only \`page\` is given`, '422'],
   ['a list, whole', bytes(MOST_LIST_BYTES), 'the rest is in pages; `Link` has the next one'],

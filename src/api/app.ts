@@ -22,6 +22,7 @@ import { createQueryValidator } from './query.ts';
 import { createRequestIds } from './request-ids.ts';
 import type { Answer, OperatorIdentity, Route, RouteRequest } from './route.ts';
 import { isOnSide } from './side.ts';
+import { boundUnreadAnswers } from './unread-answers.ts';
 import { destroyUnreadUploads } from './unread-bodies.ts';
 import { answerUnserved } from './unserved.ts';
 import { createValidator } from './validation.ts';
@@ -124,6 +125,7 @@ export async function createApp(appParts: AppParts): Promise<FastifyInstance> {
   readJsonBodies(app);
   addCommonHeaders(app);
   destroyUnreadUploads(app, clock);
+  boundUnreadAnswers(app, clock);
   if (parts.admitRequest)
     app.addHook('onRequest', ({ caller }, _, done) => {
       parts.admitRequest?.(caller);
