@@ -92,6 +92,7 @@ class BodyScan implements ScannedBody {
   readonly #utf8: boolean;
   readonly #lineCounter: LineCounter;
   #started = false;
+  #finished = false;
 
   constructor(reader: RecordReader, body: Uint8Array) {
     this.#reader = reader;
@@ -106,12 +107,12 @@ class BodyScan implements ScannedBody {
 
   /** Reads the elements of an array that start before `until`, but not too many. Returns whether the end was reached. */
   elements(until: number): boolean {
+    if (this.#finished) return this.#finish();
     if (!this.#started) {
       this.#started = true;
       const first = this.#skip(SPACE);
       if (first === OPEN_BRACE) {
-        if (this.#element()) this.#finish();
-        return true;
+        return this.#element() ? this.#finish() : true;
       }
       if (first !== OPEN_BRACKET)
         return this.#stop('the body must be a JSON array of records, or one record');
@@ -245,10 +246,12 @@ class BodyScan implements ScannedBody {
     return true;
   }
 
-  /** Only white space may follow. */
-  #finish(): true {
-    this.#skip(SPACE);
-    return this.at < this.#length ? this.#stop() : true;
+  /** Only white space may follow, of any length. Returns whether the end was reached. */
+  #finish(): boolean {
+    this.#finished = true;
+    const next = this.#skip(SPACE);
+    if (this.at >= this.#length) return true;
+    return SPACE[next] === 1 ? false : this.#stop();
   }
 
   /** Skips white space, a slice at most; returns the byte after it, 0 at the end. */
