@@ -9,7 +9,7 @@ interface Column<R> {
   readonly cell: (row: R) => ReactNode;
   /** Figures, which are read from the right. */
   readonly right?: boolean;
-  /** Words of simstream, such as a state: a line never ends within one. All other text may be of any length. */
+  /** Words and ids of simstream, such as a state: a line never ends within one. All other text may be of any length. */
   readonly words?: boolean;
 }
 

@@ -146,6 +146,7 @@ function Password({ value, change }: { readonly value: string; readonly change: 
       label="Your password"
       autoComplete="current-password"
       required
+      withAsterisk={false}
       miw={260}
       value={value}
       onChange={(event) => change(event.currentTarget.value)}

@@ -186,7 +186,7 @@ function TokenTable({ tokens }: { readonly tokens: Tokens }) {
         rows={tokens}
         keyOf={({ id }) => id}
         columns={[
-          { name: 'Id', cell: ({ id }) => id },
+          { name: 'Id', words: true, cell: ({ id }) => id },
           { name: 'Description', cell: (token) => <bdi>{visible(token.description ?? UNKNOWN)}</bdi> },
           {
             name: 'Status',
