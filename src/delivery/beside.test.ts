@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type ReplayDocument, replayEnded } from '../registry/data-stream.ts';
+import { progressKey, type ReplayDocument, replayEnded } from '../registry/data-stream.ts';
 import type { SideJob } from './stream/state.ts';
 import { type Peer, TestWorld } from './world.fixture.ts';
 
@@ -239,6 +239,15 @@ describe('replays of the document', () => {
     await w.clock.advance(SECOND);
     assert.deepEqual(replayed, ids(26, 52));
     assert.ok(replayEnded(replay(), await w.progress('a', 1, 'again')));
+    const key = progressKey({ partition: 0, organisationId: 1, id: 'a', job: { name: 'again' } });
+    const written = (await w.registry.get(key))?.revision;
+    await w.change('a', { modified: 'since' });
+    await w.clock.advance(SECOND);
+    assert.equal(
+      (await w.registry.get(key))?.revision,
+      written,
+      'a change of the stream does not begin it again',
+    );
     await w.crash();
     await w.start();
     await w.clock.advance(SECOND);

@@ -202,6 +202,18 @@ describe('a block that nobody could read when it came', () => {
     assert.deepEqual([counters.expired, counters.delivered, pending, unreadableBlocks], [30, 10, 0, 4]);
   });
 
+  test('the block was counted with one filter, damaged, and counted again with another: that is reported', async () => {
+    const { w } = await paused();
+    w.damageIndex(2);
+    await w.start();
+    await w.change('a', { filters: [{ field: 'organisation', value: [1] }] });
+    await w.clock.advance(SECOND);
+    await w.change('a', { filters: [], desired: 'running' });
+    await w.clock.advance(10 * SECOND);
+    const { counters, pending, unreadableBlocks } = await w.progress('a');
+    assert.deepEqual([counters.expired, counters.delivered, pending, unreadableBlocks], [0, 20, 0, 1]);
+  });
+
   test('the block was counted while it could be read: its records have a number', async () => {
     const { w } = await paused();
     await w.start();

@@ -142,12 +142,6 @@ const FAULTS: readonly (readonly [file: string, name: string, search: string, re
     'letGo(state);',
   ],
   [
-    stream('sending'),
-    'memory that is granted while paused is used',
-    "if (request?.stage !== 'asking' || state.phase !== 'running') {",
-    "if (request?.stage !== 'asking') {",
-  ],
-  [
     stream('machine'),
     'memory that is granted too late is kept',
     "if (event.type === 'granted') now.effects.push({ type: 'free_memory', request: event.request });",

@@ -28,8 +28,10 @@ describe('people can see and download the bytes of a record that was refused', (
           return { type: 'partial', failures: [{ index, verdict: 'reject', cause }] };
         };
         const rest = { verify: async () => ({ type: 'reachable' }) as const, close: async () => {} };
+        let told = 0;
         const w = new TestWorld({
           gathering,
+          telemetry: { recordsQuarantined: (_, records) => (told += records) },
           ...(gathering.by === 'file'
             ? {
                 destination: {
@@ -52,6 +54,7 @@ describe('people can see and download the bytes of a record that was refused', (
           [record(REFUSED)],
         );
         assert.equal((await w.progress('a')).counters.delivered, 5);
+        assert.equal(told, 1, 'a metric counts it');
         await w.stop();
       });
 });

@@ -224,7 +224,7 @@ export function notCommitted(state: State, step: Step, id: number): void {
 
 export function granted(state: State, step: Step, id: number): void {
   const request = state.flight.get(id);
-  if (request?.stage !== 'asking' || state.phase !== 'running') {
+  if (request?.stage !== 'asking') {
     step.effects.push({ type: 'free_memory', request: id });
     return;
   }
