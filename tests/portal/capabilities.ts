@@ -354,7 +354,7 @@ export function capabilityTests(): void {
       });
       const usual = page.viewportSize();
       await go(page, `/data-streams/${usage}?tab=ledger`);
-      await page.getByText('50 records arrived, 50 of them were delivered. It adds up.').waitFor();
+      await page.getByText('50 records arrived, 50 of them were delivered. The counts add up.').waitFor();
       for (const width of [360, 768, 1024, 1440]) {
         await page.setViewportSize({ width, height: 900 });
         await page.getByText('EUR Data').first().waitFor();
@@ -387,7 +387,7 @@ export function capabilityTests(): void {
       await page.keyboard.press('Escape');
       assert.ok(!(await page.content()).includes(secret));
       await page.getByRole('button', { name: 'Send test message' }).click();
-      await page.getByText('The receiver accepted the test message').waitFor();
+      await page.getByText('The test message was accepted').waitFor();
       const told = world.received.filter(({ path }) => path === '/told');
       assert.equal(told.length, 1);
       const headers = told[0]?.headers as Record<string, string>;

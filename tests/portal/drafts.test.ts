@@ -101,7 +101,7 @@ describe('order and pace', () => {
         max_wait_ms: 60_000,
         max_records_per_second: 1,
       }),
-      'In order for each endpoint, up to 4 requests at the same time; at most 1 record a second; 100 records a request, or what came in 1 min',
+      'In order for each endpoint, up to 4 requests at the same time; at most 1 record a second; 100 records a request, or those of 1 min',
     );
   });
 });

@@ -197,9 +197,7 @@ function Others({ isChanged }: { readonly isChanged: boolean }) {
         <Alert
           color={good ? 'green' : 'red'}
           variant="outline"
-          title={
-            good ? 'The receiver accepted the test message' : 'The receiver did not accept the test message'
-          }
+          title={good ? 'The test message was accepted' : 'The test message was not accepted'}
           role="status"
           className="wrap"
           w="100%"
