@@ -32,7 +32,7 @@ import { servedBy } from './served-routes.fixture.ts';
 /** For tests: the whole API over a registry in memory, called by `inject`; every answer is checked against its route. */
 
 export const OPERATOR_TOKEN = 'operator-token-of-the-tests';
-/** Bearer tokens and who they are. */
+/** Bearer tokens and their holders. */
 export const IDENTITIES: Readonly<Record<string, Identity>> = {
   ada: { organisationId: 1, organisationName: 'One', role: 'administrator', actor: 'user:ada' },
   uwe: { organisationId: 1, organisationName: 'One', role: 'user', actor: 'user:uwe' },
@@ -43,7 +43,7 @@ export const IDENTITIES: Readonly<Record<string, Identity>> = {
 };
 export const DAY = 86_400_000;
 export interface CallOptions {
-  /** Only the text of the answer is wanted: it is not parsed, and not compared with its schema. */
+  /** The test needs only the text of the answer: it is not parsed, and not compared with its schema. */
   readonly unchecked?: boolean;
   readonly token?: string;
   readonly body?: unknown;
@@ -56,13 +56,13 @@ export interface ApiFixture {
   readonly routes: readonly Route[];
   /** Everything that the application serves, as Fastify knows it: method and pattern of the path. */
   readonly served: readonly string[];
-  /** What was logged as unexpected; a test that leaves some fails in `close`. */
+  /** Unexpected errors in the log; a test that leaves some fails in `close`. */
   readonly logged: unknown[];
-  /** What verification answers, and what it was asked. */
+  /** The answers of verification, and its calls. */
   readonly verification: { verdict: Verdict; readonly asked: string[]; before?: () => Promise<void> };
-  /** What becomes of test records, and for which streams some were asked for. */
+  /** The results of test records, and the streams that got some. */
   readonly testRecords: { result: TestRecordResult; readonly asked: string[] };
-  /** Deleted streams that others were told of. */
+  /** Deleted streams that were reported to others. */
   readonly forgotten: string[];
   call(method: Route['method'], url: string, options?: CallOptions): Promise<CallResult>;
   /** Creates a stream and gives its id. */
@@ -87,7 +87,7 @@ interface FixtureOptions extends Partial<Pick<DataStreamActivityParts, 'activity
   readonly limited?: boolean;
   /** In place of two of the tests' own. */
   readonly destinationTypes?: ReadonlyMap<string, DestinationType>;
-  /** Runs before a document is stored: what somebody else does at the worst moment. */
+  /** Runs before a document is stored: another writer at the worst moment. */
   readonly beforePut?: (key: string, registry: Registry) => Promise<void>;
 }
 
@@ -225,7 +225,7 @@ export async function setUpApi(options: FixtureOptions = {}): Promise<ApiFixture
     clock,
     registry,
     routes,
-    // Asked for by one test, and dear.
+    // Only one test needs it, and it is expensive.
     get served() {
       return servedBy(app);
     },

@@ -33,7 +33,10 @@ export interface AppParts extends OperationParts, CallerParts {
   charge?(caller: Identity, cost: { readonly loopMs: number; readonly bytes: number }): void;
   /** The same for calls of the operator other than records. */
   chargeOperator?(loopMs: number): void;
-  /** Counts any call, before anything else. @throws ApiError TooManyRequests */
+  /**
+   * Counts any call, before anything else.
+   * @throws ApiError TooManyRequests
+   */
   admitRequest?(ip: string): void;
   /** For the ids of requests. */
   readonly random: Random;
@@ -63,7 +66,7 @@ export interface Answered {
 declare module 'fastify' {
   interface FastifyRequest {
     identity: Identity | OperatorIdentity | undefined;
-    /** Who logged in by this call, or whom it was refused. */
+    /** The user who logged in with this call, or was refused. */
     login: Answer['login'];
     /** Of a call whose caller is known. */
     cost: CallCost | undefined;
@@ -233,7 +236,7 @@ function routeRequest(
     identity,
     headers,
     ip,
-    // Made where a handler asks for it: most do not.
+    // Created when a handler needs it: most do not.
     get signal() {
       gone ??= goneSignal(reply);
       return gone;

@@ -2,10 +2,10 @@ import type { AuditEntry, Shown } from '../auth/audit.ts';
 import type { Changed } from '../lib/call-cost.ts';
 import type { Route } from './route.ts';
 
-/** What of a call the audit log keeps. */
+/** The parts of a call that the audit log keeps. */
 interface AuditedCall {
   readonly identity: { readonly actor: string; readonly organisationId?: number } | undefined;
-  /** Who logged in, when the call was a login; or who was refused. */
+  /** The user of a login, or the caller who was refused. */
   readonly login: { readonly actor: string; readonly organisationId: number } | undefined;
   readonly changed: Changed | undefined;
   readonly params: unknown;
@@ -14,7 +14,7 @@ interface AuditedCall {
   readonly status: number;
 }
 
-/** Fields whose values hold no secret. Of all others an entry has the name alone. */
+/** Fields whose values hold no secret. An entry has only the names of all others. */
 const SHOWN = new Set([
   ...['id', 'name', 'username', 'role', 'description', 'expiry_date', 'ip', 'parent_id', 'all'],
   ...['connection_type', 'format', 'status', 'relation_resolution', 'data_stream_type'],
@@ -23,8 +23,9 @@ const LONGEST_VALUE = 200;
 const MOST_FIELDS = 30;
 
 /**
- * Whether a call is written to the audit log: logins, what the operator does, what customers change, and calls that were
- * refused because of who made them. Records that come in are not: they are counted, and each is the business of its organisation.
+ * Whether a call is written to the audit log: logins, calls of the operator, changes by customers, and calls that
+ * were refused because of their caller. The ingest of records is not: records are counted, and belong to their
+ * organisation.
  */
 export function isAudited(
   { operationId, method, access, changesOwnLogin, streamBody }: Route,
@@ -69,7 +70,7 @@ function ofPath({ path }: Route, id: string | undefined): number | undefined {
   return Number.isSafeInteger(number) ? number : undefined;
 }
 
-/** Of a failed login the name that was given; a user name is not a secret. */
+/** For a failed login the given name; a user name is not a secret. */
 function claimed(body: unknown): string {
   const { username } = (body ?? {}) as { username?: unknown };
   return typeof username === 'string' ? `user:${cut(username)}` : 'unknown';

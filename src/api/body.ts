@@ -47,7 +47,7 @@ export function passBodiesOn(app: FastifyInstance): void {
 
 /**
  * Reads JSON that a caller wrote. Numbers that a double would round come as SentNumber.
- * @param what it is, for messages
+ * @param what the name of the JSON in messages
  * @throws ApiError BadRequest
  */
 export function parseJson(bytes: Buffer, what = 'The body'): unknown {

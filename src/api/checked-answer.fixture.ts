@@ -13,7 +13,10 @@ export interface CallResult {
   readonly headers: Readonly<Record<string, unknown>>;
 }
 
-/** An error has emnify's body and a status that its route documents; any other answer is one that its route promises. */
+/**
+ * An error has emnify's body and a status that its route documents; every other answer is one that its route
+ * promises.
+ */
 export function checkAnswer(
   routes: readonly Route[],
   method: string,

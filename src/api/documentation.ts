@@ -28,7 +28,7 @@ const PAGE_FILES = new URL('./static/', import.meta.resolve('@fastify/swagger-ui
 
 /**
  * Serves the document at `/api/openapi.json` and lets people try the API at `/api/docs`.
- * @param build makes the document, when somebody asks for it first: a node that starts does not wait for it
+ * @param build makes the document at the first request: a starting node does not wait for it
  */
 export async function serveDocumentation(app: FastifyInstance, build: () => object): Promise<void> {
   let document: object | undefined;

@@ -21,7 +21,7 @@ const FRAMEWORK_ERRORS: Readonly<Record<string, readonly [ErrorToken, string]>> 
   FST_ERR_BAD_URL: ['BadRequest', 'The path is not a valid URL path.'],
 };
 
-/** Answers any error with emnify's body. An unexpected error is logged, and the caller only learns that there was one. */
+/** Answers every error with emnify's body. An unexpected error is logged, and the caller does not see its details. */
 export function createAnswerError(log: ErrorLog | undefined): AnswerError {
   return (error, request, reply) => {
     const known = tooLarge(error, request) ?? knownError(error);

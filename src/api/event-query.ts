@@ -4,7 +4,7 @@ import { parseTime } from '../lib/time.ts';
 import type { Json } from '../registry/registry.ts';
 import { parseJson } from './body.ts';
 
-/** Which events a call asks for, beside the organisation. */
+/** The events that a call asks for, beside the organisation. */
 interface EventCriteria {
   /** In the form of a data stream's filters. */
   readonly filters: readonly Json[];

@@ -4,8 +4,8 @@ import type { FieldSample } from '../destinations/samples.fixture.ts';
 import type { ErrorToken } from '../errors.ts';
 
 /**
- * For tests: what a connection type's own schema says must be accepted and refused of each of its fields. What no schema
- * can say is given by samples, of which each field must have one.
+ * For tests: the values of each field that a connection type's own schema accepts and refuses. Samples add the cases
+ * that no schema can express; each field must have one.
  */
 export interface FieldCase {
   readonly what: string;
@@ -15,7 +15,7 @@ export interface FieldCase {
   readonly fault?: { readonly token: ErrorToken; readonly path: string };
 }
 
-/** What is read of the schema of a field. */
+/** The used keywords of the schema of a field. */
 interface Property {
   readonly type?: 'string' | 'integer' | 'boolean' | 'array';
   readonly enum?: readonly unknown[];
@@ -34,7 +34,7 @@ const KEYWORDS = [
   ...['x-secret', 'x-generate', 'x-formats', 'title', 'description', 'examples'],
 ];
 
-/** By type: values of every other type. A choice has no type of its own: what is none of them is out of range. */
+/** By type: values of every other type. A choice has no type of its own: any other value is out of range. */
 const OTHER_TYPES = {
   string: [5, true, ['text'], { text: 1 }],
   integer: ['many', '1.5', 1.5, '', true, [1], { value: 1 }],
@@ -53,7 +53,10 @@ export function isNeeded({ credentials }: DestinationType, field: string): boole
   return required.includes(field) && (properties as Record<string, Property>)[field]?.default === undefined;
 }
 
-/** Every case of a field. @throws AssertionError for a schema or a sample that leaves something uncovered */
+/**
+ * Every case of a field.
+ * @throws AssertionError for a schema or a sample that leaves something uncovered
+ */
 export function casesOf(type: DestinationType, field: string, sample: FieldSample | undefined): FieldCase[] {
   const property = propertiesOf(type)[field] as Property;
   assert.ok(sample, `${type.connectionType}.${field} has no sample`);
@@ -69,7 +72,7 @@ export function casesOf(type: DestinationType, field: string, sample: FieldSampl
   ];
 }
 
-/** What follows from the schema alone. */
+/** The cases that follow from the schema alone. */
 function valueCases(property: Property, valid: unknown): FieldCase[] {
   if (property.enum) return choiceCases(property.enum);
   const type = property.type as NonNullable<Property['type']>;

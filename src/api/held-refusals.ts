@@ -1,7 +1,10 @@
 import type { Clock } from '../lib/clock.ts';
 import { ANONYMOUS, nextSlice } from '../lib/slices.ts';
 
-/** Refusals that an organisation, or an address without a token, gets at once in a second: more than a client has that waits when it is told to. */
+/**
+ * Refusals that an organisation, or an address without a token, gets at once in a second: more than a client gets
+ * that obeys `Retry-After`.
+ */
 export const REFUSALS_AT_ONCE = 20;
 export const HOLD_MS = 1_000;
 /** Refusals of one of them that wait at a time, of a few KiB each; further ones do not wait. */
@@ -29,7 +32,7 @@ export function createHeldRefusals(clock: Clock): (caller: number | string) => P
     if (count <= REFUSALS_AT_ONCE || waiting >= MOST_HELD) return;
     held.set(caller, waiting + 1);
     await new Promise<void>((resolve) => clock.after(HOLD_MS, resolve));
-    // Those that came together are due together: sent in one turn of the event loop, they would hold up everything else.
+    // Refusals that came together are due together: sent in one turn of the event loop, they would delay everything else.
     await nextSlice(typeof caller === 'number' ? caller : ANONYMOUS);
     const left = (held.get(caller) as number) - 1;
     if (left > 0) held.set(caller, left);

@@ -9,9 +9,15 @@ import type { OperatorIdentity, Route } from './route.ts';
 export interface CallerParts {
   readonly authorize: Authorize;
   readonly authorizeOperator: AuthorizeOperator;
-  /** Counts a call on behalf of an organisation. @throws ApiError TooManyRequests */
+  /**
+   * Counts a call on behalf of an organisation.
+   * @throws ApiError TooManyRequests
+   */
   admit(caller: Identity, kind: 'read' | 'write'): void;
-  /** The same for calls of the operator other than records. @throws ApiError TooManyRequests */
+  /**
+   * The same for calls of the operator other than records.
+   * @throws ApiError TooManyRequests
+   */
   admitOperator?(): void;
   readonly admitAnonymous?: AdmitAnonymous;
 }
@@ -24,7 +30,7 @@ interface Parts extends CallerParts {
 type Who = Identity | OperatorIdentity | undefined;
 
 /**
- * Who makes a call, and whether they may: known at once but for calls of an organisation, whose rights are read.
+ * The caller of a call, and the permission: known at once except for calls of an organisation, whose rights are read.
  * @throws ApiError InvalidToken, TokenExpired, Forbidden, TooManyRequests; also as the promise's
  */
 export function identify(route: Route, request: FastifyRequest, parts: Parts): Who | Promise<Who> {
@@ -67,7 +73,7 @@ async function authorized(
   }
 }
 
-/** Of a call that is refused: who made it, where a token names them. */
+/** For a refused call: the caller, if a token names one. */
 export async function known<Result>(request: FastifyRequest, run: Promise<Result>): Promise<Result> {
   try {
     return await run;

@@ -1,7 +1,7 @@
 import type { TSchema } from 'typebox';
 import type { FieldFault } from '../errors.ts';
 
-/** The part of a schema that says which members there are. */
+/** The part of a schema that lists its members. */
 interface Shape {
   readonly properties?: Readonly<Record<string, Shape>>;
   readonly additionalProperties?: unknown;
@@ -11,7 +11,7 @@ interface Shape {
   readonly allOf?: readonly Shape[];
 }
 
-/** As many unknown members are looked at as a person can have misspelt: a body may hold thousands. */
+/** The most unknown members that are checked: a person does not misspell more, and a body may hold thousands. */
 const MOST_LOOKED_AT = 50;
 /** No name of the API is as long. */
 const LONGEST_NAME = 60;
@@ -19,8 +19,9 @@ const LONGEST_NAME = 60;
 const SHORTEST_BEGINNING = 5;
 
 /**
- * Members that the schema does not know are ignored, because clients send back what they have read. But a name that is
- * nearly one of the schema's was meant: ignored, it would start a stream without its filters, or a token without its end.
+ * Members that the schema does not know are ignored, because clients send back what they have read. But a name that
+ * is nearly one of the schema's is a mistake: ignored, it would start a stream without its filters, or a token
+ * without its end.
  * @returns a fault for each such member, which names the right one
  */
 export function misspeltMembers(schema: TSchema, value: unknown): FieldFault[] {
@@ -35,7 +36,7 @@ export function misspeltMembers(schema: TSchema, value: unknown): FieldFault[] {
         for (const [index, item] of given.entries()) look(items, item, `${path}/${index}`);
       return;
     }
-    // Of a free object nothing is known.
+    // A free object has no known members.
     if (shapes.some((shape) => !shape.properties || shape.additionalProperties || shape.patternProperties))
       return;
     const known = [...new Set(shapes.flatMap(({ properties }) => Object.keys(properties ?? {})))];
@@ -66,14 +67,14 @@ function alternatives(shape: Shape | undefined): Shape[] {
   return shape.properties || shape.items ? [shape, ...inner] : inner;
 }
 
-/** The name that was meant; undefined if it is none of them. */
+/** The nearest name; undefined if none is near. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   if (name.length > LONGEST_NAME) return undefined;
   const plain = plainName(name);
   return known.find((each) => isNear(plain, plainName(each)));
 }
 
-/** Without what people write differently: `startFrom`, `start-from`, `page[]`. */
+/** Without differences of spelling: `startFrom`, `start-from`, `page[]`. */
 function plainName(name: string): string {
   return name.toLowerCase().replace(/[_\-.[\]\s]/g, '');
 }

@@ -18,7 +18,7 @@ const OrganisationView = Type.Object({
   mfa_required: Type.Boolean({ description: 'Whether each user of the organisation needs a second factor.' }),
 });
 
-/** Who the caller is, and what the organisation requires: `/api/v1/organisation/my` and `GET /api/v1/user/my`. */
+/** The caller, and the requirements of the organisation: `/api/v1/organisation/my` and `GET /api/v1/user/my`. */
 export function organisationRoutes({ organisations, users }: OrganisationParts): Route[] {
   const organisationOf = async (id: number) => {
     const organisation = await organisations.get(id);

@@ -64,7 +64,7 @@ export function pageOf<Item>(
  * The answer with a page. It is written in slices, so that a long list does not delay other calls. A whole list ends at
  * MOST_LIST_BYTES, and its headers say so.
  * @param path of the list, for the links
- * @throws ApiError OutOfRange when the page that was asked for has more bytes: left out, its items would be lost
+ * @throws ApiError OutOfRange when the requested page has more bytes: cut off, its items would be lost
  */
 export async function answerPage<Item>(
   { items, total, perPage, page }: Page<Item>,

@@ -8,7 +8,7 @@ const SHOWN = 60;
 
 /**
  * Checks and converts the parameters of a query. Unlike members of a body, which clients send back as they have read them, a
- * parameter is only ever sent on purpose: ignored, `?invlid=skip` would refuse what was to be skipped.
+ * parameter is only ever sent on purpose: ignored, `?invlid=skip` would refuse records instead of skipping them.
  * @param schema undefined: the call takes no parameters
  * @throws ApiError InvalidQueryCriteria that names each unknown parameter; else as createValidator
  */
@@ -20,7 +20,7 @@ export function createQueryValidator(schema: TObject | undefined): (query: objec
     Object.values(schema?.properties ?? {}).every((parameter) => !('default' in parameter));
   return (query) => {
     const given = Object.keys(query);
-    // As most calls are: there is nothing to check or to fill in.
+    // The usual case: no parameter to check or to fill in.
     if (given.length === 0 && mayBeEmpty) return;
     const unknown = given.filter((name) => !known.includes(name));
     if (unknown.length === 0) return validate?.(query);

@@ -1,6 +1,6 @@
 /**
- * For tests: who may call which route, written down beside the route table. A route without a rule fails the test, so that
- * nobody adds a call without saying for whom it is; a rule that differs from the route's access fails too.
+ * For tests: who may call which route, written down beside the route table. A route without a rule fails the test, so
+ * that every new call names its callers; a rule that differs from the route's access fails too.
  */
 type Callers =
   /** Without a token. */
@@ -117,8 +117,8 @@ export const PUBLIC_PATHS = [
 ];
 
 /**
- * Fields of requests that name something by its id, and what is answered when it belongs to another organisation; `none`: it
- * names nothing that an organisation has. A field that looks like an id and is not here fails the test.
+ * Fields of requests with ids, and the answer when the id belongs to another organisation; `none`: the field names
+ * nothing that an organisation owns. A field that looks like an id and is not here fails the test.
  */
 export const ID_FIELDS: Readonly<Record<string, 'none' | number>> = {
   'CreateDataStreamer.start_from': 'none',

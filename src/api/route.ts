@@ -105,7 +105,7 @@ export interface Answer {
   readonly status: number;
   readonly body?: unknown;
   readonly headers?: { readonly [name: string]: string };
-  /** Of a login that succeeded: who is in now, for the audit log. */
+  /** For a successful login: the user, for the audit log. */
   readonly login?: { readonly actor: string; readonly organisationId: number } | undefined;
 }
 

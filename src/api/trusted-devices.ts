@@ -17,7 +17,7 @@ export interface TrustedDeviceParts {
 
 const Words = (description: string) => Type.Optional(Type.String({ maxLength: 200, description }));
 
-/** What a login says of the device that is to be trusted, as emnify's. */
+/** The description of a device to trust in a login, as emnify's. */
 export const NewTrustedDevice = Type.Object(
   {
     fingerprint: Type.String({

@@ -29,8 +29,8 @@ declare module 'fastify' {
 }
 
 /**
- * Answers what no route serves: 405 with `Allow` where a path takes other methods, 404 elsewhere, and OPTIONS wherever
- * something is served. All of it before the body is read, and without a token: the paths are public.
+ * Answers requests that no route serves: 405 with `Allow` if the path takes other methods, otherwise 404, and OPTIONS
+ * for every served path. All of it before the body is read, and without a token: the paths are public.
  *
  * A route for each method that is refused would be simpler, but they would be most of the routes of a node, and most of the
  * time that it takes to create them. So the paths are looked up when the router has found nothing. Only where it finds
@@ -54,7 +54,7 @@ export function answerUnserved(app: FastifyInstance, served: readonly Served[]):
     const answered = answer(request, reply);
     if (answered instanceof ApiError) done(answered);
   });
-  // Reached from routes that serve whatever no other route serves, as the portal's does.
+  // Called by routes that serve all other paths, such as the portal's.
   app.setNotFoundHandler((request, reply) => {
     const answered = answer(request, reply);
     return answered instanceof ApiError ? reply.send(answered) : answered;

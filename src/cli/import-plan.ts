@@ -19,7 +19,7 @@ export interface ImportFlags {
 /** Records that a dry run shows. */
 export const SHOWN = 5;
 
-/** What an import needs of its flags. */
+/** The flags that an import needs. */
 interface Plan {
   readonly kind: RecordKind;
   readonly mapping: Mapping | undefined;

@@ -76,7 +76,7 @@ export async function runOnFiles(
   }
 }
 
-/** What a store holds and what of it is damaged, for people. */
+/** The content of a store and its damage, for people. */
 export function describeCheck(check: StoreCheck): string[] {
   const lines = check.partitions.filter(({ next, first }) => next > first).map(describePartition);
   for (const [kind, number] of Object.entries(check.documents))

@@ -14,13 +14,16 @@ export interface RunningNode {
     /** Generated at the first start on this storage; the operator sees it once. */
     readonly generated: boolean;
   };
-  /** Resolves with what happened when the node cannot go on: its store is gone. Most nodes never see it. */
+  /** Resolves with a description when the node cannot go on: its store is gone. Most nodes never see it. */
   readonly failed: Promise<string>;
   /** Stops gracefully: refuses new requests, lets deliveries in flight finish within their time, commits cursors. */
   close(): Promise<void>;
 }
 
-/** What the composition root offers to the command line. @throws when it cannot listen or open its storage */
+/**
+ * The functions of the composition root for the command line.
+ * @throws when it cannot listen or open its storage
+ */
 export type StartServer = (
   config: Config,
   options: {
@@ -35,7 +38,7 @@ export type StartServer = (
   },
 ) => Promise<RunningNode>;
 
-/** What commands need from their process. */
+/** The functions of the process that commands need. */
 export interface Console {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Standard output is a terminal. */

@@ -132,7 +132,7 @@ async function streams(ask: Ask, flags: StreamFlags, console: Console): Promise<
     console.print(flags.json ? JSON.stringify(stream) : lineOf(stream));
 }
 
-/** Prints what is new since the last look; the first look prints all. */
+/** Prints changes since the last round; the first round prints all. */
 async function tail(ask: Ask, flags: TailFlags, console: Console, stop: AbortSignal): Promise<void> {
   const shown = new Map<string, string>();
   while (!stop.aborted) {

@@ -26,7 +26,10 @@ const SIGNAL_NUMBERS = { SIGTERM: 15, SIGINT: 2 } as const;
  */
 const SAME_SIGNAL = 250;
 
-/** Runs a node until a signal stops it. @returns the exit code: 0 after a graceful stop or a start that was stopped, 1 when the node could not start */
+/**
+ * Runs a node until a signal stops it.
+ * @returns the exit code: 0 after a graceful stop or a start that was stopped, 1 when the node could not start
+ */
 export async function runNode(options: RunOptions): Promise<number> {
   const { config, console, startServer } = options;
   tuneCollector();
@@ -101,7 +104,7 @@ function printToken(console: Console, token: string): void {
   );
 }
 
-/** Explains why a node did not start and what to do. */
+/** Explains why a node did not start, and the next step. */
 function explainStart(error: unknown, config: Config): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   const { address: triedHost, port: triedPort } = error as { address?: string; port?: number };

@@ -8,13 +8,13 @@ export type { components, paths };
 export type SimstreamClient = Client<paths>;
 
 export interface ClientOptions {
-  /** URL of a node, or of what stands before the nodes: `https://simstream.example`. */
+  /** URL of a node, or of the load balancer before the nodes: `https://simstream.example`. */
   readonly url: string;
   /** Of an organisation. The client logs in with it, and again when the login has ended. */
   readonly applicationToken?: string;
   /** In place of an application token: the operator's, for calls of the operator. */
   readonly operatorToken?: string;
-  /** What makes the requests; by default `fetch` of the runtime. */
+  /** The function that makes requests; by default `fetch` of the runtime. */
   readonly fetch?: (request: Request) => Promise<Response>;
   /** Waits before a call is repeated; by default with a timer. */
   readonly sleep?: (milliseconds: number) => Promise<void>;
@@ -25,7 +25,7 @@ const MOST_REPETITIONS = 3;
 const LONGEST_WAIT_MS = 60_000;
 
 /**
- * A client of simstream's API. Calls answer `{data}` or `{error}`, and `response`; they reject only where no answer came.
+ * A client of simstream's API. Calls answer `{data}` or `{error}`, and `response`; they reject only if no answer came.
  *
  * A call that a limit refused (429) is repeated when the node says so, three times at most; a node that cannot keep up (503) only gets
  * calls again that change nothing.

@@ -34,8 +34,8 @@ const FIRST_INBOX = 'first';
 const WARM_UP = 48 * 3_600_000;
 
 /**
- * The demo: a client of the node that it runs beside, over the public API alone. Sets up what is missing, says where to
- * look, and lets the fleet live until `signal` aborts. On the same data directory it finds everything as it was left.
+ * The demo: a client of the node that it runs beside, over the public API alone. Creates what is missing, prints the
+ * addresses, and lets the fleet live until `signal` aborts. On the same data directory it finds everything unchanged.
  * @throws when the setting up fails, with the cause in plain words
  */
 export async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<void> {

@@ -23,7 +23,7 @@ interface Origin {
  *   name → connection → (handshake) → open        proxy → (handshake) → open        any → closed
  */
 interface Connection {
-  /** Its socket exists, and connects. */
+  /** Its socket exists and is connecting. */
   begun(socket: Socket): void;
   /** Requests can be made. */
   opened(): void;
@@ -71,7 +71,10 @@ export class Connections {
     };
   }
 
-  /** Ends the open connections to an origin. @returns whether there were some */
+  /**
+   * Ends the open connections to an origin.
+   * @returns whether there were some
+   */
   end(origin: Origin): boolean {
     let any = false;
     for (const { isOpen, socket } of this.#known.get(keyOf(origin)) ?? []) {
@@ -82,14 +85,14 @@ export class Connections {
     return any;
   }
 
-  /** What a call that has no connection yet waits for. */
+  /** The step that a call without a connection waits for. */
   connecting({ protocol, hostname, port }: URL): Reaching {
     for (const known of this.#known.get(keyOf({ protocol, hostname, port })) ?? [])
       if (!known.isOpen) return stepOf(known);
     return 'connection';
   }
 
-  /** What a call that has a connection waits for. */
+  /** The step that a call with a connection waits for. */
   waiting({ protocol, hostname, port }: URL): Reaching {
     for (const { isOpen, socket } of this.#known.get(keyOf({ protocol, hostname, port })) ?? [])
       if (isOpen && socket && socket.writableLength > 0) return 'reading';

@@ -20,7 +20,7 @@ export interface DestinationType {
   readonly icon: string;
   /** The customer's steps at the destination before a stream can deliver to it. The portal shows them beside the form. */
   readonly setup: readonly SetupStep[];
-  /** What it can carry, of records/formats.ts; the first is the default. */
+  /** The formats of records/formats.ts that it can carry; the first is the default. */
   readonly formats: readonly Format[];
   /** The kinds of records that it can carry; missing: all. */
   readonly kinds?: readonly RecordKind[];
@@ -105,7 +105,7 @@ export interface DestinationEnvironment {
   readonly granted?: readonly string[];
   /** The only way out: checks addresses at connect time. */
   readonly egress: Egress;
-  /** Where calls to the destination are found while they last; missing: nobody looks. */
+  /** The list of calls in flight to the destination; missing: not kept. */
   readonly underWay?: CallsUnderWay;
   /** The process environment, for the vendors' own variables (`AWS_ENDPOINT_URL_KINESIS`, `DD_URL` …). */
   readonly variables: Readonly<Record<string, string | undefined>>;
@@ -152,7 +152,7 @@ interface Delivery {
    * connector marks it, and it overwrites nothing.
    */
   readonly test?: true;
-  /** Where the requests of this delivery are noted for people; missing: nobody looks. */
+  /** The notes on the requests of this delivery, for people; missing: not kept. */
   readonly notes?: Notes;
 }
 
@@ -227,8 +227,8 @@ export interface Cause {
   readonly code: string;
   readonly message: string;
   /**
-   * Of simstream's own fault: what its operator must know and a customer must not (files, addresses, words of an
-   * exception). It goes to the log alone.
+   * For a fault of simstream itself: details for the operator that a customer must not see (files, addresses, words
+   * of an exception). It goes to the log alone.
    */
   readonly detail?: string;
   /** The status of the remote's answer, if it has one. */

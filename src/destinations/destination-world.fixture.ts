@@ -20,7 +20,7 @@ import type {
 import { createEgress } from './egress.ts';
 import type { ReceivedRequest } from './http/peer.fixture.ts';
 
-/** What the peer of a connector can be told to do, from now on. */
+/** The behaviours that a test can set for the peer of a connector. */
 export type PeerBehaviour =
   | 'ok'
   /** Takes nothing and asks to try later: throttling, 503. */
@@ -49,13 +49,13 @@ export interface DestinationPeer {
   behave(behaviour: PeerBehaviour): void;
   /** The ids of the records that it took, in order, as digits; sample records carry them. */
   taken(): readonly string[];
-  /** All that it was sent, in order. */
+  /** All requests that it received, in order. */
   readonly requests: readonly ReceivedRequest[];
   /** Resolves when the next delivery has reached it. */
   reached(): Promise<void>;
   /** Resolves as soon as no connection to it is open. */
   disconnected(): Promise<void>;
-  /** Goes away: nobody listens any more. Called at the end of each test, if not before. */
+  /** Goes away: its port is closed. Called at the end of each test, if not before. */
   stop(): Promise<void>;
 }
 

@@ -26,7 +26,7 @@ interface DestinationHarness extends PeerHarness {
 }
 
 /**
- * What every connector does, whatever it connects to. Run by each connector's test with a harness that starts a peer;
+ * The behaviour of every connector. Run by each connector's test with a harness that starts a peer;
  * time stands still unless a test moves it, so that nothing depends on a real timeout.
  */
 export function testDestination(name: string, harness: DestinationHarness): void {

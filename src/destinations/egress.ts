@@ -27,7 +27,7 @@ export interface Egress {
   connect(url: URL): Promise<Socket>;
   /** An undici dispatcher whose connections obey the rule, with keep-alive; never follows redirects. */
   readonly agent: Dispatcher;
-  /** Says what a call waits for. */
+  /** Says why a call waits. */
   readonly connections: Connections;
   /** The way out of simstream itself, for calls that belong to no organisation. */
   readonly own: Egress;

@@ -17,13 +17,13 @@ export interface HostileRow {
   readonly answers: readonly Behaviour[];
   /** The first behaviour lasts. */
   readonly lasting?: true;
-  /** Somebody waits, and the clock moves. */
+  /** A call waits, and the clock moves. */
   readonly waits?: true;
-  /** In the place of what answers requests without records. */
+  /** Replaces the answers to requests without records. */
   readonly aside?: Answering;
-  /** What the first send comes to. */
+  /** The outcome of the first send. */
   readonly type: Outcome['type'];
-  /** What the customer reads. */
+  /** The message for the customer. */
   readonly reads: RegExp;
 }
 
@@ -38,7 +38,7 @@ function raw(text: string): Behaviour {
 
 const HTML = '<!DOCTYPE html><html><body>Access to this site is blocked</body></html>';
 
-/** What any service can do, over HTTP. */
+/** The behaviours of any service over HTTP. */
 export const COMMON: readonly HostileRow[] = [
   {
     what: 'takes the records, and its answer is lost',

@@ -14,7 +14,7 @@ import { testGuideTable } from './guide.fixture.ts';
 import { COMMON, type HostileRow } from './hostile-rows.fixture.ts';
 import { type Answering, type HttpPeer, startHttpPeer } from './http/peer.fixture.ts';
 
-/** The other side of a connection type, well; and what it does when it is not. */
+/** The other side of a connection type: its healthy behaviour, and its faults. */
 export interface HostileTable {
   readonly type: DestinationType;
   readonly guide: string;
@@ -36,7 +36,7 @@ const RECORDS = 10;
 const MOST_SENDS = 12;
 
 interface Played {
-  /** What the first send came to, and what the customer reads of it. */
+  /** The outcome of the first send, and the message for the customer. */
   readonly type: Outcome['type'];
   readonly reads: string;
   readonly delivered: number;
@@ -175,7 +175,7 @@ async function sendInTime(
   return outcome as unknown as Outcome;
 }
 
-/** Does with the outcomes what the engine does. */
+/** Handles the outcomes like the engine. */
 async function follow(
   send: (indexes: readonly number[]) => Promise<Outcome>,
   taken: readonly string[],

@@ -49,7 +49,7 @@ interface ShownDestination {
   readonly target: string;
 }
 
-/** Masks what an older version stored to be shown. What this version masked stays as it is. */
+/** Masks the shown credentials of an older version. Credentials that this version masked stay as they are. */
 export function maskShown(
   type: Pick<DestinationType, 'credentials'> | undefined,
   { maskedCredentials, target }: ShownDestination,

@@ -25,7 +25,7 @@ type OpenResult =
       readonly type: 'open';
       readonly destination: Destination;
       readonly gathering: Gathering;
-      /** What its oldest call waits for at this moment, in words; undefined: none is under way. */
+      /** The reason why its oldest call waits at this moment, in words; undefined: no call is in flight. */
       readonly waitsFor?: () => string | undefined;
     }
   | {

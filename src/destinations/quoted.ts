@@ -1,4 +1,4 @@
-/** What a service says, as a sentence: another one may follow. */
+/** The words of a service as a sentence: another one may follow. */
 export function quoted(words: string): string {
   return /[.!?]$/.test(words) ? `“${words}”` : `“${words}”.`;
 }

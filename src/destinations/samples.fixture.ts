@@ -14,11 +14,11 @@ export interface FieldSample {
   readonly elsewhere?: unknown;
 }
 
-/** What tests of the API and of the portal need of a connector: it lies in the connector's folder. */
+/** The samples of a connector for tests of the API and of the portal: they lie in the connector's folder. */
 export interface ConnectorSamples {
   /** By field of the credentials. */
   readonly fields: Readonly<Record<string, FieldSample>>;
-  /** What a person may type wrongly into the form, and what the field at fault then says. */
+  /** Typing mistakes in the form, and the message at the faulty field. */
   readonly typedWrongly: readonly {
     readonly type: Readonly<Record<string, string>>;
     readonly at: string;

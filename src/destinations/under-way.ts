@@ -23,7 +23,7 @@ const WORDS: Readonly<Record<Stage, (at: string) => string>> = {
   body: (at) => `${at} has begun its answer, and not yet ended it.`,
 };
 
-/** What a destination waits for, in plain words; undefined: no call is under way. */
+/** The reason why a destination waits, in plain words; undefined: no call is in flight. */
 export function waitsFor(calls: CallsUnderWay): string | undefined {
   const [oldest] = calls;
   return oldest && WORDS[oldest.stage()](oldest.at);

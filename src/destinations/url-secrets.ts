@@ -59,8 +59,8 @@ type RestoredUrl =
   | { readonly type: 'missing' };
 
 /**
- * What a URL that was sent means. Masks stand for the parts of the stored URL only if the rest is the same: no part of it may
- * be sent to another address.
+ * The meaning of a URL in a change. Masks stand for the parts of the stored URL only if the rest is the same: no part
+ * of it may be sent to another address.
  */
 export function restoreUrl(given: string, stored: unknown): RestoredUrl {
   const url = normal(given);

@@ -6,7 +6,7 @@ import type { BatchDestination, DestinationEnvironment, DestinationType } from '
 import { createEgress } from './egress.ts';
 import { type Answering, type ReceivedRequest, startHttpPeer } from './http/peer.fixture.ts';
 
-/** What the tests of connectors to vendors' HTTP APIs share: a peer that answers with JSON, and an environment. */
+/** Shared parts of the tests of connectors to vendors' HTTP APIs: a peer that answers with JSON, and an environment. */
 export interface VendorRequest {
   readonly method: string;
   readonly path: string;
@@ -16,12 +16,12 @@ export interface VendorRequest {
   readonly text: string;
 }
 
-/** What a vendor answers: status and JSON, or what it does to the connection. */
+/** The answer of a vendor: status and JSON, or the fate of the connection. */
 export type VendorAnswer =
   | {
       readonly status: number;
       readonly body?: unknown;
-      /** Of what is not JSON, in place of `body`. */
+      /** A text that is not JSON, in place of `body`. */
       readonly text?: string;
       readonly headers?: Record<string, string>;
     }

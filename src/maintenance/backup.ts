@@ -30,8 +30,8 @@ import type { StoreCheck } from './tally.ts';
  *
  *   simstream.mdb   documents, extents of the record log, and blocks of a store of version 2
  *   segments/       the blocks of the record log
- *   backup.json     when and by which version it was made, and what it holds; written last, so a backup without it is not whole
- *   secret          only if asked for: with it the backup opens every customer's credentials
+ *   backup.json its time, the version that made it, and its content; written last, so a backup without it is not
+ *   complete secret only if asked for: with it the backup opens every customer's credentials
  */
 const DESCRIPTION = 'backup.json';
 const SECRET = 'secret';
@@ -40,7 +40,7 @@ const MODE = 0o600;
 const NOT_OURS = ['lost+found'];
 
 interface BackupDescription {
-  /** UTC, ISO 8601: what was stored before is in the backup. */
+  /** UTC, ISO 8601: everything that was stored before is in the backup. */
   readonly at: string;
   /** Version of the program that made it. */
   readonly program: string;
@@ -95,7 +95,10 @@ export async function backupStore(
   }
 }
 
-/** What a backup would refuse. @throws Error that says what to do */
+/**
+ * Checks whether a backup would be refused.
+ * @throws Error that says what to do
+ */
 export function requireBackup(directory: string, to: string, includeSecret: boolean): void {
   requireStore(directory);
   requireEmpty(to);
@@ -103,7 +106,7 @@ export function requireBackup(directory: string, to: string, includeSecret: bool
     throw new Error(`${directory} holds no secret: keep the value of SIMSTREAM_SECRET instead`);
 }
 
-/** How often the size of the growing copy is looked at, ms. */
+/** How often the size of the growing copy is checked, ms. */
 const LOOK_EVERY = 500;
 
 async function copy(directory: string, file: string, { clock, signal, progress }: Options): Promise<void> {
@@ -119,7 +122,7 @@ async function copy(directory: string, file: string, { clock, signal, progress }
   };
   look();
   try {
-    // Ended segments first: one that the node removes meanwhile is not needed any more. What was written since, after the
+    // Ended segments first: one that the node removes meanwhile is not needed any more. Later blocks after the
     // documents: so each place that a document names is in a segment.
     const copied = await copySegments(from, to, signal);
     await copyLmdb(directory, file);
@@ -176,7 +179,10 @@ async function copyBackup(
   }
 }
 
-/** What a restore would refuse, and what the backup holds. @throws Error that says what to do */
+/**
+ * Checks whether a restore would be refused, and reads the content of the backup.
+ * @throws Error that says what to do
+ */
 export async function requireRestore(
   from: string,
   directory: string,
@@ -186,7 +192,7 @@ export async function requireRestore(
 }
 
 /**
- * Runs something while no node writes to a store: what is copied file by file meanwhile would not fit together.
+ * Runs something while no node writes to a store: files that are copied meanwhile would not fit together.
  * @throws Error that says what to do when a node uses it
  */
 async function unused<T>(from: string, run: () => Promise<T>): Promise<T> {
@@ -228,7 +234,10 @@ async function checkBackup(
   return check;
 }
 
-/** When a backup was made, and by which version; undefined where it does not say so, as a copied data directory. */
+/**
+ * The time of a backup, and the version that made it; undefined if it has no description, like a copied data
+ * directory.
+ */
 export function describeBackup(from: string): BackupDescription | undefined {
   try {
     return JSON.parse(readFileSync(join(from, DESCRIPTION), 'utf8')) as BackupDescription;

@@ -17,7 +17,7 @@ interface CheckOptions {
   readonly withoutSegments?: boolean;
   /** Reads the store as it was one transaction before the last one. */
   readonly earlier?: boolean;
-  /** Gets each entry that was found, with what is known of it; for repair. Awaited. */
+  /** Gets each entry, with its known facts; for repair. Awaited. */
   found?(entry: StoreEntry, inspected: InspectedEntry): Promise<void> | undefined;
 }
 
@@ -25,8 +25,8 @@ interface CheckOptions {
 const SLICE = 50;
 
 /**
- * Reads all of a store's file; it is not changed. Nobody else may write to it meanwhile.
- * @throws Error that says what is wrong, when the file is not a store at all
+ * Reads all of a store's file; it is not changed. No other process may write to it meanwhile.
+ * @throws Error that names the fault, when the file is not a store at all
  * @throws the signal's reason when it aborts
  */
 export async function checkStore(path: string, options: CheckOptions): Promise<StoreCheck> {

@@ -71,7 +71,7 @@ async function copyOne(
   const size = fstatSync(descriptor).size;
   const partitions = readPartitions(read(0, headerBytes(1)));
   const isEnded = readSealed(read, number, partitions, size) !== undefined;
-  // A damaged segment is copied as it is: a reader of the backup finds what the node would find.
+  // A damaged segment is copied as it is: a reader of the backup finds the same as the node.
   const scan = isEnded || partitions === 0 ? undefined : scanSegment(read, number, partitions, size);
   if (scan?.groups === 0 && scan.header === undefined) return false;
   const bytes = scan && scan.damage.length === 0 ? scan.dataEnd : size;

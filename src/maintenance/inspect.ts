@@ -1,7 +1,7 @@
 import type { RecordKind } from '../records/block.ts';
 import { countInHeader, decodeBlock } from '../records/decode-block.ts';
 
-/* What one entry of an embedded store holds, and whether it can be read. The tables are in log/lmdb.ts and registry/lmdb.ts. */
+/* The content of one entry of an embedded store, and whether it can be read. The tables are in log/lmdb.ts and registry/lmdb.ts. */
 
 export const BLOCKS = 'log.blocks';
 export const EXTENTS = 'log.extents';
@@ -30,7 +30,7 @@ export interface InspectedBlock {
   readonly records: number | undefined;
   readonly kind: RecordKind | undefined;
   /**
-   * `payload`: it is known which records the block held, so a node counts them to their streams; `whole`: not even that.
+   * `payload`: the records of the block are known, so a node counts them for their streams; `whole`: not even that.
    */
   readonly damage: undefined | { readonly of: 'payload' | 'whole'; readonly what: string };
 }
@@ -78,7 +78,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** What `log.extents` says of a partition; see log/lmdb.ts. */
+/** The row of a partition in `log.extents`; see log/lmdb.ts. */
 export function extentOf(bytes: Buffer | undefined): { first: number | undefined; next: number } | undefined {
   if (!bytes || (bytes.length !== U48 && bytes.length !== 2 * U48)) return undefined;
   return {

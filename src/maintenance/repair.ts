@@ -10,7 +10,7 @@ import { syncDirectory } from './sync-directory.ts';
 import type { InspectedEntry, PartitionCheck, StoreCheck } from './tally.ts';
 
 /**
- * Makes a sound store of what can be read of a damaged one:
+ * Makes an undamaged store from the readable parts of a damaged one:
  *
  *   check ──sound──▶ nothing to do
  *     │ damaged
@@ -27,7 +27,7 @@ export interface RepairResult {
   readonly check: StoreCheck;
   /** Where the damaged file is kept; undefined if nothing was to be repaired. */
   readonly kept: string | undefined;
-  /** The store was taken as it was before its last transaction, because of the last one too much is lost. */
+  /** The store was used as it was before its last transaction, because too much of the last one is lost. */
   readonly earlier: boolean;
   /** The number of partitions is not known any more: SIMSTREAM_PARTITIONS must say it. */
   readonly partitionsLost: boolean;
@@ -43,7 +43,7 @@ const BUILT_IN = 'repairing';
 /** Bytes of one transaction: some hundred blocks. */
 const BATCH_BYTES = 8 * 2 ** 20;
 const BATCH_ENTRIES = 1_000;
-/** Far more revisions than lost documents can have had beyond those that are left. */
+/** Far more than the number of revisions that lost documents can have had beyond the remaining ones. */
 const REVISIONS_SKIPPED = 1_000_000;
 
 /**
@@ -92,7 +92,10 @@ async function survey(path: string, { signal, progress }: RepairOptions): Promis
   throw fault;
 }
 
-/** Builds the new store. @returns whether the number of partitions is lost */
+/**
+ * Builds the new store.
+ * @returns whether the number of partitions is lost
+ */
 async function build(
   directory: string,
   path: string,
@@ -100,7 +103,7 @@ async function build(
   { clock, signal, progress }: RepairOptions,
 ): Promise<boolean> {
   const target = join(directory, BUILT_IN);
-  // What a repair that was killed left behind.
+  // The leftovers of a killed repair.
   rmSync(target, { recursive: true, force: true });
   const lmdb = await openLmdb(target, { clock });
   try {
@@ -132,7 +135,7 @@ async function build(
   }
 }
 
-/** The new file must hold what it was built from before it takes the place of the damaged one. */
+/** The new file must contain all its source entries before it replaces the damaged one. */
 async function readBack(
   path: string,
   before: StoreCheck,
@@ -156,7 +159,7 @@ function isUsable(inspected: InspectedEntry): boolean {
   return inspected.type !== 'document' || inspected.value !== undefined;
 }
 
-/** R2: blocks may have been lost at the end of any partition; what was lost elsewhere leaves holes. */
+/** R2: blocks may have been lost at the end of any partition; losses elsewhere leave holes. */
 function extentsOf({ partitions, lostEntries }: StoreCheck, places: Places) {
   const holes = partitions.reduce((sum, { lostBlocks }) => sum + lostBlocks, 0);
   const lost = Math.max(0, (lostEntries[BLOCKS] ?? 0) - holes);
@@ -165,7 +168,7 @@ function extentsOf({ partitions, lostEntries }: StoreCheck, places: Places) {
   );
   return [...new Set([...known.keys(), ...places.partitions()])].map((partition) => {
     const cursor = places.cursor(partition);
-    // A partition that was never trimmed begins with 1; where that is not known, nothing before the cursor can be told.
+    // A partition that was never trimmed begins with 1; if that is unknown, nothing before the cursor is known.
     const begin = lostEntries[EXTENTS] === undefined ? 1 : cursor;
     const { first, next } = known.get(partition) ?? { first: begin, next: cursor };
     return { partition, first, next: Math.max(next, cursor) + lost };
@@ -228,7 +231,10 @@ class Writer {
   }
 }
 
-/** R1. @returns where the damaged file is kept */
+/**
+ * R1.
+ * @returns where the damaged file is kept
+ */
 function replace(directory: string, path: string, clock: Clock): string {
   const time = new Date(clock.now()).toISOString().replace(/[-:]|\.\d+/g, '');
   const kept = join(directory, `${LMDB_FILE}.damaged-${time}`);

@@ -9,7 +9,7 @@ import {
   SEGMENTS_KEY,
 } from './inspect.ts';
 
-/** What a look at every page, block and document of a store found. Sizes in bytes. */
+/** The findings of a check of every page, block and document of a store. Sizes in bytes. */
 export interface StoreCheck {
   readonly sound: boolean;
   readonly bytes: number;
@@ -23,11 +23,11 @@ export interface StoreCheck {
   /** The first MOST_NAMED places in the file that are damaged. */
   readonly damagedPages: readonly PageDamage[];
   readonly damagedPageCount: number;
-  /** Entries that the tables say they have and that were not found, by table. */
+  /** Entries that the tables claim but that were not found, by table. */
   readonly lostEntries: Readonly<Record<string, number>>;
   /** How many tables as a whole are lost, with an unknown number of entries. */
   readonly lostTables: number;
-  /** What is damaged in the segments of the record log, the first MOST_NAMED faults. */
+  /** The damage in the segments of the record log, the first MOST_NAMED faults. */
   readonly damagedSegments: readonly string[];
   readonly damagedSegmentCount: number;
   /** Blocks that are in the tables, not in segments. */
@@ -43,7 +43,7 @@ export interface PartitionCheck {
   readonly records: number;
   /** Blocks whose records are known but cannot be read. */
   readonly damagedBlocks: number;
-  /** Blocks that are not there, or of which not even the records are known. */
+  /** Missing blocks, and blocks whose records are unknown. */
   readonly lostBlocks: number;
   /** Records of damaged and lost blocks, as far as they are known. */
   readonly lostRecords: number;
@@ -72,7 +72,7 @@ interface PartitionTally {
   present: number;
 }
 
-/** What a check has found so far. */
+/** The findings of a check so far. */
 export class Tally {
   readonly #partitions = new Map<number, PartitionTally>();
   readonly #extents = new Map<number, { first: number | undefined; next: number }>();

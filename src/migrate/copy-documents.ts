@@ -32,7 +32,10 @@ interface Copied {
 const NOT_COPIED = new Set([MIGRATION.prefix, INSTALLATION.prefix, 'store', 'lease', 'node']);
 const TOGETHER = 256;
 
-/** Copies every document, written over what an interrupted migration wrote. @throws StoreUnavailable */
+/**
+ * Copies every document, written over what an interrupted migration wrote.
+ * @throws StoreUnavailable
+ */
 export async function copyDocuments(copy: DocumentCopy): Promise<void> {
   const { target, patience, signal } = copy;
   for await (const group of groupsOf(copy)) {
@@ -166,8 +169,8 @@ function mapOf(positions: readonly PositionMap[], partition: number): PositionMa
 }
 
 /**
- * Documents come with epoch 0, below that of any lease. Where leases count on from `lease.epoch`, they go on after
- * the source's all the same: an epoch is never given twice.
+ * Documents come with epoch 0, below that of any lease. Where leases count on from `lease.epoch`, they still continue
+ * after the source's: an epoch is never used twice.
  */
 async function raiseEpoch({ source, target }: DocumentCopy): Promise<void> {
   const epoch = await leaseEpoch(source);

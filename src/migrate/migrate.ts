@@ -35,7 +35,10 @@ export interface MigrationContext {
   readonly clock: Clock;
   /** Milliseconds. */
   readonly retentionMs: number;
-  /** Why what was sealed for a context does not open with the secret of the target's nodes; undefined: it does. */
+  /**
+   * The reason why text that was sealed for a context does not open with the secret of the target's nodes; undefined:
+   * it opens.
+   */
   opens(sealed: string, context: string): string | undefined;
   /** A name for the source that no other has. */
   newId(): string;
@@ -65,14 +68,14 @@ export type MigrationOutcome =
   | { readonly type: 'refused'; readonly message: string }
   /** The target is not a copy, and another try would not make it one. */
   | { readonly type: 'different'; readonly message: string }
-  /** By its signal, or because the target did not answer for long: another try goes on. */
+  /** By its signal, or because the target did not answer for long: another try continues. */
   | { readonly type: 'interrupted'; readonly cause: string };
 
 /** Copies that go on side by side: each holds a few unpacked blocks, and waits for the target most of the time. */
 const TOGETHER = 4;
 
 /**
- * Copies an installation to another storage: what is in its registry, and the records that are kept. Whenever it ends
+ * Copies an installation to another storage: its registry, and the kept records. Whenever it ends
  * early, the next call goes on; the source stays as it is. At the end all of it was read back and compared.
  */
 export async function migrate(context: MigrationContext, signal: AbortSignal): Promise<MigrationOutcome> {
@@ -128,7 +131,7 @@ async function begin(
   return { type: 'begun', migration, resumed: false };
 }
 
-/** Why there can be no migration between the two, whatever the target holds. */
+/** The reason why a migration between the two is impossible, for any content of the target. */
 async function whyNot(
   { source, target, clock, opens }: MigrationContext,
   patient: Patience,
@@ -211,7 +214,7 @@ function interrupted(cause: string): MigrationOutcome {
   return { type: 'interrupted', cause };
 }
 
-/** Results in the order of `partitions`. When one fails, the others end before it is told. */
+/** Results in the order of `partitions`. When one fails, the others end before this rejects. */
 async function together<T>(
   partitions: readonly number[],
   work: (partition: number) => Promise<T>,

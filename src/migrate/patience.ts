@@ -7,8 +7,8 @@ const PATIENCE_MS = 120_000;
 const PAUSE_MS = 1_000;
 
 /**
- * Asks again while a store does not answer, until the patience is over or somebody says stop.
- * @throws StoreUnavailable when there was no answer in time; whatever else `work` throws
+ * Asks again while a store does not answer, until the patience is over or the caller stops it.
+ * @throws StoreUnavailable when no answer came in time; other errors of `work`
  */
 export type Patience = <T>(work: () => Promise<T>) => Promise<T>;
 

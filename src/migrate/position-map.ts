@@ -6,7 +6,7 @@ export interface Split {
   readonly counts: readonly number[];
 }
 
-/** Where a place in a partition of the source is at the target. */
+/** The position at the target of a place in a partition of the source. */
 export interface PositionMap {
   position(source: Position): Position;
   /** Of the first record of a block. */

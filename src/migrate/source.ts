@@ -13,7 +13,7 @@ import type { Registry } from '../registry/registry.ts';
 import { requireStored } from './patience.ts';
 import type { RecordCounts } from './target.ts';
 
-/** What a migration reads. It has the source to itself: no node runs on it. */
+/** The source of a migration. No node runs on it. */
 export interface MigrationSource {
   readonly log: RecordLog;
   readonly registry: Registry;
@@ -44,8 +44,8 @@ export async function writeSource(registry: Registry, document: SourceDocument):
 }
 
 /**
- * The first sequence to copy of every partition: what is within the retention; and older blocks as far as a data
- * stream is not done with them, so that the engine at the target counts them as expired like this one would have.
+ * The first sequence to copy of every partition: blocks within the retention, and older ones that a data stream is
+ * not done with, so that the engine at the target counts them as expired like this one would.
  */
 export async function startsOf(source: MigrationSource, cutoff: number): Promise<number[]> {
   const { log } = source;
@@ -79,8 +79,8 @@ async function firstNeeded({ log, registry }: MigrationSource): Promise<number[]
 
 /**
  * Whether the secret that the target's nodes will have opens the data streams' credentials.
- * @param opens why what was sealed for a context does not open, or undefined
- * @returns what to tell, where one does not
+ * @param opens the reason why sealed text does not open, or undefined
+ * @returns the message if one does not open
  */
 export async function secretFault(
   registry: Registry,
@@ -106,7 +106,7 @@ export async function secretFault(
 }
 
 interface Survey {
-  /** Per partition what would be copied. */
+  /** The records that would be copied, by partition. */
   readonly partitions: readonly (RecordCounts & { readonly blocks: number; readonly damaged: number })[];
 }
 

@@ -7,13 +7,13 @@ import type { Registry } from '../registry/registry.ts';
 import { type Patience, requireStored } from './patience.ts';
 import type { Split } from './position-map.ts';
 
-/** What a migration writes to. No node may run on it meanwhile. */
+/** The target of a migration. No node may run on it meanwhile. */
 export interface MigrationTarget {
   readonly log: RecordLog;
   readonly registry: Registry;
-  /** Where nodes write that they live. */
+  /** The registry of the nodes' heartbeats. */
   readonly nodes: Registry;
-  /** Bytes that an encoded block may have there; what is longer is cut into several. */
+  /** Bytes that an encoded block may have there; a longer one is cut into several. */
   readonly mostBytes: number;
   /** Lets the numbering of an empty partition begin at `sequence`, above 1. */
   begin(partition: number, sequence: number): Promise<void>;
@@ -138,7 +138,7 @@ export async function unfinishedMigration(registry: Registry): Promise<string | 
 
 /** @throws Error when somebody else began a migration to the target just now */
 export async function beginMigration(registry: Registry, migration: MigrationDocument): Promise<void> {
-  // A try of which no answer came may have been stored.
+  // A try without an answer may have been stored.
   if (isDeepStrictEqual(await readMigration(registry), migration)) return;
   const key = MIGRATION.prefix;
   requireStored(await MIGRATION.put(registry, key, migration, 0), key);

@@ -46,7 +46,10 @@ export function testText(organisationId: number, now: number): string {
   return JSON.stringify({ type: 'data_stream.test', timestamp: iso(now), data });
 }
 
-/** The same fact as an event of the organisation. @param id of the notice: the same notice is the same event */
+/**
+ * The same fact as an event of the organisation.
+ * @param id of the notice: the same notice is the same event
+ */
 export function recordText(id: string, news: News, subject: Subject, now: number): string {
   const { stream, organisationName } = subject;
   const type = OWN_EVENT_TYPES[news.event];
@@ -65,7 +68,7 @@ export function recordText(id: string, news: News, subject: Subject, now: number
   return `{"id":${recordId(id)},${JSON.stringify(rest).slice(1)}`;
 }
 
-/** 63 bits of a hash: another event has this id as seldom as two random ones have the same. */
+/** 63 bits of a hash: a collision with another event is as rare as for random ids. */
 function recordId(noticeId: string): string {
   const digest = createHash('sha256').update(noticeId).digest();
   return String(digest.readBigUInt64BE(0) >> 1n);

@@ -14,8 +14,8 @@ interface About {
 }
 
 /**
- * The messages that tell the owner of a data stream what is new: to the webhook, and as an event where the organisation has
- * a receiver of its own.
+ * The messages about changes of a data stream to its owner: to the webhook, and as an event if the organisation has a
+ * receiver of its own.
  * @param now ms since the epoch
  * @returns undefined when the stream was deleted
  */
@@ -49,7 +49,7 @@ export async function noticesOf(
   });
 }
 
-/** Whether another stream has taken over: the records that wait here for a way back are delivered there. */
+/** Whether another stream has taken over: records that wait here for a way back are delivered by that stream. */
 async function isReplaced(
   registry: Registry,
   { organisationId, takenOverBy }: DataStreamDocument,

@@ -15,7 +15,7 @@ import { judge, NOTHING_TOLD } from './told.ts';
 /**
  * Notifies the owners of data streams, beside the delivery of a partition and on the node that holds it.
  *
- *   look at each stream → what is told and what has to be sent, in one document → send → without the message
+ *   look at each stream → the reported events and the messages to send, in one document → send → without the message
  *
  *  N3  A message is in the stream's document before it is sent, with its id. After a crash it is sent again under that id.
  *  N4  An event record is about a stream that does not carry it: an event stream with the organisation's own events is never
@@ -46,7 +46,7 @@ interface Stream {
   readonly id: string;
 }
 
-/** A data stream that does something, as its delivery knows it now. */
+/** A busy data stream, as its delivery knows it now. */
 export interface LiveStream extends Stream {
   readonly progress: Pick<
     ProgressDocument,
@@ -54,11 +54,11 @@ export interface LiveStream extends Stream {
   > & { readonly quarantined: number };
 }
 
-/** How often streams are looked at. People need minutes; a look costs little. */
+/** How often streams are checked. People need minutes; a check costs little. */
 const TICK_MS = 2_000;
 /** Pauses between the tries of a message; after the last it is given up, a day after the first. */
 const PAUSES_MS = [5, 60, 300, 900, 3_600, 10_800, 21_600, 43_200].map((seconds) => seconds * 1_000);
-/** A wait that an earlier holder left is believed for so long, if its own pause is shorter: a clock may have been wrong. */
+/** The longest time that a wait of an earlier holder counts, if its own pause is shorter: a clock may have been wrong. */
 const BELIEVED_MS = 3_600_000;
 /** Characters of a failure that are kept: a receiver may answer with a page. */
 const LONGEST_FAILURE = 500;
@@ -70,11 +70,14 @@ interface Entry {
   document: NoticesDocument;
   /** 0: it is not stored. */
   revision: number;
-  /** Its message is being sent: nobody else changes the document. */
+  /** Its message is being sent: nothing else changes the document. */
   busy: boolean;
 }
 
-/** Runs until `stop` aborts. Never rejects. @param streams those of the partition that are not idle */
+/**
+ * Runs until `stop` aborts. Never rejects.
+ * @param streams those of the partition that are not idle
+ */
 export async function notify(
   parts: NotifierParts,
   partition: number,
@@ -127,7 +130,7 @@ class Notifier {
       seen.add(key);
       await this.#judge(key, stream);
     }
-    // A stream of which something was told may be idle by now: its document says how it is.
+    // A stream with a reported event may be idle by now: its document has its state.
     for (const [key, { stream, busy }] of this.#entries) {
       if (busy || seen.has(key)) continue;
       const stored = await STREAM.get(this.#parts.registry, key);
@@ -213,9 +216,9 @@ class Notifier {
 
   #dueOf(notice: Notice): number {
     const { clock } = this.#parts;
-    // Of a message that an earlier holder left, only the wall time is known.
+    // For a message of an earlier holder, only the wall time is known.
     const pause = PAUSES_MS[notice.tries - 1];
-    // What was never sent waits for nothing.
+    // A message that was never sent does not wait.
     const left =
       pause === undefined ? 0 : Math.min(notice.nextAt - clock.now(), Math.max(pause, BELIEVED_MS));
     const dueAt = this.#dueAt.get(notice) ?? clock.monotonic() + left;
@@ -227,7 +230,7 @@ class Notifier {
     const { receivers, clock, gaveUp } = this.#parts;
     const { stream } = entry;
     const receiver = receivers.of(stream.organisationId);
-    // Nobody wants it any more.
+    // The organisation no longer wants it.
     if (!receiver) return;
     const result =
       notice.channel === 'record'
@@ -252,7 +255,7 @@ class Notifier {
   }
 }
 
-/** It tries again, or has not delivered anything of what waits since it was started. */
+/** It retries, or has delivered none of its waiting records since it was started. */
 function isFailing({ retrying, pending, lastDeliveredAt, status }: LiveStream['progress']): boolean {
   return retrying !== null || (pending > 0 && (lastDeliveredAt ?? 0) < status.since);
 }

@@ -7,7 +7,7 @@ import {
 import type { Registry } from '../registry/registry.ts';
 import type { Wishes } from './told.ts';
 
-/** Who is notified about the data streams of an organisation. */
+/** The receiver of notifications about the data streams of an organisation. */
 export interface Receiver extends Pick<Wishes, 'events' | 'lagMinutes'> {
   /** undefined: the operator's default receiver. */
   readonly own: NotificationDocument | undefined;
@@ -18,7 +18,10 @@ export interface Receivers {
   of(organisationId: number): Receiver | undefined;
 }
 
-/** All receivers of the installation in memory, kept current by one watch. @param byDefault the operator has set a default */
+/**
+ * All receivers of the installation in memory, kept current by one watch.
+ * @param byDefault the operator has set a default
+ */
 export async function loadReceivers(
   registry: Registry,
   byDefault: boolean,

@@ -2,8 +2,8 @@ import type { StreamState } from '../registry/data-stream.ts';
 import type { NotificationEvent, Told } from '../registry/notification.ts';
 
 /**
- * Decides what is told about a data stream. It compares how the stream is with what was told of it, and looks at no change:
- * so nothing is lost by a crash, and nothing is told twice.
+ * Decides which events of a data stream are reported. It compares the state of the stream with the reported events,
+ * and does not depend on changes: so a crash loses nothing, and no event is reported twice.
  *
  *   error       not told → told      when the stream is in Error
  *               told → not told      when it delivers again: that is `recovered`
@@ -11,8 +11,9 @@ import type { NotificationEvent, Told } from '../registry/notification.ts';
  *   expiring    0 → 24 → 1           when the oldest record expires in so many hours; → 0 when none is about to
  *   quarantine  n → m                when the stream has put more records into quarantine than were told of
  *
- *  N1  Of a stream an event is told at most once an hour. What holds for longer is told then, if it still holds.
- *  N2  An event that nobody wants counts as told.
+ *  N1  An event of a stream is reported at most once an hour. A state that lasts longer is reported then, if it still
+ *      lasts.
+ *  N2  An event that the organisation does not want counts as reported.
  */
 export interface StreamFacts {
   readonly state: StreamState;
@@ -49,7 +50,10 @@ const MINUTE_MS = 60_000;
 export function judge(before: Told, facts: StreamFacts, wishes: Wishes, now: number) {
   const news: News[] = [];
   const at = { ...before.at };
-  /** N1, N2 @returns whether the event counts as told now */
+  /**
+   * N1, N2
+   * @returns whether the event counts as reported now
+   */
   const tell = (one: News): boolean => {
     if (!wishes.events.includes(one.event)) return true;
     const last = at[one.event];

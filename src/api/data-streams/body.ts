@@ -12,7 +12,7 @@ export const LARGEST_FILTERS = 64 * 2 ** 10;
 /** More than any object of a body has; an answer lists no more faults. */
 const MOST_MEMBERS = 20;
 
-/** What a caller takes for the present, or for the begin of the retention, may differ by its clock and by its way here; ms. */
+/** A caller's present, or begin of the retention, may differ because of its clock and the time of the call; ms. */
 const OF_CALLER = 60_000;
 
 /** Reads the fields of a data stream's body that the schema cannot check alone; faults are collected. */
@@ -24,7 +24,7 @@ export class FieldReader {
     return undefined;
   }
 
-  /** An object that answers never show with other members: any other one was meant to do something. */
+  /** An object that answers never show with other members: an unknown member was probably meant to have an effect. */
   members(given: object | undefined, path: string, known: readonly string[]): void {
     for (const name of Object.keys(given ?? {}).slice(0, MOST_MEMBERS)) {
       if (!known.includes(name))
@@ -77,7 +77,10 @@ export class FieldReader {
     return this.timeWithin(text, '/start_from', now, retentionMs);
   }
 
-  /** A time within the retention, or `earliest`. @returns milliseconds since the epoch */
+  /**
+   * A time within the retention, or `earliest`.
+   * @returns milliseconds since the epoch
+   */
   timeWithin(text: string, path: string, now: number, retentionMs: number): number | undefined {
     if (text === 'earliest') return now - retentionMs;
     const time = parseTime(text);

@@ -99,7 +99,7 @@ export async function patchDataStream(
 }
 
 /**
- * What an answer shows of a stream is a valid change of it, in every state, and changes nothing: a destination or
+ * A stream as an answer shows it is a valid change of it, in every state, and changes nothing: a destination or
  * filters as the answer showed them, and the present status, count as not given.
  * @throws ApiError for all faults of the body at once
  */
@@ -116,7 +116,7 @@ function readChanges(
   const wish = body.status && !saysState(body.status, state) ? body.status : undefined;
   const desired = wish ? reader.desired(wish) : stored.desired;
   const given = isDeepStrictEqual(body.filters, stored.filters) ? undefined : body.filters;
-  // Of another type, the stream's filters must mean something there too.
+  // If the type changes, the stream's filters must be valid for the new type, too.
   const kept = given === undefined && (kind ?? stored.kind) === stored.kind;
   const filters = kept ? stored.filters : reader.filters(given ?? stored.filters, kind ?? stored.kind);
   const destination =

@@ -38,7 +38,7 @@ export interface CreateParts extends DestinationParts {
   /** false: creations and changes do not reach the destination (SIMSTREAM_VERIFY_DESTINATIONS); a dry run still does. */
   readonly verifyDestinations?: boolean;
   readonly retentionMs: number;
-  /** Called for every deleted stream, so that others forget what they keep of it. */
+  /** Called for every deleted stream, so that other parts forget its data. */
   forget?(organisationId: number, streamId: string): Promise<void>;
   /** Streams that an organisation may have; see MOST_STREAMS. */
   readonly mostStreams?: number;

@@ -4,7 +4,10 @@ import type { Delivery } from './schema.ts';
 
 type GivenDelivery = Static<typeof Delivery>;
 
-/** Changes the wishes that are given; 0 removes a limit. @returns undefined when no wish is left */
+/**
+ * Changes the wishes that are given; 0 removes a limit.
+ * @returns undefined when no wish is left
+ */
 export function changeDelivery(
   stored: DeliveryWishes | undefined,
   given: GivenDelivery | undefined,
@@ -25,7 +28,7 @@ export function changeDelivery(
   return Object.keys(wishes).length > 0 ? wishes : undefined;
 }
 
-/** As answers show it. */
+/** The form in answers. */
 export function showDelivery(wishes: DeliveryWishes | undefined): GivenDelivery | undefined {
   if (!wishes) return undefined;
   const { ordering = 'stream', maxInFlight, maxRecordsPerSecond, maxRequestsPerSecond } = wishes;

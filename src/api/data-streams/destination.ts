@@ -43,7 +43,7 @@ export interface PreparedDestination {
   readonly configured: Configured;
   readonly credentials: Credentials;
   readonly format: Format;
-  /** Whether this is what `stored` has already. */
+  /** Whether `stored` already has this. */
   readonly unchanged: boolean;
 }
 
@@ -94,7 +94,7 @@ function openStored(
   stored: DataStreamDocument,
 ): StoredConfiguration | undefined {
   const opened = sealer.open(stored.sealedCredentials, streamKey(stored.organisationId, stored.id));
-  // What cannot be opened any more is as if it were not there: new credentials fix the stream, masks cannot.
+  // Credentials that cannot be opened count as missing: new credentials fix the stream, masks cannot.
   if (opened.type === 'fault') return undefined;
   return {
     credentials: CREDENTIALS.parse(opened.value),
@@ -103,7 +103,10 @@ function openStored(
   };
 }
 
-/** Whether a change repeats the destination as answers show it, secrets masked: then nothing of it is meant to change. */
+/**
+ * Whether a change repeats the destination as answers show it, secrets masked: then the caller does not want to
+ * change it.
+ */
 export function isAsShown(given: GivenDestination, stored: DataStreamDocument): boolean {
   return (
     given.connection_type === stored.connectionType &&

@@ -11,7 +11,7 @@ const body = {
   body_cut: Type.Boolean({ description: 'The body is longer than what is shown' }),
 };
 
-/** A request and its answer, as answers of the API show them. */
+/** A request and its answer, in the form of the API. */
 export const ExchangeSchema = Type.Object(
   {
     request: Type.Object({ method: Type.String(), url: Type.String(), ...body }),

@@ -14,7 +14,7 @@ import { DataStreamParameters } from './schema.ts';
 import { findProgress, findStream } from './store.ts';
 import { iso } from './view.ts';
 
-/** `GET /api/v2/data_stream/{id}/ledger`: what has become of the records, by the hour of their arrival. */
+/** `GET /api/v2/data_stream/{id}/ledger`: the counts of the records, by the hour of their arrival. */
 interface LedgerParts {
   readonly registry: Registry;
   readonly clock: Clock;
@@ -23,7 +23,7 @@ interface LedgerParts {
 const PATH = '/api/v2/data_stream';
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
-/** What a person looks at: the days for which the records themselves are kept. */
+/** The usual range: the days for which the records themselves are kept. */
 const USUAL_MS = 7 * DAY;
 
 const Count = (description: string) => Type.Integer({ minimum: 0, description });

@@ -109,7 +109,7 @@ const View = Type.Object(
 
 type Request<Body = undefined> = RouteRequest<unknown, unknown, Body, Identity>;
 
-/** Who is notified about the data streams of an organisation: read, set, remove, test. */
+/** The receiver of notifications about the data streams of an organisation: read, set, remove, test. */
 export function notificationRoutes(parts: NotificationParts): Route[] {
   const { registry } = parts;
   const shown = { description: 'The receiver of notifications, and the events that it gets.', schema: View };

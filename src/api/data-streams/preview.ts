@@ -17,7 +17,7 @@ import { findStream } from './store.ts';
 import { iso } from './view.ts';
 
 export interface PreviewParts {
-  /** What such a stream would deliver of the last 24 hours. */
+  /** The records of the last 24 hours that such a stream would deliver. */
   preview(stream: PreviewStream & PreviewPrivacy, signal: AbortSignal): Promise<Preview>;
   /** The request that would be made for a record; nothing is sent. */
   requestOf(

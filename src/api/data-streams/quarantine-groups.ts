@@ -9,7 +9,7 @@ interface QuarantineGroup {
   readonly group: string;
   readonly code: string;
   readonly remoteStatus: number | undefined;
-  /** Of the newest record, as the destination gave it. */
+  /** The cause of the newest record, as the destination gave it. */
   message: string;
   records: number;
   /** Milliseconds since the epoch: when the first and the last of them were quarantined. */
@@ -22,9 +22,9 @@ interface QuarantineGroup {
 interface QuarantineGroups {
   /** The largest first. */
   readonly groups: readonly QuarantineGroup[];
-  /** Records that were looked at. */
+  /** The number of counted records. */
   readonly records: number;
-  /** There are more records than one call looks at; the counts are of the oldest. */
+  /** The quarantine has more records than one call counts; the counts are of the oldest. */
   readonly more: boolean;
 }
 

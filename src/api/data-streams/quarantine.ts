@@ -18,7 +18,7 @@ import { findStream } from './store.ts';
 
 export interface QuarantineParts {
   readonly registry: Registry;
-  /** Turns a stored record into what the destination of the stream gets of it. */
+  /** Turns a stored record into the form that the destination of the stream gets. */
   shownRecord(stream: DataStreamDocument): Promise<(record: Uint8Array) => Uint8Array>;
   resend(
     stream: DataStreamDocument,

@@ -10,15 +10,15 @@ import { REMOVAL, type RemovalDocument, removalKey } from '../../registry/remova
 import { findStream, ofInterest } from './store.ts';
 
 /**
- *   no removal → noted     the removal is stored; the stream is there
+ *   no removal → noted     the removal is stored; the stream exists
  *   noted → deleted        the stream is deleted: this is the answer to the caller
  *   deleted → no removal   everything that belonged to the stream is removed, and the removal last
  *
- * A storage that stops answering, or a crash, leaves a stream that is there, or one that is deleted. `finishRemovals` removes
- * the rest later.
+ * If the storage stops answering, or the node crashes, the stream still exists, or it is deleted. `finishRemovals`
+ * removes the rest later.
  */
 
-/** A removal whose stream still is there has failed: longer than any call to the storage, and than a node is suspended. */
+/** A removal whose stream still exists has failed: longer than any call to the storage, and than a node is suspended. */
 const GIVEN_UP_MS = 3_600_000;
 
 /**
@@ -48,7 +48,7 @@ export async function removeStream(
 }
 
 /**
- * Removes what is left of streams that were deleted while the storage stopped answering, or the node crashed.
+ * Removes the rest of streams that were deleted while the storage stopped answering, or the node crashed.
  * @param now ms since the epoch
  * @throws StoreUnavailable
  */

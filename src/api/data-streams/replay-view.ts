@@ -63,7 +63,7 @@ export async function mustFitReplays(
 }
 
 const FINISHED = { id: 5, description: 'Finished' };
-/** Statuses that come about by themselves: a call cannot wish for them. */
+/** Statuses that simstream sets itself: a call cannot ask for them. */
 const STATES_BY_THEMSELVES = [showState('error'), showState('pending'), FINISHED];
 
 export const takenOverBy = (id: string) =>
@@ -86,8 +86,9 @@ export async function showReplay(registry: Registry, stream: DataStreamDocument,
 }
 
 /**
- * What an answer shows of a replay is a valid change of it, in every state, and changes nothing: a status that came from an
- * answer counts as not given. It has its description; without one, only an id that cannot be wished for is certain to be one.
+ * A replay as an answer shows it is a valid change of it, in every state, and changes nothing: a status that came
+ * from an answer counts as not given. It has its description; without one, only an id that cannot be wished for is
+ * certain to be one.
  */
 export function isFromAnswer(
   { id, description }: { readonly id: number | string; readonly description?: unknown },

@@ -20,7 +20,7 @@ export type StoredStream = Pick<Stored<DataStreamDocument>, 'document' | 'revisi
 /** Ids that are given out: 8 lower-case hex digits. */
 const ID = /^[0-9a-f]{8}$/;
 
-/** How often a change is begun again because another writer was faster; more is a fault, not a race. */
+/** How often a change is repeated because another writer was faster; more is a fault, not a race. */
 const MOST_TRIES = 20;
 
 /** @throws ApiError NotFound, whether the stream belongs to another organisation or does not exist */
@@ -133,7 +133,7 @@ export async function changeStream(
   );
 }
 
-/** What the audit log says of a stream: what people set, with the secrets masked, and nothing that the engine writes. */
+/** A stream in the audit log: the settings of users, with secrets masked, and nothing that the engine writes. */
 export function ofInterest(stream: DataStreamDocument): object {
   const { name, kind, relation, desired, filters, delivery, privacy, replays } = stream;
   const { connectionType: connection_type, format, target, maskedCredentials: credentials } = stream;

@@ -18,7 +18,7 @@ export interface TestRecordParts {
   readonly rateLimits: { testRecord(organisationId: number): void };
 }
 
-/** What each outcome means for records that are no test. */
+/** The meaning of each outcome for real records. */
 const OUTCOMES = {
   delivered: 'the destination took the record',
   retry: 'it is busy or cannot be reached; real records are tried again',
@@ -32,7 +32,7 @@ const described = Object.entries(OUTCOMES).map(([outcome, meaning]) => `\`${outc
 
 export const describeTest = 'The outcome, delivered or not.';
 
-/** What became of something that was sent as a test. */
+/** The result of a test. */
 export const TestResult = Type.Object(
   {
     outcome: Type.Union(

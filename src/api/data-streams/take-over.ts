@@ -51,7 +51,7 @@ export async function findPredecessor(
 }
 
 /**
- * Where a stream stands, as far as it is committed: a new one begins there if the old one is deleted before it has handed over.
+ * The committed position of a stream: a new one begins there if the old one is deleted before the hand-over.
  * @throws ApiError InvalidReference when it has been deleted by now
  */
 export async function placeOf(
@@ -60,7 +60,7 @@ export async function placeOf(
 ): Promise<{ readonly partition: number; readonly position: Position }> {
   const { partition } = old;
   const progress = await findProgress(registry, old);
-  // Of a stream that is deleted the document goes before its progress: where it stood is not known any more.
+  // The deletion of a stream removes its document before its progress: its position is not known any more.
   if (!progress && !(await lookUpStream(registry, old.organisationId, old.id))) throw notThere(old.id);
   if (!progress || progress.detached) return { partition, position: progress?.cursor ?? old.start };
   const watermark = await WATERMARK.get(registry, watermarkKey(partition));
@@ -97,7 +97,7 @@ export async function endPredecessor(
       return takenOver(old, id, at);
     });
   } catch (error) {
-    // It was deleted meanwhile: the new one begins where the old one was known to stand.
+    // It was deleted meanwhile: the new one begins at the last known position of the old one.
     if (!(error instanceof ApiError) || error.token !== 'NotFound') throw error;
   }
   if (faster !== undefined) {
@@ -130,7 +130,7 @@ export async function handOnPredecessors(
   }
 }
 
-/** What says where a stream begins means nothing later; answers show `continue_from`, so it may come back as it is. */
+/** The start of a stream has no meaning later; answers show `continue_from`, so a change may repeat it. */
 export function onlyOnCreate(body: object, { continueFrom }: DataStreamDocument, reader: FieldReader): void {
   const { start_from, continue_from } = body as {
     readonly start_from?: unknown;

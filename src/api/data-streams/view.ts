@@ -15,7 +15,7 @@ import { RELATIONS } from './schema.ts';
 import { etagOf } from './version.ts';
 
 /**
- * The state of a data stream as people see it. A wish of a user shows at once; the engine's state shows once it has
+ * The state of a data stream as people see it. A change by a user shows at once; the engine's state shows once it has
  * written its progress. Until the engine has followed the wish, the stream is pending.
  */
 export function streamStatus(

@@ -55,7 +55,7 @@ const Entry = Type.Object(
 const COLUMNS = Object.keys(Entry.properties) as (keyof Static<typeof Entry>)[];
 const TYPES = { json: 'application/json', ndjson: 'application/x-ndjson', csv: 'text/csv; charset=utf-8' };
 
-/** `GET /operator/v1/audit`: who did what. */
+/** `GET /operator/v1/audit`: the audit log. */
 export function auditRoutes({ audit }: AuditParts): Route[] {
   return [
     defineRoute({
@@ -121,7 +121,7 @@ function show(entry: AuditEntry): Static<typeof Entry> {
   };
 }
 
-/** A spreadsheet must not run what a stranger gave as a name: such a cell begins with an apostrophe. */
+/** A spreadsheet must not run a name that a stranger gave: such a cell begins with an apostrophe. */
 function cell(value: unknown): string {
   const text = value === null ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value);
   const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;

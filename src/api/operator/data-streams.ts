@@ -24,9 +24,9 @@ export interface OperatorDataStreamParts extends NodesParts {
 
 const PATH = '/operator/v1/data_streams';
 const PER_PAGE = { default: 100, most: 1_000 };
-/** Data streams that one call looks at, so that its cost is bounded also when few of them are in the state asked for. */
+/** The most data streams that one call reads, so that its cost is bounded even if few of them are in the given state. */
 const MOST_LOOKED_AT = 5_000;
-/** About what the two documents of a stream have, bytes. */
+/** About the size of the two documents of a stream, bytes. */
 const DOCUMENT_BYTES = 2_048;
 const STATES = Object.keys(STATUS_IDS) as StreamState[];
 const KEY = '^stream\\.[0-9]{1,16}\\.[0-9a-f]{8}$';
@@ -85,7 +85,7 @@ const DataStreamOfAll = Type.Object(
   { 'x-component': 'OperatorDataStream' },
 );
 
-/** `GET /operator/v1/data_streams`: the data streams of all organisations and how they are. */
+/** `GET /operator/v1/data_streams`: the data streams of all organisations and their states. */
 export function operatorDataStreamRoutes(parts: OperatorDataStreamParts): Route[] {
   return [
     defineRoute({

@@ -40,8 +40,8 @@ export async function deleteOrganisation(
 }
 
 /**
- * The same for an organisation that is gone, but of which something is left: a creation stored it while the deletion went on, and
- * a crash came before the creation looked again (still-exists.ts).
+ * The same for a deleted organisation that still has documents: a creation stored one during the deletion, and a
+ * crash came before the creation checked again (still-exists.ts).
  * @returns undefined if nothing is left
  */
 export async function deleteRemains(
@@ -53,9 +53,9 @@ export async function deleteRemains(
 
 /**
  * After a crash: finishes the deletions that it interrupted, and removes what is left of deleted organisations that still
- * have data streams, which would go on delivering. To be called while nobody else uses the storage.
+ * have data streams, which would go on delivering. Call while no other node uses the storage.
  * @param owners the organisations of all data streams
- * @returns the organisations of which something was removed
+ * @returns the organisations with removed documents
  */
 export async function finishDeletions(
   parts: DeleteOrganisationParts,

@@ -12,7 +12,10 @@ export const OrganisationParameter = Type.Object({
   id: Type.String({ description: 'Id of the organisation.' }),
 });
 
-/** The organisation of a path. @throws ApiError BadRequest, NotFound */
+/**
+ * The organisation of a path.
+ * @throws ApiError BadRequest, NotFound
+ */
 export type MustExist = (id: string) => Promise<OrganisationDocument>;
 
 /** @param get organisations that count */
@@ -52,11 +55,11 @@ export function operatorOrganisationRoutes(
   organisations: Organisations,
   mustExist: MustExist,
   removal: {
-    /** undefined: there is no such organisation, and nothing is left of one. */
+    /** undefined: the organisation does not exist, and has no leftovers. */
     remove(id: number): Promise<DeletedOrganisation | undefined>;
-    /** Whether an earlier organisation of this id has left anything. */
+    /** Whether an earlier organisation of this id has leftovers. */
     isAnyLeft(id: number): Promise<boolean>;
-    /** Removes what is left, and takes the mark of a deletion away. */
+    /** Removes the leftovers, and the mark of a deletion. */
     clear(id: number): Promise<void>;
   },
 ): Route[] {
@@ -77,7 +80,7 @@ export function operatorOrganisationRoutes(
       responses: { 201: { description: 'Registered.', schema: OrganisationView } },
       errors: ['Duplicated', 'InvalidReference'],
       handler: async ({ body: { id, name, parent_id } }) => {
-        // Nobody may use the id until what is left of an earlier organisation is gone.
+        // The id may not be used before the leftovers of an earlier organisation are gone.
         const isUsed = id !== undefined && !(await organisations.getAny(id)) && (await removal.isAnyLeft(id));
         const outcome = await organisations.create({
           name,

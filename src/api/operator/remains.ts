@@ -13,7 +13,7 @@ export interface RemovalParts {
   readonly users: Pick<Users, 'list' | 'remove'>;
   readonly applicationTokens: Pick<ApplicationTokens, 'list' | 'remove'>;
   readonly clock: Clock;
-  /** Forgets all that is kept of a data stream outside of the registry. */
+  /** Forgets all data of a data stream outside of the registry. */
   forget?(organisationId: number, id: string): Promise<void> | void;
 }
 
@@ -24,7 +24,10 @@ export interface Removed {
   readonly data_streams: number;
 }
 
-/** Removes all that an organisation has, but not the organisation. It can be repeated. @throws ApiError Busy */
+/**
+ * Removes everything of an organisation except the organisation itself. It can be repeated.
+ * @throws ApiError Busy
+ */
 export async function removeAllOf(parts: RemovalParts, id: number): Promise<Removed> {
   const { registry, users, applicationTokens, clock } = parts;
   const members = await Array.fromAsync(users.list(id));

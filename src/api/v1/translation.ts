@@ -105,10 +105,10 @@ export function inNamesOfV1(text: string): string {
   return SOURCES.reduce((before, [path, source]) => before.replaceAll(path, source), text);
 }
 
-/** The types for which a member means something: a password that is not used must not be taken for one that is. */
+/** The types for which a member has a meaning: an unused password must not look like a used one. */
 const MEANINGFUL = { api_parameter: [2, 3, 4, 8], api_username: [2, 4, 8], api_password: [2, 3] };
 
-/** What the second version has no form for. */
+/** The requests that the second version cannot express. */
 export function faultsOfV1({ data_stream_type, api_type, api_callback, ...given }: V1Create): FieldFault[] {
   const { api_parameter } = given;
   const faults: FieldFault[] = [];
@@ -150,7 +150,7 @@ export function toV2(body: V1Create) {
 export const idOfV1 = (id: string): number => Number.parseInt(id, 16);
 export const idOfV2 = (id: number): string => id.toString(16).padStart(8, '0');
 
-/** What the destination of a stream is in the first version; secrets are masked. */
+/** The destination of a stream in the first version; secrets are masked. */
 export function destinationOfV1({ connectionType, maskedCredentials }: DataStreamDocument) {
   const credentials = maskedCredentials as { readonly [name: string]: string | number | undefined };
   const type = API_TYPES.find(
@@ -159,7 +159,7 @@ export function destinationOfV1({ connectionType, maskedCredentials }: DataStrea
   const { region: where, stream_name, bucket_name, collection_name } = credentials;
   const name = stream_name ?? bucket_name;
   return {
-    // Of connection types that came later there is no number.
+    // Later connection types have no number.
     api_type: { id: type?.id ?? 0, description: type?.description ?? connectionType },
     api_callback: credentials.url === undefined ? null : { url: String(credentials.url) },
     api_parameter: (name === undefined ? (collection_name ?? where) : `${where}/${name}`) ?? null,

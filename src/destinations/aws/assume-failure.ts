@@ -18,7 +18,7 @@ interface AssumeContext {
   readonly organisationId: number;
   /** The region of STS. */
   readonly region: string;
-  /** AWS's own words, which name who asked. */
+  /** AWS's own words, which name the caller. */
   readonly words: string;
 }
 
@@ -51,7 +51,7 @@ const OPERATOR_CODES = new Set([
   'RegionDisabledException',
 ]);
 
-/** The reasons for which STS gives no keys of a role. */
+/** The reasons why STS gives no keys of a role. */
 export const ASSUME_REASONS: readonly Reason<AssumeContext>[] = [
   {
     example: { status: 403, code: FOREIGN, words: 'Access to this site is blocked' },
@@ -146,7 +146,7 @@ export function isAboutBaseKeys(fault: AwsFault): boolean {
   return isAboutKeys(fault) || OPERATOR_CODES.has(fault.code);
 }
 
-/** Who asked, as a trust policy names it: AWS shows an assumed role of ours as a session. */
+/** The caller, as a trust policy names it: AWS shows an assumed role of ours as a session. */
 function callerIn(words: string): string | undefined {
   const caller = /arn:aws[\w-]*:(?:iam|sts)::\d+:[\w+=,.@/-]+/.exec(words)?.[0];
   const session = caller && /^(arn:aws[\w-]*):sts::(\d+):assumed-role\/([^/]+)\//.exec(caller);

@@ -8,7 +8,7 @@ export const ROLE = 'arn:aws:iam::123456789012:role/simstream';
 const isForm = ({ headers }: ReceivedRequest) =>
   headers['content-type']?.startsWith('application/x-www-form-urlencoded') ?? false;
 
-/** STS, well. */
+/** A healthy STS. */
 function sts(externalId: string): Answering {
   const service = new TestSts([{ arn: ROLE, externalId }]);
   return (request, response) => {
@@ -22,7 +22,7 @@ const stsError = (status: number, code: string, words: string): Answering => {
   return (request, response) => says(status, body)(request, response, () => {}, []);
 };
 
-/** What AWS connectors share: where STS is, and simstream's own credentials. */
+/** The shared parts of AWS connectors: the address of STS, and simstream's own credentials. */
 export const AWS: Pick<HostileTable, 'variables' | 'aside' | 'isAside'> = {
   variables: (port) => ({
     AWS_ACCESS_KEY_ID: BASE_KEYS.accessKeyId,
@@ -33,7 +33,7 @@ export const AWS: Pick<HostileTable, 'variables' | 'aside' | 'isAside'> = {
   isAside: isForm,
 };
 
-/** What STS can do to any of them. */
+/** The faults of STS that can hit any of them. */
 export const STS_ROWS: readonly HostileRow[] = [
   {
     what: 'the role’s trust policy names another external id, for good',

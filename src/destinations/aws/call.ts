@@ -11,7 +11,7 @@ export interface AwsRequest extends UnsignedRequest {
   readonly length: number;
   /** Called once for each attempt. */
   body(): Uint8Array | Readable;
-  /** Where the call is noted for people. */
+  /** The notes on the call, for people. */
   readonly notes?: Notes | undefined;
 }
 
@@ -51,7 +51,7 @@ export function awsCaller(environment: Pick<DestinationEnvironment, 'egress' | '
       if (status >= 200 && status < 300 && !isError(status, text)) return { type: 'answer', status, text };
       return { type: 'fault', fault: readFault(status, text, (name) => result.header(name)) };
     } finally {
-      // A call that did not come to reading it leaves it open.
+      // A call that did not read the body leaves it open.
       if (!(body instanceof Uint8Array)) body.destroy();
     }
   };

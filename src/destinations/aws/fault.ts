@@ -14,7 +14,7 @@ export interface AwsFault {
   readonly code: string;
   /** The service's own words, on one line, shortened, without what looks like a secret. */
   readonly words: string;
-  /** The region that S3 says the bucket is in. */
+  /** The region of the bucket, according to S3. */
   readonly region?: string | undefined;
 }
 

@@ -18,7 +18,10 @@ const PLACEHOLDERS: Readonly<Record<string, (file: RecordFile, time: string) => 
   stream_id: ({ streamId }) => streamId,
 };
 const PLACEHOLDER = /\{([^{}]*)\}/g;
-/** What AWS calls safe in keys, but for `*`, which tools take for a pattern; and `=` of Hive's partitions. */
+/**
+ * The characters that AWS calls safe in keys, without `*`, which tools treat as a pattern; and `=` of Hive's
+ * partitions.
+ */
 const SAFE = /^[A-Za-z0-9!_.'()/=-]*$/;
 
 /** The fault of a prefix, or undefined. */

@@ -224,8 +224,9 @@ function nextCall(entries: readonly Entry[], longest: number): { first: Entry[];
 const NO_HASH_KEY = '9'.repeat(39);
 
 /**
- * A PutRecords with a hash key that no shard has: Kinesis checks who asks and for which stream, and then refuses the call
- * as a whole with InvalidArgumentException. So the check needs the right that the stream needs, and no record is stored.
+ * A PutRecords with a hash key that no shard has: Kinesis checks the caller and the stream, and then refuses the call
+ * as a whole with InvalidArgumentException. So the check needs the right that the stream needs, and no record is
+ * stored.
  */
 async function verify(put: Put, signal: AbortSignal): Promise<Verdict> {
   const probe = { index: 0, key: 'simstream', data: Buffer.from('{}').toString('base64') };

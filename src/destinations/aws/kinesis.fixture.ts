@@ -10,7 +10,7 @@ const ROLE = 'arn:aws:iam::123456789012:role/simstream';
 export const CREDENTIALS = { region: 'eu-west-1', stream_name: 'records', role_arn: ROLE };
 export const signal = new AbortController().signal;
 
-/** STS and Kinesis with a stream `records`, and what opens a connector to them. */
+/** STS and Kinesis with a stream `records`, and a function that opens a connector to them. */
 export async function setUp(t: TestContext) {
   const sts = await TestSts.start(t, [{ arn: ROLE, externalId: 'org-70412' }]);
   const kinesis = await TestKinesis.start(t, sts);

@@ -22,8 +22,8 @@ export async function ownAccountFault(
     if (answer.type === 'fault') {
       const { fault } = answer;
       if (isThrottling(fault) || fault.status >= 500) return assumeFailure(parts, sts, fault);
-      // Bad keys show again when the role is assumed. AWS answers this call to everybody else; where it is not known there are
-      // no accounts either.
+      // Bad keys show again when the role is assumed. AWS answers this call to all other callers; a store that does
+      // not know it has no accounts either.
       return undefined;
     }
     baseKeys.account = xmlText(answer.text, 'Account');

@@ -2,7 +2,7 @@
 interface Partition {
   /** As in an ARN: `arn:aws-cn:…`. */
   readonly id: string;
-  /** What host names of its services end in. */
+  /** The end of the host names of its services. */
   readonly suffix: string;
   /** The same of those that have IPv6 addresses too; S3 alone keeps `suffix`. */
   readonly dualStackSuffix: string;

@@ -5,12 +5,12 @@ import { type ReceivedRequest, startHttpPeer } from '../http/peer.fixture.ts';
 
 const ROLE = 'arn:aws:iam::123456789012:role/simstream';
 
-/** An answer of a service, or what happens to the connection instead. */
+/** An answer of a service, or the fate of the connection instead. */
 export type Served = { readonly status: number; readonly body: string } | 'hang' | 'close';
 
 /**
  * STS and one other service of AWS behind one address, for the contract suite. Only the other service misbehaves.
- * @param serve answers what is not for STS
+ * @param serve answers all requests that are not for STS
  */
 export async function startAwsPeer(
   credentials: Record<string, unknown>,

@@ -1,7 +1,7 @@
 import type { Reason } from '../reasons.ts';
 import { CLOCK_IS_OFF, FOREIGN, KEY_CODES, THROTTLING_CODES } from './fault.ts';
 
-/** With what a refusal of AWS is put into words. */
+/** The names for the text of a refusal by AWS. */
 export interface AwsContext {
   /** The service's name. */
   readonly service: string;
@@ -10,7 +10,7 @@ export interface AwsContext {
   readonly role: string;
   /** The stream or bucket, for people. */
   readonly resource: string;
-  /** What the role needs, and on what. */
+  /** The permission that the role needs, and its resource. */
   readonly permission: string;
   readonly on: string;
 }
@@ -26,7 +26,7 @@ const DENIED = /^(AccessDenied|AccessDeniedException|AllAccessDisabled)$/;
 const deny = (where: string): string =>
   `User: arn:aws:sts::123456789012:assumed-role/simstream/s is not authorized to perform: s3:PutObject on resource: "arn:aws:s3:::records/x" with an explicit deny in a ${where}`;
 
-/** AWS says which policy denied, since the answer of one is no matter for another. */
+/** AWS names the policy that denied, because each policy has another owner. */
 function denied(
   where: string,
   words: RegExp,
@@ -67,7 +67,7 @@ export const CLOCK_REASONS: readonly Reason<unknown>[] = [
   },
 ];
 
-/** What every service of AWS answers in the same way, before what is its own. */
+/** The answers that all services of AWS share, before their own ones. */
 export const COMMON_REASONS: readonly Reason<AwsContext>[] = [
   {
     example: { status: 403, code: FOREIGN, words: 'Access to this site is blocked' },

@@ -11,7 +11,7 @@ type KeysResult =
   | { readonly type: 'keys'; readonly keys: AwsKeys }
   | { readonly type: 'failed'; readonly outcome: Failure };
 
-/** What AWS allows when a role assumes a role, which an instance or a container does; also every role's default. */
+/** The limit of AWS when a role assumes a role, as an instance or a container does; also every role's default. */
 const SESSION_SECONDS = 3600;
 /** Keys are renewed this long before they expire, so that STS may be unreachable for a while. */
 const RENEW_BEFORE_MS = 10 * 60_000;
@@ -110,7 +110,7 @@ async function assumeRole(parts: RoleSessionParts, sts: Sts, signal: AbortSignal
   return readKeys(answer.text, environment.clock.now(), sts.url);
 }
 
-/** In AWS's own logs of the customer it says which stream it was. */
+/** It names the stream in the customer's own logs at AWS. */
 function sessionName(streamId: string): string {
   return `simstream-${streamId.replace(/[^\w+=,.@-]/g, '-')}`.slice(0, 64);
 }

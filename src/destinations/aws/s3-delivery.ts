@@ -83,8 +83,8 @@ function putter(environment: DestinationEnvironment, target: BucketTarget, clien
 }
 
 /**
- * Where the objects of the bucket are, with a slash at the end. The name of the bucket is part of the host, as AWS wants
- * it; but not where no certificate or name could be for it: a name with dots, or an endpoint of the operator's.
+ * The address of the bucket's objects, with a slash at the end. The name of the bucket is part of the host, as AWS
+ * wants it; but not if no certificate or name can exist for it: a name with dots, or an endpoint of the operator.
  */
 function bucketUrl({ variables }: DestinationEnvironment, { region, bucket }: BucketTarget): URL {
   const endpoint = endpointOf('s3', region, variables);
@@ -147,7 +147,10 @@ async function store(
 /** A body of more than this may still be on its way when S3 has already refused it and hung up. */
 const LARGE = 256 * 1024;
 
-/** A connection that broke while a large body was sent may have been a refusal that was not heard: a small request tells. */
+/**
+ * A connection that broke while a large body was sent may have been a refusal that was not heard: a small request
+ * shows it.
+ */
 async function explained(
   failure: Failure,
   length: number,
@@ -179,9 +182,9 @@ const PROBE: Content = {
 };
 
 /**
- * A PutObject with the checksum of another text: S3 checks who asks, for which bucket and with which rights, and then
- * refuses it with BadDigest. So the check needs the right that the stream needs, and leaves nothing in the bucket.
- * A store that does not look at checksums keeps a small object that explains itself.
+ * A PutObject with the checksum of another text: S3 checks the caller, the bucket and the rights, and then refuses it
+ * with BadDigest. So the check needs the right that the stream needs, and leaves nothing in the bucket. A store that
+ * does not look at checksums keeps a small object that explains itself.
  */
 async function verify(put: Put, key: string, signal: AbortSignal): Promise<Verdict> {
   const result = await put(key, PROBE, signal);

@@ -6,14 +6,14 @@ import type { BucketTarget } from './targets.ts';
 /** The parts of a message about a bucket. */
 interface BucketContext extends AwsContext {
   readonly bucket: string;
-  /** The region that S3 says the bucket is in, where it is another. */
+  /** The region of the bucket according to S3, if it is another one. */
   readonly elsewhere?: string | undefined;
 }
 
 /** The reasons for which S3 refuses an object. */
 export const S3_REASONS: readonly Reason<BucketContext>[] = [
   {
-    // A bucket that was made a moment ago is not yet known everywhere: S3 points to where it is for the time being.
+    // A bucket that was made a moment ago is not yet known everywhere: S3 temporarily redirects to its place.
     example: {
       status: 307,
       code: 'TemporaryRedirect',

@@ -19,7 +19,7 @@ export interface Spooled {
 /** Up to this size the bytes stay in memory: most files are smaller and never touch the disk. */
 const IN_MEMORY = 2 ** 20;
 
-/** What the system refuses with, in words. */
+/** The errors of the system, in words. */
 const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: 'its disk is full, or has no room for another file',
   EDQUOT: 'its quota on that disk is used up',
@@ -38,7 +38,7 @@ export class SpoolFault extends Error {}
 /**
  * Stores bytes before they are sent, because S3 needs the length and hash of an object before its first byte. Few bytes stay
  * in memory; more go to a file at `path`, so that memory does not grow with them.
- * @throws SpoolFault when the file cannot be written; what `source` or `signal` throws
+ * @throws SpoolFault when the file cannot be written; the errors of `source` and `signal`
  */
 export async function spool(
   source: AsyncIterable<Uint8Array>,

@@ -6,7 +6,7 @@ interface Writable {
 /**
  * Writes all of `parts`, in order. The system may take a part of a write, as it does when a disk is almost full: the rest is
  * written again, until it is taken or refused.
- * @throws what the system says; ENOSPC when it takes nothing and says nothing
+ * @throws the error of the system; ENOSPC when it takes nothing without an error
  */
 export async function writeAll(file: Writable, parts: readonly Uint8Array[]): Promise<void> {
   let rest = parts.filter(({ length }) => length > 0);

@@ -26,7 +26,7 @@ const HUB = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,254}[A-Za-z0-9])?$/;
 const PRINTABLE = /^[\x21-\x7e]+$/;
 const POLICY = /^[\x20-\x7e]{1,256}$/;
 
-/** The connection, or what is wrong with the string. A fault names parts, never shows a value: any of them may be a key. */
+/** The connection, or the fault of the string. A fault names parts, never shows a value: any of them may be a key. */
 export function parseConnectionString(text: string): HubConnection | string {
   const parts = partsOf(text);
   if (typeof parts === 'string') return parts;

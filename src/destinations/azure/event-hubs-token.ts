@@ -3,7 +3,7 @@ import type { HubAccess } from './event-hubs-connection.ts';
 
 /** How long a token is valid. Clocks that differ by minutes do no harm, and a token that leaks is soon worth nothing. */
 const VALID_MS = 3_600_000;
-/** A token is made anew this long before it ends: the request that bears it must arrive before. */
+/** A token is replaced this long before it ends: the request with it must arrive before. */
 const RENEW_BEFORE_MS = 10 * 60_000;
 
 /**

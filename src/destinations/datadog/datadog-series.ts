@@ -20,7 +20,7 @@ export function seriesBytes({ tags, costTags, total, tx, rx, cost }: Measurement
   return cost === undefined ? bytes : bytes + costTags.length + cost.length + AROUND;
 }
 
-/** What stands around tags and value of a point that is alone in its series, its numbers included. */
+/** The text around tags and value of a point that is alone in its series, with its numbers. */
 const AROUND = 180;
 
 /** Measurements that may share series, because their tags are the same. */
@@ -50,7 +50,7 @@ function metrics(names: Partial<Record<Value, string>>): { value: Value; head: s
 /** A call of the series intake. */
 interface SeriesCall {
   readonly body: Buffer;
-  /** To be called once Datadog took it. */
+  /** Call once Datadog has accepted it. */
   taken(times: Times): void;
 }
 

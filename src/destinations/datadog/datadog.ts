@@ -261,7 +261,10 @@ function split<T>(
   };
 }
 
-/** What became of a batch when a request failed: what went before it was taken, and is not sent again if that can be said. */
+/**
+ * The outcome of a batch when a request failed: earlier requests were accepted, and are not sent again if the outcome
+ * can express that.
+ */
 function interrupted(
   failure: Failure,
   left: readonly number[],

@@ -2,9 +2,9 @@ import { addDecimals } from '../../records/fields.ts';
 import type { DestinationEnvironment } from '../contract.ts';
 
 /**
- * What Datadog already has of the last minutes. Its intake of counts keeps only the last value of a metric, its tags and a
- * second: a second session of a device that ends in the same second would overwrite the first. So every point is sent as
- * the sum of all records that belong to it, those of earlier requests included.
+ * The points of the last minutes that Datadog already has. Its intake of counts keeps only the last value of a
+ * metric, its tags and a second: a second session of a device that ends in the same second would overwrite the first.
+ * So every point is sent as the sum of all records that belong to it, those of earlier requests included.
  *
  *  H1  A record counts once, by its id, however often it is sent.
  *  H2  A sum contains only records of accepted requests. A request whose answer was lost is sent again with the same sum.

@@ -6,9 +6,12 @@ import { holdMeasurements } from './datadog-series.ts';
 import { HELD_MS, type HeldSums, MOST_RECORDS_READ } from './held-sums.ts';
 import { type Measurement, readUsage, type SeriesOptions } from './measurement.ts';
 
-/** What the stream gave to Datadog before this destination was opened, by this process or another one. */
+/** The records that the stream gave to Datadog before this destination was opened, by this process or another one. */
 interface History {
-  /** Reads it once, before the first request. @throws if the record log cannot be read; the next call tries again */
+  /**
+   * Reads it once, before the first request.
+   * @throws if the record log cannot be read; the next call tries again
+   */
   read(batch: Batch, signal: AbortSignal): Promise<void>;
 }
 
@@ -36,7 +39,7 @@ export function createHistory(options: SeriesOptions, held: HeldSums, clock: Pic
     segments: ReturnType<NonNullable<Batch['earlier']>>,
     signal: AbortSignal,
   ): Promise<void> {
-    // The newest come first, and the oldest are held first: they go first where there are too many.
+    // The newest come first, and the oldest are held first: they are dropped first if there are too many.
     const found: { readonly measurements: readonly Measurement[]; readonly arrivedAt: number }[] = [];
     let records = 0;
     const slices = new Slices();

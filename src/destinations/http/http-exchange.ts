@@ -153,7 +153,7 @@ class Exchange implements Dispatcher.DispatchHandler, CallUnderWay {
     return this.#egress.connections.waiting(url);
   }
 
-  /** An answer that changes the protocol, which nobody asked for. */
+  /** An unasked answer that changes the protocol. */
   onRequestUpgrade(_: unknown, _status: number, _headers: unknown, socket: Duplex): void {
     socket.destroy();
     this.#end(networkFault({ code: 'UnaskedUpgrade' }, this.at));
@@ -231,7 +231,7 @@ class Exchange implements Dispatcher.DispatchHandler, CallUnderWay {
 
 const ONCE = { once: true };
 
-/** An answer, read as far as somebody asks for it: of most only the status counts. */
+/** An answer, read as far as a caller needs it: for most only the status counts. */
 class Answer implements HttpAnswer {
   readonly type = 'answer';
   readonly status: number;

@@ -22,8 +22,8 @@ import type { HttpAnswer } from './http-exchange.ts';
 const RETRIED = new Set([408, 409, 421, 423, 424, 425, 429]);
 const NEVER = new Set([501, 505]);
 /**
- * What web servers and their proxies (nginx, Apache, IIS, Jetty, Go, Node.js, AWS, Django) say in a 400 about the connection or the
- * header of a request, and what there is to do.
+ * What web servers and their proxies (nginx, Apache, IIS, Jetty, Go, Node.js, AWS, Django) say in a 400 about the
+ * connection or the header of a request, and the next step.
  */
 const ABOUT_CONNECTION: readonly (readonly [RegExp, string])[] = [
   [

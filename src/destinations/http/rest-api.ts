@@ -208,7 +208,7 @@ function fixedHeaders(own: readonly HeaderField[], contentType: string): string[
 /** Headers that are known to hold no secret: hiding them would only garble what a receiver says. */
 const NO_SECRET = new Set(['content-type', 'user-agent', 'accept']);
 
-/** What a receiver might repeat in its answer and must not be shown: values as a whole, and the long words in them. */
+/** Secrets that a receiver might repeat in its answer: whole values, and the long words in them. */
 function secretsIn(headers: readonly HeaderField[], others: readonly string[]): string[] {
   const values = headers.filter(({ name }) => !NO_SECRET.has(name.toLowerCase())).map(({ value }) => value);
   const words = values.flatMap((value) => value.split(/[\s;,="]+/)).filter((word) => word.length >= 6);

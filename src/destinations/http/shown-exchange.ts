@@ -62,7 +62,7 @@ const OPEN = new RegExp(
 );
 const MASK = '***';
 
-/** Notes an exchange where somebody wants to see it: an answer of success only now and then. */
+/** Notes an exchange if notes are kept: a successful one only now and then. */
 export function note(noting: Noting | undefined, asked: Asked, answered: Answered | undefined): void {
   if (!noting) return;
   const { notes } = noting;

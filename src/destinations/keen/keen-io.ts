@@ -235,7 +235,7 @@ interface Result {
 }
 
 /**
- * What Keen says of each record, in their order: `{"<collection>": [{"success": true}, {"success": false, "error":
+ * Keen's result for each record, in their order: `{"<collection>": [{"success": true}, {"success": false, "error":
  * {"name": …, "description": …}}]}`. An answer that does not say it of each is not proof that they were taken.
  */
 function outcomeOfResults({ status, text }: HttpAnswer, count: number, settings: Settings): Outcome {

@@ -1,7 +1,10 @@
 import { createSocket, type RemoteInfo } from 'node:dgram';
 import { once } from 'node:events';
 
-/** What a name server of a test does with a question: an address of each family, "no such name", "it failed", or silence. */
+/**
+ * The answer of a test's name server to a question: an address of each family, "no such name", "it failed", or
+ * silence.
+ */
 export type NameServerAnswer =
   | { readonly a?: string; readonly aaaa?: string; readonly ttl?: number }
   | 'not-found'

@@ -11,7 +11,7 @@ import { Delivery, Privacy, Successor } from './settings-delivery.tsx';
 import { Destination } from './settings-destination.tsx';
 import { type Patch, Section, type SettingsProps, useSave, useSaved } from './settings-form.tsx';
 
-/** What can be changed of a stream, each part saved by itself; and its successor. */
+/** The settings of a stream, each part saved by itself; and its successor. */
 export function Settings({ stream }: SettingsProps) {
   return (
     <Stack gap="lg">
@@ -91,7 +91,7 @@ function Filters(props: SettingsProps) {
   );
 }
 
-/** What the stream would deliver with other filters, by the request of its own destination. */
+/** The records that the stream would deliver with other filters, with the request of its own destination. */
 function previewOf(stream: DataStream, choice: Choice) {
   if (!isValidChoice(choice)) return undefined;
   const { id, data_stream_type, relation_resolution, destination, privacy } = stream;

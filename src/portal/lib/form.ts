@@ -10,7 +10,7 @@ interface Form {
   submit(run: () => Promise<unknown>): (event: FormEvent) => Promise<void>;
 }
 
-/** What a form with one button shows while it is sent and after that. */
+/** The state of a form with one button while it is sent and after that. */
 export function useForm(): Form {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem>();

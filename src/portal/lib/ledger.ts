@@ -47,7 +47,10 @@ export interface LedgerDay {
   readonly sum: LedgerSum;
 }
 
-/** The days of the reader's zone, newest first. @param hours oldest first */
+/**
+ * The days of the reader's zone, newest first.
+ * @param hours oldest first
+ */
 export function daysOf(hours: readonly LedgerHour[]): readonly LedgerDay[] {
   const days = new Map<string, LedgerHour[]>();
   for (const hour of hours) {
@@ -61,7 +64,7 @@ export function daysOf(hours: readonly LedgerHour[]): readonly LedgerDay[] {
     .reverse();
 }
 
-/** What does not add up yet, in plain words; and whether all of it is settled. */
+/** The differences in plain words; and whether all records are settled. */
 export function explainLedger(sum: LedgerSum): { readonly settled: boolean; readonly words: string } {
   const { records, filtered, delivered, quarantined, expired, pending } = sum;
   if (records === 0) return { settled: true, words: 'No records arrived in this time.' };

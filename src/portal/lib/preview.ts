@@ -2,7 +2,7 @@ import type { components } from '../generated/api.ts';
 
 type Answer = components['schemas']['DataStreamPreview'];
 
-/** What a data stream would deliver of the last 24 hours. */
+/** The records of the last 24 hours that a data stream would deliver. */
 export interface Preview {
   readonly hours: Answer['hours'];
   readonly complete: boolean;

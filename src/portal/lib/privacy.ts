@@ -2,7 +2,7 @@ import type { components } from '../generated/api.ts';
 
 type Privacy = components['schemas']['Privacy'];
 
-/** What the receiver does not get of each record: paths of fields. */
+/** Paths of fields that the receiver does not get. */
 export interface PrivacyValues {
   readonly drop: readonly string[];
   readonly hash: readonly string[];

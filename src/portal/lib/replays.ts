@@ -21,7 +21,7 @@ export interface ReplayDraft extends TimeRange {
   readonly choice: Choice;
 }
 
-/** Its `filters` are what the node says no to or counts by; the form checks only that they are complete. */
+/** The node checks its `filters` and counts by them; the form checks only that they are complete. */
 export function replayBody({ from, until, pace, choice }: ReplayDraft): CreateReplay {
   const filters = toFilters(choice) as NonNullable<CreateReplay['filters']>;
   return {

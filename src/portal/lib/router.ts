@@ -3,7 +3,7 @@ import { createStore, type Store } from './store.ts';
 /**
  * The address of the page: the view, the tab, and the values of a new stream.
  *
- *  A1  Each entry of the history names the user whose it is. Another user never sees where the one before was.
+ *  A1  Each entry of the history names its user. Another user never sees the pages of the one before.
  *  A2  Input that is not saved is asked about before the view that holds it goes, whichever way it would go.
  *  A3  Typed text reaches the views at once, and the browser's address a moment later: browsers refuse
  *      frequent changes.

@@ -19,7 +19,7 @@ export function withoutSecrets(
   return { ...(body as object), destination: { ...destination, credentials: Object.fromEntries(shown) } };
 }
 
-/** The password of the reader, a code that lets in, and what signs notifications. */
+/** The password of the reader, a login code, and the secret that signs notifications. */
 const OWN = new Set(['password', 'current_password', 'code', 'signing_secret']);
 
 function withoutCredentials(body: unknown): unknown {
@@ -33,7 +33,7 @@ function withoutCredentials(body: unknown): unknown {
 
 function shownValue(name: string, value: unknown, secret: string | undefined): unknown {
   if (secret === undefined) return value;
-  // Which parts of a URL are secret, the node decides: its host says enough of where a call leads.
+  // The node decides which parts of a URL are secret; the host is enough to recognise the target of a call.
   if (secret === 'url' && URL.canParse(String(value))) return `${new URL(String(value)).origin}/<path>`;
   if (secret !== 'headers' || !Array.isArray(value)) return placeholder(name);
   return value.map((line) => String(line).replace(/:.*$/s, ':<value>'));

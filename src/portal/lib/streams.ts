@@ -28,7 +28,7 @@ export function kindOf({ status, retrying, progress }: Looked): StreamKind {
   return progress.quarantined > 0 ? 'quarantined' : 'running';
 }
 
-/** What a stream delivers, in the form's terms. */
+/** The kinds of streams, in the form's terms. */
 export type RecordsKind = 'usage' | 'events' | 'sms';
 /** The ids of the API. */
 export const TYPE_IDS: Readonly<Record<RecordsKind, number>> = { usage: 1, events: 2, sms: 4 };

@@ -30,7 +30,7 @@ function OneNotice({ notice, show }: { readonly notice: Notice; readonly show: (
   const place = useRef<HTMLDivElement>(null);
   const [held, setHeld] = useState(false);
   useEffect(() => {
-    // Nothing goes while the reader is on it.
+    // A notice stays while the reader is on it.
     if (tone === 'failed' || held) return undefined;
     const timer = window.setTimeout(() => dismiss(key), SHOWN_FOR);
     return () => window.clearTimeout(timer);

@@ -17,8 +17,8 @@ type Body = components['schemas']['PreviewDataStream'];
 const FIRST = 3;
 
 /**
- * What a data stream would deliver, while its form is filled in: of the last 24 hours, the records that pass, samples, and
- * the request that would be sent. Nothing is created and nothing is sent.
+ * A preview of a data stream while its form is filled in: the passing records of the last 24 hours, samples, and the
+ * request that would be sent. Nothing is created and nothing is sent.
  * @param body undefined while the form cannot be sent
  */
 export function PreviewPane({ body }: { readonly body: Body | undefined }) {
@@ -109,7 +109,10 @@ function Sample({ text }: { readonly text: string }) {
 const WIDTH = 240;
 const HEIGHT = 48;
 
-/** Two bars an hour, one before the other: what arrived, and of it what passes. A table holds all that they show. */
+/**
+ * Two bars an hour, one before the other: the arrived records, and the passing ones. A table holds all that they
+ * show.
+ */
 function Hours({ hours }: { readonly hours: Preview['hours'] }) {
   const most = Math.max(1, ...hours.map(({ records }) => records));
   const width = WIDTH / Math.max(1, hours.length);

@@ -20,7 +20,7 @@ import { Reading } from '../parts/reading.tsx';
 import { CodeBlock, Failed, Time } from '../parts/show.tsx';
 import { attempt } from '../parts/stream-actions.ts';
 
-/** For programs: tokens, the calls that were just made here, and where all calls are described. */
+/** For programs: tokens, the calls that were just made here, and the description of all calls. */
 export default function ApiAccess() {
   const { canWrite } = useSession();
   const tokens = useRead(['tokens'], readTokens);
