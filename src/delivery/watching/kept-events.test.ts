@@ -71,6 +71,34 @@ test('the events of the organisation, the newest first, and of its children wher
   assert.deepEqual(ids((await read({ filters })).events), [5, 1]);
 });
 
+test('a log that takes long for each read leaves no event out: each page says where the next one begins', async () => {
+  const { log, clock, add } = await setUp();
+  for (let id = 1; id <= 40; id++) await add([id, 1]);
+  const slow: RecordLog = {
+    ...log,
+    read: async (...asked) => {
+      await clock.advance(10_000);
+      return log.read(...asked);
+    },
+  };
+  const found: number[] = [];
+  let before: EventsQuery['before'];
+  do {
+    const page = await readEvents(
+      { log: slow, tree, clock },
+      { ...ALL, ...(before && { before }) },
+      0,
+      signal,
+    );
+    found.push(...ids(page.events));
+    before = page.next;
+  } while (before);
+  assert.deepEqual(
+    found,
+    Array.from({ length: 40 }, (_, at) => 40 - at),
+  );
+});
+
 test('pages by number and by place hold every event once', async () => {
   const { log, clock, add } = await setUp();
   const expected: number[] = [];

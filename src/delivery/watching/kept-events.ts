@@ -74,7 +74,9 @@ export async function readEvents(
     query.from === undefined
       ? oldest
       : Math.max(oldest, await log.seek(partition, query.from - CLOCKS_APART_MS));
-  const end = query.before ? Math.min(next, query.before.sequence + 1) : next;
+  const { before } = query;
+  // With the first record of a block, the whole block was looked at.
+  const end = before ? Math.min(next, before.index > 0 ? before.sequence + 1 : before.sequence) : next;
   const page = new Page(query);
   const filter = compileFilter(query.filters);
   const stream = { ...query, kind: 'event' } as unknown as StreamSummary;
@@ -82,7 +84,6 @@ export async function readEvents(
   let looked = 0;
   for await (const { sequence, block } of blocksBackwards(log, partition, first, end)) {
     signal.throwIfAborted();
-    if (looked++ >= MOST_BLOCKS || clock.monotonic() - started > LONGEST_MS) return page.found(false);
     if (block?.kind === 'event') {
       const wanted = charged(() => coverage(tree, stream, block));
       if (wanted !== undefined) {
@@ -91,6 +92,9 @@ export async function readEvents(
       }
     }
     page.looked({ sequence, index: 0 });
+    // Also after a slow first read: a page that has looked at nothing could not say where the next one begins.
+    if (++looked >= MOST_BLOCKS || clock.monotonic() - started > LONGEST_MS)
+      return page.found(sequence <= first);
   }
   return page.found(true);
 }

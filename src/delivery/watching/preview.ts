@@ -58,9 +58,11 @@ export async function readPreview(
   let looked = 0;
   for await (const stored of blocksBackwards(log, partition, first, next)) {
     signal.throwIfAborted();
-    complete = looked++ < MOST_BLOCKS && clock.monotonic() - started < LONGEST_MS;
-    if (!complete) break;
     await counts.add(stored);
+    // Also after a slow first read, a preview has looked at something.
+    if (++looked < MOST_BLOCKS && clock.monotonic() - started < LONGEST_MS) continue;
+    complete = stored.sequence <= first;
+    break;
   }
   const oldest = complete ? since : Math.floor(counts.oldest / HOUR_MS) * HOUR_MS;
   return { ...counts.result(oldest, now), complete };
