@@ -340,7 +340,7 @@ export function loginTests(): void {
       const code = page.getByRole('textbox', { name: /code/i });
       await code.fill('000000');
       await page.getByRole('button', { name: 'Activate' }).click();
-      await page.getByText('Is not the code of this moment').waitFor();
+      await page.getByText('Is not the present code').waitFor();
       // The step before is taken too: what a slow test types is never too late.
       await code.fill(codeOf(0));
       await page.getByRole('button', { name: 'Activate' }).click();
