@@ -332,3 +332,42 @@ test('more blocks come than are counted one by one, before the documents of a pa
   await w.clock.advance(10 * SECOND);
   assert.equal((await w.progress('a')).pending, 1_110);
 });
+
+describe('blocks that a paused stream got nothing of, and another selection that takes some of their records:', () => {
+  /** A paused stream of organisation 1 alone, and blocks of its child that were handed out to nobody. */
+  async function childsBlocks() {
+    const w = new TestWorld();
+    await w.organisation(1);
+    await w.organisation(2, 1, 1);
+    await w.start();
+    await w.stream('a', () => ({ type: 'delivered' }), { desired: 'paused' });
+    for (let block = 0; block < 3; block++)
+      await w.append(
+        'usage',
+        usage(10 * block + 1, 10 * block + 10).map(({ id }) => ({ id, organisation: 2 })),
+      );
+    await w.clock.advance(SECOND);
+    assert.equal((await w.progress('a')).pending, 0);
+    return w;
+  }
+
+  for (const when of ['while a node holds the partition', 'while none does'] as const)
+    test(`the stream is changed ${when}: all wait`, async () => {
+      const w = await childsBlocks();
+      if (when === 'while none does') await w.crash();
+      await w.change('a', { relation: 3 });
+      if (when === 'while none does') await w.start();
+      await w.clock.advance(10 * SECOND);
+      assert.equal((await w.progress('a')).pending, 30);
+    });
+
+  test('another stream takes over: all wait', async () => {
+    const w = await childsBlocks();
+    const start = { sequence: 1, index: 0 };
+    await w.stream('next', () => new Promise(() => {}), { continueFrom: 'a', relation: 3, start });
+    await w.clock.advance(SECOND);
+    await w.change('next', { desired: 'paused' });
+    await w.clock.advance(10 * SECOND);
+    assert.equal((await w.progress('next')).pending, 30);
+  });
+});

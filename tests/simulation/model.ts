@@ -335,6 +335,12 @@ export class Model {
     return this.#claims.get(partition);
   }
 
+  /** The node that claimed a partition last; undefined: the one that claims it now has not said so. */
+  holderOf(partition: number): string | undefined {
+    const holder = this.#holders.get(partition);
+    return holder?.epoch === this.#claims.get(partition) ? holder?.node : undefined;
+  }
+
   /** A node was given the lease of a partition. */
   holds(partition: number, epoch: number, node: string): void {
     if (epoch >= (this.#holders.get(partition)?.epoch ?? 0)) this.#holders.set(partition, { epoch, node });

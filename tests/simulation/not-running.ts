@@ -5,9 +5,16 @@ import type { Storage } from './storage.ts';
 
 /**
  * Streams that are paused or in Error, and whose progress says that other records wait than those that do: by id, in words. Of a
- * stream whose present holder has not written its progress yet, or says that it still counts, nothing is known.
+ * stream whose present holder has not written its progress yet, or says that it still counts, nothing is known. Nor does anybody
+ * count what arrives while no node holds the partition.
+ * @param runs whether a node runs
  */
-export function miscounted(model: Model, storage: Storage, now: number): Map<string, string> {
+export function miscounted(
+  model: Model,
+  storage: Storage,
+  now: number,
+  runs: (node: string) => boolean,
+): Map<string, string> {
   model.look();
   const found = new Map<string, string>();
   for (const stream of model.streams.values()) {
@@ -17,6 +24,8 @@ export function miscounted(model: Model, storage: Storage, now: number): Map<str
     const { epoch, status, selecting, losing, pending } = progress;
     if (status.state !== 'paused' && status.state !== 'error') continue;
     if (epoch !== model.claimOf(document.partition) || selecting === '' || losing) continue;
+    const holder = model.holderOf(document.partition);
+    if (holder === undefined || !runs(holder)) continue;
     const { least, most } = waitingRecords(stream, document, model, storage, now);
     if (pending < least || pending > most)
       found.set(

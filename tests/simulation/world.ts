@@ -314,11 +314,12 @@ export class World implements Scene {
   /** What is paused or in Error stays so for a while: it shows what waits. */
   async #checkNotRunning(): Promise<void> {
     await this.#until(this.time.now + SETTLE_MS);
-    const before = miscounted(this.model, this.storage, this.time.now);
+    const runs = (name: string) => this.#nodes.some((node) => node.name === name && node.runs);
+    const find = () => miscounted(this.model, this.storage, this.time.now, runs);
+    const before = find();
     if (before.size === 0) return;
     await this.#until(this.time.now + 10_000);
-    for (const [id, text] of miscounted(this.model, this.storage, this.time.now))
-      if (before.has(id)) this.violated('accounts', `${id}: ${text}`);
+    for (const [id, text] of find()) if (before.has(id)) this.violated('accounts', `${id}: ${text}`);
   }
 
   #waits(): string[] {

@@ -43,7 +43,8 @@ function begin(state: State, step: Step): void {
   ahead.oldest = progress.oldestPendingAt;
   ahead.unreadableTo = Math.max(ahead.unreadableTo, progress.unreadableTo);
   const known = progress.selecting === undefined || progress.selecting === wanted.selecting;
-  ahead.exact &&= known || progress.countedTo <= progress.cursor.sequence;
+  // Of the blocks that the earlier filter took nothing of, none was counted: they may hold something now.
+  ahead.exact &&= known || progress.cursor.sequence >= Math.max(progress.countedTo, state.offeredFrom);
   const isCounted = progress.selecting !== undefined;
   progress.selecting = wanted.selecting;
   const { retrying } = progress;
