@@ -1,9 +1,12 @@
+import type { Selection } from '../../filters/selection.ts';
+import type { Block } from '../../records/block.ts';
 import type { Losing } from '../../registry/data-stream.ts';
 import { claimed } from './accounts.ts';
 import type { Counted } from './events.ts';
 import { HourCounts } from './hours.ts';
+import { lengthOf } from './ranges.ts';
 import { beyond, type Counting, noneAhead, type State, type Step } from './state.ts';
-import { type Except, NOTHING } from './unfated.ts';
+import { type Except, NOTHING, unfatedOf } from './unfated.ts';
 
 /**
  * The records between the place of reading and the blocks that were handed out: an estimate, and the counts that make
@@ -12,14 +15,40 @@ import { type Except, NOTHING } from './unfated.ts';
  *  R2  Unread records are an estimate (`ahead`); read records replace it. At the runner's position nothing is ahead.
  */
 
-/** Counts the records ahead, once. */
-export function addAhead(
+/**
+ * Counts a block that was handed out. The holder before may have handed it out as well, and have committed fates of
+ * its records: these are not ahead.
+ */
+export function addOffered(state: State, sequence: number, block: Block, selection: Selection): void {
+  const { count, filtered } = selection;
+  const except = exceptOf(state, sequence);
+  if (except === NOTHING) {
+    addAhead(state, sequence, count, count + filtered, block.arrivedAt);
+    return;
+  }
+  const { passing, skipped } = unfatedOf(selection, block.count, except);
+  const passed = lengthOf(passing);
+  addAhead(state, sequence, passed, passed + lengthOf(skipped), block.arrivedAt);
+}
+
+/**
+ * Counts a block that was handed out before the documents were read. Only a new count leaves out those of its records
+ * that have a fate.
+ */
+export function addEarly(
   state: State,
   sequence: number,
   passed: number,
   covered: number,
   arrivedAt: number,
 ): void {
+  const { progress, ahead } = state;
+  if (sequence >= progress.countedTo && exceptOf(state, sequence) !== NOTHING) ahead.exact = false;
+  addAhead(state, sequence, passed, covered, arrivedAt);
+}
+
+/** Counts the records ahead, once. */
+function addAhead(state: State, sequence: number, passed: number, covered: number, arrivedAt: number): void {
   const { progress, ahead, counting } = state;
   if (sequence < progress.countedTo || sequence < state.readAt.sequence) return;
   progress.countedTo = sequence + 1;

@@ -1,6 +1,6 @@
 import type { Selection } from '../../filters/selection.ts';
 import type { Block } from '../../records/block.ts';
-import { addAhead, addUnreadable, goOnLosing, lose, startCounting } from './counting.ts';
+import { addEarly, addUnreadable, goOnLosing, lose, startCounting } from './counting.ts';
 import type { Event, Wanted } from './events.ts';
 import { endWaiting, forgive, letGo, trouble } from './failing.ts';
 import { expireUnread } from './passing.ts';
@@ -64,7 +64,7 @@ function begin(state: State, step: Step): void {
       number,
       number,
     ];
-    addAhead(state, sequence, passed, covered, arrivedAt);
+    addEarly(state, sequence, passed, covered, arrivedAt);
   }
   state.early = [];
   addUnreadable(state, ahead.unreadableTo);

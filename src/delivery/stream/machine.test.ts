@@ -265,6 +265,35 @@ test('a holder that is behind the one before it: what that one had counted is no
   assert.deepEqual([rig.state.progress.delivered, rig.state.ahead.counts.passed], [10, 0]);
 });
 
+for (const handed of ['after', 'before'] as const)
+  test(`a holder that is behind the one before it counts no record that has a fate: of blocks handed out ${handed} its documents are read`, () => {
+    const rig = new Rig();
+    const done = [
+      { sequence: 1, ranges: [8, 10] },
+      { sequence: 2, ranges: [3, 5] },
+    ];
+    const progress = new Progress({ sequence: 1, index: 5 }, 1, 0);
+    Object.assign(progress, { countedTo: 1, done, selecting: '' });
+    progress.setState('paused', 'Paused.', 0);
+    const wanted = rig.wanted({ desired: 'paused' });
+    const loaded = { type: 'loaded', wanted, destination: '', progress } as const;
+    if (handed === 'after') rig.step(loaded);
+    rig.offer(blockOf(10));
+    rig.offer(blockOf(10));
+    if (handed === 'before') {
+      const count = find(rig.step(loaded), 'count');
+      assert.deepEqual([count.from, count.before], [1, 3]);
+      assert.deepEqual(count.except.get(1), {
+        from: 5,
+        until: Number.POSITIVE_INFINITY,
+        ranges: [[8, 10], []],
+      });
+      assert.deepEqual(count.except.get(2)?.ranges, [[3, 5], []]);
+      return;
+    }
+    assert.deepEqual([rig.state.ahead.counts.passed, rig.state.ahead.exact], [3 + 8, true]);
+  });
+
 describe('a request that takes long', () => {
   const said = ({ state }: Rig) => state.progress.status.message;
   const waits = (request: number, words: string) =>

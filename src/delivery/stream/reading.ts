@@ -1,6 +1,6 @@
 import type { Selection } from '../../filters/selection.ts';
 import type { Block } from '../../records/block.ts';
-import { addAhead, lose } from './counting.ts';
+import { addOffered, lose } from './counting.ts';
 import { heldSlots } from './entries.ts';
 import type { ReadBlock } from './events.ts';
 import { accept, passed } from './passing.ts';
@@ -62,7 +62,7 @@ export function offered(
     }
     state.live = false;
   }
-  addAhead(state, sequence, selection.count, selection.count + selection.filtered, block.arrivedAt);
+  addOffered(state, sequence, block, selection);
 }
 
 /** R1. Before each event: a live stream is at the runner's position. */
