@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { withFormerKind } from '../api/data-streams/change.ts';
 import type { Outcome } from '../destinations/contract.ts';
-import { type DataStreamDocument, streamKey } from '../registry/data-stream.ts';
+import { type DataStreamDocument, progressKey, streamKey } from '../registry/data-stream.ts';
+import type { Json } from '../registry/registry.ts';
 import type { TestRecord } from './records.fixture.ts';
 import { TestWorld } from './world.fixture.ts';
 
@@ -120,4 +121,24 @@ describe('a stream becomes one of another kind: what waits of the kind before is
     assert.deepEqual(await accounts(w), [13, 7, 0, 0]);
     assert.deepEqual(got.slice(10), [18, 19, 20]);
   });
+});
+
+test('a stream that had caught up does not get earlier records of its new kind, also if the holder before wrote late that it was behind', async () => {
+  const { w, got } = await given();
+  await w.clock.advance(SECOND);
+  const late = await w.progress('a');
+  assert.equal(late.detached, false);
+  await w.crash();
+  await w.start();
+  await w.clock.advance(SECOND);
+  const key = progressKey({ partition: 0, organisationId: 1, id: 'a' });
+  await w.registry.put(key, { ...late, detached: true } as unknown as Json);
+  await w.append('event', some(11, 15));
+  await w.clock.advance(SECOND);
+  await become(w, 'event');
+  await w.append('event', some(16, 18));
+  await w.clock.advance(SECOND);
+  assert.deepEqual(got.slice(10), [16, 17, 18]);
+  assert.deepEqual(await accounts(w), [13, 0, 0, 0]);
+  assert.equal((await w.progress('a')).detached, false);
 });

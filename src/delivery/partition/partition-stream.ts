@@ -10,6 +10,8 @@ export interface Stream {
   stop: AbortController | undefined;
   done: Promise<void> | undefined;
   revision: number;
+  /** It had caught up when this holder read its progress: its pump starts with the next block that is handed to it. */
+  caughtUp: boolean;
   /** When a block was last offered, monotonic ms. */
   offeredAt: number;
   /** Jobs beside the live one. */
@@ -37,6 +39,7 @@ export function newStream(summary: StreamSummary, of: Stream | undefined): Strea
     stop: undefined,
     done: undefined,
     revision: 0,
+    caughtUp: false,
     offeredAt: 0,
     beside: new Map(),
     of,
@@ -52,4 +55,15 @@ export function isIdle(stream: StreamSummary, document: ProgressDocument): boole
     stream.desired === 'running' &&
     document.generation === stream.generation
   );
+}
+
+/**
+ * Whether the holder before wrote that the stream is behind, after this one had read that it had caught up. All blocks
+ * since then were handed out here, and without a pump none of them held anything for the stream: it is not behind.
+ * @param epoch of this holder
+ */
+export function isOvertaken({ caughtUp }: Stream, document: ProgressDocument, epoch: number): boolean {
+  const { detached, pending, done = [], status } = document;
+  const isDone = pending === 0 && done.length === 0 && status.state === 'running';
+  return caughtUp && detached && document.epoch < epoch && isDone;
 }

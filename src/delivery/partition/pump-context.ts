@@ -4,7 +4,7 @@ import { addStateChange } from '../../registry/history.ts';
 import { storeHours } from '../ledger/store.ts';
 import type { QuarantineStore } from '../quarantine/store.ts';
 import type { StreamContext, StreamSummary } from '../stream/stream-context.ts';
-import type { Stream } from './partition-stream.ts';
+import { isOvertaken, type Stream } from './partition-stream.ts';
 import { coverage } from './routing.ts';
 import type { StreamsContext } from './runner-context.ts';
 import { readStreamDocuments, type StreamDocuments } from './stream-documents.ts';
@@ -79,7 +79,9 @@ async function load(
     return undefined;
   }
   if (documents && !stream.pump?.progress) stream.revision = documents.progressRevision;
-  return documents;
+  const { progress } = documents ?? {};
+  if (!documents || !progress || !isOvertaken(stream, progress, context.epoch)) return documents;
+  return { ...documents, overtaken: true };
 }
 
 function read(around: Surroundings, stream: Stream, stop: AbortSignal): Promise<StreamDocuments | undefined> {

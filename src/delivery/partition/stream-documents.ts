@@ -16,6 +16,8 @@ export interface StreamDocuments {
   /** undefined: it never ran. */
   readonly progress: ProgressDocument | undefined;
   readonly progressRevision: number;
+  /** See `isOvertaken`. */
+  readonly overtaken?: boolean;
 }
 
 /** Nine milliseconds is the longest that was measured, on a machine with more work than cores. */

@@ -100,7 +100,8 @@ export class PartitionStreams {
       if (stream.pump) continue;
       if (document.epoch > this.#context.epoch) return this.#context.fenced();
       stream.revision = revision;
-      if (isIdle(stream.summary, document)) continue;
+      stream.caughtUp = isIdle(stream.summary, document);
+      if (stream.caughtUp) continue;
       this.#pumps.start(stream, document);
     }
     await this.#adopt([...this.#streams.values()].filter((stream) => !known.has(stream)));

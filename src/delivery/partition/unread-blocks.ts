@@ -1,7 +1,7 @@
 import { PROGRESS, progressKey } from '../../registry/data-stream.ts';
 import type { Write } from '../../registry/registry.ts';
 import { Progress } from '../stream/progress.ts';
-import type { Stream } from './partition-stream.ts';
+import { isOvertaken, type Stream } from './partition-stream.ts';
 import type { Pumps } from './pumps.ts';
 import type { StreamsContext } from './runner-context.ts';
 
@@ -64,7 +64,8 @@ export class UnreadBlocks {
       const missed = sequences.filter((sequence) => sequence >= stream.summary.start.sequence).length;
       const key = progressKey(stream.summary);
       const entry = missed > 0 ? await PROGRESS.get(registry, key) : undefined;
-      if (!entry || stream.pump || entry.document.detached || entry.document.epoch > epoch) continue;
+      if (!entry || stream.pump || entry.document.epoch > epoch) continue;
+      if (entry.document.detached && !isOvertaken(stream, entry.document, epoch)) continue;
       const progress = Progress.from(entry.document, 0);
       progress.unreadable(missed, 0, clock.now());
       changed.push(stream);

@@ -184,7 +184,7 @@ export class StreamDriver {
       const committed = this.#committed ?? loaded.progress;
       const { start, generation } = this.#stream;
       progress = committed
-        ? Progress.from(committed, this.offeredFrom)
+        ? Progress.from(committed, this.offeredFrom, loaded.overtaken)
         : new Progress(start, generation, this.#context.clock.now());
       // The ledger belongs to the stream: a job counts the records that it delivers again itself.
       if (this.#stream.job) progress.hours = undefined;

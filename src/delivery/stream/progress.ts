@@ -65,8 +65,9 @@ export class Progress {
    * Goes on from a committed document.
    * @param attachedFrom where a stream that was caught up goes on: the partition's watermark, or the first block that
    *   was handed out since
+   * @param overtaken it had caught up, although the document says that it is behind
    */
-  static from(document: ProgressDocument, attachedFrom: number): Progress {
+  static from(document: ProgressDocument, attachedFrom: number, overtaken = false): Progress {
     const progress = new Progress(document.cursor, document.generation, document.status.since);
     const { delivered, filtered, quarantined, expired } = document.counters;
     Object.assign(progress, { delivered, filtered, quarantined, expired });
@@ -85,7 +86,7 @@ export class Progress {
     progress.selecting = document.selecting;
     progress.boundary = document.boundary ?? null;
     const attached = { sequence: attachedFrom, index: 0 };
-    if (!isBehind && comparePositions(attached, document.cursor) > 0) {
+    if ((!isBehind || overtaken) && comparePositions(attached, document.cursor) > 0) {
       progress.cursor = attached;
       progress.countedTo = attachedFrom;
       progress.jumped = true;
