@@ -336,7 +336,7 @@ test('more blocks come than are counted one by one, before the documents of a pa
 describe('blocks that a paused stream got nothing of, and another selection that takes some of their records:', () => {
   /** A paused stream of organisation 1 alone, and blocks of its child that were handed out to nobody. */
   async function childsBlocks() {
-    const w = new TestWorld();
+    const w = new TestWorld({ gathering: { by: 'batch', records: 5, bytes: 2 ** 20 } });
     await w.organisation(1);
     await w.organisation(2, 1, 1);
     await w.start();
@@ -346,7 +346,8 @@ describe('blocks that a paused stream got nothing of, and another selection that
         'usage',
         usage(10 * block + 1, 10 * block + 10).map(({ id }) => ({ id, organisation: 2 })),
       );
-    await w.clock.advance(SECOND);
+    // Long enough for the partition's watermark to pass them: the next holder does not hand them out again.
+    await w.clock.advance(200 * SECOND);
     assert.equal((await w.progress('a')).pending, 0);
     return w;
   }
@@ -369,5 +370,45 @@ describe('blocks that a paused stream got nothing of, and another selection that
     await w.change('next', { desired: 'paused' });
     await w.clock.advance(10 * SECOND);
     assert.equal((await w.progress('next')).pending, 30);
+  });
+});
+
+describe('a block was counted, and its records cannot be judged any more: those of the other blocks all wait', () => {
+  const filters = [{ field: 'id', value: ids(1, 60).filter((id) => id % 2 === 0) }];
+
+  /** Six blocks with ten records each, of which five pass. The first is damaged, and no node runs. */
+  async function counted(peer: () => Promise<never>) {
+    const w = new TestWorld({
+      gathering: { by: 'batch', records: 5, bytes: 2 ** 20 },
+      retentionMs: 3_600 * SECOND,
+    });
+    await w.organisation(1);
+    await w.start();
+    await w.stream('a', peer, { desired: 'paused', filters });
+    await w.append('usage', usage(1, 10));
+    await w.clock.advance(1_800 * SECOND);
+    for (const first of [11, 21, 31, 41, 51]) await w.append('usage', usage(first, first + 9));
+    await w.clock.advance(SECOND);
+    assert.equal((await w.progress('a')).pending, 30);
+    await w.crash();
+    w.damageBlock(1);
+    await w.start();
+    return w;
+  }
+
+  test('the retention removes it', async () => {
+    const w = await counted(() => new Promise(() => {}));
+    await w.clock.advance(2_000 * SECOND);
+    const { counters, cursor, pending, selecting } = await w.progress('a');
+    assert.deepEqual([counters.expired, cursor.sequence, pending], [10, 2, 25]);
+    assert.notEqual(selecting, '');
+  });
+
+  test('it is read', async () => {
+    const w = await counted(() => new Promise(() => {}));
+    await w.change('a', { desired: 'running' });
+    await w.clock.advance(10 * SECOND);
+    const { counters, cursor, pending } = await w.progress('a');
+    assert.deepEqual([counters.quarantined, cursor.sequence, pending], [10, 2, 25]);
   });
 });

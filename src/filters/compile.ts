@@ -107,6 +107,7 @@ class Selecting {
   readonly #runs: Runs;
   readonly #covered: number;
   #at = 0;
+  #unjudged = false;
 
   /** @param candidates records of the wanted organisations; undefined: all */
   constructor(block: Filtered, candidates: Uint32Array | undefined, steps: Steps | undefined) {
@@ -146,6 +147,7 @@ class Selecting {
       if (truth === UNKNOWN && columns) truth = columns(block, index);
       if (truth === UNKNOWN && bytes) {
         payload ??= payloadOf(block);
+        if (payload === 'damaged') this.#unjudged = true;
         truth = payload === 'damaged' ? YES : bytes(payload, block, index);
         left -= (ends[index] as number) - (starts[index] as number) + extra;
       }
@@ -156,7 +158,7 @@ class Selecting {
   }
 
   selection(): Selection {
-    return this.#runs.selection(this.#candidates);
+    return this.#runs.selection(this.#candidates, this.#unjudged);
   }
 }
 

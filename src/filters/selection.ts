@@ -12,6 +12,8 @@ export interface Selection {
   readonly covered: Uint32Array | undefined;
   /** Bytes of the runs from their first to their last byte: the records and the separators between them, so never too few. */
   readonly bytes: number;
+  /** The stored bytes of the records are damaged: records are in the runs although nobody knows whether they match. */
+  readonly unjudged?: boolean;
 }
 
 export function wholeBlock({ count, starts, ends }: RecordIndex): Selection {
@@ -48,8 +50,11 @@ export class Runs {
     this.#bytes += (this.#block.ends[this.#to - 1] as number) - (this.#block.starts[this.#from] as number);
   }
 
-  /** @param covered records of the wanted organisations, passed or not; undefined: all */
-  selection(covered: Uint32Array | undefined): Selection {
+  /**
+   * @param covered records of the wanted organisations, passed or not; undefined: all
+   * @param unjudged see `Selection`
+   */
+  selection(covered: Uint32Array | undefined, unjudged = false): Selection {
     this.#close();
     return {
       runs: new Uint32Array(this.#pairs),
@@ -57,6 +62,7 @@ export class Runs {
       filtered: (covered?.length ?? this.#block.count) - this.#count,
       covered,
       bytes: this.#bytes,
+      ...(unjudged ? { unjudged } : {}),
     };
   }
 }

@@ -157,6 +157,21 @@ export function startCounting(
   });
 }
 
+/**
+ * A block was passed whose records nobody can judge any more, so all of them passed. It is not known how many of them the
+ * estimate had: only a new count of the rest is exact. At most one count runs at a time, and a further such block repeats it.
+ */
+export function unjudged(state: State, step: Step): void {
+  const { readAt, progress, counting, ahead } = state;
+  if (readAt.sequence >= progress.countedTo) return;
+  if (counting) {
+    counting.shaken = true;
+    return;
+  }
+  ahead.exact = false;
+  startCounting(state, step);
+}
+
 /** The records of the blocks from `sequence` on that do not count. */
 function exceptions(state: State, sequence: number): ReadonlyMap<number, Except> {
   const { ledger, readAt, job } = state;

@@ -1,7 +1,7 @@
 import type { Selection } from '../../filters/selection.ts';
 import type { Block } from '../../records/block.ts';
 import type { Chunk } from './chunk.ts';
-import { exceptOf, nothingAhead } from './counting.ts';
+import { exceptOf, nothingAhead, unjudged } from './counting.ts';
 import { heldSlots } from './entries.ts';
 import { lengthOf } from './ranges.ts';
 import { type State, type Step, slotsOf } from './state.ts';
@@ -43,6 +43,7 @@ function passBlock(
   const taken = lengthOf(passing);
   ledger.read(sequence, taken, skipped, block.arrivedAt);
   passed(state, step, sequence, taken, taken + lengthOf(skipped), block.arrivedAt);
+  if (selection.unjudged) unjudged(state, step);
   return passing;
 }
 
